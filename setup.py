@@ -1,0 +1,41 @@
+"""Installs mumu_ros without ROS: `pip install .[train]` on a training server. With ROS, colcon uses CMakeLists.txt."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def requirements(name: str) -> list[str]:
+    """Lines of requirements/<name>.txt without comments."""
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """msg/, config/, launch/ and models/ go where a ROS installation has them too: share/mumu_ros."""
+    folders: dict[str, list[str]] = {}
+    for top in ("msg", "config", "launch", "models"):
+        for path in sorted((ROOT / top).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                relative = path.relative_to(ROOT)
+                folders.setdefault(f"share/mumu_ros/{relative.parent}", []).append(str(relative))
+    return list(folders.items())
+
+
+setup(
+    name="mumu_ros",
+    version="0.1.0",
+    description="Human activity recognition from cameras, depth sensors and IMUs with MuMu.",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["mumu_ros", "mumu_ros.*"]),
+    package_data={"mumu_ros": ["py.typed"]},
+    data_files=shared_files(),
+    install_requires=requirements("base"),
+    extras_require={name: requirements(name) for name in ("train", "vision", "test")},
+    entry_points={"console_scripts": ["mumu = mumu_ros.cli:main"]},
+)
