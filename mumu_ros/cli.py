@@ -1,0 +1,64 @@
+"""The `mumu` command: one sub-command for each thing that the package does."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+# Command: (module that registers it, one line of help). A module is imported when its command is asked for, so that
+# `mumu simulate` needs no torch and `mumu train` no ROS.
+COMMANDS = {
+    "demo": ("mumu_ros.nodes.demo", "a simulated person, recognised live over ROS 2"),
+    "watch": ("mumu_ros.nodes.watch", "show what a running system recognises"),
+    "launch": (
+        "mumu_ros.nodes.launcher",
+        "start the nodes of a launch file where ros2 launch is not installed",
+    ),
+    "simulate": ("mumu_ros.recordings.simulate", "record a simulated person as a rosbag2"),
+    "convert": ("mumu_ros.recordings.convert", "convert a public dataset to a rosbag2"),
+    "train": ("mumu_ros.training.cli", "train a model"),
+    "test": ("mumu_ros.training.cli", "test a model on a dataset"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        Exit status: 0 on success, 2 for a command line or an input that cannot be used.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="mumu", description="Human activity recognition from cameras, depth sensors and IMUs."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    asked = arguments[0] if arguments else ""
+    if asked in COMMANDS:
+        try:
+            importlib.import_module(COMMANDS[asked][0]).register(commands)
+        except ModuleNotFoundError as error:
+            print(f"mumu {asked}: {error}; {_remedy(error.name or '')}", file=sys.stderr)
+            return 2
+    else:
+        for name, (_module, text) in COMMANDS.items():
+            commands.add_parser(name, help=text)
+    parsed = parser.parse_args(arguments)
+    status: int = parsed.run(parsed)
+    return status
+
+
+def _remedy(module: str) -> str:
+    top = module.split(".")[0]
+    if top in ("lightning", "scipy", "tensorboard"):
+        return "install the extra: pip install 'mumu_ros[train]'"
+    if top == "transformers":
+        return "install the extra: pip install 'mumu_ros[vision]'"
+    return "it needs ROS 2 and the built messages: run `make setup`, then `. ./env.sh`"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Messages to arrays and back: the one place that knows how ROS 2 messages hold their data.
+
+Everything reads fields only, so that messages of rclpy and messages deserialised by rosbags are served alike.
+"""
+
+from mumu_ros.conversions.errors import ConversionError
+from mumu_ros.conversions.frames import frame_to_samples, samples_to_frame
+from mumu_ros.conversions.images import (
+    ImageKind,
+    compressed_image_to_array,
+    depth_to_millimetres,
+    image_to_array,
+)
+from mumu_ros.conversions.messages import (
+    MessageTypes,
+    RosTypes,
+    array_to_image,
+    array_to_imu,
+    array_to_pose_array,
+    header_stamp_ns,
+    ns_to_time,
+    segment_to_annotation,
+    time_to_ns,
+)
+from mumu_ros.conversions.vectors import (
+    VECTOR_TYPES,
+    float_array_to_array,
+    imu_to_array,
+    joint_state_to_array,
+    pose_array_to_array,
+    vector_to_array,
+)
+
+__all__ = [
+    "SUPPORTED_TYPES",
+    "VECTOR_TYPES",
+    "ConversionError",
+    "ImageKind",
+    "MessageTypes",
+    "RosTypes",
+    "array_to_image",
+    "array_to_imu",
+    "array_to_pose_array",
+    "compressed_image_to_array",
+    "depth_to_millimetres",
+    "float_array_to_array",
+    "frame_to_samples",
+    "header_stamp_ns",
+    "image_to_array",
+    "imu_to_array",
+    "joint_state_to_array",
+    "ns_to_time",
+    "pose_array_to_array",
+    "samples_to_frame",
+    "segment_to_annotation",
+    "time_to_ns",
+    "vector_to_array",
+]
+
+SUPPORTED_TYPES: dict[str, str] = {
+    "sensor_msgs/msg/Image": "image",
+    "sensor_msgs/msg/CompressedImage": "image",
+    **dict.fromkeys(VECTOR_TYPES, "vector"),
+}
+"""ROS type of an input topic: "image" (streams of kind rgb or depth) or "vector"."""

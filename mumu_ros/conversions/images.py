@@ -1,0 +1,209 @@
+"""Image messages to arrays.
+
+Written on OpenCV alone, so that every machine gives the same pixels with or without cv_bridge. rosbags-image
+is the tests' oracle; it is not used here because it ignores `step` and takes the chroma rows of nv12 and nv21
+for picture.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.conversions.errors import ConversionError
+
+__all__ = ["ImageKind", "compressed_image_to_array", "depth_to_millimetres", "image_to_array"]
+
+ImageKind = Literal["rgb", "depth"]
+
+# encoding: (bytes per channel, channels, OpenCV's conversion to RGB).
+# OpenCV names a Bayer pattern by its second row.
+_RGB_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
+    "rgb8": (1, 3, None),
+    "bgr8": (1, 3, cv2.COLOR_BGR2RGB),
+    "rgba8": (1, 4, cv2.COLOR_RGBA2RGB),
+    "bgra8": (1, 4, cv2.COLOR_BGRA2RGB),
+    "mono8": (1, 1, cv2.COLOR_GRAY2RGB),
+    "rgb16": (2, 3, None),
+    "bgr16": (2, 3, cv2.COLOR_BGR2RGB),
+    "rgba16": (2, 4, cv2.COLOR_RGBA2RGB),
+    "bgra16": (2, 4, cv2.COLOR_BGRA2RGB),
+    "mono16": (2, 1, cv2.COLOR_GRAY2RGB),
+    "bayer_rggb8": (1, 1, cv2.COLOR_BayerBG2RGB),
+    "bayer_bggr8": (1, 1, cv2.COLOR_BayerRG2RGB),
+    "bayer_gbrg8": (1, 1, cv2.COLOR_BayerGR2RGB),
+    "bayer_grbg8": (1, 1, cv2.COLOR_BayerGB2RGB),
+    "bayer_rggb16": (2, 1, cv2.COLOR_BayerBG2RGB),
+    "bayer_bggr16": (2, 1, cv2.COLOR_BayerRG2RGB),
+    "bayer_gbrg16": (2, 1, cv2.COLOR_BayerGR2RGB),
+    "bayer_grbg16": (2, 1, cv2.COLOR_BayerGB2RGB),
+    "yuv422": (1, 2, cv2.COLOR_YUV2RGB_UYVY),
+    "uyvy": (1, 2, cv2.COLOR_YUV2RGB_UYVY),
+    "yuv422_yuy2": (1, 2, cv2.COLOR_YUV2RGB_YUY2),
+    "yuyv": (1, 2, cv2.COLOR_YUV2RGB_YUY2),
+    "nv12": (1, 1, cv2.COLOR_YUV2RGB_NV12),
+    "nv21": (1, 1, cv2.COLOR_YUV2RGB_NV21),
+}
+_DEPTH_ENCODINGS = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
+
+# A segment of a JPEG or PNG that its file must end with; decoders fill in grey for what is missing.
+_JPEG_END = b"\xff\xd9"
+_PNG_END = b"IEND\xaeB`\x82"
+
+# compressed_depth_image_transport puts its format and two quantisation parameters before the PNG.
+_COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
+
+
+def image_to_array(msg: Any, kind: ImageKind) -> NDArray[Any]:
+    """Return the pixels of a sensor_msgs/msg/Image.
+
+    Args:
+        msg: The message, of rclpy or rosbags.
+        kind: "rgb": uint8 (H, W, 3) in RGB order. "depth": uint16 (H, W) in millimetres for 16UC1 and mono16,
+            float32 (H, W) in metres for 32FC1; 0 or NaN is no reading (REP 118).
+
+    Returns:
+        An array that shares memory with the message where the encoding allows; read it only.
+
+    Raises:
+        ConversionError: unknown encoding, empty image, or data that do not fit height and step.
+    """
+    return _depth_image(msg) if kind == "depth" else _rgb_image(msg)
+
+
+def _rgb_image(msg: Any) -> NDArray[Any]:
+    encoding: str = msg.encoding
+    if encoding not in _RGB_ENCODINGS:
+        raise ConversionError(
+            f"encoding {encoding!r} does not say its colours; publish one of {', '.join(_RGB_ENCODINGS)}"
+        )
+    itemsize, channels, conversion = _RGB_ENCODINGS[encoding]
+    # nv12 and nv21 hold the chroma, at half the resolution, in as many bytes as height/2 more rows.
+    rows = msg.height * 3 // 2 if encoding.startswith("nv") else msg.height
+    pixels = _pixels(msg, f"u{itemsize}", channels, rows)
+    if conversion is not None:
+        try:
+            pixels = cv2.cvtColor(pixels, conversion)
+        except cv2.error as error:
+            raise ConversionError(
+                f"{encoding} image of {msg.width}×{msg.height} has no RGB form: {error.err or error}; "
+                "sub-sampled colour needs an even width and height"
+            ) from None
+    return pixels if itemsize == 1 else cv2.convertScaleAbs(pixels, alpha=255 / 65535)
+
+
+def _depth_image(msg: Any) -> NDArray[Any]:
+    if msg.encoding not in _DEPTH_ENCODINGS:
+        raise ConversionError(
+            f"encoding {msg.encoding!r} is not depth; publish 16UC1 (millimetres) or 32FC1 (metres)"
+        )
+    return _pixels(msg, _DEPTH_ENCODINGS[msg.encoding], 1, msg.height)
+
+
+def _pixels(msg: Any, dtype: str, channels: int, rows: int) -> NDArray[Any]:
+    """View the data as (rows, width[, channels]) in native byte order, without a copy if that is so."""
+    if not msg.height or not msg.width:
+        raise ConversionError(f"image is empty: {msg.width}×{msg.height} pixels; check the camera driver")
+    stored = np.dtype((">" if msg.is_bigendian else "<") + dtype)
+    row_bytes = msg.width * channels * stored.itemsize
+    if msg.step < row_bytes:
+        raise ConversionError(
+            f"step {msg.step} is shorter than a row of {msg.width} {msg.encoding} pixels ({row_bytes} bytes)"
+        )
+    if len(msg.data) != msg.step * rows:
+        raise ConversionError(
+            f"image is truncated or padded: {len(msg.data)} bytes, but step {msg.step} × {rows} rows of "
+            f"{msg.encoding} are {msg.step * rows}"
+        )
+    shape = (rows, msg.width, channels) if channels > 1 else (rows, msg.width)
+    strides = (msg.step, channels * stored.itemsize, stored.itemsize)[: len(shape)]
+    pixels = np.ndarray(shape, stored, buffer=msg.data, strides=strides)
+    # OpenCV misreads rows that do not start at a multiple of the item size: they are copied as well.
+    return np.require(pixels, stored.newbyteorder("="), "A")
+
+
+def compressed_image_to_array(msg: Any, kind: ImageKind) -> NDArray[Any]:
+    """Return the pixels of a sensor_msgs/msg/CompressedImage.
+
+    Args:
+        msg: The message: JPEG or PNG of image_transport's `compressed`, or the PNG of its `compressedDepth`.
+        kind: As for `image_to_array`; depth must be a 16-bit PNG.
+
+    Returns:
+        A new array, shaped as by `image_to_array`.
+
+    Raises:
+        ConversionError: another format, or data that end early.
+    """
+    if "compressedDepth" in msg.format:
+        if kind != "depth":
+            raise ConversionError(f"format {msg.format!r} is depth; configure this topic as a depth stream")
+        return _compressed_depth(msg)
+    data = np.frombuffer(msg.data, np.uint8)
+    if kind == "rgb":
+        # The picture as the sensor saw it: an EXIF orientation would swap its sides.
+        return cv2.cvtColor(
+            _decode(data, msg.format, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), cv2.COLOR_BGR2RGB
+        )
+    return _depth_png(data, msg.format)
+
+
+def _compressed_depth(msg: Any) -> NDArray[Any]:
+    encoding = msg.format.partition(";")[0].strip()
+    if encoding not in _DEPTH_ENCODINGS:
+        raise ConversionError(f"format {msg.format!r} is not depth; expected 16UC1 or 32FC1")
+    if "rvl" in msg.format:
+        raise ConversionError(
+            f"format {msg.format!r} is not supported; set the publisher's compressedDepth.format to png"
+        )
+    if len(msg.data) <= _COMPRESSED_DEPTH_HEADER.size:
+        raise ConversionError(f"compressed depth is truncated: {len(msg.data)} bytes")
+    _, quantum, offset = _COMPRESSED_DEPTH_HEADER.unpack_from(msg.data)
+    image = _depth_png(np.frombuffer(msg.data, np.uint8)[_COMPRESSED_DEPTH_HEADER.size :], msg.format)
+    if encoding != "32FC1":
+        return image
+    # Inverse depth, quantised: value = quantum / depth + offset, and 0 for no reading.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        metres = np.float32(quantum) / (image.astype(np.float32) - np.float32(offset))
+    metres[image == 0] = np.nan
+    return metres
+
+
+def _depth_png(data: NDArray[np.uint8], format_: str) -> NDArray[np.uint16]:
+    image = _decode(data, format_, cv2.IMREAD_UNCHANGED)
+    if image.dtype != np.uint16 or image.ndim != 2:
+        raise ConversionError(
+            f"format {format_!r} holds {image.dtype} {image.shape}, not depth; "
+            "compress depth with compressedDepth or 16-bit PNG"
+        )
+    return image
+
+
+def _decode(data: NDArray[np.uint8], format_: str, flags: int) -> NDArray[Any]:
+    tail = bytes(data[-64:]).rstrip(b"\0")  # some cameras pad their JPEGs with zeros
+    if not tail.endswith((_JPEG_END, _PNG_END)):
+        raise ConversionError(
+            f"compressed image ({format_!r}, {data.size} bytes) is truncated, or is neither JPEG nor PNG"
+        )
+    image = cv2.imdecode(data, flags)
+    if image is None:
+        raise ConversionError(f"compressed image ({format_!r}, {data.size} bytes) cannot be decoded")
+    return image
+
+
+def depth_to_millimetres(depth: NDArray[Any]) -> NDArray[np.uint16]:
+    """Return a depth image as uint16 millimetres; 0 where it is NaN, infinite, negative or beyond 65.535 m.
+
+    Args:
+        depth: (H, W), uint16 millimetres (returned as it is) or float32 metres.
+    """
+    if depth.dtype == np.uint16:
+        return depth
+    millimetres = depth * np.float32(1000)
+    # NaN compares false, so it is replaced as well.
+    millimetres[~((millimetres >= 0) & (millimetres < 65535.5))] = 0
+    return np.rint(millimetres).astype(np.uint16)

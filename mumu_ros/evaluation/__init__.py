@@ -1,0 +1,1 @@
+"""From recognitions and ground truth to numbers. Never imports rclpy."""

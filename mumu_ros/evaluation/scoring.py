@@ -1,0 +1,66 @@
+"""How often recognitions agree with what was going on."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Recognition", "Truth", "TruthSegment", "accuracy"]
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """One decision about (start_ns, stamp_ns]."""
+
+    start_ns: int
+    stamp_ns: int
+    activity: str
+
+
+@dataclass(frozen=True)
+class TruthSegment:
+    """What was going on in [start_ns, end_ns); `activity` is empty where nobody said."""
+
+    start_ns: int
+    end_ns: int
+    activity: str
+
+
+class Truth:
+    """Annotated segments of one person, in any order, not overlapping.
+
+    Args:
+        segments: The segments.
+    """
+
+    def __init__(self, segments: Iterable[TruthSegment]) -> None:
+        self._segments = sorted(set(segments), key=lambda segment: segment.start_ns)
+        self._starts = [segment.start_ns for segment in self._segments]
+
+    def at(self, stamp_ns: int) -> TruthSegment | None:
+        """The segment that holds an instant, if any."""
+        index = bisect_right(self._starts, stamp_ns) - 1
+        if index < 0 or stamp_ns >= self._segments[index].end_ns:
+            return None
+        return self._segments[index]
+
+    def label(self, recognition: Recognition) -> str | None:
+        """The activity at the recognition's stamp; None where none is annotated."""
+        segment = self.at(recognition.stamp_ns)
+        return segment.activity if segment and segment.activity else None
+
+    def is_inside(self, recognition: Recognition) -> bool:
+        """Whether the whole window lies inside one activity."""
+        segment = self.at(recognition.stamp_ns)
+        return segment is not None and recognition.start_ns >= segment.start_ns
+
+
+def accuracy(recognitions: Sequence[Recognition], truth: Truth) -> float | None:
+    """Share of recognitions that name the activity at their stamp; those without truth are left out.
+
+    Returns:
+        0 to 1; None if there is nothing to judge.
+    """
+    judged = [(r.activity, label) for r in recognitions if (label := truth.label(r)) is not None]
+    return sum(said == label for said, label in judged) / len(judged) if judged else None

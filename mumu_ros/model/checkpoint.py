@@ -1,0 +1,246 @@
+"""A trained model on disk: one folder with `model.safetensors` and `config.json`, and nothing pickled.
+
+torch is imported where weights are touched only: `sensor_sync` reads a model's configuration without having
+it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mumu_ros.model.config import ConfigError, ModelConfig, build
+
+if TYPE_CHECKING:
+    import torch
+
+    from mumu_ros.model.mumu import MuMu
+
+__all__ = [
+    "Calibration",
+    "Checkpoint",
+    "CheckpointError",
+    "load_checkpoint",
+    "read_config",
+    "save_checkpoint",
+    "select_device",
+]
+
+_WEIGHTS = "model.safetensors"
+_CONFIG = "config.json"
+_KEYS = {"model", "calibration", "provenance"}
+
+
+class CheckpointError(ValueError):
+    """A model folder that cannot be used: names the path, what is wrong with it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How logits become probabilities, and when they mean nothing that the model knows.
+
+    Attributes:
+        temperature: Logits are divided by this before the softmax (Guo et al. 2017).
+        unknown_threshold: A highest activity probability below this means "unknown".
+    """
+
+    temperature: float = 1.0
+    unknown_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("temperature", 0.0, float("inf")), ("unknown_threshold", -1e-9, 1.0)):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not low < value <= high or value == float("inf"):
+                wanted = "a number > 0" if name == "temperature" else "a number from 0 to 1"
+                raise ConfigError(f"calibration: {name} is {value!r}; expected {wanted}")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded model.
+
+    Attributes:
+        model: The network, in evaluation mode.
+        config: Its configuration.
+        calibration: Of its logits.
+        provenance: What it was made from: command, data, seeds, versions.
+        id: Name and first 8 hexadecimal digits of the SHA-256 of its weights, `sim@0a1b2c3d`.
+    """
+
+    model: MuMu
+    config: ModelConfig
+    calibration: Calibration
+    provenance: Mapping[str, Any] = field(hash=False)
+    id: str
+
+
+def save_checkpoint(
+    path: str | Path,
+    model: MuMu,
+    *,
+    calibration: Calibration | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model folder, replacing one that is there.
+
+    Everything is written beside the folder and then renamed, so that it never looks whole when it is not.
+
+    Args:
+        path: The folder.
+        model: The network; its configuration is written too.
+        calibration: Default: none needed.
+        provenance: JSON-able facts about where the model comes from.
+
+    Raises:
+        CheckpointError: Something is at `path` that is no model folder.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    if path.exists() and not (path / _CONFIG).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise CheckpointError(
+            f"{str(path)!r} exists and is no model folder; choose another path or remove it"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        temporary.chmod(0o755)  # mkdtemp's is for its owner only
+        weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+        save_file(weights, temporary / _WEIGHTS)
+        content = {
+            "model": model.config.to_dict(),
+            "calibration": asdict(calibration or Calibration()),
+            "provenance": dict(provenance or {}),
+        }
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        (temporary / _CONFIG).write_text(text + "\n", encoding="utf-8")
+        _replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    if not path.exists():
+        os.rename(temporary, path)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    os.rename(path, old)  # onto an empty folder, which POSIX replaces
+    os.rename(temporary, path)
+    shutil.rmtree(old)
+
+
+def read_config(path: str | Path) -> ModelConfig:
+    """Read the configuration of a model folder, without torch.
+
+    Raises:
+        CheckpointError: See `load_checkpoint`.
+    """
+    return _read(Path(path))[0]
+
+
+def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
+    """Load a model folder.
+
+    Args:
+        path: The folder.
+        device: Where the weights go; see `select_device`.
+
+    Raises:
+        CheckpointError: The folder or a file of it is missing, JSON or weights are corrupt, the format is of
+            another version, or the weights do not fit the configuration.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    from mumu_ros.model.mumu import MuMu
+
+    path = Path(path)
+    config, calibration, provenance = _read(path)
+    data = _read_file(path, _WEIGHTS)
+    try:
+        weights = load(data)
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{str(path / _WEIGHTS)!r} is corrupt ({len(data)} bytes: {error}); copy or train the model again"
+        ) from error
+    model = MuMu(config)
+    _check_fit(path, {k: tuple(v.shape) for k, v in model.state_dict().items()}, weights)
+    model.load_state_dict(weights)
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    return Checkpoint(model.to(device).eval(), config, calibration, provenance, f"{config.name}@{digest}")
+
+
+def _check_fit(path: Path, expected: dict[str, tuple[int, ...]], weights: Mapping[str, torch.Tensor]) -> None:
+    found = {key: tuple(value.shape) for key, value in weights.items()}
+    if found == expected:
+        return
+    key = sorted(k for k in {*found, *expected} if found.get(k) != expected.get(k))[0]
+    raise CheckpointError(
+        f"{str(path / _WEIGHTS)!r} does not fit {_CONFIG}: {key} is {found.get(key, 'missing')}, expected "
+        f"{expected.get(key, 'nothing of that name')}; the two files must come from the same training"
+    )
+
+
+def _read_file(path: Path, name: str) -> bytes:
+    if not path.is_dir():
+        raise CheckpointError(
+            f"no model folder {str(path)!r}; give the folder that holds {_CONFIG} and {_WEIGHTS}"
+        )
+    try:
+        return (path / name).read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read {str(path / name)!r} ({error.strerror}); "
+            f"a model folder holds {_CONFIG} and {_WEIGHTS}"
+        ) from error
+
+
+def _read(path: Path) -> tuple[ModelConfig, Calibration, Mapping[str, Any]]:
+    where = repr(str(path / _CONFIG))
+    data = _read_file(path, _CONFIG)
+    try:
+        content = json.loads(data)
+    except ValueError as error:
+        raise CheckpointError(f"{where} is not JSON ({error}); copy or train the model again") from error
+    if not isinstance(content, dict) or set(content) != _KEYS:
+        found = sorted(content) if isinstance(content, dict) else type(content).__name__
+        raise CheckpointError(f"{where} has {found}; expected {sorted(_KEYS)}: is it a mumu_ros model?")
+    try:
+        config = ModelConfig.from_dict(content["model"])
+        return config, build(Calibration, content["calibration"], "calibration"), content["provenance"]
+    except ConfigError as error:
+        raise CheckpointError(f"{where}: {error}; use a model trained by this version") from error
+
+
+def select_device(name: str) -> torch.device:
+    """The device to compute on.
+
+    Args:
+        name: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<index>`.
+
+    Raises:
+        ValueError: No such device on this machine, or no such name.
+    """
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if gpus else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    kind, colon, index = name.partition(":")
+    if kind != "cuda" or (colon and not index.isdecimal()):
+        raise ValueError(f"device is {name!r}; expected auto, cpu, cuda or cuda:<index>")
+    if int(index or 0) >= gpus:
+        raise ValueError(
+            f"device is {name!r} but torch {torch.__version__} sees {gpus} CUDA devices; use auto or cpu, "
+            "or install a torch built for CUDA and check the driver with nvidia-smi"
+        )
+    return torch.device(name)

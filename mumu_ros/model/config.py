@@ -1,0 +1,257 @@
+"""What a model is made of: its modalities, its window, its sizes: what a checkpoint remembers."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from mumu_ros.model.taxonomy import Taxonomy
+
+__all__ = ["FORMAT", "ConfigError", "Modality", "ModelConfig", "build"]
+
+FORMAT = 1
+"""Version of the dictionary form of `ModelConfig`; raised when an old reader would misread it."""
+
+_ENCODERS = {
+    "rgb": ("small_cnn", "resnet50"),
+    "depth": ("small_cnn", "resnet50"),
+    "vector": ("cooccurrence",),
+}
+_AXES = {"rgb": "(height, width, 3)", "depth": "(height, width, 1)", "vector": "(joints or sensors, axes)"}
+_MIN_IMAGE = 32
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be meant: quotes the value and says what would be right."""
+
+
+def build(cls: type[T], data: Any, where: str) -> T:
+    """Make a dataclass from a mapping, refusing keys that it does not have.
+
+    Args:
+        cls: The dataclass.
+        data: Its fields by name.
+        where: What the data describe, for the error.
+
+    Raises:
+        ConfigError: The data are no mapping, a key is unknown (near misses are named) or a needed one is
+            missing.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: expected keys and values, got {data!r}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in data:
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, n=2)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(fields)}"
+            raise ConfigError(f"{where}: no key {key!r}; {hint}")
+    required = [
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    missing = [name for name in required if name not in data]
+    if missing:
+        raise ConfigError(f"{where}: missing {', '.join(missing)}")
+    return cls(**data)
+
+
+def _number(where: str, value: Any, low: float, *, exclusive: bool = True) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or value < low or (exclusive and value == low):
+        raise ConfigError(f"{where} is {value!r}; expected a number {'>' if exclusive else '≥'} {low:g}")
+
+
+def _integer(where: str, value: Any, low: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low:
+        raise ConfigError(f"{where} is {value!r}; expected an integer ≥ {low}")
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One sensor stream as the network sees it.
+
+    Attributes:
+        name: The stream's name, the same everywhere.
+        kind: `rgb` images, `depth` images, or `vector` samples (IMU, joint angles, skeleton).
+        shape: Of one prepared sample: (H, W, 3), (H, W, 1), or (J, C), which is (2, 3) for an IMU
+            (acceleration in m/s², angular rate in rad/s) and (20, 3) for a skeleton in metres.
+        rate_hz: Samples a second that the network sees, whatever the sensor's rate.
+        encoder: `small_cnn` or `resnet50` for images, `cooccurrence` for vectors.
+        mean: Subtracted from a prepared sample: one number, or one a channel (images) or element (vectors).
+        std: What the difference is divided by; as many numbers as `mean` may have.
+        stride: Steps from one segment to the next (section 4.2): an image segment is one frame, every
+            `stride`-th counted from the newest; a vector segment pools `stride` steps.
+        max_gap_s: Vectors: a step farther than this from any sample counts as missing.
+        range_m: Depth: readings are clipped to this (nearest, farthest).
+
+    Raises:
+        ConfigError: A value is impossible by itself or together with another.
+    """
+
+    name: str
+    kind: Literal["rgb", "depth", "vector"]
+    shape: tuple[int, ...]
+    rate_hz: float
+    encoder: Literal["small_cnn", "resnet50", "cooccurrence"]
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    stride: int = 1
+    max_gap_s: float = 0.1
+    range_m: tuple[float, float] = (0.3, 8.0)
+
+    def __post_init__(self) -> None:
+        for field in ("shape", "mean", "std", "range_m"):
+            object.__setattr__(self, field, _tuple(getattr(self, field)))
+        if not isinstance(self.name, str) or not self.name:
+            raise ConfigError(f"modality name is {self.name!r}; expected a non-empty string")
+        where = f"modality {self.name!r}"
+        if self.kind not in _ENCODERS:
+            raise ConfigError(f"{where}: kind is {self.kind!r}; expected one of {', '.join(_ENCODERS)}")
+        if self.encoder not in _ENCODERS[self.kind]:
+            expected = " or ".join(_ENCODERS[self.kind])
+            raise ConfigError(f"{where}: encoder is {self.encoder!r}; {self.kind} is encoded by {expected}")
+        self._check_shape(where)
+        _number(f"{where}: rate_hz", self.rate_hz, 0)
+        _number(f"{where}: max_gap_s", self.max_gap_s, 0)
+        _integer(f"{where}: stride", self.stride, 1)
+        size = self.shape[-1] if self.is_image else math.prod(self.shape)
+        for field, low in (("mean", -math.inf), ("std", 0.0)):
+            values = getattr(self, field)
+            if not isinstance(values, tuple) or len(values) not in (1, size):
+                raise ConfigError(f"{where}: {field} is {values!r}; expected 1 or {size} numbers")
+            for value in values:
+                _number(f"{where}: {field}", value, low)
+        if not isinstance(self.range_m, tuple) or len(self.range_m) != 2:
+            raise ConfigError(f"{where}: range_m is {self.range_m!r}; expected (nearest, farthest)")
+        _number(f"{where}: range_m nearest", self.range_m[0], 0)
+        _number(f"{where}: range_m farthest", self.range_m[1], self.range_m[0])
+
+    def _check_shape(self, where: str) -> None:
+        shape, axes = self.shape, _AXES[self.kind]
+        if not isinstance(shape, tuple) or len(shape) != axes.count(",") + 1:
+            raise ConfigError(f"{where}: shape is {shape!r}; expected {axes}")
+        for size in shape:
+            _integer(f"{where}: every size in shape {shape!r}", size, 1)
+        channels = {"rgb": 3, "depth": 1}.get(self.kind)
+        if channels and (shape[-1] != channels or min(shape[:2]) < _MIN_IMAGE):
+            raise ConfigError(f"{where}: shape is {shape!r}; expected {axes} of at least {_MIN_IMAGE} pixels")
+
+    @property
+    def is_image(self) -> bool:
+        """Whether samples are images (frames), not vectors."""
+        return self.kind != "vector"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A whole model.
+
+    Attributes:
+        name: What the model is called; the first part of its identity.
+        modalities: In the order of every attention vector.
+        taxonomy: What it tells apart.
+        window_s: Seconds of data that one decision sees.
+        feature_size: Numbers in every unimodal and fused feature (D; 128 in section 4.2).
+        dropout: Probability, on segment features and inside the two heads.
+        deep_supervision: Also an activity classifier on every unimodal feature (ours; the paper has none).
+
+    Raises:
+        ConfigError: A value is impossible by itself or together with another.
+    """
+
+    name: str
+    modalities: tuple[Modality, ...]
+    taxonomy: Taxonomy
+    window_s: float
+    feature_size: int = 128
+    dropout: float = 0.0
+    deep_supervision: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modalities", _tuple(self.modalities))
+        if not isinstance(self.name, str) or not self.name:
+            raise ConfigError(f"model name is {self.name!r}; expected a non-empty string")
+        if not self.modalities:
+            raise ConfigError("modalities is empty; a model needs at least one")
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            raise ConfigError(f"modalities {twice!r} occur more than once; names must be unique")
+        _number("window_s", self.window_s, 0)
+        _integer("feature_size", self.feature_size, 1)
+        _number("dropout", self.dropout, 0, exclusive=False)
+        if self.dropout >= 1:
+            raise ConfigError(f"dropout is {self.dropout!r}; expected less than 1")
+        if not isinstance(self.deep_supervision, bool):
+            raise ConfigError(f"deep_supervision is {self.deep_supervision!r}; expected true or false")
+        for modality in self.modalities:
+            steps = self.steps(modality.name)
+            if steps < modality.stride:
+                raise ConfigError(
+                    f"modality {modality.name!r}: window_s {self.window_s:g} at rate_hz {modality.rate_hz:g} "
+                    f"has {steps} steps, fewer than stride {modality.stride}; lengthen the window"
+                )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the M modalities, in order."""
+        return tuple(modality.name for modality in self.modalities)
+
+    def modality(self, name: str) -> Modality:
+        """The modality of that name.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        for modality in self.modalities:
+            if modality.name == name:
+                return modality
+        raise ConfigError(f"no modality {name!r}; the model has {', '.join(self.names)}")
+
+    def steps(self, name: str) -> int:
+        """Time steps T of a modality in one window."""
+        return round(self.window_s * self.modality(name).rate_hz)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form with the version of this format."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        modalities = [
+            {key: list(value) if isinstance(value, tuple) else value for key, value in vars(modality).items()}
+            for modality in self.modalities
+        ]
+        return {"format": FORMAT, **fields, "modalities": modalities, "taxonomy": self.taxonomy.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> ModelConfig:
+        """The reverse of `to_dict`.
+
+        Raises:
+            ConfigError: Another format version, an unknown or missing key, or an impossible value.
+        """
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"model configuration: expected keys and values, got {data!r}")
+        if data.get("format") != FORMAT:
+            raise ConfigError(
+                f"model configuration has format {data.get('format')!r}; this version reads {FORMAT}"
+            )
+        values = {key: value for key, value in data.items() if key != "format"}
+        if isinstance(values.get("modalities"), list):
+            values["modalities"] = [
+                build(Modality, m, f"modality {i}") for i, m in enumerate(values["modalities"])
+            ]
+        if "taxonomy" in values:
+            try:
+                values["taxonomy"] = Taxonomy.from_dict(values["taxonomy"])
+            except ValueError as error:
+                raise ConfigError(str(error)) from error
+        return build(cls, values, "model configuration")

@@ -1,0 +1,162 @@
+"""Spatial encoders: an image, or a stretch of vectors, to the numbers that the LSTM reads."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mumu_ros.model.config import Modality
+from mumu_ros.model.layers import Normalize, zero_masked
+
+__all__ = ["CoOccurrence", "ResNet50", "SmallCNN"]
+
+
+def _block(
+    inputs: int, outputs: int, kernel: tuple[int, int], *after: nn.Module, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), *after)
+
+
+class SmallCNN(nn.Module):
+    """Images on a robot without a GPU: four strided convolutions, then one layer over the places they leave.
+
+    At 64×64 about 7 MFLOP a frame and 10⁵ parameters. The last layer sees places, not their average: where a
+    hand is matters as much as that there is one.
+
+    Args:
+        modality: An image modality.
+        size: Numbers a frame.
+    """
+
+    _WIDTHS = (16, 32, 48, 64)
+    _PLACES = 4
+    _SQUEEZED = 32
+
+    def __init__(self, modality: Modality, size: int) -> None:
+        super().__init__()
+        channels = modality.shape[-1]
+        self.normalize = Normalize(modality.mean, modality.std, (channels,))
+        widths = (channels, *self._WIDTHS)
+        self.convolutions = nn.Sequential(
+            *[_block(a, b, (3, 3), stride=2) for a, b in pairwise(widths)],
+            _block(widths[-1], self._SQUEEZED, (1, 1)),
+            nn.AdaptiveAvgPool2d(self._PLACES),
+        )
+        self.project = nn.Linear(self._SQUEEZED * self._PLACES**2, size)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(N, H, W, C) prepared images to (N, size)."""
+        images = self.normalize(frames).permute(0, 3, 1, 2)
+        return torch.relu(self.project(self.convolutions(images).flatten(1)))
+
+
+class ResNet50(nn.Module):
+    """ResNet-50 (He et al. 2016) of `transformers`, with its 2048 numbers projected to the feature size.
+
+    Starts from random weights; `load_backbone` reads a local folder. Nothing is ever downloaded.
+
+    Args:
+        modality: An image modality; one channel (depth) is shown to the network three times.
+        size: Numbers a frame.
+
+    Raises:
+        ImportError: `transformers` is not installed; says how to.
+    """
+
+    def __init__(self, modality: Modality, size: int) -> None:
+        super().__init__()
+        try:
+            from transformers import ResNetConfig, ResNetModel
+        except ImportError as error:
+            raise ImportError(
+                f"modality {modality.name!r}: resnet50 needs transformers: pip install 'mumu_ros[vision]'"
+            ) from error
+        self.normalize = Normalize(modality.mean, modality.std, (modality.shape[-1],))
+        self.backbone = ResNetModel(ResNetConfig())  # Its defaults are ResNet-50.
+        self.project = nn.Linear(self.backbone.config.hidden_sizes[-1], size)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(N, H, W, C) prepared images to (N, size)."""
+        images = self.normalize(frames).permute(0, 3, 1, 2)
+        pooled = self.backbone(images.expand(-1, 3, -1, -1)).pooler_output.flatten(1)
+        return torch.relu(self.project(pooled))
+
+    def load_backbone(self, folder: str | Path) -> None:
+        """Start from a ResNet-50 in the format of `transformers` that is already on this disk.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+        """
+        from transformers import ResNetModel
+
+        if not Path(folder).is_dir():
+            raise FileNotFoundError(
+                f"no ResNet-50 folder {str(folder)!r}; expected config.json and model.safetensors"
+            )
+        self.backbone = ResNetModel.from_pretrained(str(folder), local_files_only=True)
+
+
+class CoOccurrence(nn.Module):
+    """Co-occurrence network (Li et al. 2018) over a stretch of vectors, giving one feature every `stride`
+    steps.
+
+    First each joint by itself: a point-wise convolution over its coordinates and a temporal one. Then the
+    joints become channels, so that every later filter sees them all together. The samples and their
+    differences in time (motion) take the same path with weights of their own and are joined. Ours, so that a
+    (2, 3) IMU and a (20, 3) skeleton both fit: time is pooled once, by the stride, and the pooled sequence
+    goes on to the LSTM.
+
+    Args:
+        modality: A vector modality.
+        size: Numbers a segment.
+    """
+
+    _POINT, _TEMPORAL, _FIRST, _SECOND = 32, 16, 16, 32
+
+    def __init__(self, modality: Modality, size: int) -> None:
+        super().__init__()
+        joints, channels = modality.shape
+        self.stride = modality.stride
+        self.normalize = Normalize(modality.mean, modality.std, modality.shape)
+        # groups=2: samples and motion side by side, each with its own filters, in one convolution.
+        self.joint_level = nn.Sequential(
+            _block(2 * channels, 2 * self._POINT, (1, 1), groups=2),
+            _block(2 * self._POINT, 2 * self._TEMPORAL, (3, 1), groups=2),
+        )
+        self.body_level = nn.Sequential(
+            _block(2 * joints, 2 * self._FIRST, (3, 3), nn.MaxPool2d((self.stride, 2)), groups=2),
+            _block(2 * self._FIRST, 2 * self._SECOND, (3, 3), nn.MaxPool2d((1, 2)), groups=2),
+            _block(2 * self._SECOND, 2 * self._SECOND, (3, 3), nn.MaxPool2d((1, 2))),
+        )
+        self.project = nn.Linear(2 * self._SECOND * (self._TEMPORAL // 8), size)
+
+    def forward(self, steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode whole sequences.
+
+        Args:
+            steps: (B, N, J, C) prepared vectors.
+            mask: bool (B, N).
+
+        Returns:
+            Features (B, S, size), S = N // stride, the oldest N % stride steps left out; and bool (B, S):
+            segments with any step.
+        """
+        first = steps.shape[1] % self.stride
+        steps, mask = steps[:, first:], mask[:, first:]
+        raw = zero_masked(self.normalize(steps), mask)
+        # A difference is there where both of its ends are.
+        both = mask[:, 1:] & mask[:, :-1]
+        motion = nn.functional.pad(zero_masked(raw[:, 1:] - raw[:, :-1], both), (0, 0, 0, 0, 1, 0))
+        batch, length, joints, _ = raw.shape
+        streams = torch.cat([raw, motion], dim=-1).permute(0, 3, 1, 2)
+        points = self.joint_level(streams).reshape(batch, 2, self._TEMPORAL, length, joints)
+        # Joints become channels; what was learned of each becomes the second spatial axis.
+        bodies = points.permute(0, 1, 4, 3, 2).reshape(batch, 2 * joints, length, self._TEMPORAL)
+        segments = self.body_level(bodies).permute(0, 2, 1, 3)
+        features = torch.relu(self.project(segments.flatten(2)))
+        return features, mask.reshape(len(mask), -1, self.stride).any(dim=2)

@@ -1,0 +1,97 @@
+"""Arithmetic that knows about masks: what is masked changes no bit of the result, whatever it holds."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["KeylessAttention", "Normalize", "compact", "masked_softmax", "zero_masked"]
+
+
+def zero_masked(x: Tensor, mask: Tensor) -> Tensor:
+    """Zero what is masked, NaN and infinity included (multiplying by 0 would keep those).
+
+    Args:
+        x: (*mask.shape, …).
+        mask: bool; False entries are zeroed.
+    """
+    return torch.where(mask.reshape(*mask.shape, *[1] * (x.dim() - mask.dim())), x, x.new_zeros(()))
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last axis among the unmasked entries; exactly 0 at masked ones, and all 0 where none
+    is left.
+
+    Args:
+        scores: (…, N).
+        mask: bool (…, N).
+    """
+    # The lowest finite number instead of -inf: a row without any entry then has no NaN in its gradient.
+    lowest = torch.finfo(scores.dtype).min
+    return torch.softmax(scores.masked_fill(~mask, lowest), dim=-1).masked_fill(~mask, 0.0)
+
+
+def compact(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Move the unmasked steps of each row to its front, in their order, and zero the rest.
+
+    A recurrence from front to back then never sees a masked step before it has seen all the others.
+
+    Args:
+        x: (B, T, …).
+        mask: bool (B, T).
+
+    Returns:
+        x of the same shape, and its mask, True first.
+    """
+    order = torch.argsort(mask.to(torch.uint8), dim=1, descending=True, stable=True)
+    front = torch.gather(mask, 1, order)
+    index = order.reshape(*order.shape, *[1] * (x.dim() - 2)).expand_as(x)
+    return zero_masked(torch.gather(x, 1, index), front), front
+
+
+class Normalize(nn.Module):
+    """First layer: prepared samples to floats of about zero mean and unit variance.
+
+    Args:
+        mean: One number, or one a channel or element.
+        std: Likewise.
+        shape: What the numbers are laid out as; they broadcast over the axes before.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], shape: tuple[int, ...]) -> None:
+        super().__init__()
+        for name, values in (("mean", mean), ("std", std)):
+            tensor = torch.tensor(values, dtype=torch.float32)
+            self.register_buffer(name, tensor.expand(1) if len(values) == 1 else tensor.reshape(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (…, *shape) of any element type."""
+        return (x.to(self.mean.dtype) - self.mean) / self.std
+
+
+class KeylessAttention(nn.Module):
+    """Attention over time whose query is a learned vector: softmax(wᵀ h_t) (Long et al. 2018).
+
+    Args:
+        size: Numbers a time step.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(size, 1, bias=False)
+
+    def forward(self, steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum the steps by their weights.
+
+        Args:
+            steps: (B, T, size), finite.
+            mask: bool (B, T).
+
+        Returns:
+            (B, size), zero where no step is there; and the weights (B, T).
+        """
+        weights = masked_softmax(self.score(steps).squeeze(-1), mask)
+        return (weights.unsqueeze(-1) * steps).sum(dim=1), weights

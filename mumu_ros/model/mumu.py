@@ -1,0 +1,161 @@
+"""MuMu: cooperative multitask learning with guided multimodal fusion (Islam and Iqbal, AAAI 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.fusion import GMFusion, SMFusion
+from mumu_ros.model.layers import zero_masked
+from mumu_ros.model.unimodal import UnimodalEncoder
+
+__all__ = ["MuMu", "MuMuOutput"]
+
+
+@dataclass(frozen=True)
+class MuMuOutput:
+    """What the network says about B windows. Modalities are in the configuration's order.
+
+    Attributes:
+        group_logits: y^aux before the softmax, (B, N groups).
+        activity_logits: y^t before the softmax, (B, K activities).
+        sm_weights: α of SM-Fusion, (B, M); 0 for an absent modality.
+        gm_weights: Attention of GM-Fusion, (B, M); 0 for an absent modality.
+        features: Unimodal features X^u, (B, M, D); 0 for an absent modality.
+        present: bool (B, M).
+        unimodal_logits: (B, M, K) where the model has deep supervision, else None.
+    """
+
+    group_logits: Tensor
+    activity_logits: Tensor
+    sm_weights: Tensor
+    gm_weights: Tensor
+    features: Tensor
+    present: Tensor
+    unimodal_logits: Tensor | None
+
+
+def _head(size: int, classes: int, dropout: float) -> nn.Sequential:
+    # Section 4.2: two fully connected layers, ReLU after the first.
+    return nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Dropout(dropout), nn.Linear(size, classes))
+
+
+class MuMu(nn.Module):
+    """The network.
+
+    Args:
+        config: Modalities, taxonomy and sizes.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        size = config.feature_size
+        groups, activities = len(config.taxonomy.group_names), len(config.taxonomy.activities)
+        # A list, not a dictionary: modality names may hold dots, parameter names may not.
+        self.encoders = nn.ModuleList(UnimodalEncoder(m, size, config.dropout) for m in config.modalities)
+        self.sm_fusion = SMFusion(size)
+        self.group_head = _head(size, groups, config.dropout)
+        self.gm_fusion = GMFusion(size)
+        self.W_f = nn.Linear(2 * size, size, bias=False)
+        self.activity_head = _head(size, activities, config.dropout)
+        self.unimodal_heads = nn.ModuleList(
+            nn.Linear(size, activities) for _ in config.modalities if config.deep_supervision
+        )
+
+    def encoder(self, name: str) -> UnimodalEncoder:
+        """The unimodal encoder of a modality.
+
+        Raises:
+            ValueError: There is no such modality.
+        """
+        self._check_names([name])
+        encoder = self.encoders[self.config.names.index(name)]
+        assert isinstance(encoder, UnimodalEncoder)
+        return encoder
+
+    def forward(self, inputs: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> MuMuOutput:
+        """Recognise windows, as `Preprocessing.batch` lays them out.
+
+        Args:
+            inputs: Per modality (B, T, *shape) prepared samples. A modality that is not in it is absent.
+            masks: For each of those bool (B, T): which time steps are there. A modality is present in a
+                window where any is. What masked steps hold changes no bit of the result.
+
+        Raises:
+            ValueError: No modality, one that the model does not have, one without its mask, or a wrong shape.
+        """
+        self._check_names(inputs)
+        for name, x in inputs.items():
+            shape = self.config.modality(name).shape
+            if name not in masks or masks[name].shape != x.shape[:2] or x.shape[2:] != shape:
+                mask = tuple(masks[name].shape) if name in masks else None
+                expected = f"(B, T, {', '.join(map(str, shape))}) with mask (B, T)"
+                raise ValueError(f"{name}: input {tuple(x.shape)} with mask {mask}; expected {expected}")
+        features = {name: self.encoder(name)(x, masks[name]) for name, x in inputs.items()}
+        return self.decide(features, {name: masks[name].any(dim=1) for name in inputs})
+
+    def encode_frames(self, name: str, frames: Tensor) -> Tensor:
+        """Encode prepared frames of an image modality, each by itself: (N, H, W, C) to (N, F). See
+        `summarize`.
+
+        Raises:
+            TypeError: The modality is no image.
+            ValueError: There is no such modality.
+        """
+        return self.encoder(name).encode(frames)
+
+    def summarize(self, name: str, features: Tensor, mask: Tensor) -> Tensor:
+        """Encoded frames (B, T, F) with mask (B, T) to unimodal features (B, D).
+
+        Raises:
+            ValueError: There is no such modality.
+        """
+        return self.encoder(name).summarize(features, mask)
+
+    def decide(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> MuMuOutput:
+        """Fuse unimodal features and classify.
+
+        Args:
+            features: Per modality X^u_m, (B, D). A modality that is not in it is absent.
+            present: For each of those bool (B,).
+
+        Raises:
+            ValueError: No modality, or one that the model does not have.
+        """
+        self._check_names(features)
+        like = next(iter(features.values()))
+        absent = torch.zeros_like(like), torch.zeros(len(like), dtype=torch.bool, device=like.device)
+        pairs = [(features[n], present[n]) if n in features else absent for n in self.config.names]
+        mask = torch.stack([there for _, there in pairs], dim=1)
+        stacked = zero_masked(torch.stack([feature for feature, _ in pairs], dim=1), mask)
+
+        x_aux, sm_weights = self.sm_fusion(stacked, mask)
+        x_c, gm_weights = self.gm_fusion(stacked, x_aux, mask)
+        x_f = self.W_f(torch.cat([x_c, x_aux], dim=-1))  # (9)
+        return MuMuOutput(
+            group_logits=self.group_head(x_aux),  # (4)
+            activity_logits=self.activity_head(x_f),  # (10)
+            sm_weights=sm_weights,
+            gm_weights=gm_weights,
+            features=stacked,
+            present=mask,
+            unimodal_logits=self._unimodal_logits(stacked),
+        )
+
+    def _unimodal_logits(self, features: Tensor) -> Tensor | None:
+        if not self.config.deep_supervision:
+            return None
+        heads = zip(self.unimodal_heads, features.unbind(dim=1), strict=True)
+        return torch.stack([head(feature) for head, feature in heads], dim=1)
+
+    def _check_names(self, names: Mapping[str, Tensor] | list[str]) -> None:
+        unknown = sorted(set(names) - set(self.config.names))
+        if unknown or not names:
+            raise ValueError(
+                f"got modalities {unknown or 'none'}; the model has {', '.join(self.config.names)}"
+            )

@@ -1,0 +1,180 @@
+"""From a raw sample to what the network takes: the same code live, in training and in evaluation.
+
+Two steps, both without torch: `prepare` fixes geometry and units of one sample when it arrives, `batch` lays
+the windows of prepared samples out as arrays. Subtracting the mean and dividing by the standard deviation is
+left to the network's first layer, so that images stay bytes until they are on its device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from mumu_ros.model.config import Modality, ModelConfig
+
+__all__ = ["Preprocessing", "SampleError", "resize_image"]
+
+_METRES_PER_MILLIMETRE = np.float32(1e-3)
+
+
+class SampleError(ValueError):
+    """A sample that is not what its modality expects: names the modality, what came and what is expected."""
+
+
+class _Series(Protocol):
+    @property
+    def samples(self) -> Any: ...
+    @property
+    def mask(self) -> np.ndarray: ...
+
+
+class _Window(Protocol):
+    @property
+    def series(self) -> Mapping[str, Any]: ...
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize to (height, width); the image itself if it has that size already.
+
+    Bytes are averaged over the area that each pixel covers. Anything else (depth) takes the nearest pixel: an
+    average of foreground and background, or of a distance and "no reading", would be a distance that nothing
+    has.
+
+    Args:
+        image: (H, W) or (H, W, C).
+        size: (height, width) wanted.
+    """
+    if image.shape[:2] == size:
+        return image
+    method = cv2.INTER_AREA if image.dtype == np.uint8 else cv2.INTER_NEAREST_EXACT
+    resized: np.ndarray = cv2.resize(image, (size[1], size[0]), interpolation=method)
+    return resized.reshape(*size, *image.shape[2:])
+
+
+class Preprocessing:
+    """What a model's inputs go through before its first layer.
+
+    Args:
+        config: The model's configuration.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+        self._modalities = {modality.name: modality for modality in config.modalities}
+
+    def prepare(self, name: str, sample: np.ndarray) -> np.ndarray:
+        """Fix the geometry and units of one sample; preparing a prepared sample changes nothing.
+
+        Args:
+            name: The modality.
+            sample: rgb: uint8 (H, W, 3). depth: (H, W) or (H, W, 1), uint16 millimetres or float32 metres,
+                where 0 and every non-finite value mean "no reading" (REP 118). vector: real numbers of the
+                modality's shape.
+
+        Returns:
+            rgb: uint8 (H, W, 3) of the modality's size. depth: float32 (H, W, 1) metres, readings clipped to
+            `range_m`, 0 where there is none. vector: float32 of the modality's shape.
+
+        Raises:
+            SampleError: Unknown modality, wrong type, shape or element type, an empty image, or a vector
+                with NaN or infinity.
+        """
+        modality = self._modalities.get(name)
+        if modality is None:
+            raise SampleError(f"no modality {name!r}; the model has {', '.join(self._modalities)}")
+        if not isinstance(sample, np.ndarray):
+            raise SampleError(f"{name}: got a {type(sample).__name__}; expected a numpy array")
+        if modality.kind == "rgb":
+            return _prepare_rgb(modality, sample)
+        return (
+            _prepare_depth(modality, sample)
+            if modality.kind == "depth"
+            else _prepare_vector(modality, sample)
+        )
+
+    def batch(self, windows: Sequence[_Window]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Lay windows of prepared samples out as arrays.
+
+        Args:
+            windows: B windows; `series[name]` has `samples` and `mask`, one entry a time step, oldest first.
+                A modality that a window lacks is masked there.
+
+        Returns:
+            inputs: Per modality (B, T, *shape), T being `config.steps(name)`. Shorter series are aligned to
+                the newest end, the newest T steps of longer ones are taken, masked steps are 0.
+            masks: Per modality bool (B, T): which steps are there.
+
+        Raises:
+            SampleError: A series holds samples of another shape than its modality's.
+        """
+        inputs: dict[str, np.ndarray] = {}
+        masks: dict[str, np.ndarray] = {}
+        for name, modality in self._modalities.items():
+            steps = self.config.steps(name)
+            dtype = np.uint8 if modality.kind == "rgb" else np.float32
+            array = np.zeros((len(windows), steps, *modality.shape), dtype)
+            mask = np.zeros((len(windows), steps), np.bool_)
+            for row, window in enumerate(windows):
+                if name in window.series:
+                    _fill(modality, array[row], mask[row], window.series[name])
+            inputs[name], masks[name] = array, mask
+        return inputs, masks
+
+
+def _fill(modality: Modality, array: np.ndarray, mask: np.ndarray, series: _Series) -> None:
+    count = min(len(series.samples), len(mask))
+    if count == 0:
+        return
+    mask[-count:] = series.mask[-count:]
+    samples = series.samples[-count:]
+    if not isinstance(samples, np.ndarray):
+        samples = [
+            s if ok else np.zeros(modality.shape) for s, ok in zip(samples, mask[-count:], strict=True)
+        ]
+    wrong = {sample.shape for sample in samples} - {modality.shape}
+    if wrong:
+        raise SampleError(f"{modality.name}: a window holds shape {wrong.pop()}; expected {modality.shape}")
+    array[-count:] = samples
+    array[~mask] = 0
+
+
+def _check_image(modality: Modality, sample: np.ndarray, dtypes: str, ok: bool) -> None:
+    if not ok or sample.size == 0:
+        channels = "(height, width, 3)" if modality.kind == "rgb" else "(height, width)"
+        raise SampleError(
+            f"{modality.name}: got {sample.dtype} of shape {sample.shape}; "
+            f"expected a non-empty image of shape {channels}, {dtypes}"
+        )
+
+
+def _prepare_rgb(modality: Modality, sample: np.ndarray) -> np.ndarray:
+    ok = sample.dtype == np.uint8 and sample.ndim == 3 and sample.shape[2] == 3
+    _check_image(modality, sample, "uint8", ok)
+    return resize_image(sample, (modality.shape[0], modality.shape[1]))
+
+
+def _prepare_depth(modality: Modality, sample: np.ndarray) -> np.ndarray:
+    is_image = sample.ndim == 2 or (sample.ndim == 3 and sample.shape[2] == 1)
+    ok = is_image and sample.dtype in (np.uint16, np.float32)
+    _check_image(modality, sample, "uint16 millimetres or float32 metres", ok)
+    depth = resize_image(sample, (modality.shape[0], modality.shape[1])).reshape(modality.shape)
+    metres = depth * _METRES_PER_MILLIMETRE if depth.dtype == np.uint16 else depth
+    reading = np.isfinite(metres) & (metres > 0)
+    clipped = np.where(reading, metres, np.float32(0)).clip(*modality.range_m)
+    return np.where(reading, clipped, np.float32(0)).astype(np.float32)
+
+
+def _prepare_vector(modality: Modality, sample: np.ndarray) -> np.ndarray:
+    if sample.shape != modality.shape or sample.dtype.kind not in "fiu":
+        raise SampleError(
+            f"{modality.name}: got {sample.dtype} of shape {sample.shape}; "
+            f"expected real numbers of shape {modality.shape}"
+        )
+    with np.errstate(over="ignore"):
+        vector = sample.astype(np.float32, copy=False)
+    if not np.isfinite(vector).all():
+        raise SampleError(f"{modality.name}: got {sample.tolist()}; expected finite numbers only")
+    return vector

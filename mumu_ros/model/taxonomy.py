@@ -1,0 +1,121 @@
+"""Activities and the groups they belong to (section 3.1 of the MuMu paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml  # type: ignore[import-untyped]
+
+__all__ = ["Taxonomy"]
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """K activities in N groups; indices follow the order in which groups and activities are written.
+
+    Attributes:
+        name: What this set of activities is called.
+        groups: Group name to the names of its activities. Activity names are unique over all groups.
+
+    Raises:
+        ValueError: A name is empty or not a string, a group is empty, or an activity occurs twice.
+    """
+
+    name: str
+    groups: Mapping[str, tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.groups, Mapping) or not self.groups:
+            raise ValueError(
+                f"taxonomy {self.name!r}: groups is {self.groups!r}; expected {{group: [activity, …]}}"
+            )
+        for group, activities in self.groups.items():
+            if not isinstance(activities, list | tuple) or not activities:
+                raise ValueError(
+                    f"group {group!r} has activities {activities!r}; expected a non-empty list of names"
+                )
+        groups = {group: tuple(activities) for group, activities in self.groups.items()}
+        object.__setattr__(self, "groups", groups)
+        for name in (self.name, *groups, *self.activities):
+            if not isinstance(name, str) or not name.strip():
+                raise ValueError(
+                    f"taxonomy {self.name!r}: {name!r} is not a name; expected a non-empty string"
+                )
+        twice = sorted({a for a in self.activities if self.activities.count(a) > 1})
+        if twice:
+            raise ValueError(
+                f"taxonomy {self.name!r}: {twice!r} occur more than once; an activity has one group"
+            )
+
+    @cached_property
+    def activities(self) -> tuple[str, ...]:
+        """The K activity names; the position is the index in every activity distribution."""
+        return tuple(activity for activities in self.groups.values() for activity in activities)
+
+    @cached_property
+    def group_names(self) -> tuple[str, ...]:
+        """The N group names; the position is the index in every group distribution."""
+        return tuple(self.groups)
+
+    @cached_property
+    def group_indices(self) -> np.ndarray:
+        """(K,) int64: the group index of each activity."""
+        sizes = [len(activities) for activities in self.groups.values()]
+        return np.repeat(np.arange(len(sizes)), sizes)
+
+    def activity_index(self, activity: str) -> int:
+        """Index of an activity.
+
+        Raises:
+            ValueError: There is no such activity.
+        """
+        if activity not in self.activities:
+            raise ValueError(
+                f"no activity {activity!r} in taxonomy {self.name!r}; it has {', '.join(self.activities)}"
+            )
+        return self.activities.index(activity)
+
+    def group_of(self, activity: str) -> str:
+        """Name of the group that an activity belongs to.
+
+        Raises:
+            ValueError: There is no such activity.
+        """
+        return self.group_names[int(self.group_indices[self.activity_index(activity)])]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form: `{"name": …, "groups": {group: [activity, …]}}`."""
+        return {"name": self.name, "groups": {group: list(names) for group, names in self.groups.items()}}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Taxonomy:
+        """The reverse of `to_dict`.
+
+        Raises:
+            ValueError: The data do not describe a taxonomy.
+        """
+        if not isinstance(data, Mapping) or set(data) != {"name", "groups"}:
+            raise ValueError(f"a taxonomy needs exactly the keys name and groups, not {data!r}")
+        return cls(**data)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Taxonomy:
+        """Read a YAML file.
+
+        Raises:
+            ValueError: The file is missing, is not YAML or does not describe a taxonomy; it is named.
+        """
+        try:
+            return cls.from_dict(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        except (OSError, yaml.YAMLError, ValueError) as error:
+            raise ValueError(f"taxonomy file {str(path)!r}: {error}") from error
+
+    def write(self, path: str | Path) -> None:
+        """Write a YAML file that `read` reads back as an equal taxonomy."""
+        text: str = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+        Path(path).write_text(text, encoding="utf-8")

@@ -1,0 +1,168 @@
+"""`mumu demo`: a simulated person, recognised live by the real nodes over DDS, while sensors are unplugged."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from mumu_ros.nodes.monitor import Monitor, Summary
+from mumu_ros.nodes.processes import Processes
+from mumu_ros.nodes.screen import Screen
+from mumu_ros.nodes.watch import SETTLE_S, print_summary
+from mumu_ros.share import share_path
+from mumu_ros.simulation import Fault, parse_fault
+
+__all__ = ["register"]
+
+START_TIMEOUT_S = 60.0
+SUBJECT = 1000
+"""The shipped model was never trained on subjects from 1000 on."""
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; says which node ended and where its output is."""
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the `mumu` parser."""
+    parser = commands.add_parser(
+        "demo",
+        help="a simulated person, recognised live over ROS 2",
+        description=(
+            "Starts simulator, sensor_sync and inference as processes, shows what is recognised, unplugs the wrist IMU "
+            "and later the colour camera, and says how well it went. The person is none that the model was trained on."
+        ),
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, metavar="N", help="length of the performance (default 60)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the performance (default 0)")
+    parser.add_argument("--subject", type=int, default=SUBJECT, metavar="K", help=f"who performs (default {SUBJECT})")
+    parser.add_argument("--model", default="sim", help="model folder, or the name of a shipped one (default sim)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        metavar="TARGET:START-END",
+        help="unplug a stream (rgb, depth, imu_wrist, imu_belt) or device (camera, imu) for some seconds; "
+        "may be repeated; replaces the demo's own two",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+    parser.set_defaults(run=run_demo)
+
+
+def default_faults(seconds: float) -> tuple[Fault, ...]:
+    """The wrist IMU is unplugged for the second fifth of the time and a bit, the colour camera for the fourth."""
+    return (
+        Fault("imu_wrist", round(0.22 * seconds, 1), round(0.45 * seconds, 1)),
+        Fault("rgb", round(0.62 * seconds, 1), round(0.85 * seconds, 1)),
+    )
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """Run the demo.
+
+    Returns:
+        Exit status: 0, 2 for arguments that cannot be meant, 1 if a node failed, 130 when interrupted.
+    """
+    try:
+        if not 1 <= arguments.seconds <= 86400:
+            raise ValueError(f"--seconds is {arguments.seconds:g}; expected 1 to 86400")
+        texts = arguments.fault
+        faults = default_faults(arguments.seconds) if texts is None else tuple(map(parse_fault, texts))
+    except ValueError as error:
+        print(f"mumu demo: {error}", file=sys.stderr)
+        return 2
+    # Alone on this machine and in a domain of its own: neither a robot nearby nor another demo is disturbed.
+    os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().randint(1, 100)))
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    log = Path(tempfile.mkdtemp(prefix="mumu-demo-")) / "nodes.log"
+    try:
+        summary = _perform(arguments, faults, log)
+    except KeyboardInterrupt:
+        print("\nInterrupted; all nodes are stopped.", file=sys.stderr)
+        return 130
+    except DemoError as error:
+        print(f"mumu demo: {error}", file=sys.stderr)
+        return 1
+    shutil.rmtree(log.parent, ignore_errors=True)
+    print_summary(summary)
+    if arguments.json:
+        print(json.dumps(dataclasses.asdict(summary)))
+    return 0
+
+
+def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path) -> Summary:
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    monitor = Monitor(faults)
+    executor.add_node(monitor)
+    screen = Screen(monitor, arguments.seconds, f"subject {arguments.subject}, seed {arguments.seed}")
+    params_file = share_path("config", "hri.yaml")
+    try:
+        with Processes() as nodes:
+            print("Starting sensor_sync and inference …", flush=True)
+            nodes.start("sensor_sync", {}, params_file, log=log)
+            nodes.start("inference", {"model": arguments.model, "device": arguments.device}, params_file, log=log)
+            ready = ("inference: recogniser", "sensor_sync: output")
+            _spin(
+                executor,
+                START_TIMEOUT_S,
+                lambda: all(r in monitor.status for r in ready),
+                nodes,
+                log,
+                must=True,
+            )
+            parameters = {
+                "seed": arguments.seed,
+                "subject": arguments.subject,
+                "seconds": arguments.seconds,
+                "faults": [f"{f.target}:{f.start_s:g}-{f.end_s:g}" for f in faults] or [""],
+            }
+            nodes.start("simulator", parameters, params_file, log=log)
+            _spin(executor, START_TIMEOUT_S, lambda: monitor.start_ns is not None, nodes, log, must=True)
+            _spin(executor, arguments.seconds + 1.0, screen.show, nodes, log)
+            screen.close()
+            _spin(executor, SETTLE_S, lambda: False, nodes, log)
+        return monitor.summary()
+    finally:
+        executor.shutdown()
+        monitor.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _spin(
+    executor: SingleThreadedExecutor,
+    timeout_s: float,
+    done: object,
+    nodes: Processes,
+    log: Path,
+    *,
+    must: bool = False,
+) -> None:
+    """Spin until `done()` or for `timeout_s`; with `must`, running out of time is an error."""
+    assert callable(done)
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        failed = {node: code for node, code in nodes.ended().items() if code != 0}
+        if failed or (must and time.monotonic() > deadline):
+            what = ", ".join(f"{node} ended with status {code}" for node, code in failed.items())
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            raise DemoError(
+                f"{what or f'nothing happened for {timeout_s:.0f} s'}; the nodes said (all of it in {log}):\n{tail}"
+            )
+        if time.monotonic() > deadline:
+            return
+        executor.spin_once(timeout_sec=0.05)

@@ -1,0 +1,23 @@
+"""diagnostic_msgs in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+__all__ = ["ERROR", "OK", "STALE", "WARN", "status"]
+
+OK = DiagnosticStatus.OK
+WARN = DiagnosticStatus.WARN
+ERROR = DiagnosticStatus.ERROR
+STALE = DiagnosticStatus.STALE
+
+
+def status(level: bytes, name: str, message: str, hardware_id: str = "", **values: Any) -> DiagnosticStatus:
+    """A status; numbers among `values` are written with four significant digits."""
+    pairs = [
+        KeyValue(key=key, value=f"{value:.4g}" if isinstance(value, float) else str(value))
+        for key, value in values.items()
+    ]
+    return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware_id, values=pairs)

@@ -1,0 +1,178 @@
+"""MultimodalFrames in, ActivityRecognitions out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from mumu_ros.conversions import ConversionError, RosTypes, frame_to_samples, header_stamp_ns, ns_to_time
+from mumu_ros.model.checkpoint import load_checkpoint, select_device
+from mumu_ros.model.preprocessing import SampleError
+from mumu_ros.msg import ActivityRecognition, MultimodalFrame
+from mumu_ros.nodes.configuration import InferenceConfig
+from mumu_ros.nodes.diagnostics import OK, STALE, WARN, status
+from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.parameters import INFERENCE
+from mumu_ros.nodes.worker import Worker
+from mumu_ros.recognition import Decision, Recognizer, RecognizerSettings
+from mumu_ros.streams import NS_PER_S, RateSampler
+
+__all__ = ["Inference"]
+
+
+class Inference(ManagedNode):
+    """Runs a model on `multimodal_frame` and publishes `activity`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("inference", INFERENCE, **options)
+        self._publisher = self.create_lifecycle_publisher(ActivityRecognition, "activity", 10)
+        self._types = RosTypes()
+        self._recognizer: Recognizer | None = None
+
+    def configure(self) -> None:
+        """Load the model, put it on its device and run it once."""
+        config = self._config = InferenceConfig.read(self.values)
+        torch.set_num_threads(config.threads)
+        checkpoint = load_checkpoint(config.model, select_device(config.device))
+        settings = RecognizerSettings(
+            config.min_coverage, config.unknown_threshold, config.smoothing_s, config.hysteresis
+        )
+        self._recognizer = Recognizer(checkpoint, settings)
+        self._recognizer.warm_up()
+        self._names = set(checkpoint.config.names)
+        self.get_logger().info(
+            f"model {checkpoint.id} on {config.device}: {len(checkpoint.config.taxonomy.activities)} activities from "
+            f"{', '.join(checkpoint.config.names)}"
+        )
+
+    def cleanup(self) -> None:
+        """Free the model and the memory of its device."""
+        self._recognizer = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def activate(self) -> None:
+        """Subscribe and start the worker."""
+        self._epoch: int | None = None
+        self._sampler = RateSampler(round(NS_PER_S / self._config.rate_hz))
+        self._frames = 0
+        self._decisions = 0
+        self._no_decision = ""
+        self._seen: set[str] = set()
+        self._seconds: deque[float] = deque(maxlen=200)
+        self._worker: Worker[int] = Worker("inference", self._decide, self.report_worker_error)
+        self._subscription = self.create_subscription(MultimodalFrame, "multimodal_frame", self._receive, 10)
+
+    def deactivate(self) -> None:
+        """Unsubscribe and stop the worker."""
+        self.destroy_subscription(self._subscription)
+        self._worker.stop()
+
+    def _receive(self, message: MultimodalFrame) -> None:
+        assert self._recognizer is not None
+        self._frames += 1
+        stamp_ns = header_stamp_ns(message) or 0
+        if message.epoch != self._epoch:
+            self._epoch = message.epoch
+            self._recognizer.clear()
+            self._sampler.reset()
+        self._push(message)
+        if self._sampler.accept(stamp_ns):
+            self._frame_id = message.header.frame_id
+            self._worker.put(stamp_ns)
+
+    def _push(self, message: MultimodalFrame) -> None:
+        assert self._recognizer is not None
+        try:
+            for name, stamp_ns, sample in frame_to_samples(message):
+                self._seen.add(name)
+                if name in self._names:
+                    self._recognizer.push(name, stamp_ns, sample)
+        except (ConversionError, SampleError) as error:
+            self.log_throttled("sample", f"{self._subscription.topic_name}: {error}; the rest of this frame is skipped")
+
+    def _decide(self, stamp_ns: int) -> None:
+        assert self._recognizer is not None
+        start = time.perf_counter()
+        decision = self._recognizer.recognize(stamp_ns)
+        seconds = time.perf_counter() - start
+        if isinstance(decision, Decision):
+            self._publisher.publish(self._message(decision, seconds))
+            self._seconds.append(seconds)
+            self._decisions += 1
+            self._no_decision = ""
+        else:
+            self._no_decision = decision.reason
+
+    def _message(self, d: Decision, seconds: float) -> ActivityRecognition:
+        assert self._recognizer is not None
+        checkpoint = self._recognizer.checkpoint
+        types = self._types
+        message = ActivityRecognition(
+            window_start=ns_to_time(d.start_ns, types),
+            body_id=self._config.body_id,
+            group=d.group,
+            group_probability=float(d.group_probabilities.max()),
+            activity=d.activity,
+            activity_probability=float(d.activity_probabilities.max()),
+            group_labels=list(checkpoint.config.taxonomy.group_names),
+            group_probabilities=_floats(d.group_probabilities),
+            activity_labels=list(checkpoint.config.taxonomy.activities),
+            activity_probabilities=_floats(d.activity_probabilities),
+            modalities=list(checkpoint.config.names),
+            present=d.present.tolist(),
+            coverage=_floats(d.coverage),
+            sm_fusion_weights=_floats(d.sm_weights),
+            gm_fusion_weights=_floats(d.gm_weights),
+            modality_age_s=_floats(d.ages_s),
+            model=checkpoint.id,
+            processing_time_s=seconds,
+        )
+        message.header.stamp = ns_to_time(d.stamp_ns, types)
+        message.header.frame_id = self._frame_id
+        return message
+
+    def diagnose(self) -> Iterable[DiagnosticStatus]:
+        """One status: what the recogniser gets and gives."""
+        assert self._recognizer is not None
+        never = sorted(self._names - self._seen)
+        if not self._frames:
+            level, text = STALE, f"no frame on {self._subscription.topic_name} yet: is sensor_sync active?"
+        elif self._no_decision:
+            level, text = WARN, self._no_decision
+        elif never:
+            level, text = (
+                WARN,
+                f"the model's {', '.join(never)} never came; sensor_sync sends {sorted(self._seen)}",
+            )
+            self.log_throttled("never", text)
+        else:
+            level, text = OK, f"{self._decisions} decisions"
+        times = np.array(self._seconds or [np.nan])
+        yield status(
+            level,
+            f"{self.get_name()}: recogniser",
+            text,
+            self.get_fully_qualified_name(),
+            model=self._recognizer.checkpoint.id,
+            device=self._config.device,
+            frames=self._frames,
+            decisions=self._decisions,
+            dropped=self._worker.dropped,
+            processing_ms_p50=float(np.median(times) * 1e3),
+            processing_ms_p99=float(np.quantile(times, 0.99) * 1e3),
+        )
+
+
+def _floats(values: np.ndarray) -> list[float]:
+    return [float(value) for value in values]
+
+
+if __name__ == "__main__":
+    main(Inference)

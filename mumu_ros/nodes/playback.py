@@ -1,0 +1,67 @@
+"""Publishing along time: the thread behind the simulator and the player."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+__all__ = ["Playback"]
+
+
+class Playback:
+    """Takes timed events one by one and fires each when its time has come.
+
+    Args:
+        name: Of the thread.
+        events: (stamp in nanoseconds, what to do), in time order; the next is asked for ahead of its time. A stamp
+            before the last one's starts the time line anew there (a bag that loops).
+        now_ns: The stamp that is now; None: that of the first event, whenever it is ready.
+        rate: Speed: 2 fires twice as fast as the stamps say.
+        on_end: Called on the thread when the events have run out.
+        on_error: Called there when the events fail; nothing is fired any more.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        events: Iterator[tuple[int, Callable[[], None]]],
+        now_ns: int | None,
+        rate: float,
+        on_end: Callable[[], None],
+        on_error: Callable[[Exception], None],
+    ) -> None:
+        self._events = events
+        self._now_ns = now_ns
+        self._started_ns = time.monotonic_ns()
+        self._rate = rate
+        self._on_end = on_end
+        self._on_error = on_error
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread before its next event."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            if self._fire():
+                self._on_end()
+        except Exception as error:  # reported by the node; a thread has nobody else to tell
+            self._on_error(error)
+
+    def _fire(self) -> bool:
+        first_ns = last_ns = self._now_ns
+        started_ns = self._started_ns
+        for stamp_ns, act in self._events:
+            if first_ns is None or last_ns is None or stamp_ns < last_ns:
+                first_ns, started_ns = stamp_ns, time.monotonic_ns()
+            last_ns = stamp_ns
+            due_ns = started_ns + (stamp_ns - first_ns) / self._rate
+            if self._stopping.wait(max(0.0, (due_ns - time.monotonic_ns()) * 1e-9)):
+                return False
+            act()
+        return True

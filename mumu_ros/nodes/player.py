@@ -1,0 +1,122 @@
+"""Plays a rosbag2 without ROS 2's own player, where that is not installed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+
+from mumu_ros.nodes.configuration import PlayerConfig
+from mumu_ros.nodes.diagnostics import OK, WARN, status
+from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.parameters import PLAYER, ParameterError
+from mumu_ros.nodes.playback import Playback
+from mumu_ros.nodes.subscribers import message_class
+from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings.topics import ANNOTATION_TOPIC
+
+__all__ = ["Player"]
+
+NS_PER_S = 1_000_000_000
+
+
+class Player(ManagedNode):
+    """Publishes the messages of a bag at their log times, byte for byte, and /clock beside them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("player", PLAYER, **options)
+        self._recording: Recording | None = None
+
+    def configure(self) -> None:
+        """Open the bag and look its message types up."""
+        config = self._config = PlayerConfig.read(self.values)
+        try:
+            self._recording = Recording(config.bag)
+        except RecordingError as error:
+            raise ParameterError(f"parameter bag: {error}") from error
+        if config.start_s >= self._recording.duration_s > 0:
+            raise ParameterError(
+                f"parameter start_s is {config.start_s:g}, but {config.bag} lasts {self._recording.duration_s:.1f} s"
+            )
+        self._classes: dict[str, Any] = {}
+        for topic in self._recording.topics.values():
+            try:
+                self._classes[topic.name] = message_class(topic.type_name)
+            except ImportError as error:
+                self.get_logger().warning(f"{topic.name} is not played: {error}")
+        for problem in self._recording.problems:
+            self.get_logger().warning(problem)
+        self._played: Counter[str] = Counter()
+        self.get_logger().info(
+            f"{config.bag}: {self._recording.duration_s:.1f} s, topics {', '.join(sorted(self._classes))}"
+        )
+
+    def cleanup(self) -> None:
+        """Close the bag."""
+        assert self._recording is not None
+        self._recording.close()
+        self._recording = None
+
+    def activate(self) -> None:
+        """Play from the start."""
+        self._publishers_by_topic = {
+            name: self.create_publisher(cls, name, _qos(name)) for name, cls in self._classes.items()
+        }
+        self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
+        self._playback = Playback("player", self._events(), None, self._config.rate, self.finish, self.report_worker_error)
+
+    def deactivate(self) -> None:
+        """Stop playing."""
+        self._playback.stop()
+        for publisher in (*self._publishers_by_topic.values(), self._clock_publisher):
+            self.destroy_publisher(publisher)
+
+    def _events(self) -> Iterator[tuple[int, Callable[[], None]]]:
+        assert self._recording is not None
+        start_s = self._config.start_s
+        while True:
+            clock_ns = 0
+            for topic, stamp_ns, data in self._recording.raw_messages(tuple(self._classes), start_s):
+                if self._config.clock_hz and stamp_ns >= clock_ns:
+                    clock_ns = stamp_ns + round(NS_PER_S / self._config.clock_hz)
+                    yield stamp_ns, partial(self._publish_clock, stamp_ns)
+                yield stamp_ns, partial(self._publish, topic, data)
+            if not self._config.loop or not self._played:
+                return
+            start_s = 0.0
+
+    def _publish(self, topic: str, data: bytes) -> None:
+        self._publishers_by_topic[topic].publish(bytes(data))
+        self._played[topic] += 1
+
+    def _publish_clock(self, stamp_ns: int) -> None:
+        sec, nanosec = divmod(stamp_ns, NS_PER_S)
+        self._clock_publisher.publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
+
+    def diagnose(self) -> Iterable[DiagnosticStatus]:
+        """One status: how many messages of each topic have been played."""
+        assert self._recording is not None
+        problems = self._recording.problems
+        yield status(
+            WARN if problems else OK,
+            f"{self.get_name()}: bag",
+            "; ".join(problems),
+            self.get_fully_qualified_name(),
+            **dict(self._played),
+        )
+
+
+def _qos(topic: str) -> QoSProfile:
+    # Annotations are few and must reach a listener that comes late.
+    durability = DurabilityPolicy.TRANSIENT_LOCAL if topic == ANNOTATION_TOPIC else DurabilityPolicy.VOLATILE
+    return QoSProfile(depth=100, durability=durability)
+
+
+if __name__ == "__main__":
+    main(Player)

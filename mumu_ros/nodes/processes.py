@@ -1,0 +1,114 @@
+"""Starts nodes as processes of their own, as `ros2 launch` would, where that is not installed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from typing_extensions import Self
+
+from mumu_ros.share import share_path
+
+__all__ = ["Processes"]
+
+PR_SET_PDEATHSIG = 1
+STOP_TIMEOUT_S = 5.0
+
+
+class Processes:
+    """Node processes that end with the `with` block, and with this process however it ends.
+
+    Args:
+        environment: Variables to set for them besides this process's own.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        profile = {"FASTRTPS_DEFAULT_PROFILES_FILE": str(share_path("config", "fastdds.xml"))}
+        self._environment = {**profile, **os.environ, **(environment or {})}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(
+        self,
+        node: str,
+        parameters: Mapping[str, object],
+        params_file: Path | None = None,
+        namespace: str = "",
+        log: Path | None = None,
+    ) -> None:
+        """Start a node.
+
+        Args:
+            node: Module in mumu_ros.nodes.
+            parameters: By name; they win over the file's.
+            params_file: ROS parameter file.
+            namespace: Of the node.
+            log: File that its output is appended to; by default it goes where this process's goes.
+        """
+        command = [sys.executable, "-m", f"mumu_ros.nodes.{node}", "--ros-args"]
+        if namespace:
+            command += ["-r", f"__ns:=/{namespace.strip('/')}"]
+        if params_file:
+            command += ["--params-file", str(params_file)]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={_yaml(value)}"]
+        with contextlib.ExitStack() as stack:
+            output = stack.enter_context(log.open("ab")) if log else None
+            # A session of its own: Ctrl-C in the terminal reaches this process, which then stops the nodes in order.
+            self._running[node] = subprocess.Popen(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+
+    def ended(self) -> dict[str, int]:
+        """Nodes that have ended, and their exit status."""
+        return {node: p.returncode for node, p in self._running.items() if p.poll() is not None}
+
+    def stop(self) -> None:
+        """Interrupt all nodes and wait for their end; kill what does not end within 5 s."""
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for process in self._running.values():
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_yaml(element) for element in value) + "]"
+    # Quoted, or a text such as "1000" or "" would become a number or nothing.
+    return f'"{value}"' if isinstance(value, str) else str(value)

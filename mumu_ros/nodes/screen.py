@@ -1,0 +1,123 @@
+"""The demo's terminal: redrawn in place on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import numpy as np
+
+from mumu_ros.conversions import header_stamp_ns
+from mumu_ros.nodes.monitor import NS_PER_S, Monitor
+
+__all__ = ["Screen"]
+
+BAR = 24
+GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
+
+
+class Screen:
+    """Draws a monitor.
+
+    Args:
+        monitor: What to draw.
+        seconds: Length of the performance.
+        title: Who is seen.
+    """
+
+    def __init__(self, monitor: Monitor, seconds: float, title: str) -> None:
+        self._monitor = monitor
+        self._seconds = seconds
+        self._title = title
+        self._is_terminal = sys.stdout.isatty()
+        self._period_s = 0.2 if self._is_terminal else 2.0
+        self._next = 0.0
+        self._height = 0
+
+    def show(self) -> bool:
+        """Draw if it is time to; False, so that it serves as the condition of a loop that runs out by time."""
+        if time.monotonic() >= self._next and self._monitor.latest is not None:
+            self._next = time.monotonic() + self._period_s
+            if self._is_terminal:
+                self._redraw(self._lines())
+            else:
+                print(self._line(), flush=True)
+        return False
+
+    def close(self) -> None:
+        """Leave the last drawing on the terminal."""
+        if self._is_terminal and self._monitor.latest is not None:
+            self._redraw(self._lines())
+
+    def _redraw(self, lines: list[str]) -> None:
+        up = f"\033[{self._height}A" if self._height else ""
+        sys.stdout.write(up + "".join(f"\033[2K{line}\n" for line in lines))
+        sys.stdout.flush()
+        self._height = len(lines)
+
+    def _state(self) -> tuple[float, str, str, bool]:
+        message = self._monitor.latest
+        assert message is not None
+        stamp_ns = header_stamp_ns(message) or 0
+        segment = self._monitor.truth.at(stamp_ns)
+        truth = segment.activity if segment else ""
+        elapsed_s = (stamp_ns - (self._monitor.start_ns or stamp_ns)) / NS_PER_S
+        return elapsed_s, truth, message.activity, message.activity == truth
+
+    def _line(self) -> str:
+        message = self._monitor.latest
+        assert message is not None
+        elapsed_s, truth, said, right = self._state()
+        weights = "  ".join(
+            f"{name} {f'{w:.2f}' if there else 'absent'}"
+            for name, w, there in zip(message.modalities, message.gm_fusion_weights, message.present, strict=True)
+        )
+        mark = "right" if right else "WRONG"
+        return (
+            f"{elapsed_s:5.1f} s  does {truth:12} seen {said:12} {message.activity_probability:4.0%} {mark}   {weights}"
+        )
+
+    def _lines(self) -> list[str]:
+        message = self._monitor.latest
+        assert message is not None
+        elapsed_s, truth, said, right = self._state()
+        summary = self._monitor.summary()
+        faults = self._monitor.active_faults(header_stamp_ns(message) or 0)
+        unplugged = {stream for fault in faults for stream in fault.streams}
+        colour = GREEN if right else RED
+        lines = [
+            f"{BOLD}mumu_ros{PLAIN}  {elapsed_s:4.1f} of {self._seconds:g} s   {self._title}   {DIM}{message.model}   "
+            f"ROS_DOMAIN_ID={os.environ.get('ROS_DOMAIN_ID', '0')}{PLAIN}",
+            "",
+            f"  does        {truth:14}{DIM}{self._monitor.group_of(truth)}{PLAIN}",
+            f"  seen as     {colour}{said:14}{PLAIN}{DIM}{message.group}{PLAIN}",
+            f"  confidence  {_bar(message.activity_probability)} {message.activity_probability:4.0%}",
+            "",
+            f"  {DIM}attention   {'for the activity (GM-Fusion)':{BAR + 7}} for the group   rate{PLAIN}",
+        ]
+        rows = zip(
+            message.modalities,
+            message.gm_fusion_weights,
+            message.sm_fusion_weights,
+            message.present,
+            strict=True,
+        )
+        for name, activity_weight, group_weight, there in rows:
+            rate = self._monitor.messages.get(f"sensor_sync: {name}", "")
+            note = f"{RED}unplugged{PLAIN}" if name in unplugged else rate
+            numbers = f"{activity_weight:5.2f}  {group_weight:10.2f}" if there else f"{DIM}absent{PLAIN}           "
+            lines.append(f"  {name:11} {_bar(activity_weight)} {numbers}      {note}")
+        right_so_far = "   –" if summary.accuracy is None else f"{summary.accuracy:4.0%}"
+        latency = np.array(self._monitor.latencies_s) * 1e3
+        lines += [
+            "",
+            f"  right so far, all sensors {right_so_far}   latency p50 {np.median(latency):.0f} ms   "
+            f"p99 {np.quantile(latency, 0.99):.0f} ms",
+        ]
+        return lines
+
+
+def _bar(share: float) -> str:
+    full = round(share * BAR)
+    return "█" * full + "░" * (BAR - full)

@@ -1,0 +1,200 @@
+"""Cameras, depth sensors and IMUs in, synchronised compact MultimodalFrames out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from mumu_ros.conversions import (
+    ConversionError,
+    RosTypes,
+    compressed_image_to_array,
+    depth_to_millimetres,
+    image_to_array,
+    samples_to_frame,
+    vector_to_array,
+)
+from mumu_ros.model.preprocessing import resize_image
+from mumu_ros.msg import MultimodalFrame
+from mumu_ros.nodes.configuration import SensorSyncConfig, StreamConfig
+from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status
+from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.parameters import SENSOR_SYNC
+from mumu_ros.nodes.subscribers import ArrivalStamped, sensor_qos, subscribe
+from mumu_ros.nodes.worker import Worker
+from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet
+
+__all__ = ["SensorSync"]
+
+POLL_PERIOD_S = 0.02
+"""How often sets whose deadline has passed are looked for when no message arrives."""
+WAITING_SETS = 8
+"""Sets that wait for conversion at most; about a second's worth."""
+
+
+class SensorSync(ManagedNode):
+    """Subscribes to the sensors, pairs their messages by stamp and publishes `multimodal_frame`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("sensor_sync", SENSOR_SYNC, **options)
+        self._publisher = self.create_lifecycle_publisher(MultimodalFrame, "multimodal_frame", 10)
+        self._types = RosTypes()
+
+    def configure(self) -> None:
+        """Read the parameters."""
+        self._config = SensorSyncConfig.read(self.values)
+        self._published = 0
+        self._errors: Counter[str] = Counter()
+        self._last_error: dict[str, str] = {}
+
+    def activate(self) -> None:
+        """Subscribe to every stream."""
+        config = self._config
+        self._worker: Worker[SynchronizedSet] = Worker(
+            "sensor_sync", self._publish, self.report_worker_error, capacity=WAITING_SETS
+        )
+        self._subscribers = [
+            subscribe(self, s.type, s.topic, sensor_qos(s.reliability, s.depth)) for s in config.streams
+        ]
+        frames = sum(stream.is_image for stream in config.streams)  # they come first
+        self._synchronizer = ApproximateTimeSynchronizer(
+            self._subscribers[:frames],
+            config.queue_size,
+            config.slop_s,
+            ranges=self._subscribers[frames:],
+            names=[stream.name for stream in config.streams],
+            period_s=1.0 / config.rate_hz,
+            timeout_s=config.timeout_s,
+        )
+        self._synchronizer.registerSetCallback(self._worker.put)
+        self._timer = self.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=self.steady_clock)
+
+    def deactivate(self) -> None:
+        """Unsubscribe and stop the worker."""
+        self.destroy_timer(self._timer)
+        for subscriber in self._subscribers:
+            self.destroy_subscription(subscriber.sub)
+        self._synchronizer.close()
+        self._worker.stop()
+
+    def _publish(self, synchronized: SynchronizedSet) -> None:
+        images: dict[str, tuple[int, str, np.ndarray]] = {}
+        series: dict[str, tuple[list[int], list[np.ndarray]]] = {}
+        frame_id = ""
+        for stream, item in zip(self._config.streams, synchronized.items, strict=True):
+            if not item:
+                continue
+            messages = [(_stamp_ns(item), item)] if stream.is_image else item
+            frame_id = frame_id or messages[-1][1].header.frame_id
+            samples = [(stamp, s) for stamp, m in messages if (s := self._convert(stream, m)) is not None]
+            if samples and stream.is_image:
+                images[stream.name] = (samples[0][0], messages[0][1].header.frame_id, samples[0][1])
+            elif samples:
+                series[stream.name] = ([stamp for stamp, _ in samples], [sample for _, sample in samples])
+        missing = [s.name for s in self._config.streams if s.name not in images and s.name not in series]
+        self._publisher.publish(
+            samples_to_frame(
+                synchronized.stamp_ns,
+                frame_id,
+                images,
+                series,
+                self._types,
+                epoch=synchronized.epoch,
+                missing=missing,
+            )
+        )
+        self._published += 1
+
+    def _convert(self, stream: StreamConfig, message: Any) -> np.ndarray | None:
+        try:
+            return _vector(stream, message) if not stream.is_image else _image(stream, message)
+        except ConversionError as error:
+            self._errors[stream.name] += 1
+            self._last_error[stream.name] = str(error)
+            self.log_throttled(f"convert {stream.name}", f"{stream.topic}: {error}; the message is skipped")
+            return None
+
+    def diagnose(self) -> Iterable[DiagnosticStatus]:
+        """One status for each stream, one for the output."""
+        statistics = self._synchronizer.statistics()
+        for stream in self._config.streams:
+            s = statistics[stream.name]
+            publishers = self.count_publishers(stream.topic)
+            errors = self._errors[stream.name]
+            if s.received == 0:
+                level, text = ERROR, f"no message on {stream.topic} yet; {_why_silent(publishers)}"
+                self.log_throttled(f"silent {stream.name}", f"stream {stream.name!r}: {text}")
+            elif not s.alive:
+                level, text = STALE, f"silent for {s.age_s:.1f} s; {_why_silent(publishers)}"
+            elif errors:
+                level, text = (
+                    WARN,
+                    f"{errors} messages skipped; the last one: {self._last_error[stream.name]}",
+                )
+            else:
+                level, text = OK, f"{s.rate_hz:.1f} Hz"
+            yield status(
+                level,
+                f"{self.get_name()}: {stream.name}",
+                text,
+                self.get_fully_qualified_name(),
+                topic=stream.topic,
+                publishers=publishers,
+                received=s.received,
+                rate_hz=s.rate_hz,
+                late=s.late,
+                duplicate=s.duplicate,
+                refused=s.refused,
+                dropped=s.dropped,
+                unreadable=errors,
+            )
+        yield status(
+            WARN if self._worker.dropped else OK,
+            f"{self.get_name()}: output",
+            f"{self._worker.dropped} frames dropped: conversion is too slow" if self._worker.dropped else "",
+            self.get_fully_qualified_name(),
+            published=self._published,
+            dropped=self._worker.dropped,
+            epoch=self._synchronizer.epoch,
+        )
+
+
+def _stamp_ns(message: Any) -> int:
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def _why_silent(publishers: int) -> str:
+    if publishers == 0:
+        return "nothing publishes it: check the topic name and the driver"
+    return f"{publishers} publish it: check the reliability (QoS) and, for images, the DDS profile config/fastdds.xml"
+
+
+def _image(stream: StreamConfig, message: Any) -> np.ndarray:
+    kind: Any = stream.kind
+    read = image_to_array if stream.type == "sensor_msgs/msg/Image" else compressed_image_to_array
+    pixels = read(message, kind)
+    if stream.crop:
+        x, y, width, height = stream.crop
+        if x + width > pixels.shape[1] or y + height > pixels.shape[0]:
+            raise ConversionError(
+                f"crop {list(stream.crop)} (x, y, width, height) leaves the image of "
+                f"{pixels.shape[1]}×{pixels.shape[0]}"
+            )
+        pixels = pixels[y : y + height, x : x + width]
+    if stream.kind == "depth":
+        pixels = depth_to_millimetres(pixels)
+    return resize_image(pixels, stream.size)
+
+
+def _vector(stream: StreamConfig, message: Any) -> np.ndarray:
+    inner = message.message if isinstance(message, ArrivalStamped) else message
+    return vector_to_array(inner, stream.type, stream.shape)
+
+
+if __name__ == "__main__":
+    main(SensorSync)

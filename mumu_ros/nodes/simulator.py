@@ -1,0 +1,112 @@
+"""A synthetic person before synthetic sensors, live: a first run without hardware."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from mumu_ros.conversions import RosTypes
+from mumu_ros.nodes.configuration import SimulatorConfig
+from mumu_ros.nodes.diagnostics import OK, status
+from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.parameters import SIMULATOR
+from mumu_ros.nodes.playback import Playback
+from mumu_ros.nodes.subscribers import message_class
+from mumu_ros.recordings.simulate import simulator_messages
+from mumu_ros.recordings.topics import ANNOTATION_TOPIC, ANNOTATION_TYPE, SIMULATOR_TOPICS
+from mumu_ros.simulation import Simulator as Simulation
+
+__all__ = ["Simulator"]
+
+NS_PER_S = 1_000_000_000
+PERFORMANCE_S = 60.0
+"""An endless simulation is a chain of performances of this length."""
+
+LEAD_NS = NS_PER_S
+"""Time to draw the person and for listeners to find the topics before the performance begins."""
+
+
+class Simulator(ManagedNode):
+    """Publishes the simulator's sensor streams and annotations as they happen."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("simulator", SIMULATOR, **options)
+
+    def configure(self) -> None:
+        """Read the parameters."""
+        config = self._config = SimulatorConfig.read(self.values)
+        self._published: Counter[str] = Counter()
+        self._simulation(0)  # refuses what cannot be simulated now, not when it starts
+        self._name = f"subject {config.subject}, seed {config.seed}"
+
+    def activate(self) -> None:
+        """Begin the performance, now."""
+        annotation_qos = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        types = {topic.name: topic.type_name for topic in SIMULATOR_TOPICS.values()}
+        # Relative names, so that a namespace moves them.
+        self._publishers_by_topic = {
+            name: self.create_publisher(message_class(type_name), name.lstrip("/"), 10)
+            for name, type_name in types.items()
+        }
+        self._publishers_by_topic[ANNOTATION_TOPIC] = self.create_publisher(
+            message_class(ANNOTATION_TYPE), ANNOTATION_TOPIC.lstrip("/"), annotation_qos
+        )
+        now_ns = self.get_clock().now().nanoseconds
+        events = self._events(now_ns + LEAD_NS)
+        self._playback = Playback("simulator", events, now_ns, 1.0, self.finish, self.report_worker_error)
+
+    def deactivate(self) -> None:
+        """Stop the performance."""
+        self._playback.stop()
+        for publisher in self._publishers_by_topic.values():
+            self.destroy_publisher(publisher)
+
+    def _simulation(self, number: int, start_ns: int = NS_PER_S) -> Simulation:
+        config = self._config
+        endless = math.isinf(config.seconds)
+        return Simulation(
+            seed=config.seed + number,
+            subject=config.subject,
+            seconds=PERFORMANCE_S if endless else config.seconds,
+            start_ns=start_ns,
+            faults=config.faults if number == 0 else (),
+            image_size=config.image_size,
+        )
+
+    def _events(self, start_ns: int) -> Iterator[tuple[int, Callable[[], None]]]:
+        types = RosTypes()
+        number = 0
+        while True:
+            simulation = self._simulation(number, start_ns)
+            for topic, _type_name, stamp_ns, message in simulator_messages(simulation, types):
+                yield stamp_ns, partial(self._publish, topic, message)
+            number += 1
+            start_ns += round(simulation.seconds * NS_PER_S)
+            if not math.isinf(self._config.seconds):
+                return
+
+    def _publish(self, topic: str, message: Any) -> None:
+        publisher = self._publishers_by_topic[topic]
+        publisher.publish(message)
+        # What nobody listens to cannot be lost: `published` counts what a listener should have got.
+        self._published[topic] += publisher.get_subscription_count() > 0
+
+    def diagnose(self) -> Iterable[DiagnosticStatus]:
+        """One status: how many messages of each topic found a listener."""
+        yield status(
+            OK,
+            f"{self.get_name()}: person",
+            self._name,
+            self.get_fully_qualified_name(),
+            **dict(self._published),
+        )
+
+
+if __name__ == "__main__":
+    main(Simulator)

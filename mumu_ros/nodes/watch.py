@@ -1,0 +1,94 @@
+"""`ros2 run mumu_ros watch`, `mumu watch`: what a running system recognises, in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from mumu_ros.nodes.monitor import Monitor, Summary
+from mumu_ros.nodes.parameters import WATCH, declare
+from mumu_ros.nodes.screen import Screen
+from mumu_ros.simulation import parse_fault
+
+__all__ = ["print_summary", "register"]
+
+SETTLE_S = 2.5
+"""After the last sample: what is on its way arrives, and every node reports its counts once more."""
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the `mumu` parser."""
+    parser = commands.add_parser(
+        "watch",
+        help="show what a running system recognises",
+        description="Shows the topic `activity` until Ctrl-C; beside the truth where that is published.",
+    )
+    parser.add_argument("--namespace", default="", help="of the nodes to watch")
+    parser.set_defaults(run=lambda arguments: _watch(namespace=arguments.namespace))
+
+
+def print_summary(summary: Summary) -> None:
+    """Print what a run was worth, for a person."""
+
+    def percent(value: float | None) -> str:
+        return "nothing to judge" if value is None else f"{value:6.1%}"
+
+    print("\nAccuracy over decisions whose window lies inside one activity")
+    for fault, value in summary.accuracy_by_fault.items():
+        print(f"  {'all sensors' if fault == 'none' else f'without {fault}':22} {percent(value)}")
+    print("Accuracy over all decisions, changes of activity included")
+    print(f"  {f'{summary.recognitions} decisions':22} {percent(summary.accuracy_all)}")
+    latency = summary.latency_ms
+    print(f"Latency from sensor stamp to message   p50 {latency['p50']} ms   p99 {latency['p99']} ms")
+    print(f"Sensor messages lost   {sum(summary.messages_lost.values())}", flush=True)
+
+
+def _watch(**options: Any) -> int:
+    """Watch until interrupted or, where the parameter `seconds` says how long, until the end."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    executor = SingleThreadedExecutor()
+    monitor = Monitor(**options)
+    executor.add_node(monitor)
+    try:
+        values = declare(monitor, WATCH)
+        monitor.faults = tuple(parse_fault(text) for text in values.read("faults") if text)
+        seconds = values.read("seconds") or math.inf
+        screen = Screen(monitor, seconds, monitor.get_namespace())
+        deadline = math.inf
+        while time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=0.1)
+            screen.show()
+            if deadline == math.inf and monitor.start_ns is not None:
+                deadline = time.monotonic() + seconds + SETTLE_S
+    except KeyboardInterrupt:
+        pass
+    except ValueError as error:
+        print(f"watch: {error}", file=sys.stderr)
+        return 2
+    finally:
+        summary = monitor.summary()
+        executor.shutdown()
+        monitor.destroy_node()
+        rclpy.try_shutdown()
+    if summary.recognitions:
+        print_summary(summary)
+    return 0
+
+
+def main(_arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `ros2 run mumu_ros watch`."""
+    return _watch()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

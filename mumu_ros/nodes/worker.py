@@ -1,0 +1,71 @@
+"""The one thread that does a node's work, so that callbacks only store."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+__all__ = ["Worker"]
+
+Job = TypeVar("Job")
+
+
+class Worker(Generic[Job]):
+    """Handles jobs one after the other on a thread of its own; when it falls behind, the newest jobs win.
+
+    Args:
+        name: Of the thread.
+        handle: Called with each job, on the worker's thread.
+        on_error: Called there with what `handle` raised; the worker goes on.
+        capacity: Jobs that wait at most; a further one replaces the oldest.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        handle: Callable[[Job], None],
+        on_error: Callable[[Exception], None],
+        capacity: int = 1,
+    ) -> None:
+        self._handle = handle
+        self._on_error = on_error
+        self._jobs: deque[Job] = deque(maxlen=capacity)
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Jobs that were replaced before they were handled."""
+        return self._dropped
+
+    def put(self, job: Job) -> None:
+        """Hand over a job; never blocks."""
+        with self._changed:
+            if len(self._jobs) == self._jobs.maxlen:
+                self._dropped += 1
+            self._jobs.append(job)
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """End the thread after the job in hand; jobs that wait are forgotten."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                self._handle(job)
+            except Exception as error:  # the worker must outlive any job; the node reports it
+                self._on_error(error)
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._stopping)
+            return None if self._stopping else self._jobs.popleft()

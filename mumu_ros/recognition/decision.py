@@ -1,0 +1,58 @@
+"""What a recogniser answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["UNKNOWN", "Decision", "NoDecision"]
+
+UNKNOWN = "unknown"
+"""Label of a decision that no class was probable enough for; equal to ActivityRecognition.UNKNOWN."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What one person did in (start_ns, stamp_ns].
+
+    Arrays over groups, activities and modalities are in the order of the model's taxonomy and modalities.
+
+    Attributes:
+        start_ns: Start of the window.
+        stamp_ns: Its end.
+        group: The activity group, or `UNKNOWN`.
+        activity: The activity, or `UNKNOWN`.
+        group_probabilities: (N,), calibrated, smoothed if the recogniser smooths.
+        activity_probabilities: (K,), likewise.
+        present: bool (M,): which modalities took part.
+        coverage: (M,) share of the expected samples that the window held.
+        ages_s: (M,) age of the newest sample at `stamp_ns`; NaN where there is none.
+        sm_weights: (M,) attention of SM-Fusion, 0 where absent.
+        gm_weights: (M,) attention of GM-Fusion, 0 where absent.
+    """
+
+    start_ns: int
+    stamp_ns: int
+    group: str
+    activity: str
+    group_probabilities: np.ndarray
+    activity_probabilities: np.ndarray
+    present: np.ndarray
+    coverage: np.ndarray
+    ages_s: np.ndarray
+    sm_weights: np.ndarray
+    gm_weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class NoDecision:
+    """Why there is no decision.
+
+    Attributes:
+        stamp_ns: The window's end.
+        reason: For a person to read: which modality has how little.
+    """
+
+    stamp_ns: int
+    reason: str

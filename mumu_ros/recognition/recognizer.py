@@ -1,0 +1,193 @@
+"""Samples in, decisions out: the same object in the node, in evaluation and in a script of yours."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mumu_ros.model.checkpoint import Checkpoint
+from mumu_ros.model.mumu import MuMuOutput
+from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
+from mumu_ros.recognition.smoothing import Smoother
+from mumu_ros.streams import StreamSpec, Window, WindowAssembler
+
+__all__ = ["Recognizer", "RecognizerSettings"]
+
+
+@dataclass(frozen=True)
+class RecognizerSettings:
+    """How a recogniser decides.
+
+    Attributes:
+        min_coverage: Share of a window's samples that a modality needs to take part: one number for all, or one for
+            each modality in the model's order.
+        unknown_threshold: A highest probability below this gives `UNKNOWN`; None: the model's own threshold.
+        smoothing_s: Time constant of the average over decisions; 0: none.
+        hysteresis: By how much probability another label must lead to replace the current one.
+
+    Raises:
+        ValueError: A value out of range; quotes it.
+    """
+
+    min_coverage: tuple[float, ...] = (0.25,)
+    unknown_threshold: float | None = None
+    smoothing_s: float = 0.0
+    hysteresis: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.min_coverage or not all(0 < value <= 1 for value in self.min_coverage):
+            raise ValueError(f"min_coverage is {list(self.min_coverage)}; expected numbers above 0, at most 1")
+        if self.unknown_threshold is not None and not 0 <= self.unknown_threshold <= 1:
+            raise ValueError(f"unknown_threshold is {self.unknown_threshold}; expected 0 to 1")
+        if not self.smoothing_s >= 0:
+            raise ValueError(f"smoothing_s is {self.smoothing_s}; expected 0 or more seconds")
+        if not 0 <= self.hysteresis < 1:
+            raise ValueError(f"hysteresis is {self.hysteresis}; expected 0 to below 1")
+
+
+class Recognizer:
+    """Recognises what one person is doing from streams of samples.
+
+    `push` may be called from one thread while `recognize` runs in another. The result of `recognize(t)` depends on the
+    samples up to t only, not on when they were pushed.
+
+    Args:
+        checkpoint: The model, on the device that it is to run on.
+        settings: How to decide.
+
+    Raises:
+        ValueError: `min_coverage` has neither one value nor one for each modality.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, settings: RecognizerSettings | None = None) -> None:
+        self.checkpoint = checkpoint
+        self.settings = settings = settings or RecognizerSettings()
+        config = checkpoint.config
+        if len(settings.min_coverage) not in (1, len(config.modalities)):
+            raise ValueError(
+                f"min_coverage is {list(settings.min_coverage)}; expected one value, or {len(config.modalities)}: "
+                f"one each for {', '.join(config.names)}"
+            )
+        self._min_coverage = np.broadcast_to(np.array(settings.min_coverage), len(config.modalities))
+        self._preprocessing = Preprocessing(config)
+        self._lock = threading.Lock()
+        self._assembler = self._empty()
+        self._recording = 0
+        self._device = next(checkpoint.model.parameters()).device
+        self._smoothers = [Smoother(settings.smoothing_s, settings.hysteresis) for _ in range(2)]
+        self._smoothed = (0, 0)
+        calibration = checkpoint.calibration
+        self._temperature = calibration.temperature
+        threshold = settings.unknown_threshold
+        self._unknown_threshold = calibration.unknown_threshold if threshold is None else threshold
+
+    def push(self, modality: str, stamp_ns: int, sample: np.ndarray) -> None:
+        """Take in one sample.
+
+        Args:
+            modality: A modality of the model.
+            stamp_ns: Acquisition time.
+            sample: As `Preprocessing.prepare` takes it. It is not copied where no conversion is needed.
+
+        Raises:
+            SampleError: The modality does not exist or the sample does not fit it.
+        """
+        prepared = self._preprocessing.prepare(modality, sample)
+        with self._lock:
+            self._assembler.push(modality, stamp_ns, prepared)
+
+    def clear(self) -> None:
+        """Forget every sample: what comes next is another recording."""
+        with self._lock:
+            self._assembler = self._empty()
+            self._recording += 1
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Run the network once on an empty window, so that the first decision is not a slow one."""
+        inputs, masks = self._preprocessing.batch([Window(0, 0, 0, {})])
+        self._run(inputs, {name: np.ones_like(mask) for name, mask in masks.items()})
+
+    @torch.inference_mode()
+    def recognize(self, stamp_ns: int) -> Decision | NoDecision:
+        """Decide about the window that ends at `stamp_ns`.
+
+        Returns:
+            A decision, or the reason why there is none: no modality has enough samples.
+        """
+        with self._lock:
+            window = self._assembler.window(stamp_ns)
+            smoothed = (self._recording, window.epoch)
+        config = self.checkpoint.config
+        coverage = np.array([window.series[name].coverage for name in config.names], np.float32)
+        present = coverage >= self._min_coverage
+        if not present.any():
+            return NoDecision(stamp_ns, _too_little(config.names, coverage, self._min_coverage))
+        inputs, masks = self._preprocessing.batch([window])
+        absent = [name for name, there in zip(config.names, present, strict=True) if not there]
+        output = self._run({n: inputs[n] for n in inputs if n not in absent}, masks)
+        if smoothed != self._smoothed:
+            self._smoothed = smoothed
+            for smoother in self._smoothers:
+                smoother.reset()
+        group, activity = self._distributions(output)
+        return self._decide(window, coverage, output, group, activity)
+
+    def _empty(self) -> WindowAssembler:
+        config = self.checkpoint.config
+        specs = [
+            StreamSpec(m.name, "frames" if m.is_image else "vector", m.rate_hz, m.shape, m.max_gap_s)
+            for m in config.modalities
+        ]
+        return WindowAssembler(specs, config.window_s)
+
+    def _run(self, inputs: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> MuMuOutput:
+        output: MuMuOutput = self.checkpoint.model(
+            {name: torch.from_numpy(inputs[name]).to(self._device) for name in inputs},
+            {name: torch.from_numpy(masks[name]).to(self._device) for name in inputs},
+        )
+        return output
+
+    def _distributions(self, output: MuMuOutput) -> tuple[np.ndarray, np.ndarray]:
+        group = torch.softmax(output.group_logits[0].float() / self._temperature, dim=-1)
+        activity = torch.softmax(output.activity_logits[0].float() / self._temperature, dim=-1)
+        return group.cpu().numpy(), activity.cpu().numpy()
+
+    def _decide(
+        self,
+        window: Window,
+        coverage: np.ndarray,
+        output: MuMuOutput,
+        group: np.ndarray,
+        activity: np.ndarray,
+    ) -> Decision:
+        taxonomy = self.checkpoint.config.taxonomy
+        group, group_index = self._smoothers[0].update(window.end_ns, group)
+        activity, activity_index = self._smoothers[1].update(window.end_ns, activity)
+        series = [window.series[name] for name in self.checkpoint.config.names]
+        return Decision(
+            start_ns=window.start_ns,
+            stamp_ns=window.end_ns,
+            group=self._label(group, group_index, taxonomy.group_names),
+            activity=self._label(activity, activity_index, taxonomy.activities),
+            group_probabilities=group,
+            activity_probabilities=activity,
+            present=output.present[0].cpu().numpy(),
+            coverage=coverage,
+            ages_s=np.array([np.nan if s.age_ns is None else s.age_ns * 1e-9 for s in series], np.float32),
+            sm_weights=output.sm_weights[0].float().cpu().numpy(),
+            gm_weights=output.gm_weights[0].float().cpu().numpy(),
+        )
+
+    def _label(self, probabilities: np.ndarray, index: int, labels: Sequence[str]) -> str:
+        return UNKNOWN if probabilities[index] < self._unknown_threshold else labels[index]
+
+
+def _too_little(names: Sequence[str], coverage: np.ndarray, least: np.ndarray) -> str:
+    parts = [f"{n} {c:.0%} of {m:.0%}" for n, c, m in zip(names, coverage, least, strict=True)]
+    return f"no modality has enough samples in the window (has, needs): {', '.join(parts)}"

@@ -1,0 +1,52 @@
+"""Temporal smoothing of decisions: fewer flickers for a little more delay."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+__all__ = ["Smoother"]
+
+NS_PER_S = 1_000_000_000
+
+
+class Smoother:
+    """Averages distributions over time and holds on to a label until another is clearly ahead.
+
+    Args:
+        time_constant_s: Of the exponential average; after this time 63 % of a change has arrived. 0: no average.
+        hysteresis: By how much probability another label must lead before it replaces the current one.
+    """
+
+    def __init__(self, time_constant_s: float, hysteresis: float) -> None:
+        self._time_constant_ns = time_constant_s * NS_PER_S
+        self._hysteresis = hysteresis
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: what comes next has nothing to do with what came before."""
+        self._stamp_ns: int | None = None
+        self._mean = np.zeros(0)
+        self._current = -1
+
+    def update(self, stamp_ns: int, probabilities: np.ndarray) -> tuple[np.ndarray, int]:
+        """Take in one distribution.
+
+        Args:
+            stamp_ns: Its time, not before the last one's.
+            probabilities: (K,).
+
+        Returns:
+            The smoothed distribution (K,) and the index of the label to report.
+        """
+        if self._stamp_ns is None or self._time_constant_ns == 0:
+            self._mean = probabilities
+        else:
+            keep = math.exp(-(stamp_ns - self._stamp_ns) / self._time_constant_ns)
+            self._mean = keep * self._mean + (1.0 - keep) * probabilities
+        self._stamp_ns = stamp_ns
+        best = int(self._mean.argmax())
+        if self._current < 0 or self._mean[best] > self._mean[self._current] + self._hysteresis:
+            self._current = best
+        return self._mean, self._current

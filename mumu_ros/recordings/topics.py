@@ -1,0 +1,64 @@
+"""The simulator's streams as topics: one table for the live node and for recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from mumu_ros.conversions import MessageTypes, array_to_image, array_to_imu, array_to_pose_array
+
+__all__ = ["ANNOTATION_TOPIC", "ANNOTATION_TYPE", "SIMULATOR_TOPICS", "UTD_MHAD_TOPICS", "StreamTopic"]
+
+ANNOTATION_TOPIC = "/annotation"
+ANNOTATION_TYPE = "mumu_ros/msg/ActivityAnnotation"
+
+_BUILDERS: Mapping[str, Callable[[NDArray[Any], int, str, MessageTypes], Any]] = {
+    "sensor_msgs/msg/Image": array_to_image,
+    "sensor_msgs/msg/Imu": array_to_imu,
+    "geometry_msgs/msg/PoseArray": array_to_pose_array,
+}
+
+
+@dataclass(frozen=True)
+class StreamTopic:
+    """Where the samples of a stream are published.
+
+    Attributes:
+        name: The topic.
+        type_name: Its ROS type.
+        frame_id: The sensor's frame.
+    """
+
+    name: str
+    type_name: str
+    frame_id: str
+
+    def message(self, sample: NDArray[Any], stamp_ns: int, types: MessageTypes) -> Any:
+        """Return a sample of the stream as a message of the topic."""
+        return _BUILDERS[self.type_name](sample, stamp_ns, self.frame_id, types)
+
+
+SIMULATOR_TOPICS: Mapping[str, StreamTopic] = MappingProxyType(
+    {
+        "rgb": StreamTopic("/camera/color/image_raw", "sensor_msgs/msg/Image", "camera_color_optical_frame"),
+        "depth": StreamTopic("/camera/depth/image_raw", "sensor_msgs/msg/Image", "camera_depth_optical_frame"),
+        "imu_wrist": StreamTopic("/imu/wrist", "sensor_msgs/msg/Imu", "imu_wrist"),
+        "imu_belt": StreamTopic("/imu/belt", "sensor_msgs/msg/Imu", "imu_belt"),
+    }
+)
+"""Stream of `mumu_ros.simulation` to its topic."""
+
+UTD_MHAD_TOPICS: Mapping[str, StreamTopic] = MappingProxyType(
+    {
+        "depth": SIMULATOR_TOPICS["depth"],
+        "skeleton": StreamTopic("/skeleton", "geometry_msgs/msg/PoseArray", "camera_depth_optical_frame"),
+        "imu_wrist": SIMULATOR_TOPICS["imu_wrist"],
+        # The dataset has one inertial sensor, worn on the thigh for some actions: one topic, two frames.
+        "imu_thigh": StreamTopic("/imu/wrist", "sensor_msgs/msg/Imu", "imu_thigh"),
+    }
+)
+"""Stream of a converted UTD-MHAD clip to its topic."""

@@ -1,0 +1,46 @@
+"""Where the package's data lie: interface definitions, configuration, shipped models."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["share_path"]
+
+_PACKAGE = "mumu_ros"
+
+
+def share_path(*parts: str) -> Path:
+    """Return the path of a data file or folder, such as `share_path("config", "taxonomies", "sim.yaml")`.
+
+    Looked for in the source tree beside the package, then in share/mumu_ros of the prefix that the package is
+    installed in (colcon, pip), of every prefix on AMENT_PREFIX_PATH, and of the interpreter's own.
+
+    Raises:
+        FileNotFoundError: it is in none of them; the text lists where it was looked for.
+    """
+    candidates = [root.joinpath(*parts) for root in _roots()]
+    for candidate in candidates:
+        if candidate.exists():
+            return candidate
+    raise FileNotFoundError(
+        f"{'/'.join(parts)!r} of {_PACKAGE} is in none of {', '.join(map(str, candidates))}; "
+        "build with colcon or install with pip, and source the installation"
+    )
+
+
+def _roots() -> Iterator[Path]:
+    package = Path(__file__).parent
+    # With colcon's --symlink-install the files of the package are links into the source tree.
+    for folder in dict.fromkeys((package, Path(__file__).resolve().parent)):
+        if (folder.parent / "pyproject.toml").is_file():
+            yield folder.parent
+    prefixes = [
+        *package.parents,
+        *map(Path, filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep))),
+    ]
+    for prefix in dict.fromkeys((*prefixes, Path(sys.prefix))):
+        if (share := prefix / "share" / _PACKAGE).is_dir():
+            yield share

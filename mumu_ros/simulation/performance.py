@@ -1,0 +1,138 @@
+"""One performance: which activities when, and the body's movement through all of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from mumu_ros.simulation.activities import HELD_OBJECT, activity_angles
+from mumu_ros.simulation.body import CHANNELS, Array
+from mumu_ros.simulation.manner import Manner, Move
+from mumu_ros.simulation.subject import Subject
+from mumu_ros.simulation.taxonomy import ACTIVITIES, GROUP_OF
+from mumu_ros.simulation.vibration import vibration
+
+__all__ = ["Performance", "Segment", "draw_schedule"]
+
+_ARMS_BLEND_S = 0.4
+_BODY_BLEND_S = 0.7
+_BLEND_S: Array = np.array(
+    [
+        _ARMS_BLEND_S
+        if name.startswith(("dominant_", "off_", "head")) and "hip" not in name and "knee" not in name
+        else _BODY_BLEND_S
+        for name in CHANNELS
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """An activity's interval [start_ns, end_ns); the transition into it lies inside its beginning."""
+
+    start_ns: int
+    end_ns: int
+    group: str
+    activity: str
+
+
+def draw_schedule(
+    rng: np.random.Generator,
+    *,
+    seconds: float,
+    start_ns: int,
+    activities: Sequence[str] | None,
+    segment_s: tuple[float, float],
+) -> tuple[Segment, ...]:
+    """Segments that cover [start_ns, start_ns + seconds) without gaps.
+
+    Durations are drawn from `segment_s` and then stretched by a common factor so that they fill `seconds`.
+
+    Args:
+        rng: Source of the order and the durations.
+        seconds: Total duration.
+        start_ns: Stamp of the first segment's start.
+        activities: A script, played over and over as long as the time lasts; None for a random order in
+            which every activity occurs before any occurs again.
+        segment_s: Shortest and longest duration of a segment.
+    """
+    count = max(1, round(seconds / (sum(segment_s) / 2)))
+    durations = rng.uniform(*segment_s, count)
+    edges_s = np.concatenate(((0.0,), np.cumsum(durations))) * (seconds / durations.sum())
+    edges_ns = [start_ns + round(edge * 1e9) for edge in edges_s]
+    order = _shuffled(rng) if activities is None else _cycled(activities)
+    return tuple(
+        Segment(start, end, GROUP_OF[activity], activity)
+        for start, end, activity in zip(edges_ns[:-1], edges_ns[1:], order, strict=False)
+    )
+
+
+def _cycled(activities: Sequence[str]) -> Iterator[str]:
+    while True:
+        yield from activities
+
+
+def _shuffled(rng: np.random.Generator) -> Iterator[str]:
+    last = ""
+    while True:
+        deck = [str(activity) for activity in rng.permutation(ACTIVITIES)]
+        if deck[0] == last:
+            deck.append(deck.pop(0))
+        yield from deck
+        last = deck[-1]
+
+
+class Performance:
+    """A subject going through segments.
+
+    Times are seconds since the first segment's start, in any order.
+    """
+
+    def __init__(self, subject: Subject, segments: Sequence[Segment], rng: np.random.Generator) -> None:
+        start_ns = segments[0].start_ns
+        self._starts_s: Array = np.array([(segment.start_ns - start_ns) / 1e9 for segment in segments])
+        self._activities = [segment.activity for segment in segments]
+        # The manner does not depend on the activity: activities that look the same look exactly the same.
+        self._manners = [
+            replace(manner, tempo=manner.tempo * subject.tempo, amplitude=manner.amplitude * subject.amplitude)
+            for manner in (Manner.draw(rng) for _ in segments)
+        ]
+
+    def angles(self, time_s: Array) -> Array:
+        """(T, len(CHANNELS)) joint angles."""
+        return self._blended(activity_angles, time_s, _BLEND_S)
+
+    def vibration(self, time_s: Array) -> Array:
+        """(T, 3, 3) vibration of wrist and belt, as `vibration` gives it."""
+        return self._blended(vibration, time_s, np.full((3, 3), _ARMS_BLEND_S))
+
+    def held_objects(self, time_s: Array) -> list[str | None]:
+        """What is in the hands at each time; it changes halfway through a transition."""
+        return [HELD_OBJECT.get(self._activities[i]) for i in self._indices(time_s - _ARMS_BLEND_S / 2)]
+
+    def _indices(self, time_s: Array) -> npt.NDArray[np.intp]:
+        return np.maximum(np.searchsorted(self._starts_s, time_s, side="right") - 1, 0)
+
+    def _blended(self, describe: Callable[[str, Move], Array], time_s: Array, blend_s: Array) -> Array:
+        """What `describe` says of the activity at each time, passing smoothly from one activity to the next."""
+        result = np.empty((len(time_s), *blend_s.shape))
+        indices = self._indices(time_s)
+        for index in np.unique(indices).tolist():
+            chosen = indices == index
+            values = describe(self._activities[index], self._move(index, time_s[chosen]))
+            since_s = time_s[chosen] - self._starts_s[index]
+            if index and since_s.min() < blend_s.max():
+                before = describe(self._activities[index - 1], self._move(index - 1, time_s[chosen]))
+                values = before + _smooth_step(np.divide.outer(since_s, blend_s)) * (values - before)
+            result[chosen] = values
+        return result
+
+    def _move(self, index: int, time_s: Array) -> Move:
+        return Move(time_s - self._starts_s[index], self._manners[index])
+
+
+def _smooth_step(fraction: Array) -> Array:
+    """0 to 1 over [0, 1] with continuous acceleration (minimum jerk, Flash and Hogan 1985)."""
+    x = np.clip(fraction, 0.0, 1.0)
+    return x**3 * (10 + x * (6 * x - 15))

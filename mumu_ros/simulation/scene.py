@@ -1,0 +1,136 @@
+"""Where the person is seen: the camera and an empty room with some furniture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mumu_ros.simulation.body import Array
+
+__all__ = ["Camera", "Room"]
+
+_FIELD_OF_VIEW = np.radians(52.0)
+_LIGHT: Array = np.array((0.45, 0.35, 0.82))
+_FAR_M = 50.0
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera; the depth camera is registered to it, so both share it.
+
+    Attributes:
+        position: (3,) metres, world frame.
+        axes: (3, 3), rows are the optical frame's axes in the world: right, down, forward (REP 103).
+        size: Height and width in pixels.
+    """
+
+    position: Array
+    axes: Array
+    size: tuple[int, int]
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, size: tuple[int, int]) -> "Camera":
+        """A camera 2.3 to 3.4 m in front of the person, at table to chest height, roughly aimed."""
+        azimuth, distance = rng.uniform(-0.3, 0.3), rng.uniform(2.3, 3.4)
+        position = np.array((distance * np.cos(azimuth), distance * np.sin(azimuth), rng.uniform(0.95, 1.5)))
+        target = np.array((0.0, rng.uniform(-0.12, 0.12), rng.uniform(0.9, 1.05)))
+        forward = _unit(target - position)
+        roll = rng.normal(0, 0.015)
+        right = _unit(np.cross(forward, (0.0, np.sin(roll), np.cos(roll))))
+        return cls(position, np.stack((right, np.cross(forward, right), forward)), size)
+
+    @property
+    def focal_length(self) -> float:
+        """Pixels."""
+        return float(self.size[0] / 2 / np.tan(_FIELD_OF_VIEW / 2))
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Principal point (x, y) in pixels; pixel (0, 0) is centred on 0, 0."""
+        return ((self.size[1] - 1) / 2, (self.size[0] - 1) / 2)
+
+    def project(self, points: Array) -> tuple[Array, Array]:
+        """Pixels (…, 2) as x, y and depths (…) along the optical axis in metres, of points (…, 3)."""
+        local = (points - self.position) @ self.axes.T
+        depth = np.maximum(local[..., 2], 0.05)
+        return local[..., :2] / depth[..., None] * self.focal_length + np.array(self.centre), depth
+
+    def rays(self) -> Array:
+        """(H, W, 3) viewing directions in the world frame, scaled to unit depth."""
+        height, width = self.size
+        x = (np.arange(width) - self.centre[0]) / self.focal_length
+        y = (np.arange(height) - self.centre[1]) / self.focal_length
+        rays: Array = x[None, :, None] * self.axes[0] + y[:, None, None] * self.axes[1] + self.axes[2]
+        return rays
+
+
+@dataclass(frozen=True)
+class Room:
+    """A floor, a back wall, a stool behind the person and furniture along the wall.
+
+    Attributes:
+        wall_x: Position of the back wall.
+        boxes: (N, 2, 3) lower and upper corners of axis-aligned boxes; the first is the stool.
+        colours: (2 + N, 3) of floor, wall and boxes, 0…255.
+        plank_m: Width of the floor's planks.
+    """
+
+    wall_x: float
+    boxes: Array
+    colours: Array
+    plank_m: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, seat_height: float) -> "Room":
+        """A random room with a stool of the given height."""
+        wall_x = -rng.uniform(1.1, 2.6)
+        boxes = [((-0.62, -0.19, 0.0), (-0.27, 0.19, seat_height))]
+        for _ in range(int(rng.integers(2, 5))):
+            side = rng.choice((-1, 1))
+            width, depth, height = rng.uniform(0.4, 1.2), rng.uniform(0.3, 0.5), rng.uniform(0.4, 1.9)
+            near = side * rng.uniform(0.55, 1.6)
+            boxes.append(
+                (
+                    (wall_x, min(near, near + side * width), 0.0),
+                    (wall_x + depth, max(near, near + side * width), height),
+                )
+            )
+        grey = rng.uniform(90, 210, (2 + len(boxes), 1))
+        return cls(wall_x, np.array(boxes), grey + rng.uniform(-35, 35, (len(grey), 3)), rng.uniform(0.12, 0.3))
+
+    def view(self, camera: Camera) -> tuple[npt.NDArray[np.uint8], Array]:
+        """The empty room: colours (H, W, 3) and depth along the optical axis (H, W) in metres."""
+        rays, origin = camera.rays(), camera.position
+        with np.errstate(divide="ignore", invalid="ignore"):
+            floor = np.where(rays[..., 2] < 0, -origin[2] / rays[..., 2], _FAR_M)
+            wall = np.where(rays[..., 0] < 0, (self.wall_x - origin[0]) / rays[..., 0], _FAR_M)
+            hits = [_enter(rays, origin, box) for box in self.boxes]
+        depths = np.stack((floor, wall, *(depth for depth, _ in hits)))
+        surface = np.argmin(depths, axis=0)
+        depth = np.take_along_axis(depths, surface[None], axis=0)[0]
+        normals = np.stack(
+            (
+                np.broadcast_to((0.0, 0.0, 1.0), rays.shape),
+                np.broadcast_to((1.0, 0.0, 0.0), rays.shape),
+                *(np.eye(3)[axis] * -np.sign(rays) for _, axis in hits),
+            )
+        )
+        normal = np.take_along_axis(normals, surface[None, ..., None], axis=0)[0]
+        points = origin + rays * depth[..., None]
+        shade = 0.55 + 0.5 * np.clip(normal @ _LIGHT, 0, 1) - 0.05 * np.linalg.norm(points[..., :2], axis=-1)
+        planks = np.floor(points[..., 1] / self.plank_m) % 2
+        shade = shade * np.where(surface == 0, 0.94 + 0.06 * planks, 1.0)
+        colour = np.clip(self.colours[surface] * shade[..., None], 0, 255)
+        return colour.astype(np.uint8), depth
+
+
+def _enter(rays: Array, origin: Array, box: Array) -> tuple[Array, npt.NDArray[np.intp]]:
+    """Depth at which rays enter a box (_FAR_M where they miss) and the axis of the face (the slab method)."""
+    slabs = (box[:, None, None, :] - origin) / rays
+    near, far = slabs.min(axis=0), slabs.max(axis=0)
+    depth = near.max(axis=-1)
+    return np.where((depth < far.min(axis=-1)) & (depth > 0), depth, _FAR_M), near.argmax(axis=-1)
+
+
+def _unit(vector: Array) -> Array:
+    return np.asarray(vector / np.linalg.norm(vector))

@@ -1,0 +1,58 @@
+"""Sampling a stream of frames at a lower rate, by time."""
+
+from __future__ import annotations
+
+from mumu_ros.streams.stamps import FOREVER_NS
+
+__all__ = ["RateSampler"]
+
+
+class RateSampler:
+    """Chooses, as they come, the frames nearest to due times one period apart.
+
+    A frame is chosen once no later one can be nearer to the due time, which the shortest period seen tells, so nothing
+    waits for the next frame. Due times accumulate: any camera faster than the rate gives the rate exactly, a slower
+    one gives all its frames. After a gap the phase restarts at the first frame.
+
+    Args:
+        period_ns: Time between due times, positive.
+
+    Raises:
+        ValueError: The period is not positive.
+    """
+
+    __slots__ = ("_due_ns", "_newest_ns", "_period_ns", "_shortest_ns")
+
+    def __init__(self, period_ns: int) -> None:
+        if period_ns <= 0:
+            raise ValueError(f"the sampling period must be positive, not {period_ns} ns")
+        self._period_ns = period_ns
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next frame is chosen and sets the phase."""
+        self._due_ns = 0
+        self.follow()
+
+    def follow(self) -> None:
+        """Go on with another stream's frames: keep the phase, forget the period seen."""
+        self._newest_ns = 0
+        self._shortest_ns = FOREVER_NS
+
+    def accept(self, stamp_ns: int) -> bool:
+        """Tell whether to choose the frame of this stamp. A stamp not after the newest is never chosen."""
+        step_ns = stamp_ns - self._newest_ns
+        if step_ns <= 0:
+            return False
+        if self._newest_ns and step_ns < self._shortest_ns:
+            self._shortest_ns = step_ns
+        self._newest_ns = stamp_ns
+
+        early_ns = self._due_ns - stamp_ns
+        tolerance_ns = self._shortest_ns if self._shortest_ns < FOREVER_NS else 0
+        if 2 * early_ns > tolerance_ns:
+            return False
+        self._due_ns += self._period_ns
+        if self._due_ns <= stamp_ns:
+            self._due_ns = stamp_ns + self._period_ns
+        return True

@@ -1,0 +1,261 @@
+"""Image messages become the same pixels whatever encoded, padded, swapped or compressed them."""
+
+from __future__ import annotations
+
+import struct
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rosbags.image import message_to_cvimage
+
+from mumu_ros.conversions import (
+    ConversionError,
+    array_to_image,
+    compressed_image_to_array,
+    depth_to_millimetres,
+    image_to_array,
+)
+from mumu_ros.conversions.images import _RGB_ENCODINGS
+
+SUBSAMPLED = ("nv12", "nv21")
+
+
+def random_table(encoding: str, height: int, width: int, padding: int = 0, seed: int = 0) -> np.ndarray:
+    """Random bytes of an image of the encoding, one row per line, with padding at the end of each."""
+    itemsize, channels, _ = _RGB_ENCODINGS[encoding]
+    rows = height * 3 // 2 if encoding in SUBSAMPLED else height
+    return np.random.default_rng(seed).integers(
+        0, 256, (rows, width * channels * itemsize + padding), dtype=np.uint8
+    )
+
+
+@pytest.mark.parametrize("encoding", [name for name in _RGB_ENCODINGS if name not in SUBSAMPLED])
+def test_every_encoding_gives_the_pixels_of_rosbags_image(encoding, image_message):
+    message = image_message(random_table(encoding, 6, 8), encoding, 6, 8)
+    expected = message_to_cvimage(message, "rgb8")
+    actual = image_to_array(message, "rgb")
+    assert actual.dtype == np.uint8
+    assert actual.shape == (6, 8, 3)
+    # 16 bits become 8 by rounding here, by truncation there.
+    tolerance = 1 if encoding.endswith("16") else 0
+    assert np.abs(actual.astype(int) - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize(("encoding", "chroma"), [("nv12", (0, 1)), ("nv21", (1, 0))])
+def test_subsampled_colour_uses_the_chroma_after_the_luma(encoding, chroma, image_message):
+    # Y 81, U 90, V 240 is pure red in BT.601.
+    table = np.full((6, 4), 81, np.uint8)
+    table[4:] = np.tile(np.array([90, 240], np.uint8)[list(chroma)], (2, 2))
+    pixels = image_to_array(image_message(table, encoding, 4, 4), "rgb")
+    assert pixels.shape == (4, 4, 3)
+    assert np.abs(pixels.astype(int) - (255, 0, 0)).max() <= 2
+
+
+@given(
+    encoding=st.sampled_from(sorted(_RGB_ENCODINGS)),
+    height=st.integers(1, 5).map(lambda n: 2 * n),
+    width=st.integers(1, 5).map(lambda n: 2 * n),
+    padding=st.integers(1, 7),
+    bigendian=st.booleans(),
+)
+def test_row_padding_and_byte_order_change_no_pixel(encoding, height, width, padding, bigendian):
+    itemsize = _RGB_ENCODINGS[encoding][0]
+    packed = random_table(encoding, height, width)
+    stored = packed.view(f"u{itemsize}").byteswap().view(np.uint8) if bigendian else packed
+    padded = np.pad(stored, ((0, 0), (0, padding)), constant_values=0xA5)
+
+    def message(table, big):
+        return SimpleNamespace(
+            height=height,
+            width=width,
+            encoding=encoding,
+            is_bigendian=int(big),
+            step=table.shape[1],
+            data=table.tobytes(),
+        )
+
+    plain = image_to_array(message(packed, False), "rgb")
+    np.testing.assert_array_equal(image_to_array(message(padded, bigendian), "rgb"), plain)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3),
+        np.arange(5 * 7, dtype=np.uint16).reshape(5, 7) * 1000,
+        np.linspace(0, 9, 35, dtype=np.float32).reshape(5, 7),
+    ],
+    ids=["rgb", "millimetres", "metres"],
+)
+def test_an_array_survives_the_way_through_a_message(pixels, types):
+    message = array_to_image(pixels, 12_000_000_034, "camera", types)
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (12, 34)
+    assert message.header.frame_id == "camera"
+    back = image_to_array(message, "rgb" if pixels.ndim == 3 else "depth")
+    assert back.dtype == pixels.dtype
+    np.testing.assert_array_equal(back, pixels)
+
+
+def test_rgb8_and_depth_are_views_of_the_message(types):
+    for pixels, kind in ((np.zeros((4, 5, 3), np.uint8), "rgb"), (np.zeros((4, 5), np.uint16), "depth")):
+        message = array_to_image(pixels, 1, "camera", types)
+        assert np.shares_memory(image_to_array(message, kind), np.frombuffer(message.data, np.uint8))
+
+
+def test_a_slice_of_a_larger_array_becomes_a_whole_message(types):
+    large = np.arange(8 * 9 * 3, dtype=np.uint8).reshape(8, 9, 3)
+    back = image_to_array(array_to_image(large[::2, 1:5], 1, "camera", types), "rgb")
+    np.testing.assert_array_equal(back, large[::2, 1:5])
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((4, 4)), np.zeros((4, 4, 4), np.uint8), np.zeros(4, np.uint16)])
+def test_an_array_that_is_no_image_is_refused(pixels, types):
+    with pytest.raises(ConversionError, match=r"is not an image; expected uint8 \(H, W, 3\)"):
+        array_to_image(pixels, 1, "camera", types)
+
+
+@pytest.mark.parametrize("change", [-1, 1, -12])
+def test_data_of_another_length_than_step_times_height_are_refused(change, image_message):
+    message = image_message(np.zeros((4, 12), np.uint8), "rgb8", 4, 4)
+    message.data = (message.data + b"\0")[: 48 + change]
+    with pytest.raises(ConversionError, match=rf"{48 + change} bytes, but step 12 × 4 rows of rgb8 are 48"):
+        image_to_array(message, "rgb")
+
+
+@pytest.mark.parametrize(("height", "width"), [(0, 4), (4, 0), (0, 0)])
+def test_an_empty_image_is_refused(height, width, image_message):
+    message = image_message(np.zeros((height, width * 3), np.uint8), "rgb8", height, width)
+    with pytest.raises(ConversionError, match=f"image is empty: {width}×{height}"):
+        image_to_array(message, "rgb")
+
+
+def test_a_step_shorter_than_the_row_is_refused(image_message):
+    message = image_message(np.zeros((4, 4), np.uint8), "rgb8", 4, 4)
+    with pytest.raises(ConversionError, match="step 4 is shorter than a row of 4 rgb8 pixels"):
+        image_to_array(message, "rgb")
+
+
+@pytest.mark.parametrize("encoding", ["8UC3", "32FC1", "nv24", "", "jpeg"])
+def test_an_encoding_without_colours_is_refused_with_those_that_have_them(encoding, image_message):
+    message = image_message(np.zeros((4, 12), np.uint8), encoding, 4, 4)
+    with pytest.raises(ConversionError, match=f"encoding '{encoding}' .*publish one of rgb8, bgr8"):
+        image_to_array(message, "rgb")
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "mono8", "64FC1"])
+def test_an_encoding_that_is_not_depth_is_refused(encoding, image_message):
+    message = image_message(np.zeros((4, 12), np.uint8), encoding, 4, 4)
+    with pytest.raises(ConversionError, match=f"encoding '{encoding}' is not depth; publish 16UC1"):
+        image_to_array(message, "depth")
+
+
+@pytest.mark.parametrize("encoding", ["nv12", "uyvy"])
+def test_subsampled_colour_of_odd_size_is_refused(encoding, image_message):
+    message = image_message(random_table(encoding, 5, 5), encoding, 5, 5)
+    with pytest.raises(ConversionError, match="even width and height"):
+        image_to_array(message, "rgb")
+
+
+@pytest.mark.parametrize(("encoding", "dtype"), [("16UC1", "u2"), ("mono16", "u2"), ("32FC1", "f4")])
+@pytest.mark.parametrize("bigendian", [0, 1])
+def test_depth_is_read_in_either_byte_order(encoding, dtype, bigendian, image_message):
+    depth = np.arange(12, dtype=dtype).reshape(3, 4) * 300
+    stored = depth.astype((">" if bigendian else "<") + dtype).view(np.uint8).reshape(3, -1)
+    message = image_message(np.pad(stored, ((0, 0), (0, 3))), encoding, 3, 4, bigendian)
+    actual = image_to_array(message, "depth")
+    assert actual.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(actual, depth)
+
+
+def test_metres_become_millimetres_and_what_is_no_reading_becomes_zero():
+    metres = np.array([[1.2346, 0.0, np.nan, np.inf], [-np.inf, -1.0, 65.5354, 65.6]], np.float32)
+    expected = np.array([[1235, 0, 0, 0], [0, 0, 65535, 0]], np.uint16)
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(depth_to_millimetres(metres), expected)
+    assert depth_to_millimetres(expected) is expected
+
+
+def compressed(extension: str, pixels: np.ndarray, format_: str) -> SimpleNamespace:
+    ok, data = cv2.imencode(extension, pixels)
+    assert ok
+    return SimpleNamespace(format=format_, data=data)
+
+
+@pytest.mark.parametrize(
+    ("extension", "format_", "tolerance"),
+    [
+        (".png", "rgb8; png compressed bgr8", 0),
+        (".jpg", "jpeg", 12),
+        (".jpg", "rgb8; jpeg compressed bgr8", 12),
+    ],
+)
+def test_compressed_colour_comes_back_as_rgb(extension, format_, tolerance):
+    rgb = np.empty((48, 64, 3), np.uint8)
+    rgb[:] = (200, 60, 20)
+    message = compressed(extension, rgb[..., ::-1], format_)
+    actual = compressed_image_to_array(message, "rgb")
+    assert actual.shape == rgb.shape
+    assert np.abs(actual.astype(int) - rgb).max() <= tolerance
+    padded = SimpleNamespace(format=format_, data=np.append(message.data, np.zeros(9, np.uint8)))
+    np.testing.assert_array_equal(compressed_image_to_array(padded, "rgb"), actual)
+
+
+def test_depth_of_a_plain_png_keeps_its_16_bits():
+    depth = np.arange(48, dtype=np.uint16).reshape(6, 8) * 1300
+    message = compressed(".png", depth, "16UC1; png compressed ")
+    np.testing.assert_array_equal(compressed_image_to_array(message, "depth"), depth)
+
+
+def test_compressed_depth_in_millimetres_has_a_header_before_its_png():
+    depth = np.arange(48, dtype=np.uint16).reshape(6, 8) * 1300
+    png = cv2.imencode(".png", depth)[1].tobytes()
+    message = SimpleNamespace(format="16UC1; compressedDepth png", data=struct.pack("<iff", 0, 0, 0) + png)
+    np.testing.assert_array_equal(compressed_image_to_array(message, "depth"), depth)
+
+
+def test_compressed_depth_in_metres_is_inverse_depth_quantised():
+    metres = np.array([[0.5, 1.0, 2.0, 4.0, np.nan]], np.float32)
+    quantum = 100.0 * 101.0  # image_transport: depth_quantization · (depth_quantization + 1)
+    offset = 1.0 - quantum / 10.0  # so that 10 m, its depth_max, is stored as 1
+    stored = np.where(np.isnan(metres), 0, np.rint(quantum / metres + offset)).astype(np.uint16)
+    data = struct.pack("<iff", 1, quantum, offset) + cv2.imencode(".png", stored)[1].tobytes()
+    actual = compressed_image_to_array(SimpleNamespace(format="32FC1; compressedDepth", data=data), "depth")
+    assert actual.dtype == np.float32
+    np.testing.assert_allclose(actual, metres, rtol=1e-3)
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png"])
+@given(keep=st.floats(0, 0.999))
+def test_a_truncated_compressed_image_is_refused(extension, keep):
+    rgb = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    message = compressed(extension, rgb, extension[1:])
+    message.data = message.data[: int(keep * len(message.data))]
+    with pytest.raises(ConversionError, match=rf"{len(message.data)} bytes\) is truncated"):
+        compressed_image_to_array(message, "rgb")
+
+
+@pytest.mark.parametrize(
+    ("format_", "data", "kind", "text"),
+    [
+        ("16UC1; compressedDepth rvl", b"\0" * 40, "depth", "compressedDepth.format to png"),
+        ("16UC1; compressedDepth png", b"\0" * 12, "depth", "truncated: 12 bytes"),
+        ("16UC1; compressedDepth png", b"\0" * 40, "depth", "truncated"),
+        ("mono8; compressedDepth png", b"\0" * 40, "depth", "expected 16UC1 or 32FC1"),
+        ("16UC1; compressedDepth png", b"\0" * 40, "rgb", "configure this topic as a depth stream"),
+        ("jpeg", b"", "rgb", "truncated"),
+        ("png", b"\x89PNGIEND\xaeB`\x82", "rgb", "cannot be decoded"),
+    ],
+)
+def test_what_cannot_be_decompressed_is_refused_with_the_remedy(format_, data, kind, text):
+    with pytest.raises(ConversionError, match=text):
+        compressed_image_to_array(SimpleNamespace(format=format_, data=data), kind)
+
+
+def test_depth_that_was_compressed_as_a_picture_is_refused():
+    message = compressed(".jpg", np.zeros((8, 8), np.uint8), "mono8; jpeg compressed")
+    with pytest.raises(ConversionError, match=r"uint8 .*compress depth with compressedDepth"):
+        compressed_image_to_array(message, "depth")

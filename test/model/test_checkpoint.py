@@ -1,0 +1,140 @@
+"""Model folders: what is written is what is read, and every broken folder is explained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mumu_ros.model.checkpoint import (
+    Calibration,
+    CheckpointError,
+    load_checkpoint,
+    read_config,
+    save_checkpoint,
+    select_device,
+)
+from mumu_ros.model.config import ConfigError
+from mumu_ros.model.mumu import MuMu
+
+PROVENANCE = {"command": "mumu train", "data": {"subjects": [1, 2]}, "seed": 3}
+
+
+@pytest.fixture
+def folder(model: MuMu, tmp_path: Path) -> Path:
+    path = tmp_path / "models" / "tiny"
+    save_checkpoint(path, model, calibration=Calibration(1.5, 0.3), provenance=PROVENANCE)
+    return path
+
+
+def test_round_trip(model: MuMu, folder: Path, make_batch: Callable[..., Any]) -> None:
+    checkpoint = load_checkpoint(folder)
+    assert checkpoint.config == model.config == read_config(folder)
+    assert checkpoint.calibration == Calibration(1.5, 0.3)
+    assert checkpoint.provenance == PROVENANCE
+    assert not checkpoint.model.training
+    batch = make_batch(2)
+    assert torch.equal(checkpoint.model(*batch).activity_logits, model(*batch).activity_logits)
+    assert {p.name for p in folder.iterdir()} == {"config.json", "model.safetensors"}
+    assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
+def test_identity_is_of_the_weights(model: MuMu, folder: Path, tmp_path: Path) -> None:
+    identity = load_checkpoint(folder).id
+    name, _, digest = identity.partition("@")
+    assert name == "tiny"
+    assert len(digest) == 8
+    save_checkpoint(tmp_path / "copy", model)
+    assert load_checkpoint(tmp_path / "copy").id == identity
+    with torch.no_grad():
+        model.W_f.weight[0, 0] += 1
+    save_checkpoint(folder, model)
+    assert load_checkpoint(folder).id != identity
+
+
+def test_saving_again_replaces_the_whole_folder(model: MuMu, folder: Path) -> None:
+    (folder / "metrics.json").write_text("{}")
+    save_checkpoint(folder, model)
+    assert load_checkpoint(folder).calibration == Calibration()
+    assert not (folder / "metrics.json").exists()
+
+
+def test_failing_to_write_leaves_the_old_model(model: MuMu, folder: Path) -> None:
+    with pytest.raises(TypeError):
+        save_checkpoint(folder, model, provenance={"data": object()})
+    assert load_checkpoint(folder).provenance == PROVENANCE
+    assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
+def test_what_is_no_model_is_not_overwritten(model: MuMu, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("…")
+    with pytest.raises(CheckpointError, match="thesis' exists and is no model folder"):
+        save_checkpoint(tmp_path / "thesis", model)
+
+
+def _edit(key: str, value: Any) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        content = json.loads((folder / "config.json").read_text())
+        part = content
+        *path, last = key.split(".")
+        for step in path:
+            part = part[step]
+        part[last] = value
+        (folder / "config.json").write_text(json.dumps(content))
+
+    return edit
+
+
+def _other_weights(folder: Path) -> None:
+    save_file({"W_f.weight": torch.zeros(3)}, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: f.rename(f.parent / "moved"), "no model folder .*tiny"),
+        (lambda f: (f / "config.json").unlink(), r"cannot read .*config\.json"),
+        (lambda f: (f / "model.safetensors").unlink(), r"cannot read .*model\.safetensors"),
+        (lambda f: (f / "config.json").write_text("{"), r"config\.json' is not JSON"),
+        (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"config\.json' is not JSON"),
+        (lambda f: (f / "config.json").write_text("[]"), "is it a mumu_ros model"),
+        (_edit("surprise", 1), "surprise"),
+        (_edit("model.format", 2), "format 2; this version reads 1"),
+        (_edit("model.feature_size", -4), "feature_size is -4"),
+        (_edit("calibration.temperature", 0), "temperature is 0"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"\x80\x04pickle"), "corrupt"),
+        (
+            lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-9]),
+            "corrupt",
+        ),
+        (_other_weights, "does not fit config.json: W_f|does not fit"),
+        (_edit("model.feature_size", 32), "does not fit config.json: .* expected"),
+    ],
+)
+def test_a_broken_folder_is_explained(folder: Path, damage: Callable[[Path], Any], message: str) -> None:
+    damage(folder)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(folder)
+
+
+def test_calibration_is_checked() -> None:
+    with pytest.raises(ConfigError, match=r"unknown_threshold is 1\.2; expected a number from 0 to 1"):
+        Calibration(unknown_threshold=1.2)
+
+
+def test_select_device() -> None:
+    assert select_device("cpu") == torch.device("cpu")
+    assert select_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(ValueError, match="device is 'tpu'; expected auto, cpu, cuda"):
+        select_device("tpu")
+    missing = f"cuda:{torch.cuda.device_count()}"
+    with pytest.raises(
+        ValueError, match=f"device is '{missing}' but torch .* sees .* CUDA devices; use auto"
+    ):
+        select_device(missing)

@@ -1,0 +1,238 @@
+"""The whole network: masks, missing modalities, lengths, caching, gradients."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.loss import MuMuLoss
+from mumu_ros.model.mumu import MuMu, MuMuOutput
+from mumu_ros.model.taxonomy import Taxonomy
+
+Batch = tuple[dict[str, Tensor], dict[str, Tensor]]
+MakeBatch = Callable[..., Batch]
+GARBAGE = [float("nan"), float("inf"), -float("inf"), 3e38]
+FIXTURES = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def tensors(output: MuMuOutput) -> list[Tensor]:
+    return [x for x in vars(output).values() if x is not None]
+
+
+def same_bits(a: MuMuOutput, b: MuMuOutput) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(tensors(a), tensors(b), strict=True))
+
+
+def assert_close(a: MuMuOutput, b: MuMuOutput) -> None:
+    torch.testing.assert_close(tensors(a), tensors(b), rtol=1e-4, atol=1e-6)
+
+
+def test_shapes(model: MuMu, make_batch: MakeBatch) -> None:
+    output = model(*make_batch(3))
+    assert output.group_logits.shape == (3, 2)
+    assert output.activity_logits.shape == (3, 5)
+    assert output.sm_weights.shape == output.gm_weights.shape == output.present.shape == (3, 4)
+    assert output.features.shape == (3, 4, 16)
+    assert output.unimodal_logits is not None
+    assert output.unimodal_logits.shape == (3, 4, 5)
+    torch.testing.assert_close(output.sm_weights.sum(1), torch.ones(3))
+    torch.testing.assert_close(output.gm_weights.sum(1), torch.ones(3))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_garbage_in_masked_steps_changes_no_bit(
+    model: MuMu, make_batch: MakeBatch, garbage: float, training: bool
+) -> None:
+    """Of outputs and, in training, of gradients, wherever in the window the masked steps are."""
+    model.train(training)
+    inputs, masks = make_batch(3)
+    generator = torch.Generator().manual_seed(1)
+    masks = {n: torch.rand(m.shape, generator=generator) < 0.6 for n, m in masks.items()}
+    masks["depth"][0] = False
+    masks["imu"][1] = False
+
+    def run(fill: float) -> tuple[MuMuOutput, list[Tensor]]:
+        model.load_state_dict(state)  # training moves batch statistics
+        model.zero_grad()
+        filled = {}
+        for name, x in inputs.items():
+            hidden = ~masks[name].reshape(*masks[name].shape, 1, 1, *[1] * (x.dim() - 4))
+            filled[name] = x.masked_fill(hidden, fill if x.is_floating_point() else 255 * (fill != 0))
+        output = model(filled, masks)
+        output.activity_logits.sum().backward()
+        return output, [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    clean, clean_gradients = run(0.0)
+    dirty, dirty_gradients = run(garbage)
+    assert same_bits(clean, dirty)
+    assert all(torch.equal(a, b) for a, b in zip(clean_gradients, dirty_gradients, strict=True))
+    assert all(x.isfinite().all() for x in [*tensors(clean), *clean_gradients])
+
+
+@given(missing=st.sets(st.sampled_from(["rgb", "depth", "imu", "skeleton"]), min_size=1, max_size=3))
+@settings(FIXTURES, max_examples=8)
+def test_a_modality_that_is_not_given_equals_one_fully_masked(
+    model: MuMu, make_batch: MakeBatch, missing: set[str]
+) -> None:
+    inputs, masks = make_batch(2)
+    masked = {n: m & (n not in missing) for n, m in masks.items()}
+    given_ = {n: x for n, x in inputs.items() if n not in missing}
+    a, b = model(inputs, masked), model(given_, {n: masks[n] for n in given_})
+    assert same_bits(a, b)
+    absent = torch.tensor([n in missing for n in model.config.names])
+    assert (a.sm_weights[:, absent] == 0).all()
+    assert (a.gm_weights[:, absent] == 0).all()
+    torch.testing.assert_close(a.sm_weights.sum(1), torch.ones(2))
+
+
+def test_nothing_present_gives_zero_weights_and_finite_logits(model: MuMu, make_batch: MakeBatch) -> None:
+    inputs, masks = make_batch(2)
+    output = model(inputs, {n: torch.zeros_like(m) for n, m in masks.items()})
+    assert not output.present.any()
+    assert (output.sm_weights == 0).all()
+    assert (output.gm_weights == 0).all()
+    assert output.activity_logits.isfinite().all()
+
+
+@given(st.lists(st.booleans(), min_size=5, max_size=5).filter(any))
+@settings(FIXTURES, max_examples=10)
+def test_masked_frames_equal_the_sequence_without_them(
+    model: MuMu, make_batch: MakeBatch, there: list[bool]
+) -> None:
+    inputs, masks = make_batch(1)
+    keep = torch.tensor(there)
+    shorter = {**inputs, "rgb": inputs["rgb"][:, keep]}
+    shorter_masks = {**masks, "rgb": torch.ones(1, int(keep.sum()), dtype=torch.bool)}
+    assert_close(model(inputs, {**masks, "rgb": keep[None]}), model(shorter, shorter_masks))
+
+
+def test_rows_of_a_batch_do_not_see_each_other(model: MuMu, make_batch: MakeBatch) -> None:
+    inputs, masks = make_batch(3)
+    masks["rgb"][1, :3] = False
+    masks["imu"][2] = False
+    whole = model(inputs, masks)
+    for row in range(3):
+        one = slice(row, row + 1)
+        alone = model({n: x[one] for n, x in inputs.items()}, {n: m[one] for n, m in masks.items()})
+        torch.testing.assert_close(whole.activity_logits[one], alone.activity_logits, rtol=1e-4, atol=1e-6)
+
+
+def test_order_of_modalities_does_not_matter(model: MuMu, make_batch: MakeBatch) -> None:
+    order = [2, 0, 3, 1]
+    config = dataclasses.replace(model.config, modalities=tuple(model.config.modalities[i] for i in order))
+    other = MuMu(config).eval()
+    other.sm_fusion, other.gm_fusion, other.W_f = model.sm_fusion, model.gm_fusion, model.W_f
+    other.group_head, other.activity_head = model.group_head, model.activity_head
+    for position, i in enumerate(order):
+        other.encoders[position] = model.encoders[i]
+    inputs, masks = make_batch(2)
+    a, b = model(inputs, masks), other(inputs, masks)
+    torch.testing.assert_close(a.activity_logits, b.activity_logits, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(a.gm_weights[:, order], b.gm_weights, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_frames_encoded_one_by_one_give_the_same_decision(
+    config: ModelConfig, make_batch: MakeBatch, stride: int
+) -> None:
+    strided = tuple(dataclasses.replace(m, stride=stride) if m.is_image else m for m in config.modalities)
+    model = MuMu(dataclasses.replace(config, modalities=strided)).eval()
+    inputs, masks = make_batch(2)
+    masks["rgb"][0, 1] = False
+    features, present = {}, {n: m.any(1) for n, m in masks.items()}
+    for name, x in inputs.items():
+        if name in ("rgb", "depth"):
+            encoded = torch.stack([model.encode_frames(name, x[:, t]) for t in range(x.shape[1])], dim=1)
+            features[name] = model.summarize(name, encoded, masks[name])
+        else:
+            features[name] = model.encoder(name)(x, masks[name])
+    assert_close(model.decide(features, present), model(inputs, masks))
+
+
+def test_stride_counts_from_the_newest_frame(config: ModelConfig, make_batch: MakeBatch) -> None:
+    strided = tuple(dataclasses.replace(m, stride=2) if m.name == "rgb" else m for m in config.modalities)
+    model = MuMu(dataclasses.replace(config, modalities=strided)).eval()
+    inputs, masks = make_batch(1)
+    before = model(inputs, masks)
+    inputs["rgb"] = inputs["rgb"].clone()
+    inputs["rgb"][:, [1, 3]] = 0  # of 5 frames, 0, 2 and 4 are segments
+    assert same_bits(before, model(inputs, masks))
+
+
+def test_every_length_works(model: MuMu, make_batch: MakeBatch) -> None:
+    inputs, masks = make_batch(2)
+    for length in (4, 9, 20):
+        x, mask = inputs["imu"][:, -length:], masks["imu"][:, -length:]
+        assert model({"imu": x}, {"imu": mask}).activity_logits.isfinite().all()
+
+
+def test_gradients_reach_every_parameter(model: MuMu, make_batch: MakeBatch) -> None:
+    model.train()
+    output = model(*make_batch(4))
+    loss = MuMuLoss(0.5, deep_supervision_weight=0.1)(
+        output, torch.tensor([0, 1, 2, 3]), torch.tensor([0, 0, 1, 1])
+    )
+    loss.total.backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, m: ({"sonar": x["imu"]}, m), r"\['sonar'\].* the model has rgb, depth, imu, skeleton"),
+        (lambda _x, _m: ({}, {}), "none"),
+        (lambda x, _m: (x, {}), r"rgb: input \(2, 5, 32, 40, 3\) with mask None"),
+        (
+            lambda x, m: ({**x, "imu": x["imu"][..., :2]}, m),
+            r"imu: input \(2, 20, 2, 2\).*expected \(B, T, 2, 3\)",
+        ),
+        (lambda x, m: (x, {**m, "imu": m["imu"][:, 1:]}), r"imu: .* with mask \(2, 19\)"),
+    ],
+)
+def test_bad_input_is_named(
+    model: MuMu, make_batch: MakeBatch, change: Callable[..., Batch], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        model(*change(*make_batch(2)))
+
+
+def test_vectors_cannot_be_encoded_step_by_step(model: MuMu) -> None:
+    with pytest.raises(TypeError, match="imu: only image frames"):
+        model.encode_frames("imu", torch.zeros(1, 2, 3))
+
+
+def test_small_cnn_fits_a_robot_without_gpu(taxonomy: Taxonomy) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    modality = Modality("rgb", "rgb", (64, 64, 3), 10, "small_cnn")
+    model = MuMu(ModelConfig("m", (modality,), taxonomy, window_s=2.0)).eval()
+    assert sum(p.numel() for p in model.encoder("rgb").spatial.parameters()) < 150_000
+    with FlopCounterMode(display=False) as counter:
+        model.encode_frames("rgb", torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
+    assert counter.get_total_flops() <= 10e6
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_resnet50(taxonomy: Taxonomy, channels: int) -> None:
+    pytest.importorskip("transformers", reason="the extra `vision` is not installed")
+    kind = "rgb" if channels == 3 else "depth"
+    modality = Modality(kind, kind, (32, 32, channels), 2, "resnet50")  # type: ignore[arg-type]
+    model = MuMu(ModelConfig("m", (modality,), taxonomy, window_s=1.0, feature_size=8)).eval()
+    backbone = model.encoder(kind).spatial.backbone
+    assert 23e6 < sum(p.numel() for p in backbone.parameters()) < 24e6
+    frames = torch.full((1, 2, 32, 32, channels), 90, dtype=torch.uint8)
+    with torch.inference_mode():
+        output = model({kind: frames}, {kind: torch.ones(1, 2, dtype=torch.bool)})
+    assert output.activity_logits.isfinite().all()
+    with pytest.raises(FileNotFoundError, match="no ResNet-50 folder '/nowhere'"):
+        model.encoder(kind).spatial.load_backbone("/nowhere")

@@ -1,0 +1,29 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mumu_ros.simulation import Sample, Simulator
+
+SMALL = (48, 64)
+Record = Callable[..., dict[str, list[Sample]]]
+
+
+@pytest.fixture
+def record() -> Record:
+    """Runs a simulation of small images and sorts its samples by stream."""
+
+    def run(activities: Sequence[str] | None = None, seconds: float = 2.0, **options: Any) -> dict[str, list[Sample]]:
+        options = {"seed": 1, "subject": 2, "image_size": SMALL, "segment_s": (2.0, 2.0), **options}
+        streams: dict[str, list[Sample]] = {}
+        for sample in Simulator(activities=activities, seconds=seconds, **options).samples():
+            streams.setdefault(sample.stream, []).append(sample)
+        return streams
+
+    return run
+
+
+@pytest.fixture
+def stack() -> Callable[[Sequence[Sample]], np.ndarray]:
+    return lambda samples: np.stack([sample.data for sample in samples])
