@@ -88,9 +88,7 @@ def _image_part(name: str, image: tuple[int, str, NDArray[Any]], types: MessageT
     return types.message("mumu_ros/msg/MultimodalImage", name=name, image=message)
 
 
-def _series_part(
-    name: str, stamps: Sequence[int], samples: Sequence[NDArray[Any]], types: MessageTypes
-) -> Any:
+def _series_part(name: str, stamps: Sequence[int], samples: Sequence[NDArray[Any]], types: MessageTypes) -> Any:
     stacked = np.stack(samples)
     return types.message(
         "mumu_ros/msg/MultimodalSeries",

@@ -98,9 +98,7 @@ def _rgb_image(msg: Any) -> NDArray[Any]:
 
 def _depth_image(msg: Any) -> NDArray[Any]:
     if msg.encoding not in _DEPTH_ENCODINGS:
-        raise ConversionError(
-            f"encoding {msg.encoding!r} is not depth; publish 16UC1 (millimetres) or 32FC1 (metres)"
-        )
+        raise ConversionError(f"encoding {msg.encoding!r} is not depth; publish 16UC1 (millimetres) or 32FC1 (metres)")
     return _pixels(msg, _DEPTH_ENCODINGS[msg.encoding], 1, msg.height)
 
 

@@ -104,8 +104,7 @@ def array_to_image(pixels: NDArray[Any], stamp_ns: int, frame_id: str, types: Me
     encoding = _ENCODINGS.get((pixels.dtype.name, pixels.ndim))
     if encoding is None or (encoding == "rgb8" and pixels.shape[2] != 3):
         raise ConversionError(
-            f"{pixels.dtype} {pixels.shape} is not an image; "
-            "expected uint8 (H, W, 3), uint16 (H, W) or float32 (H, W)"
+            f"{pixels.dtype} {pixels.shape} is not an image; expected uint8 (H, W, 3), uint16 (H, W) or float32 (H, W)"
         )
     data = np.ascontiguousarray(pixels).reshape(-1).view(np.uint8)
     return types.message(
@@ -144,14 +143,10 @@ def array_to_imu(sample: NDArray[Any], stamp_ns: int, frame_id: str, types: Mess
 def array_to_pose_array(joints: NDArray[Any], stamp_ns: int, frame_id: str, types: MessageTypes) -> Any:
     """Return (J, 3) joint positions in metres as geometry_msgs/msg/PoseArray with identity orientations."""
     poses = [
-        types.message(
-            "geometry_msgs/msg/Pose", position=_xyz("Point", joint, types), orientation=_identity(types)
-        )
+        types.message("geometry_msgs/msg/Pose", position=_xyz("Point", joint, types), orientation=_identity(types))
         for joint in joints
     ]
-    return types.message(
-        "geometry_msgs/msg/PoseArray", header=_header(stamp_ns, frame_id, types), poses=poses
-    )
+    return types.message("geometry_msgs/msg/PoseArray", header=_header(stamp_ns, frame_id, types), poses=poses)
 
 
 def segment_to_annotation(

@@ -96,14 +96,11 @@ def vector_to_array(msg: Any, type_name: str, shape: Sequence[int]) -> NDArray[n
         ConversionError: another type, another number of values, or a value that is not finite.
     """
     if type_name not in VECTOR_TYPES:
-        raise ConversionError(
-            f"type {type_name!r} is not a vector; expected one of {', '.join(VECTOR_TYPES)}"
-        )
+        raise ConversionError(f"type {type_name!r} is not a vector; expected one of {', '.join(VECTOR_TYPES)}")
     array = VECTOR_TYPES[type_name](msg)
     if array.size != math.prod(shape):
         raise ConversionError(
-            f"{array.size} values in {type_name}, but the stream's shape {list(shape)} "
-            f"needs {math.prod(shape)}"
+            f"{array.size} values in {type_name}, but the stream's shape {list(shape)} needs {math.prod(shape)}"
         )
     return array.reshape(shape)
 

@@ -101,19 +101,17 @@ def save_checkpoint(
     Raises:
         CheckpointError: Something is at `path` that is no model folder.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     if path.exists() and not (path / _CONFIG).is_file() and not (path.is_dir() and not any(path.iterdir())):
-        raise CheckpointError(
-            f"{str(path)!r} exists and is no model folder; choose another path or remove it"
-        )
+        raise CheckpointError(f"{str(path)!r} exists and is no model folder; choose another path or remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         temporary.chmod(0o755)  # mkdtemp's is for its owner only
         weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-        save_file(weights, temporary / _WEIGHTS)
+        (temporary / _WEIGHTS).write_bytes(save(weights))
         content = {
             "model": model.config.to_dict(),
             "calibration": asdict(calibration or Calibration()),
@@ -190,15 +188,12 @@ def _check_fit(path: Path, expected: dict[str, tuple[int, ...]], weights: Mappin
 
 def _read_file(path: Path, name: str) -> bytes:
     if not path.is_dir():
-        raise CheckpointError(
-            f"no model folder {str(path)!r}; give the folder that holds {_CONFIG} and {_WEIGHTS}"
-        )
+        raise CheckpointError(f"no model folder {str(path)!r}; give the folder that holds {_CONFIG} and {_WEIGHTS}")
     try:
         return (path / name).read_bytes()
     except OSError as error:
         raise CheckpointError(
-            f"cannot read {str(path / name)!r} ({error.strerror}); "
-            f"a model folder holds {_CONFIG} and {_WEIGHTS}"
+            f"cannot read {str(path / name)!r} ({error.strerror}); a model folder holds {_CONFIG} and {_WEIGHTS}"
         ) from error
 
 

@@ -241,14 +241,10 @@ class ModelConfig:
         if not isinstance(data, Mapping):
             raise ConfigError(f"model configuration: expected keys and values, got {data!r}")
         if data.get("format") != FORMAT:
-            raise ConfigError(
-                f"model configuration has format {data.get('format')!r}; this version reads {FORMAT}"
-            )
+            raise ConfigError(f"model configuration has format {data.get('format')!r}; this version reads {FORMAT}")
         values = {key: value for key, value in data.items() if key != "format"}
         if isinstance(values.get("modalities"), list):
-            values["modalities"] = [
-                build(Modality, m, f"modality {i}") for i, m in enumerate(values["modalities"])
-            ]
+            values["modalities"] = [build(Modality, m, f"modality {i}") for i, m in enumerate(values["modalities"])]
         if "taxonomy" in values:
             try:
                 values["taxonomy"] = Taxonomy.from_dict(values["taxonomy"])

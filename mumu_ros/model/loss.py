@@ -41,9 +41,7 @@ class MuMuLoss(nn.Module):
         label_smoothing: Probability spread evenly over all classes, in every part (ours).
     """
 
-    def __init__(
-        self, beta_aux: float, deep_supervision_weight: float = 0.0, label_smoothing: float = 0.0
-    ) -> None:
+    def __init__(self, beta_aux: float, deep_supervision_weight: float = 0.0, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.beta_aux = beta_aux
         self.deep_supervision_weight = deep_supervision_weight

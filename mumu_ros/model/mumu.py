@@ -156,6 +156,4 @@ class MuMu(nn.Module):
     def _check_names(self, names: Mapping[str, Tensor] | list[str]) -> None:
         unknown = sorted(set(names) - set(self.config.names))
         if unknown or not names:
-            raise ValueError(
-                f"got modalities {unknown or 'none'}; the model has {', '.join(self.config.names)}"
-            )
+            raise ValueError(f"got modalities {unknown or 'none'}; the model has {', '.join(self.config.names)}")

@@ -89,11 +89,7 @@ class Preprocessing:
             raise SampleError(f"{name}: got a {type(sample).__name__}; expected a numpy array")
         if modality.kind == "rgb":
             return _prepare_rgb(modality, sample)
-        return (
-            _prepare_depth(modality, sample)
-            if modality.kind == "depth"
-            else _prepare_vector(modality, sample)
-        )
+        return _prepare_depth(modality, sample) if modality.kind == "depth" else _prepare_vector(modality, sample)
 
     def batch(self, windows: Sequence[_Window]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Lay windows of prepared samples out as arrays.
@@ -131,9 +127,7 @@ def _fill(modality: Modality, array: np.ndarray, mask: np.ndarray, series: _Seri
     mask[-count:] = series.mask[-count:]
     samples = series.samples[-count:]
     if not isinstance(samples, np.ndarray):
-        samples = [
-            s if ok else np.zeros(modality.shape) for s, ok in zip(samples, mask[-count:], strict=True)
-        ]
+        samples = [s if ok else np.zeros(modality.shape) for s, ok in zip(samples, mask[-count:], strict=True)]
     wrong = {sample.shape for sample in samples} - {modality.shape}
     if wrong:
         raise SampleError(f"{modality.name}: a window holds shape {wrong.pop()}; expected {modality.shape}")

@@ -31,26 +31,18 @@ class Taxonomy:
 
     def __post_init__(self) -> None:
         if not isinstance(self.groups, Mapping) or not self.groups:
-            raise ValueError(
-                f"taxonomy {self.name!r}: groups is {self.groups!r}; expected {{group: [activity, …]}}"
-            )
+            raise ValueError(f"taxonomy {self.name!r}: groups is {self.groups!r}; expected {{group: [activity, …]}}")
         for group, activities in self.groups.items():
             if not isinstance(activities, list | tuple) or not activities:
-                raise ValueError(
-                    f"group {group!r} has activities {activities!r}; expected a non-empty list of names"
-                )
+                raise ValueError(f"group {group!r} has activities {activities!r}; expected a non-empty list of names")
         groups = {group: tuple(activities) for group, activities in self.groups.items()}
         object.__setattr__(self, "groups", groups)
         for name in (self.name, *groups, *self.activities):
             if not isinstance(name, str) or not name.strip():
-                raise ValueError(
-                    f"taxonomy {self.name!r}: {name!r} is not a name; expected a non-empty string"
-                )
+                raise ValueError(f"taxonomy {self.name!r}: {name!r} is not a name; expected a non-empty string")
         twice = sorted({a for a in self.activities if self.activities.count(a) > 1})
         if twice:
-            raise ValueError(
-                f"taxonomy {self.name!r}: {twice!r} occur more than once; an activity has one group"
-            )
+            raise ValueError(f"taxonomy {self.name!r}: {twice!r} occur more than once; an activity has one group")
 
     @cached_property
     def activities(self) -> tuple[str, ...]:
@@ -75,9 +67,7 @@ class Taxonomy:
             ValueError: There is no such activity.
         """
         if activity not in self.activities:
-            raise ValueError(
-                f"no activity {activity!r} in taxonomy {self.name!r}; it has {', '.join(self.activities)}"
-            )
+            raise ValueError(f"no activity {activity!r} in taxonomy {self.name!r}; it has {', '.join(self.activities)}")
         return self.activities.index(activity)
 
     def group_of(self, activity: str) -> str:

@@ -65,9 +65,7 @@ class UnimodalEncoder(nn.Module):
             TypeError: The modality is no image; a vector's segments depend on their neighbours.
         """
         if not self.modality.is_image:
-            raise TypeError(
-                f"{self.modality.name}: only image frames can be encoded one by one; call the encoder"
-            )
+            raise TypeError(f"{self.modality.name}: only image frames can be encoded one by one; call the encoder")
         if len(frames) == 0:
             return torch.zeros(0, self.size, device=frames.device)
         features: Tensor = self.spatial(frames)
@@ -84,9 +82,7 @@ class UnimodalEncoder(nn.Module):
             (B, D), zero for a window without any frame.
         """
         first = (features.shape[1] - 1) % self.modality.stride
-        return self._over_time(
-            features[:, first :: self.modality.stride], mask[:, first :: self.modality.stride]
-        )
+        return self._over_time(features[:, first :: self.modality.stride], mask[:, first :: self.modality.stride])
 
     def _over_time(self, features: Tensor, mask: Tensor) -> Tensor:
         features, mask = compact(features, mask)

@@ -52,13 +52,13 @@ def _run(parsed: argparse.Namespace) -> int:
         print(f"mumu launch: {error}", file=sys.stderr)
         return 2
     flags = {name: arguments[name] == "true" for name in ("use_sim_time", "autostart", "simulate")}
-    common = {name: flags[name] for name in ("use_sim_time", "autostart")}
+    common: dict[str, object] = {name: flags[name] for name in ("use_sim_time", "autostart")}
     params_file = Path(arguments["params_file"] or share_path("config", "hri.yaml"))
     namespace = arguments["namespace"]
     with Processes() as nodes:
         nodes.start("sensor_sync", common, params_file, namespace)
         model = {"model": arguments["model"], "device": arguments["device"]}
-        nodes.start("inference", common | model, params_file, namespace)
+        nodes.start("inference", {**common, **model}, params_file, namespace)
         if flags["simulate"]:
             nodes.start("simulator", common, params_file, namespace)
         print(

@@ -139,7 +139,7 @@ class ManagedNode(LifecycleNode):
             self.get_logger().error(f"cannot {what}: {error}")
             return False
         except Exception:
-            self.get_logger().error(f"cannot {what}, because of a defect in {self.get_name()}:\n{traceback.format_exc()}")
+            self.get_logger().error(f"cannot {what}, a defect of {self.get_name()}:\n{traceback.format_exc()}")
             raise
         return True
 
@@ -159,7 +159,7 @@ class ManagedNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
 
-def run(node_class: type[ManagedNode], arguments: Sequence[str] | None = None) -> int:
+def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None = None) -> int:
     """Run one node until it is interrupted.
 
     Returns:
@@ -195,9 +195,9 @@ def run(node_class: type[ManagedNode], arguments: Sequence[str] | None = None) -
 
 def _start(node: ManagedNode) -> bool:
     success = TransitionCallbackReturn.SUCCESS
-    return node.trigger_configure() == success and node.trigger_activate() == success
+    return bool(node.trigger_configure() == success and node.trigger_activate() == success)
 
 
-def main(node_class: type[ManagedNode]) -> None:
+def main(node_class: Callable[[], ManagedNode]) -> None:
     """Entry point of a node's module."""
     sys.exit(run(node_class))

@@ -127,7 +127,7 @@ class Monitor(Node):
     def _messages_lost(self) -> dict[str, int]:
         sent = {key: int(n) for key, n in self.status.get("simulator: person", {}).items()}
         got = {
-            "/" + values["topic"].lstrip("/"): int(values["received"])
+            values["topic"].removeprefix(self.get_namespace().rstrip("/")): int(values["received"])
             for name, values in self.status.items()
             if name.startswith("sensor_sync: ") and "topic" in values
         }

@@ -229,10 +229,11 @@ def _checked(name: str, row: Parameter, value: Any) -> Any:
     return [_element(name, row, type(row.default[0]), element) for element in value]
 
 
-def _element(name: str, row: Parameter, kind: type, value: Any) -> Any:
+def _element(name: str, row: Parameter, kind: type[Any], value: Any) -> Any:
     if kind is float and type(value) is int:
         value = float(value)
-    if type(value) is not kind or (kind in (int, float) and not row.low <= value <= row.high):
+    is_number = kind in (int, float)
+    if type(value) is not kind or (is_number and not row.low <= float(value) <= row.high):
         raise ParameterError(f"parameter {name} is {value!r}; expected {_expected(row)}")
     return value
 

@@ -69,7 +69,9 @@ class Player(ManagedNode):
             name: self.create_publisher(cls, name, _qos(name)) for name, cls in self._classes.items()
         }
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
-        self._playback = Playback("player", self._events(), None, self._config.rate, self.finish, self.report_worker_error)
+        self._playback = Playback(
+            "player", self._events(), None, self._config.rate, self.finish, self.report_worker_error
+        )
 
     def deactivate(self) -> None:
         """Stop playing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -32,8 +33,10 @@ __all__ = ["SensorSync"]
 
 POLL_PERIOD_S = 0.02
 """How often sets whose deadline has passed are looked for when no message arrives."""
-WAITING_SETS = 8
-"""Sets that wait for conversion at most; about a second's worth."""
+PATIENCE_S = 3.0
+"""A stream may be silent so long after the start before the log says so."""
+WAITING_SETS = 32
+"""Sets that wait for conversion at most: those of a few seconds, which come at once when a stream is given up."""
 
 
 class SensorSync(ManagedNode):
@@ -54,6 +57,7 @@ class SensorSync(ManagedNode):
     def activate(self) -> None:
         """Subscribe to every stream."""
         config = self._config
+        self._activated = time.monotonic()
         self._worker: Worker[SynchronizedSet] = Worker(
             "sensor_sync", self._publish, self.report_worker_error, capacity=WAITING_SETS
         )
@@ -123,26 +127,26 @@ class SensorSync(ManagedNode):
         statistics = self._synchronizer.statistics()
         for stream in self._config.streams:
             s = statistics[stream.name]
-            publishers = self.count_publishers(stream.topic)
+            topic = self.resolve_topic_name(stream.topic)
+            publishers = self.count_publishers(topic)
             errors = self._errors[stream.name]
             if s.received == 0:
-                level, text = ERROR, f"no message on {stream.topic} yet; {_why_silent(publishers)}"
-                self.log_throttled(f"silent {stream.name}", f"stream {stream.name!r}: {text}")
+                level, text = ERROR, f"no message on {topic} yet; {_why_silent(publishers)}"
+                if time.monotonic() - self._activated > PATIENCE_S:
+                    self.log_throttled(f"silent {stream.name}", f"stream {stream.name!r}: {text}")
             elif not s.alive:
-                level, text = STALE, f"silent for {s.age_s:.1f} s; {_why_silent(publishers)}"
-            elif errors:
-                level, text = (
-                    WARN,
-                    f"{errors} messages skipped; the last one: {self._last_error[stream.name]}",
-                )
+                level, text = STALE, f"silent for {s.age_s or 0.0:.1f} s; {_why_silent(publishers)}"
             else:
                 level, text = OK, f"{s.rate_hz:.1f} Hz"
+            if errors:
+                level = max(level, WARN)
+                text += f"; {errors} messages skipped, the last one: {self._last_error[stream.name]}"
             yield status(
                 level,
                 f"{self.get_name()}: {stream.name}",
                 text,
                 self.get_fully_qualified_name(),
-                topic=stream.topic,
+                topic=topic,
                 publishers=publishers,
                 received=s.received,
                 rate_hz=s.rate_hz,

@@ -10,21 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mumu_ros.conversions import MessageTypes, segment_to_annotation
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.topics import ANNOTATION_TOPIC, ANNOTATION_TYPE, UTD_MHAD_TOPICS, StreamTopic
 from mumu_ros.recordings.writer import STORAGES, RecordingWriter
 from mumu_ros.training.datasets.utd_mhad import (
-    FRAME_RATE_HZ,
     DatasetError,
     UtdMhad,
     UtdMhadClip,
     inertial_site,
 )
 
-__all__ = ["PAUSE_S", "clip_duration_ns", "clip_messages", "register"]
+__all__ = ["PAUSE_S", "clip_messages", "register"]
 
 PAUSE_S = 2.0
 """Silence of every sensor between two clips."""
@@ -32,46 +29,31 @@ PAUSE_S = 2.0
 _START_NS = 1_500_000_000_000_000_000
 
 
-def clip_duration_ns(clip: UtdMhadClip) -> int:
-    """Duration of a clip: that of its frames at the nominal rate.
-
-    Not that of the inertial samples: their nominal 50 Hz does not fit the frames, whose rate is the steadier.
-    """
-    return round(len(_required(clip.depth)) / FRAME_RATE_HZ * 1e9)
-
-
 def clip_messages(clip: UtdMhadClip, start_ns: int, types: MessageTypes) -> Iterator[tuple[str, str, int, Any]]:
     """Yield (topic, ROS type, stamp in nanoseconds, message) of a clip that starts at `start_ns`, in order.
 
-    Its annotation comes first. Frames are spaced by the nominal rate; the inertial samples are spread evenly
-    over the same time, which is how the two belong together.
+    Its annotation comes first. Stamps are those of `UtdMhadClip.stamps_ns`: frames at their nominal rate, inertial
+    samples spread over the same time, which is how the two belong together.
     """
-    end_ns = start_ns + clip_duration_ns(clip)
-    annotation = segment_to_annotation(start_ns, end_ns, clip.group, clip.activity, types, subject=str(clip.subject))
+    annotation = segment_to_annotation(
+        start_ns, start_ns + clip.duration_ns, clip.group, clip.activity, types, subject=str(clip.subject)
+    )
     yield ANNOTATION_TOPIC, ANNOTATION_TYPE, start_ns, annotation
-    streams = (
-        (UTD_MHAD_TOPICS["depth"], _required(clip.depth)),
-        (UTD_MHAD_TOPICS["skeleton"], _required(clip.skeleton)),
-        (UTD_MHAD_TOPICS[f"imu_{inertial_site(clip.action)}"], _required(clip.inertial)),
-    )
-    yield from heapq.merge(
-        *(_stream_messages(topic, samples, start_ns, end_ns, types) for topic, samples in streams),
-        key=lambda row: row[2],
-    )
+    topics = {
+        "depth": UTD_MHAD_TOPICS["depth"],
+        "skeleton": UTD_MHAD_TOPICS["skeleton"],
+        "inertial": UTD_MHAD_TOPICS[f"imu_{inertial_site(clip.action)}"],
+    }
+    streams = (_stream_messages(clip, modality, topic, start_ns, types) for modality, topic in topics.items())
+    yield from heapq.merge(*streams, key=lambda row: row[2])
 
 
 def _stream_messages(
-    topic: StreamTopic, samples: np.ndarray[Any, Any], start_ns: int, end_ns: int, types: MessageTypes
+    clip: UtdMhadClip, modality: str, topic: StreamTopic, start_ns: int, types: MessageTypes
 ) -> Iterator[tuple[str, str, int, Any]]:
-    for index, sample in enumerate(samples):
-        stamp_ns = start_ns + index * (end_ns - start_ns) // len(samples)
+    stamps_ns = clip.stamps_ns(modality, start_ns).tolist()
+    for stamp_ns, sample in zip(stamps_ns, clip.samples(modality), strict=True):
         yield topic.name, topic.type_name, stamp_ns, topic.message(sample, stamp_ns, types)
-
-
-def _required(samples: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any]:
-    if samples is None:
-        raise ValueError("the clip was read without all of its modalities")
-    return samples
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -119,7 +101,7 @@ def _record(dataset: UtdMhad, limit: int, path: Path, storage: str) -> int:
         for written, clip in enumerate(itertools.islice(dataset, limit), start=1):
             for topic, type_name, stamp_ns, message in clip_messages(clip, start_ns, writer.types):
                 writer.write(topic, type_name, message, stamp_ns)
-            start_ns += clip_duration_ns(clip) + round(PAUSE_S * 1e9)
+            start_ns += clip.duration_ns + round(PAUSE_S * 1e9)
             print(f"{written} of {limit}: {clip.name} ({clip.activity})", file=sys.stderr, flush=True)
         if not written:
             raise DatasetError(f"none of {len(dataset.skipped)} clips can be read: {dataset.skipped}")

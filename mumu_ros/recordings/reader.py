@@ -178,7 +178,8 @@ class Recording:
             self._stack.close()
             reason = error
         # Without a sound metadata.yaml or index, the storage files may still be read one by one.
-        files = sorted(self.path.glob("*.mcap")) + sorted(self.path.glob("*.db3")) or [self.path]
+        folder = self.path.is_dir()
+        files = [*sorted(self.path.glob("*.mcap")), *sorted(self.path.glob("*.db3"))] if folder else [self.path]
         readers = [reader for file in files if (reader := self._open_file(file))]
         if not readers:
             raise RecordingError(f"{self.path} is not a readable rosbag2: {' '.join(self.problems) or reason}")

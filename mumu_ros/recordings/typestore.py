@@ -17,8 +17,9 @@ from mumu_ros.share import share_path
 __all__ = ["BagTypes", "load_typestore", "recorded_typestore"]
 
 
+@functools.cache
 def load_typestore() -> Typestore:
-    """Return a new typestore that knows Jazzy's messages and every msg/*.msg of the package.
+    """Return the typestore that knows Jazzy's messages and every msg/*.msg of the package; shared, to be read only.
 
     Raises:
         FileNotFoundError: the package's msg folder is not installed.
@@ -32,12 +33,15 @@ def load_typestore() -> Typestore:
 
 
 def recorded_typestore(connections: Iterable[Connection]) -> Typestore:
-    """Return a typestore with the definitions that a recording carries, and the built-in ones for its other types.
+    """Return a typestore with the definitions that a recording carries, and the built-in ones where it lacks some.
 
     Raises:
         TypesysError: a recorded definition cannot be parsed.
     """
-    definitions = dict(load_typestore().fielddefs)
+    connections = list(connections)
+    definitions: Typesdict = {}
+    if any(connection.msgdef.format == MessageDefinitionFormat.NONE for connection in connections):
+        definitions.update(load_typestore().fielddefs)
     for connection in connections:
         text = connection.msgdef.data
         if connection.msgdef.format == MessageDefinitionFormat.MSG:
@@ -59,12 +63,14 @@ def _types_from_idl(text: str) -> Typesdict:
 
 
 class BagTypes:
-    """Message classes of rosbags, for the builders of `mumu_ros.conversions`."""
+    """Message classes of rosbags, for the builders of `mumu_ros.conversions`.
 
-    @functools.cached_property
-    def typestore(self) -> Typestore:
-        """The definitions behind the classes."""
-        return load_typestore()
+    Attributes:
+        typestore: The definitions behind the classes.
+    """
+
+    def __init__(self) -> None:
+        self.typestore = load_typestore()
 
     def message(self, type_name: str, **fields: Any) -> Any:
         """Return a message of the type."""

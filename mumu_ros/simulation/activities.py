@@ -72,8 +72,8 @@ def _point(move: Move) -> Angles:
     return {
         **_stand(move),
         "dominant_flexion": 80.0 + 4.0 * poke,
-        "dominant_abduction": 22.0 + 8.0 * move.drift(3),
-        "dominant_elbow": 12.0 - 7.0 * poke,
+        "dominant_abduction": 36.0 + 8.0 * move.drift(3),
+        "dominant_elbow": 10.0 - 7.0 * poke,
         "dominant_pronation": 70.0,
         "spine_yaw": 6.0 + poke,
         "pelvis_yaw": 2.0 + 0.5 * poke,
@@ -95,10 +95,10 @@ def _clap(move: Move) -> Angles:
 def _stop_sign(move: Move) -> Angles:
     return {
         **_stand(move),
-        "off_flexion": 62.0,
-        "off_abduction": 24.0,
-        "off_elbow": 62.0 + 3.0 * move.drift(3),
-        "off_rotation": -12.0,
+        "off_flexion": 52.0,
+        "off_abduction": 14.0,
+        "off_elbow": 92.0 + 3.0 * move.drift(3),
+        "off_rotation": -10.0,
         "off_pronation": 85.0,
         "off_wrist": -25.0,
     }
@@ -189,15 +189,15 @@ def _hold_tool(move: Move) -> Angles:
     return {
         **_stand(move),
         "pelvis_pitch": 3.0,
-        "dominant_flexion": 46.0 + 3.0 * move.drift(0),
+        "dominant_flexion": 58.0 + 3.0 * move.drift(0),
         "dominant_abduction": 6.0 + 3.0 * move.drift(1),
-        "dominant_rotation": 12.0,
-        "dominant_elbow": 42.0 + 4.0 * move.drift(2),
-        "off_flexion": 34.0 + 3.0 * move.drift(0),
-        "off_elbow": 60.0 + 4.0 * move.drift(2),
-        "off_rotation": 40.0,
-        "spine_pitch": 8.0,
-        "head_pitch": 8.0,
+        "dominant_rotation": 10.0,
+        "dominant_elbow": 24.0 + 4.0 * move.drift(2),
+        "off_flexion": 46.0 + 3.0 * move.drift(0),
+        "off_elbow": 42.0 + 4.0 * move.drift(2),
+        "off_rotation": 34.0,
+        "spine_pitch": 5.0,
+        "head_pitch": 5.0,
     }
 
 
@@ -213,10 +213,11 @@ def _screw(move: Move) -> Angles:
         "off_abduction": 16.0,
         "off_elbow": 96.0,
         "off_rotation": 48.0,
-        "spine_pitch": 12.0,
+        "pelvis_pitch": 8.0,
+        "spine_pitch": 22.0,
         "spine_roll": 1.5 * twist,
         "pelvis_roll": 0.4 * twist,
-        "head_pitch": 20.0,
+        "head_pitch": 18.0,
     }
 
 

@@ -2,7 +2,8 @@
 
 Streams come in two kinds. Of a *frame* stream a set has the frame nearest to the set's stamp, of a *range* stream
 (IMU, joint angles) every sample since the set before. The stamps of the sets are those of the reference: the first
-stream, in declared order with frame streams first, that is alive.
+stream, in declared order with frame streams first, that is alive. When it falls silent the next one takes over, and
+hands back when it speaks again.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Synchronizer:
         frames: Sequence[str],
         ranges: Sequence[str] = (),
         *,
-        queue_size: int = 10,
+        queue_size: int = 30,
         slop_s: float = 0.05,
         period_s: float = 0.0,
         deadline_s: float = 0.1,
@@ -104,7 +105,7 @@ class Synchronizer:
         self._last_ns = 0  # stamp of the last set of this epoch
         self._floor_ns = 0  # a reference must be later than this
         self._lead = len(self._streams)  # order of the reference; past the last stream: none
-        self._blocker: StreamQueue | None = None  # the range stream that the first pending set waits for
+        self._blocker: StreamQueue | None = None  # the stream that the first pending set waits for
         self._wake_ns = 0  # arrival time from which something may be due
         self._out: list[SynchronizedSet] = []
 
@@ -115,7 +116,7 @@ class Synchronizer:
 
     @property
     def reference(self) -> str | None:
-        """The stream whose stamps the sets have, as of the last call; None while all are silent."""
+        """The stream whose stamps the sets have; None before the first message."""
         return self._streams[self._lead].name if self._lead < len(self._streams) else None
 
     def add(self, stream: str, stamp_ns: int, item: object, now_ns: int) -> Sequence[SynchronizedSet]:
@@ -172,6 +173,7 @@ class Synchronizer:
             return self.poll(now_ns)
         if verdict is not Verdict.GOOD:
             return self._replay(backward=verdict is Verdict.BACKWARD)
+        self._end_pause(now_ns)
         s.seen_ns = now_ns
         s.begin(stamp_ns)
         if stamp_ns > s.newest_ns:
@@ -185,49 +187,69 @@ class Synchronizer:
         s.accepted += 1
         return self._arrived(s, stamp_ns, now_ns)
 
+    def _end_pause(self, now_ns: int) -> None:
+        """When the first stream speaks after all had paused, give the others their timeout to follow."""
+        heard_ns = max(s.seen_ns for s in self._streams)
+        if now_ns - heard_ns > self._timeout_ns:
+            for s in self._streams:
+                if s.seen_ns >= heard_ns - self._timeout_ns:
+                    s.seen_ns = now_ns
+
     def _arrived(self, s: StreamQueue, stamp_ns: int, now_ns: int) -> Sequence[SynchronizedSet]:
         """Draw the consequences of a message just queued."""
-        if stamp_ns < self._last_ns - JUMP_NS:
-            living = [x.newest_ns for x in self._streams if now_ns - x.seen_ns <= self._timeout_ns]
-            if max(living) < self._last_ns - JUMP_NS:
-                # Whoever the last sets had their stamps from was wrong about the time, and has fallen silent.
-                self._guard.begin_epoch()
-                self._clear()
+        if stamp_ns <= self._last_ns:
+            if self._outlived(now_ns):
                 return ()
-        if s.is_frames and not self._keep_frame(s, stamp_ns):
-            return self.poll(now_ns)
+            if s.is_frames:
+                self._drop_late(s, stamp_ns)
+                return self.poll(now_ns)
+        if s.is_frames and len(s.queue) > self._queue_size:
+            self._make_room(s)
         turned = (s.order < self._lead or now_ns >= self._wake_ns) and self._elect(now_ns)
         if s.order == self._lead and not turned:
             self._propose(stamp_ns, now_ns)
-        self._flush(now_ns)
+        blocker = self._blocker
+        if s is blocker or (blocker is None and self._pending) or now_ns >= self._wake_ns:
+            self._flush(now_ns)
         return self._take()
 
-    def _keep_frame(self, s: StreamQueue, stamp_ns: int) -> bool:
-        """Drop a frame that comes too late for the sets already made, and make room for one in time."""
-        assert isinstance(s, FrameQueue)
-        queue = s.queue
-        if stamp_ns <= self._last_ns:
-            s.accepted -= 1
-            s.late += 1
-            queue.remove(next(entry for entry in queue if entry[0] == stamp_ns))
+    def _outlived(self, now_ns: int) -> bool:
+        """Start an epoch if all living streams are far behind the last set.
+
+        Whoever that had its stamp from was wrong about the time, and has fallen silent.
+        """
+        living = [s.newest_ns for s in self._streams if now_ns - s.seen_ns <= self._timeout_ns]
+        if max(living) >= self._last_ns - JUMP_NS:
             return False
-        if len(queue) > self._queue_size:
-            leads = s.order == self._lead
-            reference_ns = self._streams[self._lead].newest_ns if self._lead < len(self._streams) else 0
-            s.prune(self._pending[0][0] if self._pending else max(self._last_ns, reference_ns))
-            if len(queue) > self._queue_size and leads and self._pending:
-                self._emit(self._pending.popleft()[0])
-            if len(queue) > self._queue_size and queue.popleft()[0] > self._last_ns:
-                s.dropped += 1
+        self._guard.begin_epoch()
+        self._clear()
         return True
+
+    @staticmethod
+    def _drop_late(s: StreamQueue, stamp_ns: int) -> None:
+        """Take back a frame that came after the set it belonged to."""
+        s.queue.remove(next(entry for entry in s.queue if entry[0] == stamp_ns))
+        s.accepted -= 1
+        s.late += 1
+
+    def _make_room(self, s: StreamQueue) -> None:
+        """Bring a frame queue back to its size: what no set can want, then the first pending set, then the oldest."""
+        assert isinstance(s, FrameQueue)
+        queue, pending = s.queue, self._pending
+        reference_ns = self._streams[self._lead].newest_ns if self._lead < len(self._streams) else 0
+        s.prune(pending[0][0] if pending else max(self._last_ns, reference_ns))
+        if len(queue) > self._queue_size and s.order == self._lead and pending:
+            self._emit(pending.popleft()[0])
+        if len(queue) > self._queue_size and queue.popleft()[0] > self._last_ns:
+            s.dropped += 1
 
     def _elect(self, now_ns: int) -> bool:
         """Find the reference anew. Tell whether it is another one, whose queued messages are then proposed."""
-        lead = len(self._streams)
-        for s in reversed(self._streams):
+        for s in self._streams:
             s.seen_ns = min(s.seen_ns, now_ns)  # a stream not heard yet is given its timeout from now
-            if now_ns - s.seen_ns <= self._timeout_ns:
-                lead = s.order
+        # Silent means silent while others speak: when all pause, none takes over from another.
+        heard_ns = max(s.seen_ns for s in self._streams)
+        lead = next(s.order for s in self._streams if s.seen_ns >= heard_ns - self._timeout_ns)
         if lead == self._lead:
             return False
 
@@ -273,14 +295,13 @@ class Synchronizer:
             pending.popleft()
             self._emit(stamp_ns)
 
-        if self._blocker is not None:
+        if self._blocker is not None and not self._blocker.is_frames:
             self._blocker.alarm_ns = FOREVER_NS
-            self._blocker = None
+        self._blocker = blocker
         if blocker is not None:
             self._wake_ns = min(deadline_ns, blocker.seen_ns + self._timeout_ns + 1)
             if not blocker.is_frames:
                 blocker.alarm_ns = stamp_ns
-                self._blocker = blocker
         elif self._lead < len(self._streams):
             self._wake_ns = self._streams[self._lead].seen_ns + self._timeout_ns + 1
         else:
@@ -290,17 +311,21 @@ class Synchronizer:
         """The first living stream that may still improve the set of this stamp."""
         for s in self._streams:
             if (
-                s.order != self._lead
-                and not s.settled(stamp_ns, self._slop_ns)
+                s.newest_ns < stamp_ns
                 and now_ns - s.seen_ns <= self._timeout_ns
+                and not s.settled(stamp_ns, self._slop_ns)
             ):
                 return s
         return None
 
     def _emit(self, stamp_ns: int) -> None:
-        found = [s.collect(stamp_ns, self._slop_ns) for s in self._streams]
-        items, present = zip(*found, strict=True)
-        self._out.append(SynchronizedSet(stamp_ns, self._epoch, items, present))
+        slop_ns = self._slop_ns
+        items, present = [], []
+        for s in self._streams:
+            item, there = s.collect(stamp_ns, slop_ns)
+            items.append(item)
+            present.append(there)
+        self._out.append(SynchronizedSet(stamp_ns, self._epoch, tuple(items), tuple(present)))
         self._last_ns = self._floor_ns = stamp_ns
 
     def _replay(self, *, backward: bool) -> Sequence[SynchronizedSet]:

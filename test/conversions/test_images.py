@@ -28,9 +28,7 @@ def random_table(encoding: str, height: int, width: int, padding: int = 0, seed:
     """Random bytes of an image of the encoding, one row per line, with padding at the end of each."""
     itemsize, channels, _ = _RGB_ENCODINGS[encoding]
     rows = height * 3 // 2 if encoding in SUBSAMPLED else height
-    return np.random.default_rng(seed).integers(
-        0, 256, (rows, width * channels * itemsize + padding), dtype=np.uint8
-    )
+    return np.random.default_rng(seed).integers(0, 256, (rows, width * channels * itemsize + padding), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("encoding", [name for name in _RGB_ENCODINGS if name not in SUBSAMPLED])

@@ -110,9 +110,7 @@ def test_a_float_array_takes_the_streams_shape_and_has_no_stamp(types):
 
 
 def test_joint_positions_keep_the_order_of_the_message(types):
-    np.testing.assert_array_equal(
-        vector_to_array(joint_state(types, [0.5, -1.5, 2.5]), JOINTS, (3,)), [0.5, -1.5, 2.5]
-    )
+    np.testing.assert_array_equal(vector_to_array(joint_state(types, [0.5, -1.5, 2.5]), JOINTS, (3,)), [0.5, -1.5, 2.5])
 
 
 @pytest.mark.parametrize(("values", "shape"), [([1, 2, 3], (4,)), ([], (2,)), ([1, 2, 3, 4], (2, 3))])
@@ -128,9 +126,7 @@ def test_a_skeleton_without_joints_is_refused(types):
 
 
 def test_a_type_that_is_no_vector_is_refused_with_those_that_are():
-    with pytest.raises(
-        ConversionError, match=r"'sensor_msgs/msg/Image' is not a vector.*sensor_msgs/msg/Imu"
-    ):
+    with pytest.raises(ConversionError, match=r"'sensor_msgs/msg/Image' is not a vector.*sensor_msgs/msg/Imu"):
         vector_to_array(SimpleNamespace(), "sensor_msgs/msg/Image", (2, 3))
     assert {name for name, kind in SUPPORTED_TYPES.items() if kind == "vector"} == {
         IMU,

@@ -32,66 +32,29 @@ __all__ = [
     "inertial_site",
 ]
 
+# fmt: off
 ACTIONS: tuple[str, ...] = (
-    "swipe_left",
-    "swipe_right",
-    "wave",
-    "clap",
-    "throw",
-    "arm_cross",
-    "basketball_shoot",
-    "draw_x",
-    "draw_circle_cw",
-    "draw_circle_ccw",
-    "draw_triangle",
-    "bowling",
-    "boxing",
-    "baseball_swing",
-    "tennis_swing",
-    "arm_curl",
-    "tennis_serve",
-    "push",
-    "knock",
-    "catch",
-    "pickup_throw",
-    "jog",
-    "walk",
-    "sit_to_stand",
-    "stand_to_sit",
-    "lunge",
+    "swipe_left", "swipe_right", "wave", "clap", "throw", "arm_cross", "basketball_shoot", "draw_x", "draw_circle_cw",
+    "draw_circle_ccw", "draw_triangle", "bowling", "boxing", "baseball_swing", "tennis_swing", "arm_curl",
+    "tennis_serve", "push", "knock", "catch", "pickup_throw", "jog", "walk", "sit_to_stand", "stand_to_sit", "lunge",
     "squat",
 )
 """The actions in the dataset's order: action 1 is the first."""
 
-GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "hand_gesture": (
-            "swipe_left",
-            "swipe_right",
-            "wave",
-            "clap",
-            "arm_cross",
-            "draw_x",
-            "draw_circle_cw",
-            "draw_circle_ccw",
-            "draw_triangle",
-        ),
-        "sports": (
-            "throw",
-            "basketball_shoot",
-            "bowling",
-            "boxing",
-            "baseball_swing",
-            "tennis_swing",
-            "tennis_serve",
-            "catch",
-            "pickup_throw",
-        ),
-        "daily": ("push", "knock", "walk", "sit_to_stand", "stand_to_sit"),
-        "training": ("arm_curl", "jog", "lunge", "squat"),
-    }
-)
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "hand_gesture": (
+        "swipe_left", "swipe_right", "wave", "clap", "arm_cross", "draw_x", "draw_circle_cw", "draw_circle_ccw",
+        "draw_triangle",
+    ),
+    "sports": (
+        "throw", "basketball_shoot", "bowling", "boxing", "baseball_swing", "tennis_swing", "tennis_serve", "catch",
+        "pickup_throw",
+    ),
+    "daily": ("push", "knock", "walk", "sit_to_stand", "stand_to_sit"),
+    "training": ("arm_curl", "jog", "lunge", "squat"),
+})
 """Group to its actions. The MuMu paper gives the sizes 9, 9, 5 and 4 only; the lists are ours."""
+# fmt: on
 
 _GROUP_OF = {action: group for group, actions in GROUPS.items() for action in actions}
 
@@ -155,6 +118,36 @@ class UtdMhadClip:
     def group(self) -> str:
         """Name of the group of the action."""
         return _GROUP_OF[self.activity]
+
+    @property
+    def duration_ns(self) -> int:
+        """That of the frames at the nominal rate, which is steadier than the inertial sensor's.
+
+        Raises:
+            ValueError: neither depth nor skeleton was read.
+        """
+        frames = self.samples("depth" if self.skeleton is None else "skeleton")
+        return round(len(frames) / FRAME_RATE_HZ * 1e9)
+
+    def samples(self, modality: str) -> NDArray[Any]:
+        """The samples of one of `MODALITIES`.
+
+        Raises:
+            ValueError: it was not read.
+        """
+        samples: NDArray[Any] | None = getattr(self, modality)
+        if samples is None:
+            raise ValueError(f"{modality} of {self.name} was not read; name it in the modalities of UtdMhad")
+        return samples
+
+    def stamps_ns(self, modality: str, start_ns: int = 0) -> NDArray[np.int64]:
+        """(T,) or (N,) int64 stamps of a modality's samples, spread evenly over the duration from `start_ns` on.
+
+        Raises:
+            ValueError: as for `samples` and `duration_ns`.
+        """
+        count = len(self.samples(modality))
+        return start_ns + np.arange(count, dtype=np.int64) * self.duration_ns // count
 
 
 class UtdMhad:

@@ -1,0 +1,142 @@
+"""What training does to windows so that the network meets more than it was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+
+__all__ = ["Augmentation", "augment"]
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly windows are changed.
+
+    Attributes:
+        modality_dropout: Probability that a window loses data: in half of these cases whole modalities, in
+            the other half some of the steps of each. This is what makes unplugged sensors bearable.
+        shift: Images: by up to this share of their size, the whole window alike.
+        color: Images: gain and offset of each channel by up to this share.
+        rotation_deg: Vectors: about a random axis by up to this, as a sensor mounted askew.
+        scale: Vectors: by up to this share.
+
+    Raises:
+        ConfigError: A probability or share outside [0, 1), or a negative angle.
+    """
+
+    modality_dropout: float = 0.0
+    shift: float = 0.0
+    color: float = 0.0
+    rotation_deg: float = 0.0
+    scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            high = 180 if name == "rotation_deg" else 1
+            if not isinstance(value, int | float) or not 0 <= value < high:
+                raise ConfigError(f"augmentation: {name} is {value!r}; expected 0 to below {high}")
+
+
+def augment(
+    inputs: Arrays,
+    masks: Arrays,
+    config: ModelConfig,
+    augmentation: Augmentation,
+    generator: np.random.Generator,
+) -> tuple[Arrays, Arrays]:
+    """Change a batch of windows; every window has at least one step of one modality left.
+
+    Args:
+        inputs: Per modality (B, T, *shape), as `Preprocessing.batch` gives them.
+        masks: Per modality bool (B, T).
+        config: Of the model.
+        augmentation: How strongly.
+        generator: Of the randomness.
+    """
+    masks = _drop(masks, config, augmentation.modality_dropout, generator)
+    changed = {}
+    for modality in config.modalities:
+        x = inputs[modality.name]
+        if modality.is_image:
+            x = _shift(x, augmentation.shift, generator)
+            changed[modality.name] = _color(x, augmentation.color, generator) if modality.kind == "rgb" else x
+        else:
+            changed[modality.name] = _mount(modality, x, augmentation, generator)
+    return changed, masks
+
+
+def _drop(masks: Arrays, config: ModelConfig, probability: float, generator: np.random.Generator) -> Arrays:
+    names = config.names
+    batch = len(masks[names[0]])
+    loses = generator.random(batch) < probability
+    whole = generator.random(batch) < 0.5
+    # Every set of modalities alike, but never none.
+    kept = generator.random((batch, len(names))) < 0.5
+    kept[np.arange(batch), generator.integers(len(names), size=batch)] = True
+    dropped: Arrays = {}
+    for index, modality in enumerate(config.modalities):
+        mask = masks[modality.name]
+        steps = mask & (_thin if modality.is_image else _interrupt)(mask.shape, generator)
+        away = np.where(kept[:, index, None], mask, False)
+        dropped[modality.name] = np.where(loses[:, None], np.where(whole[:, None], away, steps), mask)
+    nothing = ~np.any([mask.any(axis=1) for mask in dropped.values()], axis=0)
+    return {name: np.where(nothing[:, None], masks[name], mask) for name, mask in dropped.items()}
+
+
+def _thin(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Frames that get lost here and there: between none and 80 % of them."""
+    return generator.random(shape) >= generator.uniform(0, 0.8, (shape[0], 1))
+
+
+def _interrupt(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """A sensor that was away for a while: up to 80 % of the steps, in one stretch."""
+    length = generator.uniform(0, 0.8, shape[0]) * shape[1]
+    start = generator.uniform(-0.4 * shape[1], shape[1], shape[0])
+    step = np.arange(shape[1])
+    away: np.ndarray = (step >= start[:, None]) & (step < (start + length)[:, None])
+    return ~away
+
+
+def _shift(x: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    height, width = x.shape[2:4]
+    most = np.array([round(share * height), round(share * width)])
+    if not most.any():
+        return x
+    shifted = np.empty_like(x)
+    for row, (dy, dx) in enumerate(generator.integers(-most, most + 1, (len(x), 2))):
+        rows = np.clip(np.arange(height) + dy, 0, height - 1)
+        columns = np.clip(np.arange(width) + dx, 0, width - 1)
+        shifted[row] = x[row][:, rows][:, :, columns]
+    return shifted
+
+
+def _color(x: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    if not share:
+        return x
+    gain = 1 + generator.uniform(-share, share, (len(x), 3))
+    offset = 128 * generator.uniform(-share, share, (len(x), 3))
+    levels = np.arange(256)[:, None]
+    changed = np.empty_like(x)
+    for row in range(len(x)):
+        table = np.clip(levels * gain[row] + offset[row], 0, 255).astype(np.uint8)
+        for channel in range(3):
+            changed[row, ..., channel] = table[:, channel][x[row, ..., channel]]
+    return changed
+
+
+def _mount(modality: Modality, x: np.ndarray, augmentation: Augmentation, generator: np.random.Generator) -> np.ndarray:
+    """Rotate three-dimensional vectors about a random axis (Rodrigues' formula) and scale them."""
+    scaled = x * generator.uniform(1 - augmentation.scale, 1 + augmentation.scale, (len(x), 1, 1, 1))
+    if modality.shape[-1] == 3 and augmentation.rotation_deg:
+        axis = generator.normal(size=(len(x), 3))
+        axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+        angle = np.deg2rad(generator.uniform(0, augmentation.rotation_deg, (len(x), 1, 1)))
+        cross = np.cross(np.eye(3), axis[:, None, :])
+        rotation = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+        scaled = np.einsum("btjc,bdc->btjd", scaled, rotation)
+    return scaled.astype(np.float32)

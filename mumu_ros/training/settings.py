@@ -1,0 +1,176 @@
+"""A training configuration: YAML file plus `key=value` overrides, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.training.augmentation import Augmentation
+
+__all__ = ["Data", "Optimization", "Settings", "parse_subjects", "read_settings"]
+
+
+def parse_subjects(text: str) -> tuple[int, ...]:
+    """Subjects written as `1,3,10-12`, both ends included.
+
+    Raises:
+        ConfigError: The text is something else, or empty.
+    """
+    subjects: list[int] = []
+    for part in str(text).split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or (last and (not last.isdecimal() or int(last) < int(first))):
+            raise ConfigError(f"subjects are {text!r}; expected numbers and ranges such as 1,3,10-12")
+        subjects.extend(range(int(first), int(last or first) + 1))
+    return tuple(subjects)
+
+
+def _at_least(where: str, low: float, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value < float("inf"):
+            raise ConfigError(f"{where}.{name} is {value!r}; expected a number ≥ {low:g}")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What to train on.
+
+    Attributes:
+        dataset: Name of the dataset.
+        train_subjects: Such as `0-59`.
+        calibration_subjects: Whom the confidence is calibrated on; never trained on, never tested on.
+        root: The dataset's folder.
+        seconds: Length of each subject's recording, where the dataset has any length to choose.
+        windows_per_s: Windows cut from each second.
+        min_overlap: Share of a window that its activity must fill.
+        cache: Folder for the windows; empty: keep them in memory only.
+    """
+
+    dataset: str
+    train_subjects: str
+    calibration_subjects: str
+    root: str = ""
+    seconds: float = 60.0
+    windows_per_s: float = 1.0
+    min_overlap: float = 0.6
+    cache: str = ""
+
+    def __post_init__(self) -> None:
+        both = set(parse_subjects(self.train_subjects)) & set(parse_subjects(self.calibration_subjects))
+        if both:
+            raise ConfigError(f"subjects {sorted(both)} are in train_subjects and in calibration_subjects")
+        _at_least("data", 1e-3, {"seconds": self.seconds, "windows_per_s": self.windows_per_s})
+        if not 0 < self.min_overlap <= 1:
+            raise ConfigError(f"data.min_overlap is {self.min_overlap!r}; expected more than 0, at most 1")
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """How to train: AdamW, one cycle of the learning rate, an exponential moving average of the weights.
+
+    Attributes:
+        epochs: Passes over the data; the last weights are taken, none are selected.
+        batch_size: Windows a step.
+        learning_rate: At the cycle's top.
+        weight_decay: Of AdamW.
+        beta_aux: β^aux of equation 13.
+        deep_supervision_weight: See `MuMuLoss`.
+        label_smoothing: See `MuMuLoss`.
+        ema_decay: Of the average, a step.
+        gradient_clip: Largest norm of the gradient.
+        seed: Of everything random.
+    """
+
+    epochs: int
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    beta_aux: float = 0.5
+    deep_supervision_weight: float = 0.0
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.99
+    gradient_clip: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "seed"):
+            if not isinstance(getattr(self, name), int):
+                raise ConfigError(f"optimization.{name} is {getattr(self, name)!r}; expected an integer")
+        _at_least("optimization", 1, {"epochs": self.epochs, "batch_size": self.batch_size})
+        _at_least("optimization", 0, vars(self))
+        for name in ("ema_decay", "label_smoothing"):
+            if getattr(self, name) >= 1:
+                raise ConfigError(f"optimization.{name} is {getattr(self, name)!r}; expected less than 1")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One training run."""
+
+    model: ModelConfig
+    data: Data
+    optimization: Optimization
+    augmentation: Augmentation
+
+
+def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
+    """Read a YAML file with the sections of `Settings`.
+
+    `model.taxonomy` is the name of a taxonomy file, relative to the configuration.
+
+    Args:
+        path: The file.
+        overrides: `key=value`, the key with dots (`optimization.epochs=3`, `model.modalities.0.rate_hz=5`),
+            the value in YAML.
+
+    Raises:
+        ConfigError: The file cannot be read, a key is unknown (near misses are named) or a value impossible.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"training configuration {str(path)!r}: {error}") from error
+    for override in overrides:
+        _override(content, override)
+    sections = build(_Sections, content, f"training configuration {str(path)!r}")
+    try:
+        model = {"format": FORMAT, **sections.model}
+        model["taxonomy"] = Taxonomy.read(path.parent / str(model.get("taxonomy"))).to_dict()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    return Settings(
+        model=ModelConfig.from_dict(model),
+        data=build(Data, sections.data, "data"),
+        optimization=build(Optimization, sections.optimization, "optimization"),
+        augmentation=build(Augmentation, sections.augmentation or {}, "augmentation"),
+    )
+
+
+@dataclass(frozen=True)
+class _Sections:
+    model: dict[str, Any]
+    data: dict[str, Any]
+    optimization: dict[str, Any]
+    augmentation: dict[str, Any] | None = None
+
+
+def _override(content: Any, override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"override {override!r}; expected key=value")
+    *path, last = key.split(".")
+    try:
+        for step in path:
+            content = content[int(step) if isinstance(content, list) else step]
+        content[int(last) if isinstance(content, list) else last] = yaml.safe_load(value)
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise ConfigError(f"override {override!r}: the configuration has no {key!r}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: {value!r} is not YAML") from error

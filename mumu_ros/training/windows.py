@@ -1,0 +1,215 @@
+"""Labelled windows cut from clips by the very code that cuts them live."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.streams import NS_PER_S, StreamSpec, WindowAssembler
+from mumu_ros.training.clips import Clip, Segment
+
+__all__ = ["WindowSet", "cut_windows", "random_ends"]
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSet:
+    """N labelled windows. A frame that several windows share is kept once.
+
+    Attributes:
+        frames: Image modalities: (F, *shape); rgb uint8, depth float16.
+        indices: Image modalities: int32 (N, T) into `frames`; −1 where there is none.
+        vectors: Vector modalities: float32 (N, T, J, C).
+        masks: Vector modalities: bool (N, T).
+        activity: int64 (N,), index of the activity that fills most of the window.
+        subject: int64 (N,).
+        inside: bool (N,): the window lies inside one activity.
+    """
+
+    frames: Arrays
+    indices: Arrays
+    vectors: Arrays
+    masks: Arrays
+    activity: np.ndarray
+    subject: np.ndarray
+    inside: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.activity)
+
+    def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[Arrays, Arrays]:
+        """The windows of these rows, laid out as `Preprocessing.batch` does."""
+        index = np.asarray(rows)
+        inputs = {name: vectors[index] for name, vectors in self.vectors.items()}
+        masks = {name: mask[index] for name, mask in self.masks.items()}
+        for name, indices in self.indices.items():
+            chosen = indices[index]
+            masks[name] = chosen >= 0
+            inputs[name] = self.frames[name][chosen]
+            if inputs[name].dtype == np.float16:
+                inputs[name] = inputs[name].astype(np.float32)
+            inputs[name][~masks[name]] = 0
+        return inputs, masks
+
+    def take(self, rows: np.ndarray) -> WindowSet:
+        """The windows of these rows, as a set that shares the frames."""
+        return WindowSet(
+            self.frames,
+            {n: x[rows] for n, x in self.indices.items()},
+            {n: x[rows] for n, x in self.vectors.items()},
+            {n: x[rows] for n, x in self.masks.items()},
+            self.activity[rows],
+            self.subject[rows],
+            self.inside[rows],
+        )
+
+    @classmethod
+    def concatenate(cls, sets: Sequence[WindowSet]) -> WindowSet:
+        """One set of several of the same model."""
+        offsets = {n: np.cumsum([0, *(len(s.frames[n]) for s in sets)]) for n in sets[0].frames}
+        indices = {
+            name: np.concatenate(
+                [np.where(s.indices[name] < 0, -1, s.indices[name] + o) for s, o in zip(sets, offset, strict=False)]
+            ).astype(np.int32)
+            for name, offset in offsets.items()
+        }
+        return cls(
+            {n: np.concatenate([s.frames[n] for s in sets]) for n in sets[0].frames},
+            indices,
+            {n: np.concatenate([s.vectors[n] for s in sets]) for n in sets[0].vectors},
+            {n: np.concatenate([s.masks[n] for s in sets]) for n in sets[0].masks},
+            np.concatenate([s.activity for s in sets]),
+            np.concatenate([s.subject for s in sets]),
+            np.concatenate([s.inside for s in sets]),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a .npz file that `load` reads back."""
+        arrays = {"activity": self.activity, "subject": self.subject, "inside": self.inside}
+        for part in ("frames", "indices", "vectors", "masks"):
+            arrays |= {f"{part}/{name}": array for name, array in getattr(self, part).items()}
+        temporary = path.with_suffix(".part.npz")
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's own allow_pickle is meant there
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> WindowSet:
+        """Read what `save` wrote."""
+        with np.load(path) as file:
+            arrays = {key: file[key] for key in file.files}
+        parts: dict[str, Any] = {part: {} for part in ("frames", "indices", "vectors", "masks")}
+        for key, array in arrays.items():
+            part, _, name = key.partition("/")
+            if name:
+                parts[part][name] = array
+        return cls(**parts, **{key: array for key, array in arrays.items() if "/" not in key})
+
+
+def random_ends(clip: Clip, window_s: float, per_second: float, generator: np.random.Generator) -> np.ndarray:
+    """End stamps of windows, one at a random time in every 1 / per_second of a clip.
+
+    Returns:
+        int64 (N,), ascending; the first window begins at or after the clip's begin.
+    """
+    start, end = clip.segments[0].start_ns + round(window_s * NS_PER_S), clip.segments[-1].end_ns
+    step = NS_PER_S / per_second
+    grid = np.arange(start, end - step + 1, step)
+    return (grid + generator.uniform(0, step, len(grid))).astype(np.int64)
+
+
+def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overlap: float) -> WindowSet:
+    """Cut the windows that end at `ends_ns`, as the live recogniser would have seen them.
+
+    A window's label is the activity that fills most of it; windows in which none fills `min_overlap` are left
+    out.
+
+    Args:
+        clip: Its samples are prepared.
+        config: Of the model.
+        ends_ns: Ascending.
+        min_overlap: Share of the window, 0 to 1.
+    """
+    preprocessing = Preprocessing(config)
+    specs = [
+        StreamSpec(m.name, "frames" if m.is_image else "vector", m.rate_hz, m.shape, m.max_gap_s)
+        for m in config.modalities
+    ]
+    assembler = WindowAssembler(specs, config.window_s)
+    known: dict[str, dict[int, int]] = {m.name: {} for m in config.modalities if m.is_image}
+    frames: dict[str, list[np.ndarray]] = {name: [] for name in known}
+    rows: list[tuple[Arrays, Arrays]] = []
+    labels: list[tuple[str, bool]] = []
+    samples = _in_time(clip)
+    waiting = next(samples, None)
+    for end_ns in ends_ns.tolist():
+        while waiting is not None and waiting[0] <= end_ns:
+            assembler.push(waiting[1], waiting[0], waiting[2])
+            waiting = next(samples, None)
+        window = assembler.window(end_ns)
+        activity, overlap = _label(clip.segments, window.start_ns, end_ns)
+        if overlap < min_overlap:
+            continue
+        inputs, masks = preprocessing.batch([window])
+        for name, seen in known.items():
+            stamps = window.series[name].stamps_ns
+            indices = np.full(config.steps(name), -1, np.int32)
+            for step in np.flatnonzero(masks[name][0]):
+                stamp = int(stamps[step - len(indices)])
+                if stamp not in seen:
+                    seen[stamp] = len(frames[name])
+                    frames[name].append(inputs[name][0, step])
+                indices[step] = seen[stamp]
+            inputs[name] = indices[None]
+        rows.append((inputs, masks))
+        labels.append((activity, overlap >= 1))
+    return _stack(config, clip.subject, frames, rows, labels)
+
+
+def _in_time(clip: Clip) -> Iterator[tuple[int, str, np.ndarray]]:
+    streams = [
+        [(int(t), name, sample) for t, sample in zip(stream.stamps_ns, stream.samples, strict=True)]
+        for name, stream in clip.streams.items()
+    ]
+    yield from heapq.merge(*streams, key=lambda item: item[0])
+
+
+def _label(segments: tuple[Segment, ...], start_ns: int, end_ns: int) -> tuple[str, float]:
+    overlaps = [min(end_ns, s.end_ns) - max(start_ns, s.start_ns) for s in segments]
+    best = int(np.argmax(overlaps))
+    return segments[best].activity, overlaps[best] / (end_ns - start_ns)
+
+
+def _stack(
+    config: ModelConfig,
+    subject: int,
+    frames: dict[str, list[np.ndarray]],
+    rows: list[tuple[Arrays, Arrays]],
+    labels: list[tuple[str, bool]],
+) -> WindowSet:
+    def column(which: int, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        empty: np.ndarray = np.zeros((0, config.steps(name), *shape), dtype)
+        return np.concatenate([empty, *(row[which][name] for row in rows)]).astype(dtype)
+
+    images = [m for m in config.modalities if m.is_image]
+    vectors = [m for m in config.modalities if not m.is_image]
+    stacked = {
+        m.name: np.array(frames[m.name], np.uint8 if m.kind == "rgb" else np.float16).reshape(-1, *m.shape)
+        for m in images
+    }
+    return WindowSet(
+        frames=stacked,
+        indices={m.name: column(0, m.name, (), np.int32) for m in images},
+        vectors={m.name: column(0, m.name, m.shape, np.float32) for m in vectors},
+        masks={m.name: column(1, m.name, (), np.bool_) for m in vectors},
+        activity=np.array([config.taxonomy.activity_index(a) for a, _ in labels], np.int64),
+        subject=np.full(len(labels), subject, np.int64),
+        inside=np.array([inside for _, inside in labels], np.bool_),
+    )

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accuracy
+
+TRUTH = Truth([TruthSegment(100, 200, "walk"), TruthSegment(0, 100, "stand"), TruthSegment(250, 300, "")])
+
+
+def test_the_truth_of_a_recognition_is_the_activity_at_its_stamp() -> None:
+    stamps = {0: "stand", 99: "stand", 100: "walk", 199: "walk", 200: None, 260: None, 300: None, -1: None}
+    assert {stamp: TRUTH.label(Recognition(stamp - 50, stamp, "x")) for stamp in stamps} == stamps
+
+
+def test_a_window_is_inside_where_no_boundary_cuts_it() -> None:
+    assert TRUTH.is_inside(Recognition(100, 150, "walk"))
+    assert not TRUTH.is_inside(Recognition(99, 150, "walk"))
+    assert not TRUTH.is_inside(Recognition(210, 240, "walk"))
+
+
+def test_accuracy_leaves_out_what_nobody_annotated() -> None:
+    recognitions = [Recognition(0, 50, "stand"), Recognition(0, 120, "stand"), Recognition(0, 220, "stand")]
+    assert accuracy(recognitions, TRUTH) == 0.5
+    assert accuracy(recognitions[2:], TRUTH) is None
+    assert accuracy([], TRUTH) is None
+
+
+def test_a_segment_that_is_announced_twice_counts_once() -> None:
+    assert Truth([TruthSegment(0, 9, "a")] * 2).at(5) == TruthSegment(0, 9, "a")

@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseArray
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
+from std_msgs.msg import Float32MultiArray
+
+from mumu_ros.conversions import RosTypes, array_to_image, array_to_imu, array_to_pose_array, ns_to_time, time_to_ns
+from mumu_ros.model.preprocessing import resize_image
+from mumu_ros.msg import MultimodalFrame
+from mumu_ros.nodes.sensor_sync import SensorSync
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+MS = 1_000_000
+START_NS = 1_700_000_000_000_000_000
+TYPES = RosTypes()
+RIG = {
+    "streams": ["rgb", "depth", "imu"],
+    "rgb.topic": "rgb",
+    "rgb.width": 32,
+    "rgb.height": 24,
+    "depth.topic": "depth",
+    "depth.kind": "depth",
+    "depth.width": 32,
+    "depth.height": 24,
+    "imu.topic": "imu",
+    "imu.kind": "vector",
+    "imu.type": "sensor_msgs/msg/Imu",
+    "imu.depth": 500,
+}
+
+
+class Rig:
+    """A sensor_sync node, and the cameras and the IMU before it."""
+
+    def __init__(self, ros: Any, images: Callable[[int], tuple[np.ndarray, np.ndarray]], **parameters: Any) -> None:
+        self.ros = ros
+        self.images = images
+        self.node = ros.add(SensorSync, **{**RIG, **parameters})
+        self.frames = ros.collect(MultimodalFrame, "multimodal_frame")
+        self.diagnostics: dict[str, Any] = {}
+        ros.node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnose, 10)
+        types = {"rgb": Image, "depth": Image, "imu": Imu}
+        self.publishers = {name: ros.node.create_publisher(cls, name, 500) for name, cls in types.items()}
+
+    def start(self) -> None:
+        assert self.node.trigger_configure() == SUCCESS
+        assert self.node.trigger_activate() == SUCCESS
+        self.ros.wait(lambda: all(p.get_subscription_count() for p in self.publishers.values()))
+
+    def play(self, first: int, count: int, without: tuple[str, ...] = (), start_ns: int = START_NS) -> None:
+        """Tenths of a second `first` to `first + count`: one pair of images and 10 IMU samples each."""
+        for number in range(first, first + count):
+            stamp_ns = start_ns + number * 100 * MS
+            rgb, depth = self.images(number)
+            if "rgb" not in without:
+                self.publishers["rgb"].publish(array_to_image(rgb, stamp_ns, "camera", TYPES))
+            if "depth" not in without:
+                self.publishers["depth"].publish(array_to_image(depth, stamp_ns + 4 * MS, "camera_depth", TYPES))
+            for i in range(10):
+                value = np.full((2, 3), number + i / 10)
+                if "imu" not in without:
+                    self.publishers["imu"].publish(array_to_imu(value, stamp_ns + i * 10 * MS, "wrist", TYPES))
+            for _ in range(15):  # a message each, and a timer now and then
+                self.ros.executor.spin_once(timeout_sec=0.005)
+
+    def _diagnose(self, message: DiagnosticArray) -> None:
+        self.diagnostics.update({status.name: status for status in message.status})
+
+
+@pytest.fixture
+def rig(ros: Any, images: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> Callable[..., Rig]:
+    return lambda **parameters: Rig(ros, images, **parameters)
+
+
+def stamps(frame: MultimodalFrame, name: str) -> list[int]:
+    return [stamp for series in frame.series if series.name == name for stamp in series.stamps_ns]
+
+
+def test_images_are_paired_and_resized_and_no_imu_sample_is_lost(rig: Callable[..., Rig]) -> None:
+    r = rig()
+    r.start()
+    r.play(0, 10)
+    r.ros.wait(lambda: len(r.frames) >= 9)
+    for number, frame in enumerate(r.frames[:9]):
+        assert time_to_ns(frame.header.stamp) == START_NS + number * 100 * MS
+        assert frame.header.frame_id == "camera"
+        rgb, depth = r.images(number)
+        by_name = {part.name: part.image for part in frame.images}
+        assert bytes(by_name["rgb"].data) == resize_image(rgb, (24, 32)).tobytes()
+        assert bytes(by_name["depth"].data) == resize_image(depth, (24, 32)).tobytes()
+        assert time_to_ns(by_name["depth"].header.stamp) == START_NS + number * 100 * MS + 4 * MS
+        assert list(frame.missing) == []
+    delivered = [stamp for frame in r.frames for stamp in stamps(frame, "imu")]
+    assert delivered == [START_NS + i * 10 * MS for i in range(len(delivered))]
+    assert len(delivered) > 80
+
+
+def test_a_dead_stream_is_named_not_waited_for_and_joins_again(rig: Callable[..., Rig]) -> None:
+    r = rig(timeout_s=0.2)
+    r.start()
+    r.play(0, 3)
+    r.ros.wait(lambda: len(r.frames) >= 2)
+    r.play(3, 10, without=("depth",))
+    r.ros.wait(lambda: any(list(frame.missing) == ["depth"] for frame in r.frames))
+    r.play(13, 5)
+    r.ros.wait(lambda: {part.name for part in r.frames[-1].images} == {"rgb", "depth"})
+    sent = [time_to_ns(frame.header.stamp) for frame in r.frames]
+    assert sent == sorted(set(sent))
+
+
+def test_without_any_camera_the_imu_alone_gives_frames(rig: Callable[..., Rig]) -> None:
+    r = rig()
+    r.start()
+    numbers = itertools.count()
+
+    def played_on() -> bool:
+        r.play(next(numbers), 1, without=("rgb", "depth"))
+        return len(r.frames) >= 10
+
+    r.ros.wait(played_on)
+    assert all(set(frame.missing) == {"rgb", "depth"} for frame in r.frames)
+    delivered = [stamp for frame in r.frames for stamp in stamps(frame, "imu")]
+    assert delivered == [START_NS + i * 10 * MS for i in range(len(delivered))]
+
+
+def truncated(image: Image) -> None:
+    image.data = image.data[:-10]
+
+
+def unknown_encoding(image: Image) -> None:
+    image.encoding = "9UC7"
+
+
+def emptied(image: Image) -> None:
+    image.width = 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "value"), [(truncated, "6134 bytes"), (unknown_encoding, "'9UC7'"), (emptied, "empty: 0×48")]
+)
+def test_a_bad_image_is_reported_with_topic_and_value_and_the_other_streams_go_on(
+    rig: Callable[..., Rig], capfd: pytest.CaptureFixture[str], spoil: Callable[[Image], None], value: str
+) -> None:
+    r = rig()
+    r.start()
+    r.play(0, 3)
+    for number in range(3, 8):
+        depth = array_to_image(r.images(number)[1], START_NS + number * 100 * MS, "camera_depth", TYPES)
+        spoil(depth)
+        r.publishers["depth"].publish(depth)
+        r.play(number, 1, without=("depth",))
+    r.play(8, 3)
+    r.ros.wait(lambda: len(r.frames) >= 9)
+    spoilt = [frame for frame in r.frames if "depth" in frame.missing]
+    assert len(spoilt) == 5
+    assert all({part.name for part in frame.images} == {"rgb"} for frame in spoilt)
+    status = r.ros.wait(lambda: with_five_errors(r.diagnostics.get("sensor_sync: depth")))
+    assert value in status.message
+    log = capfd.readouterr().err
+    assert "depth: " in log
+    assert value in log
+
+
+def with_five_errors(status: Any) -> Any:
+    return status if status and ("unreadable", "5") in {(v.key, v.value) for v in status.values} else None
+
+
+def test_an_imu_sample_that_is_not_a_number_is_left_out(rig: Callable[..., Rig]) -> None:
+    r = rig()
+    r.start()
+    r.publishers["imu"].publish(array_to_imu(np.full((2, 3), np.nan), START_NS - 5 * MS, "wrist", TYPES))
+    r.play(0, 5)
+    r.ros.wait(lambda: len(r.frames) >= 3)
+    values = [v for frame in r.frames for series in frame.series for v in series.data]
+    assert len(values) > 0
+    assert np.isfinite(values).all()
+
+
+def test_the_image_size_may_change_midstream(rig: Callable[..., Rig]) -> None:
+    r = rig()
+    r.start()
+    r.play(0, 3)
+    big = np.zeros((96, 128, 3), np.uint8)
+    for number in range(3, 6):
+        r.publishers["rgb"].publish(array_to_image(big, START_NS + number * 100 * MS, "camera", TYPES))
+        r.play(number, 1, without=("rgb",))
+    r.play(6, 3)
+    r.ros.wait(lambda: len(r.frames) >= 7)
+    assert {(part.image.height, part.image.width) for frame in r.frames for part in frame.images} == {(24, 32)}
+
+
+def test_a_bag_that_loops_begins_a_new_epoch(rig: Callable[..., Rig]) -> None:
+    r = rig()
+    r.start()
+    r.play(0, 25)
+    r.ros.wait(lambda: len(r.frames) >= 24)
+    first = len(r.frames)
+    r.play(0, 25)
+    r.ros.wait(lambda: len([f for f in r.frames if f.epoch == 1]) >= 24)
+    assert {frame.epoch for frame in r.frames[:first]} == {0}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "texts"),
+    [
+        ({"rate_hz": -1.0}, ["rate_hz is -1.0", "0.1 to 200"]),
+        ({"rate_hz": "fast"}, ["rate_hz is 'fast'", "a number"]),
+        ({"depth.topic": ""}, ["depth.topic is empty"]),
+        ({"depth.kind": "sonar"}, ["depth.kind is 'sonar'", "rgb, depth, vector"]),
+        ({"imu.type": "nav_msgs/msg/Odometry"}, ["imu.type is 'nav_msgs/msg/Odometry'", "sensor_msgs/msg/Imu"]),
+        ({"imu.type": "sensor_msgs/msg/Image"}, ["imu.type is 'sensor_msgs/msg/Image'", "vector"]),
+        ({"rgb.reliability": "maybe"}, ["rgb.reliability is 'maybe'", "best_effort, reliable"]),
+        ({"rgb.crop": [1, 2, 3]}, ["rgb.crop is [1, 2, 3]", "x, y, width, height"]),
+        ({"streams": ["rgb", "rgb"]}, ["streams is ['rgb', 'rgb']", "different"]),
+    ],
+)
+def test_impossible_parameters_are_quoted_and_the_node_stays_unconfigured(
+    ros: Any, capfd: pytest.CaptureFixture[str], parameters: dict[str, Any], texts: list[str]
+) -> None:
+    node = ros.add(SensorSync, **{**RIG, **parameters})
+    assert node.trigger_configure() == FAILURE
+    log = capfd.readouterr().err
+    assert "Traceback" not in log
+    for text in texts:
+        assert text in log
+
+
+def test_parameters_can_be_mended_before_but_not_after_configuring(ros: Any) -> None:
+    node = ros.add(SensorSync, **{**RIG, "rate_hz": -1.0})
+    assert node.trigger_configure() == FAILURE
+    assert node.set_parameters([Parameter("rate_hz", value=10)])[0].successful
+    assert node.trigger_configure() == SUCCESS
+    refused = node.set_parameters([Parameter("rate_hz", value=20.0)])[0]
+    assert not refused.successful
+    assert "rate_hz" in refused.reason
+    assert node.trigger_cleanup() == SUCCESS
+    assert node.set_parameters([Parameter("rate_hz", value=20.0)])[0].successful
+
+
+def test_deactivated_it_is_silent_and_activated_again_it_works(rig: Callable[..., Rig]) -> None:
+    r = rig()
+    r.start()
+    r.play(0, 5)
+    r.ros.wait(lambda: len(r.frames) >= 4)
+    assert r.node.trigger_deactivate() == SUCCESS
+    r.ros.wait(lambda: not any(p.get_subscription_count() for p in r.publishers.values()))
+    before = len(r.frames)
+    r.play(5, 5)
+    assert len(r.frames) == before
+    assert r.node.trigger_activate() == SUCCESS
+    r.ros.wait(lambda: all(p.get_subscription_count() for p in r.publishers.values()))
+    r.play(10, 5)
+    r.ros.wait(lambda: len(r.frames) >= before + 4)
+
+
+def test_every_parameter_is_described(ros: Any) -> None:
+    node = ros.add(SensorSync, **RIG)
+    assert node.trigger_configure() == SUCCESS
+    names = [name for name in node._parameters if name not in ("use_sim_time", "start_type_description_service")]
+    assert len(names) > 20
+    assert [name for name in names if not node.describe_parameter(name).description] == []
+
+
+def test_vectors_of_every_type_and_compressed_images_are_taken(ros: Any) -> None:
+    node = ros.add(
+        SensorSync,
+        **{
+            "streams": ["rgb", "joints", "skeleton", "emg"],
+            "rgb.topic": "jpeg",
+            "rgb.type": "sensor_msgs/msg/CompressedImage",
+            "rgb.width": 32,
+            "rgb.height": 32,
+            "joints.topic": "joint_states",
+            "joints.kind": "vector",
+            "joints.type": "sensor_msgs/msg/JointState",
+            "joints.shape": [4],
+            "skeleton.topic": "skeleton",
+            "skeleton.kind": "vector",
+            "skeleton.type": "geometry_msgs/msg/PoseArray",
+            "skeleton.shape": [20, 3],
+            "emg.topic": "emg",
+            "emg.kind": "vector",
+            "emg.type": "std_msgs/msg/Float32MultiArray",
+            "emg.shape": [8],
+        },
+    )
+    frames = ros.collect(MultimodalFrame, "multimodal_frame")
+    types = {"jpeg": CompressedImage, "joint_states": JointState, "skeleton": PoseArray, "emg": Float32MultiArray}
+    publishers = {topic: ros.node.create_publisher(cls, topic, 100) for topic, cls in types.items()}
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: all(p.get_subscription_count() for p in publishers.values()))
+    _, encoded = cv2.imencode(".jpg", np.full((48, 48, 3), 90, np.uint8))
+    # A type without header is stamped with its arrival, so everything here happens now.
+    for _ in range(100):
+        now_ns = ros.node.get_clock().now().nanoseconds
+        jpeg = CompressedImage(format="jpeg", data=encoded.tobytes())
+        joints = JointState(position=[0.1, 0.2, 0.3, 0.4])
+        jpeg.header.stamp = joints.header.stamp = ns_to_time(now_ns, TYPES)
+        publishers["jpeg"].publish(jpeg)
+        publishers["joint_states"].publish(joints)
+        publishers["skeleton"].publish(array_to_pose_array(np.ones((20, 3)), now_ns, "camera", TYPES))
+        publishers["emg"].publish(Float32MultiArray(data=[float(i) for i in range(8)]))
+        ros.executor.spin_once(timeout_sec=0.02)
+        if any(len(frame.series) == 3 and frame.images for frame in frames):
+            break
+    frame = ros.wait(lambda: next((f for f in frames if len(f.series) == 3 and f.images), None))
+    shapes = {series.name: list(series.shape) for series in frame.series}
+    assert shapes == {"joints": [4], "skeleton": [20, 3], "emg": [8]}
+    assert abs(int(frame.images[0].image.data[0]) - 90) < 3

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+from mumu_ros.nodes.worker import Worker
+
+TIMEOUT_S = 10.0
+
+
+def test_jobs_are_handled_in_order() -> None:
+    done: list[int] = []
+    finished = threading.Event()
+
+    def handle(job: int) -> None:
+        done.append(job)
+        if job == 9:
+            finished.set()
+
+    worker: Worker[int] = Worker("test", handle, lambda error: None, capacity=10)
+    for job in range(10):
+        worker.put(job)
+    assert finished.wait(TIMEOUT_S)
+    worker.stop()
+    assert done == list(range(10))
+    assert worker.dropped == 0
+
+
+def test_behind_a_slow_job_the_newest_wins_and_drops_are_counted() -> None:
+    done: list[int] = []
+    busy, go, finished = threading.Event(), threading.Event(), threading.Event()
+
+    def handle(job: int) -> None:
+        busy.set()
+        go.wait(TIMEOUT_S)
+        done.append(job)
+        if job == 4:
+            finished.set()
+
+    worker: Worker[int] = Worker("test", handle, lambda error: None)
+    worker.put(0)
+    assert busy.wait(TIMEOUT_S)
+    for job in range(1, 5):
+        worker.put(job)
+    go.set()
+    assert finished.wait(TIMEOUT_S)
+    worker.stop()
+    assert done == [0, 4]
+    assert worker.dropped == 3
+
+
+def test_a_job_that_raises_is_reported_and_the_worker_goes_on() -> None:
+    errors: list[Exception] = []
+    finished = threading.Event()
+
+    def handle(job: int) -> None:
+        if job == 0:
+            raise RuntimeError("bad frame")
+        finished.set()
+
+    worker: Worker[int] = Worker("test", handle, errors.append, capacity=2)
+    worker.put(0)
+    worker.put(1)
+    assert finished.wait(TIMEOUT_S)
+    worker.stop()
+    assert [str(error) for error in errors] == ["bad frame"]
+
+
+def test_stopping_forgets_what_waits() -> None:
+    done: list[int] = []
+    busy, go = threading.Event(), threading.Event()
+
+    def handle(job: int) -> None:
+        busy.set()
+        go.wait(TIMEOUT_S)
+        done.append(job)
+
+    worker: Worker[int] = Worker("test", handle, lambda error: None)
+    worker.put(0)
+    assert busy.wait(TIMEOUT_S)
+    worker.put(1)
+    stopper = threading.Thread(target=worker.stop)
+    stopper.start()
+    go.set()
+    stopper.join(TIMEOUT_S)
+    assert not stopper.is_alive()
+    assert done == [0]

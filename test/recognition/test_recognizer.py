@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mumu_ros.model.preprocessing import SampleError
+from mumu_ros.recognition import Decision, NoDecision, Recognizer, RecognizerSettings
+from mumu_ros.recognition.decision import UNKNOWN
+
+MS = 1_000_000
+START_NS = 1_700_000_000_000_000_000
+END_NS = START_NS + 1_500 * MS
+PERIODS_MS = {"rgb": 100, "depth": 100, "imu": 5}
+
+Sample = tuple[str, int, np.ndarray]
+
+
+def make_samples(seed: int = 0, start_ns: int = START_NS, end_ns: int = END_NS) -> list[Sample]:
+    """What three sensors give from start to end, in time order."""
+    rng = np.random.default_rng(seed)
+    makers: dict[str, Callable[[], np.ndarray]] = {
+        "rgb": lambda: rng.integers(0, 255, (48, 64, 3), np.uint8),
+        "depth": lambda: rng.integers(500, 4000, (48, 64), np.uint16),
+        "imu": lambda: rng.normal(0, 5, (2, 3)),
+    }
+    samples = [
+        (name, stamp_ns, makers[name]())
+        for name, period in PERIODS_MS.items()
+        for stamp_ns in range(start_ns, end_ns + 1, period * MS)
+    ]
+    return sorted(samples, key=lambda sample: sample[1])
+
+
+@pytest.fixture
+def checkpoint(tiny_model: Path) -> Checkpoint:
+    return load_checkpoint(tiny_model)
+
+
+def feed(recognizer: Recognizer, samples: list[Sample], without: tuple[str, ...] = ()) -> None:
+    for name, stamp_ns, sample in samples:
+        if name not in without:
+            recognizer.push(name, stamp_ns, sample)
+
+
+def decide(
+    checkpoint: Checkpoint, samples: list[Sample], without: tuple[str, ...] = (), **settings: object
+) -> Decision:
+    recognizer = Recognizer(checkpoint, RecognizerSettings(**settings))  # type: ignore[arg-type]
+    feed(recognizer, samples, without)
+    decision = recognizer.recognize(END_NS)
+    assert isinstance(decision, Decision), decision
+    return decision
+
+
+def test_a_decision_says_what_when_and_from_which_sensors(checkpoint: Checkpoint) -> None:
+    decision = decide(checkpoint, make_samples())
+    assert (decision.start_ns, decision.stamp_ns) == (END_NS - 1_000 * MS, END_NS)
+    taxonomy = checkpoint.config.taxonomy
+    assert decision.activity == taxonomy.activities[decision.activity_probabilities.argmax()]
+    assert decision.group == taxonomy.group_names[decision.group_probabilities.argmax()]
+    for distribution in (
+        decision.activity_probabilities,
+        decision.group_probabilities,
+        decision.sm_weights,
+        decision.gm_weights,
+    ):
+        assert distribution.min() >= 0
+        assert distribution.sum() == pytest.approx(1, abs=1e-5)
+    assert decision.present.all()
+    assert decision.coverage == pytest.approx(1)
+    assert (decision.ages_s <= 0.1).all()
+
+
+@pytest.mark.parametrize("absent", ["rgb", "depth", "imu"])
+def test_an_absent_modality_has_no_attention_and_the_rest_renormalises(checkpoint: Checkpoint, absent: str) -> None:
+    decision = decide(checkpoint, make_samples(), without=(absent,))
+    index = checkpoint.config.names.index(absent)
+    assert not decision.present[index]
+    assert decision.gm_weights[index] == decision.sm_weights[index] == 0
+    assert decision.gm_weights.sum() == pytest.approx(1, abs=1e-5)
+    assert np.isnan(decision.ages_s[index])
+
+
+def test_without_enough_samples_the_reason_names_every_modality(checkpoint: Checkpoint) -> None:
+    recognizer = Recognizer(checkpoint)
+    recognizer.push("rgb", END_NS, np.zeros((48, 64, 3), np.uint8))
+    answer = recognizer.recognize(END_NS)
+    assert isinstance(answer, NoDecision)
+    for text in ("rgb 10% of 25%", "depth 0% of 25%", "imu 0% of 25%"):
+        assert text in answer.reason
+
+
+def test_minimum_coverage_is_set_for_each_modality(checkpoint: Checkpoint) -> None:
+    samples = [s for s in make_samples() if s[0] != "imu" or s[1] > END_NS - 500 * MS]
+    assert decide(checkpoint, samples, min_coverage=(0.4,)).present.tolist() == [True, True, True]
+    assert decide(checkpoint, samples, min_coverage=(0.4, 0.4, 0.9)).present.tolist() == [True, True, False]
+    with pytest.raises(ValueError, match=r"\[0.4, 0.4\].*one each for rgb, depth, imu"):
+        Recognizer(checkpoint, RecognizerSettings(min_coverage=(0.4, 0.4)))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 1000), data=st.data())
+def test_the_result_depends_on_the_samples_up_to_the_end_only(
+    checkpoint: Checkpoint, seed: int, data: st.DataObject
+) -> None:
+    """Streams interleaved in another order, and samples that are newer than the window, change nothing."""
+    samples = make_samples(seed)
+    expected = decide(checkpoint, samples)
+    order = data.draw(st.permutations(list(PERIODS_MS)))
+    by_stream = [sample for name in order for sample in samples if sample[0] == name]
+    newer = make_samples(seed + 1, END_NS + 5 * MS, END_NS + 500 * MS)
+    decision = decide(checkpoint, by_stream + newer)
+    assert decision.activity_probabilities.tolist() == expected.activity_probabilities.tolist()
+    assert decision.gm_weights.tolist() == expected.gm_weights.tolist()
+
+
+def test_a_low_probability_is_unknown_and_the_distribution_still_there(checkpoint: Checkpoint) -> None:
+    decision = decide(checkpoint, make_samples(), unknown_threshold=0.999)
+    assert decision.activity == decision.group == UNKNOWN
+    assert decision.activity_probabilities.sum() == pytest.approx(1, abs=1e-5)
+    assert decide(checkpoint, make_samples(), unknown_threshold=0.0).activity != UNKNOWN
+
+
+def test_after_clear_nothing_of_the_last_recording_is_left(checkpoint: Checkpoint) -> None:
+    recognizer = Recognizer(checkpoint, RecognizerSettings(smoothing_s=5.0))
+    feed(recognizer, make_samples(seed=1))
+    recognizer.recognize(END_NS)
+    recognizer.clear()
+    assert isinstance(recognizer.recognize(END_NS), NoDecision)
+    feed(recognizer, make_samples(seed=2))
+    decision = recognizer.recognize(END_NS)
+    assert isinstance(decision, Decision)
+    assert (
+        decision.activity_probabilities.tolist()
+        == decide(checkpoint, make_samples(seed=2)).activity_probabilities.tolist()
+    )
+
+
+def test_a_bag_that_loops_gives_the_same_decisions_again(checkpoint: Checkpoint) -> None:
+    recognizer = Recognizer(checkpoint)
+    samples = make_samples(end_ns=START_NS + 4_000 * MS)
+    rounds = []
+    for _ in range(2):
+        feed(recognizer, samples)
+        decision = recognizer.recognize(START_NS + 4_000 * MS)
+        assert isinstance(decision, Decision)
+        rounds.append(decision.activity_probabilities.tolist())
+    assert rounds[0] == rounds[1]
+
+
+def test_a_sample_that_does_not_fit_is_refused_by_name(checkpoint: Checkpoint) -> None:
+    recognizer = Recognizer(checkpoint)
+    with pytest.raises(SampleError, match=r"imu: got .*\(3, 3\).*expected .*\(2, 3\)"):
+        recognizer.push("imu", START_NS, np.zeros((3, 3)))
+    with pytest.raises(SampleError, match=r"no modality 'lidar'; the model has rgb, depth, imu"):
+        recognizer.push("lidar", START_NS, np.zeros((2, 3)))
+
+
+def test_warming_up_leaves_no_trace(checkpoint: Checkpoint) -> None:
+    recognizer = Recognizer(checkpoint)
+    recognizer.warm_up()
+    assert isinstance(recognizer.recognize(END_NS), NoDecision)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"min_coverage": (0.0,)}, "min_coverage is [0.0]"),
+        ({"unknown_threshold": 1.5}, "unknown_threshold is 1.5"),
+        ({"smoothing_s": -1.0}, "smoothing_s is -1.0"),
+        ({"hysteresis": 1.0}, "hysteresis is 1.0"),
+    ],
+)
+def test_impossible_settings_are_quoted(values: dict[str, object], text: str) -> None:
+    with pytest.raises(ValueError, match="expected") as caught:
+        RecognizerSettings(**values)  # type: ignore[arg-type]
+    assert text in str(caught.value)

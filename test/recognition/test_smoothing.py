@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mumu_ros.recognition.smoothing import NS_PER_S, Smoother
+
+distributions = st.lists(
+    st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(lambda v: np.array(v) / np.sum(v)), min_size=1, max_size=20
+)
+
+
+@given(distributions)
+def test_without_time_constant_and_hysteresis_nothing_changes(values: list[np.ndarray]) -> None:
+    smoother = Smoother(0.0, 0.0)
+    for i, value in enumerate(values):
+        mean, _ = smoother.update(i, value)
+        assert mean.tolist() == value.tolist()
+
+
+@given(distributions, st.floats(0.1, 10))
+def test_smoothed_distributions_stay_distributions(values: list[np.ndarray], time_constant_s: float) -> None:
+    smoother = Smoother(time_constant_s, 0.1)
+    for i, value in enumerate(values):
+        mean, label = smoother.update(i * NS_PER_S // 5, value)
+        assert mean.sum() == pytest.approx(1)
+        assert mean.min() >= 0
+        assert 0 <= label < 3
+
+
+def test_after_one_time_constant_63_percent_of_a_change_have_arrived() -> None:
+    smoother = Smoother(2.0, 0.0)
+    smoother.update(0, np.array([1.0, 0.0]))
+    mean, _ = smoother.update(2 * NS_PER_S, np.array([0.0, 1.0]))
+    assert mean[1] == pytest.approx(1 - np.exp(-1))
+
+
+def test_a_label_stays_until_another_leads_by_the_hysteresis() -> None:
+    smoother = Smoother(0.0, 0.2)
+    labels = [
+        smoother.update(i, np.array(p))[1] for i, p in enumerate([(0.6, 0.4), (0.45, 0.55), (0.35, 0.65), (0.5, 0.5)])
+    ]
+    assert labels == [0, 0, 1, 1]
+
+
+def test_reset_forgets() -> None:
+    smoother = Smoother(100.0, 0.9)
+    smoother.update(0, np.array([1.0, 0.0]))
+    smoother.reset()
+    mean, label = smoother.update(1, np.array([0.0, 1.0]))
+    assert (mean.tolist(), label) == ([0.0, 1.0], 1)

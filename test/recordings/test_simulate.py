@@ -1,0 +1,100 @@
+"""`mumu simulate` writes what the live simulator publishes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mumu_ros.conversions import header_stamp_ns, image_to_array, imu_to_array, time_to_ns
+from mumu_ros.recordings import Recording
+from mumu_ros.recordings.topics import ANNOTATION_TOPIC, SIMULATOR_TOPICS
+from mumu_ros.simulation import Simulator, parse_fault
+
+SMALL = ["--seconds", 2, "--seed", 5, "--image-size", "64x48"]
+
+
+@pytest.fixture
+def simulator():
+    return Simulator(seed=5, seconds=2, image_size=(48, 64))
+
+
+def test_every_sample_is_in_the_recording_unchanged_and_in_order(tmp_path, mumu, simulator, capsys):
+    assert mumu(["simulate", tmp_path / "bag", *SMALL]) == 0
+    streams = {topic.name: stream for stream, topic in SIMULATOR_TOPICS.items()}
+    samples = simulator.samples()
+    with Recording(tmp_path / "bag") as recording:
+        logged_ns = []
+        for topic, stamp_ns, message in recording.messages():
+            logged_ns.append(stamp_ns)
+            if topic == ANNOTATION_TOPIC:
+                continue
+            sample = next(samples)
+            assert (streams[topic], stamp_ns) == (sample.stream, sample.stamp_ns)
+            assert header_stamp_ns(message) == stamp_ns
+            assert message.header.frame_id == SIMULATOR_TOPICS[sample.stream].frame_id
+            inertial = sample.stream.startswith("imu")
+            array = imu_to_array(message) if inertial else image_to_array(message, sample.stream)
+            np.testing.assert_array_equal(array, sample.data)
+        assert next(samples, None) is None
+        assert logged_ns == sorted(logged_ns)
+        assert recording.topics["/camera/color/image_raw"].count == 60
+        assert recording.problems == []
+    assert "2 s" in capsys.readouterr().out
+
+
+def test_annotations_are_the_segments(tmp_path, mumu, simulator):
+    mumu(["simulate", tmp_path / "bag", *SMALL, "--subject", "5"])
+    with Recording(tmp_path / "bag") as recording:
+        annotations = list(recording.messages([ANNOTATION_TOPIC]))
+    assert [(time_to_ns(m.start), time_to_ns(m.end), m.group, m.activity, m.subject) for _, _, m in annotations] == [
+        (s.start_ns, s.end_ns, s.group, s.activity, "5") for s in simulator.segments
+    ]
+    assert [stamp for _, stamp, _ in annotations] == [s.start_ns for s in simulator.segments]
+
+
+def test_equal_arguments_give_equal_bytes(tmp_path, mumu):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        mumu(["simulate", tmp_path / name / "bag", *SMALL])
+    assert (tmp_path / "a/bag/bag.mcap").read_bytes() == (tmp_path / "b/bag/bag.mcap").read_bytes()
+
+
+def test_a_fault_silences_its_streams(tmp_path, mumu):
+    faults = ["--fault", "imu:0.5-1.5", "--fault", "depth:1-2"]
+    mumu(["simulate", tmp_path / "bag", *SMALL, *faults, "--storage", "sqlite3"])
+    expected = Simulator(
+        seed=5, seconds=2, image_size=(48, 64), faults=[parse_fault("imu:0.5-1.5"), parse_fault("depth:1-2")]
+    )
+    counts = dict.fromkeys(SIMULATOR_TOPICS, 0)
+    for sample in expected.samples():
+        counts[sample.stream] += 1
+    with Recording(tmp_path / "bag") as recording:
+        assert {s: recording.topics[t.name].count for s, t in SIMULATOR_TOPICS.items()} == counts
+        start_ns = expected.segments[0].start_ns
+        for _, stamp_ns, _ in recording.raw_messages(["/imu/wrist", "/imu/belt"]):
+            assert not 0.5e9 <= stamp_ns - start_ns < 1.5e9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--fault", "nose:1-2"], "nose"),
+        (["--fault", "imu:2"], "imu:2"),
+        (["--seconds", "-1"], "-1"),
+        (["--image-size", "640"], "image size '640' is not WIDTHxHEIGHT"),
+        (["--image-size", "axb"], "'axb'"),
+    ],
+)
+def test_a_bad_argument_is_one_line_and_status_2(tmp_path, mumu, capsys, arguments, text):
+    assert mumu(["simulate", tmp_path / "bag", *arguments]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("mumu simulate: ")
+    assert text in lines[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_recording_is_not_overwritten(tmp_path, mumu, capsys):
+    (tmp_path / "bag").mkdir()
+    assert mumu(["simulate", tmp_path / "bag", *SMALL]) == 2
+    assert "bag exists already" in capsys.readouterr().err

@@ -1,0 +1,73 @@
+"""Data files are found from the source tree and from an installation, else the error says where was looked."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from mumu_ros import share
+
+SOURCE = Path(share.__file__)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """share.py as installed under a prefix; what it looks up, and the prefix."""
+    package = tmp_path / "prefix" / "lib" / "python3" / "site-packages" / "mumu_ros"
+    package.mkdir(parents=True)
+    (package / "share.py").write_text(SOURCE.read_text())
+    specification = importlib.util.spec_from_file_location("installed_share", package / "share.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "python"))
+    monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
+    return module.share_path, tmp_path / "prefix"
+
+
+def place(prefix: Path) -> Path:
+    path = prefix / "share" / "mumu_ros" / "config" / "x.yaml"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    return path
+
+
+def test_the_source_tree_has_its_data_beside_the_package():
+    assert share.share_path("msg").is_dir()
+    assert share.share_path("config", "taxonomies").is_dir()
+
+
+def test_an_installation_has_them_under_its_prefix(installed):
+    share_path, prefix = installed
+    path = place(prefix)
+    assert share_path("config", "x.yaml") == path
+
+
+def test_a_ros_prefix_has_them(installed, tmp_path, monkeypatch):
+    share_path, _ = installed
+    path = place(tmp_path / "ws")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"/nowhere:{tmp_path / 'ws'}")
+    assert share_path("config", "x.yaml") == path
+
+
+def test_the_interpreters_prefix_has_them(installed, tmp_path):
+    share_path, _ = installed
+    path = place(tmp_path / "python")
+    assert share_path("config", "x.yaml") == path
+
+
+def test_the_installation_goes_before_other_prefixes(installed, tmp_path, monkeypatch):
+    share_path, prefix = installed
+    path = place(prefix)
+    place(tmp_path / "ws")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path / "ws"))
+    assert share_path("config", "x.yaml") == path
+
+
+def test_what_is_nowhere_is_an_error_that_lists_the_places(installed):
+    share_path, prefix = installed
+    place(prefix)
+    with pytest.raises(FileNotFoundError, match=r"'config/y.yaml' of mumu_ros is in none of .*prefix/share"):
+        share_path("config", "y.yaml")

@@ -1,0 +1,79 @@
+"""Training configurations: the shipped one, overrides, and every mistake named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mumu_ros.model.config import ConfigError
+from mumu_ros.share import share_path
+from mumu_ros.training.cli import parse_drop
+from mumu_ros.training.settings import parse_subjects, read_settings
+
+SIM = share_path("config", "training", "sim.yaml")
+
+
+def test_the_shipped_configuration_leaves_the_demo_its_people() -> None:
+    settings = read_settings(SIM)
+    used = {*parse_subjects(settings.data.train_subjects), *parse_subjects(settings.data.calibration_subjects)}
+    assert max(used) < 1000
+    assert settings.model.names == ("rgb", "depth", "imu_wrist", "imu_belt")
+    assert settings.model.taxonomy.name == "sim"
+
+
+def test_overrides_reach_every_depth() -> None:
+    overrides = ["optimization.epochs=3", "model.modalities.0.rate_hz=5", "data.train_subjects=1-2", "model.name=my"]
+    settings = read_settings(SIM, overrides)
+    assert settings.optimization.epochs == 3
+    assert settings.model.modalities[0].rate_hz == 5
+    assert parse_subjects(settings.data.train_subjects) == (1, 2)
+    assert settings.model.name == "my"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimization.epoch=3", "optimization: no key 'epoch'; did you mean epochs"),
+        ("model.windows_s=3", "no key 'windows_s'; did you mean window_s"),
+        ("augmentation.colour=0.1", "no key 'colour'; did you mean color"),
+        ("optimization.epochs=many", "optimization.epochs is 'many'; expected an integer"),
+        ("optimization.ema_decay=1", "ema_decay is 1; expected less than 1"),
+        ("optimization.learning_rate=-1", "learning_rate is -1"),
+        ("data.train_subjects=0-3,900", r"subjects \[900\] are in train_subjects and in calibration_subjects"),
+        ("data.train_subjects=all", "subjects are 'all'; expected numbers and ranges"),
+        ("data.min_overlap=0", "min_overlap is 0"),
+        ("model.taxonomy=gone.yaml", r"gone\.yaml"),
+        ("epochs", "override 'epochs'; expected key=value"),
+        ("model.modalities.9.rate_hz=1", "has no 'model.modalities.9.rate_hz'"),
+        ("optimizer.epochs=1", "has no 'optimizer.epochs'"),
+        ("model.name=[", r"'\[' is not YAML"),
+    ],
+)
+def test_mistakes_are_named(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_settings(SIM, [override])
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone\.yaml"):
+        read_settings(tmp_path / "gone.yaml")
+
+
+def test_subjects() -> None:
+    assert parse_subjects("1,3,10-12") == (1, 3, 10, 11, 12)
+    assert parse_subjects("7") == (7,)
+    for wrong in ("", "a", "3-1", "1,,2", "-1"):
+        with pytest.raises(ConfigError, match="expected numbers and ranges"):
+            parse_subjects(wrong)
+
+
+def test_what_to_drop() -> None:
+    names = ("rgb", "depth", "imu_wrist", "imu_belt")
+    assert parse_drop("imu:0.5", names) == (("imu_wrist", "imu_belt"), 0.5)
+    assert parse_drop("rgb+depth", names) == (("rgb", "depth"), 1.0)
+    with pytest.raises(ConfigError, match="no modality 'sonar'; the model has rgb"):
+        parse_drop("sonar", names)
+    for wrong in ("rgb:2", "rgb:half"):
+        with pytest.raises(ConfigError, match="no share of the windows"):
+            parse_drop(wrong, names)

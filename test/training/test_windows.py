@@ -1,0 +1,95 @@
+"""Windows for training are the windows that the live recogniser sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.streams import StreamSpec, WindowAssembler
+from mumu_ros.training.clips import Clip
+from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
+
+S = 1_000_000_000
+MakeClip = Callable[..., Clip]
+
+
+def same(a: WindowSet, b: WindowSet) -> bool:
+    one, other = a.batch(range(len(a))), b.batch(range(len(b)))
+    arrays = all(np.array_equal(one[i][name], other[i][name]) for i in (0, 1) for name in one[i])
+    return arrays and np.array_equal(a.activity, b.activity) and np.array_equal(a.subject, b.subject)
+
+
+def test_each_window_is_what_a_fresh_assembler_gives(config: ModelConfig, make_clip: MakeClip) -> None:
+    clip = make_clip(0)
+    ends = random_ends(clip, config.window_s, 2.0, np.random.default_rng(1))
+    windows = cut_windows(clip, config, ends, min_overlap=0.0)
+    assert len(windows) == len(ends) == 10
+    for row, end_ns in enumerate(ends.tolist()):
+        specs = [
+            StreamSpec(m.name, "frames" if m.is_image else "vector", m.rate_hz, m.shape, m.max_gap_s)
+            for m in config.modalities
+        ]
+        assembler = WindowAssembler(specs, config.window_s)
+        for name, stream in clip.streams.items():
+            for stamp, sample in zip(stream.stamps_ns.tolist(), stream.samples, strict=True):
+                if stamp <= end_ns:
+                    assembler.push(name, stamp, sample)
+        expected_inputs, expected_masks = Preprocessing(config).batch([assembler.window(end_ns)])
+        inputs, masks = windows.batch([row])
+        for name in config.names:
+            np.testing.assert_array_equal(masks[name], expected_masks[name])
+            np.testing.assert_array_equal(inputs[name], expected_inputs[name])
+            assert inputs[name].dtype == expected_inputs[name].dtype
+
+
+def test_labels_come_from_the_activity_that_fills_most(config: ModelConfig, make_clip: MakeClip) -> None:
+    clip = make_clip(0)
+    start = clip.segments[0].start_ns
+    ends = start + np.array([2 * S, 3 * S, int(3.3 * S), int(3.5 * S), int(3.8 * S), 4 * S])
+    windows = cut_windows(clip, config, ends, min_overlap=0.6)
+    stand, walk = (config.taxonomy.activity_index(name) for name in ("stand", "walk"))
+    assert windows.activity.tolist() == [stand, stand, stand, walk, walk]  # half and half is left out
+    assert windows.inside.tolist() == [True, True, False, False, True]
+
+
+def test_a_frame_that_windows_share_is_kept_once(config: ModelConfig, make_clip: MakeClip) -> None:
+    clip = make_clip(0)
+    ends = clip.segments[0].start_ns + np.arange(2 * S, 5 * S, S // 20)
+    windows = cut_windows(clip, config, ends, min_overlap=0.0)
+    assert len(windows.frames["rgb"]) <= 5 * 5 + 1
+    assert windows.frames["depth"].dtype == np.float16
+
+
+def test_sets_concatenate_and_survive_a_file(config: ModelConfig, make_clip: MakeClip, tmp_path: Path) -> None:
+    ends = [random_ends(make_clip(s), 1.0, 1.0, np.random.default_rng(s)) for s in (0, 1)]
+    parts = [cut_windows(make_clip(s, subject=s), config, ends[s], 0.6) for s in (0, 1)]
+    both = WindowSet.concatenate(parts)
+    assert set(both.subject.tolist()) == {0, 1}
+    assert same(both.take(np.flatnonzero(both.subject == 1)), parts[1])
+    both.save(tmp_path / "w.npz")
+    assert same(WindowSet.load(tmp_path / "w.npz"), both)
+
+
+def test_a_missing_stream_is_masked(config: ModelConfig, make_clip: MakeClip) -> None:
+    clip = make_clip(0)
+    without = Clip({n: s for n, s in clip.streams.items() if n != "depth"}, clip.segments, 0)
+    windows = cut_windows(without, config, np.array([clip.segments[0].start_ns + 2 * S]), 0.6)
+    inputs, masks = windows.batch([0])
+    assert not masks["depth"].any()
+    assert (inputs["depth"] == 0).all()
+    assert masks["rgb"].all()
+
+
+@pytest.mark.parametrize("per_second", [0.5, 1.0, 4.0])
+def test_random_ends_lie_within_the_clip(make_clip: MakeClip, per_second: float) -> None:
+    clip = make_clip(0)
+    ends = random_ends(clip, 1.0, per_second, np.random.default_rng(0))
+    assert (np.diff(ends) > 0).all()
+    assert ends[0] >= clip.segments[0].start_ns + S
+    assert ends[-1] <= clip.segments[-1].end_ns
+    assert len(ends) == int(5 * per_second)
