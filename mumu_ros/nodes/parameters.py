@@ -25,6 +25,7 @@ __all__ = [
     "Values",
     "declare",
     "declare_streams",
+    "markdown",
 ]
 
 Value: TypeAlias = bool | int | float | str | list[int] | list[float] | list[str]
@@ -244,3 +245,31 @@ def _expected(row: Parameter) -> str:
     name = names[type(row.default[0] if isinstance(row.default, list) else row.default)]
     bounds = f" from {row.low:g} to {row.high:g}" if math.isfinite(row.low) else ""
     return f"a list of {name.removeprefix('an ').removeprefix('a ')}s{bounds}" if is_list else name + bounds
+
+
+def markdown() -> str:
+    """Every table of this module as the page docs/parameters.md."""
+    tables = {
+        "sensor_sync": SENSOR_SYNC,
+        "sensor_sync: each stream, as `<name>.<parameter>`": STREAM,
+        "inference": INFERENCE,
+        "simulator": SIMULATOR,
+        "player": PLAYER,
+        "watch": WATCH,
+    }
+    lines = [
+        "# Parameters",
+        "",
+        "Written by `python -m mumu_ros.nodes.parameters > docs/parameters.md` from the tables that the nodes read. They are",
+        "read when a node is configured; a change while it is configured is refused.",
+    ]
+    for title, rows in tables.items():
+        lines += ["", f"## {title}", "", "| parameter | default | expected | meaning |", "|---|---|---|---|"]
+        for row in rows:
+            default = str(row.default).lower() if isinstance(row.default, bool) else repr(row.default)
+            lines.append(f"| `{row.name}` | `{default}` | {_expected(row)} | {row.description} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image, Imu
+
+from mumu_ros.conversions import time_to_ns
+from mumu_ros.msg import ActivityAnnotation
+from mumu_ros.nodes.player import Player
+from mumu_ros.nodes.simulator import Simulator
+from mumu_ros.recordings import Recording, RecordingWriter
+from mumu_ros.recordings.simulate import simulator_messages
+from mumu_ros.simulation import Simulator as Simulation
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a simulated person."""
+    path = tmp_path_factory.mktemp("bags") / "person"
+    with RecordingWriter(path) as writer:
+        simulation = Simulation(seed=1, subject=1000, seconds=SECONDS, image_size=(48, 64))
+        for topic, type_name, stamp_ns, message in simulator_messages(simulation, writer.types):
+            writer.write(topic, type_name, message, stamp_ns)
+    return path
+
+
+def play(ros: Any, bag: Path, **parameters: Any) -> tuple[Any, dict[str, list[Any]]]:
+    """A player that is configured, and lists that its messages are collected in."""
+    node = ros.add(Player, bag=str(bag), **parameters)
+    topics = {"/camera/color/image_raw": Image, "/imu/wrist": Imu, "/clock": Clock}
+    received = {name: ros.collect(cls, name, depth=1000) for name, cls in topics.items()}
+    received["/annotation"] = []
+    late = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ros.node.create_subscription(ActivityAnnotation, "/annotation", received["/annotation"].append, late)
+    assert node.trigger_configure() == SUCCESS
+    return node, received
+
+
+def test_every_message_of_the_bag_is_published_in_order(ros: Any, bag: Path) -> None:
+    node, received = play(ros, bag)
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+    ros.wait(lambda: received["/annotation"])
+    with Recording(bag) as recording:
+        for topic in ("/camera/color/image_raw", "/imu/wrist"):
+            expected = [time_to_ns(m.header.stamp) for _, _, m in recording.messages([topic])]
+            # The first messages may go out before a reader is found; from then on none is missing.
+            got = [time_to_ns(message.header.stamp) for message in received[topic]]
+            assert len(got) > 0.5 * len(expected)
+            assert got == expected[-len(got) :]
+    clock = [time_to_ns(message.clock) for message in received["/clock"]]
+    assert clock == sorted(clock)
+    assert len(clock) > 50
+
+
+def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:
+    node, received = play(ros, bag, loop=True, rate=4.0)
+    assert node.trigger_activate() == SUCCESS
+
+    def jumped() -> bool:
+        clock = [time_to_ns(message.clock) for message in received["/clock"]]
+        return any(b < a for a, b in itertools.pairwise(clock))
+
+    ros.wait(jumped)
+    assert not node.finished
+
+
+def test_the_start_can_be_skipped(ros: Any, bag: Path) -> None:
+    node, received = play(ros, bag, start_s=1.5)
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+    with Recording(bag) as recording:
+        start_ns = recording.start_ns
+    assert received["/imu/wrist"]
+    assert all(time_to_ns(m.header.stamp) >= start_ns + 1_490_000_000 for m in received["/imu/wrist"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "texts"),
+    [
+        ({"bag": ""}, ["parameter bag is empty"]),
+        ({"bag": "/no/such/bag"}, ["/no/such/bag", "does not exist"]),
+        ({"rate": 0.0}, ["rate is 0.0"]),
+        ({"start_s": 99.0}, ["start_s is 99", "lasts 2.0 s"]),
+    ],
+)
+def test_what_cannot_be_played_is_refused(
+    ros: Any, bag: Path, capfd: pytest.CaptureFixture[str], parameters: dict[str, Any], texts: list[str]
+) -> None:
+    node = ros.add(Player, **{"bag": str(bag), **parameters})
+    assert node.trigger_configure() == FAILURE
+    log = capfd.readouterr().err
+    assert "Traceback" not in log
+    for text in texts:
+        assert text in log
+
+
+def test_the_simulator_publishes_what_a_recording_of_it_holds(ros: Any, bag: Path) -> None:
+    """Equal seed and subject: the same person does the same, live and recorded; only the stamps are of now."""
+    node = ros.add(Simulator, seed=1, subject=1000, seconds=SECONDS, width=64, height=48)
+    images = ros.collect(Image, "/camera/color/image_raw")
+    samples = ros.collect(Imu, "/imu/wrist", depth=1000)
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+    with Recording(bag) as recording:
+        recorded = [m.data.tobytes() for _, _, m in recording.messages(["/camera/color/image_raw"])]
+        accelerations = [m.linear_acceleration.x for _, _, m in recording.messages(["/imu/wrist"])]
+    assert len(images) > 0.5 * len(recorded)
+    assert [bytes(m.data) for m in images] == recorded[-len(images) :]
+    assert [m.linear_acceleration.x for m in samples] == accelerations[-len(samples) :]
+
+
+def test_a_pulled_cable_silences_its_topic_only(ros: Any) -> None:
+    node = ros.add(Simulator, seconds=SECONDS, faults=["imu_wrist:0-60"], width=64, height=48)
+    wrist, belt = (ros.collect(Imu, f"/imu/{place}", depth=1000) for place in ("wrist", "belt"))
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+    assert belt
+    assert not wrist
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({"faults": ["sonar:1-2"]}, "'sonar'"),
+        ({"faults": ["imu"]}, "'imu'"),
+        ({"seed": -1}, "seed is -1"),
+        ({"width": 1}, "width is 1"),
+    ],
+)
+def test_an_impossible_simulation_is_refused(
+    ros: Any, capfd: pytest.CaptureFixture[str], parameters: dict[str, Any], text: str
+) -> None:
+    assert ros.add(Simulator, **parameters).trigger_configure() == FAILURE
+    assert text in capfd.readouterr().err

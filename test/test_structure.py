@@ -1,0 +1,87 @@
+"""The architecture of docs/architecture.md, held by the code."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "mumu_ros"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+ROS = {
+    "rclpy",
+    "diagnostic_msgs",
+    "sensor_msgs",
+    "std_msgs",
+    "rosgraph_msgs",
+    "launch",
+    "launch_ros",
+}
+
+# Room: the rooms that it may import. Dependencies point one way.
+ALLOWED = {
+    "streams": set(),
+    "simulation": set(),
+    "conversions": set(),
+    "model": set(),
+    "evaluation": {"streams", "model", "recognition", "recordings", "conversions"},
+    "recognition": {"streams", "model"},
+    "recordings": {"conversions", "simulation", "training"},
+    "training": {"streams", "model", "simulation", "recognition", "evaluation", "recordings"},
+    "nodes": {"streams", "model", "recognition", "recordings", "conversions", "simulation", "evaluation"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules that a module imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            names.add(node.module or "")
+    return names
+
+
+def room(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else ""
+
+
+def test_the_package_itself_is_empty_because_every_message_imports_it() -> None:
+    assert (PACKAGE / "__init__.py").read_text() == ""
+
+
+def test_there_is_no_msg_folder_that_would_hide_the_generated_one() -> None:
+    assert not (PACKAGE / "msg").exists()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] in ROS or name.startswith("mumu_ros.msg"):
+            assert room(path) == "nodes", f"only nodes/ may import {name}"
+        if parts[0] == "torch":
+            assert room(path) not in ("streams", "simulation", "recordings", "conversions"), f"{name} in {room(path)}"
+        if parts[0] == "mumu_ros" and len(parts) > 1 and room(path) in ALLOWED and (PACKAGE / parts[1]).is_dir():
+            assert parts[1] == room(path) or parts[1] in ALLOWED[room(path)], f"{room(path)} may not import {name}"
+
+
+@pytest.mark.parametrize(
+    "module", ["mumu_ros", "mumu_ros.streams", "mumu_ros.model", "mumu_ros.model.preprocessing", "mumu_ros.recordings"]
+)
+def test_torch_is_not_loaded_where_it_is_not_needed(module: str) -> None:
+    """`ros2 topic echo` imports the package, sensor_sync the preprocessing: neither may wait for torch."""
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_messages_and_sensor_sync_load_without_torch() -> None:
+    pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
+    code = "import sys, mumu_ros.msg, mumu_ros.nodes.sensor_sync; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
