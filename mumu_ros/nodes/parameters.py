@@ -260,8 +260,8 @@ def markdown() -> str:
     lines = [
         "# Parameters",
         "",
-        "Written by `python -m mumu_ros.nodes.parameters > docs/parameters.md` from the tables that the nodes read. They are",
-        "read when a node is configured; a change while it is configured is refused.",
+        "Written by `python -m mumu_ros.nodes.parameters > docs/parameters.md` from the tables that the nodes read.",
+        "They are read when a node is configured; a change while it is configured is refused.",
     ]
     for title, rows in tables.items():
         lines += ["", f"## {title}", "", "| parameter | default | expected | meaning |", "|---|---|---|---|"]

@@ -1,0 +1,90 @@
+"""Real recordings through the whole chain: dataset → bag → player → sensor_sync → inference."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rclpy
+import torch
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from mumu_ros.conversions import time_to_ns
+from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment
+from mumu_ros.model.checkpoint import save_checkpoint
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.mumu import MuMu
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
+from mumu_ros.nodes.inference import Inference
+from mumu_ros.nodes.player import Player
+from mumu_ros.nodes.sensor_sync import SensorSync
+from mumu_ros.share import share_path
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(os.environ.get("MUMU_UTD_MHAD", ROOT.parent / "shared/data/utd_mhad"))
+SUCCESS = TransitionCallbackReturn.SUCCESS
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """An untrained model of UTD-MHAD's sensors: what is looked at here is the way of the data."""
+    modalities = (
+        Modality("depth", "depth", (32, 32, 1), 15.0, "small_cnn"),
+        Modality("imu", "vector", (2, 3), 50.0, "cooccurrence", stride=5),
+        Modality("skeleton", "vector", (20, 3), 15.0, "cooccurrence", stride=3),
+    )
+    taxonomy = Taxonomy.read(share_path("config", "taxonomies", "utd_mhad.yaml"))
+    torch.manual_seed(0)
+    path = tmp_path / "model"
+    save_checkpoint(path, MuMu(ModelConfig("utd", modalities, taxonomy, window_s=1.0, feature_size=16)).eval())
+    return path
+
+
+def parameters_of(node: str) -> dict[str, Any]:
+    """The node's values in config/utd_mhad.yaml, names flat."""
+    path = str(share_path("config", "utd_mhad.yaml"))
+    values = rclpy.parameter.parameter_dict_from_yaml_file(path, False, [f"/**/{node}"])
+    return {name: rclpy.parameter.parameter_value_to_python(value.value) for name, value in values.items()}
+
+
+@pytest.mark.skipif(
+    not DATA.is_dir(), reason=f"no UTD-MHAD at {DATA}: set MUMU_UTD_MHAD to the folder with Depth, Skeleton, Inertial"
+)
+def test_converted_clips_give_recognitions_on_the_time_base_of_their_annotations(
+    ros: Any, tmp_path: Path, model: Path
+) -> None:
+    bag = tmp_path / "bag"
+    command = ["convert", "utd-mhad", str(DATA), str(bag), "--subjects", "1", "--limit", "2"]
+    subprocess.run([sys.executable, "-m", "mumu_ros.cli", *command], check=True, capture_output=True)
+
+    sensor_sync = ros.add(SensorSync, **parameters_of("sensor_sync"))
+    inference = ros.add(Inference, model=str(model), **parameters_of("inference"))
+    player = ros.add(Player, bag=str(bag))
+    recognitions = ros.collect(ActivityRecognition, "activity")
+    annotations: list[ActivityAnnotation] = []
+    late = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ros.node.create_subscription(ActivityAnnotation, "annotation", annotations.append, late)
+    for node in (inference, sensor_sync, player):
+        assert node.trigger_configure() == SUCCESS
+        assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: player.finished, timeout_s=60.0)
+    ros.wait(lambda: len(annotations) == 2)
+
+    truth = Truth(TruthSegment(time_to_ns(a.start), time_to_ns(a.end), a.activity) for a in annotations)
+    labels = [
+        truth.label(Recognition(time_to_ns(m.window_start), time_to_ns(m.header.stamp), m.activity))
+        for m in recognitions
+    ]
+    assert {label for label in labels if label} == {a.activity for a in annotations}
+    inside = [m for m, label in zip(recognitions, labels, strict=True) if label]
+    assert len(inside) >= 10
+    assert all(list(m.modalities) == ["depth", "imu", "skeleton"] for m in inside)
+    assert any(all(m.present) for m in inside)
+    assert {m.activity for m in inside} <= set(inside[0].activity_labels)
+    assert len(inside[0].activity_labels) == 27
