@@ -47,7 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, (_module, text) in COMMANDS.items():
             commands.add_parser(name, help=text)
     parsed = parser.parse_args(arguments)
-    status: int = parsed.run(parsed)
+    try:
+        status: int = parsed.run(parsed)
+    except (ValueError, OSError) as error:  # what a command refuses: its text says what and why
+        print(f"mumu {asked}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
     return status
 
 

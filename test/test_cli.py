@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from mumu_ros import cli
 
+ROOT = Path(__file__).resolve().parents[1]
+
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mumu_ros.cli", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "mumu_ros.cli", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
@@ -36,6 +39,23 @@ def test_an_unknown_command_is_refused_with_the_known_ones() -> None:
     assert result.returncode == 2
     assert "recognise" in result.stderr
     assert "demo" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["train", "no/such.yaml", "--out", "x"], "no/such.yaml"),
+        (["train", "config/training/sim.yaml", "optimisation.epochs=3", "--out", "x"], "optimisation.epochs"),
+        (["test", "no/such/model", "simulator", "--subjects", "5000"], "no model folder 'no/such/model'"),
+        (["simulate", "x", "--seconds", "-3"], "seconds is -3"),
+        (["convert", "utd-mhad", "no/such/data", "x"], "no/such/data"),
+    ],
+)
+def test_what_a_command_refuses_is_one_line_and_status_2(arguments: list[str], text: str) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert text in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_missing_dependency_is_named_with_its_remedy(

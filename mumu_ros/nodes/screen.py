@@ -50,6 +50,10 @@ class Screen:
         if self._is_terminal and self._monitor.latest is not None:
             self._redraw(self._lines())
 
+    def _rate(self, stream: str) -> str:
+        text = self._monitor.messages.get(f"sensor_sync: {stream}", "")
+        return text if text.endswith(" Hz") else f"{RED}{text.split(';')[0][:24]}{PLAIN}"
+
     def _redraw(self, lines: list[str]) -> None:
         up = f"\033[{self._height}A" if self._height else ""
         sys.stdout.write(up + "".join(f"\033[2K{line}\n" for line in lines))
@@ -104,8 +108,7 @@ class Screen:
             strict=True,
         )
         for name, activity_weight, group_weight, there in rows:
-            rate = self._monitor.messages.get(f"sensor_sync: {name}", "")
-            note = f"{RED}unplugged{PLAIN}" if name in unplugged else rate
+            note = f"{RED}unplugged{PLAIN}" if name in unplugged else self._rate(name)
             numbers = f"{activity_weight:5.2f}  {group_weight:10.2f}" if there else f"{DIM}absent{PLAIN}           "
             lines.append(f"  {name:11} {_bar(activity_weight)} {numbers}      {note}")
         right_so_far = "   –" if summary.accuracy is None else f"{summary.accuracy:4.0%}"

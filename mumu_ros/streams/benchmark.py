@@ -15,12 +15,13 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 from mumu_ros.streams.message_filter import ApproximateTimeSynchronizer
 from mumu_ros.streams.stamps import NS_PER_S
-from mumu_ros.streams.synchronizer import Synchronizer
+from mumu_ros.streams.synchronizer import SynchronizedSet, Synchronizer
 
 __all__ = ["main", "measure"]
 
@@ -41,10 +42,10 @@ class _Source:
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
-        self.send: Callable[[Any], None] = lambda message: None
+        self.send: Callable[[Any], None]
 
     def registerCallback(self, cb: Callable[..., None], *args: Any) -> None:  # noqa: N802
-        self.send = lambda message: cb(message, *args)
+        self.send = (lambda message: cb(message, *args)) if args else cb
 
 
 def make_traffic(seconds: float, seed: int) -> Traffic:
@@ -95,7 +96,7 @@ def measure(seconds: float = 20.0, rounds: int = 15) -> dict[str, Any]:
 def _run_synchronizer(traffic: Traffic) -> tuple[float, list[tuple[int, int]]]:
     synchronizer = Synchronizer(["rgb", "depth"], ["imu"], queue_size=_QUEUE_SIZE, slop_s=_SLOP_S)
     add = synchronizer.add
-    sets = []
+    sets: list[SynchronizedSet] = []
     begin = time.process_time()
     for name, stamp_ns in traffic:
         found = add(name, stamp_ns, stamp_ns, stamp_ns)
@@ -119,7 +120,9 @@ def _run_filter(cls: Any, messages: Sequence[tuple[str, Any]]) -> tuple[float, l
     for name, message in messages:
         send[name](message)
     cost_s = time.process_time() - begin
-    stamps = [tuple(m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in pair) for pair in found if all(pair)]
+    stamps = [
+        tuple(m.header.stamp.sec * NS_PER_S + m.header.stamp.nanosec for m in pair) for pair in found if all(pair)
+    ]
     return cost_s, [(rgb, depth) for rgb, depth in stamps]
 
 
@@ -151,7 +154,7 @@ def _quality(pairs: Sequence[tuple[int, int]], depth: Sequence[int]) -> dict[str
     return {
         "sets": len(pairs),
         "not_nearest_percent": 100 * wrong / max(1, len(pairs)),
-        "out_of_order": sum(b <= a for a, b in zip(stamps, stamps[1:], strict=False)),
+        "out_of_order": sum(b <= a for a, b in pairwise(stamps)),
     }
 
 
@@ -159,9 +162,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print the benchmark's result."""
     parser = argparse.ArgumentParser(description="Measure the synchroniser, against message_filters where installed.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    result = measure() if not parser.parse_args(argv).json else None
-    if result is None:
-        print(json.dumps(measure()))
+    as_json: bool = parser.parse_args(argv).json
+    result = measure()
+    if as_json:
+        print(json.dumps(result))
         return
     print(f"{'':28} µs/message  speedup  not nearest  out of order  sets")
     for name, row in result.items():

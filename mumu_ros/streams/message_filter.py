@@ -85,7 +85,7 @@ class ApproximateTimeSynchronizer:
         self._registered = 0
         self._callback_errors = 0
         for f, name in zip(filters, names, strict=True):
-            f.registerCallback(self.add, name)
+            f.registerCallback(self._input(name))
 
     @property
     def epoch(self) -> int:
@@ -113,29 +113,6 @@ class ApproximateTimeSynchronizer:
         """Have `cb` called with each SynchronizedSet; return the connection's number."""
         return self._register(cb, cb)
 
-    def add(self, message: Any, name: str) -> None:
-        """Take a message of the named stream; the input filters call this.
-
-        Raises:
-            TypeError: The message has no `header.stamp`.
-        """
-        try:
-            stamp = message.header.stamp
-            stamp_ns = stamp.sec * NS_PER_S + stamp.nanosec
-        except AttributeError:
-            raise TypeError(
-                f"{type(message).__name__} on stream {name!r} has no header.stamp to synchronise by: "
-                "use a stamped message type, or give it to Synchronizer.add with a stamp of your own"
-            ) from None
-        with self._lock:
-            if self._closed:
-                return
-            found = self._synchronizer.add(name, stamp_ns, message, self._clock())
-            if not found:
-                return
-            self._outbox.extend(found)
-        self._deliver()
-
     def poll(self) -> None:
         """Deliver the sets that are due. Call it from a timer, so that silence is noticed."""
         with self._lock:
@@ -154,6 +131,28 @@ class ApproximateTimeSynchronizer:
         with self._lock:
             self._closed = True
             self._outbox.clear()
+
+    def _input(self, name: str) -> Callable[[Any], None]:
+        """The callback for the messages of one stream: TypeError for a message without `header.stamp`."""
+        lock, clock, add, outbox = self._lock, self._clock, self._synchronizer.add, self._outbox
+
+        def take(message: Any) -> None:
+            try:
+                stamp = message.header.stamp
+                stamp_ns = stamp.sec * NS_PER_S + stamp.nanosec
+            except AttributeError:
+                raise TypeError(
+                    f"{type(message).__name__} on stream {name!r} has no header.stamp to synchronise by: "
+                    "use a stamped message type, or give it to Synchronizer.add with a stamp of your own"
+                ) from None
+            with lock:
+                found = () if self._closed else add(name, stamp_ns, message, clock())
+                if not found:
+                    return
+                outbox.extend(found)
+            self._deliver()
+
+        return take
 
     def _register(self, cb: Callable[..., None], deliver: Callable[[SynchronizedSet], None]) -> int:
         with self._lock:

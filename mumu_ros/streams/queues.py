@@ -162,14 +162,16 @@ class FrameQueue(StreamQueue):
 
     def collect(self, stamp_ns: int, slop_ns: int) -> tuple[Any, bool]:
         """The frame nearest to the stamp, the earlier of two as near; forgets what later sets cannot want."""
-        self.prune(stamp_ns)
+        queue = self.queue
+        while len(queue) > 1 and queue[1][0] <= stamp_ns:
+            queue.popleft()
         nearest: Entry | None = None
         distance_ns = slop_ns + 1
-        for entry in self.queue:
-            away_ns = entry[0] - stamp_ns
-            if abs(away_ns) < distance_ns:
-                nearest, distance_ns = entry, abs(away_ns)
-            if away_ns >= 0:
+        for entry in queue:  # the last one at or before the stamp, and the first after it
+            away_ns = abs(entry[0] - stamp_ns)
+            if away_ns < distance_ns:
+                nearest, distance_ns = entry, away_ns
+            elif entry[0] > stamp_ns:
                 break
         if nearest is None:
             return None, False
@@ -222,8 +224,8 @@ class RangeQueue(StreamQueue):
             later.append(queue.pop())
         samples = tuple(queue)
         queue.clear()
-        later.reverse()
-        queue.extend(later)
+        if later:
+            queue.extend(reversed(later))
         late = 0
         while late < len(samples) and samples[late][0] <= self.collected_ns:
             late += 1

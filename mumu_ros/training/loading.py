@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -45,14 +44,11 @@ def _subject_windows(config: ModelConfig, data: Data, folder: Path | None, subje
     if path and path.exists():
         return WindowSet.load(path)
     generator = np.random.default_rng((subject, 0))
-    windows = WindowSet.concatenate(
-        [
-            cut_windows(
-                clip, config, random_ends(clip, config.window_s, data.windows_per_s, generator), data.min_overlap
-            )
-            for clip in load_subject(data.dataset, data.root, subject, data.seconds, Preprocessing(config))
-        ]
-    )
+    parts = []
+    for clip in load_subject(data.dataset, data.root, subject, data.seconds, Preprocessing(config)):
+        ends_ns = random_ends(clip, config.window_s, data.windows_per_s, generator)
+        parts.append(cut_windows(clip, config, ends_ns, data.min_overlap))
+    windows = WindowSet.concatenate(parts)
     if path:
         windows.save(path)
     return windows
@@ -62,14 +58,9 @@ def _cache_folder(config: ModelConfig, data: Data) -> Path | None:
     """A folder whose name changes with everything that the windows depend on, but for the dataset's own code."""
     if not data.cache:
         return None
-    inputs = [
-        {k: v for k, v in vars(m).items() if k not in ("encoder", "mean", "std", "stride")} for m in config.modalities
-    ]
-    cut = {
-        k: v
-        for k, v in dataclasses.asdict(data).items()
-        if k not in ("train_subjects", "calibration_subjects", "cache")
-    }
+    network, others = ("encoder", "mean", "std", "stride"), ("train_subjects", "calibration_subjects", "cache")
+    inputs = [{k: v for k, v in vars(m).items() if k not in network} for m in config.modalities]
+    cut = {k: v for k, v in vars(data).items() if k not in others}
     key = json.dumps([inputs, config.window_s, config.taxonomy.to_dict(), cut], sort_keys=True)
     folder = Path(data.cache).expanduser() / hashlib.sha256(key.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)

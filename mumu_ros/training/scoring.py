@@ -95,7 +95,7 @@ def calibrate(model: MuMu, windows: WindowSet, *, rejected: float = 0.01) -> Cal
     logits = np.concatenate([activity_logits(model, windows, drop) for drop in sets]).astype(np.float64)
     truth = np.tile(windows.activity, len(sets))
     # The loss is convex in 1/T: a fine grid over two orders of magnitude finds its minimum well enough.
-    temperatures = np.geomspace(0.2, 20, 201)
+    temperatures = np.geomspace(0.2, 20, 101)
     losses = [-_log_softmax(logits / t)[np.arange(len(truth)), truth].mean() for t in temperatures]
     temperature = float(temperatures[int(np.argmin(losses))])
     confidence = np.exp(_log_softmax(logits / temperature)).max(axis=1)

@@ -53,10 +53,10 @@ class WindowSet:
         for name, indices in self.indices.items():
             chosen = indices[index]
             masks[name] = chosen >= 0
-            inputs[name] = self.frames[name][chosen]
-            if inputs[name].dtype == np.float16:
-                inputs[name] = inputs[name].astype(np.float32)
-            inputs[name][~masks[name]] = 0
+            frames = self.frames[name]
+            dtype = np.uint8 if frames.dtype == np.uint8 else np.float32
+            inputs[name] = np.zeros((*chosen.shape, *frames.shape[1:]), dtype)
+            inputs[name][masks[name]] = frames[chosen[masks[name]]]
         return inputs, masks
 
     def take(self, rows: np.ndarray) -> WindowSet:
@@ -121,8 +121,8 @@ def random_ends(clip: Clip, window_s: float, per_second: float, generator: np.ra
     """
     start, end = clip.segments[0].start_ns + round(window_s * NS_PER_S), clip.segments[-1].end_ns
     step = NS_PER_S / per_second
-    grid = np.arange(start, end - step + 1, step)
-    return (grid + generator.uniform(0, step, len(grid))).astype(np.int64)
+    count = max(int((end - start) / step), 0)
+    return start + ((np.arange(count) + generator.random(count)) * step).astype(np.int64)
 
 
 def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overlap: float) -> WindowSet:

@@ -134,7 +134,5 @@ def test_select_device() -> None:
     with pytest.raises(ValueError, match="device is 'tpu'; expected auto, cpu, cuda"):
         select_device("tpu")
     missing = f"cuda:{torch.cuda.device_count()}"
-    with pytest.raises(
-        ValueError, match=f"device is '{missing}' but torch .* sees .* CUDA devices; use auto"
-    ):
+    with pytest.raises(ValueError, match=f"device is '{missing}' but torch .* sees .* CUDA devices; use auto"):
         select_device(missing)

@@ -30,9 +30,7 @@ def sm_fusion(features: np.ndarray, w_aux: np.ndarray) -> tuple[np.ndarray, np.n
     return sum(a * feature for a, feature in zip(alpha, features, strict=True)), alpha
 
 
-def gm_fusion(
-    features: np.ndarray, x_aux: np.ndarray, w: dict[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def gm_fusion(features: np.ndarray, x_aux: np.ndarray, w: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """One window, with vectors as rows: K = X W^K as in equation 5."""
     key, value, query = features @ w["K"], features @ w["V"], x_aux @ w["Q"]
     weights = softmax(query @ key.T / np.sqrt(features.shape[1]))

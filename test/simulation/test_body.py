@@ -64,12 +64,14 @@ _LIMBS = [
 
 @settings(max_examples=50)
 @given(st.lists(st.floats(-3, 3), min_size=len(CHANNELS), max_size=len(CHANNELS)), st.integers(0, 50))
-def test_limbs_keep_their_length_and_frames_stay_rotations(values, subject):
+def test_limbs_keep_their_length_feet_the_floor_and_frames_stay_rotations(values, subject):
     skeleton = _skeleton(subject)
     pose = skeleton.pose(np.array([values]))
     for start, end, length in _LIMBS:
         distance = np.linalg.norm(pose.position(end) - pose.position(start))
         assert distance == pytest.approx(getattr(skeleton, length))
+    lowest = min(pose.position(f"{side}_ankle")[0, 2] for side in ("dominant", "off"))
+    assert -1e-9 <= lowest - skeleton.ankle_height <= 0.01
     rotations = pose.rotations[0]
     assert np.allclose(rotations @ np.swapaxes(rotations, 1, 2), np.eye(3))
     assert np.allclose(np.linalg.det(rotations), 1)

@@ -54,6 +54,17 @@ def test_depth_of_the_chest_is_a_little_before_its_axis(simulator, frames):
     assert depth - 0.2 < measured < depth
 
 
+def test_the_nearer_hides_the_farther():
+    """A carried box is seen between the hands, not the body behind it."""
+    simulator = Simulator(seed=1, subject=2, seconds=0.2, activities=["carry_light"], image_size=SIZE)
+    image = next(sample.data for sample in simulator.samples() if sample.stream == "depth")
+    pose = simulator.pose(np.array([0.006]))
+    hands = 0.5 * (pose.position("dominant_hand")[0] + pose.position("off_hand")[0])
+    row, column, depth = _pixel(simulator, hands)
+    measured = np.median(image[row - 2 : row + 3, column - 2 : column + 3]) / 1000
+    assert depth - 0.3 < measured < depth
+
+
 def test_depth_readings_lie_in_the_sensors_range_or_are_missing(frames):
     readings = np.stack(frames["depth"])
     present = readings[readings > 0]

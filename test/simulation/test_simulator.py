@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.simulation import ACTIVITIES, DEVICES, GROUP_OF, GROUPS, STREAMS, Fault, Simulator
+from mumu_ros.simulation.performance import draw_schedule
 
 SMALL = (48, 64)
 
@@ -97,12 +98,13 @@ def test_segments_cover_the_time_without_gaps(seconds, segment_s, activities, se
 
 
 def test_order_is_balanced_and_never_repeats_at_once():
-    rounds = 5
-    count = rounds * len(ACTIVITIES)
-    simulator = Simulator(seed=2, seconds=count * 5, segment_s=(5, 5), image_size=(16, 16))
-    performed = [segment.activity for segment in simulator.segments]
-    assert all(performed.count(activity) == rounds for activity in ACTIVITIES)
-    assert all(a != b for a, b in pairwise(performed))
+    seconds = 2 * len(ACTIVITIES) * 5.0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        schedule = draw_schedule(rng, seconds=seconds, start_ns=0, activities=None, segment_s=(5, 5))
+        performed = [segment.activity for segment in schedule]
+        assert all(performed.count(activity) == 2 for activity in ACTIVITIES)
+        assert all(a != b for a, b in pairwise(performed))
 
 
 def _keep(samples, faults):

@@ -84,7 +84,9 @@ def traffic() -> Traffic:
 def make() -> Callable[..., Synchronizer]:
     """A synchroniser of two cameras and an IMU."""
 
-    def build(frames: Sequence[str] = ("rgb", "depth"), ranges: Sequence[str] = ("imu",), **kwargs: float) -> Synchronizer:
+    def build(
+        frames: Sequence[str] = ("rgb", "depth"), ranges: Sequence[str] = ("imu",), **kwargs: float
+    ) -> Synchronizer:
         return Synchronizer(frames, ranges, **kwargs)  # type: ignore[arg-type]
 
     return build

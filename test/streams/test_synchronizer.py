@@ -33,7 +33,9 @@ def test_each_reference_is_paired_with_the_nearest_frame_within_the_slop(
         ),
     )
     # The deadline outlasts the slowest partner, so that only the pairing rule decides.
-    sets = traffic.feed(Synchronizer(["rgb", "depth"], slop_s=slop_s, deadline_s=0.4, timeout_s=9, queue_size=99), messages)
+    sets = traffic.feed(
+        Synchronizer(["rgb", "depth"], slop_s=slop_s, deadline_s=0.4, timeout_s=9, queue_size=99), messages
+    )
     depth = traffic.stamps(messages, "depth")
 
     assert [s.stamp_ns for s in sets] == traffic.stamps(messages, "rgb")
@@ -57,7 +59,9 @@ def test_without_jitter_no_pair_ever_misses_the_nearest(traffic, rate_hz, offset
         traffic.stream("depth", 30, 3, offset_ms=offset_ms, seed=seed),
     )
     depth = traffic.stamps(messages, "depth")
-    sets = traffic.feed(Synchronizer(["rgb", "depth"], slop_s=0.1, deadline_s=0.4, timeout_s=9, queue_size=99), messages)
+    sets = traffic.feed(
+        Synchronizer(["rgb", "depth"], slop_s=0.1, deadline_s=0.4, timeout_s=9, queue_size=99), messages
+    )
     for s in sets[1:]:
         assert abs(s.items[1] - s.stamp_ns) == min(abs(stamp - s.stamp_ns) for stamp in depth)
 
@@ -102,12 +106,23 @@ def test_few_periods_seen_are_no_bound_yet(traffic):
     assert found.items == ("r", 99)
 
 
+def test_a_period_a_little_shorter_than_any_seen_does_not_surprise(traffic):
+    s = Synchronizer(["rgb", "depth"])
+    t, ms = traffic.START_NS, traffic.MS
+    for k in range(10):
+        s.add("depth", t + k * 33 * ms, k, t + k * 33 * ms)
+    t += 9 * 33 * ms
+    assert s.add("rgb", t + 16 * ms, "r", t + 16 * ms) == ()
+    (found,) = s.add("depth", t + 31 * ms, "nearer", t + 31 * ms)
+    assert found.items == ("r", "nearer")
+
+
 def test_a_set_does_not_wait_for_a_frame_that_would_be_out_of_slop(traffic):
     s = Synchronizer(["rgb", "depth"], slop_s=0.005)
     for k in range(8):
         t = traffic.START_NS + k * 100 * traffic.MS
         s.add("depth", t, k, t)
-    t += 30 * traffic.MS  # 30 ms after one depth frame, 70 ms before the next
+    t += 60 * traffic.MS  # 60 ms after one depth frame, at least 30 ms before the next
     (found,) = s.add("rgb", t, "r", t)
     assert found.items == ("r", None)
     assert found.present == (True, False)

@@ -70,7 +70,9 @@ class TestDropout:
 
     def test_a_dead_stream_is_not_waited_for(self, traffic):
         s = synchronizer(timeout_s=0.5)
-        messages = [m for m in three_streams(traffic, 3) if m.stream != "depth" or m.stamp_ns < traffic.START_NS + 10**9]
+        messages = [
+            m for m in three_streams(traffic, 3) if m.stream != "depth" or m.stamp_ns < traffic.START_NS + 10**9
+        ]
         waits = [
             m.arrival_ns - found.stamp_ns
             for m in messages
@@ -78,6 +80,16 @@ class TestDropout:
             if found.stamp_ns > traffic.START_NS + 1.6e9
         ]
         assert max(waits) < 6 * traffic.MS  # until the next IMU sample
+
+    def test_a_set_that_waits_for_a_stream_leaves_when_it_is_dead(self, traffic):
+        s = Synchronizer(["rgb", "depth"], deadline_s=9.0, timeout_s=0.5)
+        t = traffic.START_NS
+        s.add("rgb", t, "r", t)
+        s.add("depth", t, "d", t)
+        s.add("rgb", t + 33 * traffic.MS, "r", t + 33 * traffic.MS)
+        assert s.poll(t + 500 * traffic.MS) == ()
+        (found,) = s.poll(t + 501 * traffic.MS)
+        assert found.items == ("r", "d")
 
     def test_a_stream_that_never_spoke_is_given_its_timeout_only(self, traffic):
         s = synchronizer(timeout_s=0.5)
@@ -144,9 +156,7 @@ class TestDropout:
         assert s.epoch == 0
         delivered = traffic.samples(sets, 2)
         assert len(set(delivered)) == len(delivered)
-        assert set(delivered) >= {
-            t for t in traffic.stamps(messages, "imu") if sets and t <= sets[-1].stamp_ns - 0.6e9
-        }
+        assert set(delivered) >= {t for t in traffic.stamps(messages, "imu") if sets and t <= sets[-1].stamp_ns - 0.6e9}
 
 
 class TestBadStamps:
@@ -202,10 +212,11 @@ class TestBadStamps:
 
     def test_a_sensor_that_dies_after_an_absurd_stamp_does_not_stop_output(self, traffic):
         s = synchronizer()
-        imu = [m for m in three_streams(traffic, 1) if m.stream == "imu"][:40]
+        imu = [m for m in three_streams(traffic, 1) if m.stream == "imu"]  # long enough to lead
         lone = shifted(imu, DAY_NS, 0)
         rest = [m for m in shifted(three_streams(traffic, 5), 10**9) if m.stream != "imu"]
         sets = traffic.feed(s, lone + rest)
+        assert any(one.stamp_ns > traffic.START_NS + DAY_NS // 2 for one in sets)
         found = [one for one in sets if one.stamp_ns < traffic.START_NS + DAY_NS // 2]
         assert len(found) > 110
         assert_increasing(sets)
@@ -260,7 +271,7 @@ class TestJumps:
     def test_a_bag_played_again_gives_as_many_outputs(self, traffic, period_s, loops):
         once = three_streams(traffic, 5)
         messages = [m for k in range(loops) for m in shifted(once, 0, k * 5 * 10**9)]
-        sets = traffic.feed(synchronizer(period_s=period_s), messages)
+        sets = traffic.feed(synchronizer(period_s=period_s, queue_size=5), messages)
         by_epoch = [[f for f in sets if f.epoch == k] for k in range(loops)]
         assert sum(map(len, by_epoch)) == len(sets)
         first = [(f.stamp_ns, f.present[:2]) for f in by_epoch[0]]
@@ -271,8 +282,8 @@ class TestJumps:
 
     def test_the_arrival_clock_may_jump_back_with_the_bag(self, traffic):
         """Offline, the stamps often serve as the arrival clock too."""
-        once = three_streams(traffic, 5)
-        sets = traffic.feed(synchronizer(), once + once)
+        once = [m for m in three_streams(traffic, 5) if m.stream == "rgb" or m.stamp_ns < traffic.START_NS + 4.9e9]
+        sets = traffic.feed(synchronizer(), once + once)  # each loop ends with sets that wait for depth
         assert sum(f.epoch == 0 for f in sets) == sum(f.epoch == 1 for f in sets) == 150
 
     def test_a_dead_stream_does_not_cost_the_next_loop_anything(self, traffic):
@@ -307,10 +318,11 @@ class TestJumps:
         assert sets == traffic.feed(synchronizer(), messages)
         assert s.statistics(0)[stream].late == 2
 
-    def test_one_old_message_of_a_lone_stream_is_dropped_too(self, traffic):
+    def test_old_messages_of_a_lone_stream_are_dropped_too(self, traffic):
         s = Synchronizer(["rgb"])
         messages = traffic.stream("rgb", 30, 4)
-        messages.insert(100, type(messages[0])(messages[100].arrival_ns, "rgb", messages[10].stamp_ns))
+        for i in (80, 100):  # with good ones between them
+            messages.insert(i, type(messages[0])(messages[i].arrival_ns, "rgb", messages[i - 70].stamp_ns))
         sets = traffic.feed(s, messages)
         assert (s.epoch, len(sets)) == (0, 120)
 
@@ -345,6 +357,44 @@ class TestJumps:
         sets = traffic.feed(s, messages)
         assert s.epoch == 0
         assert [f.stamp_ns for f in sets] == traffic.stamps(messages, "rgb")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["rgb", "depth", "imu"]),
+            st.one_of(st.integers(-200, 200), st.sampled_from([-(10**7), -5000, -1500, 1500, 5000, 10**7, 10**13])),
+            st.booleans(),
+            st.sampled_from([0, 1, 5, 30, 700]),
+        ),
+        max_size=150,
+    ),
+    period_s=st.sampled_from([0.0, 0.05]),
+)
+def test_whatever_arrives_output_increases_and_no_sample_comes_twice(traffic, steps, period_s):
+    """Any stamps at all: a walk with jumps (in ms) that return (True) or stay."""
+    s = Synchronizer(["rgb", "depth"], ["imu"], period_s=period_s, queue_size=4, range_size=20)
+    stamp_ns = now_ns = traffic.START_NS
+    sets = []
+    for stream, step_ms, returns, wait_ms in steps:
+        now_ns += wait_ms * traffic.MS
+        given_ns = stamp_ns + step_ms * traffic.MS
+        if not returns:
+            stamp_ns = given_ns
+        sets += s.add(stream, given_ns, given_ns, now_ns)
+    sets += s.poll(now_ns + 10**9)
+    assert_increasing(sets)
+    for epoch in {found.epoch for found in sets}:
+        delivered = traffic.samples([found for found in sets if found.epoch == epoch], 2)
+        assert len(delivered) == len(set(delivered))
+    for found in sets:
+        assert found.present == (found.items[0] is not None, found.items[1] is not None, bool(found.items[2]))
+        assert all(abs(item - found.stamp_ns) <= 50 * traffic.MS for item in found.items[:2] if item is not None)
+        assert all(stamp <= found.stamp_ns for stamp, _ in found.items[2])
+    counts = s.statistics(now_ns)
+    assert sum(one.received for one in counts.values()) == len(steps)
+    assert all(one.dropped >= 0 for one in counts.values())
 
 
 class Thing:

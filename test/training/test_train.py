@@ -61,17 +61,17 @@ def test_calibration_undoes_overconfidence(
 ) -> None:
     """Logits three times too large for their accuracy need a temperature of three."""
     generator = np.random.default_rng(0)
-    logits = generator.normal(size=(20_000, 3)) * 2
+    logits = generator.normal(size=(5_000, 3)) * 2
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     truth = (generator.random((len(logits), 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
     many = windows.take(generator.integers(0, len(windows), len(truth)))
     object.__setattr__(many, "activity", truth)
     monkeypatch.setattr(scoring, "activity_logits", lambda *_: logits * 3)
     calibration = scoring.calibrate(MuMu(config), many, rejected=0.05)
-    assert calibration.temperature == pytest.approx(3, rel=0.06)
+    assert calibration.temperature == pytest.approx(3, rel=0.1)
     right = logits.argmax(axis=1) == truth
     refused = probabilities.max(axis=1) < calibration.unknown_threshold
-    assert refused[right].mean() == pytest.approx(0.05, abs=0.02)
+    assert refused[right].mean() == pytest.approx(0.05, abs=0.03)
 
 
 def test_batches_depend_on_the_seed_only(config: ModelConfig, windows: WindowSet) -> None:
@@ -89,10 +89,10 @@ def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFi
     overrides = [
         "data.train_subjects=0",
         "data.calibration_subjects=1",
-        "data.seconds=6",
+        "data.seconds=4",
         f"data.cache={tmp_path / 'cache'}",
         "optimization.epochs=2",
-        "optimization.batch_size=4",
+        "optimization.batch_size=2",
         "model.feature_size=8",
     ]
     sim = str(share_path("config", "training", "sim.yaml"))
@@ -103,11 +103,11 @@ def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFi
     assert checkpoint.provenance["data"]["train_subjects"] == 0
     assert checkpoint.provenance["optimization"]["epochs"] == 2
     metrics = json.loads((tmp_path / "model" / "metrics.json").read_text())
-    assert metrics["train_windows"] > 4
+    assert metrics["train_windows"] >= 2
     assert len(list((tmp_path / "cache").glob("*/*.npz"))) == 2
 
     capsys.readouterr()
-    command = ["test", str(tmp_path / "model"), "simulator", "--subjects", "2", "--seconds", "5", "--json"]
+    command = ["test", str(tmp_path / "model"), "simulator", "--subjects", "2", "--seconds", "3", "--json"]
     arguments = parser.parse_args([*command, "--drop", "imu", "--drop", "rgb+depth:0.5"])
     assert arguments.run(arguments) == 0
     result = json.loads(capsys.readouterr().out)
