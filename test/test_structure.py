@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,8 @@ def test_messages_and_sensor_sync_load_without_torch() -> None:
     pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
     code = "import sys, mumu_ros.msg, mumu_ros.nodes.sensor_sync; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_model_package_gives_all_its_names_when_asked() -> None:
+    model = importlib.import_module("mumu_ros.model")
+    assert all(getattr(model, name).__name__ == name for name in model.__all__)

@@ -1,4 +1,54 @@
 """The network: encoders, fusion, MuMu, loss, checkpoints, and the preprocessing that belongs to them.
 
-Importing this package, `taxonomy`, `config`, `preprocessing` or `checkpoint` does not import torch.
+Names are loaded when they are asked for: importing this package, `taxonomy`, `config`, `preprocessing` or `checkpoint`
+does not import torch.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+    from mumu_ros.model.config import Modality, ModelConfig
+    from mumu_ros.model.fusion import GMFusion, SMFusion
+    from mumu_ros.model.loss import MuMuLoss
+    from mumu_ros.model.mumu import MuMu, MuMuOutput
+    from mumu_ros.model.preprocessing import Preprocessing
+    from mumu_ros.model.taxonomy import Taxonomy
+    from mumu_ros.model.unimodal import UnimodalEncoder
+
+__all__ = [
+    "Checkpoint",
+    "GMFusion",
+    "Modality",
+    "ModelConfig",
+    "MuMu",
+    "MuMuLoss",
+    "MuMuOutput",
+    "Preprocessing",
+    "SMFusion",
+    "Taxonomy",
+    "UnimodalEncoder",
+    "load_checkpoint",
+    "save_checkpoint",
+]
+
+_MODULES = {
+    "checkpoint": ("Checkpoint", "load_checkpoint", "save_checkpoint"),
+    "config": ("Modality", "ModelConfig"),
+    "fusion": ("GMFusion", "SMFusion"),
+    "loss": ("MuMuLoss",),
+    "mumu": ("MuMu", "MuMuOutput"),
+    "preprocessing": ("Preprocessing",),
+    "taxonomy": ("Taxonomy",),
+    "unimodal": ("UnimodalEncoder",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
