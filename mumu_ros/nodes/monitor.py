@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -135,7 +134,7 @@ class Monitor(Node):
 
     def _on_recognition(self, message: ActivityRecognition) -> None:
         stamp_ns = header_stamp_ns(message) or 0
-        self.latencies_s.append((time.time_ns() - stamp_ns) / NS_PER_S)
+        self.latencies_s.append((self.get_clock().now().nanoseconds - stamp_ns) / NS_PER_S)
         self.latest = message
         self.recognitions.append(Recognition(time_to_ns(message.window_start), stamp_ns, message.activity))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
 from mumu_ros.model.taxonomy import Taxonomy
