@@ -37,18 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     asked = arguments[0] if arguments else ""
-    if asked in COMMANDS:
-        try:
-            importlib.import_module(COMMANDS[asked][0]).register(commands)
-        except ModuleNotFoundError as error:
-            print(f"mumu {asked}: {error}; {_remedy(error.name or '')}", file=sys.stderr)
-            return 2
-    else:
-        for name, (_module, text) in COMMANDS.items():
-            commands.add_parser(name, help=text)
-    parsed = parser.parse_args(arguments)
     try:
+        if asked in COMMANDS:
+            importlib.import_module(COMMANDS[asked][0]).register(commands)
+        else:
+            for name, (_module, text) in COMMANDS.items():
+                commands.add_parser(name, help=text)
+        parsed = parser.parse_args(arguments)
         status: int = parsed.run(parsed)
+    except ModuleNotFoundError as error:
+        print(f"mumu {asked}: {error}; {_remedy(error.name or '')}", file=sys.stderr)
+        return 2
     except (ValueError, OSError) as error:  # what a command refuses: its text says what and why
         print(f"mumu {asked}: {error}", file=sys.stderr)
         return 2

@@ -24,17 +24,17 @@ def _block(
 
 
 class SmallCNN(nn.Module):
-    """Images on a robot without a GPU: three strided convolutions, then one layer over the places they leave.
+    """Images on a robot without a GPU: four strided convolutions, then one layer over the places they leave.
 
-    At 64×64 about 4 MFLOP a frame and 10⁵ parameters. The last layer sees places, not their average: where a
-    hand is matters as much as that there is one.
+    At 64×64 about 6 MFLOP a frame and 10⁵ parameters. Halving the size step by step keeps arms of two or three pixels
+    visible. The last layer sees places, not their average: where a hand is matters as much as that there is one.
 
     Args:
         modality: An image modality.
         size: Numbers a frame.
     """
 
-    _WIDTHS = (32, 48, 64)
+    _WIDTHS = (16, 32, 48, 64)
     _PLACES = 4
     _SQUEEZED = 32
 
@@ -43,8 +43,7 @@ class SmallCNN(nn.Module):
         channels = modality.shape[-1]
         self.normalize = Normalize(modality.mean, modality.std, (channels,))
         self.convolutions = nn.Sequential(
-            _block(channels, self._WIDTHS[0], (5, 5), stride=4),
-            *[_block(a, b, (3, 3), stride=2) for a, b in pairwise(self._WIDTHS)],
+            *[_block(a, b, (3, 3), stride=2) for a, b in pairwise((channels, *self._WIDTHS))],
             _block(self._WIDTHS[-1], self._SQUEEZED, (1, 1)),
             nn.AdaptiveAvgPool2d(self._PLACES),
         )

@@ -22,6 +22,8 @@ class Augmentation:
             the other half some of the steps of each. This is what makes unplugged sensors bearable.
         shift: Images: by up to this share of their size, the whole window alike.
         color: Images: gain and offset of each channel by up to this share.
+        zoom: Single images (`frame_epochs`): size by up to this share.
+        flip: Single images: half of them mirrored, as a person of the other hand.
         rotation_deg: Vectors: about a random axis by up to this, as a sensor mounted askew.
         scale: Vectors: by up to this share.
 
@@ -32,11 +34,17 @@ class Augmentation:
     modality_dropout: float = 0.0
     shift: float = 0.0
     color: float = 0.0
+    zoom: float = 0.0
+    flip: bool = False
     rotation_deg: float = 0.0
     scale: float = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.flip, bool):
+            raise ConfigError(f"augmentation: flip is {self.flip!r}; expected true or false")
         for name, value in vars(self).items():
+            if name == "flip":
+                continue
             high = 180 if name == "rotation_deg" else 1
             if not isinstance(value, int | float) or not 0 <= value < high:
                 raise ConfigError(f"augmentation: {name} is {value!r}; expected 0 to below {high}")

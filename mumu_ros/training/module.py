@@ -5,7 +5,7 @@ from __future__ import annotations
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mumu_ros.model.config import ModelConfig
@@ -15,7 +15,7 @@ from mumu_ros.training.augmentation import Augmentation, augment
 from mumu_ros.training.settings import Optimization
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["MuMuModule", "training_batches"]
+__all__ = ["MuMuModule", "one_cycle", "training_batches"]
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor], Tensor]
 
@@ -73,16 +73,18 @@ class MuMuModule(L.LightningModule):
         return total
 
     def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
-        """AdamW; no decay of biases and of normalisation, whose size means nothing."""
-        parameters = list(self.model.parameters())
-        groups = [
-            {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.optimization.weight_decay},
-            {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.optimization.learning_rate)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=self.optimization.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        """See `one_cycle`."""
+        return one_cycle(self.model, self.optimization, self.trainer)
+
+
+def one_cycle(model: nn.Module, optimization: Optimization, trainer: L.Trainer) -> dict[str, object]:
+    """AdamW over one cycle of the learning rate; no decay of biases and of normalisation, whose size means nothing."""
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": optimization.weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=optimization.learning_rate)
+    steps = int(trainer.estimated_stepping_batches)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=optimization.learning_rate, total_steps=steps)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -76,6 +76,7 @@ class Optimization:
 
     Attributes:
         epochs: Passes over the data; the last weights are taken, none are selected.
+        frame_epochs: Passes over single images before that, by which image encoders learn to tell poses (ours).
         batch_size: Windows a step.
         learning_rate: At the cycle's top.
         weight_decay: Of AdamW.
@@ -97,9 +98,10 @@ class Optimization:
     ema_decay: float = 0.99
     gradient_clip: float = 1.0
     seed: int = 0
+    frame_epochs: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "seed"):
+        for name in ("epochs", "batch_size", "seed", "frame_epochs"):
             if not isinstance(getattr(self, name), int):
                 raise ConfigError(f"optimization.{name} is {getattr(self, name)!r}; expected an integer")
         _at_least("optimization", 1, {"epochs": self.epochs, "batch_size": self.batch_size})

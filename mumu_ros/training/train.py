@@ -6,6 +6,7 @@ import dataclasses
 import json
 import platform
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 from mumu_ros.model.checkpoint import save_checkpoint
 from mumu_ros.model.mumu import MuMu
 from mumu_ros.training.loading import load_windows
+from mumu_ros.training.frames import FrameModule
 from mumu_ros.training.module import MuMuModule, training_batches
 from mumu_ros.training.scoring import activity_logits, calibrate, score
 from mumu_ros.training.settings import Settings, parse_subjects
@@ -50,10 +52,9 @@ def train(settings: Settings, out: str | Path, command: str = "", *, progress: b
     batches = training_batches(
         windows, settings.model, settings.augmentation, optimization.batch_size, optimization.seed
     )
-    trainer = L.Trainer(
-        max_epochs=optimization.epochs,
+    trainer = partial(
+        L.Trainer,
         gradient_clip_val=optimization.gradient_clip,
-        callbacks=[EMAWeightAveraging(decay=optimization.ema_decay)],
         accelerator="auto",
         devices=1,
         logger=False,
@@ -61,7 +62,13 @@ def train(settings: Settings, out: str | Path, command: str = "", *, progress: b
         enable_model_summary=False,
         enable_progress_bar=progress,
     )
-    trainer.fit(MuMuModule(model, optimization), batches)
+    for modality in settings.model.modalities:
+        if modality.is_image and optimization.frame_epochs:
+            module = FrameModule(model.encoder(modality.name), windows, settings)
+            trainer(max_epochs=optimization.frame_epochs).fit(module)
+    trainer(max_epochs=optimization.epochs, callbacks=[EMAWeightAveraging(decay=optimization.ema_decay)]).fit(
+        MuMuModule(model, optimization), batches
+    )
     model.cpu().eval()
 
     names = settings.model.taxonomy.activities

@@ -1,0 +1,110 @@
+"""Image encoders learn on single frames first.
+
+Windows teach them slowly: an inertial sensor tells most activities within minutes, and what is left for the images to
+explain is little. A pose, however, can be seen in one frame, and a frame costs a twentieth of a window.
+"""
+
+from __future__ import annotations
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import affine_grid, cross_entropy, grid_sample
+from torch.utils.data import DataLoader
+
+from mumu_ros.model.unimodal import UnimodalEncoder
+from mumu_ros.training.module import one_cycle
+from mumu_ros.training.settings import Settings
+from mumu_ros.training.windows import WindowSet
+
+__all__ = ["FrameModule", "labelled_frames"]
+
+FRAMES_PER_WINDOW = 2
+"""A batch has so many times the frames that a batch of windows has windows."""
+
+
+def labelled_frames(windows: WindowSet, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Frames of an image modality that lie inside one activity.
+
+    Returns:
+        Indices into `windows.frames[name]`, and the index of the activity of each.
+    """
+    labels = np.full(len(windows.frames[name]), -1)
+    for row in np.flatnonzero(windows.inside):
+        shown = windows.indices[name][row]
+        labels[shown[shown >= 0]] = windows.activity[row]
+    known = np.flatnonzero(labels >= 0)
+    return known, labels[known]
+
+
+class FrameModule(L.LightningModule):
+    """An image encoder and a classifier of single frames, which is thrown away afterwards.
+
+    Args:
+        encoder: Of an image modality; it is trained in place.
+        windows: Where the frames come from.
+        settings: Of the training.
+    """
+
+    def __init__(self, encoder: UnimodalEncoder, windows: WindowSet, settings: Settings) -> None:
+        super().__init__()
+        self.encoder = encoder.spatial
+        self.classifier = nn.Sequential(
+            nn.Dropout(settings.model.dropout), nn.Linear(encoder.size, len(settings.model.taxonomy.activities))
+        )
+        self.is_color = encoder.modality.kind == "rgb"
+        self.settings = settings
+        self._frames = windows.frames[encoder.modality.name]
+        self._indices, self._labels = labelled_frames(windows, encoder.modality.name)
+
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
+        """Shuffled frames (B, H, W, C) and their activities (B,)."""
+        optimization = self.settings.optimization
+
+        def collate(rows: list[int]) -> tuple[Tensor, Tensor]:
+            frames = torch.from_numpy(self._frames[self._indices[rows]])
+            return frames.float(), torch.from_numpy(self._labels[rows])
+
+        return DataLoader(
+            range(len(self._indices)),  # type: ignore[arg-type]  # a range is a map-style dataset
+            FRAMES_PER_WINDOW * optimization.batch_size,
+            shuffle=True,
+            collate_fn=collate,
+            generator=torch.Generator().manual_seed(optimization.seed),
+        )
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+        """One step's loss."""
+        frames, activity = batch
+        logits = self.classifier(self.encoder(self._augment(frames)))
+        loss = cross_entropy(logits, activity, label_smoothing=self.settings.optimization.label_smoothing)
+        accuracy = (logits.argmax(dim=-1) == activity).float().mean()
+        self.log_dict({"loss": loss, "accuracy": accuracy}, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
+        """See `one_cycle`."""
+        return one_cycle(self, self.settings.optimization, self.trainer)
+
+    def _augment(self, frames: Tensor) -> Tensor:
+        """Shift, zoom and mirror each frame by itself; change the colours of colour images."""
+        augmentation = self.settings.augmentation
+
+        def within(share: float, *shape: int) -> Tensor:
+            return share * (2 * torch.rand(len(frames), *shape, device=frames.device) - 1)
+
+        affine = torch.zeros(len(frames), 2, 3, device=frames.device)
+        zoom = 1 + within(augmentation.zoom)
+        mirrored = torch.rand(len(frames), device=frames.device) < 0.5 * augmentation.flip
+        affine[:, 0, 0] = torch.where(mirrored, -zoom, zoom)
+        affine[:, 1, 1] = zoom
+        affine[:, :, 2] = 2 * within(augmentation.shift, 2)  # the image spans -1 to 1
+        images = frames.permute(0, 3, 1, 2)
+        grid = affine_grid(affine, list(images.shape), align_corners=False)
+        mode = "bilinear" if self.is_color else "nearest"
+        images = grid_sample(images, grid, mode, padding_mode="border", align_corners=False)
+        if self.is_color:
+            gain, offset = 1 + within(augmentation.color, 3, 1, 1), 128 * within(augmentation.color, 3, 1, 1)
+            images = (images * gain + offset).clamp(0, 255)
+        return images.permute(0, 2, 3, 1)

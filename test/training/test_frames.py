@@ -1,0 +1,81 @@
+"""Image encoders learn on single frames first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.mumu import MuMu
+from mumu_ros.training.augmentation import Augmentation
+from mumu_ros.training.clips import Clip
+from mumu_ros.training.frames import FrameModule, labelled_frames
+from mumu_ros.training.settings import Data, Optimization, Settings
+from mumu_ros.training.windows import WindowSet, cut_windows
+
+S = 1_000_000_000
+
+
+@pytest.fixture
+def clip(make_clip: Callable[..., Clip]) -> Clip:
+    return make_clip(0)
+
+
+@pytest.fixture
+def windows(config: ModelConfig, clip: Clip) -> WindowSet:
+    start = clip.segments[0].start_ns
+    ends = np.arange(start + S, start + 6 * S, S // 4)
+    return cut_windows(clip, config, ends, 0.6)
+
+
+def settings(config: ModelConfig, **augmentation: object) -> Settings:
+    return Settings(
+        replace(config, dropout=0.0),
+        Data("simulator", "0", "1"),
+        Optimization(epochs=1, frame_epochs=1, batch_size=4),
+        Augmentation(**augmentation),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("name", ["rgb", "depth"])
+def test_a_frame_has_the_activity_it_was_taken_in(
+    config: ModelConfig, clip: Clip, windows: WindowSet, name: str
+) -> None:
+    """Samples are unique here, so each kept frame can be found in the clip, with its time."""
+    indices, labels = labelled_frames(windows, name)
+    assert len(indices) > 15
+    stream = clip.streams[name]
+    for index, label in zip(indices, labels, strict=True):
+        frame = windows.frames[name][index]
+        [at] = [i for i, sample in enumerate(stream.samples) if np.array_equal(sample.astype(frame.dtype), frame)]
+        [activity] = [s.activity for s in clip.segments if s.start_ns <= stream.stamps_ns[at] < s.end_ns]
+        assert config.taxonomy.activities[label] == activity
+
+
+@pytest.mark.parametrize("name", ["rgb", "depth"])
+def test_without_augmentation_frames_stay_as_they_are(config: ModelConfig, windows: WindowSet, name: str) -> None:
+    module = FrameModule(MuMu(config).encoder(name), windows, settings(config))
+    frames, _ = next(iter(module.train_dataloader()))
+    torch.testing.assert_close(module._augment(frames), frames, rtol=0, atol=1e-3)
+
+
+def test_mirroring_is_left_for_right(config: ModelConfig, windows: WindowSet) -> None:
+    module = FrameModule(MuMu(config).encoder("depth"), windows, settings(config, flip=True))
+    frames, _ = next(iter(module.train_dataloader()))
+    torch.manual_seed(0)
+    for before, after in zip(frames, module._augment(frames), strict=True):
+        assert torch.equal(after, before) or torch.equal(after, before.flip(1))
+
+
+def test_a_step_teaches_the_encoder(config: ModelConfig, windows: WindowSet) -> None:
+    model = MuMu(config)
+    module = FrameModule(model.encoder("rgb"), windows, settings(config, shift=0.1, zoom=0.1, color=0.1, flip=True))
+    module.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
+    loss = module.training_step(next(iter(module.train_dataloader())), 0)
+    loss.backward()
+    gradients = [p.grad for p in model.encoder("rgb").spatial.parameters()]
+    assert all(g is not None and g.abs().sum() > 0 for g in gradients)
