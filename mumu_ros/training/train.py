@@ -17,8 +17,8 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 
 from mumu_ros.model.checkpoint import save_checkpoint
 from mumu_ros.model.mumu import MuMu
-from mumu_ros.training.loading import load_windows
 from mumu_ros.training.frames import FrameModule
+from mumu_ros.training.loading import load_windows
 from mumu_ros.training.module import MuMuModule, training_batches
 from mumu_ros.training.scoring import activity_logits, calibrate, score
 from mumu_ros.training.settings import Settings, parse_subjects
