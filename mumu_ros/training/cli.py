@@ -20,6 +20,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     train.add_argument("config", help="YAML file such as config/training/sim.yaml")
     train.add_argument("overrides", nargs="*", metavar="key=value", help="such as optimization.epochs=3")
     train.add_argument("--out", required=True, help="model folder to write")
+    train.add_argument("--init", metavar="MODEL", help="model of the same configuration to go on from")
     train.set_defaults(run=_train)
 
     test = commands.add_parser("test", help="score a model on a dataset", description=_test.__doc__)
@@ -46,7 +47,7 @@ def _train(arguments: argparse.Namespace) -> int:
     from mumu_ros.training.train import train
 
     settings = read_settings(arguments.config, arguments.overrides)
-    metrics = train(settings, arguments.out, "mumu " + shlex.join(sys.argv[1:]))
+    metrics = train(settings, arguments.out, "mumu " + shlex.join(sys.argv[1:]), init=arguments.init)
     held_out = metrics["calibration_subjects"]
     print(
         f"{arguments.out}: {metrics['parameters']:,} parameters, trained in {metrics['training_s']:.0f} s on "

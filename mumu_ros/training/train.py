@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
-from mumu_ros.model.checkpoint import save_checkpoint
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mumu_ros.model.config import ConfigError
 from mumu_ros.model.mumu import MuMu
 from mumu_ros.training.frames import FrameModule
 from mumu_ros.training.loading import load_windows
@@ -26,7 +27,9 @@ from mumu_ros.training.settings import Settings, parse_subjects
 __all__ = ["train"]
 
 
-def train(settings: Settings, out: str | Path, command: str = "", *, progress: bool = True) -> dict[str, Any]:
+def train(
+    settings: Settings, out: str | Path, command: str = "", *, init: str | Path | None = None, progress: bool = True
+) -> dict[str, Any]:
     """Train, calibrate, and write a model folder with `metrics.json`.
 
     The number of epochs is fixed and the last averaged weights are taken. Nothing is selected, and nobody of
@@ -36,19 +39,27 @@ def train(settings: Settings, out: str | Path, command: str = "", *, progress: b
         settings: What to train, on what, how.
         out: The model folder.
         command: What the user typed, for the provenance.
+        init: A model of the same configuration to go on from; None: random weights.
         progress: Show a progress bar.
 
     Returns:
         The content of metrics.json.
+
+    Raises:
+        ConfigError: `init` has another configuration.
+        CheckpointError: `init` is no usable model.
     """
     data, optimization = settings.data, settings.optimization
+    known = None if init is None else load_checkpoint(init)
+    if known and known.config != settings.model:
+        raise ConfigError(f"model {str(init)!r} is of another configuration; train with the one that it was made from")
     began = time.monotonic()
     windows = load_windows(settings.model, data, parse_subjects(data.train_subjects))
     held_out = load_windows(settings.model, data, parse_subjects(data.calibration_subjects))
     loaded = time.monotonic()
 
     L.seed_everything(optimization.seed, verbose=False)
-    model = MuMu(settings.model)
+    model = known.model.train() if known else MuMu(settings.model)
     batches = training_batches(
         windows, settings.model, settings.augmentation, optimization.batch_size, optimization.seed
     )

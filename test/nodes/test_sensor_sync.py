@@ -301,8 +301,9 @@ def test_vectors_of_every_type_and_compressed_images_are_taken(ros: Any) -> None
     assert node.trigger_activate() == SUCCESS
     ros.wait(lambda: all(p.get_subscription_count() for p in publishers.values()))
     _, encoded = cv2.imencode(".jpg", np.full((48, 48, 3), 90, np.uint8))
-    # A type without header is stamped with its arrival, so everything here happens now.
-    for _ in range(100):
+
+    def complete_frame() -> MultimodalFrame | None:
+        # A type without header is stamped with its arrival, so everything here happens now.
         now_ns = ros.node.get_clock().now().nanoseconds
         jpeg = CompressedImage(format="jpeg", data=encoded.tobytes())
         joints = JointState(position=[0.1, 0.2, 0.3, 0.4])
@@ -311,10 +312,11 @@ def test_vectors_of_every_type_and_compressed_images_are_taken(ros: Any) -> None
         publishers["joint_states"].publish(joints)
         publishers["skeleton"].publish(array_to_pose_array(np.ones((20, 3)), now_ns, "camera", TYPES))
         publishers["emg"].publish(Float32MultiArray(data=[float(i) for i in range(8)]))
-        ros.executor.spin_once(timeout_sec=0.02)
-        if any(len(frame.series) == 3 and frame.images for frame in frames):
-            break
-    frame = ros.wait(lambda: next((f for f in frames if len(f.series) == 3 and f.images), None))
+        for _ in range(6):
+            ros.executor.spin_once(timeout_sec=0.02)
+        return next((frame for frame in frames if len(frame.series) == 3 and frame.images), None)
+
+    frame = ros.wait(complete_frame)
     shapes = {series.name: list(series.shape) for series in frame.series}
     assert shapes == {"joints": [4], "skeleton": [20, 3], "emg": [8]}
     assert abs(int(frame.images[0].image.data[0]) - 90) < 3

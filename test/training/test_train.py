@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mumu_ros.model.checkpoint import load_checkpoint
-from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.mumu import MuMu
 from mumu_ros.share import share_path
 from mumu_ros.training import scoring
@@ -105,6 +105,13 @@ def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFi
     metrics = json.loads((tmp_path / "model" / "metrics.json").read_text())
     assert metrics["train_windows"] >= 2
     assert len(list((tmp_path / "cache").glob("*/*.npz"))) == 2
+
+    again = ["--init", str(tmp_path / "model"), "--out", str(tmp_path / "second")]
+    arguments = parser.parse_args(["train", sim, *overrides, "optimization.epochs=1", *again])
+    assert arguments.run(arguments) == 0
+    arguments = parser.parse_args(["train", sim, *overrides, "model.feature_size=16", *again])
+    with pytest.raises(ConfigError, match="another configuration"):
+        arguments.run(arguments)
 
     capsys.readouterr()
     command = ["test", str(tmp_path / "model"), "simulator", "--subjects", "2", "--seconds", "3", "--json"]
