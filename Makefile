@@ -19,8 +19,12 @@ demo: setup
 test: setup
 	@. ./env.sh && pytest $(ARGS)
 
+# First everything; then on from there with sensors taken away most of the time, so that each learns to tell by itself.
 model: setup
-	@. ./env.sh && mumu train config/training/sim.yaml --out models/sim $(ARGS)
+	@. ./env.sh && mumu train config/training/sim.yaml --out build/sim_base \
+	    && mumu train config/training/sim.yaml optimization.frame_epochs=0 optimization.epochs=5 \
+	        optimization.learning_rate=0.002 optimization.deep_supervision_weight=2 augmentation.modality_dropout=0.8 \
+	        --init build/sim_base --out models/sim
 
 clean:
 	rm -rf .venv build
