@@ -1,7 +1,7 @@
 # make demo    a simulated person, recognised live over ROS 2 (does the set-up it needs)
 # make test    lint, types and tests (does the set-up it needs)
 # make setup   the set-up alone; '. ./env.sh' then puts a shell into it
-# make model   train the shipped simulator model again (minutes on two cores)
+# make model   train the shipped simulator model again (40 minutes on two cores)
 # make clean   remove what setup made
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -19,8 +19,8 @@ demo: setup
 test: setup
 	@. ./env.sh && pytest $(ARGS)
 
-# First everything; then on from there with sensors taken away most of the time, so that each learns to tell by itself.
 model: setup
+	@# First everything; then on from there with sensors taken away most of the time: each learns to tell by itself.
 	@. ./env.sh && mumu train config/training/sim.yaml --out build/sim_base \
 	    && mumu train config/training/sim.yaml optimization.frame_epochs=0 optimization.epochs=5 \
 	        optimization.learning_rate=0.002 optimization.deep_supervision_weight=2 augmentation.modality_dropout=0.8 \
