@@ -14,7 +14,8 @@ from mumu_ros.model.mumu import MuMuOutput
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
 from mumu_ros.recognition.smoothing import Smoother
-from mumu_ros.streams import StreamSpec, Window, WindowAssembler
+from mumu_ros.recognition.windows import window_assembler
+from mumu_ros.streams import Window
 
 __all__ = ["Recognizer", "RecognizerSettings"]
 
@@ -76,7 +77,7 @@ class Recognizer:
         self._min_coverage = np.broadcast_to(np.array(settings.min_coverage), len(config.modalities))
         self._preprocessing = Preprocessing(config)
         self._lock = threading.Lock()
-        self._assembler = self._empty()
+        self._assembler = window_assembler(config)
         self._recording = 0
         self._device = next(checkpoint.model.parameters()).device
         self._smoothers = [Smoother(settings.smoothing_s, settings.hysteresis) for _ in range(2)]
@@ -104,7 +105,7 @@ class Recognizer:
     def clear(self) -> None:
         """Forget every sample: what comes next is another recording."""
         with self._lock:
-            self._assembler = self._empty()
+            self._assembler = window_assembler(self.checkpoint.config)
             self._recording += 1
 
     @torch.inference_mode()
@@ -137,14 +138,6 @@ class Recognizer:
                 smoother.reset()
         group, activity = self._distributions(output)
         return self._decide(window, coverage, output, group, activity)
-
-    def _empty(self) -> WindowAssembler:
-        config = self.checkpoint.config
-        specs = [
-            StreamSpec(m.name, "frames" if m.is_image else "vector", m.rate_hz, m.shape, m.max_gap_s)
-            for m in config.modalities
-        ]
-        return WindowAssembler(specs, config.window_s)
 
     def _run(self, inputs: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> MuMuOutput:
         output: MuMuOutput = self.checkpoint.model(

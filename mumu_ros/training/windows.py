@@ -12,7 +12,8 @@ import numpy as np
 
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
-from mumu_ros.streams import NS_PER_S, StreamSpec, WindowAssembler
+from mumu_ros.recognition.windows import window_assembler
+from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.clips import Clip, Segment
 
 __all__ = ["WindowSet", "cut_windows", "random_ends"]
@@ -138,11 +139,7 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
         min_overlap: Share of the window, 0 to 1.
     """
     preprocessing = Preprocessing(config)
-    specs = [
-        StreamSpec(m.name, "frames" if m.is_image else "vector", m.rate_hz, m.shape, m.max_gap_s)
-        for m in config.modalities
-    ]
-    assembler = WindowAssembler(specs, config.window_s)
+    assembler = window_assembler(config)
     known: dict[str, dict[int, int]] = {m.name: {} for m in config.modalities if m.is_image}
     frames: dict[str, list[np.ndarray]] = {name: [] for name in known}
     rows: list[tuple[Arrays, Arrays]] = []
