@@ -21,7 +21,9 @@ COMMANDS = {
     "simulate": ("mumu_ros.recordings.simulate", "record a simulated person as a rosbag2"),
     "convert": ("mumu_ros.recordings.convert", "convert a public dataset to a rosbag2"),
     "train": ("mumu_ros.training.cli", "train a model"),
+    "cross-validate": ("mumu_ros.training.cli", "train and test on every fold of a protocol"),
     "test": ("mumu_ros.training.cli", "test a model on a dataset"),
+    "study": ("mumu_ros.training.studies.cli", "repeat a table or figure of the paper"),
 }
 
 
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _remedy(module: str) -> str:
     top = module.split(".")[0]
-    if top in ("lightning", "scipy", "tensorboard"):
+    if top in ("lightning", "matplotlib", "scipy", "sklearn", "tensorboard"):
         return "install the extra: pip install 'mumu_ros[train]'"
     if top == "transformers":
         return "install the extra: pip install 'mumu_ros[vision]'"

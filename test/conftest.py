@@ -9,7 +9,7 @@ import torch
 
 from mumu_ros.model.checkpoint import Calibration, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
-from mumu_ros.model.mumu import MuMu
+from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 
 torch.set_num_threads(1)
@@ -27,5 +27,5 @@ def tiny_model(tmp_path: Path) -> Path:
     taxonomy = Taxonomy("tiny", {"gesture": ("wave", "point"), "gait": ("walk", "run", "stand")})
     config = ModelConfig("tiny", modalities, taxonomy, window_s=1.0, feature_size=16)
     path = tmp_path / "tiny"
-    save_checkpoint(path, MuMu(config).eval(), calibration=Calibration(temperature=1.5))
+    save_checkpoint(path, Network(config).eval(), calibration=Calibration(temperature=1.5))
     return path

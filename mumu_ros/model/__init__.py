@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mumu_ros.model.config import Modality, ModelConfig
     from mumu_ros.model.fusion import GMFusion, SMFusion
     from mumu_ros.model.loss import MuMuLoss
-    from mumu_ros.model.mumu import MuMu, MuMuOutput
+    from mumu_ros.model.network import Network, NetworkOutput
     from mumu_ros.model.preprocessing import Preprocessing
     from mumu_ros.model.taxonomy import Taxonomy
     from mumu_ros.model.unimodal import UnimodalEncoder
@@ -24,9 +24,9 @@ __all__ = [
     "GMFusion",
     "Modality",
     "ModelConfig",
-    "MuMu",
     "MuMuLoss",
-    "MuMuOutput",
+    "Network",
+    "NetworkOutput",
     "Preprocessing",
     "SMFusion",
     "Taxonomy",
@@ -40,7 +40,7 @@ _MODULES = {
     "config": ("Modality", "ModelConfig"),
     "fusion": ("GMFusion", "SMFusion"),
     "loss": ("MuMuLoss",),
-    "mumu": ("MuMu", "MuMuOutput"),
+    "network": ("Network", "NetworkOutput"),
     "preprocessing": ("Preprocessing",),
     "taxonomy": ("Taxonomy",),
     "unimodal": ("UnimodalEncoder",),

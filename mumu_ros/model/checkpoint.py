@@ -21,7 +21,7 @@ from mumu_ros.model.config import ConfigError, ModelConfig, build
 if TYPE_CHECKING:
     import torch
 
-    from mumu_ros.model.mumu import MuMu
+    from mumu_ros.model.network import Network
 
 __all__ = [
     "Calibration",
@@ -74,7 +74,7 @@ class Checkpoint:
         id: Name and first 8 hexadecimal digits of the SHA-256 of its weights, `sim@0a1b2c3d`.
     """
 
-    model: MuMu
+    model: Network
     config: ModelConfig
     calibration: Calibration
     provenance: Mapping[str, Any] = field(hash=False)
@@ -83,7 +83,7 @@ class Checkpoint:
 
 def save_checkpoint(
     path: str | Path,
-    model: MuMu,
+    model: Network,
     *,
     calibration: Calibration | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -157,7 +157,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    from mumu_ros.model.mumu import MuMu
+    from mumu_ros.model.network import Network
 
     path = Path(path)
     config, calibration, provenance = _read(path)
@@ -168,7 +168,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
         raise CheckpointError(
             f"{str(path / _WEIGHTS)!r} is corrupt ({len(data)} bytes: {error}); copy or train the model again"
         ) from error
-    model = MuMu(config)
+    model = Network(config)
     _check_fit(path, {k: tuple(v.shape) for k, v in model.state_dict().items()}, weights)
     model.load_state_dict(weights)
     digest = hashlib.sha256(data).hexdigest()[:8]

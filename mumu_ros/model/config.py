@@ -18,11 +18,13 @@ FORMAT = 1
 
 _ENCODERS = {
     "rgb": ("small_cnn", "resnet50"),
-    "depth": ("small_cnn", "resnet50"),
-    "vector": ("cooccurrence",),
+    "depth": ("small_cnn", "relief_cnn", "resnet50"),
+    "vector": ("cooccurrence", "cooccurrence1d"),
 }
 _AXES = {"rgb": "(height, width, 3)", "depth": "(height, width, 1)", "vector": "(joints or sensors, axes)"}
 _MIN_IMAGE = 32
+_FUSIONS = ("mumu", "trusted_mumu", "non_attention", "keyless", "hamlet")
+_MERGES = ("concat", "sum")
 
 T = TypeVar("T")
 
@@ -73,6 +75,16 @@ def _integer(where: str, value: Any, low: int) -> None:
         raise ConfigError(f"{where} is {value!r}; expected an integer ≥ {low}")
 
 
+def _boolean(where: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where} is {value!r}; expected true or false")
+
+
+def _choice(where: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{where} is {value!r}; expected one of {', '.join(choices)}")
+
+
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -87,13 +99,18 @@ class Modality:
         shape: Of one prepared sample: (H, W, 3), (H, W, 1), or (J, C), which is (2, 3) for an IMU
             (acceleration in m/s², angular rate in rad/s) and (20, 3) for a skeleton in metres.
         rate_hz: Samples a second that the network sees, whatever the sensor's rate.
-        encoder: `small_cnn` or `resnet50` for images, `cooccurrence` for vectors.
+        encoder: `small_cnn` or `resnet50` for images, `relief_cnn` for depth images without background,
+            `cooccurrence` or `cooccurrence1d` for vectors.
         mean: Subtracted from a prepared sample: one number, or one a channel (images) or element (vectors).
         std: What the difference is divided by; as many numbers as `mean` may have.
         stride: Steps from one segment to the next (section 4.2): an image segment is one frame, every
             `stride`-th counted from the newest; a vector segment pools `stride` steps.
         max_gap_s: Vectors: a step farther than this from any sample counts as missing.
         range_m: Depth: readings are clipped to this (nearest, farthest).
+        centered: Take the mean over the window away: from the vectors of `cooccurrence1d`, from the features of
+            image frames. What a person does is then told from who it is and where they stand.
+        body: Skeletons in `cooccurrence1d`: the joints (hip centre, neck, left shoulder, right shoulder) by
+            which it is moved to the origin, turned to the camera and scaled to its torso; empty: left as it is.
 
     Raises:
         ConfigError: A value is impossible by itself or together with another.
@@ -103,15 +120,17 @@ class Modality:
     kind: Literal["rgb", "depth", "vector"]
     shape: tuple[int, ...]
     rate_hz: float
-    encoder: Literal["small_cnn", "resnet50", "cooccurrence"]
+    encoder: Literal["small_cnn", "relief_cnn", "resnet50", "cooccurrence", "cooccurrence1d"]
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     stride: int = 1
     max_gap_s: float = 0.1
     range_m: tuple[float, float] = (0.3, 8.0)
+    centered: bool = False
+    body: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in ("shape", "mean", "std", "range_m"):
+        for field in ("shape", "mean", "std", "range_m", "body"):
             object.__setattr__(self, field, _tuple(getattr(self, field)))
         if not isinstance(self.name, str) or not self.name:
             raise ConfigError(f"modality name is {self.name!r}; expected a non-empty string")
@@ -136,6 +155,27 @@ class Modality:
             raise ConfigError(f"{where}: range_m is {self.range_m!r}; expected (nearest, farthest)")
         _number(f"{where}: range_m nearest", self.range_m[0], 0)
         _number(f"{where}: range_m farthest", self.range_m[1], self.range_m[0])
+        self._check_coordinates(where)
+
+    def _check_coordinates(self, where: str) -> None:
+        _boolean(f"{where}: centered", self.centered)
+        if not isinstance(self.body, tuple):
+            raise ConfigError(f"{where}: body is {self.body!r}; expected four joints, or none")
+        if self.encoder == "cooccurrence" and (self.centered or self.body):
+            value = "centered is True" if self.centered else f"body is {self.body!r}"
+            raise ConfigError(f"{where}: {value}; that is for encoder cooccurrence1d, not {self.encoder}")
+        if not self.body:
+            return
+        joints = self.shape[0]
+        if self.kind != "vector" or self.shape[1] != 3:
+            raise ConfigError(f"{where}: body is {self.body!r}; only joints in three dimensions have one")
+        if self.mean != (0.0,) or self.std != (1.0,):
+            raise ConfigError(
+                f"{where}: mean is {self.mean!r}, std {self.std!r}; a body is scaled to itself, leave them out"
+            )
+        known = all(isinstance(j, int) and not isinstance(j, bool) and 0 <= j < joints for j in self.body)
+        if not known or len(self.body) != 4 or len(set(self.body)) != 4:
+            raise ConfigError(f"{where}: body is {self.body!r}; expected four different joints from 0 to {joints - 1}")
 
     def _check_shape(self, where: str) -> None:
         shape, axes = self.shape, _AXES[self.kind]
@@ -165,6 +205,11 @@ class ModelConfig:
         feature_size: Numbers in every unimodal and fused feature (D; 128 in section 4.2).
         dropout: Probability, on segment features and inside the two heads.
         deep_supervision: Also an activity classifier on every unimodal feature (ours; the paper has none).
+        fusion: `mumu` is the paper's, `trusted_mumu` ours; `non_attention`, `keyless` and `hamlet` are what it is
+            compared with (tables 3 and 7): see `model/heads.py`.
+        merge: How `non_attention`, `keyless` and `hamlet` join the modalities: `concat` or `sum`.
+        bidirectional: The LSTM over segments runs both ways.
+        layer_norm: Unimodal features are normalised (ours).
 
     Raises:
         ConfigError: A value is impossible by itself or together with another.
@@ -177,6 +222,10 @@ class ModelConfig:
     feature_size: int = 128
     dropout: float = 0.0
     deep_supervision: bool = False
+    fusion: Literal["mumu", "trusted_mumu", "non_attention", "keyless", "hamlet"] = "mumu"
+    merge: Literal["concat", "sum"] = "concat"
+    bidirectional: bool = False
+    layer_norm: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modalities", _tuple(self.modalities))
@@ -192,8 +241,16 @@ class ModelConfig:
         _number("dropout", self.dropout, 0, exclusive=False)
         if self.dropout >= 1:
             raise ConfigError(f"dropout is {self.dropout!r}; expected less than 1")
-        if not isinstance(self.deep_supervision, bool):
-            raise ConfigError(f"deep_supervision is {self.deep_supervision!r}; expected true or false")
+        for field in ("deep_supervision", "bidirectional", "layer_norm"):
+            _boolean(field, getattr(self, field))
+        _choice("fusion", self.fusion, _FUSIONS)
+        _choice("merge", self.merge, _MERGES)
+        if self.fusion == "trusted_mumu" and not self.deep_supervision:
+            raise ConfigError("fusion trusted_mumu asks each modality's own classifier; set deep_supervision: true")
+        if self.bidirectional and self.feature_size % 2:
+            raise ConfigError(
+                f"feature_size is {self.feature_size}; a bidirectional LSTM halves it: expected an even one"
+            )
         for modality in self.modalities:
             steps = self.steps(modality.name)
             if steps < modality.stride:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.config import Modality
-from mumu_ros.model.layers import Normalize, zero_masked
+from mumu_ros.model.layers import Normalize, masked_mean, zero_masked
 
-__all__ = ["CoOccurrence", "ResNet50", "SmallCNN"]
+__all__ = ["CoOccurrence", "CoOccurrence1d", "ReliefCNN", "ResNet50", "SmallCNN"]
 
 
 def _block(
@@ -40,8 +40,10 @@ class SmallCNN(nn.Module):
 
     def __init__(self, modality: Modality, size: int) -> None:
         super().__init__()
-        channels = modality.shape[-1]
-        self.normalize = Normalize(modality.mean, modality.std, (channels,))
+        self.normalize: nn.Module = Normalize(modality.mean, modality.std, (modality.shape[-1],))
+        self._build(modality.shape[-1], size)
+
+    def _build(self, channels: int, size: int) -> None:
         self.convolutions = nn.Sequential(
             *[_block(a, b, (3, 3), stride=2) for a, b in pairwise((channels, *self._WIDTHS))],
             _block(self._WIDTHS[-1], self._SQUEEZED, (1, 1)),
@@ -53,6 +55,35 @@ class SmallCNN(nn.Module):
         """(N, H, W, C) prepared images to (N, size)."""
         images = self.normalize(frames).permute(0, 3, 1, 2)
         return torch.relu(self.project(self.convolutions(images).flatten(1)))
+
+
+class ReliefCNN(SmallCNN):
+    """`SmallCNN` on depth images whose background is gone: it sees the relief of a person, and where there is any.
+
+    Distances are taken from the mean of the frame's readings: it does not matter how far away the person is.
+
+    Args:
+        modality: A depth modality; its mean is not used, its standard deviation is that of the relief, in metres.
+        size: Numbers a frame.
+    """
+
+    def __init__(self, modality: Modality, size: int) -> None:
+        nn.Module.__init__(self)
+        self.normalize = _Relief(modality.std[0])
+        self._build(2, size)
+
+
+class _Relief(nn.Module):
+    def __init__(self, std_m: float) -> None:
+        super().__init__()
+        self.std_m = std_m
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(N, H, W, 1) metres, 0 for no reading, to (N, H, W, 2)."""
+        reading = (frames > 0).to(frames.dtype)
+        mean = frames.sum(dim=(1, 2), keepdim=True) / reading.sum(dim=(1, 2), keepdim=True).clamp(min=1)
+        relief = ((frames - mean) / self.std_m).clamp(-4, 4) * reading
+        return torch.cat([relief, reading], dim=-1)
 
 
 class ResNet50(nn.Module):
@@ -159,3 +190,94 @@ class CoOccurrence(nn.Module):
         segments = self.body_level(bodies).permute(0, 2, 1, 3)
         features = torch.relu(self.project(segments.flatten(2)))
         return features, mask.reshape(len(mask), -1, self.stride).any(dim=2)
+
+
+class CoOccurrence1d(nn.Module):
+    """Co-occurrence network (Li et al. 2018) over the whole sequence, in one dimension after the joint level.
+
+    The first level sees each joint by itself, as in `CoOccurrence`. From then on every filter sees all joints and all
+    that was learned of each, so the later convolutions run over time alone: cheaper, and on UTD-MHAD better
+    (docs/results.md). Samples and their differences in time (motion) are joined before the first level.
+
+    Args:
+        modality: A vector modality.
+        size: Numbers a segment.
+    """
+
+    _POINT, _TEMPORAL, _BODY = 32, 16, 64
+
+    def __init__(self, modality: Modality, size: int) -> None:
+        super().__init__()
+        joints, channels = modality.shape
+        self.stride = modality.stride
+        self.frame = BodyFrame(modality)
+        early = math.gcd(self.stride, 2)
+        self.point = nn.Sequential(nn.Conv2d(2 * channels, self._POINT, 1, bias=False), nn.BatchNorm2d(self._POINT))
+        self.temporal = nn.Sequential(
+            nn.Conv2d(self._POINT, self._TEMPORAL, (3, 1), padding=(1, 0), bias=False), nn.BatchNorm2d(self._TEMPORAL)
+        )
+        self.body = nn.Sequential(
+            nn.Conv1d(joints * self._TEMPORAL, self._BODY, 3, padding=1, bias=False), nn.BatchNorm1d(self._BODY)
+        )
+        self.segment = nn.Sequential(nn.Conv1d(self._BODY, size, 3, padding=1, bias=False), nn.BatchNorm1d(size))
+        self.pool = nn.ModuleList(nn.MaxPool1d(n) for n in (early, self.stride // early))
+
+    def forward(self, steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode whole sequences, as `CoOccurrence.forward` does."""
+        first = steps.shape[1] % self.stride
+        steps, mask = steps[:, first:], mask[:, first:]
+        there = mask.unsqueeze(1)
+        # What a block makes of nothing is not nothing: masked steps are zeroed again before the next one.
+        points = zero_masked(torch.relu(self.point(self.frame(steps, mask).permute(0, 3, 1, 2))).transpose(1, 2), mask)
+        joints = torch.relu(self.temporal(points.transpose(1, 2))).permute(0, 1, 3, 2).flatten(1, 2)
+        bodies = self.pool[0](torch.relu(self.body(joints * there)) * there)
+        there = self.pool[0](there.to(bodies.dtype))
+        segments = self.pool[1](torch.relu(self.segment(bodies)) * there)
+        return segments.transpose(1, 2), self.pool[1](there).squeeze(1).bool()
+
+
+class BodyFrame(nn.Module):
+    """A window of vectors in coordinates of their own, with their motion.
+
+    Numbers are normalised by the modality's mean and standard deviation. Where it has a `body`, positions are taken
+    from the window's mean hip, turned about the vertical until the mean shoulders are parallel to the image, and
+    divided by the mean length of the torso, so that it does not matter where a person stands, who it is or which way
+    they face. Where it is `centered`, every element's mean over the window is subtracted afterwards: how something
+    moves, not where it is.
+
+    Args:
+        modality: A vector modality.
+    """
+
+    _SHORTEST_M = 0.1
+
+    def __init__(self, modality: Modality) -> None:
+        super().__init__()
+        self.normalize = Normalize(modality.mean, modality.std, modality.shape)
+        self.body = modality.body
+        self.centered = modality.centered
+        # Positions change slowly: in a third of a second by about as much as they vary in a window. Accelerations do
+        # so from sample to sample.
+        self.motion_gain = modality.rate_hz / 3 if modality.centered else 1.0
+
+    def forward(self, steps: Tensor, mask: Tensor) -> Tensor:
+        """(B, N, J, C) with mask (B, N) to (B, N, J, 2 C): what is there and how it changes; 0 where masked."""
+        x = zero_masked(self.normalize(steps), mask)
+        if self.body:
+            x = zero_masked(self._in_body_frame(x, mask), mask)
+        # A difference is there where both of its ends are.
+        motion = zero_masked(x[:, 1:] - x[:, :-1], mask[:, 1:] & mask[:, :-1]) * self.motion_gain
+        if self.centered:
+            x = zero_masked(x - masked_mean(x, mask).unsqueeze(1), mask)
+        return torch.cat([x, nn.functional.pad(motion, (0, 0, 0, 0, 1, 0))], dim=-1)
+
+    def _in_body_frame(self, x: Tensor, mask: Tensor) -> Tensor:
+        hip, neck, left, right = self.body
+        x = x - masked_mean(x[:, :, hip], mask)[:, None, None]
+        torso = masked_mean((x[:, :, neck] - x[:, :, hip]).norm(dim=-1, keepdim=True), mask)
+        across = masked_mean(x[:, :, left] - x[:, :, right], mask)
+        yaw = torch.atan2(across[:, 2], across[:, 0])
+        cos, sin, zero = yaw.cos(), yaw.sin(), torch.zeros_like(yaw)
+        # About y, which points down in an optical frame (REP 103).
+        turn = torch.stack([cos, zero, sin, zero, zero + 1, zero, -sin, zero, cos], dim=-1).reshape(-1, 3, 3)
+        return torch.einsum("btjc,bdc->btjd", x, turn) / torso.clamp(min=self._SHORTEST_M)[:, None, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["KeylessAttention", "Normalize", "compact", "masked_softmax", "zero_masked"]
+__all__ = ["KeylessAttention", "Normalize", "compact", "masked_mean", "masked_softmax", "reverse", "zero_masked"]
 
 
 def zero_masked(x: Tensor, mask: Tensor) -> Tensor:
@@ -16,6 +16,20 @@ def zero_masked(x: Tensor, mask: Tensor) -> Tensor:
         mask: bool; False entries are zeroed.
     """
     return torch.where(mask.reshape(*mask.shape, *[1] * (x.dim() - mask.dim())), x, x.new_zeros(()))
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the unmasked steps; 0 where there is none.
+
+    Args:
+        x: (B, T, …).
+        mask: bool (B, T).
+
+    Returns:
+        (B, …).
+    """
+    count = mask.sum(dim=1).clamp(min=1).reshape(-1, *[1] * (x.dim() - 2))
+    return zero_masked(x, mask).sum(dim=1) / count
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
@@ -47,6 +61,19 @@ def compact(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     front = torch.gather(mask, 1, order)
     index = order.reshape(*order.shape, *[1] * (x.dim() - 2)).expand_as(x)
     return zero_masked(torch.gather(x, 1, index), front), front
+
+
+def reverse(x: Tensor, mask: Tensor) -> Tensor:
+    """Turn the unmasked steps of each row, which are at its front as `compact` leaves them, into the opposite order.
+
+    Args:
+        x: (B, T, F).
+        mask: bool (B, T), True first.
+    """
+    count = mask.sum(dim=1, keepdim=True)
+    step = torch.arange(x.shape[1], device=x.device)
+    index = torch.where(mask, count - 1 - step, step).unsqueeze(-1).expand_as(x)
+    return torch.gather(x, 1, index)
 
 
 class Normalize(nn.Module):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from mumu_ros.model.mumu import MuMuOutput
+from mumu_ros.model.network import NetworkOutput
 
 __all__ = ["LossParts", "MuMuLoss"]
 
@@ -22,12 +22,14 @@ class LossParts:
         target: L^t, of the activities.
         auxiliary: L^aux, of the activity groups.
         unimodal: Mean over the present modalities of their own activity losses; 0 without deep supervision.
+        trust: Of the trust in the present modalities; 0 where the head has none.
     """
 
     total: Tensor
     target: Tensor
     auxiliary: Tensor
     unimodal: Tensor
+    trust: Tensor
 
 
 class MuMuLoss(nn.Module):
@@ -38,33 +40,48 @@ class MuMuLoss(nn.Module):
     Args:
         beta_aux: β^aux, weight of the auxiliary loss.
         deep_supervision_weight: Weight of the unimodal activity losses (ours; the paper has none).
+        trust_weight: Weight of telling corrupted modalities from good ones (ours).
         label_smoothing: Probability spread evenly over all classes, in every part (ours).
     """
 
-    def __init__(self, beta_aux: float, deep_supervision_weight: float = 0.0, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        beta_aux: float,
+        deep_supervision_weight: float = 0.0,
+        trust_weight: float = 0.0,
+        label_smoothing: float = 0.0,
+    ) -> None:
         super().__init__()
         self.beta_aux = beta_aux
         self.deep_supervision_weight = deep_supervision_weight
+        self.trust_weight = trust_weight
         self.label_smoothing = label_smoothing
 
-    def forward(self, output: MuMuOutput, activity: Tensor, group: Tensor) -> LossParts:
+    def forward(
+        self, output: NetworkOutput, activity: Tensor, group: Tensor, corrupted: Tensor | None = None
+    ) -> LossParts:
         """Loss of B windows.
 
         Args:
             output: Of the network.
             activity: int64 (B,), index of the true activity.
             group: int64 (B,), index of the true group.
+            corrupted: bool (B, M), modalities that are there but wrong: they are not to be trusted, and their own
+                classifiers learn nothing from them. None: all are right.
 
         Raises:
             ValueError: Deep supervision is weighted but the network has none.
         """
         target = cross_entropy(output.activity_logits, activity, label_smoothing=self.label_smoothing)  # (12)
         auxiliary = cross_entropy(output.group_logits, group, label_smoothing=self.label_smoothing)  # (11)
-        unimodal = self._unimodal(output, activity)
-        total = target + self.beta_aux * auxiliary + self.deep_supervision_weight * unimodal  # (13)
-        return LossParts(total, target, auxiliary, unimodal)
+        good = output.present if corrupted is None else output.present & ~corrupted
+        unimodal = self._unimodal(output, activity, good)
+        trust = self._trust(output, good)
+        total = target + self.beta_aux * auxiliary  # (13)
+        total = total + self.deep_supervision_weight * unimodal + self.trust_weight * trust
+        return LossParts(total, target, auxiliary, unimodal, trust)
 
-    def _unimodal(self, output: MuMuOutput, activity: Tensor) -> Tensor:
+    def _unimodal(self, output: NetworkOutput, activity: Tensor, good: Tensor) -> Tensor:
         if self.deep_supervision_weight == 0:
             return torch.zeros_like(output.activity_logits[0, 0])
         if output.unimodal_logits is None:
@@ -72,8 +89,17 @@ class MuMuLoss(nn.Module):
                 f"deep_supervision_weight is {self.deep_supervision_weight:g} but the model has no unimodal "
                 "classifiers; set deep_supervision in its configuration"
             )
-        rows, modalities = output.present.nonzero(as_tuple=True)
+        rows, modalities = good.nonzero(as_tuple=True)
         logits = output.unimodal_logits[rows, modalities]
         if len(logits) == 0:
             return logits.sum()
         return cross_entropy(logits, activity[rows], label_smoothing=self.label_smoothing)
+
+    def _trust(self, output: NetworkOutput, good: Tensor) -> Tensor:
+        if self.trust_weight == 0 or output.trust_logits is None or not output.present.any():
+            return torch.zeros_like(output.activity_logits[0, 0])
+        logits, truth = output.trust_logits[output.present], good[output.present]
+        losses = binary_cross_entropy_with_logits(logits, truth.to(logits.dtype), reduction="none")
+        # Few modalities are corrupted; together they count as much as the good ones.
+        sides = [losses[side].mean() for side in (truth, ~truth) if side.any()]
+        return torch.stack(sides).mean()

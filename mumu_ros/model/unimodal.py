@@ -5,13 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mumu_ros.model.config import Modality
-from mumu_ros.model.encoders import CoOccurrence, ResNet50, SmallCNN
-from mumu_ros.model.layers import KeylessAttention, compact, zero_masked
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.encoders import CoOccurrence, CoOccurrence1d, ReliefCNN, ResNet50, SmallCNN
+from mumu_ros.model.layers import KeylessAttention, compact, masked_mean, reverse, zero_masked
 
 __all__ = ["UnimodalEncoder"]
 
-_ENCODERS = {"small_cnn": SmallCNN, "resnet50": ResNet50, "cooccurrence": CoOccurrence}
+_ENCODERS = {
+    "small_cnn": SmallCNN,
+    "relief_cnn": ReliefCNN,
+    "resnet50": ResNet50,
+    "cooccurrence": CoOccurrence,
+    "cooccurrence1d": CoOccurrence1d,
+}
 
 
 class UnimodalEncoder(nn.Module):
@@ -22,18 +28,23 @@ class UnimodalEncoder(nn.Module):
 
     Args:
         modality: The modality.
-        size: D.
-        dropout: Probability on segment features.
+        config: Of the model.
     """
 
-    def __init__(self, modality: Modality, size: int, dropout: float = 0.0) -> None:
+    def __init__(self, modality: Modality, config: ModelConfig) -> None:
         super().__init__()
+        size = config.feature_size
         self.modality = modality
         self.size = size
         self.spatial = _ENCODERS[modality.encoder](modality, size)
-        self.dropout = nn.Dropout(dropout)
-        self.lstm = nn.LSTM(size, size, batch_first=True)
-        self.attention = KeylessAttention(size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.motion = _Motion(size) if modality.is_image and modality.centered else None
+        width = size // 2 if config.bidirectional else size
+        self.lstm = nn.LSTM(size, width, batch_first=True)
+        self.backward_lstm = nn.LSTM(size, width, batch_first=True) if config.bidirectional else None
+        # Non-Attention (section 5.3) has none in time either: the last state stands for all.
+        self.attention = None if config.fusion == "non_attention" else KeylessAttention(size)
+        self.norm = nn.LayerNorm(size) if config.layer_norm else nn.Identity()
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Encode windows.
@@ -52,11 +63,22 @@ class UnimodalEncoder(nn.Module):
             x, mask = x[:, first :: self.modality.stride], mask[:, first :: self.modality.stride]
             features = self._scatter(self.encode(x[mask]), mask)
             return self._over_time(features, mask)
-        present = mask.any(dim=1)
+        present = self.sees(mask)
         if not present.any():
             return torch.zeros(len(x), self.size, device=x.device)
         encoded, segments = self.spatial(x[present], mask[present])
         return self._scatter(self._over_time(encoded, segments), present)
+
+    def sees(self, mask: Tensor) -> Tensor:
+        """Which windows have a segment with any step, bool (B,): frames between segments are not looked at.
+
+        Args:
+            mask: bool (B, T).
+        """
+        stride = self.modality.stride
+        if self.modality.is_image:
+            return mask[:, (mask.shape[1] - 1) % stride :: stride].any(dim=1)
+        return mask[:, mask.shape[1] % stride :].any(dim=1)
 
     def encode(self, frames: Tensor) -> Tensor:
         """Encode image frames, each by itself: (N, H, W, C) to (N, F).
@@ -86,10 +108,46 @@ class UnimodalEncoder(nn.Module):
 
     def _over_time(self, features: Tensor, mask: Tensor) -> Tensor:
         features, mask = compact(features, mask)
-        steps, _ = self.lstm(self.dropout(features))
-        summary: Tensor = self.attention(zero_masked(steps, mask), mask)[0]
-        return summary
+        if self.motion is not None:
+            features = self.motion(features, mask)
+        features = self.dropout(features)
+        steps = self.lstm(features)[0]
+        if self.backward_lstm is not None:
+            back = reverse(self.backward_lstm(reverse(features, mask))[0], mask)
+            steps = torch.cat([steps, back], dim=-1)
+        steps = zero_masked(steps, mask)
+        summary = self._last(steps, mask) if self.attention is None else self.attention(steps, mask)[0]
+        return zero_masked(self.norm(summary), mask.any(dim=1))
+
+    def _last(self, steps: Tensor, mask: Tensor) -> Tensor:
+        """The last state of each direction, which has seen all of the window."""
+        last = (mask.sum(dim=1) - 1).clamp(min=0).reshape(-1, 1, 1).expand(-1, 1, steps.shape[-1])
+        forward = torch.gather(steps, 1, last).squeeze(1)
+        if self.backward_lstm is None:
+            return forward
+        half = steps.shape[-1] // 2
+        return torch.cat([forward[:, :half], steps[:, 0, half:]], dim=-1)
 
     def _scatter(self, rows: Tensor, mask: Tensor) -> Tensor:
         full = torch.zeros(*mask.shape, self.size, dtype=rows.dtype, device=rows.device)
         return full.masked_scatter(mask.unsqueeze(-1), rows)
+
+
+class _Motion(nn.Module):
+    """What changes in a sequence of encoded frames: their differences from the window's mean and from frame to frame.
+
+    Frames are encoded each by itself, once; this is done anew for every window, from what is kept of them.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(2 * size, size, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm1d(size)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, F) with mask (B, T), True first, to (B, T, F); 0 where masked."""
+        change = zero_masked(features[:, 1:] - features[:, :-1], mask[:, 1:])
+        centered = zero_masked(features - masked_mean(features, mask).unsqueeze(1), mask)
+        both = torch.cat([centered, nn.functional.pad(change, (0, 0, 1, 0))], dim=-1)
+        moved = torch.relu(self.norm(self.convolution(both.transpose(1, 2)))).transpose(1, 2)
+        return zero_masked(moved, mask)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mumu_ros.model.checkpoint import Checkpoint
-from mumu_ros.model.mumu import MuMuOutput
+from mumu_ros.model.network import NetworkOutput
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
 from mumu_ros.recognition.smoothing import Smoother
@@ -139,14 +139,14 @@ class Recognizer:
         group, activity = self._distributions(output)
         return self._decide(window, coverage, output, group, activity)
 
-    def _run(self, inputs: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> MuMuOutput:
-        output: MuMuOutput = self.checkpoint.model(
+    def _run(self, inputs: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> NetworkOutput:
+        output: NetworkOutput = self.checkpoint.model(
             {name: torch.from_numpy(inputs[name]).to(self._device) for name in inputs},
             {name: torch.from_numpy(masks[name]).to(self._device) for name in inputs},
         )
         return output
 
-    def _distributions(self, output: MuMuOutput) -> tuple[np.ndarray, np.ndarray]:
+    def _distributions(self, output: NetworkOutput) -> tuple[np.ndarray, np.ndarray]:
         group = torch.softmax(output.group_logits[0].float() / self._temperature, dim=-1)
         activity = torch.softmax(output.activity_logits[0].float() / self._temperature, dim=-1)
         return group.cpu().numpy(), activity.cpu().numpy()
@@ -155,7 +155,7 @@ class Recognizer:
         self,
         window: Window,
         coverage: np.ndarray,
-        output: MuMuOutput,
+        output: NetworkOutput,
         group: np.ndarray,
         activity: np.ndarray,
     ) -> Decision:

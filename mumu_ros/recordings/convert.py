@@ -23,8 +23,8 @@ from mumu_ros.training.datasets.utd_mhad import (
 
 __all__ = ["PAUSE_S", "clip_messages", "register"]
 
-PAUSE_S = 2.0
-"""Silence of every sensor between two clips."""
+PAUSE_S = 5.0
+"""Silence of every sensor between two clips: longer than the windows of the shipped models, so that none holds two."""
 
 _START_NS = 1_500_000_000_000_000_000
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.training.corruption import CORRUPTIONS, corrupt
+from mumu_ros.training.windows import WindowSet
 
-__all__ = ["Augmentation", "augment"]
+__all__ = ["Augmentation", "Augmented", "augment", "crop_to_data"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -20,6 +26,10 @@ class Augmentation:
     Attributes:
         modality_dropout: Probability that a window loses data: in half of these cases whole modalities, in
             the other half some of the steps of each. This is what makes unplugged sensors bearable.
+        corruption: Probability that one modality of a window is there but wrong: noisy, stuck, of another window, or
+            shifted in time (`training/corruption.py`).
+        crop: Up to this share of a window's time is taken away at its beginning, and as much at its end: something that
+            has only begun, or is over already.
         shift: Images: by up to this share of their size, the whole window alike.
         color: Images: gain and offset of each channel by up to this share.
         zoom: Single images (`frame_epochs`): size by up to this share.
@@ -32,6 +42,8 @@ class Augmentation:
     """
 
     modality_dropout: float = 0.0
+    corruption: float = 0.0
+    crop: float = 0.0
     shift: float = 0.0
     color: float = 0.0
     zoom: float = 0.0
@@ -50,23 +62,47 @@ class Augmentation:
                 raise ConfigError(f"augmentation: {name} is {value!r}; expected 0 to below {high}")
 
 
+class Augmented(NamedTuple):
+    """A batch to train on.
+
+    Attributes:
+        inputs: Per modality (B, T, *shape), as `Preprocessing.batch` gives them.
+        masks: Per modality bool (B, T).
+        activity: int64 (B,).
+        corrupted: bool (B, M): which modalities are wrong.
+    """
+
+    inputs: dict[str, Tensor]
+    masks: dict[str, Tensor]
+    activity: Tensor
+    corrupted: Tensor
+
+
 def augment(
-    inputs: Arrays,
-    masks: Arrays,
+    windows: WindowSet,
+    rows: Sequence[int],
     config: ModelConfig,
     augmentation: Augmentation,
     generator: np.random.Generator,
-) -> tuple[Arrays, Arrays]:
-    """Change a batch of windows; every window has at least one step of one modality left.
+) -> Augmented:
+    """Draw a batch and change it; every window has at least one step of one modality left.
 
     Args:
-        inputs: Per modality (B, T, *shape), as `Preprocessing.batch` gives them.
-        masks: Per modality bool (B, T).
+        windows: To draw from.
+        rows: Which.
         config: Of the model.
         augmentation: How strongly.
         generator: Of the randomness.
     """
-    masks = _drop(masks, config, augmentation.modality_dropout, generator)
+    inputs, masks = windows.batch(rows)
+    wrong = generator.random(len(rows)) < augmentation.corruption
+    victims = [
+        config.names[i] if w else None
+        for i, w in zip(generator.integers(len(config.names), size=len(rows)), wrong, strict=True)
+    ]
+    kinds = [str(kind) for kind in generator.choice(CORRUPTIONS, len(rows))]
+    inputs, masks = corrupt(windows, inputs, masks, victims, kinds, generator)
+    masks = _drop(_crop(masks, augmentation.crop, generator), config, augmentation.modality_dropout, generator)
     changed = {}
     for modality in config.modalities:
         x = inputs[modality.name]
@@ -75,7 +111,42 @@ def augment(
             changed[modality.name] = _color(x, augmentation.color, generator) if modality.kind == "rgb" else x
         else:
             changed[modality.name] = _mount(modality, x, augmentation, generator)
-    return changed, masks
+    return Augmented(
+        {name: torch.from_numpy(x) for name, x in changed.items()},
+        {name: torch.from_numpy(mask) for name, mask in masks.items()},
+        torch.from_numpy(windows.activity[np.asarray(rows)]),
+        torch.tensor([[victim == name for name in config.names] for victim in victims]),
+    )
+
+
+def crop_to_data(batch: Augmented, config: ModelConfig) -> Augmented:
+    """Leave out the oldest segments of each modality that no window of the batch has.
+
+    It is less to compute, for the same result in evaluation mode; nearly the same with `cooccurrence`, whose filters
+    see where a sequence begins. In training mode batch statistics are those of fewer empty steps.
+    """
+    inputs, masks = dict(batch.inputs), dict(batch.masks)
+    for modality in config.modalities:
+        mask = masks[modality.name]
+        seen = mask.any(dim=0).nonzero()
+        steps = mask.shape[1] - int(seen[0]) if len(seen) else modality.stride
+        steps = min(-(-steps // modality.stride) * modality.stride, mask.shape[1])
+        inputs[modality.name], masks[modality.name] = inputs[modality.name][:, -steps:], mask[:, -steps:]
+    return batch._replace(inputs=inputs, masks=masks)
+
+
+def _crop(masks: Arrays, share: float, generator: np.random.Generator) -> Arrays:
+    """Take the same share of what each window has away from all modalities, at the beginning and at the end."""
+    if not share:
+        return masks
+    batch = len(next(iter(masks.values())))
+    cropped: Arrays = {}
+    begin, end = generator.uniform(0, share, (2, batch, 1))
+    for name, mask in masks.items():
+        # Of each step, which share of what there is lies before it and after it.
+        before = np.cumsum(mask, axis=1) / np.maximum(mask.sum(axis=1, keepdims=True), 1)
+        cropped[name] = mask & (before > begin) & (before <= 1 - end)
+    return _unless_nothing(cropped, masks)
 
 
 def _drop(masks: Arrays, config: ModelConfig, probability: float, generator: np.random.Generator) -> Arrays:
@@ -92,8 +163,13 @@ def _drop(masks: Arrays, config: ModelConfig, probability: float, generator: np.
         steps = mask & (_thin if modality.is_image else _interrupt)(mask.shape, generator)
         away = np.where(kept[:, index, None], mask, False)
         dropped[modality.name] = np.where(loses[:, None], np.where(whole[:, None], away, steps), mask)
-    nothing = ~np.any([mask.any(axis=1) for mask in dropped.values()], axis=0)
-    return {name: np.where(nothing[:, None], masks[name], mask) for name, mask in dropped.items()}
+    return _unless_nothing(dropped, masks)
+
+
+def _unless_nothing(reduced: Arrays, masks: Arrays) -> Arrays:
+    """Take nothing from the windows that would have nothing left."""
+    nothing = ~np.any([mask.any(axis=1) for mask in reduced.values()], axis=0)
+    return {name: np.where(nothing[:, None], masks[name], mask) for name, mask in reduced.items()}
 
 
 def _thin(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:

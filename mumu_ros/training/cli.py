@@ -1,4 +1,4 @@
-"""`mumu train` and `mumu test`."""
+"""`mumu train`, `mumu test` and `mumu cross-validate`."""
 
 from __future__ import annotations
 
@@ -6,29 +6,47 @@ import argparse
 import json
 import shlex
 import sys
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mumu_ros.model.config import ConfigError
+from mumu_ros.model.config import ConfigError, build
 from mumu_ros.training.settings import Data, parse_subjects, read_settings
 
-__all__ = ["register"]
+if TYPE_CHECKING:
+    from mumu_ros.model.checkpoint import Calibration
+    from mumu_ros.training.cross_validation import FoldResult
+
+__all__ = ["parse_drop", "register"]
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add the two commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
+    """Add the commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
     train = commands.add_parser("train", help="train a model from a configuration", description=_train.__doc__)
-    train.add_argument("config", help="YAML file such as config/training/sim.yaml")
-    train.add_argument("overrides", nargs="*", metavar="key=value", help="such as optimization.epochs=3")
+    _add_config(train)
     train.add_argument("--out", required=True, help="model folder to write")
     train.add_argument("--init", metavar="MODEL", help="model of the same configuration to go on from")
+    train.add_argument(
+        "--calibration", metavar="FILE", help="calibration.json of a cross-validation, to store in the model"
+    )
     train.set_defaults(run=_train)
+
+    validate = commands.add_parser(
+        "cross-validate", help="train and test on every fold of a protocol", description=_cross_validate.__doc__
+    )
+    _add_config(validate)
+    validate.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
+    validate.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
+    validate.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
+    validate.add_argument("--json", action="store_true", help="end with the results as one JSON object")
+    validate.set_defaults(run=_cross_validate)
 
     test = commands.add_parser("test", help="score a model on a dataset", description=_test.__doc__)
     test.add_argument("model", help="model folder")
-    test.add_argument("dataset", help="such as simulator")
+    test.add_argument("dataset", help="simulator, utd_mhad, mmact or folder: see docs/datasets.md")
     test.add_argument("root", nargs="?", default="", help="the dataset's folder; the simulator has none")
-    test.add_argument("--subjects", required=True, help="such as 5000-5009")
-    test.add_argument("--seconds", type=float, default=60.0, help="of each subject, where there is a choice")
+    test.add_argument("--subjects", default="", help="such as 7,8 or 5000-5009 (default: all that are there)")
+    test.add_argument("--seconds", type=float, default=60.0, help="of each simulated subject")
     test.add_argument(
         "--drop",
         action="append",
@@ -38,53 +56,123 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "the windows (default: all); each --drop is scored by itself",
     )
     test.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
-    test.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    test.add_argument("--json", action="store_true", help="end with the results as one JSON object")
     test.set_defaults(run=_test)
 
 
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", help="YAML file such as config/training/utd_mhad_sp.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as optimization.epochs=3")
+
+
 def _train(arguments: argparse.Namespace) -> int:
-    """Train a model and write its folder."""
+    """Train a model and write its folder.
+
+    A training that was killed goes on when it is started again. TensorBoard's logs are in OUT.training/logs.
+    """
     from mumu_ros.training.train import train
 
     settings = read_settings(arguments.config, arguments.overrides)
-    metrics = train(settings, arguments.out, "mumu " + shlex.join(sys.argv[1:]), init=arguments.init)
-    held_out = metrics["calibration_subjects"]
-    print(
+    calibration = _read_calibration(arguments.calibration) if arguments.calibration else None
+    command = "mumu " + shlex.join(sys.argv[1:])
+    metrics = train(settings, arguments.out, command, init=arguments.init, calibration=calibration)
+    if not metrics:
+        return 0
+    text = (
         f"{arguments.out}: {metrics['parameters']:,} parameters, trained in {metrics['training_s']:.0f} s on "
-        f"{metrics['train_windows']} windows; on the calibration subjects {held_out['accuracy_inside']:.3f} of the "
-        "windows inside one activity are right"
+        f"{metrics['train_windows']} windows"
     )
+    if held_out := metrics.get("calibration_subjects"):
+        text += f"; {held_out['top1']:.3f} of the calibration subjects' windows are right"
+    print(text)
+    _print_skipped(metrics["skipped"])
     return 0
+
+
+def _read_calibration(path: str) -> Calibration:
+    from mumu_ros.model.checkpoint import Calibration
+
+    try:
+        return build(Calibration, json.loads(Path(path).read_text(encoding="utf-8")), f"calibration {path!r}")
+    except (OSError, json.JSONDecodeError) as error:
+        raise ConfigError(f"calibration {path!r}: {error}; give the file that mumu cross-validate wrote") from error
+
+
+def _cross_validate(arguments: argparse.Namespace) -> int:
+    """Train and test on every fold of the configuration's protocol, with every seed."""
+    from mumu_ros.training.cross_validation import cross_validate
+    from mumu_ros.training.summary import calibration, summarize, table
+
+    def report(result: FoldResult, done: int, total: int) -> None:
+        share = float((result.logits["clean"].argmax(axis=1) == result.truth).mean())
+        print(f"[{done}/{total}] {result.fold}, seed {result.seed}: {share:.1%}, {result.cpu_s:.0f} CPU s", flush=True)
+
+    settings = read_settings(arguments.config, arguments.overrides)
+    seeds = parse_subjects(arguments.seeds)
+    study = cross_validate(settings, seeds, arguments.out, jobs=arguments.jobs, report=report)
+    taxonomy = settings.model.taxonomy
+    summary = {"command": "mumu " + shlex.join(sys.argv[1:]), **summarize(study, taxonomy)}
+    out = Path(arguments.out)
+    (out / "results.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    chosen = asdict(calibration(study, taxonomy))
+    (out / "calibration.json").write_text(json.dumps(chosen, indent=1) + "\n", encoding="utf-8")
+    print(table(summary))
+    _print_skipped(study.skipped)
+    if arguments.json:
+        print(json.dumps(summary))
+    return 0
+
+
+def _print_skipped(skipped: dict[str, str]) -> None:
+    if skipped:
+        first = next(iter(skipped.items()))
+        print(
+            f"{len(skipped)} clips were skipped: {', '.join(skipped)}; the first: {first[0]}: {first[1]}",
+            file=sys.stderr,
+        )
 
 
 def _test(arguments: argparse.Namespace) -> int:
     """Score a model on people that it was not trained on."""
     from mumu_ros.model.checkpoint import load_checkpoint, select_device
+    from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import load_windows
-    from mumu_ros.training.scoring import activity_logits, score
+    from mumu_ros.training.scoring import predict, score
 
     checkpoint = load_checkpoint(arguments.model, select_device(arguments.device))
-    drops = {"nothing": ((), 1.0), **{text: parse_drop(text, checkpoint.config.names) for text in arguments.drop}}
-    subjects = parse_subjects(arguments.subjects)
-    nobody = str(max(subjects) + 1)
-    data = Data(arguments.dataset, arguments.subjects, nobody, arguments.root, arguments.seconds)
-    windows = load_windows(checkpoint.config, data, subjects)
-    activities = checkpoint.config.taxonomy.activities
+    taxonomy = checkpoint.config.taxonomy
+    names = checkpoint.config.names
+    drops = (Condition("nothing"), *(Condition(text, *parse_drop(text, names)) for text in arguments.drop))
+    subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
+    # Windows as the model was trained on: cut anywhere, or one for each clip.
+    known = checkpoint.provenance.get("data", {})
+    keys = ("windows_per_s", "min_overlap") if known.get("dataset") == arguments.dataset else ()
+    cut = {key: known[key] for key in keys} or ({} if arguments.dataset == "simulator" else {"windows_per_s": 0.0})
+    data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds, **cut)
+    loaded = load_windows(checkpoint.config, data, subjects)
+    temperature = checkpoint.calibration.temperature
     results = {
-        text: score(activity_logits(checkpoint.model, windows, names, share), windows, activities)
-        for text, (names, share) in drops.items()
+        drop.name: score(predict(checkpoint.model, loaded.windows, drop), loaded.windows, taxonomy, temperature)
+        for drop in drops
     }
+    _print_results(checkpoint.id, results)
+    _print_skipped(dict(loaded.skipped))
     if arguments.json:
-        print(json.dumps({"model": checkpoint.id, "subjects": list(subjects), "dropped": results}))
-        return 0
-    print(f"{checkpoint.id}, {len(windows)} windows of {len(subjects)} subjects")
-    print(f"{'without':24} {'accuracy':>9} {'inside one activity':>20} {'macro F1':>9}  most frequent errors")
+        whole = results.pop("nothing")
+        print(json.dumps({"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped)}))
+    return 0
+
+
+def _print_results(model: str, results: dict[str, dict[str, Any]]) -> None:
+    whole = next(iter(results.values()))
+    print(f"{model}, {whole['clips']} clips, {whole['windows']} windows of {len(whole['per_subject'])} subjects")
+    print(f"{'without':24} {'top-1':>7} {'group':>7} {'macro F1':>9} {'ECE':>6}  most frequent errors")
     for text, result in results.items():
         errors = ", ".join(f"{a} as {b} {share:.0%}" for a, b, share in result["confusions"][:3])
         print(
-            f"{text:24} {result['accuracy']:9.3f} {result['accuracy_inside']:20.3f} {result['macro_f1']:9.3f}  {errors}"
+            f"{text:24} {result['top1']:7.3f} {result['group_top1']:7.3f} {result['macro_f1']:9.3f} "
+            f"{result['ece']:6.3f}  {errors}"
         )
-    return 0
 
 
 def parse_drop(text: str, names: tuple[str, ...]) -> tuple[tuple[str, ...], float]:

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Clip", "Segment", "Stream"]
+from mumu_ros.model.preprocessing import Preprocessing
+
+__all__ = ["Clip", "ClipInfo", "Dataset", "DatasetError", "Segment", "Stream"]
+
+
+class DatasetError(ValueError):
+    """A dataset, or a file of it, is not there or not as it should be; the text names it and the remedy."""
+
+
+@dataclass(frozen=True, order=True)
+class ClipInfo:
+    """What is known of a clip before it is read; protocols choose by it.
+
+    Attributes:
+        id: Its name, unique in the dataset and the same on every machine.
+        subject: Who it is.
+        activity: What is done in it; empty: several things, the clip's segments say.
+        session: Which of the subject's recordings it is; 0 where the dataset has none.
+        scene: Where it was recorded; 0 where the dataset has no scenes.
+        camera: Whose images it holds; 0 where the dataset does not tell cameras apart.
+    """
+
+    id: str
+    subject: int
+    activity: str = ""
+    session: int = 0
+    scene: int = 0
+    camera: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +44,7 @@ class Stream:
 
     Attributes:
         stamps_ns: int64 (T,), acquisition times, ascending.
-        samples: T samples, as `Preprocessing.prepare` takes them.
+        samples: T samples, as `Preprocessing.prepare` gives them.
     """
 
     stamps_ns: np.ndarray
@@ -40,10 +68,34 @@ class Clip:
         streams: By modality.
         segments: What is done when, in time order, without overlap.
         subject: Who it is; protocols split by this.
-        session: Which of the subject's recordings it is.
+        id: As in its `ClipInfo`.
     """
 
     streams: Mapping[str, Stream]
     segments: tuple[Segment, ...]
     subject: int
-    session: int = 0
+    id: str = ""
+
+
+class Dataset(Protocol):
+    """Clips by name. Making one lists them; reading one opens its files.
+
+    Attributes:
+        clips: What there is, sorted by id.
+        streams: Modality names that its clips can have.
+    """
+
+    @property
+    def clips(self) -> tuple[ClipInfo, ...]:  # noqa: D102 - see Attributes
+        ...
+    @property
+    def streams(self) -> tuple[str, ...]:  # noqa: D102 - see Attributes
+        ...
+
+    def read(self, clip: ClipInfo, preprocessing: Preprocessing) -> Clip:
+        """Read a clip's streams that the model of `preprocessing` has, every sample prepared.
+
+        Raises:
+            DatasetError: A file is missing, damaged or senseless: the clip is to be skipped.
+        """
+        ...

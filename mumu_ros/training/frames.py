@@ -85,7 +85,7 @@ class FrameModule(L.LightningModule):
 
     def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
         """See `one_cycle`."""
-        return one_cycle(self, self.settings.optimization, self.trainer)
+        return one_cycle(self, self.settings, self.trainer)
 
     def _augment(self, frames: Tensor) -> Tensor:
         """Shift, zoom and mirror each frame by itself; change the colours of colour images."""

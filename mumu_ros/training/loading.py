@@ -1,12 +1,13 @@
-"""Windows of many subjects, made on all processors and kept for the next run."""
+"""Windows of many clips, made on all processors and kept for the next run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,53 +15,112 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
-from mumu_ros.training.datasets import load_subject
+from mumu_ros.training.clips import ClipInfo, DatasetError
+from mumu_ros.training.datasets import open_dataset
 from mumu_ros.training.settings import Data
-from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
+from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
-__all__ = ["load_windows"]
+__all__ = ["Loaded", "load_windows"]
 
 
-def load_windows(config: ModelConfig, data: Data, subjects: Iterable[int]) -> WindowSet:
-    """Load clips of subjects and cut them into labelled windows.
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """Windows of a dataset.
+
+    Attributes:
+        windows: Of all clips that could be read.
+        clips: What those clips are.
+        skipped: Id of each other clip, and what is wrong with it.
+    """
+
+    windows: WindowSet
+    clips: tuple[ClipInfo, ...]
+    skipped: Mapping[str, str]
+
+
+def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()) -> Loaded:
+    """Read the clips of subjects and cut them into labelled windows.
 
     Args:
         config: Of the model.
         data: The dataset and how to cut it; its own lists of subjects are not looked at.
-        subjects: Whom to load.
+        subjects: Whose clips to read; empty: everybody's.
+
+    Raises:
+        DatasetError: The dataset is not there, a subject is not in it, or none of its clips can be read.
+        ConfigError: An activity of the dataset is not in the model's taxonomy.
     """
+    dataset = open_dataset(data.dataset, data.root, subjects=sorted(subjects) or None, seconds=data.seconds)
+    there = {clip.subject for clip in dataset.clips}
+    if missing := sorted(set(subjects) - there):
+        raise DatasetError(f"{data.dataset} has no subjects {missing}; it has {sorted(there)}")
+    _check_activities(config, data.dataset, dataset.clips)
     folder = _cache_folder(config, data)
-    make = partial(_subject_windows, config, data, folder)
+    people = [tuple(clip for clip in dataset.clips if clip.subject == subject) for subject in sorted(there)]
     # Not forked: the parent's threads (torch, OpenCV) would not exist in the child but their locks would.
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        return WindowSet.concatenate(list(pool.map(make, subjects)))
+    with ProcessPoolExecutor(min(len(people), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+        parts = list(pool.map(partial(_person, config, data, folder), people))
+    windows = [part for part, _ in parts if part is not None]
+    skipped = {clip: reason for _, reasons in parts for clip, reason in reasons.items()}
+    if not any(map(len, windows)):
+        raise DatasetError(
+            f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()), 'too short')}"
+        )
+    clips = tuple(clip for clip in dataset.clips if clip.id not in skipped)
+    return Loaded(WindowSet.concatenate(windows), clips, skipped)
 
 
-def _subject_windows(config: ModelConfig, data: Data, folder: Path | None, subject: int) -> WindowSet:
+def _check_activities(config: ModelConfig, dataset: str, clips: Sequence[ClipInfo]) -> None:
+    unknown = sorted({clip.activity for clip in clips if clip.activity} - set(config.taxonomy.activities))
+    if unknown:
+        raise ConfigError(
+            f"taxonomy {config.taxonomy.name!r} lacks {', '.join(unknown)} of {dataset}; put them into a group of it"
+        )
+
+
+def _person(
+    config: ModelConfig, data: Data, folder: Path | None, clips: tuple[ClipInfo, ...]
+) -> tuple[WindowSet | None, dict[str, str]]:
     cv2.setNumThreads(1)
-    path = folder / f"{subject}.npz" if folder else None
+    subject = clips[0].subject
+    # Clips that were added, or named anew, are not in an older file.
+    listed = hashlib.sha256(repr(clips).encode()).hexdigest()[:8]
+    path = folder / f"{subject}_{listed}.npz" if folder else None
     if path and path.exists():
-        return WindowSet.load(path)
+        return WindowSet.load(path), {}
     generator = np.random.default_rng((subject, 0))
-    parts = []
-    for clip in load_subject(data.dataset, data.root, subject, data.seconds, Preprocessing(config)):
-        ends_ns = random_ends(clip, config.window_s, data.windows_per_s, generator)
+    dataset = open_dataset(data.dataset, data.root, subjects=[subject], seconds=data.seconds)
+    preprocessing = Preprocessing(config)
+    parts, skipped = [], {}
+    for info in clips:
+        try:
+            clip = dataset.read(info, preprocessing)
+        except DatasetError as error:
+            skipped[info.id] = str(error)
+            continue
+        cut_at_end = data.windows_per_s == 0
+        ends_ns = clip_end(clip) if cut_at_end else random_ends(clip, config.window_s, data.windows_per_s, generator)
         parts.append(cut_windows(clip, config, ends_ns, data.min_overlap))
+    if not parts:
+        return None, skipped
     windows = WindowSet.concatenate(parts)
-    if path:
+    # What was skipped is to be named again the next time.
+    if path and not skipped:
         windows.save(path)
-    return windows
+    return windows, skipped
 
 
 def _cache_folder(config: ModelConfig, data: Data) -> Path | None:
     """A folder whose name changes with everything that the windows depend on, but for the dataset's own code."""
     if not data.cache:
         return None
-    network, others = ("encoder", "mean", "std", "stride"), ("train_subjects", "calibration_subjects", "cache")
-    inputs = [{k: v for k, v in vars(m).items() if k not in network} for m in config.modalities]
-    cut = {k: v for k, v in vars(data).items() if k not in others}
+    inputs = [
+        {k: getattr(m, k) for k in ("name", "kind", "shape", "rate_hz", "max_gap_s", "range_m")}
+        for m in config.modalities
+    ]
+    cut = {k: getattr(data, k) for k in ("dataset", "root", "seconds", "windows_per_s", "min_overlap")}
     key = json.dumps([inputs, config.window_s, config.taxonomy.to_dict(), cut], sort_keys=True)
     folder = Path(data.cache).expanduser() / hashlib.sha256(key.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)

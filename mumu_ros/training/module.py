@@ -1,84 +1,98 @@
-"""MuMu under Lightning."""
+"""The network under Lightning."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.loss import MuMuLoss
-from mumu_ros.model.mumu import MuMu
-from mumu_ros.training.augmentation import Augmentation, augment
-from mumu_ros.training.settings import Optimization
+from mumu_ros.model.network import Network
+from mumu_ros.training.augmentation import Augmented, augment, crop_to_data
+from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["MuMuModule", "one_cycle", "training_batches"]
-
-Batch = tuple[dict[str, Tensor], dict[str, Tensor], Tensor]
+__all__ = ["NetworkModule", "WarmAverage", "one_cycle"]
 
 
-def training_batches(
-    windows: WindowSet, config: ModelConfig, augmentation: Augmentation, batch_size: int, seed: int
-) -> DataLoader[Batch]:
-    """Shuffled, augmented batches: inputs, masks and the index of the activity."""
-    generator = np.random.default_rng(seed)
+class NetworkModule(L.LightningModule):
+    """The network with its data, its loss and its optimiser.
 
-    def collate(rows: list[int]) -> Batch:
-        inputs, masks = augment(*windows.batch(rows), config, augmentation, generator)
-        return (
-            {name: torch.from_numpy(x) for name, x in inputs.items()},
-            {name: torch.from_numpy(mask) for name, mask in masks.items()},
-            torch.from_numpy(windows.activity[rows]),
-        )
-
-    return DataLoader(
-        range(len(windows)),  # type: ignore[arg-type]  # a range is a map-style dataset
-        batch_size,
-        shuffle=True,
-        drop_last=len(windows) > batch_size,
-        collate_fn=collate,
-        generator=torch.Generator().manual_seed(seed),
-    )
-
-
-class MuMuModule(L.LightningModule):
-    """The network with its loss and its optimiser.
+    Everything random in an epoch follows from the seed, the epoch and the process's rank, so that a training that was
+    killed and resumed gives the same weights as one that was not.
 
     Args:
-        model: The network.
-        optimization: How to train it.
+        model: The network; it is trained in place.
+        windows: What to train on.
+        settings: Of the training.
     """
 
-    def __init__(self, model: MuMu, optimization: Optimization) -> None:
+    def __init__(self, model: Network, windows: WindowSet, settings: Settings) -> None:
         super().__init__()
         self.model = model
-        self.optimization = optimization
-        self.loss = MuMuLoss(optimization.beta_aux, optimization.deep_supervision_weight, optimization.label_smoothing)
+        self.settings = settings
+        o = settings.optimization
+        # The others are models of a single task.
+        beta_aux = o.beta_aux if model.config.fusion in ("mumu", "trusted_mumu") else 0.0
+        self.loss = MuMuLoss(beta_aux, o.deep_supervision_weight, o.trust_weight, o.label_smoothing)
+        self._windows = windows
         groups = torch.from_numpy(model.config.taxonomy.group_indices)
         self.register_buffer("groups", groups, persistent=False)
 
     groups: Tensor
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # noqa: ARG002 - Lightning's signature
+    def train_dataloader(self) -> DataLoader[Augmented]:
+        """Shuffled, augmented batches of the current epoch."""
+        optimization = self.settings.optimization
+        seeds = (optimization.seed, self.current_epoch, self.global_rank)
+        generator = np.random.default_rng(seeds)
+        mine = len(self._windows) // (self._trainer.world_size if self._trainer else 1)
+
+        def collate(rows: list[int]) -> Augmented:
+            batch = augment(self._windows, rows, self.model.config, self.settings.augmentation, generator)
+            return crop_to_data(batch, self.model.config)
+
+        loader: DataLoader[Augmented] = DataLoader(
+            range(len(self._windows)),  # type: ignore[arg-type]  # a range is a map-style dataset
+            optimization.batch_size,
+            shuffle=True,
+            drop_last=mine > optimization.batch_size,
+            collate_fn=collate,
+            generator=torch.Generator().manual_seed(optimization.seed * 100_003 + self.current_epoch),
+        )
+        # Lightning begins to iterate twice in an epoch, which draws from the generator, but only once in the first and
+        # in the one that it resumes with.
+        if self.current_epoch > 0 and self.trainer.fit_loop.is_resuming:
+            iter(loader)
+        return loader
+
+    def on_train_epoch_start(self) -> None:
+        """Make dropout repeatable from here on."""
+        torch.manual_seed((self.settings.optimization.seed * 100_003 + self.current_epoch) * 1009 + self.global_rank)
+
+    def training_step(self, batch: Augmented, batch_idx: int) -> Tensor:  # noqa: ARG002 - Lightning's signature
         """One step's loss."""
-        inputs, masks, activity = batch
-        output = self.model(inputs, masks)
-        parts = self.loss(output, activity, self.groups[activity])
-        accuracy = (output.activity_logits.argmax(dim=-1) == activity).float().mean()
+        output = self.model(batch.inputs, batch.masks)
+        parts = self.loss(output, batch.activity, self.groups[batch.activity], batch.corrupted)
+        accuracy = (output.activity_logits.argmax(dim=-1) == batch.activity).float().mean()
         self.log_dict({"loss": parts.total, "accuracy": accuracy}, prog_bar=True)
+        self.log_dict({f"loss/{name}": getattr(parts, name) for name in ("target", "auxiliary", "unimodal", "trust")})
         total: Tensor = parts.total
         return total
 
     def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
         """See `one_cycle`."""
-        return one_cycle(self.model, self.optimization, self.trainer)
+        return one_cycle(self.model, self.settings, self.trainer)
 
 
-def one_cycle(model: nn.Module, optimization: Optimization, trainer: L.Trainer) -> dict[str, object]:
+def one_cycle(model: nn.Module, settings: Settings, trainer: L.Trainer) -> dict[str, object]:
     """AdamW over one cycle of the learning rate; no decay of biases and of normalisation, whose size means nothing."""
+    optimization = settings.optimization
     parameters = list(model.parameters())
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": optimization.weight_decay},
@@ -88,3 +102,26 @@ def one_cycle(model: nn.Module, optimization: Optimization, trainer: L.Trainer) 
     steps = int(trainer.estimated_stepping_batches)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=optimization.learning_rate, total_steps=steps)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class WarmAverage(WeightAveraging):
+    """Exponential moving average of the weights whose memory grows with the training.
+
+    With a fixed decay of 0.99 a training of 150 steps would end with a fifth of its random initial weights.
+
+    Args:
+        decay: Reached after about 10 / (1 − decay) steps.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(avg_fn=partial(_average, decay))
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Give the average also to a training that was killed after its last epoch: nothing of it is run again."""
+        self.on_train_end(trainer, pl_module)
+
+
+def _average(decay: float, mean: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+    step = float(count)
+    warm = min(decay, (1 + step) / (10 + step))
+    return mean.lerp(new, 1 - warm) if mean.is_floating_point() else new.clone()

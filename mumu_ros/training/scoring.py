@@ -2,109 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from mumu_ros.evaluation.metrics import confusion_matrix, expected_calibration_error, macro_f1, per_class, top1
 from mumu_ros.model.checkpoint import Calibration
-from mumu_ros.model.mumu import MuMu
+from mumu_ros.model.network import Network
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["activity_logits", "calibrate", "score"]
+__all__ = ["Predictions", "calibrate", "fit_temperature", "predict", "score", "softmax"]
 
 _BATCH = 64
 
 
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a network says about N windows.
+
+    Attributes:
+        activity_logits: float32 (N, K).
+        group_logits: float32 (N, G).
+        unimodal_logits: float32 (N, M, K); None without deep supervision.
+        sm_weights: float32 (N, M).
+        gm_weights: float32 (N, M).
+        features: float32 (N, M, D).
+    """
+
+    activity_logits: np.ndarray
+    group_logits: np.ndarray
+    unimodal_logits: np.ndarray | None
+    sm_weights: np.ndarray
+    gm_weights: np.ndarray
+    features: np.ndarray
+
+
 @torch.inference_mode()
-def activity_logits(
-    model: MuMu, windows: WindowSet, drop: Collection[str] = (), share: float = 1.0, seed: int = 0
-) -> np.ndarray:
-    """Logits of a network in evaluation mode, float32 (N, K).
+def predict(
+    model: Network,
+    windows: WindowSet,
+    condition: Condition = Condition(CLEAN),  # noqa: B008 - frozen
+    seed: int = 0,
+) -> Predictions:
+    """Run a network in evaluation mode.
 
     Args:
         model: The network.
         windows: N windows.
-        drop: Modalities to take away.
-        share: From this share of the windows, drawn at random; where nothing is left the logits are those of
-            knowing nothing.
-        seed: Of the draw.
+        condition: What to do to the windows before. Where nothing is left of one, the logits are those of knowing
+            nothing.
+        seed: Of the condition's draw.
     """
     device = next(model.parameters()).device
-    loses = np.random.default_rng(seed).random(len(windows)) < share
-    logits = []
+    fields = ("activity_logits", "group_logits", "unimodal_logits", "sm_weights", "gm_weights", "features")
+    collected: dict[str, list[np.ndarray]] = {field: [] for field in fields}
     for start in range(0, len(windows), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(windows)))
-        inputs, masks = windows.batch(rows)
-        for name in drop:
-            masks[name] &= ~loses[rows, None]
+        inputs, masks = condition.apply(model.config, windows, rows, windows.batch(rows), seed)
         output = model(
             {name: torch.from_numpy(x).to(device) for name, x in inputs.items()},
             {name: torch.from_numpy(mask).to(device) for name, mask in masks.items()},
         )
-        logits.append(output.activity_logits.float().cpu().numpy())
-    return np.concatenate(logits)
+        for field in fields:
+            if (value := getattr(output, field)) is not None:
+                collected[field].append(value.float().cpu().numpy())
+    return Predictions(**{field: np.concatenate(parts) if parts else None for field, parts in collected.items()})  # type: ignore[arg-type]
 
 
-def score(logits: np.ndarray, windows: WindowSet, activities: tuple[str, ...]) -> dict[str, Any]:
+def score(predictions: Predictions, windows: WindowSet, taxonomy: Taxonomy, temperature: float = 1.0) -> dict[str, Any]:
     """Compare decisions with the truth.
 
     Returns:
-        windows: how many; accuracy: over all; accuracy_inside: over those within one activity; macro_f1;
-            by_activity:
-        share of each activity's windows (within one activity) that were recognised; confusions: the most
-        frequent errors there, as [truth, decision, share of the truth's windows].
+        clips, windows: how many; top1, macro_f1, group_top1: over all windows; top1_inside: over those within one
+        activity; ece: expected calibration error; per_class: precision, recall, f1 and support by activity;
+        per_subject: top1 by subject; confusions: the most frequent errors, as [truth, decision, share of the
+        truth's windows].
     """
-    decided, inside = logits.argmax(axis=1), windows.inside
-    counts = np.zeros((len(activities), len(activities)), np.int64)
-    np.add.at(counts, (windows.activity[inside], decided[inside]), 1)
-    everything = np.zeros_like(counts)
-    np.add.at(everything, (windows.activity, decided), 1)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    errors = shares * (1 - np.eye(len(activities)))
-    worst = np.argsort(errors, axis=None)[::-1][:5]
-    confusions = [
-        (activities[i], activities[j], round(errors[i, j], 3))
-        for i, j in zip(*np.unravel_index(worst, errors.shape), strict=True)
-    ]
-    f1 = 2 * everything.diagonal() / np.maximum(everything.sum(axis=0) + everything.sum(axis=1), 1)
+    truth, decided = windows.activity, predictions.activity_logits.argmax(axis=1)
+    right, inside = decided == truth, windows.inside
     return {
+        "clips": len(np.unique(windows.clip)),
         "windows": len(windows),
-        "accuracy": float((decided == windows.activity).mean()),
-        "accuracy_inside": float((decided == windows.activity)[inside].mean()),
-        "macro_f1": float(f1[everything.sum(axis=1) > 0].mean()),
-        "by_activity": {a: float(s) for a, s in zip(activities, shares.diagonal(), strict=True)},
-        "confusions": [[a, b, float(s)] for a, b, s in confusions if s > 0],
+        "top1": top1(truth, decided),
+        "top1_inside": float(right[inside].mean()) if inside.any() else None,
+        "macro_f1": macro_f1(truth, decided, len(taxonomy.activities)),
+        "group_top1": top1(taxonomy.group_indices[truth], predictions.group_logits.argmax(axis=1)),
+        "ece": expected_calibration_error(softmax(predictions.activity_logits / temperature), truth),
+        "per_class": per_class(truth, decided, taxonomy.activities),
+        "per_subject": {str(s): float(right[windows.subject == s].mean()) for s in np.unique(windows.subject)},
+        "confusions": _confusions(truth, decided, taxonomy.activities),
     }
 
 
-def calibrate(model: MuMu, windows: WindowSet, *, rejected: float = 0.01) -> Calibration:
-    """Fit the temperature and the threshold below which a decision means "unknown".
+def _confusions(truth: np.ndarray, decided: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, str, float]]:
+    counts = confusion_matrix(truth, decided, len(names))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) * (1 - np.eye(len(names)))
+    worst = np.argsort(shares, axis=None, kind="stable")[::-1][:5]
+    pairs = zip(*np.unravel_index(worst, shares.shape), strict=True)
+    return [(names[i], names[j], round(float(shares[i, j]), 3)) for i, j in pairs if shares[i, j] > 0]
 
-    The temperature minimises the cross-entropy over windows of people that were not trained on, whole and
-    with each modality taken away in turn (Guo et al. 2017). The threshold then refuses the least certain of
-    the right decisions.
+
+def calibrate(model: Network, windows: WindowSet, *, rejected: float = 0.01) -> Calibration:
+    """Fit the temperature and a threshold that refuses the least certain of the right decisions.
+
+    The temperature is fitted over windows of people that were not trained on, whole and with each modality taken
+    away in turn.
 
     Args:
         model: In evaluation mode.
         windows: Of those people.
         rejected: Share of the right decisions to refuse.
     """
-    sets = [(), *((name,) for name in model.config.names if len(model.config.names) > 1)]
-    logits = np.concatenate([activity_logits(model, windows, drop) for drop in sets]).astype(np.float64)
+    sets = [condition for condition in standard_conditions(model.config.names) if condition.share == 1]
+    logits = np.concatenate([predict(model, windows, condition).activity_logits for condition in sets])
     truth = np.tile(windows.activity, len(sets))
-    # The loss is convex in 1/T: a fine grid over two orders of magnitude finds its minimum well enough.
-    temperatures = np.geomspace(0.2, 20, 101)
-    losses = [-_log_softmax(logits / t)[np.arange(len(truth)), truth].mean() for t in temperatures]
-    temperature = float(temperatures[int(np.argmin(losses))])
-    confidence = np.exp(_log_softmax(logits / temperature)).max(axis=1)
+    temperature = fit_temperature(logits, truth)
+    confidence = softmax(logits / temperature).max(axis=1)
     right = logits.argmax(axis=1) == truth
     threshold = float(np.quantile(confidence[right], rejected)) if right.any() else 0.0
     return Calibration(temperature, threshold)
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    result: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
+    """The temperature that minimises the cross-entropy (Guo et al. 2017).
+
+    Args:
+        logits: (N, K).
+        truth: (N,), indices of the true classes.
+    """
+    # The loss is convex in 1/T: a fine grid over two orders of magnitude finds its minimum well enough.
+    temperatures = np.geomspace(0.05, 20, 301)
+    rows = np.arange(len(truth))
+    losses = [-np.log(softmax(logits / t)[rows, truth].clip(1e-12)).mean() for t in temperatures]
+    return float(temperatures[int(np.argmin(losses))])
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities in float64, over the last axis."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    result: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
     return result

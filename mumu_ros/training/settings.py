@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.augmentation import Augmentation
+from mumu_ros.training.datasets import DATASETS
+from mumu_ros.training.protocols import PROTOCOLS
 
-__all__ = ["Data", "Optimization", "Settings", "parse_subjects", "read_settings"]
+__all__ = ["Data", "Machine", "Optimization", "Settings", "parse_subjects", "read_settings"]
 
 
 def parse_subjects(text: str) -> tuple[int, ...]:
@@ -43,18 +45,20 @@ class Data:
 
     Attributes:
         dataset: Name of the dataset.
-        train_subjects: Such as `0-59`.
-        calibration_subjects: Whom the confidence is calibrated on; never trained on, never tested on.
+        train_subjects: Such as `0-59`; empty: all that are there.
+        calibration_subjects: Whom the confidence is calibrated on; never trained on, never tested on. Empty: nobody.
+        protocol: How `mumu cross-validate` divides the clips; see `training/protocols.py`.
         root: The dataset's folder.
         seconds: Length of each subject's recording, where the dataset has any length to choose.
-        windows_per_s: Windows cut from each second.
+        windows_per_s: Windows cut from each second; 0: one for each clip, which ends where the clip ends.
         min_overlap: Share of a window that its activity must fill.
         cache: Folder for the windows; empty: keep them in memory only.
     """
 
     dataset: str
-    train_subjects: str
-    calibration_subjects: str
+    train_subjects: str = ""
+    calibration_subjects: str = ""
+    protocol: str = "leave_one_subject_out"
     root: str = ""
     seconds: float = 60.0
     windows_per_s: float = 1.0
@@ -62,12 +66,42 @@ class Data:
     cache: str = ""
 
     def __post_init__(self) -> None:
-        both = set(parse_subjects(self.train_subjects)) & set(parse_subjects(self.calibration_subjects))
+        if self.dataset not in DATASETS:
+            raise ConfigError(f"data.dataset is {self.dataset!r}; expected one of {', '.join(DATASETS)}")
+        if self.protocol not in PROTOCOLS:
+            raise ConfigError(f"data.protocol is {self.protocol!r}; expected one of {', '.join(PROTOCOLS)}")
+        train, calibration = self.subjects("train"), self.subjects("calibration")
+        both = set(train or calibration) & set(calibration)
         if both:
             raise ConfigError(f"subjects {sorted(both)} are in train_subjects and in calibration_subjects")
-        _at_least("data", 1e-3, {"seconds": self.seconds, "windows_per_s": self.windows_per_s})
+        _at_least("data", 0, {"windows_per_s": self.windows_per_s})
+        _at_least("data", 1e-3, {"seconds": self.seconds})
         if not 0 < self.min_overlap <= 1:
             raise ConfigError(f"data.min_overlap is {self.min_overlap!r}; expected more than 0, at most 1")
+
+    def subjects(self, use: Literal["train", "calibration"]) -> tuple[int, ...]:
+        """The subjects of one list; empty: all, or nobody."""
+        text = self.train_subjects if use == "train" else self.calibration_subjects
+        return parse_subjects(text) if str(text) else ()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What to train on: Lightning's words.
+
+    Attributes:
+        accelerator: `auto`, `cpu`, `gpu`.
+        devices: How many in each machine, or `auto`.
+        num_nodes: Machines.
+        strategy: `auto`, `ddp`, ….
+        precision: `32-true`, `bf16-mixed`, ….
+    """
+
+    accelerator: str = "auto"
+    devices: int | str = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
 
 
 @dataclass(frozen=True)
@@ -77,13 +111,14 @@ class Optimization:
     Attributes:
         epochs: Passes over the data; the last weights are taken, none are selected.
         frame_epochs: Passes over single images before that, by which image encoders learn to tell poses (ours).
-        batch_size: Windows a step.
+        batch_size: Windows a step, of each device.
         learning_rate: At the cycle's top.
         weight_decay: Of AdamW.
         beta_aux: β^aux of equation 13.
         deep_supervision_weight: See `MuMuLoss`.
+        trust_weight: See `MuMuLoss`.
         label_smoothing: See `MuMuLoss`.
-        ema_decay: Of the average, a step.
+        ema_decay: Of the average, a step; less in the first steps, so that the average forgets where it began.
         gradient_clip: Largest norm of the gradient.
         seed: Of everything random.
     """
@@ -94,6 +129,7 @@ class Optimization:
     weight_decay: float = 0.05
     beta_aux: float = 0.5
     deep_supervision_weight: float = 0.0
+    trust_weight: float = 0.0
     label_smoothing: float = 0.0
     ema_decay: float = 0.99
     gradient_clip: float = 1.0
@@ -119,6 +155,7 @@ class Settings:
     data: Data
     optimization: Optimization
     augmentation: Augmentation
+    machine: Machine
 
 
 def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
@@ -152,6 +189,7 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
         data=build(Data, sections.data, "data"),
         optimization=build(Optimization, sections.optimization, "optimization"),
         augmentation=build(Augmentation, sections.augmentation or {}, "augmentation"),
+        machine=build(Machine, sections.machine or {}, "machine"),
     )
 
 
@@ -161,6 +199,7 @@ class _Sections:
     data: dict[str, Any]
     optimization: dict[str, Any]
     augmentation: dict[str, Any] | None = None
+    machine: dict[str, Any] | None = None
 
 
 def _override(content: Any, override: str) -> None:

@@ -6,97 +6,96 @@ import dataclasses
 import json
 import platform
 import time
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.utilities import rank_zero_only
 
-from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
-from mumu_ros.model.mumu import MuMu
-from mumu_ros.training.frames import FrameModule
+from mumu_ros.training.files import naming
+from mumu_ros.training.fit import fit, forget
 from mumu_ros.training.loading import load_windows
-from mumu_ros.training.module import MuMuModule, training_batches
-from mumu_ros.training.scoring import activity_logits, calibrate, score
-from mumu_ros.training.settings import Settings, parse_subjects
+from mumu_ros.training.scoring import calibrate, predict, score
+from mumu_ros.training.settings import Settings
 
-__all__ = ["train"]
+__all__ = ["provenance", "train"]
 
 
 def train(
-    settings: Settings, out: str | Path, command: str = "", *, init: str | Path | None = None, progress: bool = True
+    settings: Settings,
+    out: str | Path,
+    command: str = "",
+    *,
+    init: str | Path | None = None,
+    calibration: Calibration | None = None,
+    progress: bool = True,
 ) -> dict[str, Any]:
     """Train, calibrate, and write a model folder with `metrics.json`.
 
     The number of epochs is fixed and the last averaged weights are taken. Nothing is selected, and nobody of
-    `calibration_subjects` is trained on.
+    `calibration_subjects` is trained on. A training that was killed goes on when it is started again.
 
     Args:
         settings: What to train, on what, how.
-        out: The model folder.
+        out: The model folder. Beside it lies `<out>.training`, with TensorBoard's logs and, until the training is
+            finished, what is needed to go on.
         command: What the user typed, for the provenance.
         init: A model of the same configuration to go on from; None: random weights.
+        calibration: To store, as a cross-validation found it; None: fit it on `calibration_subjects`, if any.
         progress: Show a progress bar.
 
     Returns:
-        The content of metrics.json.
+        The content of metrics.json; nothing in a process that only helped the one that writes.
 
     Raises:
-        ConfigError: `init` has another configuration.
+        ConfigError: `init` has another configuration, or `<out>.training` is of another training.
         CheckpointError: `init` is no usable model.
+        DatasetError: The data cannot be read.
+        OSError: `out` cannot be written; the path is named.
     """
-    data, optimization = settings.data, settings.optimization
     known = None if init is None else load_checkpoint(init)
     if known and known.config != settings.model:
         raise ConfigError(f"model {str(init)!r} is of another configuration; train with the one that it was made from")
     began = time.monotonic()
-    windows = load_windows(settings.model, data, parse_subjects(data.train_subjects))
-    held_out = load_windows(settings.model, data, parse_subjects(data.calibration_subjects))
-    loaded = time.monotonic()
-
-    L.seed_everything(optimization.seed, verbose=False)
-    model = known.model.train() if known else MuMu(settings.model)
-    batches = training_batches(
-        windows, settings.model, settings.augmentation, optimization.batch_size, optimization.seed
-    )
-    trainer = partial(
-        L.Trainer,
-        gradient_clip_val=optimization.gradient_clip,
-        accelerator="auto",
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=progress,
-    )
-    for modality in settings.model.modalities:
-        if modality.is_image and optimization.frame_epochs:
-            module = FrameModule(model.encoder(modality.name), windows, settings)
-            trainer(max_epochs=optimization.frame_epochs).fit(module)
-    trainer(max_epochs=optimization.epochs, callbacks=[EMAWeightAveraging(decay=optimization.ema_decay)]).fit(
-        MuMuModule(model, optimization), batches
-    )
-    model.cpu().eval()
-
-    names = settings.model.taxonomy.activities
-    metrics = {
-        "train_windows": len(windows),
-        "loading_s": round(loaded - began, 1),
-        "training_s": round(time.monotonic() - loaded, 1),
+    people = settings.data.subjects("calibration")
+    held_out = load_windows(settings.model, settings.data, people) if people else None
+    loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
+    rows = np.flatnonzero(~np.isin(loaded.windows.subject, people))
+    read = time.monotonic()
+    work = Path(out).with_name(Path(out).name + ".training")
+    model = fit(settings, loaded.windows.take(rows), work, init=known.model if known else None, progress=progress)
+    if rank_zero_only.rank:  # type: ignore[attr-defined]  # only the first of several processes writes
+        return {}
+    metrics: dict[str, Any] = {
+        "train_windows": len(rows),
+        "loading_s": round(read - began, 1),
+        "training_s": round(time.monotonic() - read, 1),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "calibration_subjects": score(activity_logits(model, held_out), held_out, names),
+        "skipped": dict(loaded.skipped),
     }
-    provenance = {
+    if held_out:
+        metrics["calibration_subjects"] = score(
+            predict(model, held_out.windows), held_out.windows, settings.model.taxonomy
+        )
+        calibration = calibration or calibrate(model, held_out.windows)
+    with naming(Path(out)):
+        save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command))
+        (Path(out) / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    forget(work)
+    return metrics
+
+
+def provenance(settings: Settings, command: str) -> Mapping[str, Any]:
+    """What a model was made from."""
+    return {
         "command": command,
-        "data": dataclasses.asdict(data),
-        "optimization": dataclasses.asdict(optimization),
+        "data": dataclasses.asdict(settings.data),
+        "optimization": dataclasses.asdict(settings.optimization),
         "augmentation": dataclasses.asdict(settings.augmentation),
+        "machine": dataclasses.asdict(settings.machine),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }
-    save_checkpoint(out, model, calibration=calibrate(model, held_out), provenance=provenance)
-    (Path(out) / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    return metrics

@@ -15,8 +15,9 @@ from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition.windows import window_assembler
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.clips import Clip, Segment
+from mumu_ros.training.files import replacing
 
-__all__ = ["WindowSet", "cut_windows", "random_ends"]
+__all__ = ["WindowSet", "clip_end", "cut_windows", "random_ends"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -33,6 +34,7 @@ class WindowSet:
         activity: int64 (N,), index of the activity that fills most of the window.
         subject: int64 (N,).
         inside: bool (N,): the window lies inside one activity.
+        clip: str (N,): id of the clip that it was cut from.
     """
 
     frames: Arrays
@@ -42,9 +44,14 @@ class WindowSet:
     activity: np.ndarray
     subject: np.ndarray
     inside: np.ndarray
+    clip: np.ndarray
 
     def __len__(self) -> int:
         return len(self.activity)
+
+    def __deepcopy__(self, memo: object) -> WindowSet:
+        # Nobody changes one: averaging the weights copies their module, which shall not copy the data.
+        return self
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[Arrays, Arrays]:
         """The windows of these rows, laid out as `Preprocessing.batch` does."""
@@ -70,6 +77,7 @@ class WindowSet:
             self.activity[rows],
             self.subject[rows],
             self.inside[rows],
+            self.clip[rows],
         )
 
     @classmethod
@@ -90,16 +98,16 @@ class WindowSet:
             np.concatenate([s.activity for s in sets]),
             np.concatenate([s.subject for s in sets]),
             np.concatenate([s.inside for s in sets]),
+            np.concatenate([s.clip for s in sets]),
         )
 
     def save(self, path: Path) -> None:
         """Write a .npz file that `load` reads back."""
-        arrays = {"activity": self.activity, "subject": self.subject, "inside": self.inside}
+        arrays = {key: getattr(self, key) for key in ("activity", "subject", "inside", "clip")}
         for part in ("frames", "indices", "vectors", "masks"):
             arrays |= {f"{part}/{name}": array for name, array in getattr(self, part).items()}
-        temporary = path.with_suffix(".part.npz")
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's own allow_pickle is meant there
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            np.savez(temporary, **arrays)
 
     @classmethod
     def load(cls, path: Path) -> WindowSet:
@@ -126,11 +134,16 @@ def random_ends(clip: Clip, window_s: float, per_second: float, generator: np.ra
     return start + ((np.arange(count) + generator.random(count)) * step).astype(np.int64)
 
 
+def clip_end(clip: Clip) -> np.ndarray:
+    """End stamp of the one window that ends with a clip's newest sample, int64 (1,)."""
+    return np.array([max(int(stream.stamps_ns[-1]) for stream in clip.streams.values())], np.int64)
+
+
 def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overlap: float) -> WindowSet:
     """Cut the windows that end at `ends_ns`, as the live recogniser would have seen them.
 
-    A window's label is the activity that fills most of it; windows in which none fills `min_overlap` are left
-    out.
+    A window's label is the activity that fills most of it, or of what the clip has of it; windows in which none fills
+    `min_overlap` are left out.
 
     Args:
         clip: Its samples are prepared.
@@ -167,7 +180,7 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
             inputs[name] = indices[None]
         rows.append((inputs, masks))
         labels.append((activity, overlap >= 1))
-    return _stack(config, clip.subject, frames, rows, labels)
+    return _stack(config, clip, frames, rows, labels)
 
 
 def _in_time(clip: Clip) -> Iterator[tuple[int, str, np.ndarray]]:
@@ -181,12 +194,13 @@ def _in_time(clip: Clip) -> Iterator[tuple[int, str, np.ndarray]]:
 def _label(segments: tuple[Segment, ...], start_ns: int, end_ns: int) -> tuple[str, float]:
     overlaps = [min(end_ns, s.end_ns) - max(start_ns, s.start_ns) for s in segments]
     best = int(np.argmax(overlaps))
-    return segments[best].activity, overlaps[best] / (end_ns - start_ns)
+    recorded = min(end_ns, segments[-1].end_ns) - max(start_ns, segments[0].start_ns)
+    return segments[best].activity, overlaps[best] / max(recorded, 1)
 
 
 def _stack(
     config: ModelConfig,
-    subject: int,
+    clip: Clip,
     frames: dict[str, list[np.ndarray]],
     rows: list[tuple[Arrays, Arrays]],
     labels: list[tuple[str, bool]],
@@ -207,6 +221,7 @@ def _stack(
         vectors={m.name: column(0, m.name, m.shape, np.float32) for m in vectors},
         masks={m.name: column(1, m.name, (), np.bool_) for m in vectors},
         activity=np.array([config.taxonomy.activity_index(a) for a, _ in labels], np.int64),
-        subject=np.full(len(labels), subject, np.int64),
+        subject=np.full(len(labels), clip.subject, np.int64),
         inside=np.array([inside for _, inside in labels], np.bool_),
+        clip=np.full(len(labels), clip.id),
     )

@@ -1,18 +1,26 @@
-"""A model small enough for tests, with one modality of each kind."""
+"""Models small enough for tests, with one modality of each kind."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mumu_ros.model.config import Modality, ModelConfig
-from mumu_ros.model.mumu import MuMu
+from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]
+M = TypeVar("M", bound=nn.Module)
+HEADS = [
+    ("mumu", "concat"),
+    ("trusted_mumu", "concat"),
+    *[(fusion, merge) for fusion in ("non_attention", "keyless", "hamlet") for merge in ("concat", "sum")],
+]
 
 torch.set_num_threads(1)
 
@@ -34,9 +42,45 @@ def config(taxonomy: Taxonomy) -> ModelConfig:
 
 
 @pytest.fixture
-def model(config: ModelConfig) -> MuMu:
+def rich_config(config: ModelConfig) -> ModelConfig:
+    """The same modalities with encoders that can do all that encoders can."""
+    changes = {
+        "rgb": {"centered": True},
+        "depth": {"encoder": "relief_cnn"},
+        "skeleton": {"encoder": "cooccurrence1d", "centered": True, "body": (0, 1, 2, 3)},
+    }
+    modalities = tuple(dataclasses.replace(m, **changes.get(m.name, {})) for m in config.modalities)
+    return dataclasses.replace(config, modalities=modalities, dropout=0.2, bidirectional=True, layer_norm=True)
+
+
+@pytest.fixture
+def trained() -> Callable[[M], M]:
+    """trained(module): in evaluation mode, with batch statistics as training leaves them: nothing maps 0 to 0."""
+
+    def train(module: M) -> M:
+        for part in module.modules():
+            if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+                nn.init.uniform_(part.bias, 0.1, 0.5)
+                nn.init.uniform_(part.running_mean, -0.5, -0.1)
+                nn.init.uniform_(part.running_var, 0.5, 2)
+        return module.eval()
+
+    return train
+
+
+@pytest.fixture
+def model(config: ModelConfig, trained: Callable[[Network], Network]) -> Network:
+    """The paper's network."""
     torch.manual_seed(7)
-    return MuMu(config).eval()
+    return trained(Network(config))
+
+
+@pytest.fixture(params=HEADS, ids="-".join)
+def network(request: pytest.FixtureRequest, rich_config: ModelConfig, trained: Callable[[Network], Network]) -> Network:
+    """Every head in turn, on the rich encoders."""
+    torch.manual_seed(7)
+    fusion, merge = request.param
+    return trained(Network(dataclasses.replace(rich_config, fusion=fusion, merge=merge)))
 
 
 @pytest.fixture

@@ -20,19 +20,19 @@ from mumu_ros.model.checkpoint import (
     select_device,
 )
 from mumu_ros.model.config import ConfigError
-from mumu_ros.model.mumu import MuMu
+from mumu_ros.model.network import Network
 
 PROVENANCE = {"command": "mumu train", "data": {"subjects": [1, 2]}, "seed": 3}
 
 
 @pytest.fixture
-def folder(model: MuMu, tmp_path: Path) -> Path:
+def folder(model: Network, tmp_path: Path) -> Path:
     path = tmp_path / "models" / "tiny"
     save_checkpoint(path, model, calibration=Calibration(1.5, 0.3), provenance=PROVENANCE)
     return path
 
 
-def test_round_trip(model: MuMu, folder: Path, make_batch: Callable[..., Any]) -> None:
+def test_round_trip(model: Network, folder: Path, make_batch: Callable[..., Any]) -> None:
     checkpoint = load_checkpoint(folder)
     assert checkpoint.config == model.config == read_config(folder)
     assert checkpoint.calibration == Calibration(1.5, 0.3)
@@ -44,7 +44,7 @@ def test_round_trip(model: MuMu, folder: Path, make_batch: Callable[..., Any]) -
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
 
 
-def test_identity_is_of_the_weights(model: MuMu, folder: Path, tmp_path: Path) -> None:
+def test_identity_is_of_the_weights(model: Network, folder: Path, tmp_path: Path) -> None:
     identity = load_checkpoint(folder).id
     name, _, digest = identity.partition("@")
     assert name == "tiny"
@@ -52,26 +52,26 @@ def test_identity_is_of_the_weights(model: MuMu, folder: Path, tmp_path: Path) -
     save_checkpoint(tmp_path / "copy", model)
     assert load_checkpoint(tmp_path / "copy").id == identity
     with torch.no_grad():
-        model.W_f.weight[0, 0] += 1
+        model.head.W_f.weight[0, 0] += 1
     save_checkpoint(folder, model)
     assert load_checkpoint(folder).id != identity
 
 
-def test_saving_again_replaces_the_whole_folder(model: MuMu, folder: Path) -> None:
+def test_saving_again_replaces_the_whole_folder(model: Network, folder: Path) -> None:
     (folder / "metrics.json").write_text("{}")
     save_checkpoint(folder, model)
     assert load_checkpoint(folder).calibration == Calibration()
     assert not (folder / "metrics.json").exists()
 
 
-def test_failing_to_write_leaves_the_old_model(model: MuMu, folder: Path) -> None:
+def test_failing_to_write_leaves_the_old_model(model: Network, folder: Path) -> None:
     with pytest.raises(TypeError):
         save_checkpoint(folder, model, provenance={"data": object()})
     assert load_checkpoint(folder).provenance == PROVENANCE
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
 
 
-def test_what_is_no_model_is_not_overwritten(model: MuMu, tmp_path: Path) -> None:
+def test_what_is_no_model_is_not_overwritten(model: Network, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("…")
     with pytest.raises(CheckpointError, match="thesis' exists and is no model folder"):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mumu_ros.model.checkpoint import load_checkpoint
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 
@@ -55,8 +56,24 @@ def test_unknown_activity_and_unreadable_files_are_named(taxonomy: Taxonomy, tmp
         Taxonomy.read(tmp_path / "bad.yaml")
 
 
-def test_config_survives_json(config: ModelConfig) -> None:
-    assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+def test_config_survives_json(config: ModelConfig, rich_config: ModelConfig) -> None:
+    for model in (config, dataclasses.replace(rich_config, fusion="hamlet", merge="sum")):
+        assert ModelConfig.from_dict(json.loads(json.dumps(model.to_dict()))) == model
+
+
+def test_a_config_from_before_a_field_existed_still_loads(config: ModelConfig) -> None:
+    """As the paper's network, which was all there was."""
+    old = config.to_dict()
+    for field in ("fusion", "merge", "bidirectional", "layer_norm"):
+        del old[field]
+    for modality in old["modalities"]:
+        del modality["centered"], modality["body"]
+    assert ModelConfig.from_dict(old) == config
+    assert config.fusion == "mumu"
+
+
+def test_the_shipped_model_loads() -> None:
+    assert load_checkpoint(Path(__file__).parents[2] / "models" / "sim").config.name == "sim"
 
 
 @pytest.mark.parametrize(
@@ -76,11 +93,41 @@ def test_config_survives_json(config: ModelConfig) -> None:
         ("mean", (1.0, 2.0), r"mean is \(1\.0, 2\.0\); expected 1 or 3 numbers"),
         ("std", (1.0, 0.0, 1.0), r"std is 0\.0; expected a number > 0"),
         ("range_m", (2.0, 1.0), r"farthest is 1\.0; expected a number > 2"),
+        ("centered", 1, "centered is 1; expected true or false"),
+        ("encoder", "relief_cnn", "encoder is 'relief_cnn'; rgb is encoded by small_cnn or resnet50"),
+        ("body", (0, 1, 2, 3), r"body is \(0, 1, 2, 3\); only joints in three dimensions have one"),
     ],
 )
 def test_impossible_modalities(field: str, value: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Modality(**{**vars(Modality("rgb", "rgb", (64, 64, 3), 10, "small_cnn")), field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("body", (0, 1, 2), r"body is \(0, 1, 2\); expected four different joints from 0 to 19"),
+        ("body", (0, 1, 2, 20), r"body is \(0, 1, 2, 20\)"),
+        ("body", (0, 1, -1, 3), r"body is \(0, 1, -1, 3\)"),
+        ("body", (0, 1, 2, 2), r"body is \(0, 1, 2, 2\)"),
+        ("body", (0, True, 2, 3), r"body is \(0, True, 2, 3\)"),
+        ("body", (0, 1, 2.0, 3), r"body is \(0, 1, 2\.0, 3\)"),
+        ("body", 7, "body is 7; expected four joints, or none"),
+        ("body", None, "body is None"),
+        ("shape", (20, 2), r"body is \(0, 1, 2, 3\); only joints in three dimensions have one"),
+        ("encoder", "cooccurrence", r"body is \(0, 1, 2, 3\); that is for encoder cooccurrence1d, not cooccurrence"),
+        ("encoder", "small_cnn", "encoder is 'small_cnn'; vector is encoded by cooccurrence or cooccurrence1d"),
+    ],
+)
+def test_impossible_bodies(field: str, value: Any, message: str) -> None:
+    skeleton = Modality("skeleton", "vector", (20, 3), 15, "cooccurrence1d", body=(0, 1, 2, 3))
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(skeleton, **{field: value})
+
+
+def test_isolated_segments_are_not_centered() -> None:
+    with pytest.raises(ConfigError, match="centered is True; that is for encoder cooccurrence1d, not cooccurrence"):
+        Modality("imu", "vector", (2, 3), 30, "cooccurrence", centered=True)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +139,26 @@ def test_impossible_modalities(field: str, value: Any, message: str) -> None:
         ("feature_size", 0, "feature_size is 0"),
         ("dropout", 1.0, r"dropout is 1\.0"),
         ("deep_supervision", 1, "deep_supervision is 1"),
+        ("bidirectional", "yes", "bidirectional is 'yes'; expected true or false"),
+        ("layer_norm", 0, "layer_norm is 0; expected true or false"),
+        ("fusion", "mulan", "fusion is 'mulan'; expected one of mumu, trusted_mumu, non_attention, keyless, hamlet"),
+        ("merge", ["sum"], r"merge is \['sum'\]; expected one of concat, sum"),
     ],
 )
 def test_impossible_models(config: ModelConfig, field: str, value: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         dataclasses.replace(config, **{field: value})
+
+
+def test_trusted_mumu_needs_deep_supervision(config: ModelConfig) -> None:
+    with pytest.raises(ConfigError, match=r"fusion trusted_mumu .*set deep_supervision: true"):
+        dataclasses.replace(config, fusion="trusted_mumu", deep_supervision=False)
+
+
+def test_a_bidirectional_lstm_halves_the_feature(config: ModelConfig) -> None:
+    assert dataclasses.replace(config, feature_size=15).feature_size == 15
+    with pytest.raises(ConfigError, match=r"feature_size is 15; .*expected an even one"):
+        dataclasses.replace(config, feature_size=15, bidirectional=True)
 
 
 def test_modality_names_are_unique(config: ModelConfig) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 from mumu_ros.model.fusion import GMFusion, SMFusion
 from mumu_ros.model.loss import MuMuLoss
-from mumu_ros.model.mumu import MuMu, MuMuOutput
+from mumu_ros.model.network import Network, NetworkOutput
 
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-12}
 
@@ -130,32 +130,32 @@ def test_garbage_in_an_absent_modality_changes_no_bit_of_either_fusion(case: Cas
 
 
 @pytest.fixture
-def decision(model: MuMu) -> tuple[MuMu, MuMuOutput, np.ndarray]:
+def decision(model: Network) -> tuple[Network, NetworkOutput, np.ndarray]:
     """A decision in float64, and X^aux computed by the oracle, with the third modality absent."""
     model = double(model, 3)
     names = model.config.names
     features = {n: torch.randn(2, 16, dtype=torch.float64) for n in names if n != "imu"}
     output = model.decide(features, {n: torch.ones(2, dtype=torch.bool) for n in features})
     there = np.stack([x.numpy() for x in features.values()], axis=1)
-    w_aux = model.sm_fusion.W_aux.weight.detach().numpy().reshape(-1)
+    w_aux = model.head.sm_fusion.W_aux.weight.detach().numpy().reshape(-1)
     return model, output, np.stack([sm_fusion(row, w_aux)[0] for row in there])
 
 
-def test_equation_4_group_head(decision: tuple[MuMu, MuMuOutput, np.ndarray]) -> None:
+def test_equation_4_group_head(decision: tuple[Network, NetworkOutput, np.ndarray]) -> None:
     model, output, x_aux = decision
-    expected = [head(x, model.group_head) for x in x_aux]
+    expected = [head(x, model.head.group_head) for x in x_aux]
     np.testing.assert_allclose(output.group_logits.detach().numpy(), expected, **TOLERANCE)
 
 
 def test_equations_9_and_10_concatenate_project_and_classify(
-    decision: tuple[MuMu, MuMuOutput, np.ndarray],
+    decision: tuple[Network, NetworkOutput, np.ndarray],
 ) -> None:
     model, output, x_aux = decision
     for row, auxiliary in enumerate(x_aux):
         features = output.features[row][output.present[row]].detach().numpy()
-        x_c, _ = gm_fusion(features, auxiliary, gm_weights(model.gm_fusion))
-        x_f = array(model.W_f) @ np.concatenate([x_c, auxiliary])
-        expected = head(x_f, model.activity_head)
+        x_c, _ = gm_fusion(features, auxiliary, gm_weights(model.head.gm_fusion))
+        x_f = array(model.head.W_f) @ np.concatenate([x_c, auxiliary])
+        expected = head(x_f, model.head.activity_head)
         np.testing.assert_allclose(output.activity_logits[row].detach().numpy(), expected, **TOLERANCE)
 
 
@@ -172,7 +172,7 @@ def test_equations_11_to_13_loss(batch: int, beta: float, seed: int) -> None:
     group = torch.randint(3, (batch,), generator=generator)
     activity = torch.randint(7, (batch,), generator=generator)
     nothing = torch.zeros(batch, 0)
-    output = MuMuOutput(groups, activities, nothing, nothing, nothing, nothing.bool(), None)
+    output = NetworkOutput(groups, activities, nothing, nothing, nothing, nothing.bool(), None)
 
     parts = MuMuLoss(beta)(output, activity, group)
 
@@ -186,7 +186,7 @@ def test_equations_11_to_13_loss(batch: int, beta: float, seed: int) -> None:
 
 
 def test_deep_supervision_counts_present_modalities_only(
-    decision: tuple[MuMu, MuMuOutput, np.ndarray],
+    decision: tuple[Network, NetworkOutput, np.ndarray],
 ) -> None:
     _, output, _ = decision
     activity = torch.tensor([0, 4])
@@ -199,8 +199,75 @@ def test_deep_supervision_counts_present_modalities_only(
     assert parts.total.item() == pytest.approx((parts.target + parts.auxiliary + 0.5 * parts.unimodal).item())
 
 
-def test_deep_supervision_without_its_classifiers_is_an_error(model: MuMu) -> None:
-    plain = MuMu(dataclasses.replace(model.config, deep_supervision=False))
+@st.composite
+def told(draw: st.DrawFn) -> tuple[NetworkOutput, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """An output of three modalities, any of them absent; the true activity and group; which are corrupted."""
+    batch, seed = draw(st.integers(2, 4)), draw(st.integers(0, 1000))
+    generator = torch.Generator().manual_seed(seed)
+
+    def random(*shape: int) -> torch.Tensor:
+        return 3 * torch.randn(batch, *shape, generator=generator, dtype=torch.float64)
+
+    bits = st.lists(st.booleans(), min_size=3 * batch, max_size=3 * batch)
+    present, corrupted = (torch.tensor(draw(bits)).reshape(batch, 3) for _ in range(2))
+    nothing = torch.zeros(batch, 0)
+    output = NetworkOutput(random(2), random(5), nothing, nothing, nothing, present, random(3, 5), random(3))
+    return output, torch.randint(5, (batch,), generator=generator), torch.zeros(batch).long(), corrupted
+
+
+@given(told())
+@settings(max_examples=40, deadline=None)
+def test_corrupted_modalities_teach_their_classifiers_nothing(
+    case: tuple[NetworkOutput, torch.Tensor, torch.Tensor, torch.Tensor],
+) -> None:
+    output, activity, group, corrupted = case
+    parts = MuMuLoss(1.0, deep_supervision_weight=0.5)(output, activity, group, corrupted)
+    assert output.unimodal_logits is not None
+    good = (output.present & ~corrupted).numpy()
+    truth = np.repeat(activity.numpy(), good.sum(axis=1))
+    expected = cross_entropy(output.unimodal_logits.numpy()[good], truth) if good.any() else 0
+    assert parts.unimodal.item() == pytest.approx(expected)
+    assert parts.trust.item() == 0
+    assert parts.total.item() == pytest.approx((parts.target + parts.auxiliary + 0.5 * parts.unimodal).item())
+
+
+@given(told())
+@settings(max_examples=40, deadline=None)
+def test_trust_is_learned_from_right_and_wrong_modalities_alike(
+    case: tuple[NetworkOutput, torch.Tensor, torch.Tensor, torch.Tensor],
+) -> None:
+    """However few of the present ones are corrupted."""
+    output, activity, group, corrupted = case
+    parts = MuMuLoss(1.0, trust_weight=0.25)(output, activity, group, corrupted)
+    assert output.trust_logits is not None
+    there, wrong = output.present.numpy(), corrupted.numpy()
+    trust = 1 / (1 + np.exp(-output.trust_logits.numpy()))
+    sides = [-np.log(trust[there & ~wrong]), -np.log(1 - trust[there & wrong])]
+    expected = np.mean([side.mean() for side in sides if len(side)]) if there.any() else 0
+    assert parts.trust.item() == pytest.approx(expected)
+    assert parts.unimodal.item() == 0
+    assert parts.total.item() == pytest.approx((parts.target + parts.auxiliary + 0.25 * parts.trust).item())
+
+
+def test_all_modalities_are_right_unless_said_otherwise(
+    decision: tuple[Network, NetworkOutput, np.ndarray],
+) -> None:
+    _, output, _ = decision
+    output = dataclasses.replace(output, trust_logits=torch.randn(output.present.shape, dtype=torch.float64))
+    loss, truth = MuMuLoss(1.0, 0.5, 0.5), (torch.tensor([0, 4]), torch.tensor([0, 1]))
+    none = loss(output, *truth, torch.zeros_like(output.present))
+    assert all(torch.equal(a, b) for a, b in zip(vars(none).values(), vars(loss(output, *truth)).values(), strict=True))
+
+
+def test_a_head_without_trust_has_no_trust_to_learn(decision: tuple[Network, NetworkOutput, np.ndarray]) -> None:
+    _, output, _ = decision
+    assert output.trust_logits is None
+    parts = MuMuLoss(1.0, trust_weight=1.0)(output, torch.tensor([0, 4]), torch.tensor([0, 1]))
+    assert parts.trust.item() == 0
+
+
+def test_deep_supervision_without_its_classifiers_is_an_error(model: Network) -> None:
+    plain = Network(dataclasses.replace(model.config, deep_supervision=False))
     output = plain.decide({"rgb": torch.zeros(1, 16)}, {"rgb": torch.ones(1, dtype=torch.bool)})
     with pytest.raises(ValueError, match=r"weight is 0\.3 .*deep_supervision"):
         MuMuLoss(1.0, deep_supervision_weight=0.3)(output, torch.tensor([0]), torch.tensor([0]))

@@ -18,7 +18,7 @@ from mumu_ros.conversions import time_to_ns
 from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment
 from mumu_ros.model.checkpoint import save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
-from mumu_ros.model.mumu import MuMu
+from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.inference import Inference
@@ -42,7 +42,7 @@ def model(tmp_path: Path) -> Path:
     taxonomy = Taxonomy.read(share_path("config", "taxonomies", "utd_mhad.yaml"))
     torch.manual_seed(0)
     path = tmp_path / "model"
-    save_checkpoint(path, MuMu(ModelConfig("utd", modalities, taxonomy, window_s=1.0, feature_size=16)).eval())
+    save_checkpoint(path, Network(ModelConfig("utd", modalities, taxonomy, window_s=1.0, feature_size=16)).eval())
     return path
 
 

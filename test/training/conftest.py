@@ -1,15 +1,19 @@
-"""A small model and clips of made-up people."""
+"""A small model, clips of made-up people, and a small data set in the folder format."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.clips import Clip, Segment, Stream
+from mumu_ros.training.settings import Data, Machine, Optimization, Settings
+from mumu_ros.training.windows import WindowSet
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
@@ -43,6 +47,105 @@ def make_clip() -> Callable[..., Clip]:
             "imu_wrist": stream(50, lambda: generator.normal(size=(2, 3)).astype(np.float32)),
         }
         segments = (Segment(START, START + 3 * S, "stand"), Segment(START + 3 * S, START + 6 * S, "walk"))
-        return Clip(streams, segments, subject)
+        return Clip(streams, segments, subject, f"c{seed}")
 
     return make
+
+
+@pytest.fixture
+def vector_settings() -> Settings:
+    """Three epochs for a tiny model of two vector streams, on the CPU; everything random is switched on."""
+    modalities = tuple(
+        Modality(name, "vector", (2, 3), 20, "cooccurrence1d", stride=4) for name in ("imu_wrist", "imu_belt")
+    )
+    taxonomy = Taxonomy("t", {"gesture": ("wave", "point"), "gait": ("walk",)})
+    return Settings(
+        ModelConfig("t", modalities, taxonomy, 1.0, feature_size=8, dropout=0.2, deep_supervision=True),
+        Data("folder"),
+        Optimization(epochs=3, batch_size=4, deep_supervision_weight=0.3, ema_decay=0.9),
+        Augmentation(modality_dropout=0.4, corruption=0.3, crop=0.2, rotation_deg=10, scale=0.1),
+        Machine("cpu"),
+    )
+
+
+@pytest.fixture
+def vector_windows(vector_settings: Settings) -> WindowSet:
+    """Twelve windows of three subjects for `vector_settings`; each activity has its own mean."""
+    generator = np.random.default_rng(0)
+    activity = np.arange(12) % 3
+    shape = (12, 20, 2, 3)
+    vectors = {
+        name: (generator.normal(size=shape) + activity.reshape(-1, 1, 1, 1)).astype(np.float32)
+        for name in vector_settings.model.names
+    }
+    masks = {name: np.ones(shape[:2], np.bool_) for name in vectors}
+    clips = np.array([f"c{i}" for i in range(12)])
+    return WindowSet({}, {}, vectors, masks, activity, np.arange(12) // 4, np.ones(12, np.bool_), clips)
+
+
+TAXONOMY = """
+name: two
+groups:
+  gesture: [wave]
+  gait: [walk]
+"""
+
+CONFIGURATION = """
+model:
+  name: two
+  taxonomy: two.yaml
+  window_s: 1.0
+  feature_size: 8
+  deep_supervision: true
+  modalities:
+    - {name: imu_wrist, kind: vector, shape: [2, 3], rate_hz: 20, encoder: cooccurrence1d, stride: 4}
+    - {name: imu_belt, kind: vector, shape: [2, 3], rate_hz: 20, encoder: cooccurrence1d, stride: 4}
+data: {dataset: folder, root: ROOT, windows_per_s: 0}
+optimization: {epochs: 1, batch_size: 4, deep_supervision_weight: 0.3}
+augmentation: {modality_dropout: 0.3}
+machine: {accelerator: cpu}
+"""
+
+
+@pytest.fixture
+def write_folder() -> Callable[[Path], Path]:
+    """write_folder(path): a data set of subjects 1 to 3, who wave and walk twice each; returns a configuration."""
+
+    def write(path: Path) -> Path:
+        generator = np.random.default_rng(0)
+        lines = ["id,subject,activity"]
+        for subject in (1, 2, 3):
+            for number, activity in enumerate(("wave", "walk", "wave", "walk")):
+                clip = f"{activity}_s{subject}_{number}"
+                lines.append(f"{clip},{subject},{activity}")
+                (path / clip).mkdir(parents=True)
+                for name in ("imu_wrist", "imu_belt"):
+                    values = generator.normal(size=(24, 6)) + 3 * (activity == "walk")
+                    rows = (f"{i / 20}," + ",".join(f"{v:.4f}" for v in row) for i, row in enumerate(values))
+                    text = "\n".join(("stamp_s,ax,ay,az,wx,wy,wz", *rows))
+                    (path / clip / f"{name}.csv").write_text(text)
+        (path / "clips.csv").write_text("\n".join(lines))
+        (path / "two.yaml").write_text(TAXONOMY)
+        (path / "two_train.yaml").write_text(CONFIGURATION.replace("ROOT", str(path)))
+        return path / "two_train.yaml"
+
+    return write
+
+
+class Serial:
+    """Stands in for a pool of processes where a test is not about them: each takes seconds to start."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def __enter__(self) -> Serial:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    map = staticmethod(map)
+
+
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips are read in this process."""
+    monkeypatch.setattr("mumu_ros.training.loading.ProcessPoolExecutor", Serial)

@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.model.mumu import MuMu
+from mumu_ros.model.network import Network
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.clips import Clip
+from mumu_ros.training.fit import fit
 from mumu_ros.training.frames import FrameModule, labelled_frames
-from mumu_ros.training.settings import Data, Optimization, Settings
+from mumu_ros.training.module import NetworkModule
+from mumu_ros.training.settings import Data, Machine, Optimization, Settings
 from mumu_ros.training.windows import WindowSet, cut_windows
 
 S = 1_000_000_000
@@ -38,6 +40,7 @@ def settings(config: ModelConfig, **augmentation: object) -> Settings:
         Data("simulator", "0", "1"),
         Optimization(epochs=1, frame_epochs=1, batch_size=4),
         Augmentation(**augmentation),  # type: ignore[arg-type]
+        Machine("cpu"),
     )
 
 
@@ -58,13 +61,13 @@ def test_a_frame_has_the_activity_it_was_taken_in(
 
 @pytest.mark.parametrize("name", ["rgb", "depth"])
 def test_without_augmentation_frames_stay_as_they_are(config: ModelConfig, windows: WindowSet, name: str) -> None:
-    module = FrameModule(MuMu(config).encoder(name), windows, settings(config))
+    module = FrameModule(Network(config).encoder(name), windows, settings(config))
     frames, _ = next(iter(module.train_dataloader()))
     torch.testing.assert_close(module._augment(frames), frames, rtol=0, atol=1e-3)
 
 
 def test_mirroring_is_left_for_right(config: ModelConfig, windows: WindowSet) -> None:
-    module = FrameModule(MuMu(config).encoder("depth"), windows, settings(config, flip=True))
+    module = FrameModule(Network(config).encoder("depth"), windows, settings(config, flip=True))
     frames, _ = next(iter(module.train_dataloader()))
     torch.manual_seed(0)
     for before, after in zip(frames, module._augment(frames), strict=True):
@@ -72,10 +75,20 @@ def test_mirroring_is_left_for_right(config: ModelConfig, windows: WindowSet) ->
 
 
 def test_a_step_teaches_the_encoder(config: ModelConfig, windows: WindowSet) -> None:
-    model = MuMu(config)
+    model = Network(config)
     module = FrameModule(model.encoder("rgb"), windows, settings(config, shift=0.1, zoom=0.1, color=0.1, flip=True))
     module.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
     loss = module.training_step(next(iter(module.train_dataloader())), 0)
     loss.backward()
     gradients = [p.grad for p in model.encoder("rgb").spatial.parameters()]
     assert all(g is not None and g.abs().sum() > 0 for g in gradients)
+
+
+def test_frames_are_learned_before_windows(
+    config: ModelConfig, windows: WindowSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    for module in (FrameModule, NetworkModule):
+        monkeypatch.setattr(module, "on_train_start", lambda self: order.append(type(self).__name__))
+    fit(settings(config), windows, None, progress=False)
+    assert order == ["FrameModule", "FrameModule", "NetworkModule"], "rgb, depth, then all together"

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from mumu_ros.model.config import ConfigError
+from mumu_ros.model.network import Network
 from mumu_ros.share import share_path
 from mumu_ros.training.cli import parse_drop
-from mumu_ros.training.settings import parse_subjects, read_settings
+from mumu_ros.training.settings import Machine, parse_subjects, read_settings
 
 SIM = share_path("config", "training", "sim.yaml")
+UTD = share_path("config", "training", "utd_mhad_sp.yaml")
 
 
 def test_the_shipped_configuration_leaves_the_demo_its_people() -> None:
@@ -43,6 +45,13 @@ def test_overrides_reach_every_depth() -> None:
         ("data.train_subjects=0-3,900", r"subjects \[900\] are in train_subjects and in calibration_subjects"),
         ("data.train_subjects=all", "subjects are 'all'; expected numbers and ranges"),
         ("data.min_overlap=0", "min_overlap is 0"),
+        ("data.dataset=imagenet", "data.dataset is 'imagenet'; expected one of simulator, utd_mhad, mmact, folder"),
+        ("data.protocol=random", "data.protocol is 'random'; expected one of leave_one_subject_out"),
+        ("data.windows_per_s=-1", "data.windows_per_s is -1; expected a number ≥ 0"),
+        ("optimization.batch_size=0", "batch_size is 0; expected a number ≥ 1"),
+        ("optimization.label_smoothing=1", "label_smoothing is 1; expected less than 1"),
+        ("augmentation.crop=1", "crop is 1; expected 0 to below 1"),
+        ("machine={gpus: 2}", "machine: no key 'gpus'"),
         ("model.taxonomy=gone.yaml", r"gone\.yaml"),
         ("epochs", "override 'epochs'; expected key=value"),
         ("model.modalities.9.rate_hz=1", "has no 'model.modalities.9.rate_hz'"),
@@ -53,6 +62,21 @@ def test_overrides_reach_every_depth() -> None:
 def test_mistakes_are_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_settings(SIM, [override])
+
+
+def test_sections_that_may_be_left_out_have_defaults() -> None:
+    settings = read_settings(UTD)
+    assert settings.machine == Machine()
+    assert settings.data.protocol == "leave_one_subject_out"
+    assert settings.data.subjects("train") == settings.data.subjects("calibration") == ()
+    assert read_settings(UTD, ["machine={devices: 2}"]).machine.devices == 2
+
+
+def test_the_shipped_configuration_for_utd_mhad_is_small_enough_for_a_robot() -> None:
+    settings = read_settings(UTD)
+    assert settings.model.names == ("skeleton", "imu")
+    assert len(settings.model.taxonomy.activities) == 27
+    assert sum(p.numel() for p in Network(settings.model).parameters()) < 1_000_000
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

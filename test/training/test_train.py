@@ -1,91 +1,48 @@
-"""Scoring, calibration, and one small training from simulator to model folder."""
+"""`mumu train` and `mumu test`: from a data set to a model folder, whatever comes in between."""
 
 from __future__ import annotations
 
-import argparse
+import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from mumu_ros import cli
 from mumu_ros.model.checkpoint import load_checkpoint
-from mumu_ros.model.config import ConfigError, ModelConfig
-from mumu_ros.model.mumu import MuMu
 from mumu_ros.share import share_path
-from mumu_ros.training import scoring
-from mumu_ros.training.augmentation import Augmentation
-from mumu_ros.training.cli import register
-from mumu_ros.training.clips import Clip
-from mumu_ros.training.module import training_batches
-from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
+from mumu_ros.training.module import NetworkModule
 
 torch.set_num_threads(1)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The number of training batches"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory"),
+]
 
 
 @pytest.fixture
-def windows(config: ModelConfig, make_clip: Callable[..., Clip]) -> WindowSet:
-    clip = make_clip(0)
-    return cut_windows(clip, config, random_ends(clip, 1.0, 4.0, np.random.default_rng(0)), 0.6)
+def folder(write_folder: Callable[[Path], Path], tmp_path: Path) -> str:
+    """Configuration of a small data set."""
+    return str(write_folder(tmp_path / "data"))
 
 
-def test_score_counts(config: ModelConfig, windows: WindowSet) -> None:
-    names = config.taxonomy.activities
-    perfect = np.eye(len(names))[windows.activity]
-    assert scoring.score(perfect, windows, names)["accuracy"] == 1
-    always_walk = np.tile(np.eye(len(names))[2], (len(windows), 1))
-    result = scoring.score(always_walk, windows, names)
-    assert result["accuracy"] == pytest.approx((windows.activity == 2).mean())
-    assert result["accuracy_inside"] == pytest.approx((windows.activity == 2)[windows.inside].mean())
-    assert result["by_activity"] == {"stand": 0.0, "sit": 0.0, "walk": 1.0}
-    assert result["confusions"] == [["stand", "walk", 1.0]]
-    json.dumps(result)
+def mumu(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
 
 
-def test_dropping_modalities_equals_masking_them(config: ModelConfig, windows: WindowSet) -> None:
-    model = MuMu(config).eval()
-    inputs, masks = windows.batch(range(len(windows)))
-    rest = ("depth", "imu_wrist")
-    with torch.inference_mode():
-        output = model({n: torch.from_numpy(inputs[n]) for n in rest}, {n: torch.from_numpy(masks[n]) for n in rest})
-    logits = scoring.activity_logits(model, windows, ["rgb"])
-    np.testing.assert_allclose(logits, output.activity_logits.numpy(), rtol=1e-4, atol=1e-5)
-    none = scoring.activity_logits(model, windows, ["rgb"], share=0.0)
-    np.testing.assert_array_equal(none, scoring.activity_logits(model, windows))
+def weights(model: Path) -> bytes:
+    return (model / "model.safetensors").read_bytes()
 
 
-def test_calibration_undoes_overconfidence(
-    config: ModelConfig, windows: WindowSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Logits three times too large for their accuracy need a temperature of three."""
-    generator = np.random.default_rng(0)
-    logits = generator.normal(size=(5_000, 3)) * 2
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    truth = (generator.random((len(logits), 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
-    many = windows.take(generator.integers(0, len(windows), len(truth)))
-    object.__setattr__(many, "activity", truth)
-    monkeypatch.setattr(scoring, "activity_logits", lambda *_: logits * 3)
-    calibration = scoring.calibrate(MuMu(config), many, rejected=0.05)
-    assert calibration.temperature == pytest.approx(3, rel=0.1)
-    right = logits.argmax(axis=1) == truth
-    refused = probabilities.max(axis=1) < calibration.unknown_threshold
-    assert refused[right].mean() == pytest.approx(0.05, abs=0.03)
-
-
-def test_batches_depend_on_the_seed_only(config: ModelConfig, windows: WindowSet) -> None:
-    def first(seed: int) -> torch.Tensor:
-        inputs, _, _ = next(iter(training_batches(windows, config, Augmentation(scale=0.1), 4, seed)))
-        return inputs["imu_wrist"]
-
-    assert torch.equal(first(1), first(1))
-    assert not torch.equal(first(1), first(2))
-
-
-def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    register(parser.add_subparsers())
+def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None) -> None:
+    model = tmp_path / "model"
     overrides = [
         "data.train_subjects=0",
         "data.calibration_subjects=1",
@@ -95,29 +52,190 @@ def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFi
         "optimization.batch_size=2",
         "model.feature_size=8",
     ]
-    sim = str(share_path("config", "training", "sim.yaml"))
-    arguments = parser.parse_args(["train", sim, *overrides, "--out", str(tmp_path / "model")])
-    assert arguments.run(arguments) == 0
-    checkpoint = load_checkpoint(tmp_path / "model")
-    assert checkpoint.calibration.temperature > 0
-    assert checkpoint.provenance["data"]["train_subjects"] == 0
-    assert checkpoint.provenance["optimization"]["epochs"] == 2
-    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text())
+    sim = share_path("config", "training", "sim.yaml")
+    assert mumu("train", sim, *overrides, "--out", model) == 0
+    trained = load_checkpoint(model)
+    assert trained.calibration.temperature > 0
+    assert trained.provenance["data"]["train_subjects"] == 0
+    assert trained.provenance["optimization"]["epochs"] == 2
+    metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["train_windows"] >= 2
+    assert 0 <= metrics["calibration_subjects"]["top1"] <= 1
     assert len(list((tmp_path / "cache").glob("*/*.npz"))) == 2
 
-    again = ["--init", str(tmp_path / "model"), "--out", str(tmp_path / "second")]
-    arguments = parser.parse_args(["train", sim, *overrides, "optimization.epochs=1", *again])
-    assert arguments.run(arguments) == 0
-    arguments = parser.parse_args(["train", sim, *overrides, "model.feature_size=16", *again])
-    with pytest.raises(ConfigError, match="another configuration"):
-        arguments.run(arguments)
+    again = ["--init", model, "--out", tmp_path / "second"]
+    assert mumu("train", sim, *overrides, "optimization.epochs=1", *again) == 0
+    assert mumu("train", sim, *overrides, "model.feature_size=16", *again) == 2
+    assert "another configuration" in capsys.readouterr().err
 
+    command = ["test", model, "simulator", "--subjects", "2", "--seconds", "3", "--json"]
+    assert mumu(*command, "--drop", "imu", "--drop", "rgb+depth:0.5") == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["model"] == trained.id
+    assert set(result["dropped"]) == {"imu", "rgb+depth:0.5"}
+
+
+KILLED = """
+import os, signal, sys
+import torch
+from mumu_ros import cli
+from mumu_ros.training.module import NetworkModule
+
+step = NetworkModule.training_step
+
+def dies(self, batch, batch_idx):
+    if self.trainer.global_step == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, batch, batch_idx)
+
+NetworkModule.training_step = dies
+torch.set_num_threads(1)  # as the training that it is compared with
+cli.main(sys.argv[1:])
+"""
+
+
+def test_a_killed_training_goes_on_to_the_same_model(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_processes: None
+) -> None:
+    """Two steps make an epoch: it is killed in the second one."""
+    command = ["train", folder, "data.train_subjects=1-2", "optimization.epochs=3", "--out"]
+    script = [sys.executable, "-c", KILLED, *command, str(tmp_path / "killed")]
+    killed = subprocess.run(script, capture_output=True, timeout=100, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "killed").exists()
+    assert (tmp_path / "killed.training" / "last.ckpt").exists()
+    steps: list[int] = []
+    monkeypatch.setattr(NetworkModule, "on_train_batch_start", lambda self, *_: steps.append(self.global_step))
+    assert mumu(*command, tmp_path / "killed") == 0
+    assert steps == [2, 3, 4, 5]
+    assert mumu(*command, tmp_path / "whole") == 0
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+
+
+def test_a_finished_training_leaves_its_logs_and_starts_afresh(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_processes: None
+) -> None:
+    out = tmp_path / "model"
+    assert mumu("train", folder, "--out", out) == 0
+    first = weights(out)
+    assert sorted(p.name for p in out.iterdir()) == ["config.json", "metrics.json", "model.safetensors"]
+    assert [p.name for p in (tmp_path / "model.training").iterdir()] == ["logs"]
+    steps: list[int] = []
+    monkeypatch.setattr(NetworkModule, "on_train_batch_start", lambda self, *_: steps.append(self.global_step))
+    assert mumu("train", folder, "--out", out) == 0
+    assert steps == [0, 1, 2]
+    assert weights(out) == first
+    assert mumu("train", folder, "optimization.seed=1", "--out", out) == 0
+    assert weights(out) != first
+
+
+def test_skipped_clips_are_counted_and_named(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    (tmp_path / "data" / "walk_s1_1" / "imu_belt.csv").write_text("nothing")
+    assert mumu("train", folder, "--out", tmp_path / "model") == 0
+    assert "1 clips were skipped: walk_s1_1; the first: walk_s1_1:" in capsys.readouterr().err
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text())
+    assert metrics["train_windows"] == 11
+    assert list(metrics["skipped"]) == ["walk_s1_1"]
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert mumu("train", folder, "--out", tmp_path / "file" / "model") == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_half_model_and_the_training_goes_on(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    write = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if self.name == "model.safetensors":
+            write(self, data[:100])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, data)
+
+    out = tmp_path / "model"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        assert mumu("train", folder, "--out", out) == 2
+    error = capsys.readouterr().err
+    assert f"No space left on device; make room and start again, what is finished is kept: '{out}'" in error
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "model.training"]
+    steps: list[int] = []
+    monkeypatch.setattr(NetworkModule, "on_train_batch_start", lambda self, *_: steps.append(self.global_step))
+    assert mumu("train", folder, "--out", out) == 0
+    assert steps == [], "nothing is trained again"
+    assert load_checkpoint(out)
+
+
+def test_the_help_says_where_the_logs_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        mumu("train", "--help")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "TensorBoard's logs are in OUT.training/logs" in text
+    assert "A training that was killed goes on" in text
+
+
+@pytest.fixture
+def run_test(folder: str, tmp_path: Path, no_processes: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """run_test(*arguments): the last line of `mumu test` on a model that knows all three subjects."""
+    model = tmp_path / "model"
+    assert mumu("train", folder, "optimization.epochs=10", "optimization.learning_rate=0.02", "--out", model) == 0
     capsys.readouterr()
-    command = ["test", str(tmp_path / "model"), "simulator", "--subjects", "2", "--seconds", "3", "--json"]
-    arguments = parser.parse_args([*command, "--drop", "imu", "--drop", "rgb+depth:0.5"])
-    assert arguments.run(arguments) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["model"] == checkpoint.id
-    assert set(result["dropped"]) == {"nothing", "imu", "rgb+depth:0.5"}
-    assert all(0 <= r["accuracy"] <= 1 for r in result["dropped"].values())
+
+    def run(*arguments: object) -> Any:
+        assert mumu("test", model, "folder", tmp_path / "data", *arguments, "--json") == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    return run
+
+
+def test_the_last_line_of_a_test_is_one_object(run_test: Callable[..., Any]) -> None:
+    result = run_test("--subjects", "2-3", "--drop", "imu:0.5", "--drop", "imu_belt")
+    assert {"model", "top1", "macro_f1", "group_top1", "clips", "per_class", "per_subject", "dropped"} <= set(result)
+    assert result["clips"] == 8
+    assert set(result["per_subject"]) == {"2", "3"}
+    assert set(result["per_class"]) == {"wave", "walk"}
+    assert all(c["support"] == 4 for c in result["per_class"].values())
+    assert result["top1"] == pytest.approx(sum(result["per_subject"].values()) / 2)
+    assert result["top1"] == 1, "three standard deviations lie between the two activities"
+    assert set(result["dropped"]) == {"imu:0.5", "imu_belt"}
+    assert result["dropped"]["imu:0.5"]["top1"] < 1, "both sensors are gone from half of the clips"
+    assert all(d["clips"] == 8 for d in result["dropped"].values())
+
+
+def test_a_test_that_cannot_be_done_is_answered_with_the_reason(
+    tiny_model: Path, folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    for arguments, message in (
+        (["--subjects", "9"], "no clip of subjects 9"),
+        (["--drop", "sonar"], "no modality 'sonar'; the model has rgb, depth, imu"),
+        (["--drop", "imu:2"], "'2' is no share of the windows"),
+        (["--device", "tpu"], "device is 'tpu'"),
+        ([], "the model takes rgb, depth, imu"),
+    ):
+        assert mumu("test", tiny_model, "folder", tmp_path / "data", *arguments) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_given_calibration_is_stored(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text('{"temperature": 1.7, "unknown_threshold": 0.42}')
+    assert mumu("train", folder, "--out", tmp_path / "model", "--calibration", path) == 0
+    stored = load_checkpoint(tmp_path / "model").calibration
+    assert (stored.temperature, stored.unknown_threshold) == (1.7, 0.42)
+    for text, message in (
+        ("{", "give the file that mumu cross-validate wrote"),
+        ('{"temperature": 0, "unknown_threshold": 0}', "temperature is 0"),
+        ('{"heat": 1}', "no key 'heat'"),
+    ):
+        path.write_text(text)
+        assert mumu("train", folder, "--out", tmp_path / "model", "--calibration", path) == 2
+        assert message in capsys.readouterr().err

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.streams import StreamSpec, WindowAssembler
 from mumu_ros.training.clips import Clip
-from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
+from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
 S = 1_000_000_000
 MakeClip = Callable[..., Clip]
@@ -21,7 +24,8 @@ MakeClip = Callable[..., Clip]
 def same(a: WindowSet, b: WindowSet) -> bool:
     one, other = a.batch(range(len(a))), b.batch(range(len(b)))
     arrays = all(np.array_equal(one[i][name], other[i][name]) for i in (0, 1) for name in one[i])
-    return arrays and np.array_equal(a.activity, b.activity) and np.array_equal(a.subject, b.subject)
+    columns = all(np.array_equal(getattr(a, c), getattr(b, c)) for c in ("activity", "subject", "inside", "clip"))
+    return arrays and columns
 
 
 def test_each_window_is_what_a_fresh_assembler_gives(config: ModelConfig, make_clip: MakeClip) -> None:
@@ -70,9 +74,55 @@ def test_sets_concatenate_and_survive_a_file(config: ModelConfig, make_clip: Mak
     parts = [cut_windows(make_clip(s, subject=s), config, ends[s], 0.6) for s in (0, 1)]
     both = WindowSet.concatenate(parts)
     assert set(both.subject.tolist()) == {0, 1}
+    assert both.clip.tolist() == ["c0"] * len(parts[0]) + ["c1"] * len(parts[1])
     assert same(both.take(np.flatnonzero(both.subject == 1)), parts[1])
     both.save(tmp_path / "w.npz")
     assert same(WindowSet.load(tmp_path / "w.npz"), both)
+    assert [path.name for path in tmp_path.iterdir()] == ["w.npz"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(
+    vector_windows: WindowSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "w.npz"
+    vector_windows.save(path)
+    before = path.read_bytes()
+
+    def full(target: Path, **arrays: np.ndarray) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match=rf"No space left on device; make room.*{path}"):
+        vector_windows.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_window_of_a_clip_ends_with_its_newest_sample(config: ModelConfig, make_clip: MakeClip) -> None:
+    clip = make_clip(0)
+    (end_ns,) = clip_end(clip).tolist()
+    assert end_ns == max(int(stream.stamps_ns[-1]) for stream in clip.streams.values())
+    windows = cut_windows(clip, config, clip_end(clip), 0.6)
+    assert len(windows) == 1
+    assert all(mask.all() for mask in windows.batch([0])[1].values())
+
+
+def test_a_clip_shorter_than_the_window_is_one_window(config: ModelConfig, make_clip: MakeClip) -> None:
+    """What a window has of it counts, not the empty time before."""
+    clip = make_clip(0)
+    start = clip.segments[0].start_ns
+    streams = {
+        name: replace(stream, stamps_ns=stream.stamps_ns[stream.stamps_ns < start + S // 3], samples=stream.samples)
+        for name, stream in clip.streams.items()
+    }
+    streams = {name: replace(s, samples=s.samples[: len(s.stamps_ns)]) for name, s in streams.items()}
+    short = Clip(streams, (replace(clip.segments[0], end_ns=start + S // 3),), 0, "short")
+    windows = cut_windows(short, config, clip_end(short), 0.6)
+    assert windows.activity.tolist() == [config.taxonomy.activity_index("stand")]
+    mask = windows.batch([0])[1]["imu_wrist"][0]
+    assert mask[-6:].all()
+    assert not mask[:10].any()
 
 
 def test_a_missing_stream_is_masked(config: ModelConfig, make_clip: MakeClip) -> None:

@@ -1,27 +1,44 @@
-"""Datasets: each a module with a function that loads the clips of one subject."""
+"""Datasets: each a module; `open_dataset` knows them by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 
-from mumu_ros.model.preprocessing import Preprocessing
-from mumu_ros.training.clips import Clip
-from mumu_ros.training.datasets import simulator
+from mumu_ros.training.clips import Dataset, DatasetError
 
-__all__ = ["DATASETS", "LoadSubject", "load_subject"]
+__all__ = ["DATASETS", "open_dataset"]
 
-LoadSubject = Callable[[str, int, float, Preprocessing], list[Clip]]
-"""(root folder, subject, seconds wanted or 0 for all, preprocessing) → clips of prepared samples."""
-
-DATASETS: dict[str, LoadSubject] = {"simulator": simulator.load_subject}
+DATASETS = ("simulator", "utd_mhad", "mmact", "folder")
+"""The names that `open_dataset` knows; docs/datasets.md describes them."""
 
 
-def load_subject(dataset: str, root: str, subject: int, seconds: float, preprocessing: Preprocessing) -> list[Clip]:
-    """Load the clips of one subject, every sample prepared.
+def open_dataset(name: str, root: str, *, subjects: Collection[int] | None = None, seconds: float = 60.0) -> Dataset:
+    """List the clips of a dataset.
+
+    Args:
+        name: One of `DATASETS`.
+        root: Its folder; not used by the simulator. utd_mhad is looked for where this is empty.
+        subjects: Whose clips to list; None: everybody's. Subjects that the dataset does not have are left out.
+        seconds: Length of a simulated clip.
 
     Raises:
-        ValueError: There is no such dataset.
+        DatasetError: There is no such dataset, it is not at `root`, or no clip of these subjects is there.
     """
-    if dataset not in DATASETS:
-        raise ValueError(f"no dataset {dataset!r}; there are {', '.join(DATASETS)}")
-    return DATASETS[dataset](root, subject, seconds, preprocessing)
+    # A dataset's module is imported when it is asked for: scipy and its like are needed by one of them only.
+    if name == "simulator":
+        from mumu_ros.training.datasets.simulator import SimulatorDataset
+
+        return SimulatorDataset(subjects, seconds)
+    if name == "utd_mhad":
+        from mumu_ros.training.datasets.utd_mhad_clips import UtdMhadDataset
+
+        return UtdMhadDataset(root, subjects)
+    if name == "mmact":
+        from mumu_ros.training.datasets.mmact import MmactDataset
+
+        return MmactDataset(root, subjects)
+    if name == "folder":
+        from mumu_ros.training.datasets.folder import FolderDataset
+
+        return FolderDataset(root, subjects)
+    raise DatasetError(f"no dataset {name!r}; there are {', '.join(DATASETS)}")

@@ -1,7 +1,7 @@
 """UTD-MHAD: 27 actions by 8 subjects before a Kinect, with one inertial sensor.
 
 Chen, Jafari and Kehtarnavaz: UTD-MHAD: A multimodal dataset for human action recognition utilizing a depth
-camera and a wearable inertial sensor, ICIP 2015. https://personal.utdallas.edu/~kehtar/UTD-MHAD.html
+camera and a wearable inertial sensor, ICIP 2015.
 
 Units and axes become those of ROS here, once: SI units, the camera's optical frame (REP 103), and a picture
 that is not a mirror image. The Kinect mirrors: in the files the person's right hand is at the right.
@@ -10,8 +10,6 @@ that is not a mirror image. The Kinect mirrors: in the files the person's right 
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +19,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.training.clips import DatasetError
+from mumu_ros.training.datasets.utd_mhad_files import MODALITIES, UnusableFileError, read_file
+
 __all__ = [
     "ACTIONS",
     "FRAME_RATE_HZ",
     "GROUPS",
+    "HOME_PAGE",
     "MODALITIES",
     "DatasetError",
     "UtdMhad",
     "UtdMhadClip",
     "inertial_site",
 ]
+
+HOME_PAGE = "https://personal.utdallas.edu/~kehtar/UTD-MHAD.html"
 
 # fmt: off
 ACTIONS: tuple[str, ...] = (
@@ -58,21 +62,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({
 
 _GROUP_OF = {action: group for group, actions in GROUPS.items() for action in actions}
 
-MODALITIES = ("depth", "skeleton", "inertial")
 FRAME_RATE_HZ = 30.0
 """Nominal rate of depth and skeleton."""
 
-_VARIABLES = {"depth": "d_depth", "skeleton": "d_skel", "inertial": "d_iner"}
 _FILE = re.compile(r"a(\d+)_s(\d+)_t(\d+)_(depth|skeleton|inertial)\.mat")
-_JOINTS = 20
-# What scipy raises on damaged bytes, at one place or another.
-_DAMAGE = (OSError, ValueError, TypeError, IndexError, NotImplementedError, struct.error, zlib.error)
-_STANDARD_GRAVITY = 9.80665
 _FIRST_THIGH_ACTION = 22
-
-
-class DatasetError(Exception):
-    """The dataset, or a file of it, is not there or not as it should be; the text names it."""
 
 
 def inertial_site(action: int) -> str:
@@ -223,80 +217,34 @@ class UtdMhad:
 
     def read(self, subject: int, action: int, trial: int) -> UtdMhadClip | None:
         """Read one clip; None, with an entry in `skipped`, when one of its files cannot be used."""
+        try:
+            return self.load(subject, action, trial, self._modalities)
+        except UnusableFileError as error:
+            path, reason = error.args
+            self.skipped[path] = reason
+            return None
+
+    def load(self, subject: int, action: int, trial: int, modalities: Sequence[str]) -> UtdMhadClip:
+        """Read some of the files of one clip.
+
+        Raises:
+            UnusableFileError: one of them is missing, truncated or senseless.
+        """
+        name = UtdMhadClip(subject, action, trial).name
         data: dict[str, Any] = {}
-        for modality in self._modalities:
-            path = self._folder(modality) / f"a{action}_s{subject}_t{trial}_{modality}.mat"
-            try:
-                data[modality] = _READERS[modality](_load(path, _VARIABLES[modality]))
-            except DatasetError as error:
-                self.skipped[path] = str(error)
-                return None
+        for modality in modalities:
+            path = self.path(modality, name)
+            data[modality] = read_file(path, modality)
         lengths = {modality: len(data[modality]) for modality in ("depth", "skeleton") if modality in data}
         if len(set(lengths.values())) > 1:
-            self.skipped[path] = f"depth and skeleton differ in length: {lengths}"
-            return None
+            raise UnusableFileError(path, f"depth and skeleton differ in length: {lengths}")
         return UtdMhadClip(subject, action, trial, **data)
+
+    def path(self, modality: str, name: str) -> Path:
+        """Where a modality of the clip of that name lies, or ought to."""
+        return self.root / modality.capitalize() / f"{name}_{modality}.mat"
 
 
 def _require_known(what: str, names: Collection[str], known: Sequence[str]) -> None:
     if unknown := sorted(set(names) - set(known)):
         raise DatasetError(f"{what} {', '.join(unknown)} is unknown; expected some of {', '.join(known)}")
-
-
-def _load(path: Path, variable: str) -> NDArray[Any]:
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("UTD-MHAD needs scipy: pip install 'mumu_ros[train]'") from error
-    if not path.is_file():
-        raise DatasetError("the file is missing")
-    try:
-        contents = loadmat(path, variable_names=[variable])
-    except (MatReadError, *_DAMAGE) as error:
-        raise DatasetError(f"truncated or no MATLAB file: {error}") from error
-    if variable not in contents:
-        raise DatasetError(f"no variable {variable!r} in it")
-    array: NDArray[Any] = contents[variable]
-    return array
-
-
-def _depth(array: NDArray[Any]) -> NDArray[np.uint16]:
-    _require_shape(array, (240, 320, None))
-    if array.dtype != np.uint16:
-        raise DatasetError(f"depth is {array.dtype}, not uint16 millimetres")
-    return np.ascontiguousarray(array.transpose(2, 0, 1)[:, :, ::-1])
-
-
-def _skeleton(array: NDArray[Any]) -> NDArray[np.float64]:
-    _require_shape(array, (_JOINTS, 3, None))
-    _require_finite(array)
-    # The Kinect's x points to its left, its y up: half a turn about the optical axis.
-    return np.ascontiguousarray(array.transpose(2, 0, 1) * (-1.0, -1.0, 1.0))
-
-
-def _inertial(array: NDArray[Any]) -> NDArray[np.float64]:
-    _require_shape(array, (None, 6))
-    _require_finite(array)
-    samples = array.reshape(-1, 2, 3).astype(np.float64)
-    samples[:, 0] *= _STANDARD_GRAVITY
-    samples[:, 1] *= np.pi / 180
-    return samples
-
-
-_READERS = {"depth": _depth, "skeleton": _skeleton, "inertial": _inertial}
-
-
-def _require_shape(array: NDArray[Any], shape: tuple[int | None, ...]) -> None:
-    fits = len(array.shape) == len(shape) and all(
-        want in (None, size) for size, want in zip(array.shape, shape, strict=True)
-    )
-    if not fits or not array.size:
-        expected = " × ".join("any" if size is None else str(size) for size in shape)
-        raise DatasetError(f"shape {array.shape} is not {expected}")
-
-
-def _require_finite(array: NDArray[Any]) -> None:
-    if not np.isfinite(array).all():
-        count = int((~np.isfinite(array)).sum())
-        raise DatasetError(f"{count} of {array.size} values are not finite")

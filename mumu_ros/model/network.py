@@ -1,4 +1,4 @@
-"""MuMu: cooperative multitask learning with guided multimodal fusion (Islam and Iqbal, AAAI 2022)."""
+"""The network: an encoder for each modality, and a head that fuses their features and decides."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.model.fusion import GMFusion, SMFusion
+from mumu_ros.model.heads import HEADS, HeadOutput
 from mumu_ros.model.layers import zero_masked
 from mumu_ros.model.unimodal import UnimodalEncoder
 
-__all__ = ["MuMu", "MuMuOutput"]
+__all__ = ["Network", "NetworkOutput"]
 
 
 @dataclass(frozen=True)
-class MuMuOutput:
+class NetworkOutput:
     """What the network says about B windows. Modalities are in the configuration's order.
 
     Attributes:
@@ -26,6 +26,7 @@ class MuMuOutput:
         sm_weights: α of SM-Fusion, (B, M); 0 for an absent modality.
         gm_weights: Attention of GM-Fusion, (B, M); 0 for an absent modality.
         features: Unimodal features X^u, (B, M, D); 0 for an absent modality.
+        trust_logits: How far each modality is believed, before the sigmoid, (B, M); None but for `trusted_mumu`.
         present: bool (B, M).
         unimodal_logits: (B, M, K) where the model has deep supervision, else None.
     """
@@ -37,14 +38,10 @@ class MuMuOutput:
     features: Tensor
     present: Tensor
     unimodal_logits: Tensor | None
+    trust_logits: Tensor | None = None
 
 
-def _head(size: int, classes: int, dropout: float) -> nn.Sequential:
-    # Section 4.2: two fully connected layers, ReLU after the first.
-    return nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Dropout(dropout), nn.Linear(size, classes))
-
-
-class MuMu(nn.Module):
+class Network(nn.Module):
     """The network.
 
     Args:
@@ -55,17 +52,18 @@ class MuMu(nn.Module):
         super().__init__()
         self.config = config
         size = config.feature_size
-        groups, activities = len(config.taxonomy.group_names), len(config.taxonomy.activities)
+        activities = len(config.taxonomy.activities)
         # A list, not a dictionary: modality names may hold dots, parameter names may not.
-        self.encoders = nn.ModuleList(UnimodalEncoder(m, size, config.dropout) for m in config.modalities)
-        self.sm_fusion = SMFusion(size)
-        self.group_head = _head(size, groups, config.dropout)
-        self.gm_fusion = GMFusion(size)
-        self.W_f = nn.Linear(2 * size, size, bias=False)
-        self.activity_head = _head(size, activities, config.dropout)
+        self.encoders = nn.ModuleList(UnimodalEncoder(m, config) for m in config.modalities)
+        self.head = HEADS[config.fusion](config)
         self.unimodal_heads = nn.ModuleList(
             nn.Linear(size, activities) for _ in config.modalities if config.deep_supervision
         )
+        # (K, N): an activity's group.
+        membership = torch.eye(len(config.taxonomy.group_names))[torch.from_numpy(config.taxonomy.group_indices)]
+        self.register_buffer("membership", membership, persistent=False)
+
+    membership: Tensor
 
     def encoder(self, name: str) -> UnimodalEncoder:
         """The unimodal encoder of a modality.
@@ -78,7 +76,7 @@ class MuMu(nn.Module):
         assert isinstance(encoder, UnimodalEncoder)
         return encoder
 
-    def forward(self, inputs: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> MuMuOutput:
+    def forward(self, inputs: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> NetworkOutput:
         """Recognise windows, as `Preprocessing.batch` lays them out.
 
         Args:
@@ -97,7 +95,7 @@ class MuMu(nn.Module):
                 expected = f"(B, T, {', '.join(map(str, shape))}) with mask (B, T)"
                 raise ValueError(f"{name}: input {tuple(x.shape)} with mask {mask}; expected {expected}")
         features = {name: self.encoder(name)(x, masks[name]) for name, x in inputs.items()}
-        return self.decide(features, {name: masks[name].any(dim=1) for name in inputs})
+        return self.decide(features, {name: self.encoder(name).sees(masks[name]) for name in inputs})
 
     def encode_frames(self, name: str, frames: Tensor) -> Tensor:
         """Encode prepared frames of an image modality, each by itself: (N, H, W, C) to (N, F). See
@@ -117,7 +115,7 @@ class MuMu(nn.Module):
         """
         return self.encoder(name).summarize(features, mask)
 
-    def decide(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> MuMuOutput:
+    def decide(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> NetworkOutput:
         """Fuse unimodal features and classify.
 
         Args:
@@ -134,17 +132,21 @@ class MuMu(nn.Module):
         mask = torch.stack([there for _, there in pairs], dim=1)
         stacked = zero_masked(torch.stack([feature for feature, _ in pairs], dim=1), mask)
 
-        x_aux, sm_weights = self.sm_fusion(stacked, mask)
-        x_c, gm_weights = self.gm_fusion(stacked, x_aux, mask)
-        x_f = self.W_f(torch.cat([x_c, x_aux], dim=-1))  # (9)
-        return MuMuOutput(
-            group_logits=self.group_head(x_aux),  # (4)
-            activity_logits=self.activity_head(x_f),  # (10)
-            sm_weights=sm_weights,
-            gm_weights=gm_weights,
+        unimodal_logits = self._unimodal_logits(stacked)
+        decided: HeadOutput = self.head(stacked, mask, unimodal_logits)
+        group_logits = decided.group_logits
+        if group_logits is None:
+            # A group is as probable as its activities together.
+            group_logits = (torch.softmax(decided.activity_logits, dim=-1) @ self.membership).clamp(min=1e-12).log()
+        return NetworkOutput(
+            group_logits=group_logits,
+            activity_logits=decided.activity_logits,
+            sm_weights=decided.sm_weights,
+            gm_weights=decided.gm_weights,
             features=stacked,
             present=mask,
-            unimodal_logits=self._unimodal_logits(stacked),
+            unimodal_logits=unimodal_logits,
+            trust_logits=decided.trust_logits,
         )
 
     def _unimodal_logits(self, features: Tensor) -> Tensor | None:

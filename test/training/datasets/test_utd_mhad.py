@@ -12,7 +12,6 @@ import pytest
 pytest.importorskip("scipy", reason="UTD-MHAD needs scipy (extra train)")
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.io import savemat
 
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.share import share_path
@@ -24,37 +23,22 @@ from mumu_ros.training.datasets.utd_mhad import (
     inertial_site,
 )
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 DATA = Path(os.environ.get("MUMU_UTD_MHAD", REPOSITORY.parent / "shared/data/utd_mhad"))
 FRAMES, SAMPLES = 4, 11
 
 
-def write_clip(root: Path, name: str, **replaced: np.ndarray) -> dict[str, np.ndarray]:
-    """Write a clip in the dataset's own format; what its three files hold."""
-    rng = np.random.default_rng(0)
-    arrays = {
-        "depth": rng.integers(0, 4000, (240, 320, FRAMES)).astype(np.uint16),
-        "skeleton": rng.normal(size=(20, 3, FRAMES)),
-        "inertial": rng.normal(size=(SAMPLES, 6)),
-    } | replaced
-    for modality, variable in (("depth", "d_depth"), ("skeleton", "d_skel"), ("inertial", "d_iner")):
-        folder = root / modality.capitalize()
-        folder.mkdir(parents=True, exist_ok=True)
-        savemat(folder / f"{name}_{modality}.mat", {variable: arrays[modality]}, do_compression=True)
-    return arrays
-
-
 @pytest.fixture(scope="module")
-def dataset_root(tmp_path_factory):
+def dataset_root(tmp_path_factory, write_trial):
     root = tmp_path_factory.mktemp("utd_mhad")
     for name in ("a1_s1_t1", "a27_s1_t2", "a3_s2_t1", "a3_s2_t2"):
-        write_clip(root, name)
+        write_trial(root, name)
     (root / "Depth" / "readme.txt").touch()
     return root
 
 
-def test_units_axes_and_sides_become_those_of_ros(tmp_path):
-    raw = write_clip(tmp_path, "a3_s2_t4")
+def test_units_axes_and_sides_become_those_of_ros(tmp_path, write_trial):
+    raw = write_trial(tmp_path, "a3_s2_t4")
     (clip,) = UtdMhad(tmp_path)
     assert (clip.subject, clip.action, clip.trial, clip.name) == (2, 3, 4, "a3_s2_t4")
     assert (clip.activity, clip.group) == ("wave", "hand_gesture")
@@ -115,9 +99,9 @@ def test_what_was_not_read_is_asked_for_in_vain(dataset_root):
         ("depth", np.zeros((240, 321, FRAMES), np.uint16), "is not 240 × 320 × any"),
     ],
 )
-def test_a_clip_with_senseless_data_is_skipped_and_named(tmp_path, modality, array, text):
-    write_clip(tmp_path, "a1_s1_t1", **{modality: array})
-    write_clip(tmp_path, "a1_s1_t2")
+def test_a_clip_with_senseless_data_is_skipped_and_named(tmp_path, write_trial, modality, array, text):
+    write_trial(tmp_path, "a1_s1_t1", **{modality: array})
+    write_trial(tmp_path, "a1_s1_t2")
     dataset = UtdMhad(tmp_path)
     assert [clip.name for clip in dataset] == ["a1_s1_t2"]
     ((path, reason),) = dataset.skipped.items()
@@ -126,8 +110,8 @@ def test_a_clip_with_senseless_data_is_skipped_and_named(tmp_path, modality, arr
         raise DatasetError(reason)
 
 
-def test_a_clip_with_a_missing_file_is_skipped_and_named(dataset_root, tmp_path):
-    write_clip(tmp_path, "a1_s1_t1")
+def test_a_clip_with_a_missing_file_is_skipped_and_named(tmp_path, write_trial):
+    write_trial(tmp_path, "a1_s1_t1")
     (tmp_path / "Skeleton" / "a1_s1_t1_skeleton.mat").unlink()
     dataset = UtdMhad(tmp_path)
     assert list(dataset) == []

@@ -1,0 +1,189 @@
+"""What becomes of the unimodal features: MuMu's two cooperating tasks, and the fusions that it is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.fusion import GMFusion, SMFusion
+from mumu_ros.model.layers import masked_softmax, zero_masked
+
+__all__ = ["HEADS", "ConcatHead", "HamletHead", "HeadOutput", "MuMuHead", "TrustedMuMuHead", "classifier"]
+
+
+@dataclass(frozen=True)
+class HeadOutput:
+    """What a head says about B windows.
+
+    Attributes:
+        activity_logits: (B, K).
+        group_logits: (B, N); None for a head without the auxiliary task.
+        sm_weights: Weight of each modality in the group's feature, (B, M); 0 for an absent one.
+        gm_weights: Weight of each modality in the activity's feature, (B, M); 0 for an absent one.
+        trust_logits: How far each modality is believed, before the sigmoid, (B, M); None where the head does not say.
+    """
+
+    activity_logits: Tensor
+    group_logits: Tensor | None
+    sm_weights: Tensor
+    gm_weights: Tensor
+    trust_logits: Tensor | None = None
+
+
+def classifier(size: int, classes: int, dropout: float) -> nn.Sequential:
+    """Two fully connected layers, ReLU after the first (section 4.2)."""
+    return nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Dropout(dropout), nn.Linear(size, classes))
+
+
+class MuMuHead(nn.Module):
+    """The paper's: the activity group guides the fusion for the activity (sections 3.4 and 3.5).
+
+    Args:
+        config: Of the model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size = config.feature_size
+        self.sm_fusion = SMFusion(size)
+        self.group_head = classifier(size, len(config.taxonomy.group_names), config.dropout)
+        self.gm_fusion = GMFusion(size)
+        self.W_f = nn.Linear(2 * size, size, bias=False)
+        self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
+
+    def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
+        """Fuse and classify.
+
+        Args:
+            features: X^u, (B, M, D); 0 where absent.
+            mask: bool (B, M): which modalities are present.
+            unimodal_logits: (B, M, K), of each modality by itself, where the model has deep supervision.
+        """
+        x_aux, sm_weights = self.sm_fusion(features, mask)
+        x_c, gm_weights = self.gm_fusion(features, x_aux, mask)
+        x_f = self.W_f(torch.cat([x_c, x_aux], dim=-1))  # (9)
+        return HeadOutput(
+            activity_logits=self.activity_head(x_f),  # (10)
+            group_logits=self.group_head(x_aux),  # (4)
+            sm_weights=sm_weights,
+            gm_weights=gm_weights,
+        )
+
+
+class TrustedMuMuHead(nn.Module):
+    """Ours: MuMu whose weights say how far each modality can be believed.
+
+    Each modality's own classifier (deep supervision) says what it sees. A small network looks at how sure it is and at
+    how far the others agree, and gives its trust γ, learned from modalities that were corrupted on purpose. As in
+    equation 2 the weights of the modalities are the softmax of γ; the odds of being right are what it learns, so a
+    modality that is absent is the limit of one that is not believed. The weighted mean of the features goes to the
+    group's head and to the activity's, and the modalities vote, by the same weights:
+
+        y^t = F^t(Σ w_m X_m) + Σ w_m F_m(X_m)
+
+    The loss of the decision does not reach the trust: it would teach to ignore what is harder to learn. docs/results.md
+    compares this with the paper's head, whose queries, keys and values cost accuracy where data are few.
+
+    Args:
+        config: Of the model.
+    """
+
+    _HIDDEN = 32
+    _EVIDENCE = 5
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size = config.feature_size
+        self.group_head = classifier(size, len(config.taxonomy.group_names), config.dropout)
+        self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
+        self.trust = nn.Sequential(nn.Linear(self._EVIDENCE, self._HIDDEN), nn.ReLU(), nn.Linear(self._HIDDEN, 1))
+
+    def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:
+        """Fuse and classify; see `MuMuHead.forward`.
+
+        Raises:
+            ValueError: The model has no deep supervision.
+        """
+        if unimodal_logits is None:
+            raise ValueError("trusted_mumu asks each modality's own classifier; set deep_supervision: true")
+        trust = self.trust(_evidence(unimodal_logits.detach(), mask)).squeeze(-1)
+        weights = masked_softmax(trust.detach(), mask)
+        fused = torch.einsum("bm,bmd->bd", weights, features)
+        votes = torch.einsum("bm,bmk->bk", weights, unimodal_logits)
+        return HeadOutput(self.activity_head(fused) + votes, self.group_head(fused), weights, weights, trust)
+
+
+def _evidence(logits: Tensor, mask: Tensor) -> Tensor:
+    """How sure each modality is by itself, and how far the others are with it: (B, M, 5)."""
+    own = zero_masked(torch.softmax(logits, dim=-1), mask)
+    others = (own.sum(dim=1, keepdim=True) - own) / (mask.sum(dim=1) - 1).clamp(min=1)[:, None, None]
+    agreement = (own * others).sum(dim=-1)
+    alignment = agreement / (own.norm(dim=-1) * others.norm(dim=-1)).clamp(min=1e-6)
+    entropy = torch.special.entr(own).sum(dim=-1)
+    return torch.stack([own.amax(dim=-1), entropy, others.amax(dim=-1), agreement, alignment], dim=-1)
+
+
+class ConcatHead(nn.Module):
+    """One task, and no attention over the modalities: they are put side by side, or added (table 3).
+
+    With attention over time in the encoders this is Keyless (Long et al. 2018), which is also B2 of table 7; without,
+    it is Non-Attention, or B1. With `merge: sum` present modalities are averaged, so that an absent one does not change
+    the scale.
+
+    Args:
+        config: Of the model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size, self.is_sum = config.feature_size, config.merge == "sum"
+        inputs = size if self.is_sum else size * len(config.modalities)
+        self.project = nn.Linear(inputs, size)
+        self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
+
+    def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
+        """Fuse and classify; see `MuMuHead.forward`. Every present modality has the same weight."""
+        weights = mask.to(features.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        merged = torch.einsum("bm,bmd->bd", weights, features) if self.is_sum else features.flatten(1)
+        logits = self.activity_head(torch.relu(self.project(merged)))
+        return HeadOutput(logits, None, weights, weights)
+
+
+class HamletHead(nn.Module):
+    """One task, and multi-head self-attention over the modalities, after HAMLET (Islam and Iqbal 2020); B3 of table 7.
+
+    Args:
+        config: Of the model.
+    """
+
+    _HEADS = 4
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size = config.feature_size
+        heads = self._HEADS if size % self._HEADS == 0 else 1
+        self.attention = nn.MultiheadAttention(size, heads, batch_first=True)
+        self.norm = nn.LayerNorm(size)
+        self.concat = ConcatHead(config)
+
+    def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:
+        """Fuse and classify; see `MuMuHead.forward`. A modality's weight is how much the present ones ask for it."""
+        # Attention over nothing at all is not a number: such a row looks at its zeros.
+        there = mask | ~mask.any(dim=1, keepdim=True)
+        attended, weights = self.attention(features, features, features, key_padding_mask=~there)
+        output = self.concat(zero_masked(self.norm(features + attended), mask), mask, unimodal_logits)
+        asked = zero_masked(weights, mask).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        return HeadOutput(output.activity_logits, None, asked, asked)
+
+
+HEADS: dict[str, type[nn.Module]] = {
+    "mumu": MuMuHead,
+    "trusted_mumu": TrustedMuMuHead,
+    "non_attention": ConcatHead,
+    "keyless": ConcatHead,
+    "hamlet": HamletHead,
+}
+"""By `ModelConfig.fusion`."""

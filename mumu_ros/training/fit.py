@@ -1,0 +1,129 @@
+"""One fit of a network: Lightning's trainer, its checkpoints, and where to go on after a kill."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import pickle
+import shutil
+import zipfile
+from contextlib import nullcontext
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from mumu_ros.model.config import ConfigError
+from mumu_ros.model.network import Network
+from mumu_ros.training.files import naming, replacing
+from mumu_ros.training.frames import FrameModule
+from mumu_ros.training.module import NetworkModule, WarmAverage
+from mumu_ros.training.settings import Settings
+from mumu_ros.training.windows import WindowSet
+
+__all__ = ["fit", "forget"]
+
+_LAST = "last.ckpt"
+_SETTINGS = "settings.json"
+_LOGS = "logs"
+# What torch and Lightning raise on damaged checkpoints, at one place or another.
+_DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, KeyError, TypeError, AttributeError)
+
+
+def fit(
+    settings: Settings, windows: WindowSet, work: Path | None, *, init: Network | None = None, progress: bool = True
+) -> Network:
+    """Train a network; its last averaged weights are taken, none are selected.
+
+    Args:
+        settings: What to train and how; the data are given by `windows`.
+        windows: What to train on.
+        work: Folder for TensorBoard's logs (`logs`) and for what is needed to go on after a kill; a training that
+            was interrupted there goes on by itself. None: keep nothing.
+        init: Weights to begin with; None: random ones.
+        progress: Show progress bars.
+
+    Returns:
+        The network, on the CPU, in evaluation mode.
+
+    Raises:
+        ConfigError: `work` holds a training of other settings, or a damaged one.
+        OSError: `work` cannot be written; the path is named.
+    """
+    # Lightning tells about GPUs that are not there, and products of its makers.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    if work:
+        _claim(work, settings, len(windows))
+    L.seed_everything(settings.optimization.seed, verbose=False)
+    model = init.train() if init else Network(settings.model)
+    last = work / _LAST if work else None
+    resumes = last is not None and last.exists()
+    if settings.optimization.frame_epochs and not resumes:
+        for modality in settings.model.modalities:
+            if modality.is_image:
+                frames = FrameModule(model.encoder(modality.name), windows, settings)
+                _trainer(settings, settings.optimization.frame_epochs, None, progress).fit(frames)
+    module = NetworkModule(model, windows, settings)
+    trainer = _trainer(
+        settings, settings.optimization.epochs, work, progress, WarmAverage(settings.optimization.ema_decay)
+    )
+    try:
+        with naming(work) if work else nullcontext():
+            trainer.fit(module, ckpt_path=last if resumes else None, weights_only=resumes or None)
+    except _DAMAGE as error:
+        if not resumes or trainer.global_step:
+            raise
+        # Without torch's text, which advises to trust the file.
+        raise ConfigError(f"cannot resume from {str(last)!r}: damaged; remove {str(work)!r} to start again") from error
+    return model.cpu().eval()
+
+
+def forget(work: Path) -> None:
+    """Remove what a training needs to go on, once it is finished and its network saved; TensorBoard's logs stay."""
+    for name in (_LAST, _SETTINGS):
+        (work / name).unlink(missing_ok=True)
+
+
+def _trainer(settings: Settings, epochs: int, work: Path | None, progress: bool, *callbacks: Callback) -> L.Trainer:
+    machine = settings.machine
+    if work:
+        keep = ModelCheckpoint(work, Path(_LAST).stem, save_top_k=1, every_n_epochs=1, enable_version_counter=False)
+        callbacks = (*callbacks, keep)
+    return L.Trainer(
+        accelerator=machine.accelerator,
+        devices=machine.devices,
+        num_nodes=machine.num_nodes,
+        strategy=machine.strategy,
+        precision=machine.precision,  # type: ignore[arg-type]  # Lightning checks it
+        sync_batchnorm=machine.devices != 1 and torch.cuda.is_available(),
+        max_epochs=epochs,
+        gradient_clip_val=settings.optimization.gradient_clip,
+        callbacks=list(callbacks),
+        logger=TensorBoardLogger(work, name="", version=_LOGS) if work else False,
+        log_every_n_steps=10,
+        enable_checkpointing=work is not None,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+        reload_dataloaders_every_n_epochs=1,
+    )
+
+
+@rank_zero_only
+def _claim(work: Path, settings: Settings, windows: int) -> None:
+    """Write down which training a folder is for; refuse one that is for another."""
+    work.mkdir(parents=True, exist_ok=True)
+    path = work / _SETTINGS
+    content = {**dataclasses.asdict(settings), "machine": None, "windows": windows}
+    text = json.dumps(content, indent=1, default=str)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ConfigError(
+            f"{str(work)!r} holds an interrupted training of other settings or data; remove it, or choose another --out"
+        )
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    if not (work / _LAST).exists():
+        shutil.rmtree(work / _LOGS, ignore_errors=True)

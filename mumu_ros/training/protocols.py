@@ -1,0 +1,281 @@
+"""Which clips are trained on and which are tested, written down clip by clip.
+
+Nothing is chosen on test clips: a fold's `validation` comes from training subjects, and where it is empty the
+number of epochs is fixed. A protocol runs on the clips that are there, and its manifest says what is missing.
+
+| protocol | train | validation | test |
+| --- | --- | --- | --- |
+| leave_one_subject_out | all other subjects | | each subject in turn |
+| odd_even | subjects 1, 3, 5, 7 | | subjects 2, 4, 6, 8 |
+| validate_7 | subjects 1, 3, 5 | subject 7 | subjects 2, 4, 6, 8 |
+| open_set | all other subjects, without the fold's unknown activities | | each subject in turn |
+| cross_subject | subjects 1 to 16 | | subjects 17 to 20 |
+| cross_session | the first 80 % of each subject's sessions | | the others |
+| cross_view | cameras 1, 2, 3 | | camera 4 |
+| cross_scene | scenes 1, 3, 4 | | scene 2 |
+
+The first is the MuMu paper's for UTD-MHAD; odd_even is that of the dataset's authors (Chen, Jafari and Kehtarnavaz,
+ICIP 2015). The last four are MMAct's (Kong et al., ICCV 2019); in cross_view the test camera sees performances that
+other cameras saw in training. The MuMu paper names cross_session without the split: 80 % in ascending order is how
+the dataset's paper is commonly read.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from mumu_ros.training.clips import ClipInfo
+
+__all__ = ["PROTOCOLS", "Fold", "Manifest", "make_manifest"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division of a dataset; all but the name are sorted.
+
+    Attributes:
+        name: Unique in the manifest, `subject_7`.
+        train: Ids of the clips to train on.
+        validation: Ids of the clips to select a model by; mostly none.
+        test: Ids of the clips to test.
+        unknown: Activities that `train` and `validation` lack on purpose, so that their test clips ought to be
+            called unknown.
+
+    Raises:
+        ValueError: A clip is in two parts, or twice in one.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = sorted((*self.train, *self.validation, *self.test))
+        twice = [a for a, b in pairwise(ids) if a == b]
+        if twice:
+            raise ValueError(f"fold {self.name!r} has clip {twice[0]!r} twice; a clip belongs to one part")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A protocol on the clips of a dataset.
+
+    Attributes:
+        dataset: Name of the dataset.
+        protocol: One of `PROTOCOLS`.
+        folds: At least one; each has clips to train on and to test.
+        missing: What the dataset or the protocol has and the clips lack, `subjects 7, 8`; empty: nothing.
+
+    Raises:
+        ValueError: There is no fold, or two have one name.
+    """
+
+    dataset: str
+    protocol: str
+    folds: tuple[Fold, ...]
+    missing: str = ""
+
+    def __post_init__(self) -> None:
+        names = [fold.name for fold in self.folds]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"the folds are named {names}; expected at least one, each with its own name")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form: the fields, by name."""
+        return asdict(self)
+
+    def write(self, path: str | Path) -> None:
+        """Write a JSON file that `read` reads back as an equal manifest."""
+        Path(path).write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: str | Path) -> Manifest:
+        """Read a JSON file that `write` wrote.
+
+        Raises:
+            ValueError: The file is missing, damaged or no manifest; the text names it and the remedy.
+        """
+        try:
+            return _manifest(json.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"manifest {str(path)!r}: {error}; make it again with make_manifest") from error
+
+
+@dataclass(frozen=True)
+class _Split:
+    """A single fold by the value of one attribute of the clips."""
+
+    attribute: str
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    validation: tuple[int, ...] = ()
+
+    @property
+    def values(self) -> set[int]:
+        return {*self.train, *self.validation, *self.test}
+
+    def fold(self, name: str, clips: Sequence[ClipInfo]) -> Fold:
+        train, validation, test = (
+            _ids(clip for clip in clips if getattr(clip, self.attribute) in values)
+            for values in (self.train, self.validation, self.test)
+        )
+        return Fold(name, train, validation, test)
+
+
+_SPLITS: Mapping[str, _Split] = {
+    "odd_even": _Split("subject", train=(1, 3, 5, 7), test=(2, 4, 6, 8)),
+    "validate_7": _Split("subject", train=(1, 3, 5), validation=(7,), test=(2, 4, 6, 8)),
+    "cross_subject": _Split("subject", train=tuple(range(1, 17)), test=tuple(range(17, 21))),
+    "cross_view": _Split("camera", train=(1, 2, 3), test=(4,)),
+    "cross_scene": _Split("scene", train=(1, 3, 4), test=(2,)),
+}
+
+_SUBJECTS: Mapping[str, range] = {"utd_mhad": range(1, 9), "mmact": range(1, 21)}
+
+
+def make_manifest(protocol: str, dataset: str, clips: Sequence[ClipInfo]) -> Manifest:
+    """Divide clips by a protocol. The result does not depend on their order.
+
+    Clips of subjects, cameras or scenes that the protocol does not name are in no part of a fold.
+
+    Args:
+        protocol: One of `PROTOCOLS`.
+        dataset: Name of the dataset; those of `utd_mhad` and `mmact` are known to have 8 and 20 subjects.
+        clips: What there is of it.
+
+    Raises:
+        ValueError: There is no such protocol, an id occurs twice, or no fold has both clips to train on and
+            clips to test.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"no protocol {protocol!r}; there are {', '.join(PROTOCOLS)}")
+    clips = sorted(clips)
+    twice = [a.id for a, b in pairwise(clips) if a.id == b.id]
+    if twice:
+        raise ValueError(f"two clips of {dataset!r} have the id {twice[0]!r}; ids must be unique")
+    folds = [_SPLITS[protocol].fold(protocol, clips)] if protocol in _SPLITS else _FOLDS[protocol](clips)
+    usable = tuple(fold for fold in folds if fold.train and fold.test)
+    if not usable:
+        raise ValueError(f"{protocol} needs {_needs(protocol)}; the clips of {dataset!r} have {_contents(clips)}")
+    return Manifest(dataset, protocol, usable, _missing(protocol, dataset, clips))
+
+
+def _leave_one_subject_out(clips: Sequence[ClipInfo]) -> list[Fold]:
+    return [
+        Fold(
+            name=f"subject_{subject}",
+            train=_ids(clip for clip in clips if clip.subject != subject),
+            validation=(),
+            test=_ids(clip for clip in clips if clip.subject == subject),
+        )
+        for subject in sorted({clip.subject for clip in clips})
+    ]
+
+
+def _open_set(clips: Sequence[ClipInfo]) -> list[Fold]:
+    """Leave one subject out and, from training, every N-th activity: each is unknown in one of the N folds."""
+    activities = sorted({clip.activity for clip in clips})
+    if "" in activities:
+        unlabelled = next(clip.id for clip in clips if not clip.activity)
+        raise ValueError(f"open_set needs clips of one activity each; clip {unlabelled!r} has several")
+    # Neighbours in the alphabet are often variants of one activity: no rule shall spread or gather them.
+    random.Random(0).shuffle(activities)
+    activity = {clip.id: clip.activity for clip in clips}
+    folds = []
+    for i, fold in enumerate(subjects := _leave_one_subject_out(clips)):
+        unknown = tuple(sorted(activities[i :: len(subjects)]))
+        train = tuple(clip for clip in fold.train if activity[clip] not in unknown)
+        folds.append(replace(fold, train=train, unknown=unknown))
+    return [fold for fold in folds if fold.unknown]
+
+
+def _cross_session(clips: Sequence[ClipInfo]) -> list[Fold]:
+    """Train on the first 80 % of each subject's sessions, rounded down but at least one."""
+    sessions: dict[int, set[int]] = defaultdict(set)
+    for clip in clips:
+        sessions[clip.subject].add(clip.session)
+    earlier = {s: sorted(numbers)[: max(1, len(numbers) * 4 // 5)] for s, numbers in sessions.items()}
+    train = _ids(clip for clip in clips if clip.session in earlier[clip.subject])
+    test = _ids(clip for clip in clips if clip.session not in earlier[clip.subject])
+    return [Fold("cross_session", train, (), test)]
+
+
+_FOLDS: Mapping[str, Callable[[Sequence[ClipInfo]], list[Fold]]] = {
+    "leave_one_subject_out": _leave_one_subject_out,
+    "open_set": _open_set,
+    "cross_session": _cross_session,
+}
+
+PROTOCOLS: tuple[str, ...] = (*_FOLDS, *_SPLITS)
+"""Names of the protocols; the table at the head of this module says what they are."""
+
+
+def _needs(protocol: str) -> str:
+    if protocol in _SPLITS:
+        split = _SPLITS[protocol]
+        return f"some of {_named(split.attribute, split.train)} and some of {_named(split.attribute, split.test)}"
+    return {
+        "leave_one_subject_out": "two subjects",
+        "open_set": "two subjects and two activities",
+        "cross_session": "a subject with two sessions",
+    }[protocol]
+
+
+def _contents(clips: Sequence[ClipInfo]) -> str:
+    if not clips:
+        return "nothing: there are none"
+    attributes = ("subject", "session", "scene", "camera")
+    numbers = ", ".join(_named(name, sorted({getattr(clip, name) for clip in clips})) for name in attributes)
+    return f"{numbers} and {len({clip.activity for clip in clips})} activities"
+
+
+def _missing(protocol: str, dataset: str, clips: Sequence[ClipInfo]) -> str:
+    expected: dict[str, set[int]] = {}
+    if dataset in _SUBJECTS:
+        expected["subject"] = set(_SUBJECTS[dataset])
+    if protocol in _SPLITS:
+        expected[_SPLITS[protocol].attribute] = _SPLITS[protocol].values
+    lacking = {name: sorted(values - {getattr(clip, name) for clip in clips}) for name, values in expected.items()}
+    return ", ".join(_named(name, values) for name, values in lacking.items() if values)
+
+
+def _named(attribute: str, values: Sequence[int]) -> str:
+    """`subject 7`, `subjects 7, 8`."""
+    return f"{attribute}{'s' * (len(values) > 1)} {', '.join(map(str, values))}"
+
+
+def _ids(clips: Iterable[ClipInfo]) -> tuple[str, ...]:
+    return tuple(sorted(clip.id for clip in clips))
+
+
+def _manifest(data: Any) -> Manifest:
+    fields = _fields(data, {"dataset": str, "protocol": str, "folds": list, "missing": str})
+    names = {"name": str, "train": list, "validation": list, "test": list, "unknown": list}
+    folds = []
+    for item in fields["folds"]:
+        fold = _fields(item, names)
+        parts = {key: tuple(value) for key, value in fold.items() if key != "name"}
+        wrong = [name for part in parts.values() for name in part if not isinstance(name, str)]
+        if wrong:
+            raise ValueError(f"fold {fold['name']!r} lists {wrong[0]!r}; expected names")
+        folds.append(Fold(fold["name"], **parts))
+    return Manifest(fields["dataset"], fields["protocol"], tuple(folds), fields["missing"])
+
+
+def _fields(data: Any, kinds: Mapping[str, type]) -> dict[str, Any]:
+    if not isinstance(data, dict) or set(data) != set(kinds):
+        found = ", ".join(map(str, data)) if isinstance(data, dict) else repr(data)
+        raise ValueError(f"it has {found}; expected exactly {', '.join(kinds)}")
+    for key, kind in kinds.items():
+        if not isinstance(data[key], kind):
+            raise ValueError(f"{key} is {data[key]!r}; expected a {kind.__name__}")
+    return data

@@ -1,0 +1,139 @@
+"""Where studies get their trainings from: a run is a cross-validation, and none is trained twice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.share import share_path
+from mumu_ros.training.conditions import Condition, stress_conditions
+from mumu_ros.training.cross_validation import FoldResult, Study, cross_validate
+from mumu_ros.training.settings import Settings, read_settings
+
+__all__ = ["NON_VISUAL", "PROTOCOL", "VISUAL", "Bench", "Run", "study_conditions", "victims"]
+
+PROTOCOL = "odd_even"
+"""Of every study: subjects 1, 3, 5, 7 are trained on, 2, 4, 6, 8 tested. One fold leaves time for many seeds."""
+
+VISUAL, NON_VISUAL = "visual", "non-visual"
+"""Conditions of `study_conditions`."""
+
+_WORN = ("imu", "acceleration", "acc", "gyroscope", "gyro", "orientation")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cross-validation that a study needs.
+
+    Attributes:
+        config: File in config/training.
+        overrides: `key=value`, as of `read_settings`.
+        modalities: Those to keep; empty: all of the configuration.
+    """
+
+    config: str
+    overrides: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where its results are kept, the same for every study: `utd_mhad_sp/odd_even/fusion=keyless,merge=sum`."""
+        pairs = (override.partition("=") for override in self.overrides)
+        changes = sorted(f"{key.rpartition('.')[2]}={value}" for key, _, value in pairs)
+        names = ["+".join(self.modalities)] if self.modalities else []
+        return Path(Path(self.config).stem, PROTOCOL, ",".join([*names, *changes]) or "as_it_is")
+
+    def settings(self) -> Settings:
+        """What to train.
+
+        Raises:
+            FileNotFoundError: There is no such configuration.
+            ConfigError: An override or a modality does not fit it.
+        """
+        path = share_path("config", "training", self.config)
+        settings = read_settings(path, (f"data.protocol={PROTOCOL}", *self.overrides))
+        if not self.modalities:
+            return settings
+        kept = tuple(settings.model.modality(name) for name in self.modalities)
+        return dataclasses.replace(settings, model=dataclasses.replace(settings.model, modalities=kept))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Trains what is missing, and remembers what is there.
+
+    Attributes:
+        out: Folder for the results of all studies.
+        images: Folder for their pictures.
+        seeds: Of each run.
+        jobs: Trainings at a time; None: one for each processor.
+        report: Called after each training with the run, its result, how many are done, and of how many.
+        studies: What has been trained or loaded already.
+    """
+
+    out: Path
+    images: Path
+    seeds: tuple[int, ...]
+    jobs: int | None = None
+    report: Callable[[Run, FoldResult, int, int], None] = lambda *_: None
+    studies: dict[Run, Study] = field(default_factory=dict)
+
+    def study(self, run: Run) -> Study:
+        """The results of a run; what is missing is trained.
+
+        Raises:
+            ConfigError: `out` holds results of other settings, or lacks a condition that studies now ask for.
+            DatasetError: The data cannot be read.
+        """
+        if run not in self.studies:
+            self.studies[run] = self._cross_validate(run)
+        return self.studies[run]
+
+    def _cross_validate(self, run: Run) -> Study:
+        settings, folder = run.settings(), self.out / run.folder
+        study = cross_validate(
+            settings,
+            self.seeds,
+            folder,
+            conditions=study_conditions,
+            jobs=self.jobs,
+            report=lambda result, done, total: self.report(run, result, done, total),
+        )
+        expected = {condition.name for condition in study_conditions(settings.model.names)}
+        for result in study.results:
+            if lacking := sorted(expected - set(result.logits)):
+                raise ConfigError(
+                    f"seed {result.seed} in {str(folder)!r} was not tested under {', '.join(lacking)}; remove the "
+                    "folder, and it is trained again"
+                )
+        return study
+
+
+def study_conditions(names: Sequence[str]) -> tuple[Condition, ...]:
+    """What every run is tested under, so that studies can share it: `stress_conditions`, and table 6's.
+
+    Args:
+        names: Of the modalities. Those of worn sensors (`imu`, `imu_wrist`, `gyroscope`, …) are non-visual, all others
+            visual.
+    """
+    worn = tuple(name for name in names if name.split("_")[0] in _WORN)
+    seen = tuple(name for name in names if name not in worn)
+    halves = (Condition(VISUAL, seen, 0.5), Condition(NON_VISUAL, worn, 0.5)) if seen and worn else ()
+    return (*stress_conditions(names), *halves)
+
+
+def victims(result: FoldResult, condition: str, config: ModelConfig) -> np.ndarray:
+    """Index of the modality that was corrupted or late in each clip of a result, int64 (N,).
+
+    Raises:
+        ConfigError: There is no such condition.
+    """
+    for known in study_conditions(config.names):
+        if known.name == condition:
+            return known.victims(config, len(result.truth), result.seed)
+    raise ConfigError(f"no condition {condition!r}; there are those of study_conditions")

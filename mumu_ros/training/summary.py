@@ -1,0 +1,173 @@
+"""Numbers of a finished cross-validation: accuracy over seeds and subjects, calibration, and what is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mumu_ros.evaluation.metrics import (
+    auroc,
+    cluster_bootstrap,
+    expected_calibration_error,
+    macro_f1,
+    per_class,
+    threshold_at_false_accept_rate,
+)
+from mumu_ros.model.checkpoint import Calibration
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.training.conditions import CLEAN
+from mumu_ros.training.cross_validation import FoldResult, Study
+from mumu_ros.training.scoring import fit_temperature, softmax
+
+__all__ = ["FALSE_ACCEPT_RATE", "calibration", "summarize", "table"]
+
+FALSE_ACCEPT_RATE = 0.1
+"""Share of clips of never-seen activities that may pass for a known one."""
+
+
+def summarize(study: Study, taxonomy: Taxonomy) -> dict[str, Any]:
+    """The numbers of a study, in JSON-able form.
+
+    A seed's accuracy is the share of all test clips, over all folds, that are recognised. The confidence interval is a
+    bootstrap over subjects of each clip's mean over the seeds. Each fold's temperature is fitted on the clips of the
+    other folds, all of them of training subjects, so the calibration error is of clips that it was not fitted on.
+    """
+    known = [_known(study, result, taxonomy) for result in study.results]
+    summary: dict[str, Any] = {
+        "dataset": study.manifest.dataset,
+        "protocol": study.manifest.protocol,
+        "folds": len(study.manifest.folds),
+        "missing": study.manifest.missing,
+        "seeds": sorted({result.seed for result in study.results}),
+        "clips": len({clip for result in study.results for clip in result.clips}),
+        "skipped": study.skipped,
+        "parameters": study.results[0].parameters,
+        "cpu_s_per_fold": float(np.median([result.cpu_s for result in study.results])),
+        "conditions": {name: _condition(known, name, taxonomy) for name in study.results[0].logits},
+    }
+    summary["group_top1"] = float(
+        np.mean(np.concatenate([taxonomy.group_indices[r.truth] == r.group_logits.argmax(axis=1) for r in known]))
+    )
+    summary["ece"] = _calibration_error(known)
+    truth, decided = _pooled(known, CLEAN)
+    summary["per_class"] = per_class(truth, decided, taxonomy.activities)
+    if study.manifest.protocol == "open_set":
+        summary["unknown"] = _unknown(study, taxonomy)
+    return summary
+
+
+def calibration(study: Study, taxonomy: Taxonomy) -> Calibration:
+    """The temperature over all folds, and the threshold at `FALSE_ACCEPT_RATE` where there are unknown activities."""
+    known = [_known(study, result, taxonomy) for result in study.results]
+    temperature = fit_temperature(_logits(known), np.concatenate([r.truth for r in known]))
+    unknown = _unknown_confidences(study, taxonomy, temperature)
+    threshold = threshold_at_false_accept_rate(unknown, FALSE_ACCEPT_RATE) if len(unknown) else 0.0
+    return Calibration(temperature, threshold)
+
+
+def table(summary: dict[str, Any]) -> str:
+    """The accuracies as text for a terminal."""
+    seeds = len(summary["seeds"])
+    rows = [f"{'':24} {'top-1 %':>8} {'± seeds':>8} {'macro F1 %':>11}   95 % by subject"]
+    for name, c in summary["conditions"].items():
+        interval = "" if c["interval"] is None else f"{100 * c['interval'][0]:.1f} to {100 * c['interval'][1]:.1f}"
+        spread = f"{100 * c['std']:8.2f}" if seeds > 1 else f"{'':8}"
+        rows.append(f"{name:24} {100 * c['top1']:8.2f} {spread} {100 * c['macro_f1']:11.2f}   {interval}")
+    missing = f", {summary['missing']} missing" if summary["missing"] else ""
+    rows.append(
+        f"{summary['protocol']}, {summary['folds']} folds{missing}, {summary['clips']} clips, {seeds} seeds; "
+        f"{summary['parameters']:,} parameters, {summary['cpu_s_per_fold']:.0f} CPU s a fold; "
+        f"calibration error {100 * summary['ece']:.1f} %"
+    )
+    if "unknown" in summary:
+        rows.append(
+            "never-seen activities: AUROC {auroc:.3f}; with {false_accept_rate:.0%} of them accepted, "
+            "{false_reject_rate:.1%} of the known are refused".format(**summary["unknown"])
+        )
+    return "\n".join(rows)
+
+
+def _condition(results: Sequence[FoldResult], name: str, taxonomy: Taxonomy) -> dict[str, Any]:
+    by_seed: dict[int, list[np.ndarray]] = {}
+    by_subject: dict[int, list[np.ndarray]] = {}
+    for result in results:
+        right = result.logits[name].argmax(axis=1) == result.truth
+        by_seed.setdefault(result.seed, []).append(right)
+        for subject in np.unique(result.subject):
+            by_subject.setdefault(int(subject), []).append(right[result.subject == subject])
+    top1 = [float(np.concatenate(parts).mean()) for parts in by_seed.values()]
+    truth, decided = _pooled(results, name)
+    values = [np.concatenate(parts).astype(float) for parts in by_subject.values()]
+    return {
+        "top1": float(np.mean(top1)),
+        "std": float(np.std(top1, ddof=1)) if len(top1) > 1 else None,
+        "by_seed": top1,
+        "macro_f1": macro_f1(truth, decided, len(taxonomy.activities)),
+        "interval": cluster_bootstrap(values) if len(values) > 1 else None,
+        "by_subject": {str(s): float(v.mean()) for s, v in zip(by_subject, values, strict=True)},
+    }
+
+
+def _known(study: Study, result: FoldResult, taxonomy: Taxonomy) -> FoldResult:
+    """A result without the clips of activities that its training lacked on purpose."""
+    rows = ~_is_unknown(study, result, taxonomy)
+    return replace(
+        result,
+        clips=result.clips[rows],
+        truth=result.truth[rows],
+        subject=result.subject[rows],
+        logits={name: value[rows] for name, value in result.logits.items()},
+        weights={name: value[rows] for name, value in result.weights.items()},
+        group_logits=result.group_logits[rows],
+    )
+
+
+def _is_unknown(study: Study, result: FoldResult, taxonomy: Taxonomy) -> np.ndarray:
+    fold = next(fold for fold in study.manifest.folds if fold.name == result.fold)
+    return np.isin(result.truth, [taxonomy.activity_index(activity) for activity in fold.unknown])
+
+
+def _pooled(results: Sequence[FoldResult], name: str) -> tuple[np.ndarray, np.ndarray]:
+    decided = [result.logits[name].argmax(axis=1) for result in results]
+    return np.concatenate([result.truth for result in results]), np.concatenate(decided)
+
+
+def _logits(results: Sequence[FoldResult]) -> np.ndarray:
+    return np.concatenate([result.logits[CLEAN] for result in results])
+
+
+def _calibration_error(results: Sequence[FoldResult]) -> float:
+    folds = sorted({result.fold for result in results})
+    if len(folds) == 1:
+        return expected_calibration_error(softmax(_logits(results)), np.concatenate([r.truth for r in results]))
+    probabilities: list[np.ndarray] = []
+    truths: list[np.ndarray] = []
+    for fold in folds:
+        own, others = [r for r in results if r.fold == fold], [r for r in results if r.fold != fold]
+        temperature = fit_temperature(_logits(others), np.concatenate([r.truth for r in others]))
+        probabilities.append(softmax(_logits(own) / temperature))
+        truths.extend(r.truth for r in own)
+    return expected_calibration_error(np.concatenate(probabilities), np.concatenate(truths))
+
+
+def _unknown_confidences(study: Study, taxonomy: Taxonomy, temperature: float) -> np.ndarray:
+    rows = [result.logits[CLEAN][_is_unknown(study, result, taxonomy)] for result in study.results]
+    logits = np.concatenate(rows)
+    return softmax(logits / temperature).max(axis=1) if len(logits) else np.zeros(0)
+
+
+def _unknown(study: Study, taxonomy: Taxonomy) -> dict[str, float]:
+    known = [_known(study, result, taxonomy) for result in study.results]
+    chosen = calibration(study, taxonomy)
+    confidences = softmax(_logits(known) / chosen.temperature).max(axis=1)
+    unknown = _unknown_confidences(study, taxonomy, chosen.temperature)
+    return {
+        "clips": len(unknown),
+        "auroc": auroc(confidences, unknown),
+        "threshold": chosen.unknown_threshold,
+        "false_accept_rate": float((unknown >= chosen.unknown_threshold).mean()),
+        "false_reject_rate": float((confidences < chosen.unknown_threshold).mean()),
+    }

@@ -1,0 +1,137 @@
+"""One modality's window to one feature: over time, against torch's own recurrences."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.model.unimodal import UnimodalEncoder
+
+SIZE, STEPS = 8, 6
+FIXTURES = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CAMERA = Modality("rgb", "rgb", (32, 32, 3), STEPS, "small_cnn")
+
+Make = Callable[..., UnimodalEncoder]
+row = st.lists(st.booleans(), min_size=STEPS, max_size=STEPS).filter(any)
+masks = st.lists(row, min_size=1, max_size=3).map(torch.tensor)
+
+
+@pytest.fixture
+def make(taxonomy: Taxonomy, trained: Callable[[UnimodalEncoder], UnimodalEncoder]) -> Make:
+    """make(modality, field=value …): an encoder of a model with those fields."""
+
+    def make_encoder(modality: Modality, **fields: Any) -> UnimodalEncoder:
+        torch.manual_seed(5)
+        config = ModelConfig("m", (modality,), taxonomy, window_s=1.0, feature_size=SIZE, **fields)
+        return trained(UnimodalEncoder(modality, config))
+
+    return make_encoder
+
+
+def without_gaps(features: Tensor, mask: Tensor) -> Any:
+    """What is there of each row, as torch packs sequences of several lengths."""
+    rows = [x[there] for x, there in zip(features, mask, strict=True)]
+    padded = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    return pack_padded_sequence(padded, mask.sum(dim=1), batch_first=True, enforce_sorted=False)
+
+
+def oracle(encoder: UnimodalEncoder) -> nn.LSTM:
+    """torch's LSTM, which runs both ways by itself, with the encoder's weights."""
+    backward = encoder.backward_lstm
+    lstm = nn.LSTM(
+        encoder.lstm.input_size, encoder.lstm.hidden_size, batch_first=True, bidirectional=backward is not None
+    )
+    weights = dict(encoder.lstm.state_dict())
+    if backward is not None:
+        weights |= {f"{name}_reverse": value for name, value in backward.state_dict().items()}
+    lstm.load_state_dict(weights)
+    return lstm
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@given(mask=masks)
+@FIXTURES
+def test_without_attention_the_last_state_of_each_direction_stands_for_all(
+    make: Make, bidirectional: bool, mask: Tensor
+) -> None:
+    encoder = make(CAMERA, fusion="non_attention", bidirectional=bidirectional)
+    assert encoder.attention is None
+    features = torch.rand(*mask.shape, SIZE)
+    last = oracle(encoder)(without_gaps(features, mask))[1][0]  # (directions, B, width)
+    expected = last.transpose(0, 1).flatten(1)
+    torch.testing.assert_close(encoder.summarize(features, mask), expected)
+
+
+@pytest.mark.parametrize("fusion", ["mumu", "trusted_mumu", "keyless", "hamlet"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_otherwise_keyless_attention_weighs_the_states(make: Make, fusion: str, bidirectional: bool) -> None:
+    encoder = make(CAMERA, fusion=fusion, bidirectional=bidirectional, deep_supervision=True)
+    assert encoder.attention is not None
+    mask = torch.tensor([[True] * STEPS, [True, False, True, True, False, False]])
+    features = torch.rand(*mask.shape, SIZE)
+    states, counts = pad_packed_sequence(oracle(encoder)(without_gaps(features, mask))[0], batch_first=True)
+    summary = encoder.summarize(features, mask)
+    for index, count in enumerate(counts.tolist()):
+        there = states[index, :count]
+        weights = torch.softmax(there @ encoder.attention.score.weight[0], dim=0)
+        torch.testing.assert_close(summary[index], weights @ there)
+
+
+def test_layer_norm_normalises_the_feature_and_leaves_an_empty_one_zero(make: Make) -> None:
+    encoder = make(CAMERA, layer_norm=True)
+    with torch.no_grad():
+        encoder.norm.bias.fill_(3.0)
+    mask = torch.tensor([[True] * STEPS, [False] * STEPS])
+    summary = encoder.summarize(torch.rand(2, STEPS, SIZE), mask)
+    assert summary[0].mean().item() == pytest.approx(3)
+    assert summary[0].std(correction=0).item() == pytest.approx(1, rel=0.05)
+    assert (summary[1] == 0).all()
+
+
+@given(mask=masks, offset=st.floats(-5, 5))
+@FIXTURES
+def test_centered_frames_are_told_from_their_mean_and_bring_their_change(
+    make: Make, mask: Tensor, offset: float
+) -> None:
+    encoder = make(dataclasses.replace(CAMERA, centered=True))
+    seen: list[Tensor] = []
+    encoder.motion.convolution.register_forward_pre_hook(lambda _, args: seen.append(args[0].transpose(1, 2)))
+    features = torch.rand(*mask.shape, SIZE)
+    summary = encoder.summarize(features, mask)
+    torch.testing.assert_close(encoder.summarize(features + offset, mask), summary, rtol=1e-4, atol=1e-5)
+    for x, there, read in zip(features, mask, seen[0], strict=True):
+        known = x[there]
+        centered, change = read[: len(known)].chunk(2, dim=-1)
+        torch.testing.assert_close(centered, known - known.mean(dim=0))
+        torch.testing.assert_close(change[1:], known.diff(dim=0))
+        assert (change[0] == 0).all()
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("centered", "fields"),
+    [
+        (False, {}),
+        (True, {"bidirectional": True, "layer_norm": True}),
+        (True, {"fusion": "non_attention", "bidirectional": True}),
+    ],
+)
+def test_frames_are_encoded_once(make: Make, stride: int, centered: bool, fields: dict[str, Any]) -> None:
+    """Kept features of single frames, summarised, give what the whole window gives."""
+    encoder = make(dataclasses.replace(CAMERA, stride=stride, centered=centered), **fields)
+    frames = torch.randint(255, (2, STEPS, 32, 32, 3), dtype=torch.uint8)
+    mask = torch.tensor([[True] * STEPS, [False, True, True, False, True, True]])
+    kept = torch.stack([encoder.encode(frames[:, step]) for step in range(STEPS)], dim=1)
+    summary = encoder.summarize(kept, mask)
+    torch.testing.assert_close(summary, encoder(frames, mask), rtol=1e-4, atol=1e-5)
+    assert (summary.abs().sum(dim=1) > 0).all()

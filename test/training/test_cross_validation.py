@@ -1,0 +1,193 @@
+"""Cross-validation: every fold and seed, written down, the same in one process or in two, and never done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mumu_ros import cli
+from mumu_ros.model.config import ConfigError
+from mumu_ros.share import share_path
+from mumu_ros.training.clips import DatasetError
+from mumu_ros.training.conditions import stress_conditions
+from mumu_ros.training.cross_validation import FoldResult, Study, cross_validate
+from mumu_ros.training.datasets import open_dataset
+from mumu_ros.training.settings import Settings, read_settings
+
+torch.set_num_threads(1)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The number of training batches"),
+    pytest.mark.filterwarnings("ignore:Checkpoint directory"),
+]
+
+
+@pytest.fixture
+def settings(write_folder: Callable[[Path], Path], tmp_path: Path, no_processes: None) -> Settings:
+    return read_settings(write_folder(tmp_path / "data"))
+
+
+@pytest.fixture
+def two(settings: Settings) -> Settings:
+    """Of two subjects: two folds."""
+    return replace(settings, data=replace(settings.data, train_subjects="1-2"))
+
+
+def same(a: Study, b: Study) -> bool:
+    return len(a.results) == len(b.results) and all(
+        (one.fold, one.seed, list(one.logits)) == (other.fold, other.seed, list(other.logits))
+        and all(np.array_equal(one.logits[name], other.logits[name]) for name in one.logits)
+        for one, other in zip(a.results, b.results, strict=True)
+    )
+
+
+def test_every_fold_with_every_seed(settings: Settings, tmp_path: Path) -> None:
+    reports: list[tuple[str, int, int, int]] = []
+
+    def report(result: FoldResult, done: int, of: int) -> None:
+        reports.append((result.fold, result.seed, done, of))
+
+    study = cross_validate(settings, [0, 5], tmp_path / "out", jobs=1, report=report)
+    folds = [f"subject_{s}" for s in (1, 2, 3)]
+    expected = [(fold, seed) for seed in (0, 5) for fold in folds]
+    assert [(r.fold, r.seed) for r in study.results] == expected
+    assert reports == [(fold, seed, i, 6) for i, (fold, seed) in enumerate(expected, start=1)]
+    for result in study.results:
+        assert set(result.subject) == {int(result.fold[-1])}
+        activities = [("wave", "walk")[truth] for truth in result.truth]
+        assert [clip.partition("_")[0] for clip in result.clips] == activities
+        assert list(result.logits) == ["clean", "-imu_wrist:0.5", "-imu_belt:0.5", "-imu_wrist", "-imu_belt"]
+        assert (result.weights["-imu_belt"][:, 1] == 0).all()
+        assert all(logits.shape == (4, 2) for logits in result.logits.values())
+        assert result.parameters > 1000
+        assert result.cpu_s > 0
+    first, other = study.results[0], study.results[3]
+    assert not np.array_equal(first.logits["clean"], other.logits["clean"]), "each seed is a training of its own"
+
+    out = tmp_path / "out"
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert [fold["name"] for fold in manifest["folds"]] == folds
+    assert manifest["folds"][0]["test"] == ["walk_s1_1", "walk_s1_3", "wave_s1_0", "wave_s1_2"]
+    assert len(manifest["folds"][0]["train"]) == 8
+    assert json.loads((out / "settings.json").read_text())["optimization"]["epochs"] == 1
+    names = {f"seed_{seed}_{fold}.npz" for fold, seed in expected}
+    assert {path.name for path in (out / "folds").iterdir()} == names, "nothing else is left"
+
+
+def test_an_interrupted_one_goes_on_where_it_stopped(two: Settings, tmp_path: Path) -> None:
+    whole = cross_validate(two, [0, 1], tmp_path / "out", jobs=1)
+    folds = tmp_path / "out" / "folds"
+    (folds / "seed_1_subject_1.npz").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in folds.iterdir()}
+    reports: list[tuple[str, int, int]] = []
+    again = cross_validate(
+        two, [0, 1], tmp_path / "out", jobs=1, report=lambda r, done, of: reports.append((r.fold, done, of))
+    )
+    assert reports == [("subject_1", 4, 4)]
+    assert same(again, whole)
+    assert before.items() <= {path.name: path.stat().st_mtime_ns for path in folds.iterdir()}.items()
+    more = cross_validate(two, [0, 1, 2], tmp_path / "out", jobs=1)
+    assert len(more.results) == 6, "more seeds are more of the same"
+
+
+def test_one_of_other_settings_or_clips_is_not_taken_up(two: Settings, settings: Settings, tmp_path: Path) -> None:
+    cross_validate(two, [0], tmp_path / "out", jobs=1)
+    other = replace(two, optimization=replace(two.optimization, epochs=2))
+    with pytest.raises(ConfigError, match=rf"{tmp_path}/out/settings.json' is of another cross-validation; remove"):
+        cross_validate(other, [0], tmp_path / "out", jobs=1)
+    (tmp_path / "data" / "wave_s1_0" / "imu_belt.csv").write_text("")
+    with pytest.raises(ConfigError, match=r"manifest\.json' is of another cross-validation"):
+        cross_validate(two, [0], tmp_path / "out", jobs=1)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"junk"])
+def test_a_damaged_result_is_named(two: Settings, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    cross_validate(two, [0], tmp_path / "out", jobs=1)
+    path = tmp_path / "out" / "folds" / "seed_0_subject_2.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ConfigError, match=rf"{path}' is damaged .*; remove it, and the fold is trained again"):
+        cross_validate(two, [0], tmp_path / "out", jobs=1)
+
+
+def test_two_processes_say_what_one_says(two: Settings, tmp_path: Path) -> None:
+    one = cross_validate(two, [0], tmp_path / "one", jobs=1)
+    both = cross_validate(two, [0], tmp_path / "two", jobs=2)
+    assert same(one, both)
+
+
+def test_a_result_survives_a_file_with_the_order_of_its_conditions(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    names = [c.name for c in stress_conditions(("rgb/left", "imu"))]
+    assert names != sorted(names)
+    logits = {name: generator.normal(size=(3, 4)).astype(np.float32) for name in names}
+    weights = {name: generator.normal(size=(3, 2)).astype(np.float32) for name in names}
+    clips = np.array(["a", "b", "c"])
+    result = FoldResult("f", 7, clips, np.arange(3), np.arange(3), logits, weights, np.ones((3, 2)), 1.5, 99)
+    result.save(tmp_path / "r.npz")
+    loaded = FoldResult.load(tmp_path / "r.npz")
+    assert list(loaded.logits) == list(loaded.weights) == names
+    assert (loaded.fold, loaded.seed, loaded.cpu_s, loaded.parameters) == ("f", 7, 1.5, 99)
+    assert loaded.clips.tolist() == clips.tolist()
+    for name in names:
+        np.testing.assert_array_equal(loaded.logits[name], logits[name])
+        np.testing.assert_array_equal(loaded.weights[name], weights[name])
+
+
+def test_a_protocol_that_does_not_fit_says_what_it_needs(settings: Settings, tmp_path: Path) -> None:
+    scenes = replace(settings, data=replace(settings.data, protocol="cross_scene"))
+    with pytest.raises(ValueError, match="cross_scene needs some of scenes 1, 3, 4"):
+        cross_validate(scenes, [0], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_writes_and_hands_on_its_calibration(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configuration, out = str(tmp_path / "data" / "two_train.yaml"), tmp_path / "out"
+    (tmp_path / "data" / "walk_s3_3" / "imu_wrist.csv").unlink()
+    (tmp_path / "data" / "walk_s3_3" / "imu_belt.csv").unlink()
+    command = ["cross-validate", configuration, "data.protocol=open_set", "--out", str(out), "--jobs", "1", "--json"]
+    assert cli.main([*command, "--seeds", "0,1"]) == 0
+    printed, errors = capsys.readouterr()
+    lines = printed.splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == ["[1/4] subject_1, seed 0", "[2/4] subject_2, seed 0"]
+    assert "1 clips were skipped: walk_s3_3" in errors
+    start = next(i for i, line in enumerate(lines) if "top-1 %" in line)
+    conditions = [line.split()[0] for line in lines[start + 1 : start + 6]]
+    assert conditions == ["clean", "-imu_wrist:0.5", "-imu_belt:0.5", "-imu_wrist", "-imu_belt"]
+    assert any(line.startswith("never-seen activities: AUROC") for line in lines)
+    summary = json.loads(lines[-1])
+    assert summary == json.loads((out / "results.json").read_text())
+    assert summary["seeds"] == [0, 1]
+    assert list(summary["skipped"]) == ["walk_s3_3"]
+
+    model = tmp_path / "model"
+    found = json.loads((out / "calibration.json").read_text())
+    assert set(found) == {"temperature", "unknown_threshold"}
+    assert found["unknown_threshold"] == summary["unknown"]["threshold"]
+    train = ["train", configuration, "--out", str(model), "--calibration", str(out / "calibration.json")]
+    assert cli.main(train) == 0
+    assert json.loads((model / "config.json").read_text())["calibration"] == found
+
+
+@pytest.mark.data
+def test_the_shipped_configuration_on_the_real_data(tmp_path: Path) -> None:
+    try:
+        open_dataset("utd_mhad", "")
+    except DatasetError as error:
+        pytest.skip(str(error))
+    path = share_path("config", "training", "utd_mhad_sp.yaml")
+    overrides = ["optimization.epochs=1", "data.protocol=odd_even"]
+    command = ["cross-validate", str(path), *overrides, "--out", str(tmp_path), "--jobs", "1"]
+    assert cli.main(command) == 0
+    summary = json.loads((tmp_path / "results.json").read_text())
+    assert summary["folds"] == 1
+    assert summary["clips"] > 300
+    assert summary["conditions"]["clean"]["top1"] > 1.5 / 27, "better than chance after one epoch"
+    assert os.listdir(tmp_path / "folds") == ["seed_0_odd_even.npz"]

@@ -1,0 +1,119 @@
+"""Clips become windows; what cannot be read is named, what was read is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mumu_ros.model.config import ConfigError
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.training.clips import DatasetError
+from mumu_ros.training.datasets.folder import FolderDataset
+from mumu_ros.training.loading import Loaded, load_windows
+from mumu_ros.training.settings import Settings, read_settings
+
+pytestmark = pytest.mark.usefixtures("no_processes")
+
+
+@pytest.fixture
+def settings(write_folder: Callable[[Path], Path], tmp_path: Path) -> Settings:
+    return read_settings(write_folder(tmp_path / "data"), [f"data.cache={tmp_path / 'cache'}"])
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Gets the id of every clip that is read."""
+    read: list[str] = []
+    original = FolderDataset.read
+
+    def spy(self: FolderDataset, clip, preprocessing):  # type: ignore[no-untyped-def]
+        read.append(clip.id)
+        return original(self, clip, preprocessing)
+
+    monkeypatch.setattr(FolderDataset, "read", spy)
+    return read
+
+
+def load(settings: Settings, *subjects: int) -> Loaded:
+    return load_windows(settings.model, settings.data, subjects)
+
+
+def same(a: Loaded, b: Loaded) -> bool:
+    one, other = (loaded.windows.batch(range(len(loaded.windows))) for loaded in (a, b))
+    arrays = all(np.array_equal(one[i][name], other[i][name]) for i in (0, 1) for name in one[i])
+    return arrays and np.array_equal(a.windows.clip, b.windows.clip) and a.clips == b.clips
+
+
+def test_one_window_for_each_clip_of_the_subjects(settings: Settings) -> None:
+    loaded = load(settings, 1, 3)
+    assert sorted(set(loaded.windows.subject.tolist())) == [1, 3]
+    assert sorted(loaded.windows.clip) == [clip.id for clip in loaded.clips]
+    assert len(loaded.windows) == 8
+    for clip, activity in zip(loaded.windows.clip, loaded.windows.activity, strict=True):
+        assert clip.startswith(settings.model.taxonomy.activities[activity])
+    assert not loaded.skipped
+    assert len(load(settings).windows) == 12, "nobody named is everybody"
+
+
+def test_clips_that_cannot_be_read_are_named_each_time(settings: Settings, reads: list[str]) -> None:
+    folder = Path(settings.data.root)
+    (folder / "walk_s1_1" / "imu_belt.csv").write_text("stamp_s,ax\n")
+    (folder / "wave_s2_2" / "imu_wrist.csv").unlink()
+    (folder / "wave_s2_2" / "imu_belt.csv").unlink()
+    for _ in range(2):
+        loaded = load(settings)
+        assert list(loaded.skipped) == ["walk_s1_1", "wave_s2_2"]
+        assert "imu_belt.csv:1: header" in loaded.skipped["walk_s1_1"]
+        assert len(loaded.windows) == len(loaded.clips) == 10
+    assert reads.count("wave_s3_0") == 1
+    assert reads.count("walk_s1_1") == 2
+
+
+def test_the_cache_is_used_the_second_time(settings: Settings, reads: list[str]) -> None:
+    first = load(settings)
+    assert len(reads) == 12
+    assert same(load(settings), first)
+    assert len(reads) == 12
+    load(settings, 2)
+    assert len(reads) == 12
+    load(replace(settings, model=replace(settings.model, window_s=0.8)))
+    assert len(reads) == 24, "other windows"
+
+
+def test_the_cache_is_not_used_for_another_list_of_clips(settings: Settings, reads: list[str]) -> None:
+    load(settings)
+    path = Path(settings.data.root) / "clips.csv"
+    path.write_text(path.read_text().replace("wave_s1_0,1,wave", "wave_s1_0,1,walk"))
+    loaded = load(settings)
+    assert reads[12:] == ["walk_s1_1", "walk_s1_3", "wave_s1_0", "wave_s1_2"]
+    row = loaded.windows.clip.tolist().index("wave_s1_0")
+    assert settings.model.taxonomy.activities[loaded.windows.activity[row]] == "walk"
+
+
+def test_a_taxonomy_without_an_activity_is_refused(settings: Settings) -> None:
+    lacking = replace(settings, model=replace(settings.model, taxonomy=Taxonomy("mine", {"g": ("wave",), "h": ("x",)})))
+    with pytest.raises(ConfigError, match="taxonomy 'mine' lacks walk of folder; put them into a group"):
+        load(lacking)
+
+
+def test_an_unknown_subject_is_named(settings: Settings) -> None:
+    with pytest.raises(DatasetError, match=r"no subjects \[7\]; it has \[1\]"):
+        load(settings, 1, 7)
+    with pytest.raises(DatasetError, match="no clip of subjects 7"):
+        load(settings, 7)
+
+
+def test_nothing_that_can_be_used_is_an_error(settings: Settings) -> None:
+    # The clips have 1.2 s.
+    long = replace(settings, data=replace(settings.data, windows_per_s=1.0))
+    long = replace(long, model=replace(settings.model, window_s=2.0))
+    with pytest.raises(DatasetError, match="no clip of folder can be used; the first: too short"):
+        load(long)
+    for path in Path(settings.data.root).glob("*/*.csv"):
+        path.write_text("")
+    with pytest.raises(DatasetError, match=r"no clip of folder can be used; the first: .*imu_wrist\.csv"):
+        load(settings)

@@ -1,0 +1,254 @@
+"""Protocols: who is trained on is not tested, and what is missing is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mumu_ros.training.clips import ClipInfo
+from mumu_ros.training.protocols import PROTOCOLS, Fold, Manifest, make_manifest
+
+ACTIVITIES = ("clap", "jog", "point", "sit", "walk", "wave")
+
+Where = tuple[int, str, int, int, int]
+
+
+def clip(subject: int, activity: str, session: int = 0, scene: int = 0, camera: int = 0) -> ClipInfo:
+    return ClipInfo(f"{activity}_s{subject}_{session}_{scene}_{camera}", subject, activity, session, scene, camera)
+
+
+def grid(subjects: Sequence[int], activities: Sequence[str] = ACTIVITIES) -> list[ClipInfo]:
+    return [clip(s, a, session) for s in subjects for a in activities for session in (1, 2)]
+
+
+wheres = st.tuples(
+    st.integers(1, 20), st.sampled_from(ACTIVITIES), st.integers(1, 6), st.integers(1, 5), st.integers(1, 5)
+)
+some_clips = st.lists(wheres, unique=True, max_size=80).map(lambda places: [clip(*place) for place in places])
+
+
+def manifest_or_none(protocol: str, clips: Sequence[ClipInfo]) -> Manifest | None:
+    """None where the clips do not suffice for the protocol."""
+    try:
+        return make_manifest(protocol, "mmact", clips)
+    except ValueError as error:
+        assert f"{protocol} needs" in str(error)  # noqa: PT017
+        return None
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@given(clips=some_clips)
+@settings(max_examples=25, deadline=None)
+def test_parts_are_disjoint_and_neither_train_nor_test_is_empty(protocol: str, clips: list[ClipInfo]) -> None:
+    manifest = manifest_or_none(protocol, clips)
+    for fold in manifest.folds if manifest else ():
+        parts = [set(fold.train), set(fold.validation), set(fold.test)]
+        assert len(set.union(*parts)) == sum(map(len, parts))
+        assert set.union(*parts) <= {c.id for c in clips}
+        assert fold.train
+        assert fold.test
+
+
+KEYS: dict[str, Callable[[ClipInfo], object]] = {
+    "leave_one_subject_out": lambda c: c.subject,
+    "odd_even": lambda c: c.subject,
+    "validate_7": lambda c: c.subject,
+    "open_set": lambda c: c.subject,
+    "cross_subject": lambda c: c.subject,
+    "cross_session": lambda c: (c.subject, c.session),
+    "cross_view": lambda c: c.camera,
+    "cross_scene": lambda c: c.scene,
+}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@given(clips=some_clips)
+@settings(max_examples=25, deadline=None)
+def test_no_tested_subject_session_view_or_scene_is_trained_on(protocol: str, clips: list[ClipInfo]) -> None:
+    manifest = manifest_or_none(protocol, clips)
+    key = {c.id: KEYS[protocol](c) for c in clips}
+    for fold in manifest.folds if manifest else ():
+        assert not {key[c] for c in fold.test} & {key[c] for c in (*fold.train, *fold.validation)}
+        assert not {key[c] for c in fold.train} & {key[c] for c in fold.validation}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@given(clips=some_clips, seed=st.integers(0, 99))
+@settings(max_examples=15, deadline=None)
+def test_the_order_of_the_clips_does_not_matter(protocol: str, clips: list[ClipInfo], seed: int) -> None:
+    shuffled = random.Random(seed).sample(clips, len(clips))
+    assert manifest_or_none(protocol, clips) == manifest_or_none(protocol, shuffled)
+
+
+@given(clips=some_clips.filter(lambda clips: len({c.subject for c in clips}) > 1))
+@settings(max_examples=40, deadline=None)
+def test_leave_one_subject_out_tests_every_clip_once_and_trains_on_all_others(clips: list[ClipInfo]) -> None:
+    folds = make_manifest("leave_one_subject_out", "own", clips).folds
+    ids = {c.id for c in clips}
+    assert sorted(c for fold in folds for c in fold.test) == sorted(ids)
+    assert all({*fold.train, *fold.test} == ids and not fold.unknown for fold in folds)
+    assert [fold.name for fold in folds] == [f"subject_{s}" for s in sorted({c.subject for c in clips})]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "train", "validation", "test"),
+    [
+        ("odd_even", {1, 3, 5, 7}, set(), {2, 4, 6, 8}),
+        ("validate_7", {1, 3, 5}, {7}, {2, 4, 6, 8}),
+        ("cross_subject", set(range(1, 17)), set(), {17, 18, 19, 20}),
+    ],
+)
+def test_subjects_of_a_fixed_split(protocol: str, train: set[int], validation: set[int], test: set[int]) -> None:
+    clips = grid(range(1, 23))
+    (fold,) = make_manifest(protocol, "own", clips).folds
+    subject = {c.id: c.subject for c in clips}
+    assert [{subject[c] for c in part} for part in (fold.train, fold.validation, fold.test)] == [
+        train,
+        validation,
+        test,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "attribute", "train", "test"),
+    [("cross_view", "camera", {1, 2, 3}, {4}), ("cross_scene", "scene", {1, 3, 4}, {2})],
+)
+def test_views_and_scenes(protocol: str, attribute: str, train: set[int], test: set[int]) -> None:
+    clips = [clip(1, "walk", scene=scene, camera=camera) for scene in range(6) for camera in range(6)]
+    (fold,) = make_manifest(protocol, "mmact", clips).folds
+    value = {c.id: getattr(c, attribute) for c in clips}
+    assert {value[c] for c in fold.train} == train
+    assert {value[c] for c in fold.test} == test
+
+
+def test_cross_session_trains_on_the_first_four_fifths_of_each_subjects_sessions() -> None:
+    sessions = {1: [3, 1, 2, 5, 4], 2: [10, 20], 3: [7], 4: [1, 2, 3, 4, 5, 6]}
+    clips = [clip(s, "walk", n, camera=camera) for s, numbers in sessions.items() for n in numbers for camera in (1, 2)]
+    (fold,) = make_manifest("cross_session", "mmact", clips).folds
+    tested = {(c.subject, c.session) for c in clips if c.id in fold.test}
+    assert tested == {(1, 5), (2, 20), (4, 5), (4, 6)}
+    assert len(fold.train) + len(fold.test) == len(clips)
+
+
+@given(clips=some_clips)
+@settings(max_examples=40, deadline=None)
+def test_open_set_trains_on_no_unknown_activity_and_leaves_the_test_subject_whole(clips: list[ClipInfo]) -> None:
+    manifest = manifest_or_none("open_set", clips)
+    info = {c.id: c for c in clips}
+    for fold in manifest.folds if manifest else ():
+        (subject,) = {info[c].subject for c in fold.test}
+        assert fold.unknown
+        assert set(fold.test) == {c.id for c in clips if c.subject == subject}
+        assert set(fold.train) == {c.id for c in clips if c.subject != subject and c.activity not in fold.unknown}
+
+
+def test_open_set_makes_each_activity_unknown_once() -> None:
+    folds = make_manifest("open_set", "own", grid([1, 2, 3, 4])).folds
+    assert sorted(a for fold in folds for a in fold.unknown) == sorted(ACTIVITIES)
+    assert {len(fold.unknown) for fold in folds} == {1, 2}
+
+
+def test_open_set_refuses_clips_of_several_activities() -> None:
+    clips = [ClipInfo("a", 1, "walk"), ClipInfo("whole_morning", 2)]
+    with pytest.raises(ValueError, match="one activity each; clip 'whole_morning'"):
+        make_manifest("open_set", "own", clips)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "dataset", "clips", "missing"),
+    [
+        ("leave_one_subject_out", "utd_mhad", grid(range(1, 9)), ""),
+        ("leave_one_subject_out", "utd_mhad", grid(range(1, 7)), "subjects 7, 8"),
+        ("leave_one_subject_out", "own", grid([3, 9]), ""),
+        ("odd_even", "utd_mhad", grid([1, 2, 3, 4, 5, 6, 8]), "subject 7"),
+        ("validate_7", "own", grid(range(1, 7)), "subjects 7, 8"),
+        ("cross_view", "own", [clip(1, "a", camera=c) for c in (1, 4)], "cameras 2, 3"),
+        (
+            "cross_scene",
+            "mmact",
+            [clip(s, "a", scene=n) for s in range(1, 20) for n in (2, 3, 4)],
+            "subject 20, scene 1",
+        ),
+    ],
+)
+def test_what_is_missing_is_said(protocol: str, dataset: str, clips: list[ClipInfo], missing: str) -> None:
+    assert make_manifest(protocol, dataset, clips).missing == missing
+
+
+@pytest.mark.parametrize(
+    ("protocol", "clips", "reason"),
+    [
+        ("leave_one_subject_out", grid([4]), "needs two subjects; the clips of 'own' have subject 4"),
+        ("leave_one_subject_out", [], "needs two subjects; the clips of 'own' have nothing"),
+        ("open_set", grid([1, 2], ["walk"]), "two activities"),
+        ("odd_even", grid([1, 3]), "some of subjects 2, 4, 6, 8; .* subjects 1, 3"),
+        ("cross_session", [clip(1, "walk"), clip(2, "walk")], "a subject with two sessions"),
+        ("cross_view", grid([1, 2]), "some of cameras 1, 2, 3 and some of camera 4; .* camera 0"),
+    ],
+)
+def test_clips_that_do_not_suffice_are_refused(protocol: str, clips: list[ClipInfo], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        make_manifest(protocol, "own", clips)
+
+
+def test_an_unknown_protocol_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"'loso'.*leave_one_subject_out, open_set"):
+        make_manifest("loso", "own", grid([1, 2]))
+
+
+def test_an_id_that_occurs_twice_is_refused() -> None:
+    clips = [ClipInfo("a", 1, "walk"), ClipInfo("b", 1, "walk"), ClipInfo("a", 2, "walk")]
+    with pytest.raises(ValueError, match="id 'a'"):
+        make_manifest("leave_one_subject_out", "own", clips)
+
+
+@pytest.mark.parametrize("protocol", ["leave_one_subject_out", "open_set", "validate_7"])
+def test_a_manifest_is_read_back_as_it_was_written(protocol: str, tmp_path: Path) -> None:
+    manifest = make_manifest(protocol, "utd_mhad", grid(range(1, 8)))
+    manifest.write(tmp_path / "folds.json")
+    assert Manifest.read(tmp_path / "folds.json") == manifest
+
+
+WHOLE = make_manifest("open_set", "own", grid([1, 2])).to_dict()
+FOLD = WHOLE["folds"][0]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ([], r"it has \[\]; expected exactly dataset"),
+        ({**WHOLE, "extra": 1}, "extra; expected exactly dataset"),
+        ({**WHOLE, "folds": "none"}, "folds is 'none'"),
+        ({**WHOLE, "folds": [{**FOLD, "test": [3]}]}, "lists 3; expected names"),
+        ({**WHOLE, "folds": [{**FOLD, "test": FOLD["train"]}]}, "twice; a clip belongs to one part"),
+        ({**WHOLE, "folds": [FOLD, FOLD]}, "each with its own name"),
+        ({**WHOLE, "folds": []}, "at least one"),
+    ],
+)
+def test_a_manifest_that_was_tampered_with_is_refused(data: object, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "folds.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=rf"folds\.json'.*{reason}.*make it again"):
+        Manifest.read(path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"dataset": "own", "pro', b"\xff\xfe"])
+def test_a_manifest_that_is_missing_or_damaged_is_named_with_the_remedy(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "folds.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"folds\.json'.*make it again"):
+        Manifest.read(path)
+
+
+def test_a_fold_cannot_hold_a_clip_in_two_parts() -> None:
+    fold = Fold("f", ("a",), (), ("b",))
+    with pytest.raises(ValueError, match="clip 'a' twice"):
+        dataclasses.replace(fold, validation=("a",))

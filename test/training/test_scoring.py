@@ -1,0 +1,117 @@
+"""What a model says about windows, how it is scored, and how its confidence is calibrated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.training import scoring
+from mumu_ros.training.clips import Clip
+from mumu_ros.training.conditions import Condition
+from mumu_ros.training.scoring import Predictions, fit_temperature, predict, score, softmax
+from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def windows(config: ModelConfig, make_clip: Callable[..., Clip]) -> WindowSet:
+    clip = make_clip(0)
+    return cut_windows(clip, config, random_ends(clip, 1.0, 4.0, np.random.default_rng(0)), 0.6)
+
+
+def saying(activity_logits: np.ndarray, group_logits: np.ndarray) -> Predictions:
+    nothing = np.zeros((len(activity_logits), 0))
+    return Predictions(activity_logits, group_logits, None, nothing, nothing, nothing)
+
+
+def test_score_counts(config: ModelConfig, windows: WindowSet) -> None:
+    truth, groups = windows.activity, config.taxonomy.group_indices[windows.activity]
+    perfect = score(saying(50 * np.eye(3)[truth], np.eye(2)[groups]), windows, config.taxonomy)
+    assert [perfect[key] for key in ("top1", "macro_f1", "group_top1", "top1_inside")] == [1, 1, 1, 1]
+    assert perfect["ece"] == pytest.approx(0, abs=1e-6)
+    assert perfect["confusions"] == []
+    stand, walk = (config.taxonomy.activity_index(name) for name in ("stand", "walk"))
+    always = saying(np.tile(np.eye(3)[walk], (len(windows), 1)), np.tile([1.0, 0.0], (len(windows), 1)))
+    result = score(always, windows, config.taxonomy)
+    share = (truth == walk).mean()
+    assert result["top1"] == pytest.approx(share)
+    assert result["top1_inside"] == pytest.approx((truth == walk)[windows.inside].mean())
+    assert result["group_top1"] == pytest.approx((truth == stand).mean())
+    assert result["macro_f1"] == pytest.approx(share / (1 + share))
+    assert result["ece"] == pytest.approx(abs(np.e / (np.e + 2) - share))
+    assert result["per_class"]["walk"] == pytest.approx(
+        {"precision": share, "recall": 1, "f1": 2 * share / (1 + share), "support": (truth == walk).sum()}
+    )
+    assert result["per_subject"] == {"0": pytest.approx(share)}
+    assert result["confusions"] == [("stand", "walk", 1.0)]
+    assert (result["clips"], result["windows"]) == (1, len(windows))
+    json.dumps(result)
+
+
+def test_taking_modalities_away_equals_not_having_them(config: ModelConfig, windows: WindowSet) -> None:
+    model = Network(config).eval()
+    inputs, masks = windows.batch(range(len(windows)))
+    rest = ("depth", "imu_wrist")
+    with torch.inference_mode():
+        output = model({n: torch.from_numpy(inputs[n]) for n in rest}, {n: torch.from_numpy(masks[n]) for n in rest})
+    said = predict(model, windows, Condition("c", ("rgb",)))
+    np.testing.assert_allclose(said.activity_logits, output.activity_logits.numpy(), rtol=1e-4, atol=1e-5)
+    assert (said.gm_weights[:, 0] == 0).all()
+    assert said.features.shape == (len(windows), 3, 8)
+    assert said.unimodal_logits is None
+    none = predict(model, windows, Condition("c", ("rgb",), share=0.0))
+    np.testing.assert_array_equal(none.activity_logits, predict(model, windows).activity_logits)
+
+
+def test_many_windows_are_predicted_in_order(config: ModelConfig, windows: WindowSet) -> None:
+    model = Network(config).eval()
+    rows = np.arange(150) % len(windows)
+    many, few = predict(model, windows.take(rows)), predict(model, windows)
+    np.testing.assert_allclose(many.activity_logits, few.activity_logits[rows], rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture
+def overconfident() -> tuple[np.ndarray, np.ndarray]:
+    """Logits three times too large for how often they are right, and the truth."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(5_000, 3)) * 2
+    truth = (generator.random((len(logits), 1)) > softmax(logits).cumsum(axis=1)).sum(axis=1)
+    return 3 * logits, truth
+
+
+def test_the_temperature_undoes_overconfidence(overconfident: tuple[np.ndarray, np.ndarray]) -> None:
+    assert fit_temperature(*overconfident) == pytest.approx(3, rel=0.1)
+
+
+def test_the_threshold_refuses_the_least_certain(
+    config: ModelConfig,
+    windows: WindowSet,
+    overconfident: tuple[np.ndarray, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    logits, truth = overconfident
+    many = replace(windows.take(np.zeros(len(truth), np.int64)), activity=truth)
+    asked: list[str] = []
+
+    def say(_: Network, __: WindowSet, condition: Condition) -> Predictions:
+        asked.append(condition.name)
+        return saying(logits, logits)
+
+    monkeypatch.setattr(scoring, "predict", say)
+    calibration = scoring.calibrate(Network(config), many, rejected=0.05)
+    assert asked == ["clean", "-rgb", "-depth", "-imu_wrist"]
+    assert calibration.temperature == pytest.approx(3, rel=0.1)
+    refused = softmax(logits / calibration.temperature).max(axis=1) < calibration.unknown_threshold
+    assert refused[logits.argmax(axis=1) == truth].mean() == pytest.approx(0.05, abs=0.005)
+
+
+def test_softmax_of_large_numbers() -> None:
+    np.testing.assert_allclose(softmax(np.array([[1e4, 0.0], [-1e4, -1e4]])), [[1, 0], [0.5, 0.5]])

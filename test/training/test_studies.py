@@ -1,0 +1,479 @@
+"""Studies train what is missing, once; say what came out beside the paper's numbers; and write it where it belongs."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("lightning", reason="training needs lightning (extra train)")
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mumu_ros import cli
+from mumu_ros.model.config import ConfigError
+from mumu_ros.model.heads import HEADS
+from mumu_ros.model.network import Network
+from mumu_ros.training import cross_validation, loading
+from mumu_ros.training.cross_validation import FoldResult, Study
+from mumu_ros.training.protocols import Fold, Manifest
+from mumu_ros.training.scoring import predict
+from mumu_ros.training.studies import (
+    STUDIES,
+    ablation,
+    attention,
+    embedding,
+    fusion,
+    guidance,
+    modalities,
+    noise,
+    plots,
+)
+from mumu_ros.training.studies.bench import Bench, Run, study_conditions, victims
+from mumu_ros.training.studies.heads import HAMLET, KEYLESS, MUMU, NON_ATTENTION, OURS
+from mumu_ros.training.studies.report import difference, mean_std, replace_section, seeds_text
+
+ROOT = Path(__file__).parents[2]
+CLIPS = 20
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Seeds 0 and 1, nothing trained."""
+    return Bench(tmp_path / "out", tmp_path / "images", (0, 1))
+
+
+@pytest.fixture
+def made_up(bench):
+    """made_up(run, clean=(1, 2), stuck=…): put a study on the bench, each seed with so many errors of 20 clips.
+
+    Clip i is of activity i % 4; the first clips are taken for the next activity. Conditions that are not named have
+    no errors. Every modality has the same weight.
+    """
+
+    def make(run: Run, *, seeds=(0, 1), **errors):
+        names = run.settings().model.names
+        truth = np.arange(CLIPS) % 4
+        results = []
+        for number, seed in enumerate(seeds):
+            logits = {}
+            for condition in study_conditions(names):
+                wrong = errors.get(condition.name, (0,) * len(seeds))[number]
+                decided = np.where(np.arange(CLIPS) < wrong, (truth + 1) % 4, truth)
+                logits[condition.name] = np.eye(27, dtype=np.float32)[decided]
+            weights = {name: np.full((CLIPS, len(names)), 1 / len(names), np.float32) for name in logits}
+            clips = np.array([f"test{i}" for i in range(CLIPS)])
+            results.append(
+                FoldResult(
+                    "odd_even", seed, clips, truth, np.full(CLIPS, 2), logits, weights, np.zeros((CLIPS, 4)), 1.0, 9
+                )
+            )
+        fold = Fold("odd_even", ("a", "b", "c"), (), tuple(sorted(results[0].clips)))
+        manifest = Manifest("utd_mhad", "odd_even", (fold,), "subjects 7, 8")
+        bench.studies[run] = Study(manifest, tuple(results), {"bad": "truncated"})
+        return bench.studies[run]
+
+    return make
+
+
+def line(text: str, *begin: str) -> list[str]:
+    """Cells of the only line of the tables that begins with these cells."""
+    lines = [[cell.strip() for cell in row.strip("|").split("|")] for row in text.splitlines() if row.startswith("|")]
+    (found,) = (cells for cells in lines if tuple(cells[: len(begin)]) == begin)
+    return found[len(begin) :]
+
+
+# What a run is
+
+
+def test_a_run_has_a_readable_folder_that_no_other_run_has():
+    run = HAMLET.run("utd_mhad_six.yaml", "augmentation.corruption=0.3")
+    assert run.folder == Path("utd_mhad_six/odd_even/corruption=0.3,fusion=hamlet,merge=concat")
+    every = {
+        *(head.run(fusion.CONFIG) for head, _, _ in fusion.ROWS),
+        *(head.run(config) for config, _ in noise.CONFIGS for head, _ in noise.ROWS),
+        *(head.run(c, modalities=kept) for _, c, kept in modalities.COMBINATIONS for head, _ in modalities.ROWS),
+        *(head.run(guidance.CONFIG, *overrides) for _, overrides in guidance.RECIPES for head in guidance.ROWS),
+    }
+    assert len({run.folder for run in every}) == len(every)
+    for run in every:
+        assert run.settings().data.protocol == "odd_even"
+
+
+def test_a_run_may_keep_some_of_the_modalities():
+    run = MUMU.run("utd_mhad_dsp.yaml", modalities=("depth", "skeleton"))
+    assert run.settings().model.names == ("depth", "skeleton")
+    assert run.settings().model.fusion == "mumu"
+    with pytest.raises(ConfigError, match="no modality 'rgb'"):
+        MUMU.run("utd_mhad_dsp.yaml", modalities=("rgb",)).settings()
+
+
+def test_six_streams_are_small_and_have_no_corruption_unless_it_is_asked_for():
+    settings = OURS.run(guidance.CONFIG).settings()
+    assert settings.model.names == ("acceleration", "gyroscope", "left_arm", "right_arm", "legs", "torso")
+    assert settings.model.feature_size == 64
+    assert settings.augmentation.corruption == 0
+    assert OURS.run(guidance.CONFIG, guidance.CORRUPTION).settings().augmentation.corruption == 0.3
+
+
+def test_visual_modalities_go_together_and_so_do_those_that_are_worn():
+    by_name = {condition.name: condition for condition in study_conditions(("depth", "skeleton", "imu"))}
+    assert (by_name["visual"].gone, by_name["visual"].share) == (("depth", "skeleton"), 0.5)
+    assert (by_name["non-visual"].gone, by_name["non-visual"].share) == (("imu",), 0.5)
+    assert "visual" not in {condition.name for condition in study_conditions(("depth", "skeleton"))}
+
+
+def test_a_result_that_lacks_a_condition_is_refused(bench, monkeypatch, made_up):
+    run = MUMU.run(fusion.CONFIG)
+    study = made_up(run)
+    bench.studies.clear()
+    for result in study.results:
+        del result.logits["stuck"]
+    monkeypatch.setattr("mumu_ros.training.studies.bench.cross_validate", lambda *_, **__: study)
+    with pytest.raises(ConfigError, match=r"seed 0 in .*fusion=mumu' was not tested under stuck; remove"):
+        bench.study(run)
+
+
+# Numbers
+
+
+def test_numbers_are_percent_with_the_deviation_over_seeds():
+    assert mean_std(np.array([0.95, 0.9])) == "92.50 ± 3.54"
+    assert mean_std(np.array([0.95])) == "95.00"
+
+
+def test_differences_are_paired_by_seed():
+    assert difference(np.array([0.95, 0.92, 0.9]), np.array([0.94, 0.9, 0.87])) == "+2.00 ± 1.00 (p 0.250)"
+    assert difference(np.array([0.9]), np.array([0.95])) == "-5.00"
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8, unique=True))
+def test_seeds_are_written_as_the_command_takes_them(seeds):
+    from mumu_ros.training.settings import parse_subjects
+
+    assert parse_subjects(seeds_text(tuple(seeds))) == tuple(seeds)
+
+
+# Sections
+
+
+def test_every_section_says_how_it_was_made(bench, made_up):
+    for head, _, _ in fusion.ROWS:
+        made_up(head.run(fusion.CONFIG))
+    text = STUDIES["fusion"](bench)
+    assert text.startswith(f"    mumu study fusion --seeds 0,1 --out {bench.out}\n")
+    for part in ("utd_mhad, odd_even, 1 fold:", "3 clips to train on, 20 to test on", "Seeds 0,1 (2)"):
+        assert part in text
+    assert "Missing in this copy: subjects 7, 8." in text
+    assert "1 clips could not be read: bad." in text
+
+
+def test_fusion_gives_top1_and_macro_f1_beside_the_papers(bench, made_up):
+    for head, _, _ in fusion.ROWS:
+        made_up(head.run(fusion.CONFIG), clean=(1, 2) if head == HAMLET else (0, 0))
+    text = fusion.section(bench)
+    # One error: F1 of 8/9, 10/11, 1, 1; two: 8/9, 8/10, 10/11, 1.
+    assert line(text, "HAMLET-like", "CONCAT") == ["92.50 ± 3.54", "92.45 ± 3.54", "48.26"]
+    assert line(text, "Keyless", "SUM") == ["100.00 ± 0.00", "100.00 ± 0.00", "51.68"]
+    assert line(text, "MuMu (paper)", "–")[-1] == "61.34"
+    assert line(text, "trusted MuMu (ours)", "–")[-1] == "–"
+
+
+def test_modalities_has_a_column_for_each_combination(bench, made_up):
+    for head, _ in modalities.ROWS:
+        for errors, (_, config, kept) in enumerate(modalities.COMBINATIONS):
+            made_up(head.run(config, modalities=kept), clean=(errors, errors))
+    text = modalities.section(bench)
+    ours = ["100.00 ± 0.00", "95.00 ± 0.00", "90.00 ± 0.00", "85.00 ± 0.00"]
+    assert line(text, "fusion")[:4] == ["S+P", "D+P", "D+S", "D+S+P"]
+    assert line(text, "MuMu (paper)") == [*ours, "96.10", "97.44", "97.60"]
+    assert "has no RGB" in text
+
+
+def test_noise_drops_visual_or_non_visual_modalities_and_delays_them(bench, made_up):
+    for config, _ in noise.CONFIGS:
+        for head, _ in noise.ROWS:
+            is_one = head == KEYLESS and config == "utd_mhad_sp.yaml"
+            errors = {"visual": (20, 20), "late 0.5 s": (20, 20)} if is_one else {}
+            made_up(head.run(config), **errors)
+    text = noise.section(bench)
+    skeleton, depth = text.split("Depth and skeleton (visual)")
+    paper = ["71.83", "67.94", "68.29"]
+    dropped, late = skeleton.split("lags:")
+    assert line(dropped, "Keyless") == ["100.00 ± 0.00", "0.00 ± 0.00", "100.00 ± 0.00", *paper]
+    assert line(late, "Keyless") == ["100.00 ± 0.00", "100.00 ± 0.00", "0.00 ± 0.00", "100.00 ± 0.00"]
+    assert line(depth.split("lags:")[0], "Keyless") == ["100.00 ± 0.00"] * 3 + paper
+
+
+def test_ablation_calls_significant_what_is_and_nothing_else(bench, made_up):
+    bench = replace(bench, seeds=tuple(range(6)))
+    worse, better = (9, 8, 9, 10, 8, 9), (1, 0, 1, 0, 2, 1)
+    for _, head, _, _ in ablation.ROWS:
+        made_up(head.run(fusion.CONFIG), seeds=bench.seeds, clean=better if head in (MUMU, OURS) else worse)
+    text = ablation.section(bench)
+    assert line(text, "MuMu", "MuMu (paper)")[2:] == ["B1, B2, B3", "75.97 ± 0.29", "B1, B2, B3"]
+    assert line(text, "B2", "Keyless")[2:] == ["none", "70.52 ± 0.98", "B1, B3"]
+    assert "n = 6 seeds" in text
+    assert "alpha = 0.05 / 20" in text
+    matrix, paired = text.split("Row minus column")
+    assert line(matrix.split("over the column:")[1], "MuMu")[:4] == ["0.00", "0.00", "0.00", ""]
+    assert line(paired, "B3")[0] == "+0.00 ± 0.00 (p 1.000)"
+    assert line(paired, "ours")[0].endswith("(p 0.031)")
+    assert "with 6 seeds p cannot be less than 0.0312" in text
+
+
+def test_guidance_gives_every_stress_and_the_differences_to_keyless(bench, made_up):
+    gone = {f"-{name}": (2, 2) for name in ("acceleration", "gyroscope", "left_arm")}
+    for _, overrides in guidance.RECIPES:
+        for head in guidance.ROWS:
+            made_up(head.run(guidance.CONFIG, *overrides), **({"swap": (4, 5), **gone} if head == MUMU else {}))
+    text = guidance.section(bench)
+    without, corrupted = text.split("Trained with one corrupted stream")
+    assert line(without, "fusion") == [
+        *["clean", "missing", "one gone", "noise", "stuck", "swap", "shift"],
+        "attention ratio",
+    ]
+    full = "100.00 ± 0.00"
+    assert line(corrupted, "MuMu (paper)") == [
+        full,
+        full,
+        "95.00 ± 0.00",
+        full,
+        full,
+        "77.50 ± 3.54",
+        full,
+        "1.00 ± 0.00",
+    ]
+    assert line(without, "Keyless")[-1] == "–"
+    assert line(without, "MuMu (paper) − Keyless")[5] == "-22.50 ± 3.54 (p 0.500)"
+    assert len(line(without, "trusted MuMu (ours) − mean (Keyless, SUM)")) == 7
+
+
+def test_the_attention_ratio_is_that_of_the_lying_stream(made_up):
+    run = OURS.run(guidance.CONFIG)
+    study, config = made_up(run), run.settings().model
+    for result in study.results:
+        for kind, share in (("noise", 0.5), ("stuck", 0.25), ("swap", 0.25), ("shift", 1.0)):
+            lying = np.arange(6) == victims(result, kind, config)[:, None]
+            result.weights[kind] = np.where(lying, share / 6, 9.0)
+    np.testing.assert_allclose(guidance.attention_ratio(study, config), [0.5, 0.5], rtol=1e-6)
+
+
+def test_attention_is_averaged_by_activity_and_noise_looks_at_the_noisy_stream(made_up):
+    run = MUMU.run(guidance.CONFIG)
+    study, config = made_up(run), run.settings().model
+    for result in study.results:
+        result.weights["clean"] = np.tile(result.truth[:, None] / 10, (1, 6)) * [1, 2, 3, 4, 5, 6]
+        lying = np.arange(6) == victims(result, "noise", config)[:, None]
+        result.weights["noise"] = np.where(lying, result.truth[:, None] + 0.5, 9.0)
+    clean, noisy = attention.attention_by_activity(study, config)
+    np.testing.assert_allclose(clean[:4], np.outer([0, 0.1, 0.2, 0.3], [1, 2, 3, 4, 5, 6]))
+    assert np.isnan(clean[4:]).all()
+    seen = ~np.isnan(noisy)
+    assert seen[:4].any(axis=1).all()
+    np.testing.assert_allclose(noisy[seen], (np.arange(27)[:, None] + np.full(6, 0.5))[seen])
+
+
+def test_attention_makes_tables_and_a_picture(bench, made_up, monkeypatch):
+    drawn = {}
+    monkeypatch.setitem(sys.modules, "matplotlib", SimpleNamespace())
+    monkeypatch.setattr(attention, "heat_maps", lambda path, panels, *_: drawn.update({path: panels}))
+    for head in attention.ROWS:
+        made_up(head.run(attention.CONFIG, attention.CORRUPTION))
+    text = attention.section(bench)
+    ((path, panels),) = drawn.items()
+    assert path == bench.images / "attention.png"
+    assert len(panels) == 2 * len(attention.ROWS)
+    assert "(images/attention.png)" in text
+    tables = text.split("<details>")[1:]
+    assert len(tables) == len(attention.ROWS)
+    assert line(tables[0], "swipe_left")[0] == "0.17 → 0.17"
+    assert line(tables[0], "squat")[0] == "– → –"
+
+
+# Embedding
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_fused_feature_is_what_the_classifier_decides_by(name, vector_settings, vector_windows):
+    torch.manual_seed(0)
+    model = Network(replace(vector_settings.model, fusion=name)).eval()
+    features, said = embedding.features_of(model, vector_windows), predict(model, vector_windows)
+    np.testing.assert_array_equal(features.unimodal, said.features)
+    assert features.fused.shape == (12, 8)
+    (head,) = (module for key, module in model.head.named_modules() if key.endswith("activity_head"))
+    logits = head(torch.from_numpy(features.fused)).detach().numpy()
+    if name == "trusted_mumu":
+        logits = logits + np.einsum("nm,nmk->nk", said.gm_weights, said.unimodal_logits)
+    np.testing.assert_allclose(logits, said.activity_logits, atol=1e-5)
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+# Real trainings
+
+
+@pytest.fixture
+def tiny(tmp_path, write_folder, monkeypatch):
+    """Studies on a skeleton and an IMU of three made-up people, one epoch; names the runs that are trained."""
+    path = write_folder(tmp_path / "data")
+    for file in path.parent.glob("*/imu_belt.csv"):
+        file.rename(file.with_name("skeleton.csv"))
+    path.write_text(path.read_text().replace("imu_belt", "skeleton"))
+    heads = (KEYLESS, OURS)
+    monkeypatch.setattr(fusion, "CONFIG", str(path))
+    monkeypatch.setattr(fusion, "ROWS", [(head, "–", "1.23") for head in heads])
+    monkeypatch.setattr(noise, "CONFIGS", [(str(path), "Two")])
+    monkeypatch.setattr(noise, "ROWS", [(head, ("1", "2", "3")) for head in (*heads, NON_ATTENTION)])
+    monkeypatch.setattr(embedding, "CONFIG", str(path))
+    monkeypatch.setattr(embedding, "ROWS", (HAMLET, MUMU))
+    # Processes would import torch anew.
+    monkeypatch.setattr(loading, "ProcessPoolExecutor", lambda count, mp_context: ThreadPoolExecutor(count))
+    trained, loaded = [], {}
+    for module in (cross_validation, embedding):
+
+        def fit(settings, *arguments, real=module.fit, **options):
+            trained.append((settings.model.fusion, settings.optimization.seed))
+            return real(settings, *arguments, **options)
+
+        def load_windows(model, *arguments, real=module.load_windows):
+            if model.names not in loaded:
+                loaded[model.names] = real(model, *arguments)
+            return loaded[model.names]
+
+        monkeypatch.setattr(module, "fit", fit)
+        monkeypatch.setattr(module, "load_windows", load_windows)
+    return trained
+
+
+def test_studies_share_trainings_and_write_their_sections(tiny, tmp_path, capsys):
+    page = tmp_path / "results.md"
+    page.write_text(
+        "# Results\n<!-- study fusion -->\n<!-- /study fusion -->\nbetween\n<!-- study noise -->\nstale\n"
+        "<!-- /study noise -->\nend\n"
+    )
+    command = ["--seeds", "0,1", "--out", str(tmp_path / "out"), "--jobs", "1", "--write", str(page)]
+    assert cli.main(["study", "fusion", *command]) == 0
+    assert sorted(tiny) == [("keyless", 0), ("keyless", 1), ("trusted_mumu", 0), ("trusted_mumu", 1)]
+    assert "fusion=keyless,merge=concat [1/2] odd_even, seed 0" in capsys.readouterr().out
+    assert "\nstale\n" in page.read_text()
+    tiny.clear()
+    assert cli.main(["study", "noise", "fusion", *command]) == 0
+    assert tiny == [("non_attention", 0), ("non_attention", 1)]
+    text = page.read_text()
+    assert text.startswith("# Results\n<!-- study fusion -->\n\n    mumu study fusion --seeds 0,1")
+    assert "\nbetween\n" in text
+    assert text.endswith("<!-- /study noise -->\nend\n")
+    assert "stale" not in text
+    assert line(text, "Keyless", "–")[-1] == "1.23"
+
+
+def test_embedding_scores_features_and_keeps_them(tiny, bench, monkeypatch):
+    def silhouette(x, labels):
+        assert len(x) == len(labels)
+        return float(x.shape[1] == 8) / 2
+
+    class TSNE:
+        def __init__(self, **_):
+            pass
+
+        def fit_transform(self, x):
+            return x[:, :2]
+
+    drawn = []
+    monkeypatch.setitem(sys.modules, "matplotlib", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", SimpleNamespace(TSNE=TSNE))
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", SimpleNamespace(silhouette_score=silhouette))
+    monkeypatch.setattr(embedding, "scatter_plots", lambda *arguments: drawn.append(arguments))
+    text = embedding.section(bench)
+    assert len(tiny) == 4
+    assert line(text, "features of") == ["imu_wrist", "skeleton", "fused"]
+    assert line(text, "HAMLET-like") == ["50.00 ± 0.00"] * 3
+    assert line(text, "MuMu (paper) − HAMLET-like")[2] == "+0.00 ± 0.00 (p 1.000)"
+    ((path, panels, labels),) = drawn
+    assert path == bench.images / "embedding.png"
+    assert [len(row) for row in panels] == [3, 3]
+    assert len(panels[0][0][1]) == len(labels) == 4
+    assert embedding.section(bench) == text
+    assert len(tiny) == 4, "features that are there are not computed again"
+    monkeypatch.setattr(embedding, "ROWS", (replace(HAMLET, overrides=(*HAMLET.overrides, "optimization.epochs=1")),))
+    file = next((bench.out / "embedding").rglob("seed_0.npz"))
+    changed = bench.out / "embedding" / embedding.ROWS[0].run(embedding.CONFIG).folder / "seed_0.npz"
+    changed.parent.mkdir(parents=True)
+    file.rename(changed)
+    with np.load(changed) as kept:
+        contents = {key: kept[key] for key in kept.files}
+    np.savez(changed, **{**contents, "made_with": "another"})
+    with pytest.raises(ConfigError, match="of other settings or clips; remove it"):
+        embedding.section(bench)
+
+
+# Pages
+
+
+TEXT = st.text(st.characters(exclude_characters="<\r", codec="utf-8"))
+
+
+@settings(max_examples=50)
+@given(TEXT, TEXT, TEXT, st.text("abc |\n"))
+def test_only_what_is_between_the_markers_is_replaced(before, old, after, section):
+    begin, end = "<!-- study x -->", "<!-- /study x -->"
+    page = f"{before}{begin}{old}{end}{after}"
+    replaced = replace_section(page, "x", section)
+    assert replaced == f"{before}{begin}\n\n{section}\n\n{end}{after}"
+    assert replace_section(replaced, "x", section) == replaced
+
+
+@pytest.mark.parametrize("page", ["", "<!-- study x -->", "<!-- /study x --><!-- study x -->", "<!-- study x -->" * 2])
+def test_a_page_without_the_markers_is_refused(page):
+    with pytest.raises(ValueError, match="no place for study 'x'; expected a line '<!-- study x -->'"):
+        replace_section(page, "x", "section")
+
+
+def test_the_page_of_results_has_a_place_for_every_study():
+    page = (ROOT / "docs" / "results.md").read_text()
+    for name in STUDIES:
+        assert "new" in replace_section(page, name, "new")
+
+
+def test_an_unknown_study_is_refused_with_the_known_ones(tmp_path, capsys):
+    assert cli.main(["study", "fusion", "table9", "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "no study 'table9'; there are fusion, modalities, noise" in error
+
+
+def test_a_page_without_a_place_is_refused_before_anything_is_trained(tiny, tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("# Nothing\n")
+    assert cli.main(["study", "fusion", "--out", str(tmp_path / "out"), "--write", str(page)]) == 2
+    assert "no place for study 'fusion'" in capsys.readouterr().err
+    assert tiny == []
+    assert page.read_text() == "# Nothing\n"
+
+
+@pytest.mark.parametrize(("study", "module"), [("attention", "matplotlib"), ("embedding", "sklearn")])
+def test_a_missing_library_is_named_with_its_extra_before_anything_is_trained(
+    study, module, tiny, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, module, None)
+    assert cli.main(["study", study, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert module in error
+    assert "mumu_ros[train]" in error
+    assert tiny == []
+
+
+def test_pictures_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib (extra train)")
+    values = np.array([[0.2, 0.8], [0.5, np.nan]])
+    plots.heat_maps(tmp_path / "new" / "a.png", [("clean", values), ("noisy", values)], ("x", "y"), ("m", "n"))
+    points = np.random.default_rng(0).normal(size=(6, 2))
+    plots.scatter_plots(tmp_path / "b.png", [[("u", points), ("f", points)]], np.arange(6) % 2)
+    for path in (tmp_path / "new" / "a.png", tmp_path / "b.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
