@@ -27,6 +27,7 @@ __all__ = [
     "Calibration",
     "Checkpoint",
     "CheckpointError",
+    "check_target",
     "load_checkpoint",
     "read_config",
     "save_checkpoint",
@@ -81,6 +82,17 @@ class Checkpoint:
     id: str
 
 
+def check_target(path: str | Path) -> None:
+    """See that a model could be written to a path, before hours are spent on one.
+
+    Raises:
+        CheckpointError: Something is there that is no model folder.
+    """
+    path = Path(path)
+    if path.exists() and not (path / _CONFIG).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise CheckpointError(f"{str(path)!r} exists and is no model folder; choose another path or remove it")
+
+
 def save_checkpoint(
     path: str | Path,
     model: Network,
@@ -104,8 +116,7 @@ def save_checkpoint(
     from safetensors.torch import save
 
     path = Path(path)
-    if path.exists() and not (path / _CONFIG).is_file() and not (path.is_dir() and not any(path.iterdir())):
-        raise CheckpointError(f"{str(path)!r} exists and is no model folder; choose another path or remove it")
+    check_target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:

@@ -1,16 +1,19 @@
 """Image encoders learn on single frames first.
 
 Windows teach them slowly: an inertial sensor tells most activities within minutes, and what is left for the images to
-explain is little. A pose, however, can be seen in one frame, and a frame costs a twentieth of a window.
+explain is little. A pose, however, can be seen in one frame, and a frame costs a twentieth of a window. Where the
+dataset has a skeleton (`data.pose`), the encoder learns to see it; else it learns to tell the activities' poses apart.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import lightning as L
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import affine_grid, cross_entropy, grid_sample
+from torch.nn.functional import affine_grid, cross_entropy, grid_sample, smooth_l1_loss
 from torch.utils.data import DataLoader
 
 from mumu_ros.model.unimodal import UnimodalEncoder
@@ -20,8 +23,8 @@ from mumu_ros.training.windows import WindowSet
 
 __all__ = ["FrameModule", "labelled_frames"]
 
-FRAMES_PER_WINDOW = 2
-"""A batch has so many times the frames that a batch of windows has windows."""
+BATCH_SIZE = 128
+"""Frames in a batch."""
 
 
 def labelled_frames(windows: WindowSet, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +42,7 @@ def labelled_frames(windows: WindowSet, name: str) -> tuple[np.ndarray, np.ndarr
 
 
 class FrameModule(L.LightningModule):
-    """An image encoder and a classifier of single frames, which is thrown away afterwards.
+    """An image encoder, and a head that tells the pose or the activity of single frames and is thrown away afterwards.
 
     Args:
         encoder: Of an image modality; it is trained in place.
@@ -50,25 +53,29 @@ class FrameModule(L.LightningModule):
     def __init__(self, encoder: UnimodalEncoder, windows: WindowSet, settings: Settings) -> None:
         super().__init__()
         self.encoder = encoder.spatial
-        self.classifier = nn.Sequential(
-            nn.Dropout(settings.model.dropout), nn.Linear(encoder.size, len(settings.model.taxonomy.activities))
+        name = encoder.modality.name
+        self._frames = windows.frames[name]
+        self._indices, activities = labelled_frames(windows, name)
+        self._targets = windows.poses[name][self._indices] if windows.poses else activities
+        outputs = windows.poses[name].shape[1] if windows.poses else len(settings.model.taxonomy.activities)
+        self.teaches_pose = bool(windows.poses)
+        self.head = nn.Sequential(
+            nn.Dropout(settings.model.dropout * (not windows.poses)), nn.Linear(encoder.size, outputs)
         )
         self.is_color = encoder.modality.kind == "rgb"
         self.settings = settings
-        self._frames = windows.frames[encoder.modality.name]
-        self._indices, self._labels = labelled_frames(windows, encoder.modality.name)
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Shuffled frames (B, H, W, C) and their activities (B,)."""
+        """Shuffled frames (B, H, W, C) and their poses (B, P) or activities (B,)."""
         optimization = self.settings.optimization
 
         def collate(rows: list[int]) -> tuple[Tensor, Tensor]:
             frames = torch.from_numpy(self._frames[self._indices[rows]])
-            return frames.float(), torch.from_numpy(self._labels[rows])
+            return frames.float(), torch.from_numpy(self._targets[rows])
 
         return DataLoader(
             range(len(self._indices)),  # type: ignore[arg-type]  # a range is a map-style dataset
-            FRAMES_PER_WINDOW * optimization.batch_size,
+            BATCH_SIZE,
             shuffle=True,
             collate_fn=collate,
             generator=torch.Generator().manual_seed(optimization.seed),
@@ -76,11 +83,16 @@ class FrameModule(L.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
         """One step's loss."""
-        frames, activity = batch
-        logits = self.classifier(self.encoder(self._augment(frames)))
-        loss = cross_entropy(logits, activity, label_smoothing=self.settings.optimization.label_smoothing)
-        accuracy = (logits.argmax(dim=-1) == activity).float().mean()
-        self.log_dict({"loss": loss, "accuracy": accuracy}, prog_bar=True)
+        frames, target = batch
+        output = self.head(self.encoder(self._augment(frames)))
+        if self.teaches_pose:
+            # Twice the metres: joints are about half a metre from the body's middle.
+            loss = smooth_l1_loss(output, 2 * target)
+            self.log_dict({"loss": loss}, prog_bar=True)
+        else:
+            loss = cross_entropy(output, target, label_smoothing=self.settings.optimization.label_smoothing)
+            accuracy = (output.argmax(dim=-1) == target).float().mean()
+            self.log_dict({"loss": loss, "accuracy": accuracy}, prog_bar=True)
         return loss
 
     def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
@@ -90,6 +102,11 @@ class FrameModule(L.LightningModule):
     def _augment(self, frames: Tensor) -> Tensor:
         """Shift, zoom and mirror each frame by itself; change the colours of colour images."""
         augmentation = self.settings.augmentation
+        if self.teaches_pose:
+            # A skeleton would have to be moved and mirrored with its picture.
+            augmentation = replace(augmentation, zoom=0.0, shift=0.0, flip=False)
+        if not any((augmentation.zoom, augmentation.shift, augmentation.flip, augmentation.color)):
+            return frames
 
         def within(share: float, *shape: int) -> Tensor:
             return share * (2 * torch.rand(len(frames), *shape, device=frames.device) - 1)

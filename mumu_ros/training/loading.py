@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -92,17 +92,21 @@ def _person(
         return WindowSet.load(path), {}
     generator = np.random.default_rng((subject, 0))
     dataset = open_dataset(data.dataset, data.root, subjects=[subject], seconds=data.seconds)
-    preprocessing = Preprocessing(config)
+    pose = data.pose.name if data.pose else ""
+    more = (data.pose,) if data.pose and pose not in config.names else ()
+    preprocessing = Preprocessing(replace(config, modalities=(*config.modalities, *more)))
     parts, skipped = [], {}
     for info in clips:
         try:
             clip = dataset.read(info, preprocessing)
+            if pose and pose not in clip.streams:
+                raise DatasetError(f"{info.id} has no stream {pose!r}, which data.pose names")
         except DatasetError as error:
             skipped[info.id] = str(error)
             continue
         cut_at_end = data.windows_per_s == 0
         ends_ns = clip_end(clip) if cut_at_end else random_ends(clip, config.window_s, data.windows_per_s, generator)
-        parts.append(cut_windows(clip, config, ends_ns, data.min_overlap))
+        parts.append(cut_windows(clip, config, ends_ns, data.min_overlap, pose))
     if not parts:
         return None, skipped
     windows = WindowSet.concatenate(parts)
@@ -121,6 +125,7 @@ def _cache_folder(config: ModelConfig, data: Data) -> Path | None:
         for m in config.modalities
     ]
     cut = {k: getattr(data, k) for k in ("dataset", "root", "seconds", "windows_per_s", "min_overlap")}
+    cut["pose"] = data.pose.name if data.pose else ""
     key = json.dumps([inputs, config.window_s, config.taxonomy.to_dict(), cut], sort_keys=True)
     folder = Path(data.cache).expanduser() / hashlib.sha256(key.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)

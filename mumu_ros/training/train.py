@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
+from mumu_ros.model.checkpoint import Calibration, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.files import naming
 from mumu_ros.training.fit import fit, forget
@@ -53,10 +53,12 @@ def train(
 
     Raises:
         ConfigError: `init` has another configuration, or `<out>.training` is of another training.
-        CheckpointError: `init` is no usable model.
+        CheckpointError: `init` is no usable model, or something that is no model is at `out`.
         DatasetError: The data cannot be read.
         OSError: `out` cannot be written; the path is named.
     """
+    out = Path(out).resolve()
+    check_target(out)
     known = None if init is None else load_checkpoint(init)
     if known and known.config != settings.model:
         raise ConfigError(f"model {str(init)!r} is of another configuration; train with the one that it was made from")
@@ -66,7 +68,7 @@ def train(
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     rows = np.flatnonzero(~np.isin(loaded.windows.subject, people))
     read = time.monotonic()
-    work = Path(out).with_name(Path(out).name + ".training")
+    work = out.with_name(out.name + ".training")
     model = fit(settings, loaded.windows.take(rows), work, init=known.model if known else None, progress=progress)
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # only the first of several processes writes
         return {}
@@ -84,7 +86,7 @@ def train(
         calibration = calibration or calibrate(model, held_out.windows)
     with naming(Path(out)):
         save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command))
-        (Path(out) / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     forget(work)
     return metrics
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition.windows import window_assembler
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.training.clips import Clip, Segment
+from mumu_ros.training.clips import Clip, Segment, Stream
 from mumu_ros.training.files import replacing
 
 __all__ = ["WindowSet", "clip_end", "cut_windows", "random_ends"]
 
 Arrays = dict[str, np.ndarray]
+
+_PARTS = ("frames", "indices", "vectors", "masks", "poses")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,8 @@ class WindowSet:
         subject: int64 (N,).
         inside: bool (N,): the window lies inside one activity.
         clip: str (N,): id of the clip that it was cut from.
+        poses: Image modalities: float32 (F, P), the person's pose in each frame, see `cut_windows`; none where no pose
+            was asked for.
     """
 
     frames: Arrays
@@ -45,6 +49,7 @@ class WindowSet:
     subject: np.ndarray
     inside: np.ndarray
     clip: np.ndarray
+    poses: Arrays = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.activity)
@@ -78,6 +83,7 @@ class WindowSet:
             self.subject[rows],
             self.inside[rows],
             self.clip[rows],
+            self.poses,
         )
 
     @classmethod
@@ -99,12 +105,13 @@ class WindowSet:
             np.concatenate([s.subject for s in sets]),
             np.concatenate([s.inside for s in sets]),
             np.concatenate([s.clip for s in sets]),
+            {n: np.concatenate([s.poses[n] for s in sets]) for n in sets[0].poses},
         )
 
     def save(self, path: Path) -> None:
         """Write a .npz file that `load` reads back."""
         arrays = {key: getattr(self, key) for key in ("activity", "subject", "inside", "clip")}
-        for part in ("frames", "indices", "vectors", "masks"):
+        for part in _PARTS:
             arrays |= {f"{part}/{name}": array for name, array in getattr(self, part).items()}
         with replacing(path) as temporary:
             np.savez(temporary, **arrays)
@@ -114,7 +121,7 @@ class WindowSet:
         """Read what `save` wrote."""
         with np.load(path) as file:
             arrays = {key: file[key] for key in file.files}
-        parts: dict[str, Any] = {part: {} for part in ("frames", "indices", "vectors", "masks")}
+        parts: dict[str, Any] = {part: {} for part in _PARTS}
         for key, array in arrays.items():
             part, _, name = key.partition("/")
             if name:
@@ -139,7 +146,7 @@ def clip_end(clip: Clip) -> np.ndarray:
     return np.array([max(int(stream.stamps_ns[-1]) for stream in clip.streams.values())], np.int64)
 
 
-def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overlap: float) -> WindowSet:
+def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overlap: float, pose: str = "") -> WindowSet:
     """Cut the windows that end at `ends_ns`, as the live recogniser would have seen them.
 
     A window's label is the activity that fills most of it, or of what the clip has of it; windows in which none fills
@@ -150,14 +157,16 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
         config: Of the model.
         ends_ns: Ascending.
         min_overlap: Share of the window, 0 to 1.
+        pose: Stream of the clip whose sample at the time of each frame is kept, less the clip's mean of each axis.
     """
     preprocessing = Preprocessing(config)
     assembler = window_assembler(config)
     known: dict[str, dict[int, int]] = {m.name: {} for m in config.modalities if m.is_image}
     frames: dict[str, list[np.ndarray]] = {name: [] for name in known}
+    taken_ns: dict[str, list[int]] = {name: [] for name in known}
     rows: list[tuple[Arrays, Arrays]] = []
     labels: list[tuple[str, bool]] = []
-    samples = _in_time(clip)
+    samples = _in_time(clip, config.names)
     waiting = next(samples, None)
     for end_ns in ends_ns.tolist():
         while waiting is not None and waiting[0] <= end_ns:
@@ -176,19 +185,30 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
                 if stamp not in seen:
                     seen[stamp] = len(frames[name])
                     frames[name].append(inputs[name][0, step])
+                    taken_ns[name].append(stamp)
                 indices[step] = seen[stamp]
             inputs[name] = indices[None]
         rows.append((inputs, masks))
         labels.append((activity, overlap >= 1))
-    return _stack(config, clip, frames, rows, labels)
+    poses = {name: _poses(clip.streams[pose], np.array(stamps)) for name, stamps in taken_ns.items()} if pose else {}
+    return replace(_stack(config, clip, frames, rows, labels), poses=poses)
 
 
-def _in_time(clip: Clip) -> Iterator[tuple[int, str, np.ndarray]]:
+def _in_time(clip: Clip, names: Sequence[str]) -> Iterator[tuple[int, str, np.ndarray]]:
     streams = [
         [(int(t), name, sample) for t, sample in zip(stream.stamps_ns, stream.samples, strict=True)]
         for name, stream in clip.streams.items()
+        if name in names
     ]
     yield from heapq.merge(*streams, key=lambda item: item[0])
+
+
+def _poses(stream: Stream, stamps_ns: np.ndarray) -> np.ndarray:
+    """A stream's samples at other times, less their mean over all joints: float32 (F, P)."""
+    samples = np.asarray(stream.samples, np.float64)
+    samples = (samples - samples.mean(axis=(0, 1))).reshape(len(samples), -1)
+    columns = [np.interp(stamps_ns - stream.stamps_ns[0], stream.stamps_ns - stream.stamps_ns[0], x) for x in samples.T]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def _label(segments: tuple[Segment, ...], start_ns: int, end_ns: int) -> tuple[str, float]:

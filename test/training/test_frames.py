@@ -84,6 +84,27 @@ def test_a_step_teaches_the_encoder(config: ModelConfig, windows: WindowSet) -> 
     assert all(g is not None and g.abs().sum() > 0 for g in gradients)
 
 
+def test_an_encoder_learns_to_see_poses_where_there_are_any(config: ModelConfig, windows: WindowSet) -> None:
+    """The pose of a frame here is its mean colour: something that an encoder can learn to tell."""
+    color = windows.frames["rgb"].mean(axis=(1, 2)) / 255
+    taught = replace(windows, poses={"rgb": color.astype(np.float32)})
+    torch.manual_seed(0)
+    module = FrameModule(Network(config).encoder("rgb"), taught, settings(config, flip=True, shift=0.2))
+    frames, poses = next(iter(module.train_dataloader()))
+    assert poses.shape == (len(frames), 3)
+    assert torch.equal(module._augment(frames), frames), "a picture must stay where its skeleton is"
+    module.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
+    optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(30):
+        loss = module.training_step((frames, poses), 0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 4
+
+
 def test_frames_are_learned_before_windows(
     config: ModelConfig, windows: WindowSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.streams import StreamSpec, WindowAssembler
-from mumu_ros.training.clips import Clip
+from mumu_ros.training.clips import Clip, Stream
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
 S = 1_000_000_000
@@ -143,3 +143,33 @@ def test_random_ends_lie_within_the_clip(make_clip: MakeClip, per_second: float)
     assert ends[0] >= clip.segments[0].start_ns + S
     assert ends[-1] <= clip.segments[-1].end_ns
     assert len(ends) == int(5 * per_second)
+
+
+def test_frames_get_the_pose_of_their_time_whether_the_model_sees_skeletons_or_not(
+    config: ModelConfig, make_clip: MakeClip
+) -> None:
+    """The skeleton moves evenly, so its pose at a frame follows from the frame's stamp; where it is does not matter."""
+    clip = make_clip(0)
+    stamps = clip.streams["imu_wrist"].stamps_ns
+    joints = np.stack([(stamps - stamps[0]) / S, np.zeros(len(stamps)), np.full(len(stamps), 7.0)], axis=1)
+    skeleton = Stream(stamps, joints[:, None, :] + np.array([[0.0, 0, 0], [0, 1, 0]])[None])
+    clip = Clip({**clip.streams, "skeleton": skeleton}, clip.segments, 0)
+    windows = cut_windows(clip, config, np.array([clip.segments[-1].end_ns]), 0.6, pose="skeleton")
+    assert set(windows.poses) == {"rgb", "depth"}
+    assert windows.poses["rgb"].shape == (len(windows.frames["rgb"]), 6)
+    x, y, z = windows.poses["rgb"].reshape(-1, 2, 3).transpose(2, 0, 1)
+    assert np.allclose(z, 0, atol=1e-5)
+    assert np.allclose(y, [-0.5, 0.5], atol=1e-5)
+    # Five frames a second of the last second, their order that of the window.
+    order = windows.indices["rgb"][0]
+    assert np.diff(x[order, 0]) == pytest.approx(0.2, abs=0.1)
+    assert "skeleton" not in windows.vectors
+    both = WindowSet.concatenate([windows, windows])
+    assert len(both.poses["depth"]) == len(both.frames["depth"])
+
+
+def test_poses_survive_a_file(config: ModelConfig, make_clip: MakeClip, tmp_path: Path) -> None:
+    clip = make_clip(0)
+    windows = cut_windows(clip, config, np.array([clip.segments[-1].end_ns]), 0.6, pose="imu_wrist")
+    windows.save(tmp_path / "w.npz")
+    np.testing.assert_array_equal(WindowSet.load(tmp_path / "w.npz").poses["depth"], windows.poses["depth"])
