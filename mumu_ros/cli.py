@@ -45,7 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             for name, (_module, text) in COMMANDS.items():
                 commands.add_parser(name, help=text)
-        parsed = parser.parse_args(arguments)
+        parsed, rest = parser.parse_known_args(arguments)
+        # argparse takes key=value before the options only; people write it anywhere.
+        overrides = [word for word in rest if hasattr(parsed, "overrides") and "=" in word and word[0] != "-"]
+        if unknown := [word for word in rest if word not in overrides]:
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        if overrides:
+            parsed.overrides += overrides
         status: int = parsed.run(parsed)
     except ModuleNotFoundError as error:
         print(f"mumu {asked}: {error}; {_remedy(error.name or '')}", file=sys.stderr)

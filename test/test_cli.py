@@ -64,3 +64,12 @@ def test_a_missing_dependency_is_named_with_its_remedy(
     monkeypatch.setitem(cli.COMMANDS, "demo", ("no_such_module_at_all", ""))
     assert cli.main(["demo"]) == 2
     assert "make setup" in capsys.readouterr().err
+
+
+def test_overrides_may_stand_behind_the_options(tmp_path: Path) -> None:
+    config = str(ROOT / "config" / "training" / "sim.yaml")
+    arguments = ["train", config, "--out", str(tmp_path / "model"), "optimization.epoch=1"]
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert "no key 'epoch'; did you mean epochs" in result.stderr
+    assert "unrecognized arguments: --unknown=1" in run(*arguments, "--unknown=1").stderr
