@@ -18,7 +18,7 @@ FORMAT = 1
 
 _ENCODERS = {
     "rgb": ("small_cnn", "resnet50"),
-    "depth": ("small_cnn", "relief_cnn", "resnet50"),
+    "depth": ("small_cnn", "resnet50", "pose_cnn"),
     "vector": ("cooccurrence", "cooccurrence1d"),
 }
 _AXES = {"rgb": "(height, width, 3)", "depth": "(height, width, 1)", "vector": "(joints or sensors, axes)"}
@@ -99,18 +99,21 @@ class Modality:
         shape: Of one prepared sample: (H, W, 3), (H, W, 1), or (J, C), which is (2, 3) for an IMU
             (acceleration in m/s², angular rate in rad/s) and (20, 3) for a skeleton in metres.
         rate_hz: Samples a second that the network sees, whatever the sensor's rate.
-        encoder: `small_cnn` or `resnet50` for images, `relief_cnn` for depth images without background,
+        encoder: `small_cnn` or `resnet50` for images, `pose_cnn` for depth images of a person without background,
             `cooccurrence` or `cooccurrence1d` for vectors.
         mean: Subtracted from a prepared sample: one number, or one a channel (images) or element (vectors).
         std: What the difference is divided by; as many numbers as `mean` may have.
         stride: Steps from one segment to the next (section 4.2): an image segment is one frame, every
-            `stride`-th counted from the newest; a vector segment pools `stride` steps.
+            `stride`-th counted from the newest; a segment of vectors or poses pools `stride` steps.
         max_gap_s: Vectors: a step farther than this from any sample counts as missing.
         range_m: Depth: readings are clipped to this (nearest, farthest).
-        centered: Take the mean over the window away: from the vectors of `cooccurrence1d`, from the features of
-            image frames. What a person does is then told from who it is and where they stand.
-        body: Skeletons in `cooccurrence1d`: the joints (hip centre, neck, left shoulder, right shoulder) by
-            which it is moved to the origin, turned to the camera and scaled to its torso; empty: left as it is.
+        centered: `cooccurrence1d` and `pose_cnn`: take the mean over the window away. What a person does is then
+            told from who it is and where they stand.
+        body: Skeletons in `cooccurrence1d`, and what `pose_cnn` sees: the joints (hip centre, neck, left shoulder,
+            right shoulder) by which it is moved to the origin, turned to the camera and scaled to its torso; empty:
+            left as it is.
+        joints: `pose_cnn`: how many it looks for.
+        focal: `pose_cnn`: the camera's focal length in widths of its picture (fx / width of CameraInfo).
 
     Raises:
         ConfigError: A value is impossible by itself or together with another.
@@ -120,7 +123,7 @@ class Modality:
     kind: Literal["rgb", "depth", "vector"]
     shape: tuple[int, ...]
     rate_hz: float
-    encoder: Literal["small_cnn", "relief_cnn", "resnet50", "cooccurrence", "cooccurrence1d"]
+    encoder: Literal["small_cnn", "resnet50", "pose_cnn", "cooccurrence", "cooccurrence1d"]
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     stride: int = 1
@@ -128,6 +131,8 @@ class Modality:
     range_m: tuple[float, float] = (0.3, 8.0)
     centered: bool = False
     body: tuple[int, ...] = ()
+    joints: int = 0
+    focal: float = 0.9
 
     def __post_init__(self) -> None:
         for field in ("shape", "mean", "std", "range_m", "body"):
@@ -161,13 +166,18 @@ class Modality:
         _boolean(f"{where}: centered", self.centered)
         if not isinstance(self.body, tuple):
             raise ConfigError(f"{where}: body is {self.body!r}; expected four joints, or none")
-        if self.encoder == "cooccurrence" and (self.centered or self.body):
+        _number(f"{where}: focal", self.focal, 0)
+        if self.sees_poses:
+            _integer(f"{where}: joints", self.joints, 1)
+        elif self.joints:
+            raise ConfigError(f"{where}: joints is {self.joints!r}; that is for encoder pose_cnn, not {self.encoder}")
+        if self.encoder not in ("cooccurrence1d", "pose_cnn") and (self.centered or self.body):
             value = "centered is True" if self.centered else f"body is {self.body!r}"
-            raise ConfigError(f"{where}: {value}; that is for encoder cooccurrence1d, not {self.encoder}")
+            raise ConfigError(f"{where}: {value}; that is for cooccurrence1d and pose_cnn, not {self.encoder}")
         if not self.body:
             return
-        joints = self.shape[0]
-        if self.kind != "vector" or self.shape[1] != 3:
+        joints, axes = (self.joints, 3) if self.sees_poses else self.shape
+        if axes != 3:
             raise ConfigError(f"{where}: body is {self.body!r}; only joints in three dimensions have one")
         if self.mean != (0.0,) or self.std != (1.0,):
             raise ConfigError(
@@ -191,6 +201,11 @@ class Modality:
     def is_image(self) -> bool:
         """Whether samples are images (frames), not vectors."""
         return self.kind != "vector"
+
+    @property
+    def sees_poses(self) -> bool:
+        """Whether its frames are encoded as the joints of a person."""
+        return self.encoder == "pose_cnn"
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.config import Modality
-from mumu_ros.model.layers import Normalize, masked_mean, zero_masked
+from mumu_ros.model.layers import Normalize, conv_block, masked_mean, zero_masked
 
-__all__ = ["CoOccurrence", "CoOccurrence1d", "ReliefCNN", "ResNet50", "SmallCNN"]
-
-
-def _block(
-    inputs: int, outputs: int, kernel: tuple[int, int], *after: nn.Module, stride: int = 1, groups: int = 1
-) -> nn.Sequential:
-    padding = (kernel[0] // 2, kernel[1] // 2)
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), *after)
+__all__ = ["BodyFrame", "CoOccurrence", "CoOccurrence1d", "ResNet50", "SmallCNN"]
 
 
 class SmallCNN(nn.Module):
@@ -40,13 +32,11 @@ class SmallCNN(nn.Module):
 
     def __init__(self, modality: Modality, size: int) -> None:
         super().__init__()
-        self.normalize: nn.Module = Normalize(modality.mean, modality.std, (modality.shape[-1],))
-        self._build(modality.shape[-1], size)
-
-    def _build(self, channels: int, size: int) -> None:
+        channels = modality.shape[-1]
+        self.normalize = Normalize(modality.mean, modality.std, (channels,))
         self.convolutions = nn.Sequential(
-            *[_block(a, b, (3, 3), stride=2) for a, b in pairwise((channels, *self._WIDTHS))],
-            _block(self._WIDTHS[-1], self._SQUEEZED, (1, 1)),
+            *[conv_block(a, b, (3, 3), stride=2) for a, b in pairwise((channels, *self._WIDTHS))],
+            conv_block(self._WIDTHS[-1], self._SQUEEZED, (1, 1)),
             nn.AdaptiveAvgPool2d(self._PLACES),
         )
         self.project = nn.Linear(self._SQUEEZED * self._PLACES**2, size)
@@ -55,35 +45,6 @@ class SmallCNN(nn.Module):
         """(N, H, W, C) prepared images to (N, size)."""
         images = self.normalize(frames).permute(0, 3, 1, 2)
         return torch.relu(self.project(self.convolutions(images).flatten(1)))
-
-
-class ReliefCNN(SmallCNN):
-    """`SmallCNN` on depth images whose background is gone: it sees the relief of a person, and where there is any.
-
-    Distances are taken from the mean of the frame's readings: it does not matter how far away the person is.
-
-    Args:
-        modality: A depth modality; its mean is not used, its standard deviation is that of the relief, in metres.
-        size: Numbers a frame.
-    """
-
-    def __init__(self, modality: Modality, size: int) -> None:
-        nn.Module.__init__(self)
-        self.normalize = _Relief(modality.std[0])
-        self._build(2, size)
-
-
-class _Relief(nn.Module):
-    def __init__(self, std_m: float) -> None:
-        super().__init__()
-        self.std_m = std_m
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """(N, H, W, 1) metres, 0 for no reading, to (N, H, W, 2)."""
-        reading = (frames > 0).to(frames.dtype)
-        mean = frames.sum(dim=(1, 2), keepdim=True) / reading.sum(dim=(1, 2), keepdim=True).clamp(min=1)
-        relief = ((frames - mean) / self.std_m).clamp(-4, 4) * reading
-        return torch.cat([relief, reading], dim=-1)
 
 
 class ResNet50(nn.Module):
@@ -155,13 +116,13 @@ class CoOccurrence(nn.Module):
         early = math.gcd(self.stride, 4)  # What time pooling there can be before the costly second level.
         # groups=2: samples and motion side by side, each with its own filters, in one convolution.
         self.joint_level = nn.Sequential(
-            _block(2 * channels, 2 * self._POINT, (1, 1), groups=2),
-            _block(2 * self._POINT, 2 * self._TEMPORAL, (3, 1), nn.MaxPool2d((early, 1)), groups=2),
+            conv_block(2 * channels, 2 * self._POINT, (1, 1), groups=2),
+            conv_block(2 * self._POINT, 2 * self._TEMPORAL, (3, 1), nn.MaxPool2d((early, 1)), groups=2),
         )
         self.body_level = nn.Sequential(
-            _block(2 * joints, 2 * self._FIRST, (3, 3), nn.MaxPool2d((self.stride // early, 2)), groups=2),
-            _block(2 * self._FIRST, 2 * self._SECOND, (3, 3), nn.MaxPool2d((1, 2)), groups=2),
-            _block(2 * self._SECOND, 2 * self._SECOND, (3, 3), nn.MaxPool2d((1, 2))),
+            conv_block(2 * joints, 2 * self._FIRST, (3, 3), nn.MaxPool2d((self.stride // early, 2)), groups=2),
+            conv_block(2 * self._FIRST, 2 * self._SECOND, (3, 3), nn.MaxPool2d((1, 2)), groups=2),
+            conv_block(2 * self._SECOND, 2 * self._SECOND, (3, 3), nn.MaxPool2d((1, 2))),
         )
         self.project = nn.Linear(2 * self._SECOND * (self._TEMPORAL // 8), size)
 

@@ -5,7 +5,34 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["KeylessAttention", "Normalize", "compact", "masked_mean", "masked_softmax", "reverse", "zero_masked"]
+__all__ = [
+    "KeylessAttention",
+    "Normalize",
+    "compact",
+    "conv_block",
+    "masked_mean",
+    "masked_softmax",
+    "reverse",
+    "zero_masked",
+]
+
+
+def conv_block(
+    inputs: int, outputs: int, kernel: tuple[int, int], *after: nn.Module, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """Convolution, batch normalisation and ReLU, and what comes after them; sizes stay, but for the stride.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        kernel: Height and width, odd.
+        after: More layers.
+        stride: Of the convolution.
+        groups: Of the convolution.
+    """
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), *after)
 
 
 def zero_masked(x: Tensor, mask: Tensor) -> Tensor:

@@ -80,7 +80,8 @@ class Network(nn.Module):
         """Recognise windows, as `Preprocessing.batch` lays them out.
 
         Args:
-            inputs: Per modality (B, T, *shape) prepared samples. A modality that is not in it is absent.
+            inputs: Per modality (B, T, *shape) prepared samples; of images also (B, T, F), as `encode_frames` encodes
+                them. A modality that is not in it is absent.
             masks: For each of those bool (B, T): which time steps are there. A modality is present in a
                 window where any is. What masked steps hold changes no bit of the result.
 
@@ -89,8 +90,8 @@ class Network(nn.Module):
         """
         self._check_names(inputs)
         for name, x in inputs.items():
-            shape = self.config.modality(name).shape
-            if name not in masks or masks[name].shape != x.shape[:2] or x.shape[2:] != shape:
+            shape, encoded = self.config.modality(name).shape, self.encoder(name).encoded_shape
+            if name not in masks or masks[name].shape != x.shape[:2] or x.shape[2:] not in (shape, encoded):
                 mask = tuple(masks[name].shape) if name in masks else None
                 expected = f"(B, T, {', '.join(map(str, shape))}) with mask (B, T)"
                 raise ValueError(f"{name}: input {tuple(x.shape)} with mask {mask}; expected {expected}")

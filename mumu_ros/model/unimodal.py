@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.config import Modality, ModelConfig
-from mumu_ros.model.encoders import CoOccurrence, CoOccurrence1d, ReliefCNN, ResNet50, SmallCNN
-from mumu_ros.model.layers import KeylessAttention, compact, masked_mean, reverse, zero_masked
+from mumu_ros.model.encoders import CoOccurrence, CoOccurrence1d, ResNet50, SmallCNN
+from mumu_ros.model.layers import KeylessAttention, compact, reverse, zero_masked
+from mumu_ros.model.pose import PoseCNN
 
 __all__ = ["UnimodalEncoder"]
 
 _ENCODERS = {
     "small_cnn": SmallCNN,
-    "relief_cnn": ReliefCNN,
     "resnet50": ResNet50,
     "cooccurrence": CoOccurrence,
     "cooccurrence1d": CoOccurrence1d,
@@ -36,9 +38,16 @@ class UnimodalEncoder(nn.Module):
         size = config.feature_size
         self.modality = modality
         self.size = size
-        self.spatial = _ENCODERS[modality.encoder](modality, size)
+        self.spatial: nn.Module
+        self.poses: CoOccurrence1d | None = None
+        if modality.sees_poses:
+            self.spatial = PoseCNN(modality)
+            shape = (modality.joints, 3)
+            joints = replace(modality, kind="vector", shape=shape, encoder="cooccurrence1d", joints=0)
+            self.poses = CoOccurrence1d(joints, size)
+        else:
+            self.spatial = _ENCODERS[modality.encoder](modality, size)
         self.dropout = nn.Dropout(config.dropout)
-        self.motion = _Motion(size) if modality.is_image and modality.centered else None
         width = size // 2 if config.bidirectional else size
         self.lstm = nn.LSTM(size, width, batch_first=True)
         self.backward_lstm = nn.LSTM(size, width, batch_first=True) if config.bidirectional else None
@@ -50,24 +59,28 @@ class UnimodalEncoder(nn.Module):
         """Encode windows.
 
         Args:
-            x: (B, T, *shape) prepared samples; what masked steps hold is never looked at.
+            x: (B, T, *shape) prepared samples, or (B, T, F) frames that `encode` has encoded; what masked steps hold
+                is never looked at.
             mask: bool (B, T): which steps are there, anywhere in the window.
 
         Returns:
             (B, D), zero for a window without any step.
         """
-        if self.modality.is_image:
-            # Only the frames that become segments are encoded, and only those that are there: batch
-            # statistics never see padding.
-            first = (x.shape[1] - 1) % self.modality.stride
-            x, mask = x[:, first :: self.modality.stride], mask[:, first :: self.modality.stride]
-            features = self._scatter(self.encode(x[mask]), mask)
-            return self._over_time(features, mask)
-        present = self.sees(mask)
-        if not present.any():
-            return torch.zeros(len(x), self.size, device=x.device)
-        encoded, segments = self.spatial(x[present], mask[present])
-        return self._scatter(self._over_time(encoded, segments), present)
+        if not self.modality.is_image:
+            return self._over_sequence(self.spatial, x, mask)
+        if x.dim() == 3:
+            return self.summarize(x, mask)
+        # Only the frames that become segments are encoded, and only those that are there: batch statistics never see
+        # padding.
+        x, mask = self._shown(x), self._shown(mask)
+        return self._over_frames(self._scatter(self.encode(x[mask]), mask), mask)
+
+    @property
+    def encoded_shape(self) -> tuple[int, ...]:
+        """Of what `encode` makes of one frame, (F,); empty for vectors."""
+        if not self.modality.is_image:
+            return ()
+        return (3 * self.modality.joints if self.modality.sees_poses else self.size,)
 
     def sees(self, mask: Tensor) -> Tensor:
         """Which windows have a segment with any step, bool (B,): frames between segments are not looked at.
@@ -75,10 +88,8 @@ class UnimodalEncoder(nn.Module):
         Args:
             mask: bool (B, T).
         """
-        stride = self.modality.stride
-        if self.modality.is_image:
-            return mask[:, (mask.shape[1] - 1) % stride :: stride].any(dim=1)
-        return mask[:, mask.shape[1] % stride :].any(dim=1)
+        pools = self.poses is not None or not self.modality.is_image
+        return (mask[:, mask.shape[1] % self.modality.stride :] if pools else self._shown(mask)).any(dim=1)
 
     def encode(self, frames: Tensor) -> Tensor:
         """Encode image frames, each by itself: (N, H, W, C) to (N, F).
@@ -89,7 +100,7 @@ class UnimodalEncoder(nn.Module):
         if not self.modality.is_image:
             raise TypeError(f"{self.modality.name}: only image frames can be encoded one by one; call the encoder")
         if len(frames) == 0:
-            return torch.zeros(0, self.size, device=frames.device)
+            return torch.zeros(0, *self.encoded_shape, device=frames.device)
         features: Tensor = self.spatial(frames)
         return features
 
@@ -103,13 +114,27 @@ class UnimodalEncoder(nn.Module):
         Returns:
             (B, D), zero for a window without any frame.
         """
-        first = (features.shape[1] - 1) % self.modality.stride
-        return self._over_time(features[:, first :: self.modality.stride], mask[:, first :: self.modality.stride])
+        return self._over_frames(self._shown(features), self._shown(mask))
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """The frames that are looked at, of (B, T, …): every one that poses pool over, else every `stride`-th."""
+        stride = 1 if self.poses is not None else self.modality.stride
+        return x[:, (x.shape[1] - 1) % stride :: stride]
+
+    def _over_frames(self, features: Tensor, mask: Tensor) -> Tensor:
+        if self.poses is None:
+            return self._over_time(features, mask)
+        return self._over_sequence(self.poses, features.reshape(*mask.shape, self.modality.joints, 3), mask)
+
+    def _over_sequence(self, encoder: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+        present = self.sees(mask)
+        if not present.any():
+            return torch.zeros(len(x), self.size, device=x.device)
+        encoded, segments = encoder(x[present], mask[present])
+        return self._scatter(self._over_time(encoded, segments), present)
 
     def _over_time(self, features: Tensor, mask: Tensor) -> Tensor:
         features, mask = compact(features, mask)
-        if self.motion is not None:
-            features = self.motion(features, mask)
         features = self.dropout(features)
         steps = self.lstm(features)[0]
         if self.backward_lstm is not None:
@@ -129,25 +154,5 @@ class UnimodalEncoder(nn.Module):
         return torch.cat([forward[:, :half], steps[:, 0, half:]], dim=-1)
 
     def _scatter(self, rows: Tensor, mask: Tensor) -> Tensor:
-        full = torch.zeros(*mask.shape, self.size, dtype=rows.dtype, device=rows.device)
+        full = torch.zeros(*mask.shape, rows.shape[-1], dtype=rows.dtype, device=rows.device)
         return full.masked_scatter(mask.unsqueeze(-1), rows)
-
-
-class _Motion(nn.Module):
-    """What changes in a sequence of encoded frames: their differences from the window's mean and from frame to frame.
-
-    Frames are encoded each by itself, once; this is done anew for every window, from what is kept of them.
-    """
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv1d(2 * size, size, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm1d(size)
-
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, F) with mask (B, T), True first, to (B, T, F); 0 where masked."""
-        change = zero_masked(features[:, 1:] - features[:, :-1], mask[:, 1:])
-        centered = zero_masked(features - masked_mean(features, mask).unsqueeze(1), mask)
-        both = torch.cat([centered, nn.functional.pad(change, (0, 0, 1, 0))], dim=-1)
-        moved = torch.relu(self.norm(self.convolution(both.transpose(1, 2)))).transpose(1, 2)
-        return zero_masked(moved, mask)

@@ -106,7 +106,9 @@ def augment(
     changed = {}
     for modality in config.modalities:
         x = inputs[modality.name]
-        if modality.is_image:
+        if modality.sees_poses:
+            changed[modality.name] = x
+        elif modality.is_image:
             x = _shift(x, augmentation.shift, generator)
             changed[modality.name] = _color(x, augmentation.color, generator) if modality.kind == "rgb" else x
         else:
@@ -122,11 +124,13 @@ def augment(
 def crop_to_data(batch: Augmented, config: ModelConfig) -> Augmented:
     """Leave out the oldest segments of each modality that no window of the batch has.
 
-    It is less to compute, for the same result in evaluation mode; nearly the same with `cooccurrence`, whose filters
-    see where a sequence begins. In training mode batch statistics are those of fewer empty steps.
+    It is less to compute, for the same result in evaluation mode. `cooccurrence`, whose filters see where a sequence
+    begins, keeps them. In training mode batch statistics are those of fewer empty steps.
     """
     inputs, masks = dict(batch.inputs), dict(batch.masks)
     for modality in config.modalities:
+        if modality.encoder == "cooccurrence":
+            continue
         mask = masks[modality.name]
         seen = mask.any(dim=0).nonzero()
         steps = mask.shape[1] - int(seen[0]) if len(seen) else modality.stride

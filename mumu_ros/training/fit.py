@@ -51,7 +51,8 @@ def fit(
         The network, on the CPU, in evaluation mode.
 
     Raises:
-        ConfigError: `work` holds a training of other settings, or a damaged one.
+        ConfigError: `work` holds a training of other settings, or a damaged one; or poses are to be seen, and there is
+            no skeleton to learn it from.
         OSError: `work` cannot be written; the path is named.
     """
     # Lightning tells about GPUs that are not there, and products of its makers.
@@ -62,6 +63,12 @@ def fit(
     model = init.train() if init else Network(settings.model)
     last = work / _LAST if work else None
     resumes = last is not None and last.exists()
+    pupils = [m.name for m in settings.model.modalities if m.sees_poses]
+    if pupils and init is None and not settings.optimization.frame_epochs:
+        raise ConfigError(
+            f"optimization.frame_epochs is 0; {', '.join(pupils)} (pose_cnn) learns in them, or comes from a model "
+            "given with --init"
+        )
     if settings.optimization.frame_epochs and not resumes:
         for modality in settings.model.modalities:
             if modality.is_image:

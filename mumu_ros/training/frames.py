@@ -1,13 +1,12 @@
 """Image encoders learn on single frames first.
 
 Windows teach them slowly: an inertial sensor tells most activities within minutes, and what is left for the images to
-explain is little. A pose, however, can be seen in one frame, and a frame costs a twentieth of a window. Where the
-dataset has a skeleton (`data.pose`), the encoder learns to see it; else it learns to tell the activities' poses apart.
+explain is little. A pose, however, can be seen in one frame, and a frame costs a twentieth of a window. `pose_cnn`
+learns where the joints of the dataset's skeleton (`data.pose`) are; the others learn to tell activities from single
+frames.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import lightning as L
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample, smooth_l1_loss
 from torch.utils.data import DataLoader
 
+from mumu_ros.model.config import ConfigError, Modality
 from mumu_ros.model.unimodal import UnimodalEncoder
 from mumu_ros.training.module import one_cycle
 from mumu_ros.training.settings import Settings
@@ -25,6 +25,8 @@ __all__ = ["FrameModule", "labelled_frames"]
 
 BATCH_SIZE = 128
 """Frames in a batch."""
+
+_OUTLIER_M = 0.05
 
 
 def labelled_frames(windows: WindowSet, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -41,27 +43,44 @@ def labelled_frames(windows: WindowSet, name: str) -> tuple[np.ndarray, np.ndarr
     return known, labels[known]
 
 
+def _poses(windows: WindowSet, modality: Modality) -> np.ndarray:
+    poses = windows.poses.get(modality.name)
+    if poses is None:
+        raise ConfigError(
+            f"modality {modality.name!r}: pose_cnn learns from a skeleton; name the dataset's in data.pose"
+        )
+    if poses.shape[1] != 3 * modality.joints:
+        raise ConfigError(
+            f"modality {modality.name!r}: joints is {modality.joints}; the skeleton of data.pose has "
+            f"{poses.shape[1] // 3}"
+        )
+    return poses
+
+
 class FrameModule(L.LightningModule):
-    """An image encoder, and a head that tells the pose or the activity of single frames and is thrown away afterwards.
+    """An image encoder that learns poses; or activities, with a head that is thrown away afterwards.
 
     Args:
         encoder: Of an image modality; it is trained in place.
         windows: Where the frames come from.
         settings: Of the training.
+
+    Raises:
+        ConfigError: The encoder is to learn poses and there are none, or of another number of joints.
     """
 
     def __init__(self, encoder: UnimodalEncoder, windows: WindowSet, settings: Settings) -> None:
         super().__init__()
-        self.encoder = encoder.spatial
+        self.encoder = encoder.spatial.requires_grad_(True)
         name = encoder.modality.name
         self._frames = windows.frames[name]
-        self._indices, activities = labelled_frames(windows, name)
-        self._targets = windows.poses[name][self._indices] if windows.poses else activities
-        outputs = windows.poses[name].shape[1] if windows.poses else len(settings.model.taxonomy.activities)
-        self.teaches_pose = bool(windows.poses)
-        self.head = nn.Sequential(
-            nn.Dropout(settings.model.dropout * (not windows.poses)), nn.Linear(encoder.size, outputs)
-        )
+        self._indices, self._targets = labelled_frames(windows, name)
+        self.teaches_poses = encoder.modality.sees_poses
+        if self.teaches_poses:
+            self._targets = _poses(windows, encoder.modality)[self._indices]
+        else:
+            activities = len(settings.model.taxonomy.activities)
+            self.head = nn.Sequential(nn.Dropout(settings.model.dropout), nn.Linear(encoder.size, activities))
         self.is_color = encoder.modality.kind == "rgb"
         self.settings = settings
 
@@ -84,12 +103,11 @@ class FrameModule(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
         """One step's loss."""
         frames, target = batch
-        output = self.head(self.encoder(self._augment(frames)))
-        if self.teaches_pose:
-            # Twice the metres: joints are about half a metre from the body's middle.
-            loss = smooth_l1_loss(output, 2 * target)
+        if self.teaches_poses:
+            loss = smooth_l1_loss(self.encoder(frames), target, beta=_OUTLIER_M)
             self.log_dict({"loss": loss}, prog_bar=True)
         else:
+            output = self.head(self.encoder(self._augment(frames)))
             loss = cross_entropy(output, target, label_smoothing=self.settings.optimization.label_smoothing)
             accuracy = (output.argmax(dim=-1) == target).float().mean()
             self.log_dict({"loss": loss, "accuracy": accuracy}, prog_bar=True)
@@ -102,9 +120,6 @@ class FrameModule(L.LightningModule):
     def _augment(self, frames: Tensor) -> Tensor:
         """Shift, zoom and mirror each frame by itself; change the colours of colour images."""
         augmentation = self.settings.augmentation
-        if self.teaches_pose:
-            # A skeleton would have to be moved and mirrored with its picture.
-            augmentation = replace(augmentation, zoom=0.0, shift=0.0, flip=False)
         if not any((augmentation.zoom, augmentation.shift, augmentation.flip, augmentation.color)):
             return frames
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.training.clips import ClipInfo, DatasetError
 from mumu_ros.training.datasets import open_dataset
@@ -92,21 +92,19 @@ def _person(
         return WindowSet.load(path), {}
     generator = np.random.default_rng((subject, 0))
     dataset = open_dataset(data.dataset, data.root, subjects=[subject], seconds=data.seconds)
-    pose = data.pose.name if data.pose else ""
-    more = (data.pose,) if data.pose and pose not in config.names else ()
-    preprocessing = Preprocessing(replace(config, modalities=(*config.modalities, *more)))
+    preprocessing = Preprocessing(replace(config, modalities=(*config.modalities, *_teacher(config, data.pose))))
     parts, skipped = [], {}
     for info in clips:
         try:
             clip = dataset.read(info, preprocessing)
-            if pose and pose not in clip.streams:
-                raise DatasetError(f"{info.id} has no stream {pose!r}, which data.pose names")
+            if data.pose and data.pose not in clip.streams:
+                raise DatasetError(f"{info.id} has no stream {data.pose!r}, which data.pose names")
         except DatasetError as error:
             skipped[info.id] = str(error)
             continue
         cut_at_end = data.windows_per_s == 0
         ends_ns = clip_end(clip) if cut_at_end else random_ends(clip, config.window_s, data.windows_per_s, generator)
-        parts.append(cut_windows(clip, config, ends_ns, data.min_overlap, pose))
+        parts.append(cut_windows(clip, config, ends_ns, data.min_overlap, data.pose))
     if not parts:
         return None, skipped
     windows = WindowSet.concatenate(parts)
@@ -114,6 +112,16 @@ def _person(
     if path and not skipped:
         windows.save(path)
     return windows, skipped
+
+
+def _teacher(config: ModelConfig, pose: str) -> tuple[Modality, ...]:
+    """The skeleton that a model is taught by, where it is not one of its own modalities."""
+    pupils = [modality for modality in config.modalities if modality.sees_poses]
+    if not pose or pose in config.names:
+        return ()
+    if not pupils:
+        raise ConfigError(f"data.pose is {pose!r}, but no modality has the encoder pose_cnn, which it would teach")
+    return (Modality(pose, "vector", (pupils[0].joints, 3), pupils[0].rate_hz, "cooccurrence1d"),)
 
 
 def _cache_folder(config: ModelConfig, data: Data) -> Path | None:
@@ -124,8 +132,7 @@ def _cache_folder(config: ModelConfig, data: Data) -> Path | None:
         {k: getattr(m, k) for k in ("name", "kind", "shape", "rate_hz", "max_gap_s", "range_m")}
         for m in config.modalities
     ]
-    cut = {k: getattr(data, k) for k in ("dataset", "root", "seconds", "windows_per_s", "min_overlap")}
-    cut["pose"] = data.pose.name if data.pose else ""
+    cut = {k: getattr(data, k) for k in ("dataset", "root", "seconds", "windows_per_s", "min_overlap", "pose")}
     key = json.dumps([inputs, config.window_s, config.taxonomy.to_dict(), cut], sort_keys=True)
     folder = Path(data.cache).expanduser() / hashlib.sha256(key.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,11 +13,14 @@ from torch.utils.data import DataLoader
 
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network
+from mumu_ros.model.unimodal import UnimodalEncoder
 from mumu_ros.training.augmentation import Augmented, augment, crop_to_data
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["NetworkModule", "WarmAverage", "one_cycle"]
+__all__ = ["NetworkModule", "WarmAverage", "encode_frames", "one_cycle"]
+
+_FRAMES = 256
 
 
 class NetworkModule(L.LightningModule):
@@ -37,14 +40,24 @@ class NetworkModule(L.LightningModule):
         self.model = model
         self.settings = settings
         o = settings.optimization
-        # The others are models of a single task.
-        beta_aux = o.beta_aux if model.config.fusion in ("mumu", "trusted_mumu") else 0.0
+        # A head without a group classifier is of a single task.
+        beta_aux = o.beta_aux if hasattr(model.head, "group_head") else 0.0
         self.loss = MuMuLoss(beta_aux, o.deep_supervision_weight, o.trust_weight, o.label_smoothing)
         self._windows = windows
+        for encoder in self._pose_encoders():
+            encoder.spatial.requires_grad_(False)
         groups = torch.from_numpy(model.config.taxonomy.group_indices)
         self.register_buffer("groups", groups, persistent=False)
 
     groups: Tensor
+
+    def _pose_encoders(self) -> list[UnimodalEncoder]:
+        return [self.model.encoder(m.name) for m in self.model.config.modalities if m.sees_poses]
+
+    def on_fit_start(self) -> None:
+        """Find the poses in all frames: what finds them has learned to already, and does not change any more."""
+        for encoder in self._pose_encoders():
+            self._windows = self._windows.encoded(encoder.modality.name, partial(encode_frames, encoder))
 
     def train_dataloader(self) -> DataLoader[Augmented]:
         """Shuffled, augmented batches of the current epoch."""
@@ -93,7 +106,7 @@ class NetworkModule(L.LightningModule):
 def one_cycle(model: nn.Module, settings: Settings, trainer: L.Trainer) -> dict[str, object]:
     """AdamW over one cycle of the learning rate; no decay of biases and of normalisation, whose size means nothing."""
     optimization = settings.optimization
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": optimization.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
@@ -102,6 +115,19 @@ def one_cycle(model: nn.Module, settings: Settings, trainer: L.Trainer) -> dict[
     steps = int(trainer.estimated_stepping_batches)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=optimization.learning_rate, total_steps=steps)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+@torch.inference_mode()
+def encode_frames(encoder: UnimodalEncoder, frames: np.ndarray) -> np.ndarray:
+    """Encode frames (N, *shape) in evaluation mode, float32 (N, F)."""
+    was_training = encoder.spatial.training
+    encoder.spatial.eval()
+    device = next(encoder.parameters()).device
+    starts = range(0, max(len(frames), 1), _FRAMES)
+    parts = [encoder.encode(torch.from_numpy(frames[i : i + _FRAMES]).float().to(device)) for i in starts]
+    encoded: np.ndarray = torch.cat(parts).cpu().numpy()
+    encoder.spatial.train(was_training)
+    return encoded
 
 
 class WarmAverage(WeightAveraging):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
-from mumu_ros.model.config import FORMAT, ConfigError, Modality, ModelConfig, build
+from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.datasets import DATASETS
@@ -52,8 +52,8 @@ class Data:
         seconds: Length of each subject's recording, where the dataset has any length to choose.
         windows_per_s: Windows cut from each second; 0: one for each clip, which ends where the clip ends.
         min_overlap: Share of a window that its activity must fill.
-        pose: A skeleton stream of the dataset that teaches image encoders (`frame_epochs`) what poses look like; it is
-            read in training only, the model need not have it. Written as a modality.
+        pose: A skeleton stream of the dataset that teaches `pose_cnn` (`frame_epochs`) where joints are; it is read in
+            training only, the model need not have it. Empty: none.
         cache: Folder for the windows; empty: keep them in memory only.
     """
 
@@ -65,14 +65,10 @@ class Data:
     seconds: float = 60.0
     windows_per_s: float = 1.0
     min_overlap: float = 0.6
-    pose: Modality | None = None
+    pose: str = ""
     cache: str = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.pose, Mapping):
-            object.__setattr__(self, "pose", build(Modality, self.pose, "data.pose"))
-        if self.pose and self.pose.is_image:
-            raise ConfigError(f"data.pose is {self.pose.name!r} of kind {self.pose.kind}; expected a vector")
         if self.dataset not in DATASETS:
             raise ConfigError(f"data.dataset is {self.dataset!r}; expected one of {', '.join(DATASETS)}")
         if self.protocol not in PROTOCOLS:
@@ -117,8 +113,8 @@ class Optimization:
 
     Attributes:
         epochs: Passes over the data; the last weights are taken, none are selected.
-        frame_epochs: Passes over single images before that, by which image encoders learn to tell poses (ours): those
-            of `data.pose`, else those of each activity.
+        frame_epochs: Passes over single images before that, by which image encoders learn to tell what people do in
+            them, and `pose_cnn` where the joints of `data.pose` are (ours).
         batch_size: Windows a step, of each device.
         learning_rate: At the cycle's top.
         weight_decay: Of AdamW.

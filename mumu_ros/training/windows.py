@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ class WindowSet:
         subject: int64 (N,).
         inside: bool (N,): the window lies inside one activity.
         clip: str (N,): id of the clip that it was cut from.
-        poses: Image modalities: float32 (F, P), the person's pose in each frame, see `cut_windows`; none where no pose
-            was asked for.
+        poses: Modalities that see poses: float32 (F, 3 · joints), where the person's joints are in each frame; none
+            where the data have no skeleton.
     """
 
     frames: Arrays
@@ -84,6 +84,22 @@ class WindowSet:
             self.inside[rows],
             self.clip[rows],
             self.poses,
+        )
+
+    def encoded(self, name: str, encode: Callable[[np.ndarray], np.ndarray]) -> WindowSet:
+        """These windows with the frames of an image modality encoded.
+
+        Args:
+            name: The modality.
+            encode: Frames (N, *shape) to features (N, F).
+        """
+        indices = self.indices[name]
+        # A part of a set shares the frames of the whole.
+        used, positions = np.unique(indices, return_inverse=True)
+        features = encode(self.frames[name][used[used >= 0]])
+        renumbered = positions.reshape(indices.shape).astype(np.int32) - int((used < 0).any())
+        return replace(
+            self, frames={**self.frames, name: features}, indices={**self.indices, name: renumbered}, poses={}
         )
 
     @classmethod
@@ -157,7 +173,7 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
         config: Of the model.
         ends_ns: Ascending.
         min_overlap: Share of the window, 0 to 1.
-        pose: Stream of the clip whose sample at the time of each frame is kept, less the clip's mean of each axis.
+        pose: Skeleton of the clip, whose joints at the time of each frame are kept; empty: none.
     """
     preprocessing = Preprocessing(config)
     assembler = window_assembler(config)
@@ -190,7 +206,8 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
             inputs[name] = indices[None]
         rows.append((inputs, masks))
         labels.append((activity, overlap >= 1))
-    poses = {name: _poses(clip.streams[pose], np.array(stamps)) for name, stamps in taken_ns.items()} if pose else {}
+    pupils = [name for name in taken_ns if pose and config.modality(name).sees_poses]
+    poses = {name: _poses(clip.streams[pose], np.array(taken_ns[name])) for name in pupils}
     return replace(_stack(config, clip, frames, rows, labels), poses=poses)
 
 
@@ -204,9 +221,8 @@ def _in_time(clip: Clip, names: Sequence[str]) -> Iterator[tuple[int, str, np.nd
 
 
 def _poses(stream: Stream, stamps_ns: np.ndarray) -> np.ndarray:
-    """A stream's samples at other times, less their mean over all joints: float32 (F, P)."""
-    samples = np.asarray(stream.samples, np.float64)
-    samples = (samples - samples.mean(axis=(0, 1))).reshape(len(samples), -1)
+    """A stream's samples at other times: float32 (F, P)."""
+    samples = np.asarray(stream.samples, np.float64).reshape(len(stream.samples), -1)
     columns = [np.interp(stamps_ns - stream.stamps_ns[0], stream.stamps_ns - stream.stamps_ns[0], x) for x in samples.T]
     return np.stack(columns, axis=1).astype(np.float32)
 

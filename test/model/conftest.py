@@ -45,8 +45,7 @@ def config(taxonomy: Taxonomy) -> ModelConfig:
 def rich_config(config: ModelConfig) -> ModelConfig:
     """The same modalities with encoders that can do all that encoders can."""
     changes = {
-        "rgb": {"centered": True},
-        "depth": {"encoder": "relief_cnn"},
+        "depth": {"encoder": "pose_cnn", "joints": 5, "mean": (0.0,), "std": (1.0,), "body": (0, 1, 2, 3)},
         "skeleton": {"encoder": "cooccurrence1d", "centered": True, "body": (0, 1, 2, 3)},
     }
     modalities = tuple(dataclasses.replace(m, **changes.get(m.name, {})) for m in config.modalities)

@@ -67,7 +67,8 @@ def test_a_config_from_before_a_field_existed_still_loads(config: ModelConfig) -
     for field in ("fusion", "merge", "bidirectional", "layer_norm"):
         del old[field]
     for modality in old["modalities"]:
-        del modality["centered"], modality["body"]
+        for field in ("centered", "body", "joints", "focal"):
+            del modality[field]
     assert ModelConfig.from_dict(old) == config
     assert config.fusion == "mumu"
 
@@ -94,8 +95,9 @@ def test_the_shipped_model_loads() -> None:
         ("std", (1.0, 0.0, 1.0), r"std is 0\.0; expected a number > 0"),
         ("range_m", (2.0, 1.0), r"farthest is 1\.0; expected a number > 2"),
         ("centered", 1, "centered is 1; expected true or false"),
-        ("encoder", "relief_cnn", "encoder is 'relief_cnn'; rgb is encoded by small_cnn or resnet50"),
-        ("body", (0, 1, 2, 3), r"body is \(0, 1, 2, 3\); only joints in three dimensions have one"),
+        ("encoder", "pose_cnn", "encoder is 'pose_cnn'; rgb is encoded by small_cnn or resnet50"),
+        ("body", (0, 1, 2, 3), r"body is \(0, 1, 2, 3\); that is for cooccurrence1d and pose_cnn, not small_cnn"),
+        ("joints", 20, "joints is 20; that is for encoder pose_cnn, not small_cnn"),
     ],
 )
 def test_impossible_modalities(field: str, value: Any, message: str) -> None:
@@ -115,7 +117,11 @@ def test_impossible_modalities(field: str, value: Any, message: str) -> None:
         ("body", 7, "body is 7; expected four joints, or none"),
         ("body", None, "body is None"),
         ("shape", (20, 2), r"body is \(0, 1, 2, 3\); only joints in three dimensions have one"),
-        ("encoder", "cooccurrence", r"body is \(0, 1, 2, 3\); that is for encoder cooccurrence1d, not cooccurrence"),
+        (
+            "encoder",
+            "cooccurrence",
+            r"body is \(0, 1, 2, 3\); that is for cooccurrence1d and pose_cnn, not cooccurrence",
+        ),
         ("encoder", "small_cnn", "encoder is 'small_cnn'; vector is encoded by cooccurrence or cooccurrence1d"),
     ],
 )
@@ -125,8 +131,23 @@ def test_impossible_bodies(field: str, value: Any, message: str) -> None:
         dataclasses.replace(skeleton, **{field: value})
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("joints", 0, "joints is 0; expected an integer ≥ 1"),
+        ("joints", 3, r"body is \(0, 1, 2, 3\); expected four different joints from 0 to 2"),
+        ("focal", 0, "focal is 0; expected a number > 0"),
+        ("std", (2.0,), r"std \(2\.0,\); a body is scaled to itself, leave them out"),
+    ],
+)
+def test_impossible_poses(field: str, value: Any, message: str) -> None:
+    depth = Modality("depth", "depth", (96, 128, 1), 10, "pose_cnn", joints=20, body=(0, 1, 2, 3))
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(depth, **{field: value})
+
+
 def test_isolated_segments_are_not_centered() -> None:
-    with pytest.raises(ConfigError, match="centered is True; that is for encoder cooccurrence1d, not cooccurrence"):
+    with pytest.raises(ConfigError, match="centered is True; that is for cooccurrence1d and pose_cnn"):
         Modality("imu", "vector", (2, 3), 30, "cooccurrence", centered=True)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mumu_ros.model.config import Modality
-from mumu_ros.model.encoders import BodyFrame, CoOccurrence1d, ReliefCNN
+from mumu_ros.model.encoders import BodyFrame, CoOccurrence1d
 
 # Hip, neck, left and right shoulder, left and right hand; in metres.
 PERSON = [(0.0, 0.0, 0.0), (0.0, 0.5, 0.0), (0.2, 0.45, 0.0), (-0.2, 0.45, 0.0), (0.5, 0.4, 0.1), (-0.3, 0.0, 0.1)]
@@ -165,21 +165,3 @@ def test_a_feature_sees_its_neighbours_not_the_whole_window(
     after = encoder(x, mask)[0]
     assert not torch.equal(before[:, :3], after[:, :3])
     torch.testing.assert_close(before[:, 5:], after[:, 5:])
-
-
-@given(distance=st.floats(-1, 3))
-@FIXTURES
-def test_relief_does_not_depend_on_the_distance(trained: Callable[[ReliefCNN], ReliefCNN], distance: float) -> None:
-    torch.manual_seed(0)
-    encoder = trained(ReliefCNN(Modality("depth", "depth", (32, 40, 1), 10, "relief_cnn"), 8))
-    person = torch.rand(2, 32, 40, 1) + 2
-    reading = torch.rand_like(person) < 0.3
-    farther = torch.where(reading, person + distance, 0)
-    torch.testing.assert_close(encoder(farther), encoder(torch.where(reading, person, 0)), rtol=1e-3, atol=1e-4)
-
-
-def test_relief_tells_nothing_from_a_plane(trained: Callable[[ReliefCNN], ReliefCNN]) -> None:
-    encoder = trained(ReliefCNN(Modality("depth", "depth", (32, 32, 1), 10, "relief_cnn"), 8))
-    nothing, plane = torch.zeros(1, 32, 32, 1), torch.full((1, 32, 32, 1), 2.0)
-    assert encoder(nothing).isfinite().all()
-    assert not torch.allclose(encoder(nothing), encoder(plane))

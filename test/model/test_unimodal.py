@@ -20,6 +20,7 @@ from mumu_ros.model.unimodal import UnimodalEncoder
 SIZE, STEPS = 8, 6
 FIXTURES = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CAMERA = Modality("rgb", "rgb", (32, 32, 3), STEPS, "small_cnn")
+DEPTH = Modality("depth", "depth", (40, 50, 1), STEPS, "pose_cnn", centered=True, body=(0, 1, 2, 3), joints=4)
 
 Make = Callable[..., UnimodalEncoder]
 row = st.lists(st.booleans(), min_size=STEPS, max_size=STEPS).filter(any)
@@ -98,40 +99,39 @@ def test_layer_norm_normalises_the_feature_and_leaves_an_empty_one_zero(make: Ma
     assert (summary[1] == 0).all()
 
 
-@given(mask=masks, offset=st.floats(-5, 5))
-@FIXTURES
-def test_centered_frames_are_told_from_their_mean_and_bring_their_change(
-    make: Make, mask: Tensor, offset: float
-) -> None:
-    encoder = make(dataclasses.replace(CAMERA, centered=True))
-    seen: list[Tensor] = []
-    encoder.motion.convolution.register_forward_pre_hook(lambda _, args: seen.append(args[0].transpose(1, 2)))
-    features = torch.rand(*mask.shape, SIZE)
-    summary = encoder.summarize(features, mask)
-    torch.testing.assert_close(encoder.summarize(features + offset, mask), summary, rtol=1e-4, atol=1e-5)
-    for x, there, read in zip(features, mask, seen[0], strict=True):
-        known = x[there]
-        centered, change = read[: len(known)].chunk(2, dim=-1)
-        torch.testing.assert_close(centered, known - known.mean(dim=0))
-        torch.testing.assert_close(change[1:], known.diff(dim=0))
-        assert (change[0] == 0).all()
-
-
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize(
-    ("centered", "fields"),
+    ("modality", "fields"),
     [
-        (False, {}),
-        (True, {"bidirectional": True, "layer_norm": True}),
-        (True, {"fusion": "non_attention", "bidirectional": True}),
+        (CAMERA, {}),
+        (CAMERA, {"bidirectional": True, "layer_norm": True}),
+        (CAMERA, {"fusion": "non_attention", "bidirectional": True}),
+        (DEPTH, {"bidirectional": True, "layer_norm": True}),
+        (dataclasses.replace(DEPTH, body=(), centered=False), {}),
     ],
 )
-def test_frames_are_encoded_once(make: Make, stride: int, centered: bool, fields: dict[str, Any]) -> None:
+def test_frames_are_encoded_once(make: Make, stride: int, modality: Modality, fields: dict[str, Any]) -> None:
     """Kept features of single frames, summarised, give what the whole window gives."""
-    encoder = make(dataclasses.replace(CAMERA, stride=stride, centered=centered), **fields)
-    frames = torch.randint(255, (2, STEPS, 32, 32, 3), dtype=torch.uint8)
-    mask = torch.tensor([[True] * STEPS, [False, True, True, False, True, True]])
+    encoder = make(dataclasses.replace(modality, stride=stride), **fields)
+    frames = torch.rand(3, STEPS, *modality.shape) * 4
+    if modality.kind == "rgb":
+        frames = (frames * 60).to(torch.uint8)
+    mask = torch.tensor([[True] * STEPS, [False, True, True, False, True, True], [False] * STEPS])
     kept = torch.stack([encoder.encode(frames[:, step]) for step in range(STEPS)], dim=1)
+    assert kept.shape[2:] == encoder.encoded_shape
     summary = encoder.summarize(kept, mask)
     torch.testing.assert_close(summary, encoder(frames, mask), rtol=1e-4, atol=1e-5)
-    assert (summary.abs().sum(dim=1) > 0).all()
+    torch.testing.assert_close(summary, encoder(kept, mask), rtol=0, atol=0)
+    assert (summary.abs().sum(dim=1) > 0).tolist() == encoder.sees(mask).tolist() == [True, True, False]
+
+
+def test_poses_are_pooled_by_the_stride(make: Make) -> None:
+    """As vectors are: what is older than a whole number of segments is not looked at, everything else is."""
+    encoder = make(dataclasses.replace(DEPTH, stride=4))
+    frames = torch.rand(1, STEPS, *DEPTH.shape) + 2
+    mask = torch.ones(1, STEPS, dtype=torch.bool)
+    before = encoder(frames, mask)
+    for step in range(STEPS):
+        changed = frames.clone()
+        changed[:, step, :, :20] = 0
+        assert torch.equal(encoder(changed, mask), before) == (step < STEPS % 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,13 @@ def config() -> ModelConfig:
     )
     taxonomy = Taxonomy("t", {"still": ("stand", "sit"), "moving": ("walk",)})
     return ModelConfig("t", modalities, taxonomy, window_s=1.0, feature_size=8)
+
+
+@pytest.fixture
+def pose_config(config: ModelConfig) -> ModelConfig:
+    """The same, but two joints are looked for in depth images."""
+    depth = replace(config.modality("depth"), encoder="pose_cnn", joints=2, centered=True)
+    return replace(config, modalities=tuple(depth if m.name == "depth" else m for m in config.modalities))
 
 
 @pytest.fixture

@@ -153,12 +153,10 @@ def encoder_config(encoder: str) -> ModelConfig:
     return ModelConfig("t", modalities, Taxonomy("t", {"a": ("x", "y"), "b": ("z",)}), 1.0, feature_size=8)
 
 
-@pytest.mark.parametrize(("encoder", "tolerance"), [("cooccurrence1d", 1e-5), ("cooccurrence", 0.05)])
+@pytest.mark.parametrize("encoder", ["cooccurrence1d", "cooccurrence"])
 @given(missing=st.tuples(st.integers(0, 10), st.integers(0, 21)), seed=st.integers(0, 99))
 @settings(max_examples=12, deadline=None)
-def test_without_the_empty_beginning_the_logits_are_the_same(
-    encoder: str, tolerance: float, missing: tuple[int, int], seed: int
-) -> None:
+def test_without_the_empty_beginning_the_logits_are_the_same(encoder: str, missing: tuple[int, int], seed: int) -> None:
     config = encoder_config(encoder)
     torch.manual_seed(seed)
     model = Network(config).eval()
@@ -170,9 +168,9 @@ def test_without_the_empty_beginning_the_logits_are_the_same(
     cropped = crop_to_data(whole, config)
     with torch.inference_mode():
         expected, logits = (model(b.inputs, b.masks).activity_logits for b in (whole, cropped))
-    torch.testing.assert_close(logits, expected, rtol=0, atol=tolerance)
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-5)
     assert sum(m.sum() for m in cropped.masks.values()) == sum(m.sum() for m in masks.values())
-    if missing[1] >= 4:
+    if missing[1] >= 4 and encoder == "cooccurrence1d":
         assert cropped.inputs["imu"].shape[1] <= 22 - missing[1] + 3
 
 

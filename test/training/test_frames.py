@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.network import Network
+from mumu_ros.model.unimodal import UnimodalEncoder
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.clips import Clip
 from mumu_ros.training.fit import fit
@@ -84,25 +86,87 @@ def test_a_step_teaches_the_encoder(config: ModelConfig, windows: WindowSet) -> 
     assert all(g is not None and g.abs().sum() > 0 for g in gradients)
 
 
-def test_an_encoder_learns_to_see_poses_where_there_are_any(config: ModelConfig, windows: WindowSet) -> None:
-    """The pose of a frame here is its mean colour: something that an encoder can learn to tell."""
-    color = windows.frames["rgb"].mean(axis=(1, 2)) / 255
-    taught = replace(windows, poses={"rgb": color.astype(np.float32)})
+@pytest.fixture
+def pose_windows(pose_config: ModelConfig, clip: Clip) -> WindowSet:
+    """Somebody here and there; their joints are the middle of the readings, and half a metre above it."""
+    start = clip.segments[0].start_ns
+    windows = cut_windows(clip, pose_config, np.arange(start + S, start + 6 * S, S // 4), 0.6)
+    count = len(windows.frames["depth"])
+    frames = np.zeros((count, 32, 32, 1), np.float16)
+    rows, columns = np.random.default_rng(0).integers(0, 20, (2, count))
+    for frame, row, column in zip(frames, rows, columns, strict=True):
+        frame[row : row + 12, column : column + 6] = 3
+    scale = 3 / (0.9 * 32)
+    x, y = (columns + 3 - 16) * scale, (rows + 6 - 16) * scale
+    joints = np.stack([x, y, np.full(count, 3.0), x, y - 0.5, np.full(count, 3.0)], axis=1).astype(np.float32)
+    return replace(windows, frames={**windows.frames, "depth": frames}, poses={"depth": joints})
+
+
+def test_an_encoder_learns_where_joints_are(pose_config: ModelConfig, pose_windows: WindowSet) -> None:
     torch.manual_seed(0)
-    module = FrameModule(Network(config).encoder("rgb"), taught, settings(config, flip=True, shift=0.2))
+    module = FrameModule(Network(pose_config).encoder("depth"), pose_windows, settings(pose_config, flip=True))
     frames, poses = next(iter(module.train_dataloader()))
-    assert poses.shape == (len(frames), 3)
-    assert torch.equal(module._augment(frames), frames), "a picture must stay where its skeleton is"
     module.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
     optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(30):
+    for _ in range(60):
         loss = module.training_step((frames, poses), 0)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0] / 4
+    with torch.inference_mode():
+        off = module.encoder.eval()(frames) - poses
+    assert off.reshape(-1, 3).norm(dim=1).mean() < 0.1
+
+
+def test_what_sees_poses_stays_as_it_is_while_windows_are_learned(
+    pose_config: ModelConfig, pose_windows: WindowSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Learned from frames, then frozen: its frames are encoded once, also when a training is taken up again."""
+    pose_config = replace(pose_config, deep_supervision=True)
+    seen: list[dict[str, torch.Tensor]] = []
+    encoded: list[int] = []
+
+    def remember(module: NetworkModule) -> None:
+        seen.append({k: v.clone() for k, v in module.model.encoder("depth").spatial.state_dict().items()})
+
+    encode = UnimodalEncoder.encode
+
+    def count(encoder: UnimodalEncoder, frames: torch.Tensor) -> torch.Tensor:
+        if encoder.modality.sees_poses:
+            encoded.append(len(frames))
+        return encode(encoder, frames)
+
+    monkeypatch.setattr(NetworkModule, "on_train_start", remember)
+    monkeypatch.setattr(UnimodalEncoder, "encode", count)
+    chosen = settings(pose_config, corruption=0.5, modality_dropout=0.4)
+    chosen = replace(chosen, optimization=replace(chosen.optimization, epochs=2, deep_supervision_weight=0.3))
+    whole = fit(chosen, pose_windows, None, progress=False)
+    assert sum(encoded) == len(pose_windows.frames["depth"])
+    after = whole.encoder("depth").spatial.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in seen[0].items())
+
+    def die(module: NetworkModule) -> None:
+        if module.current_epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NetworkModule, "on_train_epoch_end", die)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            fit(chosen, pose_windows, tmp_path, progress=False)
+    resumed = fit(chosen, pose_windows, tmp_path, progress=False).state_dict()
+    assert all(torch.equal(resumed[key], value) for key, value in whole.state_dict().items())
+
+
+def test_without_a_skeleton_no_pose_is_learned(pose_config: ModelConfig, pose_windows: WindowSet) -> None:
+    encoder = Network(pose_config).encoder("depth")
+    with pytest.raises(ConfigError, match=r"'depth': pose_cnn learns from a skeleton; name the dataset's in data"):
+        FrameModule(encoder, replace(pose_windows, poses={}), settings(pose_config))
+    fewer = {"depth": pose_windows.poses["depth"][:, :3]}
+    with pytest.raises(ConfigError, match=r"joints is 2; the skeleton of data\.pose has 1"):
+        FrameModule(encoder, replace(pose_windows, poses=fewer), settings(pose_config))
+    chosen = settings(pose_config)
+    with pytest.raises(ConfigError, match=r"frame_epochs is 0; depth \(pose_cnn\) learns in them"):
+        fit(replace(chosen, optimization=replace(chosen.optimization, frame_epochs=0)), pose_windows, None)
 
 
 def test_frames_are_learned_before_windows(

@@ -146,30 +146,51 @@ def test_random_ends_lie_within_the_clip(make_clip: MakeClip, per_second: float)
 
 
 def test_frames_get_the_pose_of_their_time_whether_the_model_sees_skeletons_or_not(
-    config: ModelConfig, make_clip: MakeClip
+    pose_config: ModelConfig, make_clip: MakeClip
 ) -> None:
-    """The skeleton moves evenly, so its pose at a frame follows from the frame's stamp; where it is does not matter."""
+    """The skeleton moves evenly, so its pose at a frame follows from the frame's stamp."""
     clip = make_clip(0)
     stamps = clip.streams["imu_wrist"].stamps_ns
     joints = np.stack([(stamps - stamps[0]) / S, np.zeros(len(stamps)), np.full(len(stamps), 7.0)], axis=1)
     skeleton = Stream(stamps, joints[:, None, :] + np.array([[0.0, 0, 0], [0, 1, 0]])[None])
     clip = Clip({**clip.streams, "skeleton": skeleton}, clip.segments, 0)
-    windows = cut_windows(clip, config, np.array([clip.segments[-1].end_ns]), 0.6, pose="skeleton")
-    assert set(windows.poses) == {"rgb", "depth"}
-    assert windows.poses["rgb"].shape == (len(windows.frames["rgb"]), 6)
-    x, y, z = windows.poses["rgb"].reshape(-1, 2, 3).transpose(2, 0, 1)
-    assert np.allclose(z, 0, atol=1e-5)
-    assert np.allclose(y, [-0.5, 0.5], atol=1e-5)
+    windows = cut_windows(clip, pose_config, np.array([clip.segments[-1].end_ns]), 0.6, pose="skeleton")
+    assert set(windows.poses) == {"depth"}, "no other modality sees poses"
+    assert windows.poses["depth"].shape == (len(windows.frames["depth"]), 6)
+    x, y, z = windows.poses["depth"].reshape(-1, 2, 3).transpose(2, 0, 1)
+    assert np.allclose(z, 7)
+    assert np.allclose(y, [0, 1])
     # Five frames a second of the last second, their order that of the window.
-    order = windows.indices["rgb"][0]
+    order = windows.indices["depth"][0]
     assert np.diff(x[order, 0]) == pytest.approx(0.2, abs=0.1)
+    assert x[order[-1], 0] == pytest.approx(5.9, abs=0.2)
     assert "skeleton" not in windows.vectors
     both = WindowSet.concatenate([windows, windows])
     assert len(both.poses["depth"]) == len(both.frames["depth"])
 
 
-def test_poses_survive_a_file(config: ModelConfig, make_clip: MakeClip, tmp_path: Path) -> None:
+def test_poses_survive_a_file(pose_config: ModelConfig, make_clip: MakeClip, tmp_path: Path) -> None:
     clip = make_clip(0)
-    windows = cut_windows(clip, config, np.array([clip.segments[-1].end_ns]), 0.6, pose="imu_wrist")
+    windows = cut_windows(clip, pose_config, np.array([clip.segments[-1].end_ns]), 0.6, pose="imu_wrist")
     windows.save(tmp_path / "w.npz")
     np.testing.assert_array_equal(WindowSet.load(tmp_path / "w.npz").poses["depth"], windows.poses["depth"])
+
+
+def test_frames_of_some_windows_are_encoded_once_each(config: ModelConfig, make_clip: MakeClip) -> None:
+    clip = make_clip(0)
+    ends = np.arange(clip.segments[0].start_ns + S // 2, clip.segments[-1].end_ns, S // 4)
+    windows = cut_windows(clip, config, ends, 0.1)
+    some = windows.take(np.array([0, 5, 6]))
+    asked: list[int] = []
+
+    def encode(frames: np.ndarray) -> np.ndarray:
+        asked.append(len(frames))
+        return frames.reshape(len(frames), -1)[:, :7].astype(np.float32)
+
+    encoded = some.encoded("depth", encode)
+    assert asked == [len(np.unique(some.indices["depth"][some.indices["depth"] >= 0]))]
+    assert (some.indices["depth"] < 0).any(), "the first window is not full"
+    (inputs, masks), (expected, there) = (s.batch([2, 0]) for s in (encoded, some))
+    np.testing.assert_array_equal(masks["depth"], there["depth"])
+    np.testing.assert_array_equal(inputs["depth"], expected["depth"].reshape(*there["depth"].shape, -1)[..., :7])
+    np.testing.assert_array_equal(inputs["rgb"], expected["rgb"])
