@@ -53,7 +53,7 @@ def section(bench: Bench) -> str:
     parts.append(
         f"Streams: {', '.join(config.names)}. Missing: each is taken away with probability 0.5, one stays. One gone: "
         "mean over the streams. Noise, stuck, swap, shift: one stream of each clip, drawn at random, lies "
-        "(`mumu_ros/training/corruption.py`). Attention ratio: weight of the lying stream over its weight in the same "
+        "(`mumu_ros/training/corruption.py`); lying: mean of the four. Attention ratio: weight of the lying stream over its weight in the same "
         f"clips when it is clean, mean of the four. {paired_by_seed(len(bench.seeds))}"
     )
     return "\n\n".join(parts)
@@ -78,11 +78,13 @@ def attention_ratio(study: Study, config: ModelConfig) -> Scores:
 
 def _columns(study: Study, config: ModelConfig) -> dict[str, Scores]:
     gone = np.mean([top1(study, f"-{name}") for name in config.names], axis=0)
+    corrupted = {kind: top1(study, kind) for kind in CORRUPTIONS}
     return {
         "clean": top1(study),
         "missing": top1(study, "missing"),
         "one gone": gone,
-        **{kind: top1(study, kind) for kind in CORRUPTIONS},
+        **corrupted,
+        "lying": np.mean(list(corrupted.values()), axis=0),
     }
 
 
