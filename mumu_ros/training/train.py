@@ -66,14 +66,13 @@ def train(
     people = settings.data.subjects("calibration")
     held_out = load_windows(settings.model, settings.data, people) if people else None
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
-    rows = np.flatnonzero(~np.isin(loaded.windows.subject, people))
     read = time.monotonic()
     work = out.with_name(out.name + ".training")
-    model = fit(settings, loaded.windows.take(rows), work, init=known.model if known else None, progress=progress)
+    model = fit(settings, loaded.windows, work, init=known.model if known else None, progress=progress)
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # only the first of several processes writes
         return {}
     metrics: dict[str, Any] = {
-        "train_windows": len(rows),
+        "train_windows": len(loaded.windows),
         "loading_s": round(read - began, 1),
         "training_s": round(time.monotonic() - read, 1),
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -84,7 +83,7 @@ def train(
             predict(model, held_out.windows), held_out.windows, settings.model.taxonomy
         )
         calibration = calibration or calibrate(model, held_out.windows)
-    with naming(Path(out)):
+    with naming(out):
         save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command))
         (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     forget(work)
