@@ -74,7 +74,17 @@ def test_imports_point_one_way(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["mumu_ros", "mumu_ros.streams", "mumu_ros.model", "mumu_ros.model.preprocessing", "mumu_ros.recordings"]
+    "module",
+    [
+        "mumu_ros",
+        "mumu_ros.streams",
+        "mumu_ros.model",
+        "mumu_ros.model.taxonomy",
+        "mumu_ros.model.config",
+        "mumu_ros.model.preprocessing",
+        "mumu_ros.model.checkpoint",
+        "mumu_ros.recordings",
+    ],
 )
 def test_torch_is_not_loaded_where_it_is_not_needed(module: str) -> None:
     """`ros2 topic echo` imports the package, sensor_sync the preprocessing: neither may wait for torch."""

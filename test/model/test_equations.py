@@ -129,8 +129,11 @@ def test_garbage_in_an_absent_modality_changes_no_bit_of_either_fusion(case: Cas
         assert all(torch.equal(a, b) for a, b in zip(results, clean, strict=True))
 
 
+Decision = tuple[Network, NetworkOutput, np.ndarray]
+
+
 @pytest.fixture
-def decision(model: Network) -> tuple[Network, NetworkOutput, np.ndarray]:
+def decision(model: Network) -> Decision:
     """A decision in float64, and X^aux computed by the oracle, with the third modality absent."""
     model = double(model, 3)
     names = model.config.names
@@ -141,15 +144,13 @@ def decision(model: Network) -> tuple[Network, NetworkOutput, np.ndarray]:
     return model, output, np.stack([sm_fusion(row, w_aux)[0] for row in there])
 
 
-def test_equation_4_group_head(decision: tuple[Network, NetworkOutput, np.ndarray]) -> None:
+def test_equation_4_group_head(decision: Decision) -> None:
     model, output, x_aux = decision
     expected = [head(x, model.head.group_head) for x in x_aux]
     np.testing.assert_allclose(output.group_logits.detach().numpy(), expected, **TOLERANCE)
 
 
-def test_equations_9_and_10_concatenate_project_and_classify(
-    decision: tuple[Network, NetworkOutput, np.ndarray],
-) -> None:
+def test_equations_9_and_10_concatenate_project_and_classify(decision: Decision) -> None:
     model, output, x_aux = decision
     for row, auxiliary in enumerate(x_aux):
         features = output.features[row][output.present[row]].detach().numpy()
@@ -185,9 +186,7 @@ def test_equations_11_to_13_loss(batch: int, beta: float, seed: int) -> None:
     assert parts.total.item() == pytest.approx(target + beta * auxiliary, rel=1e-9)  # (13)
 
 
-def test_deep_supervision_counts_present_modalities_only(
-    decision: tuple[Network, NetworkOutput, np.ndarray],
-) -> None:
+def test_deep_supervision_counts_present_modalities_only(decision: Decision) -> None:
     _, output, _ = decision
     activity = torch.tensor([0, 4])
     parts = MuMuLoss(1.0, deep_supervision_weight=0.5)(output, activity, torch.tensor([0, 1]))
@@ -199,8 +198,11 @@ def test_deep_supervision_counts_present_modalities_only(
     assert parts.total.item() == pytest.approx((parts.target + parts.auxiliary + 0.5 * parts.unimodal).item())
 
 
+Told = tuple[NetworkOutput, torch.Tensor, torch.Tensor, torch.Tensor]
+
+
 @st.composite
-def told(draw: st.DrawFn) -> tuple[NetworkOutput, torch.Tensor, torch.Tensor, torch.Tensor]:
+def told(draw: st.DrawFn) -> Told:
     """An output of three modalities, any of them absent; the true activity and group; which are corrupted."""
     batch, seed = draw(st.integers(2, 4)), draw(st.integers(0, 1000))
     generator = torch.Generator().manual_seed(seed)
@@ -217,9 +219,7 @@ def told(draw: st.DrawFn) -> tuple[NetworkOutput, torch.Tensor, torch.Tensor, to
 
 @given(told())
 @settings(max_examples=40, deadline=None)
-def test_corrupted_modalities_teach_their_classifiers_nothing(
-    case: tuple[NetworkOutput, torch.Tensor, torch.Tensor, torch.Tensor],
-) -> None:
+def test_corrupted_modalities_teach_their_classifiers_nothing(case: Told) -> None:
     output, activity, group, corrupted = case
     parts = MuMuLoss(1.0, deep_supervision_weight=0.5)(output, activity, group, corrupted)
     assert output.unimodal_logits is not None
@@ -233,9 +233,7 @@ def test_corrupted_modalities_teach_their_classifiers_nothing(
 
 @given(told())
 @settings(max_examples=40, deadline=None)
-def test_trust_is_learned_from_right_and_wrong_modalities_alike(
-    case: tuple[NetworkOutput, torch.Tensor, torch.Tensor, torch.Tensor],
-) -> None:
+def test_trust_is_learned_from_right_and_wrong_modalities_alike(case: Told) -> None:
     """However few of the present ones are corrupted."""
     output, activity, group, corrupted = case
     parts = MuMuLoss(1.0, trust_weight=0.25)(output, activity, group, corrupted)
@@ -249,9 +247,7 @@ def test_trust_is_learned_from_right_and_wrong_modalities_alike(
     assert parts.total.item() == pytest.approx((parts.target + parts.auxiliary + 0.25 * parts.trust).item())
 
 
-def test_all_modalities_are_right_unless_said_otherwise(
-    decision: tuple[Network, NetworkOutput, np.ndarray],
-) -> None:
+def test_all_modalities_are_right_unless_said_otherwise(decision: Decision) -> None:
     _, output, _ = decision
     output = dataclasses.replace(output, trust_logits=torch.randn(output.present.shape, dtype=torch.float64))
     loss, truth = MuMuLoss(1.0, 0.5, 0.5), (torch.tensor([0, 4]), torch.tensor([0, 1]))
@@ -259,7 +255,7 @@ def test_all_modalities_are_right_unless_said_otherwise(
     assert all(torch.equal(a, b) for a, b in zip(vars(none).values(), vars(loss(output, *truth)).values(), strict=True))
 
 
-def test_a_head_without_trust_has_no_trust_to_learn(decision: tuple[Network, NetworkOutput, np.ndarray]) -> None:
+def test_a_head_without_trust_has_no_trust_to_learn(decision: Decision) -> None:
     _, output, _ = decision
     assert output.trust_logits is None
     parts = MuMuLoss(1.0, trust_weight=1.0)(output, torch.tensor([0, 4]), torch.tensor([0, 1]))

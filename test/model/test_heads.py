@@ -58,7 +58,7 @@ def classify(layers: nn.Sequential, x: np.ndarray) -> np.ndarray:
     return linear(layers[3], np.maximum(linear(layers[0], x), 0))
 
 
-def close(actual: Tensor, expected: np.ndarray) -> None:
+def assert_close(actual: Tensor, expected: np.ndarray) -> None:
     np.testing.assert_allclose(actual.detach().numpy(), expected, **CLOSE)
 
 
@@ -104,7 +104,7 @@ def test_concat_puts_the_features_side_by_side(make: Make, case_: Case) -> None:
     head = make("keyless", "concat")
     hidden = np.maximum(linear(head.project, features.numpy().reshape(len(mask), -1)), 0)
     output = head(*case_)
-    close(output.activity_logits, classify(head.activity_head, hidden))
+    assert_close(output.activity_logits, classify(head.activity_head, hidden))
     assert output.group_logits is None
 
 
@@ -117,8 +117,8 @@ def test_sum_averages_those_that_are_present(make: Make, case_: Case) -> None:
     count = np.maximum(mask.numpy().sum(axis=1), 1)
     hidden = np.maximum(linear(head.project, total / count[:, None]), 0)
     output = head(*case_)
-    close(output.activity_logits, classify(head.activity_head, hidden))
-    close(output.gm_weights, mask.numpy() / count[:, None])
+    assert_close(output.activity_logits, classify(head.activity_head, hidden))
+    assert_close(output.gm_weights, mask.numpy() / count[:, None])
 
 
 @pytest.mark.parametrize("merge", ["concat", "sum"])
@@ -142,8 +142,8 @@ def test_hamlet_weighs_a_modality_by_how_much_the_present_ones_ask_for_it(make: 
     output = head(features, mask, logits)
 
     assert heads == 4
-    close(output.gm_weights[0, mask[0]], weights.mean(axis=(0, 1)))
-    close(output.activity_logits[0], classify(head.concat.activity_head, hidden))
+    assert_close(output.gm_weights[0, mask[0]], weights.mean(axis=(0, 1)))
+    assert_close(output.activity_logits[0], classify(head.concat.activity_head, hidden))
 
 
 @given(case_=cases)
@@ -153,8 +153,8 @@ def test_trusted_mumu_weighs_by_the_softmax_of_trust(make: Make, case_: Case) ->
     output = make("trusted_mumu")(*case_)
     odds = mask * np.exp(output.trust_logits.detach().numpy())
     weights = odds / np.where(mask.any(axis=1), odds.sum(axis=1), 1)[:, None]
-    close(output.sm_weights, weights)
-    close(output.gm_weights, weights)
+    assert_close(output.sm_weights, weights)
+    assert_close(output.gm_weights, weights)
 
 
 @given(case_=cases)
@@ -165,8 +165,8 @@ def test_trusted_mumu_classifies_the_weighted_mean_and_lets_the_modalities_vote(
     output = head(*case_)
     weights = output.gm_weights.detach().numpy()
     fused = np.einsum("bm,bmd->bd", weights, features)
-    close(output.group_logits, classify(head.group_head, fused))
-    close(output.activity_logits, classify(head.activity_head, fused) + np.einsum("bm,bmk->bk", weights, logits))
+    assert_close(output.group_logits, classify(head.group_head, fused))
+    assert_close(output.activity_logits, classify(head.activity_head, fused) + np.einsum("bm,bmk->bk", weights, logits))
 
 
 @given(case_=cases)
@@ -175,7 +175,7 @@ def test_equal_trust_is_the_plain_mean(make: Make, case_: Case) -> None:
     _, mask, _ = case_
     head = make("trusted_mumu")
     nn.init.zeros_(head.trust[2].weight)
-    close(head(*case_).gm_weights, mask.numpy() / np.maximum(mask.numpy().sum(axis=1, keepdims=True), 1))
+    assert_close(head(*case_).gm_weights, mask.numpy() / np.maximum(mask.numpy().sum(axis=1, keepdims=True), 1))
 
 
 def test_trust_sees_who_disagrees(make: Make) -> None:
@@ -236,7 +236,7 @@ def test_a_group_is_as_probable_as_its_activities_together(config: ModelConfig, 
     output = network.decide(features, {name: torch.ones(3, dtype=torch.bool) for name in config.names})
     activities = torch.softmax(output.activity_logits, dim=1).detach().numpy()
     expected = np.stack([activities[:, :2].sum(axis=1), activities[:, 2:].sum(axis=1)], axis=1)
-    close(torch.softmax(output.group_logits, dim=1), expected)
+    assert_close(torch.softmax(output.group_logits, dim=1), expected)
 
 
 def test_a_group_that_is_out_of_the_question_has_finite_logits(config: ModelConfig) -> None:
