@@ -7,7 +7,6 @@ about its test clips.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import shutil
 import time
@@ -24,7 +23,7 @@ import torch
 
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
-from mumu_ros.training.files import replacing
+from mumu_ros.training.files import claim, replacing
 from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
@@ -149,7 +148,9 @@ def cross_validate(
     out = Path(out)
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips)
-    _claim(out, settings, manifest)
+    claim(out / "settings.json", settings)
+    claim(out / "manifest.json", manifest)
+    (out / "folds").mkdir(exist_ok=True)
     tasks = [(fold, seed, out / "folds" / f"seed_{seed}_{fold.name}.npz") for seed in seeds for fold in manifest.folds]
     missing = [task for task in tasks if not task[2].exists()]
     tested = conditions(settings.model.names)
@@ -157,18 +158,6 @@ def cross_validate(
         report(result, done, len(tasks))
     results = tuple(FoldResult.load(path) for _, _, path in tasks)
     return Study(manifest, results, dict(loaded.skipped))
-
-
-def _claim(out: Path, settings: Settings, manifest: Manifest) -> None:
-    (out / "folds").mkdir(parents=True, exist_ok=True)
-    content = {**dataclasses.asdict(settings), "machine": None}
-    text = json.dumps(content, indent=1)
-    for path, new in ((out / "settings.json", text), (out / "manifest.json", json.dumps(manifest.to_dict(), indent=1))):
-        if path.exists() and path.read_text(encoding="utf-8").strip() != new.strip():
-            raise ConfigError(
-                f"{str(path)!r} is of another cross-validation; remove {str(out)!r}, or choose another --out"
-            )
-        path.write_text(new + "\n", encoding="utf-8")
 
 
 Task = tuple[Fold, int, Path]

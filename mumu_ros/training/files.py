@@ -1,13 +1,24 @@
-"""Files that are whole or not there, and errors that say which file it was."""
+"""Files that are whole or not there, errors that say which file it was, and folders that are for one work."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-__all__ = ["naming", "replacing"]
+from mumu_ros.model.config import ConfigError
+
+__all__ = ["claim", "naming", "replacing"]
+
+# Where windows are kept and what computes changes no result.
+_FREE = ("data.cache", "machine")
+_NAMED = 3
 
 
 @contextmanager
@@ -46,3 +57,56 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def claim(path: Path, work: Any) -> None:
+    """Write down as JSON which work a folder is for; refuse a folder that is for another.
+
+    A folder goes on when the file lacks a key that has its default now: the key is newer than the file. `data.cache`
+    and `machine` may differ.
+
+    Args:
+        path: The file, in that folder, which is made.
+        work: Dataclasses, mappings with text as keys, lists, tuples, and what JSON knows.
+
+    Raises:
+        ConfigError: The file is of other work, and some of the differences are named; or it is damaged.
+        OSError: It cannot be written; names the path.
+    """
+    remedy = f"remove {str(path.parent)!r}, or choose another --out"
+    if path.exists():
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{str(path)!r} is damaged ({error}); {remedy}") from error
+        if different := list(islice(_differences(known, work), _NAMED)):
+            raise ConfigError(f"{str(path)!r} is of other work: {'; '.join(different)}; {remedy}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(work, indent=1, default=dataclasses.asdict) + "\n", encoding="utf-8")
+
+
+def _differences(was: Any, now: Any, where: str = "") -> Iterator[str]:
+    """What JSON says otherwise than an object: `optimization.epochs was 15, is 25`."""
+    if where in _FREE:
+        return
+    now = list(now) if isinstance(now, tuple) else now
+    prefix = where and f"{where}."
+    if isinstance(was, Mapping) and dataclasses.is_dataclass(now):
+        for field in dataclasses.fields(now):
+            value = getattr(now, field.name)
+            # Null, too, is what an older default was written as.
+            if was.get(field.name) is not None or value != field.default:
+                yield from _differences(was.get(field.name), value, prefix + field.name)
+        known = {field.name for field in dataclasses.fields(now)}
+        yield from (f"{prefix}{key} was {reprlib.repr(was[key])}, is no more" for key in was if key not in known)
+    elif isinstance(was, Mapping) and isinstance(now, Mapping):
+        # The order counts: it numbers activities.
+        yield from _differences(list(was), list(now), where)
+        for key in (key for key in now if key in was):
+            yield from _differences(was[key], now[key], prefix + key)
+    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for index, pair in enumerate(zip(was, now, strict=True)):
+            yield from _differences(*pair, f"{prefix}{index}")
+    elif was != now:
+        yield f"{where} was {reprlib.repr(was)}, is {reprlib.repr(now)}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import logging
 import pickle
 import shutil
@@ -19,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
-from mumu_ros.training.files import naming, replacing
+from mumu_ros.training.files import claim, naming
 from mumu_ros.training.frames import FrameModule
 from mumu_ros.training.module import NetworkModule, WarmAverage
 from mumu_ros.training.settings import Settings
@@ -121,16 +119,7 @@ def _trainer(settings: Settings, epochs: int, work: Path | None, progress: bool,
 
 @rank_zero_only
 def _claim(work: Path, settings: Settings, windows: int) -> None:
-    """Write down which training a folder is for; refuse one that is for another."""
-    work.mkdir(parents=True, exist_ok=True)
-    path = work / _SETTINGS
-    content = {**dataclasses.asdict(settings), "machine": None, "windows": windows}
-    text = json.dumps(content, indent=1, default=str)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise ConfigError(
-            f"{str(work)!r} holds an interrupted training of other settings or data; remove it, or choose another --out"
-        )
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    """Refuse a folder of another training, and take the logs of one that is finished away."""
+    claim(work / _SETTINGS, {**vars(settings), "windows": windows})
     if not (work / _LAST).exists():
         shutil.rmtree(work / _LOGS, ignore_errors=True)

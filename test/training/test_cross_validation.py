@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from mumu_ros.training.clips import DatasetError
 from mumu_ros.training.conditions import stress_conditions
 from mumu_ros.training.cross_validation import FoldResult, Study, cross_validate
 from mumu_ros.training.datasets import open_dataset
-from mumu_ros.training.settings import Settings, read_settings
+from mumu_ros.training.settings import Machine, Settings, read_settings
 
 torch.set_num_threads(1)
 pytestmark = [
@@ -99,11 +99,33 @@ def test_an_interrupted_one_goes_on_where_it_stopped(two: Settings, tmp_path: Pa
 def test_one_of_other_settings_or_clips_is_not_taken_up(two: Settings, settings: Settings, tmp_path: Path) -> None:
     cross_validate(two, [0], tmp_path / "out", jobs=1)
     other = replace(two, optimization=replace(two.optimization, epochs=2))
-    with pytest.raises(ConfigError, match=rf"{tmp_path}/out/settings.json' is of another cross-validation; remove"):
+    match = rf"{tmp_path}/out/settings.json' is of other work: optimization\.epochs was 1, is 2; remove"
+    with pytest.raises(ConfigError, match=match):
         cross_validate(other, [0], tmp_path / "out", jobs=1)
     (tmp_path / "data" / "wave_s1_0" / "imu_belt.csv").write_text("")
-    with pytest.raises(ConfigError, match=r"manifest\.json' is of another cross-validation"):
+    with pytest.raises(ConfigError, match=r"manifest\.json' is of other work: folds\.0\.test was "):
         cross_validate(two, [0], tmp_path / "out", jobs=1)
+
+
+def test_one_goes_on_with_settings_that_change_no_result_or_are_newer_than_it(two: Settings, tmp_path: Path) -> None:
+    first = cross_validate(two, [0], tmp_path / "out", jobs=1)
+    written = asdict(two)
+    del written["data"]["pose"], written["augmentation"]["corruption"]
+    (tmp_path / "out" / "settings.json").write_text(json.dumps({**written, "machine": None}))
+    elsewhere = replace(two.data, cache=str(tmp_path / "cache"))
+    reports: list[FoldResult] = []
+    again = cross_validate(
+        replace(two, data=elsewhere, machine=Machine("auto")),
+        [0],
+        tmp_path / "out",
+        jobs=1,
+        report=lambda result, *_: reports.append(result),
+    )
+    assert same(first, again)
+    assert reports == [], "nothing is trained again"
+    other = replace(two, augmentation=replace(two.augmentation, corruption=0.5))
+    with pytest.raises(ConfigError, match=r"work: augmentation\.corruption was 0\.0, is 0\.5; remove"):
+        cross_validate(other, [0], tmp_path / "out", jobs=1)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"junk"])

@@ -133,12 +133,26 @@ def test_a_training_of_other_settings_or_data_is_not_taken_up(
     vector_settings: Settings, vector_windows: WindowSet, tmp_path: Path
 ) -> None:
     run(vector_settings, vector_windows, tmp_path)
-    with pytest.raises(ConfigError, match=rf"{tmp_path}.* other settings or data; remove it"):
+    match = rf"{tmp_path}/settings.json' is of other work: optimization\.learning_rate was 0\.002, is 0\.5; remove"
+    with pytest.raises(ConfigError, match=match):
         run(with_(vector_settings, learning_rate=0.5), vector_windows, tmp_path)
-    with pytest.raises(ConfigError, match="other settings or data"):
+    with pytest.raises(ConfigError, match="is of other work: windows was 12, is 11; remove"):
         run(vector_settings, vector_windows.take(np.arange(11)), tmp_path)
     forget(tmp_path)
     run(with_(vector_settings, learning_rate=0.5), vector_windows, tmp_path)
+
+
+def test_a_training_goes_on_on_another_machine_and_with_windows_from_elsewhere(
+    vector_settings: Settings, vector_windows: WindowSet, tmp_path: Path, steps: list[int]
+) -> None:
+    run(vector_settings, vector_windows, tmp_path)
+    steps.clear()
+    data, machine = (
+        replace(vector_settings.data, cache="/elsewhere"),
+        replace(vector_settings.machine, accelerator="auto"),
+    )
+    run(replace(vector_settings, data=data, machine=machine), vector_windows, tmp_path)
+    assert steps == []
 
 
 def truncated(checkpoint: bytes) -> bytes:
