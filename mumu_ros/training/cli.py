@@ -6,7 +6,6 @@ import argparse
 import json
 import shlex
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +100,7 @@ def _read_calibration(path: str) -> Calibration:
 def _cross_validate(arguments: argparse.Namespace) -> int:
     """Train and test on every fold of the configuration's protocol, with every seed."""
     from mumu_ros.training.cross_validation import cross_validate
-    from mumu_ros.training.summary import calibration, summarize, table
+    from mumu_ros.training.summary import summarize, table
 
     def report(result: FoldResult, done: int, total: int) -> None:
         share = float((result.logits["clean"].argmax(axis=1) == result.truth).mean())
@@ -114,8 +113,8 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
     summary = {"command": "mumu " + shlex.join(sys.argv[1:]), **summarize(study, taxonomy)}
     out = Path(arguments.out)
     (out / "results.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    chosen = asdict(calibration(study, taxonomy))
-    (out / "calibration.json").write_text(json.dumps(chosen, indent=1) + "\n", encoding="utf-8")
+    calibration = json.dumps(summary["calibration"], indent=1)
+    (out / "calibration.json").write_text(calibration + "\n", encoding="utf-8")
     print(table(summary))
     _print_skipped(study.skipped)
     if arguments.json:

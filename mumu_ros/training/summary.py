@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from mumu_ros.training.conditions import CLEAN
 from mumu_ros.training.cross_validation import FoldResult, Study
 from mumu_ros.training.scoring import fit_temperature, softmax
 
-__all__ = ["FALSE_ACCEPT_RATE", "calibration", "summarize", "table"]
+__all__ = ["FALSE_ACCEPT_RATE", "summarize", "table"]
 
 FALSE_ACCEPT_RATE = 0.1
 """Share of clips of never-seen activities that may pass for a known one."""
@@ -34,8 +34,13 @@ def summarize(study: Study, taxonomy: Taxonomy) -> dict[str, Any]:
     A seed's accuracy is the share of all test clips, over all folds, that are recognised. The confidence interval is a
     bootstrap over subjects of each clip's mean over the seeds. Each fold's temperature is fitted on the clips of the
     other folds, all of them of training subjects, so the calibration error is of clips that it was not fitted on.
+
+    `calibration` is a `Calibration` for a model of all clips: the temperature over all folds, and the threshold at
+    `FALSE_ACCEPT_RATE` where there are unknown activities.
     """
     known = [_known(study, result, taxonomy) for result in study.results]
+    unknown = np.concatenate([r.logits[CLEAN][_is_unknown(study, r, taxonomy)] for r in study.results])
+    chosen = _calibration(known, unknown)
     summary: dict[str, Any] = {
         "dataset": study.manifest.dataset,
         "protocol": study.manifest.protocol,
@@ -54,18 +59,10 @@ def summarize(study: Study, taxonomy: Taxonomy) -> dict[str, Any]:
     summary["ece"] = _calibration_error(known)
     truth, decided = _pooled(known, CLEAN)
     summary["per_class"] = per_class(truth, decided, taxonomy.activities)
+    summary["calibration"] = asdict(chosen)
     if study.manifest.protocol == "open_set":
-        summary["unknown"] = _unknown(study, taxonomy)
+        summary["unknown"] = _unknown(known, unknown, chosen)
     return summary
-
-
-def calibration(study: Study, taxonomy: Taxonomy) -> Calibration:
-    """The temperature over all folds, and the threshold at `FALSE_ACCEPT_RATE` where there are unknown activities."""
-    known = [_known(study, result, taxonomy) for result in study.results]
-    temperature = fit_temperature(_logits(known), np.concatenate([r.truth for r in known]))
-    unknown = _unknown_confidences(study, taxonomy, temperature)
-    threshold = threshold_at_false_accept_rate(unknown, FALSE_ACCEPT_RATE) if len(unknown) else 0.0
-    return Calibration(temperature, threshold)
 
 
 def table(summary: dict[str, Any]) -> str:
@@ -153,21 +150,26 @@ def _calibration_error(results: Sequence[FoldResult]) -> float:
     return expected_calibration_error(np.concatenate(probabilities), np.concatenate(truths))
 
 
-def _unknown_confidences(study: Study, taxonomy: Taxonomy, temperature: float) -> np.ndarray:
-    rows = [result.logits[CLEAN][_is_unknown(study, result, taxonomy)] for result in study.results]
-    logits = np.concatenate(rows)
-    return softmax(logits / temperature).max(axis=1) if len(logits) else np.zeros(0)
+def _calibration(known: Sequence[FoldResult], unknown: np.ndarray) -> Calibration:
+    temperature = fit_temperature(_logits(known), np.concatenate([r.truth for r in known]))
+    if not len(unknown):
+        return Calibration(temperature)
+    return Calibration(
+        temperature, threshold_at_false_accept_rate(_confidences(unknown, temperature), FALSE_ACCEPT_RATE)
+    )
 
 
-def _unknown(study: Study, taxonomy: Taxonomy) -> dict[str, float]:
-    known = [_known(study, result, taxonomy) for result in study.results]
-    chosen = calibration(study, taxonomy)
-    confidences = softmax(_logits(known) / chosen.temperature).max(axis=1)
-    unknown = _unknown_confidences(study, taxonomy, chosen.temperature)
+def _unknown(known: Sequence[FoldResult], unknown: np.ndarray, chosen: Calibration) -> dict[str, float]:
+    of_known, of_unknown = (_confidences(logits, chosen.temperature) for logits in (_logits(known), unknown))
     return {
-        "clips": len(unknown),
-        "auroc": auroc(confidences, unknown),
+        "clips": len(of_unknown),
+        "auroc": auroc(of_known, of_unknown),
         "threshold": chosen.unknown_threshold,
-        "false_accept_rate": float((unknown >= chosen.unknown_threshold).mean()),
-        "false_reject_rate": float((confidences < chosen.unknown_threshold).mean()),
+        "false_accept_rate": float((of_unknown >= chosen.unknown_threshold).mean()),
+        "false_reject_rate": float((of_known < chosen.unknown_threshold).mean()),
     }
+
+
+def _confidences(logits: np.ndarray, temperature: float) -> np.ndarray:
+    highest: np.ndarray = softmax(logits / temperature).max(axis=1)
+    return highest

@@ -192,7 +192,7 @@ def test_the_command_prints_writes_and_hands_on_its_calibration(
     model = tmp_path / "model"
     found = json.loads((out / "calibration.json").read_text())
     assert set(found) == {"temperature", "unknown_threshold"}
-    assert found["unknown_threshold"] == summary["unknown"]["threshold"]
+    assert found == summary["calibration"]
     train = ["train", configuration, "--out", str(model), "--calibration", str(out / "calibration.json")]
     assert cli.main(train) == 0
     assert json.loads((model / "config.json").read_text())["calibration"] == found

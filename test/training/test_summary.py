@@ -12,7 +12,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.cross_validation import FoldResult, Study
 from mumu_ros.training.protocols import Fold, Manifest
 from mumu_ros.training.scoring import softmax
-from mumu_ros.training.summary import FALSE_ACCEPT_RATE, calibration, summarize, table
+from mumu_ros.training.summary import FALSE_ACCEPT_RATE, summarize, table
 
 TAXONOMY = Taxonomy("t", {"arms": ("wave", "clap"), "legs": ("walk",)})
 WAVE, CLAP, WALK = range(3)
@@ -114,9 +114,8 @@ def test_the_calibration_error_is_of_temperatures_fitted_on_the_other_folds() ->
 
 def test_the_temperature_for_the_model_is_fitted_on_all_folds(twice: Study) -> None:
     """8 of 12 are right: probabilities of 2/3 and 1/6 are logits of log 4 and 0."""
-    chosen = calibration(twice, TAXONOMY)
-    assert chosen.temperature == pytest.approx(2 / np.log(4), rel=0.02)
-    assert chosen.unknown_threshold == 0
+    chosen = summarize(twice, TAXONOMY)["calibration"]
+    assert chosen == {"temperature": pytest.approx(2 / np.log(4), rel=0.02), "unknown_threshold": 0}
 
 
 KNOWN, UNKNOWN = np.linspace(1.05, 6.05, 10), np.linspace(0.0, 4.0, 20)
@@ -153,7 +152,7 @@ def test_what_is_unknown(open_set: Study) -> None:
     assert result["false_accept_rate"] == FALSE_ACCEPT_RATE
     # Two of twenty may pass: those above the third highest, 3.58.
     assert result["false_reject_rate"] == pytest.approx((np.sort(UNKNOWN)[-3] >= KNOWN).mean())
-    assert calibration(open_set, TAXONOMY).unknown_threshold == result["threshold"] > 0
+    assert summary["calibration"]["unknown_threshold"] == result["threshold"] > 0
 
 
 def test_the_table_has_the_conditions_in_their_order(twice: Study, open_set: Study) -> None:
