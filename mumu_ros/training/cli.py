@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mumu_ros.model.config import ConfigError, build
-from mumu_ros.training.settings import Data, parse_subjects, read_settings
 
 if TYPE_CHECKING:
     from mumu_ros.model.checkpoint import Calibration
@@ -69,6 +68,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     A training that was killed goes on when it is started again. TensorBoard's logs are in OUT.training/logs.
     """
+    from mumu_ros.training.settings import read_settings
     from mumu_ros.training.train import train
 
     settings = read_settings(arguments.config, arguments.overrides)
@@ -100,6 +100,7 @@ def _read_calibration(path: str) -> Calibration:
 def _cross_validate(arguments: argparse.Namespace) -> int:
     """Train and test on every fold of the configuration's protocol, with every seed."""
     from mumu_ros.training.cross_validation import cross_validate
+    from mumu_ros.training.settings import parse_subjects, read_settings
     from mumu_ros.training.summary import summarize, table
 
     def report(result: FoldResult, done: int, total: int) -> None:
@@ -137,6 +138,7 @@ def _test(arguments: argparse.Namespace) -> int:
     from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import load_windows
     from mumu_ros.training.scoring import predict, score
+    from mumu_ros.training.settings import Data, parse_subjects
 
     checkpoint = load_checkpoint(arguments.model, select_device(arguments.device))
     taxonomy = checkpoint.config.taxonomy

@@ -29,6 +29,7 @@ from mumu_ros.training.studies import (
     ablation,
     attention,
     embedding,
+    experiment,
     fusion,
     guidance,
     modalities,
@@ -166,12 +167,17 @@ def test_seeds_are_written_as_the_command_takes_them(seeds):
 def test_every_section_says_how_it_was_made(bench, made_up):
     for head, _, _ in fusion.ROWS:
         made_up(head.run(fusion.CONFIG))
-    text = STUDIES["fusion"](bench)
+    text = experiment("fusion")(bench)
     assert text.startswith(f"    mumu study fusion --seeds 0,1 --out {bench.out}\n")
     for part in ("utd_mhad, odd_even, 1 fold:", "3 clips to train on, 20 to test on", "Seeds 0,1 (2)"):
         assert part in text
     assert "Missing in this copy: subjects 7, 8." in text
     assert "1 clips could not be read: bad." in text
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_there(name):
+    assert callable(experiment(name))
 
 
 def test_fusion_gives_top1_and_macro_f1_beside_the_papers(bench, made_up):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Protocol
+import importlib
+from typing import TYPE_CHECKING, Protocol
 
-from mumu_ros.training.studies import ablation, attention, embedding, fusion, guidance, modalities, noise
-from mumu_ros.training.studies.bench import Bench
+if TYPE_CHECKING:
+    from mumu_ros.training.studies.bench import Bench
 
-__all__ = ["STUDIES", "Experiment"]
+__all__ = ["STUDIES", "Experiment", "experiment"]
+
+STUDIES = ("fusion", "modalities", "noise", "ablation", "guidance", "attention", "embedding")
+"""Modules, by which `mumu study` knows tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3."""
 
 
 class Experiment(Protocol):
@@ -19,15 +21,7 @@ class Experiment(Protocol):
         """Train what is missing on a bench, and say in Markdown what came out."""
 
 
-STUDIES: Mapping[str, Experiment] = MappingProxyType(
-    {
-        "fusion": fusion.section,
-        "modalities": modalities.section,
-        "noise": noise.section,
-        "ablation": ablation.section,
-        "guidance": guidance.section,
-        "attention": attention.section,
-        "embedding": embedding.section,
-    }
-)
-"""By the name that `mumu study` takes: tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3."""
+def experiment(name: str) -> Experiment:
+    """One of `STUDIES`; its module is imported now, since `mumu study --help` shall not wait for torch."""
+    section: Experiment = importlib.import_module(f"{__name__}.{name}").section
+    return section

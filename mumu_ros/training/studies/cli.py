@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mumu_ros.model.config import ConfigError
-from mumu_ros.training.cross_validation import FoldResult
 from mumu_ros.training.files import replacing
-from mumu_ros.training.settings import parse_subjects
-from mumu_ros.training.studies import STUDIES
-from mumu_ros.training.studies.bench import Bench, Run
-from mumu_ros.training.studies.report import replace_section
+from mumu_ros.training.studies import STUDIES, experiment
+
+if TYPE_CHECKING:
+    from mumu_ros.training.cross_validation import FoldResult
+    from mumu_ros.training.studies.bench import Run
 
 __all__ = ["register"]
 
@@ -37,6 +37,10 @@ def _study(arguments: argparse.Namespace) -> int:
 
     Trainings that are in OUT are not done again; studies share them.
     """
+    from mumu_ros.training.settings import parse_subjects
+    from mumu_ros.training.studies.bench import Bench
+    from mumu_ros.training.studies.report import replace_section
+
     if unknown := [name for name in arguments.names if name not in STUDIES]:
         raise ConfigError(f"no study {', '.join(map(repr, unknown))}; there are {', '.join(STUDIES)}")
     out, page = Path(arguments.out), Path(arguments.write) if arguments.write else None
@@ -47,7 +51,7 @@ def _study(arguments: argparse.Namespace) -> int:
     images = (page.parent if page else out) / "images"
     bench = Bench(out, images, parse_subjects(arguments.seeds), arguments.jobs, _report)
     for name in arguments.names:
-        section = STUDIES[name](bench)
+        section = experiment(name)(bench)
         print(f"\n# {name}\n\n{section}", flush=True)
         if page:
             # Read again: somebody may have edited it meanwhile.
