@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import shutil
+import warnings
 import zipfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -30,6 +31,13 @@ _SETTINGS = "settings.json"
 _LOGS = "logs"
 # What torch and Lightning raise on damaged checkpoints, at one place or another.
 _DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, KeyError, TypeError, AttributeError)
+# Warnings about what no user can change, as patterns of what they begin with.
+_NOISE = (
+    "Checkpoint directory .* exists and is not empty",  # on purpose: settings.json is there
+    "The number of training batches .* is smaller than the logging interval",
+    "The 'train_dataloader' does not have many workers",  # the windows are in memory
+    "`isinstance\\(treespec, LeafSpec\\)` is deprecated",  # Lightning's use of torch
+)
 
 
 def fit(
@@ -55,6 +63,8 @@ def fit(
     """
     # Lightning tells about GPUs that are not there, and products of its makers.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message)
     if work:
         _claim(work, settings, len(windows))
     L.seed_everything(settings.optimization.seed, verbose=False)

@@ -22,10 +22,6 @@ from mumu_ros.training.datasets import open_dataset
 from mumu_ros.training.settings import Machine, Settings, read_settings
 
 torch.set_num_threads(1)
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The number of training batches"),
-    pytest.mark.filterwarnings("ignore:Checkpoint directory"),
-]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import io
 import math
 import os
 import pickle
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,11 +29,6 @@ from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
 
 torch.set_num_threads(1)
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The number of training batches"),
-    pytest.mark.filterwarnings("ignore:Checkpoint directory"),
-    pytest.mark.filterwarnings("ignore:Detected pickle protocol"),
-]
 
 
 class KilledError(Exception):
@@ -196,6 +192,7 @@ class Attack:
         return os.mkdir, (os.environ["MUMU_TEST_ATTACK"],)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
 def test_nothing_that_is_pickled_is_run(
     vector_settings: Settings,
@@ -211,6 +208,20 @@ def test_nothing_that_is_pickled_is_run(
     with pytest.raises(ConfigError, match="cannot resume"):
         run(vector_settings, vector_windows, tmp_path / "work")
     assert not harm.exists()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_training_and_one_that_goes_on_warn_of_nothing(
+    vector_settings: Settings, vector_windows: WindowSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of nothing that a user cannot change, on a machine with many processors."""
+    monkeypatch.setattr(
+        "lightning.pytorch.trainer.connectors.data_connector.suggested_max_num_workers", lambda devices: 8
+    )
+    for _ in range(2):
+        run(vector_settings, vector_windows, tmp_path)
+    with pytest.raises(UserWarning, match="about anything else"):
+        warnings.warn("about anything else", stacklevel=1)
 
 
 def test_losses_are_logged_for_tensorboard(

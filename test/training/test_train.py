@@ -21,10 +21,6 @@ from mumu_ros.share import share_path
 from mumu_ros.training.module import NetworkModule
 
 torch.set_num_threads(1)
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The number of training batches"),
-    pytest.mark.filterwarnings("ignore:Checkpoint directory"),
-]
 
 
 @pytest.fixture
