@@ -130,6 +130,20 @@ def test_visual_modalities_go_together_and_so_do_those_that_are_worn():
     assert "visual" not in {condition.name for condition in study_conditions(("depth", "skeleton"))}
 
 
+def test_runs_share_the_windows_of_their_bench(bench, monkeypatch, made_up):
+    study = made_up(MUMU.run(fusion.CONFIG))
+    bench.studies.clear()
+    trained = []
+    monkeypatch.setattr(
+        "mumu_ros.training.studies.bench.cross_validate", lambda settings, *_, **__: trained.append(settings) or study
+    )
+    for head in (MUMU, OURS):
+        bench.study(head.run(fusion.CONFIG))
+    assert [settings.data.cache for settings in trained] == [str(bench.out / "cache")] * 2
+    assert trained[0] == bench.settings(MUMU.run(fusion.CONFIG))
+    assert replace(trained[0], data=replace(trained[0].data, cache="")) == MUMU.run(fusion.CONFIG).settings()
+
+
 def test_a_result_that_lacks_a_condition_is_refused(bench, monkeypatch, made_up):
     run = MUMU.run(fusion.CONFIG)
     study = made_up(run)
@@ -407,15 +421,9 @@ def test_embedding_scores_features_and_keeps_them(tiny, bench, monkeypatch):
     assert len(panels[0][0][1]) == len(labels) == 4
     assert embedding.section(bench) == text
     assert len(tiny) == 4, "features that are there are not computed again"
-    monkeypatch.setattr(embedding, "ROWS", (replace(HAMLET, overrides=(*HAMLET.overrides, "optimization.epochs=1")),))
-    file = next((bench.out / "embedding").rglob("seed_0.npz"))
-    changed = bench.out / "embedding" / embedding.ROWS[0].run(embedding.CONFIG).folder / "seed_0.npz"
-    changed.parent.mkdir(parents=True)
-    file.rename(changed)
-    with np.load(changed) as kept:
-        contents = {key: kept[key] for key in kept.files}
-    np.savez(changed, **{**contents, "made_with": "another"})
-    with pytest.raises(ConfigError, match="of other settings or clips; remove it"):
+    configuration = Path(embedding.CONFIG)
+    configuration.write_text(configuration.read_text().replace("batch_size: 4", "batch_size: 2"))
+    with pytest.raises(ConfigError, match=r"is of other work: optimization\.batch_size was 4, is 2; remove"):
         embedding.section(bench)
 
 

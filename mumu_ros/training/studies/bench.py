@@ -68,7 +68,7 @@ class Bench:
     """Trains what is missing, and remembers what is there.
 
     Attributes:
-        out: Folder for the results of all studies.
+        out: Folder for the results of all studies, and in `cache` for the windows that they share.
         images: Folder for their pictures.
         seeds: Of each run.
         jobs: Trainings at a time; None: one for each processor.
@@ -83,6 +83,16 @@ class Bench:
     report: Callable[[Run, FoldResult, int, int], None] = lambda *_: None
     studies: dict[Run, Study] = field(default_factory=dict)
 
+    def settings(self, run: Run) -> Settings:
+        """What to train, with the windows from `out`.
+
+        Raises:
+            FileNotFoundError: There is no such configuration.
+            ConfigError: An override or a modality does not fit it.
+        """
+        settings = run.settings()
+        return dataclasses.replace(settings, data=dataclasses.replace(settings.data, cache=str(self.out / "cache")))
+
     def study(self, run: Run) -> Study:
         """The results of a run; what is missing is trained.
 
@@ -95,7 +105,7 @@ class Bench:
         return self.studies[run]
 
     def _cross_validate(self, run: Run) -> Study:
-        settings, folder = run.settings(), self.out / run.folder
+        settings, folder = self.settings(run), self.out / run.folder
         study = cross_validate(
             settings,
             self.seeds,

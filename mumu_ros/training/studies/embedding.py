@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.cross_validation import Study
-from mumu_ros.training.files import replacing
+from mumu_ros.training.files import claim, replacing
 from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import make_manifest
@@ -57,7 +55,7 @@ def section(bench: Bench) -> str:
     # Missed now, not after hours.
     importlib.import_module("matplotlib")
     manifold, metrics = importlib.import_module("sklearn.manifold"), importlib.import_module("sklearn.metrics")
-    settings = MUMU.run(CONFIG).settings()
+    settings = bench.settings(MUMU.run(CONFIG))
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips)
     (fold,) = manifest.folds
@@ -68,9 +66,10 @@ def section(bench: Bench) -> str:
     scores, panels = {}, []
     for head in ROWS:
         run = head.run(CONFIG)
+        folder = bench.out / "embedding" / run.folder
+        claim(folder / "settings.json", {**vars(bench.settings(run)), "clips": test.clip.tolist()})
         of_seeds = [
-            _trained(run.settings(), seed, (train, test), bench.out / "embedding" / run.folder / f"seed_{seed}.npz")
-            for seed in bench.seeds
+            _trained(bench.settings(run), seed, (train, test), folder / f"seed_{seed}.npz") for seed in bench.seeds
         ]
         scores[head] = {
             kind: np.array([float(metrics.silhouette_score(_part(f, i), f.activity)) for f in of_seeds])
@@ -128,18 +127,14 @@ def _part(features: Features, index: int) -> Array:
 
 def _trained(settings: Settings, seed: int, sets: tuple[WindowSet, WindowSet], path: Path) -> Features:
     """Features of a network that is trained on the first set and sees the second; kept for the next time."""
-    train, test = sets
-    settings = dataclasses.replace(settings, optimization=dataclasses.replace(settings.optimization, seed=seed))
-    made_with = json.dumps({**dataclasses.asdict(settings), "machine": None, "clips": test.clip.tolist()})
     if path.exists():
         with np.load(path) as file:
-            if str(file["made_with"]) != made_with:
-                raise ConfigError(f"{str(path)!r} is of other settings or clips; remove it, or choose another --out")
             return Features(file["unimodal"], file["fused"], file["activity"])
-    path.parent.mkdir(parents=True, exist_ok=True)
+    train, test = sets
+    settings = dataclasses.replace(settings, optimization=dataclasses.replace(settings.optimization, seed=seed))
     work = path.with_suffix(".training")
     features = features_of(fit(settings, train, work, progress=False), test)
     with replacing(path) as temporary:
-        np.savez_compressed(temporary, made_with=made_with, **vars(features))
+        np.savez_compressed(temporary, **vars(features))
     shutil.rmtree(work, ignore_errors=True)
     return features
