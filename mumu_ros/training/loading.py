@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -59,9 +59,10 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
     _check_activities(config, data.dataset, dataset.clips)
     folder = _cache_folder(config, data)
     people = [tuple(clip for clip in dataset.clips if clip.subject == subject) for subject in sorted(there)]
-    # Not forked: the parent's threads (torch, OpenCV) would not exist in the child but their locks would.
-    with ProcessPoolExecutor(min(len(people), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
-        parts = list(pool.map(partial(_person, config, data, folder), people))
+    files = [folder and _file(folder, clips) for clips in people]
+    kept = [WindowSet.load(file) if file and file.exists() else None for file in files]
+    cut = _cut_all(config, data, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
+    parts = [(k, {}) if k is not None else next(cut) for k in kept]
     windows = [part for part, _ in parts if part is not None]
     skipped = {clip: reason for _, reasons in parts for clip, reason in reasons.items()}
     if not any(map(len, windows)):
@@ -80,16 +81,27 @@ def _check_activities(config: ModelConfig, dataset: str, clips: Sequence[ClipInf
         )
 
 
-def _person(
-    config: ModelConfig, data: Data, folder: Path | None, clips: tuple[ClipInfo, ...]
-) -> tuple[WindowSet | None, dict[str, str]]:
+Clips = tuple[ClipInfo, ...]
+Part = tuple[WindowSet | None, dict[str, str]]
+
+
+def _file(folder: Path, clips: Clips) -> Path:
+    """Where a person's windows are kept. Clips that were added, or named anew, are not in an older file."""
+    listed = hashlib.sha256(repr(clips).encode()).hexdigest()[:8]
+    return folder / f"{clips[0].subject}_{listed}.npz"
+
+
+def _cut_all(config: ModelConfig, data: Data, people: Sequence[tuple[Clips, Path | None]]) -> Iterator[Part]:
+    if not people:
+        return
+    # Not forked: the parent's threads (torch, OpenCV) would not exist in the child but their locks would.
+    with ProcessPoolExecutor(min(len(people), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(partial(_cut_person, config, data), *zip(*people, strict=True))
+
+
+def _cut_person(config: ModelConfig, data: Data, clips: Clips, path: Path | None) -> Part:
     cv2.setNumThreads(1)
     subject = clips[0].subject
-    # Clips that were added, or named anew, are not in an older file.
-    listed = hashlib.sha256(repr(clips).encode()).hexdigest()[:8]
-    path = folder / f"{subject}_{listed}.npz" if folder else None
-    if path and path.exists():
-        return WindowSet.load(path), {}
     generator = np.random.default_rng((subject, 0))
     dataset = open_dataset(data.dataset, data.root, subjects=[subject], seconds=data.seconds)
     preprocessing = Preprocessing(replace(config, modalities=(*config.modalities, *_teacher(config, data.pose))))

@@ -201,11 +201,11 @@ def test_the_shipped_configuration_on_the_real_data(tmp_path: Path) -> None:
     except DatasetError as error:
         pytest.skip(str(error))
     path = share_path("config", "training", "utd_mhad_sp.yaml")
-    overrides = ["optimization.epochs=1", "data.protocol=odd_even"]
+    overrides = ["optimization.epochs=3", "data.protocol=odd_even"]
     command = ["cross-validate", str(path), *overrides, "--out", str(tmp_path), "--jobs", "1"]
     assert cli.main(command) == 0
     summary = json.loads((tmp_path / "results.json").read_text())
     assert summary["folds"] == 1
     assert summary["clips"] > 300
-    assert summary["conditions"]["clean"]["top1"] > 1.5 / 27, "better than chance after one epoch"
+    assert summary["conditions"]["clean"]["top1"] > 0.2, "far better than chance after three epochs"
     assert os.listdir(tmp_path / "folds") == ["seed_0_odd_even.npz"]

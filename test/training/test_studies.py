@@ -256,7 +256,7 @@ def test_guidance_gives_every_stress_and_the_differences_to_keyless(bench, made_
     text = guidance.section(bench)
     without, corrupted = text.split("Trained with one corrupted stream")
     assert line(without, "fusion") == [
-        *["clean", "missing", "one gone", "noise", "stuck", "swap", "shift"],
+        *["clean", "missing", "one gone", "noise", "stuck", "swap", "shift", "lying"],
         "attention ratio",
     ]
     full = "100.00 ± 0.00"
@@ -268,11 +268,12 @@ def test_guidance_gives_every_stress_and_the_differences_to_keyless(bench, made_
         full,
         "77.50 ± 3.54",
         full,
+        "94.38 ± 0.88",
         "1.00 ± 0.00",
     ]
     assert line(without, "Keyless")[-1] == "–"
     assert line(without, "MuMu (paper) − Keyless")[5] == "-22.50 ± 3.54 (p 0.500)"
-    assert len(line(without, "trusted MuMu (ours) − mean (Keyless, SUM)")) == 7
+    assert len(line(without, "trusted MuMu (ours) − mean (Keyless, SUM)")) == 8
 
 
 def test_the_attention_ratio_is_that_of_the_lying_stream(made_up):
