@@ -2,10 +2,11 @@
 # make test    lint, types and tests (does the set-up it needs)
 # make setup   the set-up alone; '. ./env.sh' then puts a shell into it
 # make model   train the shipped simulator model again (40 minutes on two cores)
+# make utd     train the shipped models of UTD-MHAD again (half an hour; needs the data set, see docs/datasets.md)
 # make clean   remove what setup made
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test model clean
+.PHONY: help setup demo test model utd clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -25,6 +26,14 @@ model: setup
 	    && mumu train config/training/sim.yaml optimization.frame_epochs=0 optimization.epochs=5 \
 	        optimization.learning_rate=0.002 optimization.deep_supervision_weight=2 augmentation.modality_dropout=0.8 \
 	        --init build/sim_base --out models/sim
+
+utd: setup
+	@# The cross-validation says how sure one has to be that an activity is none of those never seen.
+	@. ./env.sh && for sensors in dp dsp; do \
+	    mumu cross-validate config/training/utd_mhad_$$sensors.yaml data.protocol=open_set --out build/$${sensors}_open \
+	        && mumu train config/training/utd_mhad_$$sensors.yaml --calibration build/$${sensors}_open/calibration.json \
+	            --out models/utd-mhad-$$sensors || exit; \
+	done
 
 clean:
 	rm -rf .venv build

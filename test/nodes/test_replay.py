@@ -106,7 +106,7 @@ def test_converted_clips_give_recognitions_on_the_time_base_of_their_annotations
     assert len(inside) >= 10
     assert all(list(m.modalities) == ["depth", "imu", "skeleton"] for m in inside)
     assert any(all(m.present) for m in inside)
-    assert {m.activity for m in inside} <= set(inside[0].activity_labels)
+    assert {m.activity for m in inside} <= {*inside[0].activity_labels, "unknown"}
     assert len(inside[0].activity_labels) == 27
 
 
@@ -114,9 +114,11 @@ def test_converted_clips_give_recognitions_on_the_time_base_of_their_annotations
 @pytest.mark.parametrize("name", ["utd-mhad-dp", "utd-mhad-dsp"])
 def test_shipped_models_recognise_converted_clips(replay: Replay, name: str) -> None:
     """They have learned from these very clips: what is looked at is that live data look to them as those did."""
-    clips = 6
-    recognitions, annotations = replay(share_path("models", name), clips)
-    heard = labelled(recognitions, annotations)
-    at_end = {a.activity: [m.activity for m, label in heard if label == a.activity][-1] for a in annotations}
-    assert len(at_end) == clips
-    assert sum(activity == said for activity, said in at_end.items()) >= clips - 1
+    recognitions, annotations = replay(share_path("models", name), 6)
+    at_end = []
+    for clip in annotations:
+        begin, end = time_to_ns(clip.start), time_to_ns(clip.end)
+        *_, last = [m.activity for m in recognitions if begin < time_to_ns(m.header.stamp) <= end]
+        at_end.append((clip.activity, last))
+    assert len({truth for truth, _ in at_end}) == 2
+    assert sum(truth == said for truth, said in at_end) >= 5, at_end
