@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
-from mumu_ros.training.files import claim, replacing
+from mumu_ros.training.files import claim
 from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest

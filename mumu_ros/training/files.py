@@ -1,62 +1,23 @@
-"""Files that are whole or not there, errors that say which file it was, and folders that are for one work."""
+"""Folders that are for one work."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import reprlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 
-__all__ = ["claim", "naming", "replacing"]
+__all__ = ["claim"]
 
 # Where windows are kept and what computes changes no result.
 _FREE = ("data.cache", "machine")
 _NAMED = 3
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an error of writing name the path: a full disk's names none.
-
-    Raises:
-        OSError: As raised within; it has a file name.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno is not None:
-            reason = f"{error.strerror}; make room and start again, what is finished is kept"
-            raise OSError(error.errno, reason, str(path)) from error
-        raise
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a file beside its place and put it there when it is whole.
-
-    Args:
-        path: The place; its suffix is kept.
-
-    Yields:
-        Where to write; the process's own.
-
-    Raises:
-        OSError: It cannot be written; names the path.
-    """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        with naming(path):
-            yield temporary
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def claim(path: Path, work: Any) -> None:

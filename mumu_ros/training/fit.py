@@ -16,9 +16,10 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from mumu_ros.files import naming
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
-from mumu_ros.training.files import claim, naming
+from mumu_ros.training.files import claim
 from mumu_ros.training.frames import FrameModule
 from mumu_ros.training.module import NetworkModule, WarmAverage
 from mumu_ros.training.settings import Settings

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
+from mumu_ros.files import naming
 from mumu_ros.model.checkpoint import Calibration, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
-from mumu_ros.training.files import naming
 from mumu_ros.training.fit import fit, forget
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.scoring import calibrate, predict, score

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
-from mumu_ros.training.files import replacing
 from mumu_ros.training.studies import STUDIES, experiment
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mumu_ros.files import replacing
 from mumu_ros.model.network import Network
 from mumu_ros.training.cross_validation import Study
-from mumu_ros.training.files import claim, replacing
+from mumu_ros.training.files import claim
 from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import make_manifest

@@ -1,0 +1,48 @@
+"""Files that are whole or not there, and errors that say which file it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["naming", "replacing"]
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of writing name the path: a full disk's names none.
+
+    Raises:
+        OSError: As raised within; it has a file name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            reason = f"{error.strerror}; make room and start again, what is finished is kept"
+            raise OSError(error.errno, reason, str(path)) from error
+        raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file beside its place and put it there when it is whole.
+
+    Args:
+        path: The place; its suffix is kept.
+
+    Yields:
+        Where to write; the process's own.
+
+    Raises:
+        OSError: It cannot be written; names the path.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        with naming(path):
+            yield temporary
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
