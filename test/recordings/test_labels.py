@@ -1,0 +1,105 @@
+"""Label files: what is written is read again to the nanosecond, and what cannot be meant is refused by line."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mumu_ros.recordings.labels import Label, LabelError, read_labels, write_labels
+
+WORDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
+
+
+@st.composite
+def labels(draw: st.DrawFn) -> list[Label]:
+    """Labels in order, with gaps and without, somewhere between 1970 and 2200."""
+    at = draw(st.integers(0, 7_000_000_000_000_000_000))
+    result = []
+    for _ in range(draw(st.integers(1, 5))):
+        at += draw(st.integers(0, 5_000_000_000))
+        end = at + draw(st.integers(1, 5_000_000_000))
+        result.append(Label(at, end, draw(st.just("") | WORDS), draw(WORDS)))
+        at = end
+    return result
+
+
+@given(labels())
+def test_labels_come_back_to_the_nanosecond(tmp_path_factory: pytest.TempPathFactory, some: list[Label]) -> None:
+    path = tmp_path_factory.mktemp("labels") / "labels.csv"
+    write_labels(path, some)
+    assert read_labels(path) == some
+    lines = [
+        f'{{"start": {Decimal(x.start_ns) / 10**9}, "end": {Decimal(x.end_ns) / 10**9}, '
+        f'"activity": "{_escaped(x.activity)}", "group": "{_escaped(x.group)}"}}'
+        for x in some
+    ]
+    as_json = path.with_suffix(".jsonl")
+    as_json.write_text("\n".join(lines), encoding="utf-8")
+    assert read_labels(as_json) == some
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def test_the_format_is_what_a_person_would_write(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("\ufeffstart,end,group,activity\n10, 12.5, , wave\r\n12.5,13,gait,walk\n", encoding="utf-8")
+    first, second = Label(10**10, 12_500_000_000, "", "wave"), Label(12_500_000_000, 13 * 10**9, "gait", "walk")
+    assert read_labels(path) == [first, second]
+    write_labels(path, [first, second])
+    assert path.read_text() == "start,end,group,activity\n10,12.5,,wave\n12.5,13,gait,walk\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "has no labels"),
+        ("start,end,group,activity\n", "has no labels"),
+        ("from,to,what\n1,2,wave\n", "begins with 'from,to,what'; expected start,end,group,activity"),
+        ("start,end,group,activity\n1,2,,wave\n1.5,3,,walk\n", ":3: walk from 1.5 overlaps wave until 2"),
+        ("start,end,group,activity\n5,6,,wave\n1,2,,walk\n", ":3: walk at 1 comes after wave at 5"),
+        ("start,end,group,activity\n1,2,gesture,\n", ":2: the activity is empty"),
+        ("start,end,group,activity\n2,2,,wave\n", ":2: wave is from 2 to 2; expected an end after the start"),
+        ("start,end,group,activity\nnow,2,,wave\n", ":2: start is 'now'; expected seconds"),
+        ("start,end,group,activity\n1,nan,,wave\n", ":2: end is 'nan'; expected seconds"),
+        ("start,end,group,activity\n1\n", ":2: end is None; expected seconds"),
+        ("start,end,group,activity\n1,2,a,b,c\n", "is no label"),
+    ],
+)
+def test_labels_that_cannot_be_meant_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    with pytest.raises(LabelError) as error:
+        read_labels(path)
+    assert complaint in str(error.value)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("line", ["1", "{", '{"start": 1, "end": 2, "activity": "wave", "who": "me"}', '{"start": 1}'])
+def test_json_lines_that_are_no_labels_are_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text(line)
+    with pytest.raises(LabelError, match=r"labels\.jsonl:1"):
+        read_labels(path)
+
+
+def test_labels_that_overlap_are_not_written_and_the_old_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    good = [Label(0, 2, "", "wave")]
+    write_labels(path, good)
+    with pytest.raises(LabelError, match="overlaps"):
+        write_labels(path, [*good, Label(1, 3, "", "walk")])
+    assert read_labels(path) == good
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(LabelError, match="no text in UTF-8"):
+        read_labels(path)
