@@ -28,11 +28,12 @@ ALLOWED = {
     "simulation": set(),
     "conversions": set(),
     "model": set(),
-    "evaluation": {"streams", "model", "recognition", "recordings", "conversions"},
+    "pipeline": {"streams", "model", "conversions"},
+    "evaluation": {"streams", "model", "recognition", "recordings", "conversions", "pipeline"},
     "recognition": {"streams", "model"},
     "recordings": {"conversions", "simulation", "training"},
     "training": {"streams", "model", "simulation", "recognition", "evaluation", "recordings"},
-    "nodes": {"streams", "model", "recognition", "recordings", "conversions", "simulation", "evaluation"},
+    "nodes": {"streams", "model", "recognition", "recordings", "conversions", "simulation", "evaluation", "pipeline"},
 }
 
 
@@ -84,6 +85,8 @@ def test_imports_point_one_way(path: Path) -> None:
         "mumu_ros.model.preprocessing",
         "mumu_ros.model.checkpoint",
         "mumu_ros.recordings",
+        "mumu_ros.pipeline.framing",
+        "mumu_ros.evaluation.cli",
         "mumu_ros.training.cli",
         "mumu_ros.training.studies.cli",
     ],

@@ -15,11 +15,11 @@ from mumu_ros.conversions import ConversionError, RosTypes, frame_to_samples, he
 from mumu_ros.model.checkpoint import load_checkpoint, select_device
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame
-from mumu_ros.nodes.configuration import InferenceConfig
 from mumu_ros.nodes.diagnostics import OK, STALE, WARN, status
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.worker import Worker
+from mumu_ros.pipeline.configuration import InferenceConfig
 from mumu_ros.recognition import Decision, Recognizer, RecognizerSettings
 from mumu_ros.streams import NS_PER_S, RateSampler
 

@@ -6,13 +6,22 @@ when it is configured. A parameter can be changed while the node is unconfigured
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
+
+from mumu_ros.pipeline.parameters import (
+    AUTOSTART,
+    INFERENCE,
+    SENSOR_SYNC,
+    STREAM,
+    Parameter,
+    ParameterError,
+    Values,
+    expected,
+)
 
 __all__ = [
     "INFERENCE",
@@ -24,112 +33,11 @@ __all__ = [
     "ParameterError",
     "Values",
     "declare",
-    "declare_streams",
     "markdown",
 ]
 
-Value: TypeAlias = bool | int | float | str | list[int] | list[float] | list[str]
-
-
-class ParameterError(ValueError):
-    """A parameter that cannot be meant: names it, quotes the value and says what would be right."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One row of a node's table. `low` and `high` bound a number, or every number of a list."""
-
-    name: str
-    default: Value
-    description: str
-    low: float = -math.inf
-    high: float = math.inf
-
-
-_AUTOSTART = Parameter("autostart", True, "Configure and activate at start, without a lifecycle manager.")
-
-SENSOR_SYNC = (
-    _AUTOSTART,
-    Parameter(
-        "streams",
-        ["rgb", "depth", "imu_wrist", "imu_belt"],
-        "Names of the streams; each has parameters <name>.topic, <name>.type and so on. The first image stream is the "
-        "reference that the others are paired with, while it lives.",
-    ),
-    Parameter("rate_hz", 10.0, "Frames published a second; images in between are skipped by time.", 0.1, 200.0),
-    Parameter("slop_s", 0.05, "Images farther apart than this are not paired.", 0.001, 10.0),
-    Parameter(
-        "timeout_s",
-        0.5,
-        "A stream silent for longer is dead: named in /diagnostics, not waited for.",
-        0.01,
-        60.0,
-    ),
-    Parameter("queue_size", 30, "Images kept for each stream while they wait for a partner.", 2, 1000),
-)
-
-STREAM = (
-    Parameter("topic", "", "Topic to subscribe to."),
-    Parameter(
-        "type",
-        "sensor_msgs/msg/Image",
-        "Its type: sensor_msgs/msg/Image, CompressedImage, Imu or JointState, geometry_msgs/msg/PoseArray, or "
-        "std_msgs/msg/Float32MultiArray.",
-    ),
-    Parameter("kind", "rgb", "What it is: rgb, depth or vector."),
-    Parameter("width", 224, "Images are resized to this many pixels.", 16, 4096),
-    Parameter("height", 224, "Images are resized to this many pixels.", 16, 4096),
-    Parameter(
-        "crop",
-        [0, 0, 0, 0],
-        "Part of the image to use, in pixels: x, y, width, height. Width 0: all.",
-        0,
-        65536,
-    ),
-    Parameter(
-        "shape",
-        [2, 3],
-        "Vectors: shape of one sample; [2, 3] for an IMU, [joints, 3] for a skeleton.",
-        1,
-        4096,
-    ),
-    Parameter("reliability", "best_effort", "Quality of service of the subscription: best_effort or reliable."),
-    Parameter("depth", 10, "Messages that the subscription's queue keeps.", 1, 1000),
-)
-
-INFERENCE = (
-    _AUTOSTART,
-    Parameter("model", "sim", "Folder of a trained model, or the name of a shipped one."),
-    Parameter("device", "auto", "Where the model runs: auto, cpu, cuda or cuda:<index>."),
-    Parameter("threads", 1, "CPU threads of the model.", 1, 256),
-    Parameter("rate_hz", 5.0, "Decisions a second at most, by sensor time.", 0.1, 100.0),
-    Parameter(
-        "min_coverage",
-        [0.25],
-        "Share of a window's samples that a modality needs to take part: one value, or one for each modality.",
-        0.001,
-        1.0,
-    ),
-    Parameter(
-        "unknown_threshold",
-        -1.0,
-        "A highest probability below this gives 'unknown'. -1: the model's own.",
-        -1.0,
-        1.0,
-    ),
-    Parameter("smoothing_s", 0.0, "Time constant of averaging over decisions; 0: none.", 0.0, 60.0),
-    Parameter(
-        "hysteresis",
-        0.0,
-        "Lead in probability that another label needs to replace the current one.",
-        0.0,
-        0.99,
-    ),
-    Parameter("body_id", "", "REP 155 id of the body that is watched, copied to the message."),
-)
-
 SIMULATOR = (
-    _AUTOSTART,
+    AUTOSTART,
     Parameter("seed", 0, "Of the performance: which activities, when and how.", 0, 2**31 - 1),
     Parameter("subject", 1000, "Who performs: body, speed, handedness, camera.", 0, 2**31 - 1),
     Parameter("seconds", 0.0, "Length of the performance; 0: for ever, minute after minute.", 0.0, 86400.0),
@@ -144,7 +52,7 @@ SIMULATOR = (
 )
 
 PLAYER = (
-    _AUTOSTART,
+    AUTOSTART,
     Parameter("bag", "", "Folder of the rosbag2 to play."),
     Parameter("rate", 1.0, "Playback speed.", 0.01, 100.0),
     Parameter("start_s", 0.0, "Seconds of the bag to skip.", 0.0, 1e6),
@@ -164,87 +72,25 @@ WATCH = (
 )
 
 
-class Values:
-    """The values of a node's parameters by name, each checked against its row when it is read.
-
-    Args:
-        node: Whose parameters they are.
-    """
-
+class _NodeSource:
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._rows: dict[str, Parameter] = {}
 
-    def declare(self, row: Parameter, prefix: str = "") -> None:
-        """Declare one parameter, once."""
-        name = prefix + row.name
-        if name not in self._rows:
-            self._rows[name] = row
-            self._node.declare_parameter(name, row.default, _descriptor(row))
+    def declare(self, name: str, row: Parameter) -> None:
+        # Typed and bounded by `Values`, not by ROS: `rate_hz: 10` in a YAML file is a number, too, and a node that is
+        # given a bad value must live to say so.
+        descriptor = ParameterDescriptor(
+            name=row.name, description=row.description, additional_constraints=expected(row), dynamic_typing=True
+        )
+        self._node.declare_parameter(name, row.default, descriptor)
 
-    def read(self, name: str) -> Any:
-        """The value of a parameter.
-
-        Raises:
-            ParameterError: It has the wrong type or is out of range.
-        """
-        return _checked(name, self._rows[name], self._node.get_parameter(name).value)
+    def get(self, name: str) -> Any:
+        return self._node.get_parameter(name).value
 
 
 def declare(node: Node, rows: Sequence[Parameter]) -> Values:
     """Declare a table of parameters on a node."""
-    values = Values(node)
-    for row in rows:
-        values.declare(row)
-    return values
-
-
-def declare_streams(values: Values) -> tuple[str, ...]:
-    """Declare the parameters of every stream that `streams` names, and return the names.
-
-    Raises:
-        ParameterError: `streams` is empty or names one twice.
-    """
-    names = tuple(values.read("streams"))
-    if not names or not all(names) or len(set(names)) != len(names):
-        raise ParameterError(f"parameter streams is {list(names)}; expected different, non-empty names")
-    for name in names:
-        for row in STREAM:
-            values.declare(row, prefix=f"{name}.")
-    return names
-
-
-def _descriptor(row: Parameter) -> ParameterDescriptor:
-    # Typed and bounded by `_checked`, not by ROS: `rate_hz: 10` in a YAML file is a number, too, and a node that is
-    # given a bad value must live to say so.
-    return ParameterDescriptor(
-        name=row.name, description=row.description, additional_constraints=_expected(row), dynamic_typing=True
-    )
-
-
-def _checked(name: str, row: Parameter, value: Any) -> Any:
-    if not isinstance(row.default, list):
-        return _element(name, row, type(row.default), value)
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-        raise ParameterError(f"parameter {name} is {value!r}; expected {_expected(row)}")
-    return [_element(name, row, type(row.default[0]), element) for element in value]
-
-
-def _element(name: str, row: Parameter, kind: type[Any], value: Any) -> Any:
-    if kind is float and type(value) is int:
-        value = float(value)
-    is_number = kind in (int, float)
-    if type(value) is not kind or (is_number and not row.low <= float(value) <= row.high):
-        raise ParameterError(f"parameter {name} is {value!r}; expected {_expected(row)}")
-    return value
-
-
-def _expected(row: Parameter) -> str:
-    names = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
-    is_list = isinstance(row.default, list)
-    name = names[type(row.default[0] if isinstance(row.default, list) else row.default)]
-    bounds = f" from {row.low:g} to {row.high:g}" if math.isfinite(row.low) else ""
-    return f"a list of {name.removeprefix('an ').removeprefix('a ')}s{bounds}" if is_list else name + bounds
+    return Values(_NodeSource(node), rows)
 
 
 def markdown() -> str:
@@ -267,7 +113,7 @@ def markdown() -> str:
         lines += ["", f"## {title}", "", "| parameter | default | expected | meaning |", "|---|---|---|---|"]
         for row in rows:
             default = str(row.default).lower() if isinstance(row.default, bool) else repr(row.default)
-            lines.append(f"| `{row.name}` | `{default}` | {_expected(row)} | {row.description} |")
+            lines.append(f"| `{row.name}` | `{default}` | {expected(row)} | {row.description} |")
     return "\n".join(lines) + "\n"
 
 

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from mumu_ros.conversions import (
-    ConversionError,
-    RosTypes,
-    compressed_image_to_array,
-    depth_to_millimetres,
-    image_to_array,
-    samples_to_frame,
-    vector_to_array,
-)
-from mumu_ros.model.preprocessing import resize_image
+from mumu_ros.conversions import ConversionError, RosTypes
 from mumu_ros.msg import MultimodalFrame
-from mumu_ros.nodes.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import SENSOR_SYNC
-from mumu_ros.nodes.subscribers import ArrivalStamped, sensor_qos, subscribe
+from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
+from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
+from mumu_ros.pipeline.framing import FrameBuilder
 from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet
 
 __all__ = ["SensorSync"]
@@ -51,8 +41,7 @@ class SensorSync(ManagedNode):
         """Read the parameters."""
         self._config = SensorSyncConfig.read(self.values)
         self._published = 0
-        self._errors: Counter[str] = Counter()
-        self._last_error: dict[str, str] = {}
+        self._builder = FrameBuilder(self._config.streams, self._report)
 
     def activate(self) -> None:
         """Subscribe to every stream."""
@@ -86,41 +75,11 @@ class SensorSync(ManagedNode):
         self._worker.stop()
 
     def _publish(self, synchronized: SynchronizedSet) -> None:
-        images: dict[str, tuple[int, str, np.ndarray]] = {}
-        series: dict[str, tuple[list[int], list[np.ndarray]]] = {}
-        frame_id = ""
-        for stream, item in zip(self._config.streams, synchronized.items, strict=True):
-            if not item:
-                continue
-            messages = [(_stamp_ns(item), item)] if stream.is_image else item
-            frame_id = frame_id or messages[-1][1].header.frame_id
-            samples = [(stamp, s) for stamp, m in messages if (s := self._convert(stream, m)) is not None]
-            if samples and stream.is_image:
-                images[stream.name] = (samples[0][0], messages[0][1].header.frame_id, samples[0][1])
-            elif samples:
-                series[stream.name] = ([stamp for stamp, _ in samples], [sample for _, sample in samples])
-        missing = [s.name for s in self._config.streams if s.name not in images and s.name not in series]
-        self._publisher.publish(
-            samples_to_frame(
-                synchronized.stamp_ns,
-                frame_id,
-                images,
-                series,
-                self._types,
-                epoch=synchronized.epoch,
-                missing=missing,
-            )
-        )
+        self._publisher.publish(self._builder.build(synchronized).message(self._types))
         self._published += 1
 
-    def _convert(self, stream: StreamConfig, message: Any) -> np.ndarray | None:
-        try:
-            return _vector(stream, message) if not stream.is_image else _image(stream, message)
-        except ConversionError as error:
-            self._errors[stream.name] += 1
-            self._last_error[stream.name] = str(error)
-            self.log_throttled(f"convert {stream.name}", f"{stream.topic}: {error}; the message is skipped")
-            return None
+    def _report(self, stream: StreamConfig, error: ConversionError) -> None:
+        self.log_throttled(f"convert {stream.name}", f"{stream.topic}: {error}; the message is skipped")
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status for each stream, one for the output."""
@@ -129,7 +88,7 @@ class SensorSync(ManagedNode):
             s = statistics[stream.name]
             topic = self.resolve_topic_name(stream.topic)
             publishers = self.count_publishers(topic)
-            errors = self._errors[stream.name]
+            errors = self._builder.errors[stream.name]
             if s.received == 0:
                 level, text = ERROR, f"no message on {topic} yet; {_why_silent(publishers)}"
                 if time.monotonic() - self._activated > PATIENCE_S:
@@ -140,7 +99,7 @@ class SensorSync(ManagedNode):
                 level, text = OK, f"{s.rate_hz:.1f} Hz"
             if errors:
                 level = max(level, WARN)
-                text += f"; {errors} messages skipped, the last one: {self._last_error[stream.name]}"
+                text += f"; {errors} messages skipped, the last one: {self._builder.last_error[stream.name]}"
             yield status(
                 level,
                 f"{self.get_name()}: {stream.name}",
@@ -167,37 +126,10 @@ class SensorSync(ManagedNode):
         )
 
 
-def _stamp_ns(message: Any) -> int:
-    stamp = message.header.stamp
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
 def _why_silent(publishers: int) -> str:
     if publishers == 0:
         return "nothing publishes it: check the topic name and the driver"
     return f"{publishers} publish it: check the reliability (QoS) and, for images, the DDS profile config/fastdds.xml"
-
-
-def _image(stream: StreamConfig, message: Any) -> np.ndarray:
-    kind: Any = stream.kind
-    read = image_to_array if stream.type == "sensor_msgs/msg/Image" else compressed_image_to_array
-    pixels = read(message, kind)
-    if stream.crop:
-        x, y, width, height = stream.crop
-        if x + width > pixels.shape[1] or y + height > pixels.shape[0]:
-            raise ConversionError(
-                f"crop {list(stream.crop)} (x, y, width, height) leaves the image of "
-                f"{pixels.shape[1]}×{pixels.shape[0]}"
-            )
-        pixels = pixels[y : y + height, x : x + width]
-    if stream.kind == "depth":
-        pixels = depth_to_millimetres(pixels)
-    return resize_image(pixels, stream.size)
-
-
-def _vector(stream: StreamConfig, message: Any) -> np.ndarray:
-    inner = message.message if isinstance(message, ArrivalStamped) else message
-    return vector_to_array(inner, stream.type, stream.shape)
 
 
 if __name__ == "__main__":

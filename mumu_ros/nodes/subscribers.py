@@ -10,12 +10,14 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
+from mumu_ros.pipeline.framing import Restamped
+
 try:
     from message_filters import Subscriber as StockSubscriber
 except ImportError:
     StockSubscriber = None
 
-__all__ = ["ArrivalStamped", "message_class", "sensor_qos", "subscribe"]
+__all__ = ["message_class", "sensor_qos", "subscribe"]
 
 
 def message_class(type_name: str) -> Any:
@@ -41,22 +43,15 @@ def subscribe(node: Node, type_name: str, topic: str, qos: QoSProfile) -> Any:
 
     Returns:
         An object with `registerCallback(callback)` and the subscription itself as `sub`. Messages of a type without
-        header reach the callbacks as `ArrivalStamped`.
+        header reach the callbacks as `Restamped`, with the node's time at
+        their arrival.
     """
     cls = message_class(type_name)
     if "header" not in cls.get_fields_and_field_types():
-        return _Subscriber(node, cls, topic, qos, lambda message: ArrivalStamped(node, message))
+        return _Subscriber(node, cls, topic, qos, lambda message: _stamped(node, message))
     if StockSubscriber is not None:
         return StockSubscriber(node, cls, topic, qos_profile=qos)
     return _Subscriber(node, cls, topic, qos, lambda message: message)
-
-
-class ArrivalStamped:
-    """A message of a type that has no header, stamped with the node's time at its arrival."""
-
-    def __init__(self, node: Node, message: Any) -> None:
-        self.header = Header(stamp=node.get_clock().now().to_msg())
-        self.message = message
 
 
 class _Subscriber:
@@ -72,3 +67,7 @@ class _Subscriber:
         converted = self._convert(message)
         for callback, args in self._callbacks:
             callback(converted, *args)
+
+
+def _stamped(node: Node, message: Any) -> Restamped:
+    return Restamped(Header(stamp=node.get_clock().now().to_msg()), message)

@@ -1,0 +1,159 @@
+"""What sensor_sync and inference read from their parameters: frozen, and validated across fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mumu_ros.conversions import SUPPORTED_TYPES
+from mumu_ros.pipeline.parameters import ParameterError, Values, declare_streams
+from mumu_ros.share import share_path
+
+__all__ = ["InferenceConfig", "SensorSyncConfig", "StreamConfig", "find_model"]
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """One stream of sensor_sync; see the table STREAM in parameters.py."""
+
+    name: str
+    topic: str
+    type: str
+    kind: str
+    size: tuple[int, int]
+    crop: tuple[int, int, int, int] | None
+    shape: tuple[int, ...]
+    reliability: str
+    depth: int
+
+    def __post_init__(self) -> None:
+        self._one_of("kind", self.kind, ("rgb", "depth", "vector"))
+        self._one_of("type", self.type, tuple(SUPPORTED_TYPES))
+        self._one_of("reliability", self.reliability, ("best_effort", "reliable"))
+        if not self.topic:
+            raise ParameterError(f"parameter {self.name}.topic is empty; give the topic of stream {self.name!r}")
+        fits = "vector" if self.kind == "vector" else "image"
+        if SUPPORTED_TYPES[self.type] != fits:
+            raise ParameterError(
+                f"parameter {self.name}.type is {self.type!r}, no {fits} type; kind {self.kind!r} needs one of "
+                f"{', '.join(t for t, k in SUPPORTED_TYPES.items() if k == fits)}"
+            )
+
+    @classmethod
+    def read(cls, values: Values, name: str) -> StreamConfig:
+        """Read the parameters `<name>.…`.
+
+        Raises:
+            ParameterError: One of them cannot be meant.
+        """
+        crop = values.read(f"{name}.crop")
+        if len(crop) != 4:
+            raise ParameterError(f"parameter {name}.crop is {crop}; expected x, y, width, height")
+        return cls(
+            name=name,
+            topic=values.read(f"{name}.topic"),
+            type=values.read(f"{name}.type"),
+            kind=values.read(f"{name}.kind"),
+            size=(values.read(f"{name}.height"), values.read(f"{name}.width")),
+            crop=tuple(crop) if crop[2] else None,
+            shape=tuple(values.read(f"{name}.shape")),
+            reliability=values.read(f"{name}.reliability"),
+            depth=values.read(f"{name}.depth"),
+        )
+
+    @property
+    def is_image(self) -> bool:
+        """Whether its messages are images."""
+        return self.kind != "vector"
+
+    def _one_of(self, field: str, value: str, allowed: tuple[str, ...]) -> None:
+        if value not in allowed:
+            raise ParameterError(f"parameter {self.name}.{field} is {value!r}; expected one of {', '.join(allowed)}")
+
+
+@dataclass(frozen=True)
+class SensorSyncConfig:
+    """See the table SENSOR_SYNC in parameters.py."""
+
+    streams: tuple[StreamConfig, ...]
+    rate_hz: float
+    slop_s: float
+    timeout_s: float
+    queue_size: int
+
+    @classmethod
+    def read(cls, values: Values) -> SensorSyncConfig:
+        """Read the parameters.
+
+        Raises:
+            ParameterError: One of them cannot be meant.
+        """
+        names = declare_streams(values)
+        streams = tuple(StreamConfig.read(values, name) for name in names)
+        # The synchroniser takes images first: the first of them is the reference.
+        ordered = tuple(sorted(streams, key=lambda stream: not stream.is_image))
+        return cls(
+            streams=ordered,
+            rate_hz=values.read("rate_hz"),
+            slop_s=values.read("slop_s"),
+            timeout_s=values.read("timeout_s"),
+            queue_size=values.read("queue_size"),
+        )
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """See the table INFERENCE in parameters.py."""
+
+    model: Path
+    device: str
+    threads: int
+    rate_hz: float
+    min_coverage: tuple[float, ...]
+    unknown_threshold: float | None
+    smoothing_s: float
+    hysteresis: float
+    body_id: str
+
+    @classmethod
+    def read(cls, values: Values) -> InferenceConfig:
+        """Read the parameters.
+
+        Raises:
+            ParameterError: One of them cannot be meant, or `model` is neither a folder nor a shipped model.
+        """
+        threshold = values.read("unknown_threshold")
+        if threshold < 0 and threshold != -1:
+            raise ParameterError(
+                f"parameter unknown_threshold is {threshold}; expected 0 to 1, or -1 for the model's own"
+            )
+        return cls(
+            model=find_model(values.read("model")),
+            device=values.read("device"),
+            threads=values.read("threads"),
+            rate_hz=values.read("rate_hz"),
+            min_coverage=tuple(values.read("min_coverage")),
+            unknown_threshold=None if threshold == -1 else threshold,
+            smoothing_s=values.read("smoothing_s"),
+            hysteresis=values.read("hysteresis"),
+            body_id=values.read("body_id"),
+        )
+
+
+def find_model(name: str) -> Path:
+    """The folder of a model: `name` itself, or the shipped model of that name.
+
+    Raises:
+        ParameterError: It is neither.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    shipped = share_path("models")
+    if name and (shipped / name).is_dir():
+        return shipped / name
+    names = sorted(p.name for p in shipped.iterdir() if p.is_dir())
+    raise ParameterError(
+        f"parameter model is {name!r}, which is no folder; give the folder of a model, or a shipped one: "
+        f"{', '.join(names)}"
+    )

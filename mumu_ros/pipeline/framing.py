@@ -1,0 +1,157 @@
+"""From messages to frames: what sensor_sync publishes, and what a recording would have made it publish."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.conversions import (
+    ConversionError,
+    MessageTypes,
+    compressed_image_to_array,
+    depth_to_millimetres,
+    image_to_array,
+    samples_to_frame,
+    time_to_ns,
+    vector_to_array,
+)
+from mumu_ros.model.preprocessing import resize_image
+from mumu_ros.pipeline.configuration import StreamConfig
+from mumu_ros.streams import SynchronizedSet
+
+__all__ = ["Frame", "FrameBuilder", "Restamped", "convert"]
+
+
+@dataclass(frozen=True, eq=False)
+class Restamped:
+    """A message with another header: its type has none, or its stamp is not to be believed."""
+
+    header: Any
+    message: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Samples of one instant: what a MultimodalFrame holds.
+
+    Attributes:
+        stamp_ns: Acquisition time of the reference stream's sample.
+        epoch: Number of backward jumps of time so far.
+        frame_id: Frame of the reference stream.
+        images: Stream name to (stamp_ns, frame_id, pixels).
+        series: Stream name to (stamps in nanoseconds, samples), oldest first, at least one.
+        missing: Names of the streams without data.
+    """
+
+    stamp_ns: int
+    epoch: int
+    frame_id: str
+    images: dict[str, tuple[int, str, NDArray[Any]]]
+    series: dict[str, tuple[list[int], list[NDArray[np.float32]]]]
+    missing: list[str]
+
+    def samples(self) -> Iterator[tuple[str, int, NDArray[Any]]]:
+        """Yield every sample as (stream, stamp_ns, array), as `frame_to_samples` does from the message."""
+        for name, (stamp_ns, _, pixels) in self.images.items():
+            yield name, stamp_ns, pixels
+        for name, (stamps_ns, samples) in self.series.items():
+            for stamp_ns, sample in zip(stamps_ns, samples, strict=True):
+                yield name, stamp_ns, sample
+
+    def message(self, types: MessageTypes) -> Any:
+        """The frame as mumu_ros/msg/MultimodalFrame."""
+        return samples_to_frame(
+            self.stamp_ns,
+            self.frame_id,
+            self.images,
+            self.series,
+            types,
+            epoch=self.epoch,
+            missing=self.missing,
+        )
+
+
+class FrameBuilder:
+    """Turns synchronised messages into frames: converts, crops and resizes.
+
+    A message that cannot be converted is skipped and counted.
+
+    Args:
+        streams: In the synchroniser's order, images first.
+        on_error: Called with the stream and the error of a message that is skipped.
+
+    Attributes:
+        errors: Messages skipped, by stream.
+        last_error: Why the last one was, by stream.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[StreamConfig],
+        on_error: Callable[[StreamConfig, ConversionError], None] | None = None,
+    ) -> None:
+        self._streams = tuple(streams)
+        self._on_error = on_error
+        self.errors: Counter[str] = Counter()
+        self.last_error: dict[str, str] = {}
+
+    def build(self, synchronized: SynchronizedSet) -> Frame:
+        """Return what the messages of a set show."""
+        images: dict[str, tuple[int, str, NDArray[Any]]] = {}
+        series: dict[str, tuple[list[int], list[NDArray[np.float32]]]] = {}
+        frame_id = ""
+        for stream, item in zip(self._streams, synchronized.items, strict=True):
+            if not item:
+                continue
+            messages = [(time_to_ns(item.header.stamp), item)] if stream.is_image else item
+            frame_id = frame_id or messages[-1][1].header.frame_id
+            samples = [(stamp, s) for stamp, m in messages if (s := self._convert(stream, m)) is not None]
+            if samples and stream.is_image:
+                images[stream.name] = (samples[0][0], messages[0][1].header.frame_id, samples[0][1])
+            elif samples:
+                series[stream.name] = ([stamp for stamp, _ in samples], [sample for _, sample in samples])
+        missing = [s.name for s in self._streams if s.name not in images and s.name not in series]
+        return Frame(synchronized.stamp_ns, synchronized.epoch, frame_id, images, series, missing)
+
+    def _convert(self, stream: StreamConfig, message: Any) -> NDArray[Any] | None:
+        try:
+            return convert(stream, message)
+        except ConversionError as error:
+            self.errors[stream.name] += 1
+            self.last_error[stream.name] = str(error)
+            if self._on_error:
+                self._on_error(stream, error)
+            return None
+
+
+def convert(stream: StreamConfig, message: Any) -> NDArray[Any]:
+    """Return a message of a stream as an array, cropped and resized.
+
+    Returns:
+        rgb: uint8 (H, W, 3); depth: uint16 (H, W) millimetres; vector: float32 of the stream's shape.
+
+    Raises:
+        ConversionError: It does not fit the stream's configuration.
+    """
+    inner = message.message if isinstance(message, Restamped) else message
+    if not stream.is_image:
+        return vector_to_array(inner, stream.type, stream.shape).astype(np.float32)
+    kind: Any = stream.kind
+    read = image_to_array if stream.type == "sensor_msgs/msg/Image" else compressed_image_to_array
+    pixels = read(inner, kind)
+    if stream.crop:
+        x, y, width, height = stream.crop
+        if x + width > pixels.shape[1] or y + height > pixels.shape[0]:
+            raise ConversionError(
+                f"crop {list(stream.crop)} (x, y, width, height) leaves the image of "
+                f"{pixels.shape[1]}×{pixels.shape[0]}"
+            )
+        pixels = pixels[y : y + height, x : x + width]
+    if stream.kind == "depth":
+        pixels = depth_to_millimetres(pixels)
+    return resize_image(pixels, stream.size)
