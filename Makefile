@@ -25,14 +25,16 @@ model: setup
 	@. ./env.sh && mumu train config/training/sim.yaml --out build/sim_base \
 	    && mumu train config/training/sim.yaml optimization.frame_epochs=0 optimization.epochs=5 \
 	        optimization.learning_rate=0.002 optimization.deep_supervision_weight=2 augmentation.modality_dropout=0.8 \
-	        --init build/sim_base --out models/sim
+	        --init build/sim_base --out models/sim \
+	    && mumu export sim --backend onnxruntime
 
 utd: setup
 	@# The cross-validation says how sure one has to be that an activity is none of those never seen.
 	@. ./env.sh && for sensors in dp dsp; do \
 	    mumu cross-validate config/training/utd_mhad_$$sensors.yaml data.protocol=open_set --out build/$${sensors}_open \
 	        && mumu train config/training/utd_mhad_$$sensors.yaml --calibration build/$${sensors}_open/calibration.json \
-	            --out models/utd-mhad-$$sensors || exit; \
+	            --out models/utd-mhad-$$sensors \
+	        && mumu export utd-mhad-$$sensors --backend onnxruntime || exit; \
 	done
 
 clean:

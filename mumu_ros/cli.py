@@ -23,6 +23,7 @@ COMMANDS = {
     "train": ("mumu_ros.training.cli", "train a model"),
     "cross-validate": ("mumu_ros.training.cli", "train and test on every fold of a protocol"),
     "test": ("mumu_ros.training.cli", "test a model on a dataset"),
+    "export": ("mumu_ros.training.export", "prepare a model for a fast start on this machine"),
     "study": ("mumu_ros.training.studies.cli", "repeat a table or figure of the paper"),
 }
 

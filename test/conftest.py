@@ -1,16 +1,21 @@
-"""What tests of several rooms share: a tiny model."""
+"""What tests of several rooms share: a tiny model, and how one is made to look trained."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import torch
+from torch import nn
 
 from mumu_ros.model.checkpoint import Calibration, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
+
+M = TypeVar("M", bound=nn.Module)
 
 torch.set_num_threads(1)
 
@@ -29,3 +34,18 @@ def tiny_model(tmp_path: Path) -> Path:
     path = tmp_path / "tiny"
     save_checkpoint(path, Network(config).eval(), calibration=Calibration(temperature=1.5))
     return path
+
+
+@pytest.fixture
+def trained() -> Callable[[M], M]:
+    """trained(module): in evaluation mode, with batch statistics as training leaves them: nothing maps 0 to 0."""
+
+    def train(module: M) -> M:
+        for part in module.modules():
+            if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+                nn.init.uniform_(part.bias, 0.1, 0.5)
+                nn.init.uniform_(part.running_mean, -0.5, -0.1)
+                nn.init.uniform_(part.running_var, 0.5, 2)
+        return module.eval()
+
+    return train

@@ -122,7 +122,7 @@ def _evidence(logits: Tensor, mask: Tensor) -> Tensor:
     others = (own.sum(dim=1, keepdim=True) - own) / (mask.sum(dim=1) - 1).clamp(min=1)[:, None, None]
     agreement = (own * others).sum(dim=-1)
     alignment = agreement / (own.norm(dim=-1) * others.norm(dim=-1)).clamp(min=1e-6)
-    entropy = torch.special.entr(own).sum(dim=-1)
+    entropy = -(own * own.clamp(min=torch.finfo(own.dtype).tiny).log()).sum(dim=-1)
     return torch.stack([own.amax(dim=-1), entropy, others.amax(dim=-1), agreement, alignment], dim=-1)
 
 

@@ -84,7 +84,8 @@ def compact(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         x of the same shape, and its mask, True first.
     """
-    order = torch.argsort(mask.to(torch.uint8), dim=1, descending=True, stable=True)
+    steps = torch.arange(mask.shape[1], device=mask.device)
+    order = torch.argsort(torch.where(mask, steps, steps + mask.shape[1]), dim=1)
     front = torch.gather(mask, 1, order)
     index = order.reshape(*order.shape, *[1] * (x.dim() - 2)).expand_as(x)
     return zero_masked(torch.gather(x, 1, index), front), front

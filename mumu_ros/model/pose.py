@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import grid_sample
 
 from mumu_ros.model.config import Modality
 from mumu_ros.model.layers import conv_block
@@ -62,9 +62,8 @@ class PoseCNN(nn.Module):
         height, width = images.shape[2:]
         reading = (images[:, 0] > 0).to(images.dtype)
         count = reading.sum(dim=(1, 2)).clamp(min=1)
-        x = (torch.arange(width, device=images.device) + 0.5) * 2 / width - 1
-        y = (torch.arange(height, device=images.device) + 0.5) * 2 / height - 1
-        middle = torch.stack([(reading.sum(dim=1) @ x) / count, (reading.sum(dim=2) @ y) / count], dim=1)
+        x, y = reading.sum(dim=1) @ _centers(width, images), reading.sum(dim=2) @ _centers(height, images)
+        middle = torch.stack([x / count, y / count], dim=1)
         z = images[:, 0].sum(dim=(1, 2)) / count
         half_m = z / (2 * self.focal)  # Half of the picture's width at that distance.
         place = torch.stack([middle[:, 0] * half_m, middle[:, 1] * half_m * height / width, z], dim=1)
@@ -78,8 +77,14 @@ class PoseCNN(nn.Module):
         size = torch.stack([wide, tall], dim=1)
         if self.training:
             middle = middle + size * self._JITTER * (2 * torch.rand_like(middle) - 1)
-        affine = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
-        affine[:, 0, 0], affine[:, 1, 1], affine[:, :, 2] = wide, tall, middle
-        grid = affine_grid(affine, [len(images), 1, *self._WINDOW], align_corners=False)
+        x = middle[:, :1] + wide.unsqueeze(1) * _centers(self._WINDOW[1], z)
+        y = middle[:, 1:] + tall.unsqueeze(1) * _centers(self._WINDOW[0], z)
+        places = [x.unsqueeze(1).expand(-1, *self._WINDOW), y.unsqueeze(2).expand(-1, *self._WINDOW)]
+        grid = torch.stack(places, dim=-1)
         # A mean of foreground and background would be a distance that nothing has.
         return grid_sample(images, grid, mode="nearest", align_corners=False)
+
+
+def _centers(count: int, like: Tensor) -> Tensor:
+    """Where the middles of so many pixels are between −1 and 1."""
+    return (torch.arange(count, dtype=like.dtype, device=like.device) + 0.5) * 2 / count - 1

@@ -91,12 +91,15 @@ class Preprocessing:
             return _prepare_rgb(modality, sample)
         return _prepare_depth(modality, sample) if modality.kind == "depth" else _prepare_vector(modality, sample)
 
-    def batch(self, windows: Sequence[_Window]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    def batch(
+        self, windows: Sequence[_Window], names: Sequence[str] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Lay windows of prepared samples out as arrays.
 
         Args:
             windows: B windows; `series[name]` has `samples` and `mask`, one entry a time step, oldest first.
                 A modality that a window lacks is masked there.
+            names: Of these modalities only; None: of all.
 
         Returns:
             inputs: Per modality (B, T, *shape), T being `config.steps(name)`. Shorter series are aligned to
@@ -108,7 +111,8 @@ class Preprocessing:
         """
         inputs: dict[str, np.ndarray] = {}
         masks: dict[str, np.ndarray] = {}
-        for name, modality in self._modalities.items():
+        for name in self._modalities if names is None else names:
+            modality = self._modalities[name]
             steps = self.config.steps(name)
             dtype = np.uint8 if modality.kind == "rgb" else np.float32
             array = np.zeros((len(windows), steps, *modality.shape), dtype)

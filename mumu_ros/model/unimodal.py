@@ -72,7 +72,8 @@ class UnimodalEncoder(nn.Module):
             return self.summarize(x, mask)
         # Only the frames that become segments are encoded, and only those that are there: batch statistics never see
         # padding.
-        x, mask = self._shown(x), self._shown(mask)
+        shown = self.shown(x.shape[1])
+        x, mask = x[:, shown], mask[:, shown]
         return self._over_frames(self._scatter(self.encode(x[mask]), mask), mask)
 
     @property
@@ -89,7 +90,8 @@ class UnimodalEncoder(nn.Module):
             mask: bool (B, T).
         """
         pools = self.poses is not None or not self.modality.is_image
-        return (mask[:, mask.shape[1] % self.modality.stride :] if pools else self._shown(mask)).any(dim=1)
+        steps = mask.shape[1]
+        return mask[:, slice(steps % self.modality.stride, None) if pools else self.shown(steps)].any(dim=1)
 
     def encode(self, frames: Tensor) -> Tensor:
         """Encode image frames, each by itself: (N, H, W, C) to (N, F).
@@ -114,12 +116,13 @@ class UnimodalEncoder(nn.Module):
         Returns:
             (B, D), zero for a window without any frame.
         """
-        return self._over_frames(self._shown(features), self._shown(mask))
+        shown = self.shown(mask.shape[1])
+        return self._over_frames(features[:, shown], mask[:, shown])
 
-    def _shown(self, x: Tensor) -> Tensor:
-        """The frames that are looked at, of (B, T, …): every one that poses pool over, else every `stride`-th."""
+    def shown(self, steps: int) -> slice:
+        """Which of a window's frames are looked at: every one that poses pool over, else every `stride`-th."""
         stride = 1 if self.poses is not None else self.modality.stride
-        return x[:, (x.shape[1] - 1) % stride :: stride]
+        return slice((steps - 1) % stride, None, stride)
 
     def _over_frames(self, features: Tensor, mask: Tensor) -> Tensor:
         if self.poses is None:
@@ -127,6 +130,9 @@ class UnimodalEncoder(nn.Module):
         return self._over_sequence(self.poses, features.reshape(*mask.shape, self.modality.joints, 3), mask)
 
     def _over_sequence(self, encoder: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+        if not self.training:
+            # No branch on what the mask holds: the same operations for every window, as a graph needs them.
+            return self._over_time(*encoder(x, mask))
         present = self.sees(mask)
         if not present.any():
             return torch.zeros(len(x), self.size, device=x.device)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,8 @@ import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from mumu_ros.conversions import ConversionError, RosTypes, frame_to_samples, header_stamp_ns, ns_to_time
-from mumu_ros.model.checkpoint import load_checkpoint, select_device
+from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
+from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame
 from mumu_ros.nodes.diagnostics import OK, STALE, WARN, status
@@ -21,9 +24,19 @@ from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import InferenceConfig
 from mumu_ros.recognition import Decision, Recognizer, RecognizerSettings
+from mumu_ros.recognition.backends import Backend, choose_backend, is_exported, open_backend, takes_long
 from mumu_ros.streams import NS_PER_S, RateSampler
 
 __all__ = ["Inference"]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A frame that has come."""
+
+    stamp_ns: int
+    epoch: int
+    frame_id: str
 
 
 class Inference(ManagedNode):
@@ -40,16 +53,32 @@ class Inference(ManagedNode):
         config = self._config = InferenceConfig.read(self.values)
         torch.set_num_threads(config.threads)
         checkpoint = load_checkpoint(config.model, select_device(config.device))
-        settings = RecognizerSettings(
-            config.min_coverage, config.unknown_threshold, config.smoothing_s, config.hysteresis
-        )
-        self._recognizer = Recognizer(checkpoint, settings)
+        self._recognizer = Recognizer(checkpoint, self._settings(checkpoint.config), self._open_backend(checkpoint))
         self._recognizer.warm_up()
         self._names = set(checkpoint.config.names)
         self.get_logger().info(
-            f"model {checkpoint.id} on {config.device}: {len(checkpoint.config.taxonomy.activities)} activities from "
-            f"{', '.join(checkpoint.config.names)}"
+            f"model {checkpoint.id} on {config.device} by {self._backend}: "
+            f"{len(checkpoint.config.taxonomy.activities)} activities from {', '.join(checkpoint.config.names)}"
         )
+
+    def _settings(self, model: ModelConfig) -> RecognizerSettings:
+        config = self._config
+        fastest_hz = max((m.rate_hz for m in model.modalities if m.is_image), default=config.rate_hz)
+        # The frames since the last decision, and one more: who is slower than that gives frames up, not the present.
+        backlog = math.ceil(fastest_hz / config.rate_hz) + 1
+        return RecognizerSettings(
+            config.min_coverage, config.unknown_threshold, config.smoothing_s, config.hysteresis, backlog
+        )
+
+    def _open_backend(self, checkpoint: Checkpoint) -> Backend:
+        config = self._config
+        self._backend = choose_backend(checkpoint, config.model) if config.backend == "auto" else config.backend
+        if takes_long(self._backend) and not is_exported(self._backend, checkpoint, config.model):
+            self.get_logger().info(
+                f"preparing {checkpoint.id} for {self._backend}; done ahead of time by: "
+                f"mumu export {config.model} --backend {self._backend}"
+            )
+        return open_backend(self._backend, checkpoint, config.model, config.threads)
 
     def cleanup(self) -> None:
         """Free the model and the memory of its device."""
@@ -60,13 +89,14 @@ class Inference(ManagedNode):
     def activate(self) -> None:
         """Subscribe and start the worker."""
         self._epoch: int | None = None
+        self._sampled_epoch: int | None = None
         self._sampler = RateSampler(round(NS_PER_S / self._config.rate_hz))
         self._frames = 0
         self._decisions = 0
         self._no_decision = ""
         self._seen: set[str] = set()
         self._seconds: deque[float] = deque(maxlen=200)
-        self._worker: Worker[int] = Worker("inference", self._decide, self.report_worker_error)
+        self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
         self._subscription = self.create_subscription(MultimodalFrame, "multimodal_frame", self._receive, 10)
 
     def deactivate(self) -> None:
@@ -81,11 +111,8 @@ class Inference(ManagedNode):
         if message.epoch != self._epoch:
             self._epoch = message.epoch
             self._recognizer.clear()
-            self._sampler.reset()
         self._push(message)
-        if self._sampler.accept(stamp_ns):
-            self._frame_id = message.header.frame_id
-            self._worker.put(stamp_ns)
+        self._worker.put(_Job(stamp_ns, message.epoch, message.header.frame_id))
 
     def _push(self, message: MultimodalFrame) -> None:
         assert self._recognizer is not None
@@ -97,20 +124,27 @@ class Inference(ManagedNode):
         except (ConversionError, SampleError) as error:
             self.log_throttled("sample", f"{self._subscription.topic_name}: {error}; the rest of this frame is skipped")
 
-    def _decide(self, stamp_ns: int) -> None:
+    def _work(self, job: _Job) -> None:
+        """Encode what has come; decide when it is time."""
         assert self._recognizer is not None
+        if job.epoch != self._sampled_epoch:
+            self._sampled_epoch = job.epoch
+            self._sampler.reset()
+        if not self._sampler.accept(job.stamp_ns):
+            self._recognizer.encode(job.stamp_ns)
+            return
         start = time.perf_counter()
-        decision = self._recognizer.recognize(stamp_ns)
+        decision = self._recognizer.recognize(job.stamp_ns)
         seconds = time.perf_counter() - start
         if isinstance(decision, Decision):
-            self._publisher.publish(self._message(decision, seconds))
+            self._publisher.publish(self._message(decision, seconds, job.frame_id))
             self._seconds.append(seconds)
             self._decisions += 1
             self._no_decision = ""
         else:
             self._no_decision = decision.reason
 
-    def _message(self, d: Decision, seconds: float) -> ActivityRecognition:
+    def _message(self, d: Decision, seconds: float, frame_id: str) -> ActivityRecognition:
         assert self._recognizer is not None
         checkpoint = self._recognizer.checkpoint
         types = self._types
@@ -135,7 +169,7 @@ class Inference(ManagedNode):
             processing_time_s=seconds,
         )
         message.header.stamp = ns_to_time(d.stamp_ns, types)
-        message.header.frame_id = self._frame_id
+        message.header.frame_id = frame_id
         return message
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
@@ -164,7 +198,9 @@ class Inference(ManagedNode):
             device=self._config.device,
             frames=self._frames,
             decisions=self._decisions,
+            backend=self._backend,
             dropped=self._worker.dropped,
+            skipped_frames=self._recognizer.skipped_frames,
             processing_ms_p50=float(np.median(times) * 1e3),
             processing_ms_p99=float(np.quantile(times, 0.99) * 1e3),
         )

@@ -107,6 +107,7 @@ class InferenceConfig:
 
     model: Path
     device: str
+    backend: str
     threads: int
     rate_hz: float
     min_coverage: tuple[float, ...]
@@ -130,6 +131,7 @@ class InferenceConfig:
         return cls(
             model=find_model(values.read("model")),
             device=values.read("device"),
+            backend=values.read("backend"),
             threads=values.read("threads"),
             rate_hz=values.read("rate_hz"),
             min_coverage=tuple(values.read("min_coverage")),

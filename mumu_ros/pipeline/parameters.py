@@ -96,6 +96,12 @@ INFERENCE = (
     AUTOSTART,
     Parameter("model", "sim", "Folder of a trained model, or the name of a shipped one."),
     Parameter("device", "auto", "Where the model runs: auto, cpu, cuda or cuda:<index>."),
+    Parameter(
+        "backend",
+        "auto",
+        "What the model runs on: eager, compile, openvino, openvino_int8, onnxruntime, cuda_graphs, or auto for the "
+        "best that is installed; see mumu export.",
+    ),
     Parameter("threads", 1, "CPU threads of the model.", 1, 256),
     Parameter("rate_hz", 5.0, "Decisions a second at most, by sensor time.", 0.1, 100.0),
     Parameter(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from mumu_ros.model.checkpoint import Checkpoint
-from mumu_ros.model.network import NetworkOutput
 from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.recognition.backends import Backend, Eager, Outputs
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
+from mumu_ros.recognition.features import FeatureCache
 from mumu_ros.recognition.smoothing import Smoother
 from mumu_ros.recognition.windows import window_assembler
 from mumu_ros.streams import Window
@@ -30,6 +32,8 @@ class RecognizerSettings:
         unknown_threshold: A highest probability below this gives `UNKNOWN`; None: the model's own threshold.
         smoothing_s: Time constant of the average over decisions; 0: none.
         hysteresis: By how much probability another label must lead to replace the current one.
+        backlog: How many new frames of a modality one call encodes, the newest; older ones are given up, so that a
+            slow encoder does not fall behind for ever. None: all of them.
 
     Raises:
         ValueError: A value out of range; quotes it.
@@ -39,6 +43,7 @@ class RecognizerSettings:
     unknown_threshold: float | None = None
     smoothing_s: float = 0.0
     hysteresis: float = 0.0
+    backlog: int | None = None
 
     def __post_init__(self) -> None:
         if not self.min_coverage or not all(0 < value <= 1 for value in self.min_coverage):
@@ -49,23 +54,29 @@ class RecognizerSettings:
             raise ValueError(f"smoothing_s is {self.smoothing_s}; expected 0 or more seconds")
         if not 0 <= self.hysteresis < 1:
             raise ValueError(f"hysteresis is {self.hysteresis}; expected 0 to below 1")
+        if self.backlog is not None and self.backlog < 1:
+            raise ValueError(f"backlog is {self.backlog}; expected 1 or more frames, or None for all")
 
 
 class Recognizer:
     """Recognises what one person is doing from streams of samples.
 
-    `push` may be called from one thread while `recognize` runs in another. The result of `recognize(t)` depends on the
-    samples up to t only, not on when they were pushed.
+    Every frame is encoded once; what a decision costs is the newest frames and a small tail. `push` may be called from
+    one thread while `encode` and `recognize` run in another. The result of `recognize(t)` depends on the samples up to
+    t only, not on when they were pushed (unless `backlog` made it give up frames).
 
     Args:
         checkpoint: The model, on the device that it is to run on.
         settings: How to decide.
+        backend: What it runs on (`open_backend`); None: PyTorch, operation by operation.
 
     Raises:
         ValueError: `min_coverage` has neither one value nor one for each modality.
     """
 
-    def __init__(self, checkpoint: Checkpoint, settings: RecognizerSettings | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, settings: RecognizerSettings | None = None, backend: Backend | None = None
+    ) -> None:
         self.checkpoint = checkpoint
         self.settings = settings = settings or RecognizerSettings()
         config = checkpoint.config
@@ -79,9 +90,10 @@ class Recognizer:
         self._lock = threading.Lock()
         self._assembler = window_assembler(config)
         self._recording = 0
-        self._device = next(checkpoint.model.parameters()).device
+        self._backend = backend or Eager(checkpoint.model)
+        self._caches = {m.name: self._cache(m.name) for m in config.modalities if m.is_image}
         self._smoothers = [Smoother(settings.smoothing_s, settings.hysteresis) for _ in range(2)]
-        self._smoothed = (0, 0)
+        self._timeline = (0, 0)
         calibration = checkpoint.calibration
         self._temperature = calibration.temperature
         threshold = settings.unknown_threshold
@@ -108,54 +120,84 @@ class Recognizer:
             self._assembler = window_assembler(self.checkpoint.config)
             self._recording += 1
 
-    @torch.inference_mode()
+    @property
+    def skipped_frames(self) -> int:
+        """How many frames were given up, see `RecognizerSettings.backlog`."""
+        return sum(cache.skipped for cache in self._caches.values())
+
     def warm_up(self) -> None:
         """Run the network once on an empty window, so that the first decision is not a slow one."""
         inputs, masks = self._preprocessing.batch([Window(0, 0, 0, {})])
-        self._run(inputs, {name: np.ones_like(mask) for name, mask in masks.items()})
+        tensors = {name: torch.from_numpy(x) for name, x in inputs.items() if name not in self._caches}
+        for name in self._caches:
+            features = self._backend.encode(name, inputs[name][0, :1])
+            tensors[name] = features.repeat(inputs[name].shape[1], 1).unsqueeze(0)
+        self._backend.decide(tensors, {name: np.ones_like(mask) for name, mask in masks.items()})
 
-    @torch.inference_mode()
+    def encode(self, stamp_ns: int) -> None:
+        """Encode the frames up to `stamp_ns` ahead of the decision that will need them.
+
+        Left to `recognize` for a modality of which a decision shows only every so many frames: it is not known which.
+        """
+        window = self._window(stamp_ns)
+        for name, cache in self._caches.items():
+            if cache.looks_at_every_frame:
+                cache.update(window.start_ns, window.series[name])
+
     def recognize(self, stamp_ns: int) -> Decision | NoDecision:
         """Decide about the window that ends at `stamp_ns`.
 
         Returns:
             A decision, or the reason why there is none: no modality has enough samples.
         """
-        with self._lock:
-            window = self._assembler.window(stamp_ns)
-            smoothed = (self._recording, window.epoch)
-        config = self.checkpoint.config
-        coverage = np.array([window.series[name].coverage for name in config.names], np.float32)
+        window = self._window(stamp_ns)
+        names = self.checkpoint.config.names
+        coverage = np.array([window.series[name].coverage for name in names], np.float32)
         present = coverage >= self._min_coverage
         if not present.any():
-            return NoDecision(stamp_ns, _too_little(config.names, coverage, self._min_coverage))
-        inputs, masks = self._preprocessing.batch([window])
-        absent = [name for name, there in zip(config.names, present, strict=True) if not there]
-        output = self._run({n: inputs[n] for n in inputs if n not in absent}, masks)
-        if smoothed != self._smoothed:
-            self._smoothed = smoothed
-            for smoother in self._smoothers:
-                smoother.reset()
+            return NoDecision(stamp_ns, _too_little(names, coverage, self._min_coverage))
+        output = self._run(window, [name for name, there in zip(names, present, strict=True) if there])
         group, activity = self._distributions(output)
         return self._decide(window, coverage, output, group, activity)
 
-    def _run(self, inputs: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> NetworkOutput:
-        output: NetworkOutput = self.checkpoint.model(
-            {name: torch.from_numpy(inputs[name]).to(self._device) for name in inputs},
-            {name: torch.from_numpy(masks[name]).to(self._device) for name in inputs},
-        )
-        return output
+    def _cache(self, name: str) -> FeatureCache:
+        config = self.checkpoint.config
+        encode = partial(self._backend.encode, name)
+        return FeatureCache(self.checkpoint.model.encoder(name), config.steps(name), encode, self.settings.backlog)
 
-    def _distributions(self, output: NetworkOutput) -> tuple[np.ndarray, np.ndarray]:
-        group = torch.softmax(output.group_logits[0].float() / self._temperature, dim=-1)
-        activity = torch.softmax(output.activity_logits[0].float() / self._temperature, dim=-1)
-        return group.cpu().numpy(), activity.cpu().numpy()
+    def _window(self, stamp_ns: int) -> Window:
+        """The window that ends there; another recording, or a jump back in time, makes everything begin anew."""
+        with self._lock:
+            window = self._assembler.window(stamp_ns)
+            timeline = (self._recording, window.epoch)
+        if timeline != self._timeline:
+            self._timeline = timeline
+            for smoother in self._smoothers:
+                smoother.clear()
+            for cache in self._caches.values():
+                cache.clear()
+        return window
+
+    def _run(self, window: Window, names: Sequence[str]) -> Outputs:
+        vectors = [name for name in names if name not in self._caches]
+        arrays, masks = self._preprocessing.batch([window], vectors)
+        inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        for name in names:
+            if name in self._caches:
+                self._caches[name].update(window.start_ns, window.series[name])
+                inputs[name], masks[name] = self._caches[name].window(window.series[name])
+        return self._backend.decide(inputs, masks)
+
+    def _distributions(self, output: Outputs) -> tuple[np.ndarray, np.ndarray]:
+        logits = (output.group_logits, output.activity_logits)
+        group, activity = (torch.softmax(torch.from_numpy(x) / self._temperature, dim=-1).numpy() for x in logits)
+        return group, activity
 
     def _decide(
         self,
         window: Window,
         coverage: np.ndarray,
-        output: NetworkOutput,
+        output: Outputs,
         group: np.ndarray,
         activity: np.ndarray,
     ) -> Decision:
@@ -170,11 +212,11 @@ class Recognizer:
             activity=self._label(activity, activity_index, taxonomy.activities),
             group_probabilities=group,
             activity_probabilities=activity,
-            present=output.present[0].cpu().numpy(),
+            present=output.present,
             coverage=coverage,
             ages_s=np.array([np.nan if s.age_ns is None else s.age_ns * 1e-9 for s in series], np.float32),
-            sm_weights=output.sm_weights[0].float().cpu().numpy(),
-            gm_weights=output.gm_weights[0].float().cpu().numpy(),
+            sm_weights=output.sm_weights,
+            gm_weights=output.gm_weights,
         )
 
     def _label(self, probabilities: np.ndarray, index: int, labels: Sequence[str]) -> str:

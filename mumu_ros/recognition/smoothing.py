@@ -22,9 +22,9 @@ class Smoother:
     def __init__(self, time_constant_s: float, hysteresis: float) -> None:
         self._time_constant_ns = time_constant_s * NS_PER_S
         self._hysteresis = hysteresis
-        self.reset()
+        self.clear()
 
-    def reset(self) -> None:
+    def clear(self) -> None:
         """Forget everything: what comes next has nothing to do with what came before."""
         self._stamp_ns: int | None = None
         self._mean = np.zeros(0)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]
-M = TypeVar("M", bound=nn.Module)
 HEADS = [
     ("mumu", "concat"),
     ("trusted_mumu", "concat"),
@@ -50,21 +48,6 @@ def rich_config(config: ModelConfig) -> ModelConfig:
     }
     modalities = tuple(dataclasses.replace(m, **changes.get(m.name, {})) for m in config.modalities)
     return dataclasses.replace(config, modalities=modalities, dropout=0.2, bidirectional=True, layer_norm=True)
-
-
-@pytest.fixture
-def trained() -> Callable[[M], M]:
-    """trained(module): in evaluation mode, with batch statistics as training leaves them: nothing maps 0 to 0."""
-
-    def train(module: M) -> M:
-        for part in module.modules():
-            if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-                nn.init.uniform_(part.bias, 0.1, 0.5)
-                nn.init.uniform_(part.running_mean, -0.5, -0.1)
-                nn.init.uniform_(part.running_var, 0.5, 2)
-        return module.eval()
-
-    return train
 
 
 @pytest.fixture

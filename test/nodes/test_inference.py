@@ -26,7 +26,7 @@ class Robot:
 
     def __init__(self, ros: Any, model: Path, **parameters: Any) -> None:
         self.ros = ros
-        self.node = ros.add(Inference, model=str(model), **parameters)
+        self.node = ros.add(Inference, model=str(model), **{"backend": "eager", **parameters})
         self.recognitions = ros.collect(ActivityRecognition, "activity")
         self.status: dict[str, Any] = {}
         ros.node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnose, 10)

@@ -48,6 +48,6 @@ def test_a_label_stays_until_another_leads_by_the_hysteresis() -> None:
 def test_reset_forgets() -> None:
     smoother = Smoother(100.0, 0.9)
     smoother.update(0, np.array([1.0, 0.0]))
-    smoother.reset()
+    smoother.clear()
     mean, label = smoother.update(1, np.array([0.0, 1.0]))
     assert (mean.tolist(), label) == ([0.0, 1.0], 1)

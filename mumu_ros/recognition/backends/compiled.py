@@ -1,0 +1,79 @@
+"""torch.compile on the CPU: bf16 where the processor computes with it, channels last, constants folded."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mumu_ros.model.network import Network
+from mumu_ros.recognition.backends.graphs import FrameEncoder, Tail, channels_last, example_frames, image_names
+from mumu_ros.recognition.backends.interface import Outputs
+
+__all__ = ["Compiled", "computes_bf16"]
+
+_BATCHES = (2, 1)
+"""A batch of another size would be compiled when it comes, for half a minute; it is cut into these instead."""
+
+
+def computes_bf16() -> bool:
+    """Whether this CPU has instructions for bf16 (AVX-512 BF16 or AMX); emulated it is slower than fp32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+class Compiled:
+    """Compiles a network when it is made, which takes minutes; a folder that `mumu export` filled takes seconds.
+
+    Args:
+        network: In evaluation mode, on the CPU.
+        folder: Where compiled code is kept; None: where PyTorch keeps it.
+    """
+
+    def __init__(self, network: Network, folder: Path | None = None) -> None:
+        if folder is not None:
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+        network = copy.deepcopy(network)
+        self._encoders = {}
+        for name in image_names(network):
+            # Joints are metres: a third of a centimetre counts, and bf16 has none at three metres.
+            in_bf16 = computes_bf16() and not network.config.modality(name).sees_poses
+            self._encoders[name] = _compile(FrameEncoder(network, name), in_bf16)
+        self._tail = Tail(network)
+        self._decide = _compile(self._tail, in_bf16=False)
+        for name in self._encoders:
+            for count in _BATCHES:
+                self.encode(name, example_frames(network, name, count).numpy())
+        self._decide(*self._tail.example())
+
+    @torch.no_grad()
+    def encode(self, name: str, frames: np.ndarray) -> Tensor:
+        """See `Backend.encode`."""
+        rest = torch.from_numpy(frames)
+        parts = []
+        while len(rest):
+            count = next(size for size in _BATCHES if size <= len(rest))
+            parts.append(self._encoders[name](rest[:count]))
+            rest = rest[count:]
+        return torch.cat(parts).float()
+
+    @torch.no_grad()
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+        """See `Backend.decide`."""
+        return Outputs(*(field.numpy() for field in self._decide(*self._tail.arrange(inputs, masks))))
+
+
+def _compile(module: nn.Module, in_bf16: bool) -> Callable[..., Tensor]:
+    channels_last(module)
+    compiled = torch.compile(module, dynamic=False, options={"freezing": True})
+
+    def run(*tensors: Tensor) -> Tensor:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=in_bf16):
+            result: Tensor = compiled(*tensors)
+            return result
+
+    return run

@@ -1,0 +1,130 @@
+"""PyTorch on a CUDA device: bf16, channels last, batch normalisation folded away, and graphs instead of launches."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from mumu_ros.model.network import Network
+from mumu_ros.recognition.backends.graphs import FrameEncoder, Tail, channels_last, example_frames, image_names
+from mumu_ros.recognition.backends.interface import Outputs
+
+__all__ = ["CudaGraphs", "fold_batch_norms"]
+
+_BATCHES = (8, 2, 1)
+"""There is one graph for each of these; a batch of another size is cut into them."""
+_WARM_UPS = 3
+
+
+class CudaGraphs:
+    """Records a network's operations once and replays them.
+
+    A frame crosses to the device as it is, bytes from pinned memory for a colour image, and is normalised there.
+
+    Args:
+        network: In evaluation mode, on the CUDA device that it is to run on.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._device = next(network.parameters()).device
+        self._encoders: dict[str, dict[int, _Graph]] = {}
+        with torch.cuda.device(self._device), torch.inference_mode():
+            for name in image_names(network):
+                encoder = copy.deepcopy(FrameEncoder(network, name))
+                fold_batch_norms(encoder)
+                channels_last(encoder)
+                # Joints are metres: a third of a centimetre counts, and bf16 has none at three metres.
+                run = encoder if network.config.modality(name).sees_poses else _in_bf16(encoder)
+                self._encoders[name] = {
+                    count: _Graph(run, [example_frames(network, name, count)], self._device) for count in _BATCHES
+                }
+            self._tail = Tail(network)
+            self._decide = _Graph(self._tail, self._tail.example(), self._device)
+
+    @torch.inference_mode()
+    def encode(self, name: str, frames: np.ndarray) -> Tensor:
+        """See `Backend.encode`."""
+        rest = torch.from_numpy(frames)
+        parts = []
+        while len(rest):
+            count = next(size for size in _BATCHES if size <= len(rest))
+            (features,) = self._encoders[name][count]([rest[:count]])
+            parts.append(features.float().clone())  # The graph writes to the same place the next time.
+            rest = rest[count:]
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+        """See `Backend.decide`."""
+        fields = self._decide(self._tail.arrange(inputs, masks))
+        return Outputs(*(field.cpu().numpy() for field in fields))
+
+
+class _Graph:
+    """One recorded call with fixed shapes.
+
+    Args:
+        function: Of tensors on the device.
+        example: Tensors of its shapes and types.
+        device: Where it runs.
+    """
+
+    def __init__(
+        self, function: Callable[..., Tensor | tuple[Tensor, ...]], example: list[Tensor], device: torch.device
+    ) -> None:
+        self._pinned = [tensor.cpu().pin_memory() for tensor in example]
+        self._inputs = [tensor.to(device) for tensor in example]
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):  # Libraries choose their kernels now; a recording must not see that.
+            for _ in range(_WARM_UPS):
+                function(*self._inputs)
+        torch.cuda.current_stream(device).wait_stream(stream)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            result = function(*self._inputs)
+        self._outputs = (result,) if isinstance(result, Tensor) else result
+
+    def __call__(self, tensors: list[Tensor]) -> tuple[Tensor, ...]:
+        """Run it: what is on the host goes through pinned memory, what is on the device stays there."""
+        for tensor, pinned, there in zip(tensors, self._pinned, self._inputs, strict=True):
+            if tensor.is_cuda:
+                there.copy_(tensor)
+            else:
+                pinned.copy_(tensor)
+                there.copy_(pinned, non_blocking=True)
+        self._graph.replay()
+        # Pinned memory must not be filled again before it has been read.
+        torch.cuda.current_stream(self._inputs[0].device).synchronize()
+        return self._outputs
+
+
+def _in_bf16(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    def run(frames: Tensor) -> Tensor:
+        with torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
+            result: Tensor = module(frames)
+            return result
+
+    return run
+
+
+def fold_batch_norms(module: nn.Module) -> None:
+    """Put every batch normalisation that follows a convolution into the convolution's weights, in place.
+
+    Args:
+        module: In evaluation mode. A normalisation counts as following where both are neighbours in one module, as in
+            the blocks of our encoders and of ResNet.
+    """
+    children = list(module.named_children())
+    for (name, first), (next_name, second) in pairwise(children):
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+            setattr(module, name, fuse_conv_bn_eval(first, second))
+            setattr(module, next_name, nn.Identity())
+    for _, child in children:
+        fold_batch_norms(child)

@@ -1,0 +1,41 @@
+"""PyTorch as it is, on any device: the back end that the others are measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mumu_ros.model.network import Network
+from mumu_ros.recognition.backends.interface import Outputs
+
+__all__ = ["Eager"]
+
+
+class Eager:
+    """Runs a network operation by operation, in fp32.
+
+    Args:
+        network: In evaluation mode, on the device that it is to run on.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._device = next(network.parameters()).device
+
+    @torch.inference_mode()
+    def encode(self, name: str, frames: np.ndarray) -> Tensor:
+        """See `Backend.encode`."""
+        return self._network.encode_frames(name, torch.from_numpy(frames).to(self._device))
+
+    @torch.inference_mode()
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+        """See `Backend.decide`."""
+        output = self._network(
+            {name: x.to(self._device) for name, x in inputs.items()},
+            {name: torch.from_numpy(masks[name]).to(self._device) for name in inputs},
+        )
+        fields = (output.group_logits, output.activity_logits, output.sm_weights, output.gm_weights, output.features)
+        return Outputs(*(field[0].cpu().numpy() for field in (*fields, output.present)))

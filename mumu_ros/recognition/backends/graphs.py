@@ -1,0 +1,92 @@
+"""The two halves of a network as functions from tensors to tensors, as compilers and exporters want them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mumu_ros.model.network import Network
+
+__all__ = ["FrameEncoder", "Tail", "channels_last", "example_frames", "image_names"]
+
+
+class FrameEncoder(nn.Module):
+    """Frames of one image modality to their features.
+
+    Args:
+        network: In evaluation mode.
+        name: Of the modality.
+    """
+
+    def __init__(self, network: Network, name: str) -> None:
+        super().__init__()
+        self.spatial = network.encoder(name).spatial
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(N, H, W, C) to (N, F)."""
+        features: Tensor = self.spatial(frames)
+        return features
+
+
+class Tail(nn.Module):
+    """All that follows the frames, for one window and all modalities; an absent one is one without any step.
+
+    Args:
+        network: In evaluation mode.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        config = network.config
+        self.names = config.names
+        self.shapes = {
+            m.name: (1, config.steps(m.name), *(network.encoder(m.name).encoded_shape or m.shape))
+            for m in config.modalities
+        }
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Inputs of all modalities in order, then their masks, bool (1, T), to the fields of `Outputs`."""
+        count = len(self.names)
+        inputs = dict(zip(self.names, tensors[:count], strict=True))
+        output = self.network(inputs, dict(zip(self.names, tensors[count:], strict=True)))
+        fields = (output.group_logits, output.activity_logits, output.sm_weights, output.gm_weights, output.features)
+        return (*(field[0].float() for field in fields), output.present[0])
+
+    def arrange(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Tensor]:
+        """The arguments of `forward`, with zeros for the modalities that are not there."""
+        device = next(iter(inputs.values())).device
+        tensors = [
+            inputs[name] if name in inputs else torch.zeros(shape, device=device) for name, shape in self.shapes.items()
+        ]
+        steps = [
+            torch.from_numpy(masks[name]) if name in inputs else torch.zeros(shape[:2], dtype=torch.bool)
+            for name, shape in self.shapes.items()
+        ]
+        return [*tensors, *(mask.to(device) for mask in steps)]
+
+    def example(self) -> list[Tensor]:
+        """Arguments of the right shapes and types."""
+        shapes = self.shapes.values()
+        return [*(torch.zeros(s) for s in shapes), *(torch.ones(s[:2], dtype=torch.bool) for s in shapes)]
+
+
+def example_frames(network: Network, name: str, count: int = 5) -> Tensor:
+    """Frames of the right shape and type, as `Preprocessing.prepare` gives them."""
+    modality = network.config.modality(name)
+    return torch.ones(count, *modality.shape, dtype=torch.uint8 if modality.kind == "rgb" else torch.float32)
+
+
+def image_names(network: Network) -> list[str]:
+    """The modalities whose frames are encoded one by one."""
+    return [modality.name for modality in network.config.modalities if modality.is_image]
+
+
+def channels_last(module: nn.Module) -> None:
+    """Lay the weights of convolutions out as fast kernels read them, in place: a pixel's channels side by side."""
+    for parameter in module.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,52 @@
+"""The interface of every back end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+__all__ = ["Backend", "BackendError", "Outputs"]
+
+
+class BackendError(ValueError):
+    """A back end that cannot be used: names it, says why and what would help."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network says about one window, on the host. Modalities are in the model's order.
+
+    Attributes:
+        group_logits: (N,).
+        activity_logits: (K,).
+        sm_weights: (M,).
+        gm_weights: (M,).
+        features: Unimodal features X^u, (M, D); 0 for an absent modality.
+        present: bool (M,).
+    """
+
+    group_logits: np.ndarray
+    activity_logits: np.ndarray
+    sm_weights: np.ndarray
+    gm_weights: np.ndarray
+    features: np.ndarray
+    present: np.ndarray
+
+
+class Backend(Protocol):
+    """Runs the two halves of one network: frames to features, and a window's features to a decision."""
+
+    def encode(self, name: str, frames: np.ndarray) -> Tensor:
+        """Encode prepared frames of an image modality, each by itself: (N, H, W, C) to (N, F), on its device."""
+
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+        """Decide about one window.
+
+        Args:
+            inputs: Per present modality (1, T, F) encoded frames as `encode` gave them, or (1, T, J, C) vectors.
+            masks: For each of those bool (1, T).
+        """

@@ -1,0 +1,99 @@
+"""ONNX Runtime: whatever execution provider it has, TensorRT and CUDA on a Jetson among them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from torch import Tensor, nn
+
+from mumu_ros.model.network import Network
+from mumu_ros.recognition.backends.graphs import FrameEncoder, Tail, example_frames, image_names
+from mumu_ros.recognition.backends.interface import Outputs
+
+__all__ = ["OnnxRuntime", "convert", "read", "write"]
+
+Models = Mapping[str, bytes]
+"""An ONNX model for the encoder of each image modality, and one called `TAIL`."""
+
+TAIL = "tail"
+_PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+class OnnxRuntime:
+    """Runs converted models.
+
+    Args:
+        network: What they were converted from.
+        models: See `convert`.
+        device: `cpu`, or a CUDA device for the best provider that is installed.
+        threads: CPU threads.
+    """
+
+    def __init__(self, network: Network, models: Models, device: torch.device, threads: int) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        wanted = _PROVIDERS if device.type == "cuda" else _PROVIDERS[-1:]
+        providers = [name for name in wanted if name in ort.get_available_providers()]
+        self._tail = Tail(network).cpu()
+        self._sessions = {name: ort.InferenceSession(model, options, providers) for name, model in models.items()}
+
+    def encode(self, name: str, frames: np.ndarray) -> Tensor:
+        """See `Backend.encode`."""
+        return torch.from_numpy(self._run(name, [frames])[0])
+
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+        """See `Backend.decide`."""
+        return Outputs(*self._run(TAIL, [tensor.numpy() for tensor in self._tail.arrange(inputs, masks)]))
+
+    def _run(self, name: str, arrays: list[np.ndarray]) -> list[Any]:
+        session = self._sessions[name]
+        names = [given.name for given in session.get_inputs()]
+        found: list[Any] = session.run(None, dict(zip(names, arrays, strict=True)))
+        return found
+
+
+def convert(network: Network) -> dict[str, bytes]:
+    """Convert a network: half a minute for ResNet-50."""
+    many = torch.export.Dim("frames", min=1, max=1024)
+    models = {
+        name: _convert(FrameEncoder(network, name), [example_frames(network, name)], ({0: many},))
+        for name in image_names(network)
+    }
+    tail = Tail(network)
+    models[TAIL] = _convert(tail, tail.example(), None)
+    return models
+
+
+def _convert(module: nn.Module, example: list[Tensor], dynamic: Any) -> bytes:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # It misses torchvision, which nothing here needs.
+    with torch.no_grad(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(module, tuple(example), dynamic_shapes=dynamic, dynamo=True, verbose=False)
+    assert program is not None
+    model: bytes = program.model_proto.SerializeToString()
+    return model
+
+
+def write(models: Models, folder: Path) -> None:
+    """Write models into a folder."""
+    for index, name in enumerate(models):
+        (folder / _file(index, name)).write_bytes(models[name])
+
+
+def read(network: Network, folder: Path) -> dict[str, bytes]:
+    """Read what `write` has written."""
+    return {name: (folder / _file(i, name)).read_bytes() for i, name in enumerate([*image_names(network), TAIL])}
+
+
+def _file(index: int, name: str) -> str:
+    # Modality names may hold anything, file names may not.
+    return "tail.onnx" if name == TAIL else f"encoder{index}.onnx"

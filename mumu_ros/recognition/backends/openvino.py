@@ -1,0 +1,116 @@
+"""OpenVINO on the CPU: bf16 where the processor computes with it, int8 where the encoders were calibrated for it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import torch
+from torch import Tensor
+
+from mumu_ros.model.network import Network
+from mumu_ros.recognition.backends.graphs import FrameEncoder, Tail, example_frames, image_names
+from mumu_ros.recognition.backends.interface import BackendError, Outputs
+
+__all__ = ["OpenVino", "convert", "quantize", "read", "write"]
+
+Models = Mapping[str, Any]
+"""An OpenVINO model for the encoder of each image modality, and one called `TAIL`."""
+
+TAIL = "tail"
+
+
+class OpenVino:
+    """Runs converted models.
+
+    Args:
+        network: What they were converted from.
+        models: See `convert`, `quantize` and `read`.
+        threads: CPU threads.
+    """
+
+    def __init__(self, network: Network, models: Models, threads: int) -> None:
+        core = ov.Core()
+        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self._tail = Tail(network)
+        self._requests = {}
+        for name, model in models.items():
+            # Joints are metres: a third of a centimetre counts, and bf16 has none at three metres.
+            is_coarse = has_bf16 and name != TAIL and not network.config.modality(name).sees_poses
+            options = {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": threads,
+                "INFERENCE_PRECISION_HINT": "bf16" if is_coarse else "f32",
+                "ENABLE_CPU_PINNING": False,
+            }
+            self._requests[name] = core.compile_model(model, "CPU", options).create_infer_request()
+
+    def encode(self, name: str, frames: np.ndarray) -> Tensor:
+        """See `Backend.encode`."""
+        return torch.from_numpy(self._requests[name].infer([frames], share_inputs=True)[0])
+
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+        """See `Backend.decide`."""
+        tensors = [tensor.numpy() for tensor in self._tail.arrange(inputs, masks)]
+        result = self._requests[TAIL].infer(tensors, share_inputs=True)
+        return Outputs(*(result[index] for index in range(len(result))))
+
+
+def convert(network: Network) -> dict[str, Any]:
+    """Convert a network: some seconds for a small one, half a minute for ResNet-50."""
+    models = {}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The tracer's, of Python values that are the same for every window.
+        for name in image_names(network):
+            frames = example_frames(network, name)
+            models[name] = ov.convert_model(
+                FrameEncoder(network, name), example_input=frames, input=[(-1, *frames.shape[1:])]
+            )
+        tail = Tail(network)
+        example = tail.example()
+        models[TAIL] = ov.convert_model(tail, example_input=tuple(example), input=[tuple(t.shape) for t in example])
+    return models
+
+
+def quantize(network: Network, models: Models, frames: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
+    """The models with the encoders that give features, not joints, in int8.
+
+    Args:
+        network: What they were converted from.
+        models: See `convert`.
+        frames: By modality prepared frames to calibrate on; a few hundred, of all that a camera shows.
+
+    Raises:
+        BackendError: There is nothing to quantise.
+    """
+    import nncf
+
+    names = [name for name in image_names(network) if not network.config.modality(name).sees_poses]
+    if not names:
+        raise BackendError("openvino_int8: this model has no encoder that int8 would be for; use openvino")
+    quantized = dict(models)
+    for name in names:
+        batches = [frame[np.newaxis] for frame in frames[name]]
+        quantized[name] = nncf.quantize(models[name], nncf.Dataset(batches), subset_size=len(batches))
+    return quantized
+
+
+def write(models: Models, folder: Path) -> None:
+    """Write models into a folder."""
+    for index, name in enumerate(models):
+        ov.save_model(models[name], folder / _file(index, name), compress_to_fp16=False)
+
+
+def read(network: Network, folder: Path) -> dict[str, Any]:
+    """Read what `write` has written."""
+    core = ov.Core()
+    return {name: core.read_model(folder / _file(i, name)) for i, name in enumerate([*image_names(network), TAIL])}
+
+
+def _file(index: int, name: str) -> str:
+    # Modality names may hold anything, file names may not.
+    return "tail.xml" if name == TAIL else f"encoder{index}.xml"

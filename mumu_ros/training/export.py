@@ -1,0 +1,71 @@
+"""`mumu export`: prepare a back end ahead of time, so that the inference node starts in seconds."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mumu_ros.pipeline.configuration import find_model
+
+if TYPE_CHECKING:
+    from mumu_ros.model.checkpoint import Checkpoint
+
+__all__ = ["register"]
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "export",
+        help="prepare a back end ahead of time",
+        description="Prepare a back end in the model's folder, so that the inference node starts in seconds.",
+    )
+    parser.add_argument("model", help="folder of a model, or the name of a shipped one")
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help="compile, openvino, openvino_int8, onnxruntime, or auto: the best here (default)",
+    )
+    parser.add_argument(
+        "--calibrate",
+        nargs=2,
+        metavar=("DATASET", "ROOT"),
+        help="openvino_int8: frames of this dataset show which numbers occur (see mumu test); '' is the usual ROOT",
+    )
+    parser.add_argument("--subjects", default="", help="of these people only, such as 1,3,5: not of those to test on")
+    parser.add_argument("--frames", type=int, default=300, help="how many of each modality (default %(default)s)")
+    parser.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from mumu_ros.model.checkpoint import load_checkpoint
+    from mumu_ros.recognition.backends import choose_backend, export_backend
+
+    folder = find_model(arguments.model)
+    checkpoint = load_checkpoint(folder)
+    name = choose_backend(checkpoint, folder) if arguments.backend == "auto" else arguments.backend
+    frames = _frames(checkpoint, arguments) if arguments.calibrate else None
+    where = export_backend(name, checkpoint, folder, frames)
+    size = sum(path.stat().st_size for path in where.rglob("*") if path.is_file())
+    print(f"{where}: {checkpoint.id} for {name}, {size / 1e6:.1f} MB")
+    return 0
+
+
+def _frames(checkpoint: Checkpoint, arguments: argparse.Namespace) -> dict[str, list[np.ndarray]]:
+    """Frames from all over the dataset, by modality."""
+    from mumu_ros.training.loading import load_windows
+    from mumu_ros.training.settings import Data, parse_subjects
+
+    if arguments.frames < 1:
+        raise ValueError(f"--frames is {arguments.frames}; expected 1 or more")
+    dataset, root = arguments.calibrate
+    data = Data(dataset, root=root, windows_per_s=0.0)
+    subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
+    frames = {}
+    for name, found in load_windows(checkpoint.config, data, subjects).windows.frames.items():
+        chosen = np.linspace(0, len(found) - 1, min(arguments.frames, len(found))).round().astype(int)
+        dtype = np.uint8 if found.dtype == np.uint8 else np.float32
+        frames[name] = [found[index].astype(dtype) for index in chosen]
+    return frames

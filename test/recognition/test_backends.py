@@ -1,0 +1,216 @@
+"""Every back end says what PyTorch says."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.recognition.backends import (
+    BACKENDS,
+    Backend,
+    BackendError,
+    Eager,
+    choose_backend,
+    export_backend,
+    is_exported,
+    open_backend,
+)
+from mumu_ros.recognition.backends.cuda_graphs import fold_batch_norms
+
+CONVERTED = ("openvino", "onnxruntime")
+
+
+def needs(*modules: str) -> pytest.MarkDecorator:
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed")
+
+
+@pytest.fixture
+def folder(tiny_model: Path) -> Path:
+    return tiny_model
+
+
+@pytest.fixture
+def checkpoint(folder: Path) -> Checkpoint:
+    return load_checkpoint(folder)
+
+
+@pytest.fixture
+def rich_folder(tiny_model: Path, tmp_path: Path) -> Path:
+    """A model with all that the shipped ones have: joints from depth, bodies, both directions, trust."""
+    torch.manual_seed(4)
+    vector = {"kind": "vector", "encoder": "cooccurrence1d", "centered": True}
+    modalities = (
+        Modality("depth", "depth", (48, 64, 1), 10.0, "pose_cnn", stride=2, joints=5, body=(0, 1, 2, 3)),
+        Modality("skeleton", shape=(5, 3), rate_hz=10.0, stride=2, body=(0, 1, 2, 3), **vector),  # type: ignore[arg-type]
+        Modality("imu", shape=(2, 3), rate_hz=20.0, stride=4, **vector),  # type: ignore[arg-type]
+    )
+    taxonomy = load_checkpoint(tiny_model).config.taxonomy
+    more: dict[str, Any] = {"deep_supervision": True, "bidirectional": True, "layer_norm": True}
+    config = ModelConfig("rich", modalities, taxonomy, 1.0, 16, fusion="trusted_mumu", **more)
+    save_checkpoint(tmp_path / "rich", Network(config).eval())
+    return tmp_path / "rich"
+
+
+def frames_of(checkpoint: Checkpoint, name: str, count: int) -> np.ndarray:
+    modality = checkpoint.config.modality(name)
+    rng = np.random.default_rng(count)
+    if modality.kind == "rgb":
+        return rng.integers(0, 255, (count, *modality.shape), np.uint8)
+    image = rng.uniform(1.0, 4.0, (count, *modality.shape)).astype(np.float32)
+    return np.where(rng.random(image.shape) < 0.5, image, np.float32(0))
+
+
+def images(checkpoint: Checkpoint) -> list[str]:
+    return [m.name for m in checkpoint.config.modalities if m.is_image]
+
+
+def compare(checkpoint: Checkpoint, backend: Backend, tolerance: float, without: tuple[str, ...] = ()) -> None:
+    """Frames one and three at a time, then windows with gaps and without some modalities."""
+    eager = Eager(checkpoint.model)
+    rng = np.random.default_rng(7)
+    inputs, masks = {}, {}
+    for modality in checkpoint.config.modalities:
+        name, steps = modality.name, checkpoint.config.steps(modality.name)
+        masks[name] = rng.random((1, steps)) < 0.7
+        masks[name][0, -1] = True
+        if not modality.is_image:
+            inputs[name] = torch.from_numpy(rng.normal(size=(1, steps, *modality.shape)).astype(np.float32))
+            continue
+        for count in (1, 3, 1):
+            given = frames_of(checkpoint, name, count)
+            expected = eager.encode(name, given)
+            found = backend.encode(name, given).cpu()
+            assert (found - expected).abs().max() <= tolerance * max(1.0, float(expected.abs().max()))
+        inputs[name] = eager.encode(name, frames_of(checkpoint, name, steps)).unsqueeze(0)
+    for name in without:
+        del inputs[name]
+    expected_outputs, found_outputs = eager.decide(inputs, masks), backend.decide(inputs, masks)
+    assert found_outputs.present.tolist() == expected_outputs.present.tolist()
+    for field in ("group_logits", "activity_logits", "sm_weights", "gm_weights", "features"):
+        np.testing.assert_allclose(
+            getattr(found_outputs, field), getattr(expected_outputs, field), rtol=0, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_a_converted_network_agrees_with_the_one_it_is_made_from(rich_folder: Path, name: str) -> None:
+    for module in ("openvino",) if name == "openvino" else ("onnxruntime", "onnx", "onnxscript"):
+        pytest.importorskip(module)
+    checkpoint = load_checkpoint(rich_folder)
+    backend = open_backend(name, checkpoint, rich_folder)
+    compare(checkpoint, backend, 1e-4)
+    compare(checkpoint, backend, 1e-4, without=("depth",))
+    compare(checkpoint, backend, 1e-4, without=("skeleton", "imu"))
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_what_was_exported_is_read_and_only_for_its_own_weights(
+    folder: Path, checkpoint: Checkpoint, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("openvino",) if name == "openvino" else ("onnxruntime", "onnx", "onnxscript"):
+        pytest.importorskip(module)
+    assert not is_exported(name, checkpoint, folder)
+    where = export_backend(name, checkpoint, folder)
+    assert where.parent.parent == folder
+    assert is_exported(name, checkpoint, folder)
+
+    def refuse(network: Network) -> None:
+        raise AssertionError("converted again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"mumu_ros.recognition.backends.{'onnx' if name == 'onnxruntime' else name}.convert", refuse)
+        compare(checkpoint, open_backend(name, checkpoint, folder), 1e-4)
+    other = load_checkpoint(folder).model
+    nn.init.normal_(next(other.parameters()))
+    save_checkpoint(folder.parent / "other", other)
+    (folder / "model.safetensors").write_bytes((folder.parent / "other" / "model.safetensors").read_bytes())
+    assert not is_exported(name, load_checkpoint(folder), folder)
+
+
+@needs("openvino", "nncf")
+def test_int8_is_calibrated_ahead_of_time_and_then_what_auto_means(folder: Path, checkpoint: Checkpoint) -> None:
+    with pytest.raises(BackendError, match=r"mumu export .* --backend openvino_int8 --calibrate"):
+        open_backend("openvino_int8", checkpoint, folder)
+    with pytest.raises(BackendError, match="nothing to calibrate on"):
+        export_backend("openvino_int8", checkpoint, folder)
+    assert list((folder / "backends").iterdir()) == [], "no half export is left"
+    frames = {name: list(frames_of(checkpoint, name, 8)) for name in images(checkpoint)}
+    export_backend("openvino_int8", checkpoint, folder, frames)
+    assert choose_backend(checkpoint, folder) == "openvino_int8"
+    compare(checkpoint, open_backend("openvino_int8", checkpoint, folder), 0.1)
+
+
+@needs("openvino", "nncf")
+def test_joints_stay_in_fp32(rich_folder: Path) -> None:
+    checkpoint = load_checkpoint(rich_folder)
+    frames = {"depth": list(frames_of(checkpoint, "depth", 2))}
+    with pytest.raises(BackendError, match="no encoder that int8 would be for; use openvino"):
+        export_backend("openvino_int8", checkpoint, rich_folder, frames)
+
+
+def test_auto_is_the_best_that_is_installed(
+    folder: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing: set[str] = set()
+    choice = "mumu_ros.recognition.backends.choice"
+    find = importlib.util.find_spec
+    monkeypatch.setattr(f"{choice}.importlib.util.find_spec", lambda name: None if name in missing else find(name))
+    computes_bf16 = "mumu_ros.recognition.backends.compiled.computes_bf16"
+    everything = {"openvino", "nncf", "onnxruntime", "onnx", "onnxscript"}
+    installed = {name for name in everything if find(name)}
+    if installed != everything:
+        pytest.skip(f"{everything - installed} is not installed")
+    for has_bf16, best in ((True, "openvino"), (False, "onnxruntime")):
+        monkeypatch.setattr(computes_bf16, lambda has_bf16=has_bf16: has_bf16)
+        assert choose_backend(checkpoint, folder) == best
+    missing.add("onnxruntime")
+    assert choose_backend(checkpoint, folder) == "openvino"
+    with pytest.raises(BackendError, match=r"onnxruntime needs onnxruntime.*pip install 'mumu_ros\[onnx\]'"):
+        open_backend("onnxruntime", checkpoint, folder)
+    missing.add("openvino")
+    assert choose_backend(checkpoint, folder) == "eager"
+    with pytest.raises(BackendError, match=r"pip install 'mumu_ros\[openvino\]'"):
+        open_backend("openvino", checkpoint, folder)
+
+
+def test_a_back_end_that_does_not_exist_or_fit_is_refused(folder: Path, checkpoint: Checkpoint) -> None:
+    with pytest.raises(BackendError, match=f"backend is 'tpu'; expected auto or one of {', '.join(BACKENDS)}"):
+        open_backend("tpu", checkpoint, folder)
+    with pytest.raises(BackendError, match="cuda_graphs needs a CUDA device, and the model is on cpu"):
+        open_backend("cuda_graphs", checkpoint, folder)
+    with pytest.raises(BackendError, match="eager: there is nothing to export"):
+        export_backend("eager", checkpoint, folder)
+
+
+def test_folding_batch_norms_changes_no_result(trained: Callable[[nn.Module], nn.Module]) -> None:
+    module = trained(
+        nn.Sequential(
+            nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU()),
+            nn.Sequential(nn.ReLU(), nn.BatchNorm2d(4)),
+        )
+    )
+    x = torch.randn(2, 2, 8, 8)
+    with torch.inference_mode():
+        expected = module(x)
+        fold_batch_norms(module)
+        torch.testing.assert_close(module(x), expected, rtol=1e-5, atol=1e-5)
+    left = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert len(left) == 1, "one follows no convolution"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_graphs_agree_with_pytorch(folder: Path, rich_folder: Path) -> None:
+    for path, tolerance in ((folder, 0.05), (rich_folder, 1e-2)):
+        backend = open_backend("cuda_graphs", load_checkpoint(path, "cuda"), path)
+        compare(load_checkpoint(path), backend, tolerance)
