@@ -25,6 +25,7 @@ COMMANDS = {
     "test": ("mumu_ros.training.cli", "test a model on a dataset"),
     "export": ("mumu_ros.training.export", "prepare a model for a fast start on this machine"),
     "study": ("mumu_ros.training.studies.cli", "repeat a table or figure of the paper"),
+    "bench": ("mumu_ros.benchmarks.cli", "measure what the package costs"),
 }
 
 

@@ -1,34 +1,36 @@
-"""Cost and quality of synchronisation: `python -m mumu_ros.streams.benchmark [--json]`.
+"""Cost and quality of pairing messages by stamp.
 
 Traffic: rgb at 30 Hz, depth at 30 Hz 11 ms after it, an IMU at 200 Hz, 10 % jitter, 2 % of the messages missing. Where
-the stock `message_filters` can be imported, it gets the same messages in turn with ours, so that their ratio holds on a
-busy machine too; the times are medians of CPU time.
+the stock `message_filters` can be imported, it gets the same messages in turn with ours. Costs are CPU time.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import statistics
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
+from mumu_ros.benchmarks.rounds import interleave, speedup
 from mumu_ros.streams.message_filter import ApproximateTimeSynchronizer
 from mumu_ros.streams.stamps import NS_PER_S
 from mumu_ros.streams.synchronizer import SynchronizedSet, Synchronizer
 
-__all__ = ["main", "measure"]
+__all__ = ["measure", "register", "table"]
 
 _STREAMS = (("rgb", 30.0, 0.0), ("depth", 30.0, 0.011), ("imu", 200.0, 0.0))  # name, rate in Hz, offset in s
 _START_NS = 1_700_000_000 * NS_PER_S
 _SLOP_S = 0.05
 _QUEUE_SIZE = 10
+_SECONDS = 20.0
+_CORE, _STOCK = "Synchronizer", "message_filters"
 Traffic = Sequence[tuple[str, int]]
 
 
@@ -60,37 +62,49 @@ def make_traffic(seconds: float, seed: int) -> Traffic:
     return [(name, stamp_ns) for stamp_ns, name in sorted(messages)]
 
 
-def measure(seconds: float = 20.0, rounds: int = 15) -> dict[str, Any]:
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--rounds", type=int, default=15, metavar="N", help="(default: 15)")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark.
 
     Returns:
-        By implementation ("Synchronizer", "ApproximateTimeSynchronizer" and, where installed, "message_filters"):
-        µs a message, sets, percent of the rgb–depth pairs that are not the nearest, sets out of order.
+        us_per_message and, where message_filters is installed, speedup_over_stock: of `Synchronizer`.
+        implementations: for each of "Synchronizer", "ApproximateTimeSynchronizer" and, where installed,
+        "message_filters": the same, sets, percent of the rgb–depth pairs that are not the nearest, sets out of order.
     """
-    traffic = make_traffic(seconds, seed=0)
+    traffic = make_traffic(_SECONDS, seed=0)
     messages, filters = _message_filters(traffic)
-    runs: dict[str, Callable[[], tuple[float, list[tuple[int, int]]]]] = {
-        "Synchronizer": lambda: _run_synchronizer(traffic)
-    }
-    for name, cls in filters.items():
-        runs[name] = lambda cls=cls: _run_filter(cls, messages)  # type: ignore[misc]
-
-    costs: dict[str, list[float]] = {name: [] for name in runs}
-    pairs: dict[str, list[tuple[int, int]]] = {}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            cost_s, pairs[name] = run()
-            costs[name].append(cost_s * 1e6 / len(traffic))
-
     depth = [stamp_ns for name, stamp_ns in traffic if name == "depth"]
-    result: dict[str, Any] = {name: _quality(pairs[name], depth) for name in runs}
-    for name in runs:
-        result[name]["us_per_message"] = statistics.median(costs[name])
-    if "message_filters" in runs:
-        for name in ("Synchronizer", "ApproximateTimeSynchronizer"):
-            ratios = [stock / ours for stock, ours in zip(costs["message_filters"], costs[name], strict=True)]
-            result[name]["speedup"] = statistics.median(ratios)
-    return result
+    rows: dict[str, dict[str, Any]] = {}
+
+    def cost_of(name: str, run: Callable[[], tuple[float, list[tuple[int, int]]]]) -> float:
+        cost_s, pairs = run()
+        rows[name] = _quality(pairs, depth)
+        return cost_s * 1e6 / len(traffic)
+
+    runs = {_CORE: partial(cost_of, _CORE, partial(_run_synchronizer, traffic))}
+    for name, cls in filters.items():
+        runs[name] = partial(cost_of, name, partial(_run_filter, cls, messages))
+    costs = interleave(runs, arguments.rounds)
+    for name, row in rows.items():
+        row["us_per_message"] = statistics.median(costs[name])
+        if _STOCK in costs:
+            row["speedup_over_stock"] = speedup(costs[_STOCK], costs[name])
+    costs_of_core = {key: value for key, value in rows[_CORE].items() if key in ("us_per_message", "speedup_over_stock")}
+    return {**costs_of_core, "implementations": rows}
+
+
+def table(result: dict[str, Any]) -> list[list[str]]:
+    """One row for each implementation."""
+    rows = [["", "µs/message", "speedup", "not nearest", "out of order", "sets"]]
+    for name, row in result["implementations"].items():
+        ratio = f"{row['speedup_over_stock']:.1f}×" if "speedup_over_stock" in row else "no stock"
+        wrong = f"{row['not_nearest_percent']:.1f} %"
+        rows.append([name, f"{row['us_per_message']:.2f}", ratio, wrong, str(row["out_of_order"]), str(row["sets"])])
+    return rows
 
 
 def _run_synchronizer(traffic: Traffic) -> tuple[float, list[tuple[int, int]]]:
@@ -136,7 +150,7 @@ def _message_filters(traffic: Traffic) -> tuple[list[tuple[str, Any]], dict[str,
     except ImportError:
         pass
     else:
-        filters["message_filters"] = message_filters.ApproximateTimeSynchronizer
+        filters[_STOCK] = message_filters.ApproximateTimeSynchronizer
         make_stamp = Time
     messages = []
     for name, stamp_ns in traffic:
@@ -156,27 +170,3 @@ def _quality(pairs: Sequence[tuple[int, int]], depth: Sequence[int]) -> dict[str
         "not_nearest_percent": 100 * wrong / max(1, len(pairs)),
         "out_of_order": sum(b <= a for a, b in pairwise(stamps)),
     }
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the benchmark's result."""
-    parser = argparse.ArgumentParser(description="Measure the synchroniser, against message_filters where installed.")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    as_json: bool = parser.parse_args(argv).json
-    result = measure()
-    if as_json:
-        print(json.dumps(result))
-        return
-    print(f"{'':28} µs/message  speedup  not nearest  out of order  sets")
-    for name, row in result.items():
-        speedup = f"{row['speedup']:.1f}x" if "speedup" in row else "-"
-        print(
-            f"{name:28} {row['us_per_message']:10.2f} {speedup:>8} {row['not_nearest_percent']:11.1f}% "
-            f"{row['out_of_order']:13} {row['sets']:5}"
-        )
-    if "message_filters" not in result:
-        print("message_filters is not installed here: nothing to compare with.")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,70 @@
+"""`mumu bench`: one subcommand for each module of this room, see the package's docstring."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mumu_ros.benchmarks.machine import describe_machine, installed_versions
+
+__all__ = ["BENCHMARKS", "register"]
+
+# Benchmark: (module, one line of help).
+BENCHMARKS = {
+    "synchronizer": ("mumu_ros.benchmarks.synchronizer", "pairing messages by stamp"),
+}
+
+
+class _Benchmark(argparse.ArgumentParser):
+    """Asks its module for the options when it is used: `mumu bench synchronizer` needs neither torch nor ROS."""
+
+    def __init__(self, *, module: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._module = module
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, knowing the module's options."""
+        benchmark = importlib.import_module(self._module)
+        self.description = (benchmark.__doc__ or "").partition("\n")[0]
+        self.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+        self.set_defaults(benchmark=benchmark)
+        benchmark.register(self)
+        return super().parse_known_args(args, namespace)
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the `mumu` parser."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure what the package costs",
+        description="Measures on this machine, against a baseline in the same run. docs/benchmarks.md has the method.",
+    )
+    benchmarks = parser.add_subparsers(metavar="BENCHMARK", required=True, parser_class=_Benchmark)
+    for name, (module, text) in BENCHMARKS.items():
+        benchmarks.add_parser(name, module=module, help=text)
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    result = arguments.benchmark.measure(arguments)
+    machine, versions = describe_machine(), installed_versions()
+    print(_format(arguments.benchmark.table(result)))
+    print(", ".join([str(machine["cpu"]), f"{machine['cores']} cores", *machine["flags"], machine["gpu"] or "no GPU"]))
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
+    if arguments.json:
+        print(json.dumps({**result, "machine": machine, "versions": versions}))
+    return 0
+
+
+def _format(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as what is in them, the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            f"{cell:{'<' if i == 0 else '>'}{width}}" for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,46 @@
+"""Times of several ways to do a thing, in turn, so that what else the machine does hits all of them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+__all__ = ["interleave", "percentiles", "seconds_of", "speedup"]
+
+
+def interleave(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Call every run once a round.
+
+    Args:
+        runs: By name; each returns its cost, such as `seconds_of` gives.
+        rounds: How often.
+
+    Returns:
+        By name, the cost in each round.
+    """
+    costs: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            costs[name].append(run())
+    return costs
+
+
+def seconds_of(act: Callable[[], object], repetitions: int = 1) -> float:
+    """Seconds that one call of `act` takes, over several calls."""
+    start = time.perf_counter()
+    for _ in range(repetitions):
+        act()
+    return (time.perf_counter() - start) / repetitions
+
+
+def speedup(baseline: Sequence[float], costs: Sequence[float]) -> float:
+    """How many times cheaper than the baseline: the median over rounds of the ratio within a round."""
+    return statistics.median(slow / fast for slow, fast in zip(baseline, costs, strict=True))
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float | None]:
+    """p50 and p99; None where there is no value."""
+    return {f"p{q}": round(float(np.percentile(values, q)), 3) if len(values) else None for q in (50, 99)}

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mumu_ros import cli
+from mumu_ros.benchmarks.cli import BENCHMARKS
+from mumu_ros.benchmarks.rounds import interleave, percentiles, speedup
+
+
+def test_help_lists_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "--help"])
+    text = capsys.readouterr().out
+    assert all(name in text and line in text for name, (_module, line) in BENCHMARKS.items())
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_has_help_and_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if name in ("transport", "end-to-end"):
+        pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
+    with pytest.raises(SystemExit) as status:
+        cli.main(["bench", name, "--help"])
+    assert status.value.code == 0
+    text = capsys.readouterr().out
+    assert f"mumu bench {name}" in text
+    assert "--json" in text
+
+
+def test_help_waits_for_neither_torch_nor_ros() -> None:
+    code = (
+        "import contextlib, sys; from mumu_ros import cli\n"
+        "with contextlib.suppress(SystemExit): cli.main(['bench', '--help'])\n"
+        "sys.exit('torch' in sys.modules or 'rclpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_an_unknown_benchmark_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as status:
+        cli.main(["bench", "coffee"])
+    assert status.value.code == 2
+    assert "synchronizer" in capsys.readouterr().err
+
+
+def test_runs_take_turns() -> None:
+    calls: list[str] = []
+
+    def run(name: str, cost: float) -> float:
+        calls.append(name)
+        return cost
+
+    costs = interleave({"slow": lambda: run("slow", 6.0), "fast": lambda: run("fast", 2.0)}, 2)
+    assert calls == ["slow", "fast", "slow", "fast"]
+    assert speedup(costs["slow"], costs["fast"]) == 3.0
+
+
+def test_percentiles_of_nothing_are_none() -> None:
+    assert percentiles([]) == {"p50": None, "p99": None}
+    assert percentiles([4.0]) == {"p50": 4.0, "p99": 4.0}

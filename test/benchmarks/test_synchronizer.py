@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+
+def test_it_reports_cost_and_quality_of_each_implementation(bench: Callable[..., dict[str, Any]]) -> None:
+    result = bench("synchronizer", "--rounds", "1")
+    assert result["us_per_message"] > 0
+    assert ("speedup_over_stock" in result) == (find_spec("message_filters") is not None)
+    ours = {name: row for name, row in result["implementations"].items() if name != "message_filters"}
+    assert set(ours) == {"Synchronizer", "ApproximateTimeSynchronizer"}
+    for row in ours.values():
+        assert row["sets"] > 500
+        assert row["not_nearest_percent"] == 0
+        assert row["out_of_order"] == 0
