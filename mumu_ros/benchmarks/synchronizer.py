@@ -93,7 +93,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         row["us_per_message"] = statistics.median(costs[name])
         if _STOCK in costs:
             row["speedup_over_stock"] = speedup(costs[_STOCK], costs[name])
-    costs_of_core = {key: value for key, value in rows[_CORE].items() if key in ("us_per_message", "speedup_over_stock")}
+    costs_of_core = {
+        key: value for key, value in rows[_CORE].items() if key in ("us_per_message", "speedup_over_stock")
+    }
     return {**costs_of_core, "implementations": rows}
 
 
