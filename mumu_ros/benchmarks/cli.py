@@ -15,6 +15,7 @@ __all__ = ["BENCHMARKS", "register"]
 # Benchmark: (module, one line of help).
 BENCHMARKS = {
     "synchronizer": ("mumu_ros.benchmarks.synchronizer", "pairing messages by stamp"),
+    "transport": ("mumu_ros.benchmarks.transport", "images and IMU samples between processes, and their conversion"),
 }
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -63,18 +63,29 @@ class Processes:
             namespace: Of the node.
             log: File that its output is appended to; by default it goes where this process's goes.
         """
-        command = [sys.executable, "-m", f"mumu_ros.nodes.{node}", "--ros-args"]
+        arguments = ["--ros-args"]
         if namespace:
-            command += ["-r", f"__ns:=/{namespace.strip('/')}"]
+            arguments += ["-r", f"__ns:=/{namespace.strip('/')}"]
         if params_file:
-            command += ["--params-file", str(params_file)]
+            arguments += ["--params-file", str(params_file)]
         for name, value in parameters.items():
-            command += ["-p", f"{name}:={_yaml(value)}"]
+            arguments += ["-p", f"{name}:={_yaml(value)}"]
+        self.run(node, f"mumu_ros.nodes.{node}", arguments, log)
+
+    def run(self, name: str, module: str, arguments: Sequence[str], log: Path | None = None) -> None:
+        """Start any module as a process.
+
+        Args:
+            name: What it is called here.
+            module: Its full name.
+            arguments: Of its command line.
+            log: As for `start`.
+        """
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(log.open("ab")) if log else None
             # A session of its own: Ctrl-C in the terminal reaches this process, which then stops the nodes in order.
-            self._running[node] = subprocess.Popen(
-                command,
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -84,16 +95,23 @@ class Processes:
             )
 
     def ended(self) -> dict[str, int]:
-        """Nodes that have ended, and their exit status."""
+        """Processes that have ended, and their exit status."""
         return {node: p.returncode for node, p in self._running.items() if p.poll() is not None}
 
-    def stop(self) -> None:
-        """Interrupt all nodes and wait for their end; kill what does not end within 5 s."""
-        for process in self._running.values():
+    def cpu_s(self, name: str) -> float:
+        """Seconds of processor time that a running process has used (Linux)."""
+        stat = Path(f"/proc/{self._running[name].pid}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self, *names: str) -> None:
+        """Interrupt these processes, by default all, and wait for their end; kill what does not end within 5 s."""
+        processes = [self._running[name] for name in names or self._running]
+        for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        for process in self._running.values():
+        for process in processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
