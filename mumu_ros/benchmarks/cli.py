@@ -16,6 +16,7 @@ __all__ = ["BENCHMARKS", "register"]
 BENCHMARKS = {
     "synchronizer": ("mumu_ros.benchmarks.synchronizer", "pairing messages by stamp"),
     "transport": ("mumu_ros.benchmarks.transport", "images and IMU samples between processes, and their conversion"),
+    "end-to-end": ("mumu_ros.benchmarks.end_to_end", "the running system: latency, losses, processor time"),
 }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from mumu_ros.conversions import ConversionError, RosTypes
+from mumu_ros.conversions import ConversionError, RosTypes, time_to_ns
 from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status
 from mumu_ros.nodes.managed import ManagedNode, main
@@ -27,6 +29,8 @@ PATIENCE_S = 3.0
 """A stream may be silent so long after the start before the log says so."""
 WAITING_SETS = 32
 """Sets that wait for conversion at most: those of a few seconds, which come at once when a stream is given up."""
+DELAYS = 200
+"""So many of a stream's last messages are what its delay is reported of: one second of a fast IMU."""
 
 
 class SensorSync(ManagedNode):
@@ -53,6 +57,9 @@ class SensorSync(ManagedNode):
         self._subscribers = [
             subscribe(self, s.type, s.topic, sensor_qos(s.reliability, s.depth)) for s in config.streams
         ]
+        self._delays_ms: dict[str, deque[float]] = {stream.name: deque(maxlen=DELAYS) for stream in config.streams}
+        for stream, subscriber in zip(config.streams, self._subscribers, strict=True):
+            subscriber.registerCallback(self._note_delay, self._delays_ms[stream.name])
         frames = sum(stream.is_image for stream in config.streams)  # they come first
         self._synchronizer = ApproximateTimeSynchronizer(
             self._subscribers[:frames],
@@ -73,6 +80,9 @@ class SensorSync(ManagedNode):
             self.destroy_subscription(subscriber.sub)
         self._synchronizer.close()
         self._worker.stop()
+
+    def _note_delay(self, message: Any, delays_ms: deque[float]) -> None:
+        delays_ms.append((self.get_clock().now().nanoseconds - time_to_ns(message.header.stamp)) * 1e-6)
 
     def _publish(self, synchronized: SynchronizedSet) -> None:
         self._publisher.publish(self._builder.build(synchronized).message(self._types))
@@ -114,6 +124,8 @@ class SensorSync(ManagedNode):
                 refused=s.refused,
                 dropped=s.dropped,
                 unreadable=errors,
+                delay_ms_p50=_quantile(self._delays_ms[stream.name], 0.5),
+                delay_ms_p99=_quantile(self._delays_ms[stream.name], 0.99),
             )
         yield status(
             WARN if self._worker.dropped else OK,
@@ -124,6 +136,10 @@ class SensorSync(ManagedNode):
             dropped=self._worker.dropped,
             epoch=self._synchronizer.epoch,
         )
+
+
+def _quantile(values: deque[float], q: float) -> float:
+    return float(np.quantile(values, q)) if values else float("nan")
 
 
 def _why_silent(publishers: int) -> str:

@@ -1,0 +1,243 @@
+"""Sensors, sensor_sync and inference as processes: latency, losses and whether the sensors are still served in time.
+
+Cameras of 640×480 at 30 Hz and IMUs of 200 Hz, as many as the model has, publish noise. In each round the IMU's way
+into sensor_sync is timed without inference and with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from mumu_ros.benchmarks.rounds import percentiles
+from mumu_ros.benchmarks.sensors import KINDS, topic_of
+from mumu_ros.benchmarks.transport import own_domain
+from mumu_ros.model.checkpoint import read_config
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.pipeline.configuration import find_model
+from mumu_ros.nodes.monitor import Monitor
+from mumu_ros.nodes.processes import Processes
+
+__all__ = ["measure", "register", "table"]
+
+DECISIONS_HZ = 5.0
+START_TIMEOUT_S = 120.0
+REPORT_TIMEOUT_S = 20.0
+"""Nodes report once a second."""
+SETTLE_S = 2.5
+"""Every node reports its counts once more."""
+_NODES = ("sensors", "sensor_sync", "inference")
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, metavar="N", help="with inference, a round (default: 20)"
+    )
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
+    parser.add_argument(
+        "--model",
+        help="model folder, or the name of a shipped one (default: ResNet-50 for both cameras, with random weights)",
+    )
+    parser.add_argument("--backend", help="parameter `backend` of inference")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run the benchmark.
+
+    Returns:
+        latency_ms: p50 and p99 from the stamp of the newest frame that a decision saw to its arrival in this process;
+        decisions_per_s; dropped_decisions: asked for while an older one was waiting; lost: messages of each stream that
+        sensor_sync did not get, and sent; imu_delay_ms: p99 of an IMU message's way into sensor_sync, the
+        median over seconds, without and with inference, and their ratio, the median over rounds; cpu: cores that
+        each process used; processing_ms: of one decision, as inference says.
+    """
+    with tempfile.TemporaryDirectory(prefix="mumu-bench-") as folder:
+        model = find_model(arguments.model) if arguments.model else _paper_model(Path(folder, "bench"))
+        run = _Run(read_config(model), Path(folder))
+        inference: dict[str, object] = {"model": str(model), "rate_hz": DECISIONS_HZ}
+        if arguments.backend:
+            inference["backend"] = arguments.backend
+        with run.started():
+            for _ in range(arguments.rounds):
+                run.round(inference, arguments.seconds)
+        return run.result()
+
+
+def table(result: dict[str, Any]) -> list[list[str]]:
+    """One row for each number."""
+    rows = [["", "value", ""]]
+    rows += [[f"latency {q}", _number(value, "ms"), ""] for q, value in result["latency_ms"].items()]
+    rows += [["decisions", f"{result['decisions_per_s']:.2f} Hz", f"{result['dropped_decisions']} dropped"]]
+    rows += [[f"lost of {n}", str(lost), f"of {result['sent'][n]}"] for n, lost in result["lost"].items()]
+    rows += [
+        [f"IMU delay p99, {k}", _number(v, "ms" if k != "ratio" else ""), ""] for k, v in result["imu_delay_ms"].items()
+    ]
+    return rows + [[f"CPU of {name}", f"{cores:.2f} cores", ""] for name, cores in result["cpu"].items()]
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.2f} {unit}".rstrip()
+
+
+def _paper_model(folder: Path) -> Path:
+    from mumu_ros.benchmarks.paper_model import write_paper_model
+
+    write_paper_model(folder)
+    return folder
+
+
+@dataclass
+class _Seen:
+    """What the rounds have shown."""
+
+    latency_s: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    dropped: int = 0
+    processing_ms: list[float] = field(default_factory=list)
+    delay_ms: dict[str, list[float]] = field(default_factory=lambda: {"without": [], "with": []})
+    cpu: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _NODES})
+
+
+class _Run:
+    """The processes, and what is watched of them.
+
+    Args:
+        config: Of the model: which sensors there are.
+        folder: For what the processes write.
+
+    Raises:
+        ValueError: The model has a modality that no simulated sensor gives.
+    """
+
+    def __init__(self, config: ModelConfig, folder: Path) -> None:
+        self._config = config
+        self._kinds = {m.name: m.kind if m.is_image else "imu" for m in config.modalities}
+        wrong = [m.name for m in config.modalities if not m.is_image and m.shape != (2, 3)]
+        imus = [name for name, kind in self._kinds.items() if kind == "imu"]
+        if wrong or not imus:
+            raise ValueError(f"model {config.name!r} has modalities {list(config.names)}; give one of cameras and IMUs")
+        self._imu = f"sensor_sync: {imus[0]}"
+        self._sent, self._log = folder / "sent.json", folder / "log"
+        self._seen = _Seen()
+
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """Sensors and sensor_sync run inside, and what is lost until the end is counted."""
+        os.environ.update(own_domain())
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        self._executor = SingleThreadedExecutor()
+        self._monitor = Monitor()
+        self._executor.add_node(self._monitor)
+        try:
+            with Processes() as self._processes:
+                self._processes.start("sensor_sync", self._streams(), log=self._log)
+                streams = [f"{name}:{kind}" for name, kind in self._kinds.items()]
+                self._processes.run("sensors", "mumu_ros.benchmarks.sensors", [str(self._sent), *streams], self._log)
+                self._wait(START_TIMEOUT_S, lambda: self._value(self._imu, "delay_ms_p99") > 0)
+                yield
+                self._processes.stop("sensors")
+                self._wait(SETTLE_S)
+        finally:
+            self._executor.shutdown()
+            self._monitor.destroy_node()
+            rclpy.try_shutdown()
+
+    def round(self, inference: dict[str, object], seconds: float) -> None:
+        """Time the IMU without inference, then everything with it."""
+        monitor, seen = self._monitor, self._seen
+        without = self._delays_ms(seconds / 2)
+        monitor.latencies_s.clear()
+        self._processes.start("inference", inference, log=self._log)
+        self._wait(START_TIMEOUT_S, lambda: bool(monitor.latencies_s))
+        self._wait(self._config.window_s)  # the window fills
+        monitor.latencies_s.clear()
+        start, cpu = time.monotonic(), {name: self._processes.cpu_s(name) for name in _NODES}
+        with_inference = self._delays_ms(seconds)
+        elapsed = time.monotonic() - start
+        seen.seconds += elapsed
+        seen.latency_s += monitor.latencies_s
+        for name in _NODES:
+            seen.cpu[name].append((self._processes.cpu_s(name) - cpu[name]) / elapsed)
+        seen.dropped += int(self._value("inference: recogniser", "dropped"))
+        seen.processing_ms.append(self._value("inference: recogniser", "processing_ms_p50"))
+        seen.delay_ms["without"].append(statistics.median(without))
+        seen.delay_ms["with"].append(statistics.median(with_inference))
+        self._processes.stop("inference")
+
+    def result(self) -> dict[str, Any]:
+        """See `measure`."""
+        seen = self._seen
+        sent = {name: len(stamps) for name, stamps in json.loads(self._sent.read_text()).items()}
+        delay = {name: statistics.median(values) for name, values in seen.delay_ms.items()}
+        ratios = [b / a for a, b in zip(seen.delay_ms["without"], seen.delay_ms["with"], strict=True)]
+        return {
+            "latency_ms": percentiles([1e3 * s for s in seen.latency_s]),
+            "decisions_per_s": len(seen.latency_s) / seen.seconds,
+            "dropped_decisions": seen.dropped,
+            "lost": {n: count - int(self._value(f"sensor_sync: {n}", "received")) for n, count in sent.items()},
+            "sent": sent,
+            "imu_delay_ms": {**delay, "ratio": statistics.median(ratios)},
+            "cpu": {name: statistics.median(values) for name, values in seen.cpu.items()},
+            "processing_ms": statistics.median(seen.processing_ms),
+        }
+
+    def _streams(self) -> dict[str, object]:
+        """The parameters of sensor_sync."""
+        images = [m for m in self._config.modalities if m.is_image]
+        parameters: dict[str, object] = {"streams": list(self._config.names)}
+        parameters["rate_hz"] = max((m.rate_hz for m in images), default=10.0)
+        for modality in self._config.modalities:
+            kind = KINDS[self._kinds[modality.name]]
+            values: dict[str, object] = {
+                "topic": topic_of(modality.name),
+                "type": kind.type_name,
+                "kind": modality.kind,
+            }
+            values["depth"] = kind.depth
+            if modality.is_image:
+                values["height"], values["width"] = modality.shape[:2]
+            parameters |= {f"{modality.name}.{key}": value for key, value in values.items()}
+        return parameters
+
+    def _value(self, status: str, key: str) -> float:
+        return float(self._monitor.status.get(status, {}).get(key, "nan"))
+
+    def _delays_ms(self, seconds: float) -> list[float]:
+        """The p99 that sensor_sync reports of the IMU, second after second."""
+        delays: list[float] = []
+        end = time.monotonic() + seconds
+        while not delays or time.monotonic() < end:
+            last = self._monitor.status[self._imu]
+            self._wait(REPORT_TIMEOUT_S, lambda last=last: self._monitor.status[self._imu] is not last)  # type: ignore[misc]
+            delays.append(self._value(self._imu, "delay_ms_p99"))
+        return delays
+
+    def _wait(self, seconds: float, done: Callable[[], bool] | None = None) -> None:
+        """Spin so long, or until the condition comes true.
+
+        Raises:
+            ChildProcessError: A process ended that should not, or the condition did not come true.
+        """
+        deadline = time.monotonic() + seconds
+        while not (done and done()):
+            if failed := {name: code for name, code in self._processes.ended().items() if code}:
+                raise ChildProcessError(f"{failed} ended; they said:\n{self._log.read_text()}")
+            if time.monotonic() > deadline:
+                if done:
+                    raise ChildProcessError(f"nothing happened for {seconds:g} s; they said:\n{self._log.read_text()}")
+                return
+            self._executor.spin_once(timeout_sec=0.02)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
+
+from mumu_ros import cli
+
+
+def test_it_reports_latency_losses_and_processor_time(bench: Callable[..., dict[str, Any]], tiny_model: Path) -> None:
+    result = bench("end-to-end", "--model", str(tiny_model), "--rounds", "1", "--seconds", "2")
+    assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
+    assert 0 < result["decisions_per_s"] < 6
+    assert set(result["lost"]) == set(result["sent"]) == {"rgb", "depth", "imu"}
+    assert all(0 <= lost <= result["sent"][name] for name, lost in result["lost"].items())
+    assert result["sent"]["imu"] > result["sent"]["rgb"] > 60
+    assert set(result["imu_delay_ms"]) == {"without", "with", "ratio"}
+    assert set(result["cpu"]) == {"sensors", "sensor_sync", "inference"}
+    assert all(cores > 0 for cores in result["cpu"].values())
+
+
+def test_a_node_that_refuses_its_parameters_is_quoted(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tiny_model / "model.safetensors").write_bytes(b"no weights")
+    assert cli.main(["bench", "end-to-end", "--model", str(tiny_model), "--rounds", "1", "--seconds", "1"]) == 2
+    assert "is corrupt" in capsys.readouterr().err
+
+
+def test_a_model_of_a_sensor_that_is_not_simulated_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "end-to-end", "--model", "utd-mhad-dsp"]) == 2
+    assert "skeleton" in capsys.readouterr().err
