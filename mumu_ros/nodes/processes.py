@@ -105,8 +105,8 @@ class Processes:
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def stop(self, *names: str) -> None:
-        """Interrupt these processes, by default all, and wait for their end; kill what does not end within 5 s."""
-        processes = [self._running[name] for name in names or self._running]
+        """Interrupt these processes, by default all, wait for their end and forget them; kill what takes over 5 s."""
+        processes = [self._running.pop(name) for name in names or list(self._running)]
         for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
