@@ -263,6 +263,22 @@ def test_deactivated_it_is_silent_and_activated_again_it_works(rig: Callable[...
     r.ros.wait(lambda: len(r.frames) >= before + 4)
 
 
+def test_the_delay_of_every_stream_is_reported(ros: Any, rig: Callable[..., Rig]) -> None:
+    r = rig()
+    r.start()
+    age_ms = 60_000
+    r.play(0, 10, start_ns=ros.node.get_clock().now().nanoseconds - age_ms * MS)
+
+    def delay_ms(stream: str, quantile: str) -> float:
+        status = r.diagnostics.get(f"sensor_sync: {stream}")
+        values = {pair.key: pair.value for pair in status.values} if status else {}
+        return float(values.get(f"delay_ms_{quantile}", "nan"))
+
+    for stream in ("rgb", "depth", "imu"):
+        ros.wait(lambda stream=stream: delay_ms(stream, "p99") > 0)
+        assert age_ms - 1000 < delay_ms(stream, "p50") <= delay_ms(stream, "p99") < age_ms + 20_000
+
+
 def test_every_parameter_is_described(ros: Any) -> None:
     node = ros.add(SensorSync, **RIG)
     assert node.trigger_configure() == SUCCESS
