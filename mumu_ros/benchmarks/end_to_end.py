@@ -24,11 +24,10 @@ from rclpy.signals import SignalHandlerOptions
 
 from mumu_ros.benchmarks.rounds import percentiles
 from mumu_ros.benchmarks.sensors import KINDS, topic_of
-from mumu_ros.benchmarks.transport import own_domain
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.nodes.monitor import Monitor
-from mumu_ros.nodes.processes import Processes
+from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.pipeline.configuration import find_model
 
 __all__ = ["measure", "register", "table"]

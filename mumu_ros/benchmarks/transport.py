@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import tempfile
 import time
 from collections.abc import Mapping
@@ -21,10 +20,10 @@ from mumu_ros.benchmarks.sensors import KINDS
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.nodes.processes import Processes
+from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.share import share_path
 
-__all__ = ["measure", "own_domain", "register", "table"]
+__all__ = ["measure", "register", "table"]
 
 START_TIMEOUT_S = 45.0
 _CONVERSION_ROUNDS = 15
@@ -36,13 +35,6 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--seconds", type=float, default=5.0, metavar="N", help="of each run (default: 5)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="runs with each profile (default: 3)")
-
-
-def own_domain() -> dict[str, str]:
-    """Environment of processes that see each other and nobody else."""
-    # Domains up to 101 have ports below the ephemeral ones.
-    number = random.SystemRandom().randint(1, 100)
-    return {"ROS_DOMAIN_ID": str(number), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import json
 import os
-import random
 import shutil
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from mumu_ros.nodes.monitor import Monitor, Summary
-from mumu_ros.nodes.processes import Processes
+from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.nodes.screen import Screen
 from mumu_ros.nodes.watch import SETTLE_S, print_summary
 from mumu_ros.share import share_path
@@ -85,9 +84,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"mumu demo: {error}", file=sys.stderr)
         return 2
-    # Alone on this machine and in a domain of its own: neither a robot nearby nor another demo is disturbed.
-    os.environ.setdefault("ROS_DOMAIN_ID", str(random.SystemRandom().randint(1, 100)))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    # Neither a robot nearby nor another demo is disturbed, unless somebody wants to watch.
+    os.environ.update({**own_domain(), **os.environ})
     log = Path(tempfile.mkdtemp(prefix="mumu-demo-")) / "nodes.log"
     try:
         summary = _perform(arguments, faults, log)
