@@ -12,12 +12,12 @@ from mumu_ros import cli
 
 
 def test_it_reports_latency_losses_and_processor_time(bench: Callable[..., dict[str, Any]], tiny_model: Path) -> None:
-    result = bench("end-to-end", "--model", str(tiny_model), "--rounds", "1", "--seconds", "2")
+    result = bench("end-to-end", "--model", str(tiny_model), "--rounds", "1", "--seconds", "1")
     assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
     assert 0 < result["decisions_per_s"] < 6
     assert set(result["lost"]) == set(result["sent"]) == {"rgb", "depth", "imu"}
     assert all(0 <= lost <= result["sent"][name] for name, lost in result["lost"].items())
-    assert result["sent"]["imu"] > result["sent"]["rgb"] > 60
+    assert result["sent"]["imu"] > result["sent"]["rgb"] > 30
     assert set(result["imu_delay_ms"]) == {"without", "with", "ratio"}
     assert set(result["cpu"]) == {"sensors", "sensor_sync", "inference"}
     assert all(cores > 0 for cores in result["cpu"].values())

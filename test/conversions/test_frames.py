@@ -55,6 +55,15 @@ def test_samples_are_stored_in_single_precision(own_types):
     np.testing.assert_array_equal(samples[0][2], np.full((2, 3), 0.1, np.float32))
 
 
+def test_samples_are_read_where_they_lie(own_types):
+    images = {"rgb": (9, "c", np.zeros((4, 4, 3), np.uint8)), "depth": (9, "c", np.zeros((4, 4), np.uint16))}
+    frame = samples_to_frame(9, "c", images, {"imu": ([1, 2], [np.zeros((2, 3))] * 2)}, own_types)
+    memory = {part.name: np.frombuffer(part.image.data, np.uint8) for part in frame.images}
+    memory["imu"] = np.frombuffer(frame.series[0].data, np.float32)
+    for name, _, sample in frame_to_samples(frame):
+        assert np.shares_memory(sample, memory[name])
+
+
 def test_a_series_that_does_not_fit_its_shape_is_refused_by_name(own_types):
     frame = samples_to_frame(9, "c", {}, {"imu": ([1, 2], [np.zeros((2, 3))] * 2)}, own_types)
     frame.series[0].data = frame.series[0].data[:-1]
