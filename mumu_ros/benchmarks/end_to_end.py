@@ -58,11 +58,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark.
 
     Returns:
-        latency_ms: p50 and p99 from the stamp of the newest frame that a decision saw to its arrival in this process;
-        decisions_per_s; dropped_decisions: asked for while an older one was waiting; lost: messages of each stream that
-        sensor_sync did not get, and sent; imu_delay_ms: p99 of an IMU message's way into sensor_sync, the
-        median over seconds, without and with inference, and their ratio, the median over rounds; cpu: cores that
-        each process used; processing_ms: of one decision, as inference says.
+        latency_ms: p50 and p99 from the stamp of the newest frame that a decision saw to its arrival in this process.
+        processing_ms: of one decision, as inference says, p50.
+        decisions_per_s; dropped: pieces of work that inference gave up for newer ones.
+        lost: messages of each stream that sensor_sync did not get, of so many `sent`.
+        imu_delay_ms: p99 of an IMU message's way into sensor_sync, the median over seconds, `without` inference and
+        `with` it, and their `ratio`; medians over rounds.
+        cpu: cores that each process used.
     """
     with tempfile.TemporaryDirectory(prefix="mumu-bench-") as folder:
         model = find_model(arguments.model) if arguments.model else _paper_model(Path(folder, "bench"))
@@ -80,7 +82,7 @@ def table(result: dict[str, Any]) -> list[list[str]]:
     """One row for each number."""
     rows = [["", "value", ""]]
     rows += [[f"latency {q}", _number(value, "ms"), ""] for q, value in result["latency_ms"].items()]
-    rows += [["decisions", f"{result['decisions_per_s']:.2f} Hz", f"{result['dropped_decisions']} dropped"]]
+    rows += [["decisions", f"{result['decisions_per_s']:.2f} Hz", f"{result['dropped']} dropped"]]
     rows += [[f"lost of {n}", str(lost), f"of {result['sent'][n]}"] for n, lost in result["lost"].items()]
     rows += [
         [f"IMU delay p99, {k}", _number(v, "ms" if k != "ratio" else ""), ""] for k, v in result["imu_delay_ms"].items()
@@ -186,7 +188,7 @@ class _Run:
         return {
             "latency_ms": percentiles([1e3 * s for s in seen.latency_s]),
             "decisions_per_s": len(seen.latency_s) / seen.seconds,
-            "dropped_decisions": seen.dropped,
+            "dropped": seen.dropped,
             "lost": {n: count - int(self._value(f"sensor_sync: {n}", "received")) for n, count in sent.items()},
             "sent": sent,
             "imu_delay_ms": {**delay, "ratio": statistics.median(ratios)},
