@@ -14,6 +14,8 @@ __all__ = ["BENCHMARKS", "register"]
 
 # Benchmark: (module, one line of help).
 BENCHMARKS = {
+    "encoder": ("mumu_ros.benchmarks.encoder", "one camera frame on each back end"),
+    "decision": ("mumu_ros.benchmarks.decision", "one decision, with kept features and without"),
     "synchronizer": ("mumu_ros.benchmarks.synchronizer", "pairing messages by stamp"),
     "transport": ("mumu_ros.benchmarks.transport", "images and IMU samples between processes, and their conversion"),
     "end-to-end": ("mumu_ros.benchmarks.end_to_end", "the running system: latency, losses, processor time"),
@@ -62,11 +64,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _format(rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as what is in them, the first to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Columns as wide as what is in them, the first to the left, others to the right; a row of one cell is a remark."""
+    columns = zip(*(row for row in rows if len(row) > 1), strict=True)
+    widths = [max(map(len, column)) for column in columns]
     return "\n".join(
         "  ".join(
-            f"{cell:{'<' if i == 0 else '>'}{width}}" for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            f"{cell:{'<' if i == 0 else '>'}{width}}" for i, (cell, width) in enumerate(zip(row, widths, strict=False))
         ).rstrip()
         for row in rows
     )

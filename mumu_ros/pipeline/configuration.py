@@ -156,6 +156,5 @@ def find_model(name: str) -> Path:
         return shipped / name
     names = sorted(p.name for p in shipped.iterdir() if p.is_dir())
     raise ParameterError(
-        f"parameter model is {name!r}, which is no folder; give the folder of a model, or a shipped one: "
-        f"{', '.join(names)}"
+        f"no model folder {name!r}; give the folder of a model, or the name of a shipped one: {', '.join(names)}"
     )

@@ -40,7 +40,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     validate.set_defaults(run=_cross_validate)
 
     test = commands.add_parser("test", help="score a model on a dataset", description=_test.__doc__)
-    test.add_argument("model", help="model folder")
+    test.add_argument("model", help="model folder, or the name of a shipped model")
     test.add_argument("dataset", help="simulator, utd_mhad, mmact or folder: see docs/datasets.md")
     test.add_argument("root", nargs="?", default="", help="the dataset's folder; the simulator has none")
     test.add_argument("--subjects", default="", help="such as 7,8 or 5000-5009 (default: all that are there)")
@@ -54,6 +54,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "the windows (default: all); each --drop is scored by itself",
     )
     test.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
+    test.add_argument(
+        "--backend",
+        help="run on a back end of the inference node, or auto, and say how often it decides as PyTorch does",
+    )
     test.add_argument("--json", action="store_true", help="end with the results as one JSON object")
     test.set_defaults(run=_test)
 
@@ -135,12 +139,19 @@ def _print_skipped(skipped: dict[str, str]) -> None:
 def _test(arguments: argparse.Namespace) -> int:
     """Score a model on people that it was not trained on."""
     from mumu_ros.model.checkpoint import load_checkpoint, select_device
+    from mumu_ros.pipeline.configuration import find_model
+    from mumu_ros.recognition.backends import choose_backend, open_backend
     from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import load_windows
     from mumu_ros.training.scoring import predict, score
     from mumu_ros.training.settings import Data, parse_subjects
 
-    checkpoint = load_checkpoint(arguments.model, select_device(arguments.device))
+    folder = find_model(arguments.model)
+    checkpoint = load_checkpoint(folder, select_device(arguments.device))
+    backend = None
+    if arguments.backend:
+        name = choose_backend(checkpoint, folder) if arguments.backend == "auto" else arguments.backend
+        backend = open_backend(name, checkpoint, folder)
     taxonomy = checkpoint.config.taxonomy
     names = checkpoint.config.names
     drops = (Condition("nothing"), *(Condition(text, *parse_drop(text, names)) for text in arguments.drop))
@@ -152,11 +163,19 @@ def _test(arguments: argparse.Namespace) -> int:
     data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds, **cut)
     loaded = load_windows(checkpoint.config, data, subjects)
     temperature = checkpoint.calibration.temperature
-    results = {
-        drop.name: score(predict(checkpoint.model, loaded.windows, drop), loaded.windows, taxonomy, temperature)
-        for drop in drops
-    }
+    results = {}
+    for drop in drops:
+        predictions = predict(checkpoint.model, loaded.windows, drop)
+        if backend is not None:
+            eager, predictions = predictions, predict(checkpoint.model, loaded.windows, drop, backend=backend)
+        results[drop.name] = score(predictions, loaded.windows, taxonomy, temperature)
+        if backend is not None:
+            same = predictions.activity_logits.argmax(axis=1) == eager.activity_logits.argmax(axis=1)
+            results[drop.name]["agreement"] = float(same.mean())
     _print_results(checkpoint.id, results)
+    if backend is not None:
+        shares = ", ".join(f"{result['agreement']:.2%} ({drop})" for drop, result in results.items())
+        print(f"decisions on {name} that are PyTorch's, too: {shares}")
     _print_skipped(dict(loaded.skipped))
     if arguments.json:
         whole = results.pop("nothing")

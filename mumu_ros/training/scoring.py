@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -12,12 +13,15 @@ from mumu_ros.evaluation.metrics import confusion_matrix, expected_calibration_e
 from mumu_ros.model.checkpoint import Calibration
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.recognition.backends import Backend, Outputs
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.windows import WindowSet
 
 __all__ = ["Predictions", "calibrate", "fit_temperature", "predict", "score", "softmax"]
 
 _BATCH = 64
+_ON_ANY_BACKEND = ("activity_logits", "group_logits", "sm_weights", "gm_weights", "features")
+Arrays: TypeAlias = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +51,7 @@ def predict(
     windows: WindowSet,
     condition: Condition = Condition(CLEAN),  # noqa: B008 - frozen
     seed: int = 0,
+    backend: Backend | None = None,
 ) -> Predictions:
     """Run a network in evaluation mode.
 
@@ -56,21 +61,46 @@ def predict(
         condition: What to do to the windows before. Where nothing is left of one, the logits are those of knowing
             nothing.
         seed: Of the condition's draw.
+        backend: What the network runs on, frame by frame and window by window as in the node; None: PyTorch, many
+            windows at a time.
     """
-    device = next(model.parameters()).device
-    fields = ("activity_logits", "group_logits", "unimodal_logits", "sm_weights", "gm_weights", "features")
-    collected: dict[str, list[np.ndarray]] = {field: [] for field in fields}
+    collected: dict[str, list[np.ndarray]] = {field.name: [] for field in fields(Predictions)}
     for start in range(0, len(windows), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(windows)))
         inputs, masks = condition.apply(model.config, windows, rows, windows.batch(rows), seed)
-        output = model(
-            {name: torch.from_numpy(x).to(device) for name, x in inputs.items()},
-            {name: torch.from_numpy(mask).to(device) for name, mask in masks.items()},
-        )
-        for field in fields:
-            if (value := getattr(output, field)) is not None:
-                collected[field].append(value.float().cpu().numpy())
-    return Predictions(**{field: np.concatenate(parts) if parts else None for field, parts in collected.items()})  # type: ignore[arg-type]
+        if backend is None:
+            found = _run(model, inputs, masks)
+        else:
+            each = [_run_window(model, backend, inputs, masks, i) for i in range(len(rows))]
+            found = {name: np.stack([getattr(outputs, name) for outputs in each]) for name in _ON_ANY_BACKEND}
+        for name, values in found.items():
+            collected[name].append(values)
+    return Predictions(**{name: np.concatenate(parts) if parts else None for name, parts in collected.items()})  # type: ignore[arg-type]
+
+
+def _run(model: Network, inputs: Arrays, masks: Arrays) -> dict[str, np.ndarray]:
+    device = next(model.parameters()).device
+    output = model(
+        {name: torch.from_numpy(x).to(device) for name, x in inputs.items()},
+        {name: torch.from_numpy(mask).to(device) for name, mask in masks.items()},
+    )
+    found = {field.name: getattr(output, field.name) for field in fields(Predictions)}
+    return {name: value.float().cpu().numpy() for name, value in found.items() if value is not None}
+
+
+def _run_window(model: Network, backend: Backend, inputs: Arrays, masks: Arrays, row: int) -> Outputs:
+    tensors: dict[str, torch.Tensor] = {}
+    there = {name: mask[row : row + 1] for name, mask in masks.items()}
+    for name, x in inputs.items():
+        tensors[name] = torch.from_numpy(x[row : row + 1])
+        if model.config.modality(name).is_image:
+            shown = np.flatnonzero(there[name][0])
+            shown = np.intersect1d(shown, np.arange(len(there[name][0]))[model.encoder(name).shown(x.shape[1])])
+            features = torch.zeros(1, x.shape[1], *model.encoder(name).encoded_shape)
+            if len(shown):
+                features[0, shown] = backend.encode(name, x[row, shown]).cpu()
+            tensors[name] = features
+    return backend.decide(tensors, there)
 
 
 def score(predictions: Predictions, windows: WindowSet, taxonomy: Taxonomy, temperature: float = 1.0) -> dict[str, Any]:

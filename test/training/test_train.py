@@ -69,6 +69,10 @@ def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFi
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["model"] == trained.id
     assert set(result["dropped"]) == {"imu", "rgb+depth:0.5"}
+    assert mumu(*command, "--drop", "rgb", "--backend", "eager") == 0
+    one_by_one = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert one_by_one["agreement"] == one_by_one["dropped"]["rgb"]["agreement"] == 1.0
+    assert one_by_one["top1"] == result["top1"]
 
 
 KILLED = """
