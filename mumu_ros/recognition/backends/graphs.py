@@ -57,16 +57,13 @@ class Tail(nn.Module):
         return (*(field[0].float() for field in fields), output.present[0])
 
     def arrange(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Tensor]:
-        """The arguments of `forward`, with zeros for the modalities that are not there."""
-        device = next(iter(inputs.values())).device
-        tensors = [
-            inputs[name] if name in inputs else torch.zeros(shape, device=device) for name, shape in self.shapes.items()
-        ]
-        steps = [
-            torch.from_numpy(masks[name]) if name in inputs else torch.zeros(shape[:2], dtype=torch.bool)
-            for name, shape in self.shapes.items()
-        ]
-        return [*tensors, *(mask.to(device) for mask in steps)]
+        """The arguments of `forward`: inputs as they are, zeros for the modalities that are not there."""
+        tensors, there = [], []
+        for name, shape in self.shapes.items():
+            is_there = name in inputs
+            tensors.append(inputs[name] if is_there else torch.zeros(shape))
+            there.append(torch.from_numpy(masks[name]) if is_there else torch.zeros(shape[:2], dtype=torch.bool))
+        return [*tensors, *there]
 
     def example(self) -> list[Tensor]:
         """Arguments of the right shapes and types."""
