@@ -12,7 +12,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +51,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--model",
         help="model folder, or the name of a shipped one (default: ResNet-50 for both cameras, with random weights)",
     )
-    parser.add_argument("--backend", help="parameter `backend` of inference")
+    parser.add_argument("--backend", default="auto", help="of inference: auto, eager, openvino_int8, … (default: auto)")
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -60,18 +60,19 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     Returns:
         latency_ms: p50 and p99 from the stamp of the newest frame that a decision saw to its arrival in this process.
         processing_ms: of one decision, as inference says, p50.
-        decisions_per_s; dropped: pieces of work that inference gave up for newer ones.
+        decisions_per_s; dropped: pieces of work that inference gave up for newer ones; skipped_frames: never encoded.
+        backend: that inference ran on.
         lost: messages of each stream that sensor_sync did not get, of so many `sent`.
         imu_delay_ms: p99 of an IMU message's way into sensor_sync, the median over seconds, `without` inference and
         `with` it, and their `ratio`; medians over rounds.
         cpu: cores that each process used.
     """
     with tempfile.TemporaryDirectory(prefix="mumu-bench-") as folder:
-        model = find_model(arguments.model) if arguments.model else _paper_model(Path(folder, "bench"))
+        model = (
+            find_model(arguments.model) if arguments.model else _paper_model(Path(folder, "bench"), arguments.backend)
+        )
         run = _Run(read_config(model), Path(folder))
-        inference: dict[str, object] = {"model": str(model), "rate_hz": DECISIONS_HZ}
-        if arguments.backend:
-            inference["backend"] = arguments.backend
+        inference = {"model": str(model), "rate_hz": DECISIONS_HZ, "backend": arguments.backend}
         with run.started():
             for _ in range(arguments.rounds):
                 run.round(inference, arguments.seconds)
@@ -80,9 +81,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> list[list[str]]:
     """One row for each number."""
-    rows = [["", "value", ""]]
+    rows = [["", result["backend"], ""]]
     rows += [[f"latency {q}", _number(value, "ms"), ""] for q, value in result["latency_ms"].items()]
-    rows += [["decisions", f"{result['decisions_per_s']:.2f} Hz", f"{result['dropped']} dropped"]]
+    rows += [["decisions", f"{result['decisions_per_s']:.2f} Hz", f"{result['skipped_frames']} frames skipped"]]
     rows += [[f"lost of {n}", str(lost), f"of {result['sent'][n]}"] for n, lost in result["lost"].items()]
     rows += [
         [f"IMU delay p99, {k}", _number(v, "ms" if k != "ratio" else ""), ""] for k, v in result["imu_delay_ms"].items()
@@ -94,10 +95,11 @@ def _number(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:.2f} {unit}".rstrip()
 
 
-def _paper_model(folder: Path) -> Path:
-    from mumu_ros.benchmarks.paper_model import write_paper_model
+def _paper_model(folder: Path, backend: str) -> Path:
+    from mumu_ros.benchmarks.paper_model import export_paper_model, write_paper_model
 
     write_paper_model(folder)
+    export_paper_model(folder, backend)
     return folder
 
 
@@ -108,6 +110,8 @@ class _Seen:
     latency_s: list[float] = field(default_factory=list)
     seconds: float = 0.0
     dropped: int = 0
+    skipped_frames: int = 0
+    backend: str = ""
     processing_ms: list[float] = field(default_factory=list)
     delay_ms: dict[str, list[float]] = field(default_factory=lambda: {"without": [], "with": []})
     cpu: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _NODES})
@@ -157,7 +161,7 @@ class _Run:
             self._monitor.destroy_node()
             rclpy.try_shutdown()
 
-    def round(self, inference: dict[str, object], seconds: float) -> None:
+    def round(self, inference: Mapping[str, object], seconds: float) -> None:
         """Time the IMU without inference, then everything with it."""
         monitor, seen = self._monitor, self._seen
         without = self._delays_ms(seconds / 2)
@@ -173,8 +177,11 @@ class _Run:
         seen.latency_s += monitor.latencies_s
         for name in _NODES:
             seen.cpu[name].append((self._processes.cpu_s(name) - cpu[name]) / elapsed)
-        seen.dropped += int(self._value("inference: recogniser", "dropped"))
-        seen.processing_ms.append(self._value("inference: recogniser", "processing_ms_p50"))
+        said = monitor.status["inference: recogniser"]
+        seen.backend = said["backend"]
+        seen.dropped += int(said["dropped"])
+        seen.skipped_frames += int(said["skipped_frames"])
+        seen.processing_ms.append(float(said["processing_ms_p50"]))
         seen.delay_ms["without"].append(statistics.median(without))
         seen.delay_ms["with"].append(statistics.median(with_inference))
         self._processes.stop("inference")
@@ -189,6 +196,8 @@ class _Run:
             "latency_ms": percentiles([1e3 * s for s in seen.latency_s]),
             "decisions_per_s": len(seen.latency_s) / seen.seconds,
             "dropped": seen.dropped,
+            "skipped_frames": seen.skipped_frames,
+            "backend": seen.backend,
             "lost": {n: count - int(self._value(f"sensor_sync: {n}", "received")) for n, count in sent.items()},
             "sent": sent,
             "imu_delay_ms": {**delay, "ratio": statistics.median(ratios)},

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
-from mumu_ros.model.checkpoint import save_checkpoint
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint, select_device
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.recognition.backends import choose_backend, export_backend, takes_long
 
-__all__ = ["paper_config", "write_paper_model"]
+__all__ = ["export_paper_model", "paper_config", "write_paper_model"]
 
 _IMAGE = 224
 _CALIBRATION_FRAMES = 4
@@ -42,7 +44,22 @@ def write_paper_model(folder: Path) -> None:
             module.momentum = None  # the plain average over all that is seen
             module.train()
     with torch.inference_mode():
-        noise = torch.randint(0, 256, (_CALIBRATION_FRAMES, _IMAGE, _IMAGE, 3))
-        network.encode_frames("rgb", noise.to(torch.uint8))
-        network.encode_frames("depth", 0.5 + 4 * torch.rand(_CALIBRATION_FRAMES, _IMAGE, _IMAGE, 1))
+        for name, frames in _noise().items():
+            network.encode_frames(name, torch.from_numpy(frames))
     save_checkpoint(folder, network.eval(), provenance={"command": "mumu bench", "weights": "random"})
+
+
+def export_paper_model(folder: Path, backend: str = "auto") -> None:
+    """Prepare the model for a back end where that takes long, on noise where it wants frames."""
+    if backend == "auto":
+        backend = choose_backend(load_checkpoint(folder, select_device("auto")), folder)
+    if takes_long(backend):
+        export_backend(backend, load_checkpoint(folder), folder, {name: list(f) for name, f in _noise().items()})
+
+
+def _noise() -> dict[str, np.ndarray]:
+    """Prepared frames of both cameras."""
+    rng = np.random.default_rng(0)
+    size = (_CALIBRATION_FRAMES, _IMAGE, _IMAGE)
+    depth = rng.uniform(0.5, 4.5, (*size, 1)).astype(np.float32)
+    return {"rgb": rng.integers(0, 256, (*size, 3), np.uint8), "depth": depth}

@@ -12,7 +12,9 @@ from mumu_ros import cli
 
 
 def test_it_reports_latency_losses_and_processor_time(bench: Callable[..., dict[str, Any]], tiny_model: Path) -> None:
-    result = bench("end-to-end", "--model", str(tiny_model), "--rounds", "1", "--seconds", "1")
+    options = ("--rounds", "1", "--seconds", "1", "--backend", "eager")
+    result = bench("end-to-end", "--model", str(tiny_model), *options)
+    assert result["backend"] == "eager"
     assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
     assert 0 < result["decisions_per_s"] < 6
     assert set(result["lost"]) == set(result["sent"]) == {"rgb", "depth", "imu"}
