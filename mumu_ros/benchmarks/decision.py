@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mumu_ros.benchmarks.encoder import cost_clock, model_folder, noise_frames
+from mumu_ros.benchmarks.encoder import cost_clock
+from mumu_ros.benchmarks.paper_model import model_folder, noise_frames
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition import Decision, Recognizer
@@ -139,7 +140,7 @@ def _push(to: Any, checkpoint: Checkpoint, after_ns: int, until_ns: int) -> None
         step_ns = NS_PER_S // (round(modality.rate_hz) if modality.is_image else _SOURCE_HZ)
         for stamp_ns in range(after_ns - after_ns % step_ns + step_ns, until_ns + 1, step_ns):
             if modality.is_image:
-                frame = noise_frames(checkpoint, modality.name, 1)[0]
+                frame = noise_frames(checkpoint.config, modality.name, 1)[0]
                 shift = stamp_ns // step_ns % 31
                 to.push(modality.name, stamp_ns, np.roll(frame, shift, axis=1))
             else:

@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mumu_ros.benchmarks.floor import matmul_gflops
-from mumu_ros.benchmarks.paper_model import write_paper_model
+from mumu_ros.benchmarks.paper_model import export_on_noise, model_folder, noise_frames
 from mumu_ros.benchmarks.rounds import interleave, speedup
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
-from mumu_ros.pipeline.configuration import find_model
-from mumu_ros.recognition.backends import BACKENDS, Backend, BackendError, export_backend, open_backend
+from mumu_ros.recognition.backends import BACKENDS, Backend, BackendError, open_backend
 from mumu_ros.recognition.backends.compiled import computes_bf16
 
-__all__ = ["cost_clock", "measure", "model_folder", "noise_frames", "register", "table"]
+__all__ = ["cost_clock", "measure", "register", "table"]
 
 _BATCHES = (1, 2)
-_CALIBRATION_FRAMES = 32
 _BASELINE = "eager"
 
 
@@ -72,18 +67,6 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         }
 
 
-@contextmanager
-def model_folder(model: str | None) -> Iterator[Path]:
-    """The folder of a model, or of one of the paper's size that is made for the moment."""
-    if model:
-        yield find_model(model)
-        return
-    with tempfile.TemporaryDirectory(prefix="mumu-bench-") as temporary:
-        folder = Path(temporary, "bench")
-        write_paper_model(folder)
-        yield folder
-
-
 def cost_clock(device: torch.device) -> Callable[[], float]:
     """Seconds: of the processor's work for this process, or of the time that a CUDA device needs."""
     if device.type == "cpu":
@@ -96,15 +79,6 @@ def cost_clock(device: torch.device) -> Callable[[], float]:
     return synchronized
 
 
-def noise_frames(checkpoint: Checkpoint, name: str, count: int) -> np.ndarray:
-    """Frames of an image modality, as `Preprocessing.prepare` gives them."""
-    modality = checkpoint.config.modality(name)
-    rng = np.random.default_rng(count)
-    if modality.kind == "rgb":
-        return rng.integers(0, 256, (count, *modality.shape), np.uint8)
-    return rng.uniform(0.5, 4.5, (count, *modality.shape)).astype(np.float32)
-
-
 def _open(
     names: Any, checkpoint: Checkpoint, folder: Path, arguments: argparse.Namespace
 ) -> tuple[dict[str, Backend], dict[str, float], dict[str, str]]:
@@ -115,9 +89,7 @@ def _open(
         start = time.perf_counter()
         try:
             if name == "openvino_int8" and not arguments.model:  # Nobody but us can have calibrated it.
-                images = [m.name for m in checkpoint.config.modalities if m.is_image]
-                frames = {image: list(noise_frames(checkpoint, image, _CALIBRATION_FRAMES)) for image in images}
-                export_backend(name, checkpoint, folder, frames)
+                export_on_noise(name, checkpoint, folder)
             backends[name] = open_backend(name, checkpoint, folder, arguments.threads)
         except BackendError as error:
             if arguments.backends:
@@ -131,7 +103,7 @@ def _open(
 def _compare(backends: dict[str, Backend], checkpoint: Checkpoint, name: str, rounds: int) -> dict[str, Any]:
     device = next(checkpoint.model.parameters()).device
     clock = cost_clock(device)
-    frames = {count: noise_frames(checkpoint, name, count) for count in _BATCHES}
+    frames = {count: noise_frames(checkpoint.config, name, count) for count in _BATCHES}
     expected = backends[_BASELINE].encode(name, frames[2]).cpu()
 
     def cost(backend: Backend, count: int) -> float:
@@ -175,7 +147,7 @@ def _compare(backends: dict[str, Backend], checkpoint: Checkpoint, name: str, ro
 
 
 def _gflop_per_frame(checkpoint: Checkpoint, name: str) -> float:
-    frame = torch.from_numpy(noise_frames(checkpoint, name, 1)).to(next(checkpoint.model.parameters()).device)
+    frame = torch.from_numpy(noise_frames(checkpoint.config, name, 1)).to(next(checkpoint.model.parameters()).device)
     with FlopCounterMode(display=False) as counter:
         checkpoint.model.encode_frames(name, frame)
     return float(counter.get_total_flops()) / 1e9

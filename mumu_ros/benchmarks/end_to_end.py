@@ -22,13 +22,14 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from mumu_ros.benchmarks.paper_model import export_on_noise, model_folder
 from mumu_ros.benchmarks.rounds import percentiles
 from mumu_ros.benchmarks.sensors import KINDS, topic_of
-from mumu_ros.model.checkpoint import read_config
+from mumu_ros.model.checkpoint import load_checkpoint, read_config, select_device
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.nodes.monitor import Monitor
 from mumu_ros.nodes.processes import Processes, own_domain
-from mumu_ros.pipeline.configuration import find_model
+from mumu_ros.recognition.backends import choose_backend, takes_long
 
 __all__ = ["measure", "register", "table"]
 
@@ -67,10 +68,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         `with` it, and their `ratio`; medians over rounds.
         cpu: cores that each process used.
     """
-    with tempfile.TemporaryDirectory(prefix="mumu-bench-") as folder:
-        model = (
-            find_model(arguments.model) if arguments.model else _paper_model(Path(folder, "bench"), arguments.backend)
-        )
+    with model_folder(arguments.model) as model, tempfile.TemporaryDirectory(prefix="mumu-bench-") as folder:
+        if not arguments.model:  # others are as their owners prepared them
+            _prepare(model, arguments.backend)
         run = _Run(read_config(model), Path(folder))
         inference = {"model": str(model), "rate_hz": DECISIONS_HZ, "backend": arguments.backend}
         with run.started():
@@ -95,12 +95,12 @@ def _number(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:.2f} {unit}".rstrip()
 
 
-def _paper_model(folder: Path, backend: str) -> Path:
-    from mumu_ros.benchmarks.paper_model import export_paper_model, write_paper_model
-
-    write_paper_model(folder)
-    export_paper_model(folder, backend)
-    return folder
+def _prepare(folder: Path, backend: str) -> None:
+    """Have the back end in the model's folder, so that inference starts in seconds."""
+    if backend == "auto":
+        backend = choose_backend(load_checkpoint(folder, select_device("auto")), folder)
+    if takes_long(backend):
+        export_on_noise(backend, load_checkpoint(folder), folder)
 
 
 @dataclass

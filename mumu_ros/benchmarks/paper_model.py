@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint, select_device
+from mumu_ros.model.checkpoint import Checkpoint, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.recognition.backends import choose_backend, export_backend, takes_long
+from mumu_ros.pipeline.configuration import find_model
+from mumu_ros.recognition.backends import export_backend
 
-__all__ = ["export_paper_model", "paper_config", "write_paper_model"]
+__all__ = ["export_on_noise", "model_folder", "noise_frames", "write_paper_model"]
 
 _IMAGE = 224
-_CALIBRATION_FRAMES = 4
+_BATCH = 4
+_CALIBRATION_FRAMES = 32
 
 
-def paper_config() -> ModelConfig:
+def _config() -> ModelConfig:
     """ResNet-50 on 224×224 colour and depth at 10 Hz and an IMU at 100 Hz, in windows of 3 s."""
     modalities = (
         Modality("rgb", "rgb", (_IMAGE, _IMAGE, 3), 10.0, "resnet50", mean=(120.0,), std=(60.0,)),
@@ -38,28 +43,49 @@ def write_paper_model(folder: Path) -> None:
     on their way through fifty layers.
     """
     torch.manual_seed(0)
-    network = Network(paper_config()).eval()
+    network = Network(_config()).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the plain average over all that is seen
             module.train()
     with torch.inference_mode():
-        for name, frames in _noise().items():
-            network.encode_frames(name, torch.from_numpy(frames))
+        for name in ("rgb", "depth"):
+            network.encode_frames(name, torch.from_numpy(noise_frames(network.config, name, _BATCH)))
     save_checkpoint(folder, network.eval(), provenance={"command": "mumu bench", "weights": "random"})
 
 
-def export_paper_model(folder: Path, backend: str = "auto") -> None:
-    """Prepare the model for a back end where that takes long, on noise where it wants frames."""
-    if backend == "auto":
-        backend = choose_backend(load_checkpoint(folder, select_device("auto")), folder)
-    if takes_long(backend):
-        export_backend(backend, load_checkpoint(folder), folder, {name: list(f) for name, f in _noise().items()})
+@contextmanager
+def model_folder(model: str | None) -> Iterator[Path]:
+    """The folder of a model or, where none is named, of the one above, which is made for the moment."""
+    if model:
+        yield find_model(model)
+        return
+    with tempfile.TemporaryDirectory(prefix="mumu-bench-") as temporary:
+        folder = Path(temporary, "bench")
+        write_paper_model(folder)
+        yield folder
 
 
-def _noise() -> dict[str, np.ndarray]:
-    """Prepared frames of both cameras."""
-    rng = np.random.default_rng(0)
-    size = (_CALIBRATION_FRAMES, _IMAGE, _IMAGE)
-    depth = rng.uniform(0.5, 4.5, (*size, 1)).astype(np.float32)
-    return {"rgb": rng.integers(0, 256, (*size, 3), np.uint8), "depth": depth}
+def noise_frames(config: ModelConfig, name: str, count: int) -> np.ndarray:
+    """Frames of an image modality, as `Preprocessing.prepare` gives them."""
+    modality = config.modality(name)
+    rng = np.random.default_rng(count)
+    if modality.kind == "rgb":
+        return rng.integers(0, 256, (count, *modality.shape), np.uint8)
+    return rng.uniform(0.5, 4.5, (count, *modality.shape)).astype(np.float32)
+
+
+def export_on_noise(backend: str, checkpoint: Checkpoint, folder: Path) -> None:
+    """Prepare a back end, calibrated on noise where it is calibrated.
+
+    Args:
+        backend: One that takes long to prepare.
+        checkpoint: The model, on the CPU.
+        folder: Its folder.
+
+    Raises:
+        BackendError: See `export_backend`.
+    """
+    images = [m.name for m in checkpoint.config.modalities if m.is_image]
+    frames = {name: list(noise_frames(checkpoint.config, name, _CALIBRATION_FRAMES)) for name in images}
+    export_backend(backend, checkpoint, folder, frames)
