@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    for option in ("rounds", "seconds"):
+        if not 0 < (value := getattr(arguments, option, 1)) < math.inf:
+            raise ValueError(f"--{option} is {value:g}; expected a number above 0")
     result = arguments.benchmark.measure(arguments)
     machine, versions = describe_machine(), installed_versions()
     print(_format(arguments.benchmark.table(result)))

@@ -45,6 +45,14 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(capsys: pytest.Capt
     assert "synchronizer" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", [("synchronizer", "--rounds", "0"), ("transport", "--seconds", "-1")])
+def test_no_rounds_and_no_time_are_refused(option: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    if option[0] == "transport":
+        pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
+    assert cli.main(["bench", *option]) == 2
+    assert f"{option[1]} is {option[2]}" in capsys.readouterr().err
+
+
 def test_runs_take_turns() -> None:
     calls: list[str] = []
 
