@@ -188,6 +188,22 @@ def test_a_back_end_that_does_not_exist_or_fit_is_refused(folder: Path, checkpoi
         export_backend("eager", checkpoint, folder)
 
 
+def test_compiled_code_agrees_with_pytorch(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "unused"))  # and restored afterwards
+    config = load_checkpoint(tiny_model).config
+    torch.manual_seed(5)
+    folder = tmp_path / "one_camera"
+    save_checkpoint(folder, Network(replace(config, modalities=config.modalities[1:])).eval())
+    checkpoint = load_checkpoint(folder)
+    where = export_backend("compile", checkpoint, folder)
+    assert is_exported("compile", checkpoint, folder)
+    compiled = len(list(where.rglob("*.cpp")))
+    assert compiled > 0
+    torch.compiler.reset()
+    compare(checkpoint, open_backend("compile", checkpoint, folder), 1e-4)
+    assert len(list(where.rglob("*.cpp"))) == compiled, "nothing is compiled again"
+
+
 def test_folding_batch_norms_changes_no_result(trained: Callable[[nn.Module], nn.Module]) -> None:
     module = trained(
         nn.Sequential(
