@@ -20,7 +20,7 @@ from typing import Any
 
 from mumu_ros.files import replacing
 
-__all__ = ["Label", "LabelError", "read_labels", "write_labels"]
+__all__ = ["Label", "LabelError", "format_seconds", "read_labels", "write_labels"]
 
 _FIELDS = ("start", "end", "group", "activity")
 _NS_PER_S = 1_000_000_000
@@ -87,7 +87,7 @@ def write_labels(path: str | Path, labels: Iterable[Label]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_FIELDS)
     for label in labels:
-        writer.writerow((_seconds(label.start_ns), _seconds(label.end_ns), label.group, label.activity))
+        writer.writerow((format_seconds(label.start_ns), format_seconds(label.end_ns), label.group, label.activity))
     with replacing(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
@@ -128,7 +128,8 @@ def _nanoseconds(where: str, name: str, row: Mapping[str, Any]) -> int:
         raise LabelError(f"{where}: {name} is {value!r}; expected seconds, such as 1700000000.25") from error
 
 
-def _seconds(stamp_ns: int) -> str:
+def format_seconds(stamp_ns: int) -> str:
+    """Return nanoseconds as decimal seconds, exactly."""
     # Exact: a float has no room for nanoseconds since 1970.
     whole, rest = divmod(stamp_ns, _NS_PER_S)
     return f"{whole}.{rest:09d}".rstrip("0").removesuffix(".")
@@ -140,17 +141,17 @@ def _check(labels: Sequence[Label], lines: Sequence[str]) -> None:
             raise LabelError(f"{where}: the activity is empty; leave out what nobody labelled")
         if label.start_ns < 0 or label.end_ns <= label.start_ns:
             raise LabelError(
-                f"{where}: {label.activity} is from {_seconds(label.start_ns)} to {_seconds(label.end_ns)}; "
-                "expected an end after the start"
+                f"{where}: {label.activity} is from {format_seconds(label.start_ns)} to "
+                f"{format_seconds(label.end_ns)}; expected an end after the start"
             )
     for before, label, where in zip(labels, labels[1:], lines[1:], strict=False):
         if label.start_ns < before.start_ns:
             raise LabelError(
-                f"{where}: {label.activity} at {_seconds(label.start_ns)} comes after {before.activity} at "
-                f"{_seconds(before.start_ns)}; expected labels in order of time"
+                f"{where}: {label.activity} at {format_seconds(label.start_ns)} comes after {before.activity} at "
+                f"{format_seconds(before.start_ns)}; expected labels in order of time"
             )
         if label.start_ns < before.end_ns:
             raise LabelError(
-                f"{where}: {label.activity} from {_seconds(label.start_ns)} overlaps {before.activity} until "
-                f"{_seconds(before.end_ns)}; a person does one thing at a time"
+                f"{where}: {label.activity} from {format_seconds(label.start_ns)} overlaps {before.activity} until "
+                f"{format_seconds(before.end_ns)}; a person does one thing at a time"
             )

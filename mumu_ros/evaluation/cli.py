@@ -1,0 +1,211 @@
+"""`mumu evaluate`: how well a model recognises what recordings show."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mumu_ros.evaluation.whatif import KINDS, parse_alteration
+from mumu_ros.recordings import RecordingError
+
+if TYPE_CHECKING:
+    from mumu_ros.evaluation.evaluate import Evaluation, Setup
+
+__all__ = ["register"]
+
+_WHAT_IF = {
+    "drop": ("NAME[:SHARE]", "take a modality away, or from this share of the time, such as imu or rgb:0.5"),
+    "shift": ("NAME:SECONDS", "let a modality's stamps be later, such as depth:+0.2s"),
+    "noise": ("NAME:FACTOR", "add noise, so many times as strong as the sensor's own variation, such as imu:0.5"),
+    "rate": ("NAME:HZ", "thin a sensor out to this rate, such as rgb:15"),
+}
+_SHOWN = 8
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command; it sets `run`, a function of the parsed arguments that returns the exit status."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="test a model on recordings",
+        description="Play rosbag2 recordings through the synchroniser, the conversions and the recogniser of the live "
+        "nodes, as fast as possible, and compare with annotations or labels. See docs/evaluation.md.",
+    )
+    parser.add_argument("model", help="model folder, or the name of a shipped model")
+    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
+    parser.add_argument(
+        "--params", type=Path, metavar="FILE", help="the nodes' parameter file; without it topics are guessed"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="label file (CSV or .jsonl: start, end, group, activity), one for each bag in order; without it the "
+        "bag's annotations are the truth",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, metrics.json, predictions.csv")
+    for kind in KINDS:
+        metavar, text = _WHAT_IF[kind]
+        parser.add_argument(f"--{kind}", action="append", default=[], metavar=metavar, help=f"what if: {text}")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
+    parser.add_argument("--json", action="store_true", help="end with the headline numbers as one JSON object")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        return _evaluate(arguments)
+    except RecordingError as error:
+        print(f"mumu evaluate: {error}", file=sys.stderr)
+        return 2
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from mumu_ros.evaluation.evaluate import evaluate_bag, write_json, write_predictions
+    from mumu_ros.evaluation.replay import Stopwatch
+    from mumu_ros.evaluation.summary import headline, summarize
+
+    evaluation, setups = _prepare(arguments)
+    config = evaluation.checkpoint.config
+    stopwatch = Stopwatch()
+    started = time.perf_counter()
+    bags = []
+    for name, setup in setups.items():
+        with _Progress(setup, name) as progress:
+            bags.append(evaluate_bag(evaluation, setup, name=name, stopwatch=stopwatch, progress=progress.update))
+    elapsed_s = time.perf_counter() - started
+    summary = {
+        "model": evaluation.checkpoint.id,
+        "alterations": [str(alteration) for alteration in evaluation.alterations],
+        **summarize(bags, config),
+    }
+    headlines = headline(summary)
+    seconds = 60 * sum(bag.minutes for bag in bags)
+    timing = {"elapsed_s": elapsed_s, "recorded_s": seconds, "stages": stopwatch.summary()}
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        write_predictions(arguments.out / "predictions.csv", bags, config)
+        write_json(arguments.out / "metrics.json", summary)
+        write_json(arguments.out / "timing.json", timing)
+    for bag in bags:
+        _print_problems(bag.name, bag.problems)
+    _print_headline(headlines)
+    print(f"{seconds:.0f} s of recording in {elapsed_s:.1f} s: {seconds / elapsed_s:.1f} times as fast as real time")
+    if arguments.out:
+        print(f"{arguments.out}: {', '.join(sorted(path.name for path in arguments.out.iterdir()))}")
+    if arguments.json:
+        print(json.dumps(headlines))
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup]]:
+    """See that everything can be read before anything is computed."""
+    from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, find_model
+    from mumu_ros.pipeline.parameter_file import read_parameters
+    from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC
+
+    labels: Sequence[Path | None] = arguments.labels or [None] * len(arguments.bags)
+    if len(labels) != len(arguments.bags):
+        raise ValueError(f"{len(labels)} --labels for {len(arguments.bags)} bags; give one for each, in their order")
+    model = find_model(arguments.model)
+    sync = None
+    if arguments.params:
+        sync = SensorSyncConfig.read(read_parameters(arguments.params, "sensor_sync", SENSOR_SYNC))
+    inference = InferenceConfig.read(read_parameters(arguments.params, "inference", INFERENCE))
+
+    import torch
+
+    from mumu_ros.evaluation.evaluate import Evaluation, open_setup
+    from mumu_ros.model.checkpoint import load_checkpoint, select_device
+
+    torch.set_num_threads(inference.threads)
+    checkpoint = load_checkpoint(model, select_device(arguments.device))
+    alterations = tuple(
+        parse_alteration(kind, text, checkpoint.config.names) for kind in KINDS for text in getattr(arguments, kind)
+    )
+    setups: dict[str, Setup] = {}
+    for path, label_file in zip(arguments.bags, labels, strict=True):
+        setup = open_setup(path, label_file, sync, checkpoint.config)
+        name = path.name if path.name not in setups else str(path)
+        if name in setups:
+            raise ValueError(f"{path} is given twice")
+        setups[name] = setup
+        _print_streams(name, setup, checkpoint.config.names, guessed=sync is None)
+    evaluation = Evaluation(checkpoint, inference, alterations)
+    evaluation.recognizer().warm_up()
+    return evaluation, setups
+
+
+class _Progress:
+    """A bar along the recording's log time, where somebody looks."""
+
+    def __init__(self, setup: Setup, name: str) -> None:
+        from tqdm import tqdm
+
+        from mumu_ros.recordings import Recording
+
+        with Recording(setup.path) as recording:
+            self._start_ns, total_s = recording.start_ns, recording.duration_s
+        self._bar: Any = tqdm(
+            total=round(total_s, 1),
+            desc=name,
+            unit="s",
+            disable=None,
+            leave=False,
+            bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s",
+        )
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def update(self, log_ns: int) -> None:
+        """Note how far it is."""
+        self._bar.update((log_ns - self._start_ns) * 1e-9 - self._bar.n)
+
+
+def _print_streams(name: str, setup: Setup, modalities: Sequence[str], *, guessed: bool) -> None:
+    print(f"{name}: topics {'guessed from their types and names' if guessed else 'of the parameter file'}")
+    for stream in setup.sync.streams:
+        print(f"  {stream.name:12} {setup.topics.get(stream.name, '(not recorded)'):30} {stream.type}")
+    for modality in modalities:
+        if modality not in [stream.name for stream in setup.sync.streams]:
+            print(f"  {modality:12} (not recorded)")
+    sys.stdout.flush()
+
+
+def _print_problems(name: str, problems: Sequence[str]) -> None:
+    for problem in problems[:_SHOWN]:
+        print(f"{name}: {problem}", file=sys.stderr)
+    if len(problems) > _SHOWN:
+        print(f"{name}: and {len(problems) - _SHOWN} problems more, all in metrics.json", file=sys.stderr)
+
+
+def _print_headline(numbers: Mapping[str, Any]) -> None:
+    def percent(name: str) -> str:
+        value = numbers.get(name)
+        return "—" if value is None else f"{value:.1%}"
+
+    print(f"{numbers['decisions']} decisions, {percent('unknown_share')} of them unknown")
+    if not numbers.get("judged"):
+        return
+    interval = numbers["accuracy_interval"]
+    between = f" (95 %: {interval[0]:.1%} to {interval[1]:.1%}, over bags)" if interval else ""
+    print(f"accuracy              {percent('accuracy')}{between}; {percent('accuracy_inside')} inside one activity")
+    print(f"best guess, top 3     {percent('top1')}, {percent('top3')}")
+    print(f"macro F1, groups      {percent('macro_f1')}, {percent('group_accuracy')}")
+    print(f"calibration error     {percent('ece')}")
+    print(f"segments F1@10/25/50  {percent('f1@10')}, {percent('f1@25')}, {percent('f1@50')}; edit {percent('edit')}")
+    delay = numbers["onset_delay_s"]
+    print(
+        f"onset delay           {'—' if delay is None else f'{delay:.1f} s'}, {numbers['missed_segments']} missed; "
+        f"{numbers['false_alarms_per_min']:.1f} false alarms a minute"
+    )

@@ -1,0 +1,165 @@
+"""A model against recordings: run each, find its truth, and write what came out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mumu_ros.evaluation.decisions import to_csv
+from mumu_ros.evaluation.replay import Replay, Stopwatch, replay
+from mumu_ros.evaluation.results import BagResult, true_labels
+from mumu_ros.evaluation.scoring import TruthSegment
+from mumu_ros.evaluation.topics import guess_streams, resolve_topics
+from mumu_ros.evaluation.truth import from_annotations, from_labels
+from mumu_ros.evaluation.whatif import Alteration, Alterer
+from mumu_ros.files import replacing
+from mumu_ros.model.checkpoint import Checkpoint
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
+from mumu_ros.recognition import Recognizer, RecognizerSettings
+from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings.labels import read_labels
+from mumu_ros.streams import NS_PER_S, ns_to_seconds
+
+__all__ = ["Evaluation", "Setup", "evaluate_bag", "open_setup", "write_json", "write_predictions"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A recording, and how to look at it.
+
+    Attributes:
+        path: Of the recording.
+        labels: Label file; None: the recording's own annotations.
+        sync: As sensor_sync has it.
+        topics: Stream name to topic.
+    """
+
+    path: Path
+    labels: Path | None
+    sync: SensorSyncConfig
+    topics: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What all recordings of an evaluation are looked at with.
+
+    Attributes:
+        checkpoint: The model.
+        inference: As the inference node has it.
+        alterations: What is changed on the way.
+    """
+
+    checkpoint: Checkpoint
+    inference: InferenceConfig
+    alterations: tuple[Alteration, ...] = ()
+
+    def recognizer(self) -> Recognizer:
+        """A fresh one."""
+        i = self.inference
+        settings = RecognizerSettings(i.min_coverage, i.unknown_threshold, i.smoothing_s, i.hysteresis)
+        return Recognizer(self.checkpoint, settings)
+
+
+def open_setup(path: Path, labels: Path | None, sync: SensorSyncConfig | None, config: ModelConfig) -> Setup:
+    """Open a recording and find its topics.
+
+    Args:
+        path: Of the recording.
+        labels: Label file, or None.
+        sync: From a parameter file; None: guess.
+        config: Of the model.
+
+    Raises:
+        RecordingError: It cannot be read, or has no topic that the model could use.
+    """
+    with Recording(path) as recording:
+        sync = sync or guess_streams(config, recording)
+        topics = resolve_topics(sync, recording)
+    if not set(topics) & set(config.names):
+        raise RecordingError(
+            f"{path}: the streams {', '.join(topics)} are none of the model's modalities, {', '.join(config.names)}; "
+            "name them alike in --params"
+        )
+    return Setup(path, labels, sync, topics)
+
+
+def evaluate_bag(
+    evaluation: Evaluation,
+    setup: Setup,
+    *,
+    name: str,
+    stopwatch: Stopwatch | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> BagResult:
+    """Run one recording and compare with the truth.
+
+    Raises:
+        RecordingError: It cannot be read.
+        LabelError: The label file cannot be meant, or has nothing to do with the recording.
+    """
+    config = evaluation.checkpoint.config
+    alterer = Alterer(evaluation.alterations, config) if evaluation.alterations else None
+    with Recording(setup.path) as recording:
+        outcome = replay(
+            recording,
+            setup.topics,
+            setup.sync,
+            evaluation.inference,
+            evaluation.recognizer(),
+            alterer=alterer,
+            stopwatch=stopwatch,
+            progress=progress,
+        )
+    problems = list(outcome.problems)
+    truth = _truth(setup, outcome, problems)
+    if outcome.epochs:
+        problems.append(f"time jumped back {outcome.epochs} times: several recordings in one, or a loop")
+    if not len(outcome.decisions):
+        problems.append("no set of messages came together: no decision")
+    return BagResult(
+        name=name,
+        start_ns=outcome.start_ns,
+        end_ns=outcome.end_ns,
+        period_ns=round(NS_PER_S / evaluation.inference.rate_hz),
+        decisions=outcome.decisions,
+        truth=truth,
+        labels=true_labels(outcome.decisions, truth, config.taxonomy),
+        sensors=outcome.sensors,
+        waits_ms=outcome.waits_ms,
+        problems=problems,
+    )
+
+
+def _truth(setup: Setup, outcome: Replay, problems: list[str]) -> Sequence[TruthSegment]:
+    if setup.labels is None:
+        truth = from_annotations(outcome.annotations, problems)
+        if not truth:
+            problems.append("no annotations and no label file: only what needs no truth is measured")
+        return truth
+    truth = from_labels(read_labels(setup.labels))
+    if truth[-1].end_ns <= outcome.start_ns or truth[0].start_ns > outcome.end_ns:
+        raise RecordingError(
+            f"{setup.labels}: labels from {ns_to_seconds(truth[0].start_ns):.3f} to "
+            f"{ns_to_seconds(truth[-1].end_ns):.3f} s lie outside {setup.path}, whose stamps are from "
+            f"{ns_to_seconds(outcome.start_ns):.3f} to {ns_to_seconds(outcome.end_ns):.3f} s; labels have header stamps"
+        )
+    return truth
+
+
+def write_predictions(path: Path, bags: Sequence[BagResult], config: ModelConfig) -> None:
+    """Write predictions.csv."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for index, bag in enumerate(bags):
+            file.write(to_csv(bag.decisions, bag.labels, bag.name, config.taxonomy, config.names, header=index == 0))
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,274 @@
+"""A recording through the same synchroniser, conversions and recogniser as live, as fast as the machine can."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from mumu_ros.conversions import header_stamp_ns, ns_to_time
+from mumu_ros.evaluation.decisions import DecisionLog, Decisions
+from mumu_ros.evaluation.sensors import SensorLog, SensorReport
+from mumu_ros.evaluation.whatif import Alterer
+from mumu_ros.model.preprocessing import SampleError
+from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
+from mumu_ros.pipeline.framing import Frame, FrameBuilder, Restamped
+from mumu_ros.recognition import Recognizer
+from mumu_ros.recordings import Recording
+from mumu_ros.recordings.topics import ANNOTATION_TYPE
+from mumu_ros.recordings.typestore import BagTypes
+from mumu_ros.streams import NS_PER_S, RateSampler, SynchronizedSet, Synchronizer, seconds_to_ns
+
+__all__ = ["Replay", "Stopwatch", "replay"]
+
+POLL_NS = 20_000_000
+"""As often as sensor_sync looks for sets whose deadline has passed."""
+DRAIN_NS = NS_PER_S
+"""So long after the last message sets are still looked for."""
+
+
+class Stopwatch:
+    """Adds up the wall time of the stages."""
+
+    def __init__(self) -> None:
+        self._ms: defaultdict[str, array[float]] = defaultdict(lambda: array("f"))
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Count the time of the block for a stage."""
+        start = time.perf_counter()
+        yield
+        self._ms[stage].append((time.perf_counter() - start) * 1e3)
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """By stage: how often, total seconds, mean, median and 99th percentile in milliseconds."""
+        return {
+            stage: {
+                "count": len(ms),
+                "total_s": float(np.sum(ms)) * 1e-3,
+                "mean_ms": float(np.mean(ms)),
+                "p50_ms": float(np.median(ms)),
+                "p99_ms": float(np.quantile(ms, 0.99)),
+            }
+            for stage, ms in self._ms.items()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What came out.
+
+    Attributes:
+        decisions: In the order in which they were made.
+        sensors: Of each stream.
+        annotations: Messages of mumu_ros/msg/ActivityAnnotation.
+        start_ns: First stamp of a sensor; 0 if there is none.
+        end_ns: Last one.
+        waits_ms: Time on the recording's clock from a frame's stamp until its set left: median and 99th percentile.
+        epochs: How often time jumped back.
+        problems: What is wrong with the recording, a sentence each.
+    """
+
+    decisions: Decisions
+    sensors: Mapping[str, SensorReport]
+    annotations: Sequence[Any]
+    start_ns: int
+    end_ns: int
+    waits_ms: tuple[float, float] | None
+    epochs: int
+    problems: tuple[str, ...]
+
+
+def replay(
+    recording: Recording,
+    topics: Mapping[str, str],
+    sync: SensorSyncConfig,
+    inference: InferenceConfig,
+    recognizer: Recognizer,
+    *,
+    alterer: Alterer | None = None,
+    stopwatch: Stopwatch | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Replay:
+    """Run a recording through the chain sensor_sync, inference.
+
+    A message's log time stands for its arrival, so deadlines and timeouts work as they did when it was recorded.
+
+    Args:
+        recording: The recording.
+        topics: Stream name to topic.
+        sync: As sensor_sync has it.
+        inference: As inference has it.
+        recognizer: Fresh, or cleared.
+        alterer: Changes to the messages.
+        stopwatch: Takes the time of the stages.
+        progress: Called with the log time of each message.
+    """
+    chain = _Chain(topics, sync, inference, recognizer, alterer, stopwatch or Stopwatch())
+    annotated = [topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE]
+    stream_of = {topic: stream for stream, topic in topics.items()}
+    annotations: list[Any] = []
+    messages = recording.messages([*stream_of, *annotated])
+    log_ns = 0
+    while True:
+        with chain.stopwatch.measure("read"):
+            row = next(messages, None)
+        if row is None:
+            break
+        topic, log_ns, message = row
+        if progress:
+            progress(log_ns)
+        if topic in stream_of:
+            chain.take(stream_of[topic], message, log_ns)
+        else:
+            annotations.append(message)
+    chain.drain(log_ns)
+    return chain.result(annotations, recording.problems)
+
+
+class _Chain:
+    def __init__(
+        self,
+        topics: Mapping[str, str],
+        sync: SensorSyncConfig,
+        inference: InferenceConfig,
+        recognizer: Recognizer,
+        alterer: Alterer | None,
+        stopwatch: Stopwatch,
+    ) -> None:
+        config = recognizer.checkpoint.config
+        self.stopwatch = stopwatch
+        self._topics = topics
+        self._streams = [stream.name for stream in sync.streams]
+        self._synchronizer = Synchronizer(
+            [stream.name for stream in sync.streams if stream.is_image],
+            [stream.name for stream in sync.streams if not stream.is_image],
+            queue_size=sync.queue_size,
+            slop_s=sync.slop_s,
+            period_s=1.0 / sync.rate_hz,
+            timeout_s=sync.timeout_s,
+        )
+        self._builder = FrameBuilder(sync.streams)
+        self._recognizer = recognizer
+        self._modalities = set(config.names)
+        self._sampler = RateSampler(round(NS_PER_S / inference.rate_hz))
+        self._alterer = alterer
+        self._log = DecisionLog(config.taxonomy, config.names)
+        self._sensors = {name: SensorLog(seconds_to_ns(sync.timeout_s)) for name in topics}
+        self._types = BagTypes()
+        self._waits_ms = array("f")
+        self._refused: dict[str, int] = {}
+        self._epoch = -1
+        self._polled_ns = 0
+        self._first_ns = self._last_ns = 0
+
+    def take(self, stream: str, message: Any, log_ns: int) -> None:
+        """Take in a message, as a subscription does."""
+        self._poll_until(log_ns)
+        own_ns = header_stamp_ns(message)
+        recorded_ns = log_ns if own_ns is None else own_ns
+        stamp_ns = self._alterer.restamp(stream, recorded_ns) if self._alterer else recorded_ns
+        if stamp_ns is None:
+            return
+        if stamp_ns != own_ns:
+            message = Restamped(self._header(stamp_ns, message), message)
+        self._sensors[stream].add(stamp_ns)
+        if stamp_ns > 0:
+            self._first_ns = min(self._first_ns or stamp_ns, stamp_ns)
+            self._last_ns = max(self._last_ns, stamp_ns)
+        with self.stopwatch.measure("synchronise"):
+            found = self._synchronizer.add(stream, stamp_ns, message, log_ns)
+        self._deliver(found, log_ns)
+
+    def drain(self, log_ns: int) -> None:
+        """Wait for what is still due after the last message."""
+        self._poll_until(log_ns + DRAIN_NS)
+
+    def result(self, annotations: Sequence[Any], problems: Sequence[str]) -> Replay:
+        statistics = self._synchronizer.statistics(self._polled_ns)
+        problems = [*problems, *(f"{n} times: {reason}" for reason, n in self._refused.items())]
+        for name, errors in self._builder.errors.items():
+            problems.append(
+                f"{errors} messages of {self._topics[name]} were skipped, the last one because of: "
+                f"{self._builder.last_error[name]}"
+            )
+        sensors: dict[str, SensorReport] = {}
+        for name in self._streams:
+            if name not in self._topics:
+                sensors[name] = SensorReport("")
+                continue
+            seen, counted = self._sensors[name], statistics[name]
+            seen.settle()
+            skew_ns = counted.mean_skew_ns
+            sensors[name] = SensorReport(
+                topic=self._topics[name],
+                messages=seen.messages,
+                rate_hz=seen.rate_hz,
+                lost=seen.lost,
+                outages=tuple(seen.outages),
+                late=counted.late,
+                duplicate=counted.duplicate,
+                refused=counted.refused,
+                dropped=counted.dropped,
+                unreadable=self._builder.errors[name],
+                skew_ms=None if skew_ns is None else skew_ns * 1e-6,
+            )
+        waits = self._waits_ms
+        return Replay(
+            decisions=self._log.table(),
+            sensors=MappingProxyType(sensors),
+            annotations=annotations,
+            start_ns=self._first_ns,
+            end_ns=self._last_ns,
+            waits_ms=(float(np.median(waits)), float(np.quantile(waits, 0.99))) if waits else None,
+            epochs=self._synchronizer.epoch,
+            problems=tuple(problems),
+        )
+
+    def _poll_until(self, log_ns: int) -> None:
+        """Poll as often as sensor_sync does until a message arrives."""
+        # In a silence nothing is due any more after a while.
+        self._polled_ns = max(self._polled_ns, log_ns - 10 * NS_PER_S)
+        while (next_ns := self._polled_ns + POLL_NS) < log_ns:
+            self._polled_ns = next_ns
+            self._deliver(self._synchronizer.poll(next_ns), next_ns)
+
+    def _header(self, stamp_ns: int, message: Any) -> Any:
+        frame_id = message.header.frame_id if hasattr(message, "header") else ""
+        return self._types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, self._types), frame_id=frame_id)
+
+    def _deliver(self, found: Sequence[SynchronizedSet], log_ns: int) -> None:
+        for synchronized in found:
+            self._waits_ms.append((log_ns - synchronized.stamp_ns) * 1e-6)
+            with self.stopwatch.measure("convert"):
+                frame = self._builder.build(synchronized)
+            self._receive(frame)
+
+    def _receive(self, frame: Frame) -> None:
+        """What the inference node does with a MultimodalFrame."""
+        if frame.epoch != self._epoch:
+            self._epoch = frame.epoch
+            self._recognizer.clear()
+            self._sampler.reset()
+        with self.stopwatch.measure("prepare"):
+            self._push(frame)
+        if self._sampler.accept(frame.stamp_ns):
+            with self.stopwatch.measure("recognise"):
+                decision = self._recognizer.recognize(frame.stamp_ns)
+            self._log.append(frame.epoch, decision)
+
+    def _push(self, frame: Frame) -> None:
+        try:
+            for name, stamp_ns, sample in frame.samples():
+                if name in self._modalities:
+                    changed = self._alterer.change(name, stamp_ns, sample) if self._alterer else sample
+                    self._recognizer.push(name, stamp_ns, changed)
+        except SampleError as error:  # the rest of the frame is skipped, as in the node
+            self._refused[str(error)] = self._refused.get(str(error), 0) + 1

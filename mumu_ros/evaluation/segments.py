@@ -1,0 +1,114 @@
+"""How well segments are found: for decisions that come one after the other, not clip by clip.
+
+Segmental F1 and edit score are those of Lea, Flynn, Vidal, Reiter and Hager: Temporal convolutional networks for action
+segmentation and detection, CVPR 2017. Instants without an activity are background, which neither counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Segment", "edit_score", "false_alarms", "merge", "onset_delays", "overlap_f1_counts"]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The same label in [start_ns, end_ns)."""
+
+    start_ns: int
+    end_ns: int
+    label: str
+
+
+def merge(stamps_ns: Sequence[int], labels: Sequence[str | None], period_ns: int) -> list[Segment]:
+    """Join decisions that follow one another and say the same.
+
+    A decision stands for the time since the one before, but not for more than 1.5 periods.
+
+    Args:
+        stamps_ns: (N,), increasing.
+        labels: (N,); None is background.
+        period_ns: Usual time between decisions.
+    """
+    segments: list[Segment] = []
+    before_ns: int | None = None
+    for stamp_ns, label in zip(stamps_ns, labels, strict=True):
+        follows = before_ns is not None and stamp_ns - before_ns <= 1.5 * period_ns
+        start_ns = before_ns if follows and before_ns is not None else stamp_ns - period_ns
+        if label is not None:
+            last = segments[-1] if segments else None
+            if last is not None and last.label == label and last.end_ns == start_ns:
+                segments[-1] = Segment(last.start_ns, stamp_ns, label)
+            else:
+                segments.append(Segment(start_ns, stamp_ns, label))
+        before_ns = stamp_ns
+    return segments
+
+
+def overlap_f1_counts(truth: Sequence[Segment], found: Sequence[Segment], overlap: float) -> tuple[int, int, int]:
+    """Count found segments that are right, found ones that are wrong, and true ones that were missed.
+
+    In order of time, a found segment is right if the true segment of its label with which it has most in common, as
+    intersection over union, reaches `overlap` and has not been found before. F1 = 2 TP / (2 TP + FP + FN).
+
+    Args:
+        truth: Segments of the truth.
+        found: Segments of the decisions.
+        overlap: 0 to 1; usually 0.1, 0.25 and 0.5.
+
+    Returns:
+        TP, FP, FN.
+    """
+    taken = [False] * len(truth)
+    right = 0
+    for segment in found:
+        ratios = [_intersection_over_union(segment, other) if other.label == segment.label else 0.0 for other in truth]
+        best = max(range(len(truth)), key=ratios.__getitem__, default=-1)
+        if best >= 0 and ratios[best] >= overlap and ratios[best] > 0 and not taken[best]:
+            taken[best] = True
+            right += 1
+    return right, len(found) - right, len(truth) - right
+
+
+def edit_score(truth: Sequence[Segment], found: Sequence[Segment]) -> float:
+    """How alike the two orders of labels are, whatever the times: 1 less the normalised Levenshtein distance.
+
+    Returns:
+        0 to 1; 1 if both are empty.
+    """
+    a, b = [segment.label for segment in truth], [segment.label for segment in found]
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, start=1):
+        diagonal, row[0] = row[0], i
+        for j, y in enumerate(b, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
+    return 1 - row[-1] / max(len(a), len(b), 1)
+
+
+def onset_delays(
+    truth: Sequence[Segment], stamps_ns: Sequence[int], labels: Sequence[str | None]
+) -> list[float | None]:
+    """For each true segment the seconds from its start to the first right decision inside it; None: there is none."""
+    delays: list[float | None] = []
+    for segment in truth:
+        hits = (
+            stamp_ns - segment.start_ns
+            for stamp_ns, label in zip(stamps_ns, labels, strict=True)
+            if segment.start_ns <= stamp_ns < segment.end_ns and label == segment.label
+        )
+        first = next(hits, None)
+        delays.append(None if first is None else first * 1e-9)
+    return delays
+
+
+def false_alarms(truth: Sequence[Segment], found: Sequence[Segment]) -> int:
+    """How many found segments share no time with a true one of their label: insertions (Ward et al. 2011)."""
+    return sum(
+        not any(other.label == s.label and _intersection_over_union(s, other) > 0 for other in truth) for s in found
+    )
+
+
+def _intersection_over_union(a: Segment, b: Segment) -> float:
+    shared = min(a.end_ns, b.end_ns) - max(a.start_ns, b.start_ns)
+    return max(0, shared) / (max(a.end_ns, b.end_ns) - min(a.start_ns, b.start_ns))

@@ -1,0 +1,100 @@
+"""What became of each sensor's messages: rate, losses, outages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+__all__ = ["Outage", "SensorLog", "SensorReport"]
+
+_NS_PER_S = 1_000_000_000
+_FIRST = 200
+"""Steps that the usual period of a sensor is taken from."""
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A sensor's silence, from its last stamp before to its first stamp after."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class SensorReport:
+    """A stream of a recording.
+
+    Attributes:
+        topic: Where it was recorded; empty if it was not.
+        messages: How many there are.
+        rate_hz: One over the usual (median) period between stamps; None if there are too few.
+        lost: Messages that are missing between others, going by the usual period; those of outages are not in it.
+        outages: Silences longer than the synchroniser's timeout.
+        late: Came after the set that they belong to had left.
+        duplicate: Had a stamp that was there already.
+        refused: Had a stamp that cannot be believed.
+        dropped: Were lost because a queue was full.
+        unreadable: Could not be converted.
+        skew_ms: Mean distance of the paired images' stamps from the reference's; None for vectors.
+    """
+
+    topic: str
+    messages: int = 0
+    rate_hz: float | None = None
+    lost: int = 0
+    outages: tuple[Outage, ...] = ()
+    late: int = 0
+    duplicate: int = 0
+    refused: int = 0
+    dropped: int = 0
+    unreadable: int = 0
+    skew_ms: float | None = None
+
+
+@dataclass
+class SensorLog:
+    """Looks at a stream's stamps as they come; keeps no more of them than the outages.
+
+    Args:
+        timeout_ns: A longer silence is an outage.
+    """
+
+    timeout_ns: int
+    messages: int = 0
+    lost: int = 0
+    outages: list[Outage] = field(default_factory=list)
+    _last_ns: int = 0
+    _steps_ns: list[int] = field(default_factory=list)
+    _period_ns: float = 0.0
+
+    def add(self, stamp_ns: int) -> None:
+        """Take in a message's stamp."""
+        self.messages += 1
+        step_ns = stamp_ns - self._last_ns
+        if self._last_ns and 0 < step_ns <= self.timeout_ns:
+            self._step(step_ns)
+        elif self._last_ns and step_ns > self.timeout_ns:
+            self.outages.append(Outage(self._last_ns, stamp_ns))
+        # After a jump back of more than the timeout, stamps count from there; a message out of order is nothing new.
+        if step_ns > 0 or -step_ns > self.timeout_ns:
+            self._last_ns = stamp_ns
+
+    @property
+    def rate_hz(self) -> float | None:
+        """One over the usual period, None while too few stamps are known."""
+        period_ns = self._period_ns or (median(self._steps_ns) if len(self._steps_ns) > 1 else 0)
+        return _NS_PER_S / period_ns if period_ns else None
+
+    def _step(self, step_ns: int) -> None:
+        if not self._period_ns:
+            self._steps_ns.append(step_ns)
+            if len(self._steps_ns) == _FIRST:
+                self.settle()
+            return
+        self.lost += max(0, round(step_ns / self._period_ns) - 1)
+
+    def settle(self) -> None:
+        """Fix the usual period, if that has not been done, and count what was missing until now."""
+        if not self._period_ns and self._steps_ns:
+            self._period_ns = median(self._steps_ns)
+            self.lost += sum(max(0, round(step / self._period_ns) - 1) for step in self._steps_ns)
