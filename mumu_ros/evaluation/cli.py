@@ -67,7 +67,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from mumu_ros.evaluation.evaluate import evaluate_bag, write_json, write_predictions
+    from mumu_ros.evaluation.evaluate import evaluate_bag
+    from mumu_ros.evaluation.output import write_json, write_outputs
     from mumu_ros.evaluation.replay import Stopwatch
     from mumu_ros.evaluation.summary import headline, summarize
 
@@ -81,7 +82,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             bags.append(evaluate_bag(evaluation, setup, name=name, stopwatch=stopwatch, progress=progress.update))
     elapsed_s = time.perf_counter() - started
     summary = {
-        "model": evaluation.checkpoint.id,
         "alterations": [str(alteration) for alteration in evaluation.alterations],
         **summarize(bags, config),
     }
@@ -89,9 +89,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     seconds = 60 * sum(bag.minutes for bag in bags)
     timing = {"elapsed_s": elapsed_s, "recorded_s": seconds, "stages": stopwatch.summary()}
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        write_predictions(arguments.out / "predictions.csv", bags, config)
-        write_json(arguments.out / "metrics.json", summary)
+        write_outputs(arguments.out, evaluation.checkpoint.id, bags, config, summary)
         write_json(arguments.out / "timing.json", timing)
     for bag in bags:
         _print_problems(bag.name, bag.problems)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mumu_ros.evaluation.decisions import to_csv
 from mumu_ros.evaluation.replay import Replay, Stopwatch, replay
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.scoring import TruthSegment
 from mumu_ros.evaluation.topics import guess_streams, resolve_topics
 from mumu_ros.evaluation.truth import from_annotations, from_labels
 from mumu_ros.evaluation.whatif import Alteration, Alterer
-from mumu_ros.files import replacing
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
@@ -24,7 +20,7 @@ from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.labels import read_labels
 from mumu_ros.streams import NS_PER_S, ns_to_seconds
 
-__all__ = ["Evaluation", "Setup", "evaluate_bag", "open_setup", "write_json", "write_predictions"]
+__all__ = ["Evaluation", "Setup", "evaluate_bag", "open_setup"]
 
 
 @dataclass(frozen=True)
@@ -149,17 +145,3 @@ def _truth(setup: Setup, outcome: Replay, problems: list[str]) -> Sequence[Truth
             f"{ns_to_seconds(outcome.start_ns):.3f} to {ns_to_seconds(outcome.end_ns):.3f} s; labels have header stamps"
         )
     return truth
-
-
-def write_predictions(path: Path, bags: Sequence[BagResult], config: ModelConfig) -> None:
-    """Write predictions.csv."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for index, bag in enumerate(bags):
-            file.write(to_csv(bag.decisions, bag.labels, bag.name, config.taxonomy, config.names, header=index == 0))
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")

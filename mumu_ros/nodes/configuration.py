@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mumu_ros.nodes.parameters import ParameterError, Values
+from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.simulation import Fault, parse_fault
 
-__all__ = ["PlayerConfig", "SimulatorConfig"]
+__all__ = ["EvaluationConfig", "PlayerConfig", "SimulatorConfig"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class PlayerConfig:
     rate: float
     start_s: float
     loop: bool
+    wait_for: tuple[str, ...]
     clock_hz: float
 
     @classmethod
@@ -67,5 +69,31 @@ class PlayerConfig:
             rate=values.read("rate"),
             start_s=values.read("start_s"),
             loop=values.read("loop"),
+            wait_for=tuple(topic for topic in values.read("wait_for") if topic),
             clock_hz=values.read("clock_hz"),
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """See the table EVALUATION in parameters.py."""
+
+    model: Path
+    labels: Path | None
+    out: Path
+
+    @classmethod
+    def read(cls, values: Values) -> EvaluationConfig:
+        """Read the parameters.
+
+        Raises:
+            ParameterError: One of them cannot be meant.
+        """
+        labels, out = values.read("labels"), values.read("out")
+        if not out:
+            raise ParameterError("parameter out is empty; give the folder for the report")
+        return cls(
+            model=find_model(values.read("model")),
+            labels=Path(labels).expanduser() if labels else None,
+            out=Path(out).expanduser(),
         )

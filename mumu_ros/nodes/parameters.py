@@ -24,6 +24,7 @@ from mumu_ros.pipeline.parameters import (
 )
 
 __all__ = [
+    "EVALUATION",
     "INFERENCE",
     "PLAYER",
     "SENSOR_SYNC",
@@ -57,7 +58,20 @@ PLAYER = (
     Parameter("rate", 1.0, "Playback speed.", 0.01, 100.0),
     Parameter("start_s", 0.0, "Seconds of the bag to skip.", 0.0, 1e6),
     Parameter("loop", False, "Begin again at the end; stamps then jump back."),
+    Parameter(
+        "wait_for",
+        [""],
+        "Topics that must have a subscriber before it begins, and then one of the bag's own must, too: "
+        "multimodal_frame waits for inference.",
+    ),
     Parameter("clock_hz", 100.0, "Rate of /clock, for nodes with use_sim_time; 0: none.", 0.0, 1000.0),
+)
+
+EVALUATION = (
+    AUTOSTART,
+    Parameter("model", "sim", "Model that inference runs: its folder, or the name of a shipped one."),
+    Parameter("labels", "", "Label file to compare with; empty: the annotations that are heard."),
+    Parameter("out", "evaluation", "Folder for report.html, metrics.json and predictions.csv."),
 )
 
 WATCH = (
@@ -101,6 +115,7 @@ def markdown() -> str:
         "inference": INFERENCE,
         "simulator": SIMULATOR,
         "player": PLAYER,
+        "evaluation": EVALUATION,
         "watch": WATCH,
     }
     lines = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -24,6 +25,8 @@ from mumu_ros.recordings.topics import ANNOTATION_TOPIC
 __all__ = ["Player"]
 
 NS_PER_S = 1_000_000_000
+WAIT_PERIOD_S = 0.05
+"""How often `wait_for` is looked at."""
 
 
 class Player(ManagedNode):
@@ -69,12 +72,14 @@ class Player(ManagedNode):
             name: self.create_publisher(cls, name, _qos(name)) for name, cls in self._classes.items()
         }
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
+        self._leaving = threading.Event()
         self._playback = Playback(
             "player", self._events(), None, self._config.rate, self.finish, self.report_worker_error
         )
 
     def deactivate(self) -> None:
         """Stop playing."""
+        self._leaving.set()
         self._playback.stop()
         for publisher in (*self._publishers_by_topic.values(), self._clock_publisher):
             self.destroy_publisher(publisher)
@@ -82,6 +87,8 @@ class Player(ManagedNode):
     def _events(self) -> Iterator[tuple[int, Callable[[], None]]]:
         assert self._recording is not None
         start_s = self._config.start_s
+        while not self._awaited() and not self._leaving.wait(WAIT_PERIOD_S):
+            pass
         while True:
             clock_ns = 0
             for topic, stamp_ns, data in self._recording.raw_messages(tuple(self._classes), start_s):
@@ -92,6 +99,12 @@ class Player(ManagedNode):
             if not self._config.loop or not self._played:
                 return
             start_s = 0.0
+
+    def _awaited(self) -> bool:
+        """Whether everybody listens who is to listen from the first message on."""
+        topics = self._config.wait_for
+        heard = any(p.get_subscription_count() for name, p in self._publishers_by_topic.items() if name not in topics)
+        return not topics or (heard and all(self.count_subscribers(topic) for topic in topics))
 
     def _publish(self, topic: str, data: bytes) -> None:
         self._publishers_by_topic[topic].publish(bytes(data))

@@ -42,8 +42,9 @@ def test_every_launch_argument_is_described(path: Path) -> None:
     assert all(len(text) > 10 for text in arguments.values())
 
 
-def test_mumu_launch_takes_the_arguments_of_the_launch_file() -> None:
-    assert set(launcher.ARGUMENTS) == set(declared_arguments(share_path("launch", "hri.launch.py")))
+@pytest.mark.parametrize("name", launcher.ARGUMENTS)
+def test_mumu_launch_takes_the_arguments_of_the_launch_file(name: str) -> None:
+    assert set(launcher.ARGUMENTS[name]) == set(declared_arguments(share_path("launch", f"{name}.launch.py")))
 
 
 def test_the_launch_files_start_installed_executables_only() -> None:

@@ -1,0 +1,45 @@
+"""The files of an evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mumu_ros.evaluation.decisions import to_csv
+from mumu_ros.evaluation.results import BagResult
+from mumu_ros.files import replacing
+from mumu_ros.model.config import ModelConfig
+
+__all__ = ["write_json", "write_outputs"]
+
+
+def write_outputs(
+    out: Path, model: str, bags: Sequence[BagResult], config: ModelConfig, summary: Mapping[str, Any]
+) -> None:
+    """Write predictions.csv, metrics.json and report.html.
+
+    Args:
+        out: Folder; it is made.
+        model: Identity of the model.
+        bags: What was recognised.
+        config: Of the model.
+        summary: As `summarize` gives it.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(out / "predictions.csv") as temporary, temporary.open("w", encoding="utf-8") as file:
+        for index, bag in enumerate(bags):
+            header = index == 0
+            file.write(to_csv(bag.decisions, bag.labels, bag.name, config.taxonomy, config.names, header=header))
+    write_json(out / "metrics.json", {"model": model, **summary})
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,162 @@
+"""ActivityRecognitions and ActivityAnnotations in, a report out: `mumu evaluate` for a system that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from mumu_ros.conversions import header_stamp_ns, time_to_ns
+from mumu_ros.evaluation.decisions import DecisionLog
+from mumu_ros.evaluation.output import write_outputs
+from mumu_ros.evaluation.results import BagResult, true_labels
+from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accuracy
+from mumu_ros.evaluation.summary import summarize
+from mumu_ros.evaluation.truth import from_annotations, from_labels
+from mumu_ros.model.checkpoint import read_config
+from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
+from mumu_ros.nodes.configuration import EvaluationConfig
+from mumu_ros.nodes.diagnostics import OK, STALE, WARN, status
+from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.parameters import EVALUATION, ParameterError
+from mumu_ros.recognition import Decision
+from mumu_ros.recordings.labels import read_labels
+
+__all__ = ["Evaluation"]
+
+NS_PER_S = 1_000_000_000
+USUAL_PERIOD_NS = NS_PER_S // 5
+RECENT = 50
+"""Recognitions that the accuracy in /diagnostics is about."""
+
+
+class Evaluation(ManagedNode):
+    """Compares `activity` with `annotation`, says in /diagnostics how well it goes and writes a report at the end.
+
+    The end is when it is deactivated or interrupted. A stamp that is not after the last one's begins a new epoch: a bag
+    that loops, or somebody who seeks back.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("evaluation", EVALUATION, **options)
+
+    def configure(self) -> None:
+        """Read the model's labels, and the label file if there is one."""
+        self._config = EvaluationConfig.read(self.values)
+        self._model = read_config(self._config.model)
+        labels = self._config.labels
+        self._labels = None if labels is None else from_labels(read_labels(labels))
+        if self._config.out.exists() and not self._config.out.is_dir():
+            raise ParameterError(f"parameter out is {str(self._config.out)!r}, which is no folder")
+
+    def activate(self) -> None:
+        """Listen."""
+        self._log = DecisionLog(self._model.taxonomy, self._model.names)
+        self._annotations: list[ActivityAnnotation] = []
+        self._recent: list[Recognition] = []
+        self._epoch = 0
+        self._last_ns = 0
+        self._strange = ""
+        self._identity = ""
+        late = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._subscriptions_made = [
+            self.create_subscription(ActivityRecognition, "activity", self._on_recognition, 100),
+            self.create_subscription(ActivityAnnotation, "annotation", self._annotations.append, late),
+        ]
+
+    def deactivate(self) -> None:
+        """Stop listening and write the report."""
+        for subscription in self._subscriptions_made:
+            self.destroy_subscription(subscription)
+        result = self._result()
+        if not len(result.decisions):
+            self.get_logger().warning("no recognition was heard: there is nothing to report")
+            return
+        out = self._config.out
+        try:
+            write_outputs(out, self._identity, [result], self._model, summarize([result], self._model))
+        except OSError as error:
+            self.get_logger().error(f"cannot write the report: {error}")
+            return
+        self.get_logger().info(f"{len(result.decisions)} recognitions judged; see {out / 'report.html'}")
+
+    def _on_recognition(self, message: ActivityRecognition) -> None:
+        stamp_ns = header_stamp_ns(message) or 0
+        config = self._model
+        if (tuple(message.activity_labels), tuple(message.modalities)) != (config.taxonomy.activities, config.names):
+            self._strange = f"{message.model} knows other activities or sensors than parameter model, {config.name}"
+            self.log_throttled("strange", f"{self._strange}; its recognitions are not judged")
+            return
+        if stamp_ns <= self._last_ns:
+            self._epoch += 1
+        self._last_ns = stamp_ns
+        self._identity = message.model
+        start_ns = time_to_ns(message.window_start)
+        self._log.append(self._epoch, _decision(message, start_ns, stamp_ns))
+        self._recent = [*self._recent[1 - RECENT :], Recognition(start_ns, stamp_ns, message.activity)]
+
+    def _truth(self, problems: list[str]) -> list[TruthSegment]:
+        return self._labels if self._labels is not None else from_annotations(self._annotations, problems)
+
+    def _result(self) -> BagResult:
+        decisions = self._log.table()
+        problems: list[str] = []
+        truth = self._truth(problems)
+        steps = np.diff(decisions.stamp_ns)
+        steps = steps[steps > 0]
+        return BagResult(
+            name="live",
+            start_ns=int(decisions.start_ns.min(initial=self._last_ns)),
+            end_ns=int(decisions.stamp_ns.max(initial=0)),
+            period_ns=int(np.median(steps)) if len(steps) else USUAL_PERIOD_NS,
+            decisions=decisions,
+            truth=truth,
+            labels=true_labels(decisions, truth, self._model.taxonomy),
+            sensors={},
+            waits_ms=None,
+            problems=problems,
+        )
+
+    def diagnose(self) -> Iterable[DiagnosticStatus]:
+        """One status: how well it has gone lately."""
+        right = accuracy(self._recent, Truth(self._truth([])))
+        if self._strange:
+            level, text = WARN, self._strange
+        elif not self._recent:
+            level, text = STALE, "no recognition yet: is inference active?"
+        elif right is None:
+            level, text = WARN, "no annotation fits the recognitions' stamps"
+        else:
+            level, text = OK, f"{right:.0%} of the last {len(self._recent)} right"
+        yield status(
+            level,
+            f"{self.get_name()}: accuracy",
+            text,
+            self.get_fully_qualified_name(),
+            epoch=self._epoch,
+            annotations=len(self._annotations),
+            recent_accuracy=float("nan") if right is None else right,
+        )
+
+
+def _decision(message: ActivityRecognition, start_ns: int, stamp_ns: int) -> Decision:
+    return Decision(
+        start_ns=start_ns,
+        stamp_ns=stamp_ns,
+        group=message.group,
+        activity=message.activity,
+        group_probabilities=np.array(message.group_probabilities, np.float32),
+        activity_probabilities=np.array(message.activity_probabilities, np.float32),
+        present=np.array(message.present, np.bool_),
+        coverage=np.array(message.coverage, np.float32),
+        ages_s=np.array(message.modality_age_s, np.float32),
+        sm_weights=np.array(message.sm_fusion_weights, np.float32),
+        gm_weights=np.array(message.gm_fusion_weights, np.float32),
+    )
+
+
+if __name__ == "__main__":
+    main(Evaluation)
