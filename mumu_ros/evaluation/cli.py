@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -10,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mumu_ros.evaluation.whatif import KINDS, parse_alteration
+from mumu_ros.evaluation.whatif import KINDS, parse_alteration, robustness_alterations
 from mumu_ros.recordings import RecordingError
 
 if TYPE_CHECKING:
     from mumu_ros.evaluation.evaluate import Evaluation, Setup
+    from mumu_ros.evaluation.features import FeatureMap, FeatureTap
+    from mumu_ros.evaluation.results import BagResult
 
 __all__ = ["register"]
 
@@ -25,6 +28,8 @@ _WHAT_IF = {
     "rate": ("NAME:HZ", "thin a sensor out to this rate, such as rgb:15"),
 }
 _SHOWN = 8
+ROBUSTNESS_RATE_HZ = 1.0
+"""Decisions a second of the curves: there are many of them."""
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -53,6 +58,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     for kind in KINDS:
         metavar, text = _WHAT_IF[kind]
         parser.add_argument(f"--{kind}", action="append", default=[], metavar=metavar, help=f"what if: {text}")
+    parser.add_argument(
+        "--robustness", action="store_true", help="what if: each sensor gone, noisy and late, as curves in the report"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
     parser.add_argument("--json", action="store_true", help="end with the headline numbers as one JSON object")
     parser.set_defaults(run=_run)
@@ -68,38 +76,88 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from mumu_ros.evaluation.evaluate import evaluate_bag
-    from mumu_ros.evaluation.output import write_json, write_outputs
+    from mumu_ros.evaluation.features import FeatureTap
+    from mumu_ros.evaluation.output import write_outputs
     from mumu_ros.evaluation.replay import Stopwatch
     from mumu_ros.evaluation.summary import headline, summarize
 
     evaluation, setups = _prepare(arguments)
-    config = evaluation.checkpoint.config
     stopwatch = Stopwatch()
     started = time.perf_counter()
-    bags = []
+    bags, taps = [], []
     for name, setup in setups.items():
+        tap = FeatureTap(evaluation.checkpoint.model)
         with _Progress(setup, name) as progress:
-            bags.append(evaluate_bag(evaluation, setup, name=name, stopwatch=stopwatch, progress=progress.update))
+            bags += evaluate_bag(evaluation, setup, name=name, stopwatch=stopwatch, progress=progress.update, tap=tap)
+        taps.append(tap)
     elapsed_s = time.perf_counter() - started
-    summary = {
-        "alterations": [str(alteration) for alteration in evaluation.alterations],
-        **summarize(bags, config),
-    }
+    summary = {"alterations": list(map(str, evaluation.alterations)), **summarize(bags, evaluation.checkpoint.config)}
+    if arguments.robustness:
+        summary["robustness"] = _robustness(evaluation, setups)
     headlines = headline(summary)
-    seconds = 60 * sum(bag.minutes for bag in bags)
-    timing = {"elapsed_s": elapsed_s, "recorded_s": seconds, "stages": stopwatch.summary()}
-    if arguments.out:
-        write_outputs(arguments.out, evaluation.checkpoint.id, bags, config, summary)
-        write_json(arguments.out / "timing.json", timing)
+    recorded_s = 60 * sum(bag.minutes for bag in bags)
     for bag in bags:
         _print_problems(bag.name, bag.problems)
     _print_headline(headlines)
-    print(f"{seconds:.0f} s of recording in {elapsed_s:.1f} s: {seconds / elapsed_s:.1f} times as fast as real time")
+    _print_robustness(summary.get("robustness", []))
+    print(
+        f"{recorded_s:.0f} s of recording in {elapsed_s:.1f} s: {recorded_s / elapsed_s:.1f} times as fast as real time"
+    )
     if arguments.out:
-        print(f"{arguments.out}: {', '.join(sorted(path.name for path in arguments.out.iterdir()))}")
+        write_outputs(
+            arguments.out,
+            evaluation.checkpoint.id,
+            bags,
+            evaluation.checkpoint.config,
+            summary,
+            timing={"elapsed_s": elapsed_s, "recorded_s": recorded_s, "stages": stopwatch.summary()},
+            maps=_maps(bags, taps, evaluation),
+        )
+        print(f"see {arguments.out / 'report.html'}, and beside it metrics.json, predictions.csv, timing.json")
     if arguments.json:
         print(json.dumps(headlines))
     return 0
+
+
+def _robustness(evaluation: Evaluation, setups: Mapping[str, Setup]) -> list[dict[str, Any]]:
+    """Accuracy with each sensor gone, noisy and late, more and more, at one decision a second."""
+    from mumu_ros.evaluation.evaluate import evaluate_bag
+    from mumu_ros.evaluation.summary import summarize
+
+    slower = dataclasses.replace(
+        evaluation, inference=dataclasses.replace(evaluation.inference, rate_hz=ROBUSTNESS_RATE_HZ)
+    )
+    alterations = robustness_alterations(evaluation.checkpoint.config.names)
+    variants = ((), *((alteration,) for alteration in alterations))
+    by_variant: list[list[BagResult]] = [[] for _ in variants]
+    for name, setup in setups.items():
+        with _Progress(setup, f"{name}, {len(alterations)} faults") as progress:
+            results = evaluate_bag(slower, setup, name=name, variants=variants, progress=progress.update)
+        for bags, result in zip(by_variant, results, strict=True):
+            bags.append(result)
+    rows = []
+    for variant, bags in zip(variants, by_variant, strict=True):
+        pooled = summarize(bags, evaluation.checkpoint.config)["pooled"]
+        fault = variant[0] if variant else None
+        rows.append(
+            {
+                "kind": fault.kind if fault else "none",
+                "modality": fault.modalities[0] if fault else "",
+                "amount": fault.amount if fault else 0.0,
+                **{name: pooled.get(name) for name in ("accuracy", "macro_f1", "f1@50", "undecided_share")},
+            }
+        )
+    return rows
+
+
+def _maps(bags: list[BagResult], taps: list[FeatureTap], evaluation: Evaluation) -> list[FeatureMap]:
+    from mumu_ros.evaluation.features import map_features
+
+    try:
+        return map_features(bags, taps, evaluation.checkpoint.config)
+    except ModuleNotFoundError as error:
+        print(f"no map of the features: {error}; pip install 'mumu_ros[train]'", file=sys.stderr)
+        return []
 
 
 def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup]]:
@@ -207,3 +265,13 @@ def _print_headline(numbers: Mapping[str, Any]) -> None:
         f"onset delay           {'—' if delay is None else f'{delay:.1f} s'}, {numbers['missed_segments']} missed; "
         f"{numbers['false_alarms_per_min']:.1f} false alarms a minute"
     )
+
+
+def _print_robustness(rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows or rows[0]["accuracy"] is None:
+        return
+    print(f"accuracy at one decision a second: {rows[0]['accuracy']:.1%}")
+    for kind, modality in dict.fromkeys((row["kind"], row["modality"]) for row in rows[1:]):
+        amounts = [row for row in rows if (row["kind"], row["modality"]) == (kind, modality)]
+        cells = ", ".join(f"{row['amount']:g}: {row['accuracy'] or 0:.1%}" for row in amounts)
+        print(f"  {kind:6} {modality:12} {cells}")

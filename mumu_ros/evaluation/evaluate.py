@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from mumu_ros.evaluation.replay import Replay, Stopwatch, replay
+from mumu_ros.evaluation.features import FeatureTap
+from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, Stopwatch, replay
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.scoring import TruthSegment
 from mumu_ros.evaluation.topics import guess_streams, resolve_topics
@@ -89,28 +91,48 @@ def evaluate_bag(
     setup: Setup,
     *,
     name: str,
+    variants: Sequence[tuple[Alteration, ...]] = ((),),
     stopwatch: Stopwatch | None = None,
     progress: Callable[[int], None] | None = None,
-) -> BagResult:
-    """Run one recording and compare with the truth.
+    tap: FeatureTap | None = None,
+) -> list[BagResult]:
+    """Run one recording, once for each variant but reading it once, and compare with the truth.
+
+    Args:
+        evaluation: What to do with it.
+        setup: The recording.
+        name: What to call it.
+        variants: Alterations besides those of the evaluation.
+        stopwatch: Takes the time of the stages.
+        progress: Called with the log time of each message.
+        tap: Keeps the features of the first variant's decisions.
 
     Raises:
         RecordingError: It cannot be read.
         LabelError: The label file cannot be meant, or has nothing to do with the recording.
     """
     config = evaluation.checkpoint.config
-    alterer = Alterer(evaluation.alterations, config) if evaluation.alterations else None
-    with Recording(setup.path) as recording:
-        outcome = replay(
-            recording,
-            setup.topics,
-            setup.sync,
-            evaluation.inference,
-            evaluation.recognizer(),
-            alterer=alterer,
-            stopwatch=stopwatch,
-            progress=progress,
+    convert = SharedConversions()
+    chains = []
+    for variant in variants:
+        alterations = (*evaluation.alterations, *variant)
+        chains.append(
+            Chain(
+                setup.topics,
+                setup.sync,
+                evaluation.inference,
+                evaluation.recognizer(),
+                alterer=Alterer(alterations, config) if alterations else None,
+                stopwatch=stopwatch,
+                convert=convert,
+            )
         )
+    with Recording(setup.path) as recording, tap or nullcontext():
+        outcomes = replay(recording, setup.topics, chains, stopwatch=stopwatch, progress=progress)
+    return [_result(evaluation, setup, name, outcome) for outcome in outcomes]
+
+
+def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) -> BagResult:
     problems = list(outcome.problems)
     truth = _truth(setup, outcome, problems)
     if outcome.epochs:
@@ -124,7 +146,7 @@ def evaluate_bag(
         period_ns=round(NS_PER_S / evaluation.inference.rate_hz),
         decisions=outcome.decisions,
         truth=truth,
-        labels=true_labels(outcome.decisions, truth, config.taxonomy),
+        labels=true_labels(outcome.decisions, truth, evaluation.checkpoint.config.taxonomy),
         sensors=outcome.sensors,
         waits_ms=outcome.waits_ms,
         problems=problems,

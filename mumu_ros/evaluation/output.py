@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mumu_ros.evaluation.decisions import to_csv
+from mumu_ros.evaluation.features import FeatureMap
+from mumu_ros.evaluation.report import render
 from mumu_ros.evaluation.results import BagResult
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ModelConfig
@@ -16,9 +18,18 @@ __all__ = ["write_json", "write_outputs"]
 
 
 def write_outputs(
-    out: Path, model: str, bags: Sequence[BagResult], config: ModelConfig, summary: Mapping[str, Any]
+    out: Path,
+    model: str,
+    bags: Sequence[BagResult],
+    config: ModelConfig,
+    summary: Mapping[str, Any],
+    *,
+    timing: Mapping[str, Any] | None = None,
+    maps: Sequence[FeatureMap] = (),
 ) -> None:
-    """Write predictions.csv, metrics.json and report.html.
+    """Write predictions.csv, metrics.json and report.html, and timing.json if there is one.
+
+    The first two are the same bytes whenever the same is evaluated; what depends on the machine is in the others.
 
     Args:
         out: Folder; it is made.
@@ -26,6 +37,8 @@ def write_outputs(
         bags: What was recognised.
         config: Of the model.
         summary: As `summarize` gives it.
+        timing: Wall time by stage.
+        maps: Of the features.
 
     Raises:
         OSError: They cannot be written.
@@ -36,6 +49,11 @@ def write_outputs(
             header = index == 0
             file.write(to_csv(bag.decisions, bag.labels, bag.name, config.taxonomy, config.names, header=header))
     write_json(out / "metrics.json", {"model": model, **summary})
+    if timing is not None:
+        write_json(out / "timing.json", timing)
+    page = render(model, bags, config, summary, timing=timing, maps=maps)
+    with replacing(out / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -12,26 +12,28 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mumu_ros.conversions import header_stamp_ns, ns_to_time
 from mumu_ros.evaluation.decisions import DecisionLog, Decisions
 from mumu_ros.evaluation.sensors import SensorLog, SensorReport
 from mumu_ros.evaluation.whatif import Alterer
 from mumu_ros.model.preprocessing import SampleError
-from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
-from mumu_ros.pipeline.framing import Frame, FrameBuilder, Restamped
+from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, StreamConfig
+from mumu_ros.pipeline.framing import Frame, FrameBuilder, Restamped, message_to_array
 from mumu_ros.recognition import Recognizer
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.topics import ANNOTATION_TYPE
 from mumu_ros.recordings.typestore import BagTypes
 from mumu_ros.streams import NS_PER_S, RateSampler, SynchronizedSet, Synchronizer, seconds_to_ns
 
-__all__ = ["Replay", "Stopwatch", "replay"]
+__all__ = ["Chain", "Replay", "SharedConversions", "Stopwatch", "replay"]
 
 POLL_NS = 20_000_000
 """As often as sensor_sync looks for sets whose deadline has passed."""
 DRAIN_NS = NS_PER_S
 """So long after the last message sets are still looked for."""
+_KEPT_MESSAGES = 512
 
 
 class Stopwatch:
@@ -89,62 +91,90 @@ class Replay:
 def replay(
     recording: Recording,
     topics: Mapping[str, str],
-    sync: SensorSyncConfig,
-    inference: InferenceConfig,
-    recognizer: Recognizer,
+    chains: Sequence[Chain],
     *,
-    alterer: Alterer | None = None,
     stopwatch: Stopwatch | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Replay:
-    """Run a recording through the chain sensor_sync, inference.
-
-    A message's log time stands for its arrival, so deadlines and timeouts work as they did when it was recorded.
+) -> list[Replay]:
+    """Run a recording through one or more chains in one go.
 
     Args:
         recording: The recording.
         topics: Stream name to topic.
-        sync: As sensor_sync has it.
-        inference: As inference has it.
-        recognizer: Fresh, or cleared.
-        alterer: Changes to the messages.
-        stopwatch: Takes the time of the stages.
+        chains: What its messages go through, each by itself.
+        stopwatch: Takes the time of reading.
         progress: Called with the log time of each message.
     """
-    chain = _Chain(topics, sync, inference, recognizer, alterer, stopwatch or Stopwatch())
+    stopwatch = stopwatch or Stopwatch()
     annotated = [topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE]
     stream_of = {topic: stream for stream, topic in topics.items()}
     annotations: list[Any] = []
     messages = recording.messages([*stream_of, *annotated])
     log_ns = 0
     while True:
-        with chain.stopwatch.measure("read"):
+        with stopwatch.measure("read"):
             row = next(messages, None)
         if row is None:
             break
         topic, log_ns, message = row
         if progress:
             progress(log_ns)
-        if topic in stream_of:
-            chain.take(stream_of[topic], message, log_ns)
-        else:
+        if topic not in stream_of:
             annotations.append(message)
-    chain.drain(log_ns)
-    return chain.result(annotations, recording.problems)
+            continue
+        for chain in chains:
+            chain.take(stream_of[topic], message, log_ns)
+    for chain in chains:
+        chain.drain(log_ns)
+    return [chain.result(annotations, recording.problems) for chain in chains]
 
 
-class _Chain:
+class SharedConversions:
+    """Converts a message once, though several chains ask for it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Any, NDArray[Any]]] = {}
+
+    def __call__(self, stream: StreamConfig, message: Any) -> NDArray[Any]:
+        """See `message_to_array`."""
+        inner = message.message if isinstance(message, Restamped) else message
+        kept = self._kept.get(id(inner))
+        if kept is None:
+            if len(self._kept) >= _KEPT_MESSAGES:
+                del self._kept[next(iter(self._kept))]
+            # With the message, for as long as its id is to mean it.
+            kept = self._kept[id(inner)] = (inner, message_to_array(stream, inner))
+        return kept[1]
+
+
+class Chain:
+    """sensor_sync and inference, one behind the other, for a recording.
+
+    A message's log time stands for its arrival, so deadlines and timeouts work as they did when it was recorded.
+
+    Args:
+        topics: Stream name to topic.
+        sync: As sensor_sync has it.
+        inference: As inference has it.
+        recognizer: Fresh.
+        alterer: Changes to the messages.
+        stopwatch: Takes the time of the stages.
+        convert: See `FrameBuilder`.
+    """
+
     def __init__(
         self,
         topics: Mapping[str, str],
         sync: SensorSyncConfig,
         inference: InferenceConfig,
         recognizer: Recognizer,
-        alterer: Alterer | None,
-        stopwatch: Stopwatch,
+        *,
+        alterer: Alterer | None = None,
+        stopwatch: Stopwatch | None = None,
+        convert: SharedConversions | None = None,
     ) -> None:
         config = recognizer.checkpoint.config
-        self.stopwatch = stopwatch
+        self._stopwatch = stopwatch or Stopwatch()
         self._topics = topics
         self._streams = [stream.name for stream in sync.streams]
         self._synchronizer = Synchronizer(
@@ -155,7 +185,7 @@ class _Chain:
             period_s=1.0 / sync.rate_hz,
             timeout_s=sync.timeout_s,
         )
-        self._builder = FrameBuilder(sync.streams)
+        self._builder = FrameBuilder(sync.streams, convert=convert)
         self._recognizer = recognizer
         self._modalities = set(config.names)
         self._sampler = RateSampler(round(NS_PER_S / inference.rate_hz))
@@ -183,15 +213,16 @@ class _Chain:
         if stamp_ns > 0:
             self._first_ns = min(self._first_ns or stamp_ns, stamp_ns)
             self._last_ns = max(self._last_ns, stamp_ns)
-        with self.stopwatch.measure("synchronise"):
+        with self._stopwatch.measure("synchronise"):
             found = self._synchronizer.add(stream, stamp_ns, message, log_ns)
         self._deliver(found, log_ns)
 
     def drain(self, log_ns: int) -> None:
-        """Wait for what is still due after the last message."""
+        """Deliver what is still due after the last message."""
         self._poll_until(log_ns + DRAIN_NS)
 
     def result(self, annotations: Sequence[Any], problems: Sequence[str]) -> Replay:
+        """What came out; the recording's annotations and problems are given."""
         statistics = self._synchronizer.statistics(self._polled_ns)
         problems = [*problems, *(f"{n} times: {reason}" for reason, n in self._refused.items())]
         for name, errors in self._builder.errors.items():
@@ -247,7 +278,7 @@ class _Chain:
     def _deliver(self, found: Sequence[SynchronizedSet], log_ns: int) -> None:
         for synchronized in found:
             self._waits_ms.append((log_ns - synchronized.stamp_ns) * 1e-6)
-            with self.stopwatch.measure("convert"):
+            with self._stopwatch.measure("convert"):
                 frame = self._builder.build(synchronized)
             self._receive(frame)
 
@@ -257,10 +288,10 @@ class _Chain:
             self._epoch = frame.epoch
             self._recognizer.clear()
             self._sampler.reset()
-        with self.stopwatch.measure("prepare"):
+        with self._stopwatch.measure("prepare"):
             self._push(frame)
         if self._sampler.accept(frame.stamp_ns):
-            with self.stopwatch.measure("recognise"):
+            with self._stopwatch.measure("recognise"):
                 decision = self._recognizer.recognize(frame.stamp_ns)
             self._log.append(frame.epoch, decision)
 

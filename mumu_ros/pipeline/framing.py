@@ -24,7 +24,7 @@ from mumu_ros.model.preprocessing import resize_image
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.streams import SynchronizedSet
 
-__all__ = ["Frame", "FrameBuilder", "Restamped", "convert"]
+__all__ = ["Frame", "FrameBuilder", "Restamped", "message_to_array"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,7 @@ class FrameBuilder:
     Args:
         streams: In the synchroniser's order, images first.
         on_error: Called with the stream and the error of a message that is skipped.
+        convert: Turns a message of a stream into an array.
 
     Attributes:
         errors: Messages skipped, by stream.
@@ -94,9 +95,11 @@ class FrameBuilder:
         self,
         streams: Sequence[StreamConfig],
         on_error: Callable[[StreamConfig, ConversionError], None] | None = None,
+        convert: Callable[[StreamConfig, Any], NDArray[Any]] | None = None,
     ) -> None:
         self._streams = tuple(streams)
         self._on_error = on_error
+        self._converter = convert or message_to_array
         self.errors: Counter[str] = Counter()
         self.last_error: dict[str, str] = {}
 
@@ -120,7 +123,7 @@ class FrameBuilder:
 
     def _convert(self, stream: StreamConfig, message: Any) -> NDArray[Any] | None:
         try:
-            return convert(stream, message)
+            return self._converter(stream, message)
         except ConversionError as error:
             self.errors[stream.name] += 1
             self.last_error[stream.name] = str(error)
@@ -129,7 +132,7 @@ class FrameBuilder:
             return None
 
 
-def convert(stream: StreamConfig, message: Any) -> NDArray[Any]:
+def message_to_array(stream: StreamConfig, message: Any) -> NDArray[Any]:
     """Return a message of a stream as an array, cropped and resized.
 
     Returns:

@@ -1,0 +1,160 @@
+"""What was going on, what was recognised, and which sensor the network listened to, along time (figures 1 and 4)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from mumu_ros.evaluation.charts import GREY, PALETTE, document, rectangle, text
+from mumu_ros.evaluation.results import BagResult
+from mumu_ros.evaluation.segments import Segment, merge
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.recognition.decision import UNKNOWN
+
+__all__ = ["timeline"]
+
+_ROW_S = 120.0
+_MAX_ROWS = 12
+_LEFT, _WIDTH = 96, 900
+_BAND, _LANE, _GAP = 24, 30, 6
+_LETTER_PX = 6.3
+_TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+_RED = "#d62728"
+
+
+def timeline(bag: BagResult, config: ModelConfig, colours: dict[str, str]) -> list[Markup]:
+    """Draw a recording, a picture for every two minutes; longer recordings are drawn closer, not on more pictures.
+
+    Of a recording in which time jumps back, only the first run is drawn.
+    """
+    rows = _rows(bag)
+    if not rows:
+        return []
+    first = int(bag.decisions.epoch[0])
+    chosen = np.flatnonzero(bag.decisions.epoch == first)
+    return [_Row(bag, config, colours, chosen, start_ns, end_ns).draw() for start_ns, end_ns in rows]
+
+
+def _rows(bag: BagResult) -> list[tuple[int, int]]:
+    seconds = (bag.end_ns - bag.start_ns) * 1e-9
+    if not len(bag.decisions) or seconds <= 0:
+        return []
+    count = min(max(1, math.ceil(seconds / _ROW_S - 0.25)), _MAX_ROWS)
+    edges = np.linspace(bag.start_ns, bag.end_ns, count + 1).astype(np.int64).tolist()
+    return list(itertools.pairwise(edges))
+
+
+class _Row:
+    def __init__(
+        self,
+        bag: BagResult,
+        config: ModelConfig,
+        colours: dict[str, str],
+        rows: NDArray[np.int64],
+        start_ns: int,
+        end_ns: int,
+    ) -> None:
+        self._bag = bag
+        self._config = config
+        self._colours = colours
+        self._start_ns, self._end_ns = start_ns, end_ns
+        stamps = bag.decisions.stamp_ns[rows]
+        inside = (stamps > start_ns) & (stamps <= end_ns + bag.period_ns)
+        self._rows = rows[inside]
+        self._stamps = bag.decisions.stamp_ns[self._rows].tolist()
+
+    def draw(self) -> Markup:
+        y = 4.0
+        parts: list[str] = []
+        if self._bag.truth:
+            parts += [text(_LEFT - 8, y + 16, "truth", anchor="end"), *self._segments(self._bag.true_segments(), y)]
+            y += _BAND + _GAP
+        parts += [text(_LEFT - 8, y + 16, "recognised", anchor="end"), *self._segments(self._found(), y)]
+        y += _BAND
+        parts += [
+            rectangle(self._x(s.start_ns), y + 1, self._x(s.end_ns) - self._x(s.start_ns), 4, _RED, "wrong")
+            for s in self._wrong()
+        ]
+        y += _GAP + 4
+        for index, name in enumerate(self._config.names):
+            parts += self._lane(index, name, y)
+            y += _LANE + 4
+        parts += self._axis(y)
+        label = f"{self._bag.name} from {self._seconds(self._start_ns):.0f} to {self._seconds(self._end_ns):.0f} s"
+        return document(_LEFT + _WIDTH + 20, y + 30, parts, label)
+
+    def _x(self, stamp_ns: int) -> float:
+        share = (stamp_ns - self._start_ns) / (self._end_ns - self._start_ns)
+        return _LEFT + _WIDTH * min(max(share, 0.0), 1.0)
+
+    def _seconds(self, stamp_ns: int) -> float:
+        return (stamp_ns - self._bag.start_ns) * 1e-9
+
+    def _segments(self, segments: Sequence[Segment], y: float) -> Iterator[str]:
+        for s in segments:
+            if s.end_ns <= self._start_ns or s.start_ns >= self._end_ns:
+                continue
+            x, width = self._x(s.start_ns), self._x(s.end_ns) - self._x(s.start_ns)
+            title = f"{s.label}, {self._seconds(s.start_ns):.1f} to {self._seconds(s.end_ns):.1f} s"
+            yield rectangle(x, y, width, _BAND, self._colours.get(s.label, GREY), title, ' class="segment"')
+            letters = int((width - 4) / _LETTER_PX)
+            name = s.label.replace("_", " ")
+            if letters >= min(len(name), 4):
+                shown = name if len(name) <= letters else name[: letters - 1] + "…"
+                yield text(x + width / 2, y + 16, shown, anchor="middle")
+
+    def _found(self) -> list[Segment]:
+        names = (*self._config.taxonomy.activities, UNKNOWN, None)
+        labels = [names[i] for i in self._bag.decisions.activity[self._rows].tolist()]
+        return merge(self._stamps, labels, self._bag.period_ns)
+
+    def _wrong(self) -> list[Segment]:
+        said, truth = self._bag.decisions.activity[self._rows], self._bag.labels.activity[self._rows]
+        wrong = (said != truth) & (said >= 0) & (truth >= 0)
+        return merge(self._stamps, ["wrong" if w else None for w in wrong.tolist()], self._bag.period_ns)
+
+    def _lane(self, index: int, name: str, y: float) -> Iterator[str]:
+        colour = PALETTE[index % len(PALETTE)]
+        yield text(_LEFT - 8, y + 19, name, anchor="end")
+        yield rectangle(_LEFT, y, _WIDTH, _LANE, "#f7f7f7")
+        decisions = self._bag.decisions
+        weights = decisions.gm_weights[self._rows, index]
+        present = (decisions.present[self._rows, index] > 0).tolist()
+        said = decisions.decided[self._rows].tolist()
+        here = ["attention" if p and d else None for p, d in zip(present, said, strict=True)]
+        for run in merge(self._stamps, here, self._bag.period_ns):
+            points = [
+                (self._x(stamp), y + _LANE * (1 - float(weight)))
+                for stamp, weight in zip(self._stamps, weights, strict=True)
+                if run.start_ns < stamp <= run.end_ns
+            ]
+            begin, end = self._x(run.start_ns), self._x(run.end_ns)
+            line = "".join(f"L{px:.1f} {py:.1f}" for px, py in points)
+            path = f"M{begin:.1f} {y + _LANE:.1f}L{begin:.1f} {points[0][1]:.1f}{line}L{end:.1f} {y + _LANE:.1f}Z"
+            yield f'<path d="{path}" fill="{colour}" fill-opacity=".75"><title>attention to {name}</title></path>'
+        away = ["absent" if d and not p else None for p, d in zip(present, said, strict=True)]
+        for gone in merge(self._stamps, away, self._bag.period_ns):
+            x = self._x(gone.start_ns)
+            yield rectangle(x, y, self._x(gone.end_ns) - x, _LANE, "url(#absent)", f"{name}: not used")
+        report = self._bag.sensors.get(name)
+        for outage in report.outages if report else ():
+            if outage.end_ns > self._start_ns and outage.start_ns < self._end_ns:
+                x = self._x(outage.start_ns)
+                title = f"{name}: silent for {(outage.end_ns - outage.start_ns) * 1e-9:.1f} s"
+                yield rectangle(x, y, self._x(outage.end_ns) - x, 4, _RED, title)
+
+    def _axis(self, y: float) -> Iterator[str]:
+        span = (self._end_ns - self._start_ns) * 1e-9
+        step = next((s for s in _TICKS_S if span / s <= 12), _TICKS_S[-1])
+        yield f'<path d="M{_LEFT} {y:.1f}h{_WIDTH}" class="guide"/>'
+        second = math.ceil(self._seconds(self._start_ns) / step) * step
+        while second <= self._seconds(self._end_ns) + 1e-6:
+            x = self._x(self._bag.start_ns + round(second * 1e9))
+            yield f'<path d="M{x:.1f} {y:.1f}v5" class="guide"/>'
+            yield text(x, y + 18, f"{second:g} s", anchor="middle", kind="small")
+            second += step
