@@ -38,7 +38,7 @@ def activity_colours(taxonomy: Taxonomy) -> dict[str, str]:
     groups = len(taxonomy.groups)
     for g, activities in enumerate(taxonomy.groups.values()):
         for i, activity in enumerate(activities):
-            hue = 360 * (g + 0.55 * i / len(activities)) / groups
+            hue = 360 * (g + 0.8 * i / len(activities)) / groups
             colours[activity] = f"hsl({hue:.0f} 62% {82 if i % 2 else 72}%)"
     return colours
 
@@ -46,8 +46,8 @@ def activity_colours(taxonomy: Taxonomy) -> dict[str, str]:
 def document(width: float, height: float, parts: Sequence[str], label: str) -> Markup:
     """Put parts of a drawing together; `label` is read out to who cannot see it."""
     return Markup(
-        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}" '
-        f'style="max-width:{width:g}px">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" role="img" aria-label="{escape(label)}">'
+        f"{''.join(parts)}</svg>"
     )
 
 
@@ -164,7 +164,7 @@ def scatter(points: NDArray[np.float64], colours: Sequence[str], titles: Sequenc
 
 def bars(rows: Sequence[tuple[str, float, str]], label: str) -> Markup:
     """Horizontal bars: name, length, what is written behind it."""
-    left, width, step = 120, 420, 24
+    left, width, step = 150, 420, 24
     longest = max((value for _, value, _ in rows), default=0) or 1
     parts = []
     for i, (name, value, note) in enumerate(rows):
@@ -172,7 +172,7 @@ def bars(rows: Sequence[tuple[str, float, str]], label: str) -> Markup:
         parts.append(text(left - 8, i * step + 16, name, anchor="end"))
         parts.append(rectangle(left, i * step + 4, length, step - 8, "#9ecae1"))
         parts.append(text(left + length + 6, i * step + 16, note, kind="dim"))
-    return document(left + width + 190, len(rows) * step + 6, parts, label)
+    return document(left + width + 230, len(rows) * step + 6, parts, label)
 
 
 def _axes(

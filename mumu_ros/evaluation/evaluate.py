@@ -148,6 +148,7 @@ def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) ->
         truth=truth,
         labels=true_labels(outcome.decisions, truth, evaluation.checkpoint.config.taxonomy),
         sensors=outcome.sensors,
+        pauses=outcome.pauses,
         waits_ms=outcome.waits_ms,
         problems=problems,
     )

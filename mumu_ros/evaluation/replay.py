@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions import header_stamp_ns, ns_to_time
 from mumu_ros.evaluation.decisions import DecisionLog, Decisions
-from mumu_ros.evaluation.sensors import SensorLog, SensorReport
+from mumu_ros.evaluation.sensors import Outage, SensorLog, SensorReport, split_pauses
 from mumu_ros.evaluation.whatif import Alterer
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, StreamConfig
@@ -70,6 +70,7 @@ class Replay:
     Attributes:
         decisions: In the order in which they were made.
         sensors: Of each stream.
+        pauses: Silences of all of them at once.
         annotations: Messages of mumu_ros/msg/ActivityAnnotation.
         start_ns: First stamp of a sensor; 0 if there is none.
         end_ns: Last one.
@@ -80,6 +81,7 @@ class Replay:
 
     decisions: Decisions
     sensors: Mapping[str, SensorReport]
+    pauses: Sequence[Outage]
     annotations: Sequence[Any]
     start_ns: int
     end_ns: int
@@ -191,7 +193,8 @@ class Chain:
         self._sampler = RateSampler(round(NS_PER_S / inference.rate_hz))
         self._alterer = alterer
         self._log = DecisionLog(config.taxonomy, config.names)
-        self._sensors = {name: SensorLog(seconds_to_ns(sync.timeout_s)) for name in topics}
+        self._timeout_ns = seconds_to_ns(sync.timeout_s)
+        self._sensors = {name: SensorLog(self._timeout_ns) for name in topics}
         self._types = BagTypes()
         self._waits_ms = array("f")
         self._refused: dict[str, int] = {}
@@ -230,6 +233,7 @@ class Chain:
                 f"{errors} messages of {self._topics[name]} were skipped, the last one because of: "
                 f"{self._builder.last_error[name]}"
             )
+        pauses, outages = split_pauses({name: log.outages for name, log in self._sensors.items()}, self._timeout_ns)
         sensors: dict[str, SensorReport] = {}
         for name in self._streams:
             if name not in self._topics:
@@ -243,7 +247,7 @@ class Chain:
                 messages=seen.messages,
                 rate_hz=seen.rate_hz,
                 lost=seen.lost,
-                outages=tuple(seen.outages),
+                outages=outages[name],
                 late=counted.late,
                 duplicate=counted.duplicate,
                 refused=counted.refused,
@@ -255,6 +259,7 @@ class Chain:
         return Replay(
             decisions=self._log.table(),
             sensors=MappingProxyType(sensors),
+            pauses=pauses,
             annotations=annotations,
             start_ns=self._first_ns,
             end_ns=self._last_ns,

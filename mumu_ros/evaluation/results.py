@@ -10,7 +10,7 @@ import numpy as np
 from mumu_ros.evaluation.decisions import UNDECIDED, Decisions, TrueLabels
 from mumu_ros.evaluation.scoring import Truth, TruthSegment
 from mumu_ros.evaluation.segments import Segment, merge
-from mumu_ros.evaluation.sensors import SensorReport
+from mumu_ros.evaluation.sensors import Outage, SensorReport
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN
 
@@ -30,6 +30,7 @@ class BagResult:
         truth: What was going on, in order of time; empty if nobody said.
         labels: The truth at the decisions' stamps.
         sensors: Of each stream; empty where only recognitions were heard.
+        pauses: Silences of all of them at once.
         waits_ms: See `Replay.waits_ms`.
         problems: What is wrong with the recording, a sentence each.
     """
@@ -42,6 +43,7 @@ class BagResult:
     truth: Sequence[TruthSegment]
     labels: TrueLabels
     sensors: Mapping[str, SensorReport]
+    pauses: Sequence[Outage]
     waits_ms: tuple[float, float] | None
     problems: Sequence[str]
 

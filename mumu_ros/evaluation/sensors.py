@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-__all__ = ["Outage", "SensorLog", "SensorReport"]
+__all__ = ["Outage", "SensorLog", "SensorReport", "split_pauses"]
 
 _NS_PER_S = 1_000_000_000
 _FIRST = 200
@@ -29,7 +30,7 @@ class SensorReport:
         messages: How many there are.
         rate_hz: One over the usual (median) period between stamps; None if there are too few.
         lost: Messages that are missing between others, going by the usual period; those of outages are not in it.
-        outages: Silences longer than the synchroniser's timeout.
+        outages: Silences longer than the synchroniser's timeout, while other sensors spoke.
         late: Came after the set that they belong to had left.
         duplicate: Had a stamp that was there already.
         refused: Had a stamp that cannot be believed.
@@ -98,3 +99,28 @@ class SensorLog:
         if not self._period_ns and self._steps_ns:
             self._period_ns = median(self._steps_ns)
             self.lost += sum(max(0, round(step / self._period_ns) - 1) for step in self._steps_ns)
+
+
+def split_pauses(
+    outages: Mapping[str, Sequence[Outage]], tolerance_ns: int
+) -> tuple[tuple[Outage, ...], dict[str, tuple[Outage, ...]]]:
+    """Tell pauses, in which every sensor is silent, from outages of some of them.
+
+    Args:
+        outages: Of each recorded sensor. The silences of a single one are outages.
+        tolerance_ns: So much earlier or later may one begin or end than another.
+
+    Returns:
+        Pauses, as the first sensor has them; and what remains of each sensor's outages.
+    """
+    first, *others = outages.values()
+
+    def near(a: Outage, b: Outage) -> bool:
+        return abs(a.start_ns - b.start_ns) <= tolerance_ns and abs(a.end_ns - b.end_ns) <= tolerance_ns
+
+    pauses = tuple(o for o in first if others and all(any(near(o, x) for x in other) for other in others))
+    remaining = {
+        name: tuple(o for o in of_sensor if not any(near(o, pause) for pause in pauses))
+        for name, of_sensor in outages.items()
+    }
+    return pauses, remaining

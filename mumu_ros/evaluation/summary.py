@@ -95,6 +95,7 @@ def _recording(bag: BagResult) -> dict[str, Any]:
     waits = None if bag.waits_ms is None else dict(zip(("p50", "p99"), bag.waits_ms, strict=True))
     return {
         "sensors": {name: asdict(report) for name, report in bag.sensors.items()},
+        "pauses": [asdict(pause) for pause in bag.pauses],
         "synchroniser_wait_ms": waits,
         "problems": list(bag.problems),
     }

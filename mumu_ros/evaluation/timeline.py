@@ -18,7 +18,8 @@ from mumu_ros.recognition.decision import UNKNOWN
 
 __all__ = ["timeline"]
 
-_ROW_S = 120.0
+_MIN_ROW_S, _MAX_ROW_S = 30.0, 120.0
+_SEGMENTS_IN_ROW = 18
 _MAX_ROWS = 12
 _LEFT, _WIDTH = 96, 900
 _BAND, _LANE, _GAP = 24, 30, 6
@@ -28,7 +29,7 @@ _RED = "#d62728"
 
 
 def timeline(bag: BagResult, config: ModelConfig, colours: dict[str, str]) -> list[Markup]:
-    """Draw a recording, a picture for every two minutes; longer recordings are drawn closer, not on more pictures.
+    """Draw a recording in rows of two minutes, less where segments are short; the rows of a long recording are longer.
 
     Of a recording in which time jumps back, only the first run is drawn.
     """
@@ -44,7 +45,10 @@ def _rows(bag: BagResult) -> list[tuple[int, int]]:
     seconds = (bag.end_ns - bag.start_ns) * 1e-9
     if not len(bag.decisions) or seconds <= 0:
         return []
-    count = min(max(1, math.ceil(seconds / _ROW_S - 0.25)), _MAX_ROWS)
+    lengths = [s.end_ns - s.start_ns for s in bag.true_segments()]
+    row_s = _SEGMENTS_IN_ROW * float(np.median(lengths)) * 1e-9 if lengths else _MAX_ROW_S
+    row_s = min(max(row_s, _MIN_ROW_S), _MAX_ROW_S)
+    count = min(max(1, math.ceil(seconds / row_s - 0.25)), _MAX_ROWS)
     edges = np.linspace(bag.start_ns, bag.end_ns, count + 1).astype(np.int64).tolist()
     return list(itertools.pairwise(edges))
 

@@ -116,6 +116,7 @@ class Evaluation(ManagedNode):
             truth=truth,
             labels=true_labels(decisions, truth, self._model.taxonomy),
             sensors={},
+            pauses=(),
             waits_ms=None,
             problems=problems,
         )
