@@ -169,6 +169,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     labels: Sequence[Path | None] = arguments.labels or [None] * len(arguments.bags)
     if len(labels) != len(arguments.bags):
         raise ValueError(f"{len(labels)} --labels for {len(arguments.bags)} bags; give one for each, in their order")
+    if arguments.out and arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"--out {str(arguments.out)!r} is no folder")
     model = find_model(arguments.model)
     sync = None
     if arguments.params:

@@ -74,7 +74,10 @@ def open_setup(path: Path, labels: Path | None, sync: SensorSyncConfig | None, c
 
     Raises:
         RecordingError: It cannot be read, or has no topic that the model could use.
+        LabelError: The label file cannot be meant.
     """
+    if labels is not None:
+        read_labels(labels)
     with Recording(path) as recording:
         sync = sync or guess_streams(config, recording)
         topics = resolve_topics(sync, recording)

@@ -82,8 +82,8 @@ class SensorLog:
 
     @property
     def rate_hz(self) -> float | None:
-        """One over the usual period, None while too few stamps are known."""
-        period_ns = self._period_ns or (median(self._steps_ns) if len(self._steps_ns) > 1 else 0)
+        """One over the usual period, None before two stamps are known."""
+        period_ns = self._period_ns or (median(self._steps_ns) if self._steps_ns else 0)
         return _NS_PER_S / period_ns if period_ns else None
 
     def _step(self, step_ns: int) -> None:

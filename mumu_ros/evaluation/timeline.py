@@ -109,8 +109,7 @@ class _Row:
             letters = int((width - 4) / _LETTER_PX)
             name = s.label.replace("_", " ")
             if letters >= min(len(name), 4):
-                shown = name if len(name) <= letters else name[: letters - 1] + "…"
-                yield text(x + width / 2, y + 16, shown, anchor="middle")
+                yield text(x + width / 2, y + 16, _shortened(name, letters), anchor="middle")
 
     def _found(self) -> list[Segment]:
         names = (*self._config.taxonomy.activities, UNKNOWN, None)
@@ -162,3 +161,10 @@ class _Row:
             yield f'<path d="M{x:.1f} {y:.1f}v5" class="guide"/>'
             yield text(x, y + 18, f"{second:g} s", anchor="middle", kind="small")
             second += step
+
+
+def _shortened(name: str, letters: int) -> str:
+    """A name for so many letters: "swipe left" becomes "s. left" before it is cut."""
+    *first, last = name.split(" ")
+    initials = " ".join([f"{word[0]}." for word in first if word] + [last])
+    return next((text for text in (name, initials) if len(text) <= letters), initials[: letters - 1] + "…")

@@ -61,11 +61,15 @@ class Evaluation(ManagedNode):
         self._last_ns = 0
         self._strange = ""
         self._identity = ""
-        late = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._subscriptions_made = [
-            self.create_subscription(ActivityRecognition, "activity", self._on_recognition, 100),
-            self.create_subscription(ActivityAnnotation, "annotation", self._annotations.append, late),
+            self.create_subscription(ActivityRecognition, "activity", self._on_recognition, 100)
         ]
+        # Transient local hears what was said before, but only publishers that keep it; what is heard twice counts once.
+        for durability in (DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE):
+            qos = QoSProfile(depth=100, durability=durability)
+            self._subscriptions_made.append(
+                self.create_subscription(ActivityAnnotation, "annotation", self._annotations.append, qos)
+            )
 
     def deactivate(self) -> None:
         """Stop listening and write the report."""

@@ -1,0 +1,223 @@
+"""`mumu evaluate` as a user runs it: what it writes, what it prints, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mumu_ros.cli import main
+from mumu_ros.conversions import array_to_imu
+from mumu_ros.evaluation.replay import Stopwatch
+from mumu_ros.recordings import Recording, RecordingWriter
+from mumu_ros.recordings.labels import Label, write_labels
+from mumu_ros.share import share_path
+
+PARAMS = share_path("config", "hri.yaml")
+START_NS = 1_700_000_000_000_000_000
+S = 1_000_000_000
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def metrics(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    return content
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "predictions.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_runs_give_the_same_bytes(simulated_bag: Path, evaluated: Path, evaluate: Run, tmp_path: Path) -> None:
+    assert evaluate("--params", PARAMS, "--out", tmp_path / "again")[0] == 0
+    for name in ("metrics.json", "predictions.csv"):
+        assert (tmp_path / "again" / name).read_bytes() == (evaluated / name).read_bytes()
+
+
+def test_the_numbers_are_of_the_recording(evaluated: Path) -> None:
+    content = metrics(evaluated)
+    sensors = content["bags"]["person"]["sensors"]
+    assert sensors["rgb"]["rate_hz"] == pytest.approx(30, rel=0.01)
+    (outage,) = sensors["imu_wrist"]["outages"]
+    assert (outage["start_ns"] - START_NS) / S == pytest.approx(2, abs=0.02)
+    assert (outage["end_ns"] - START_NS) / S == pytest.approx(5, abs=0.02)
+    assert not any(sensors[name]["outages"] for name in ("rgb", "depth", "imu_belt"))
+    assert content["pooled"]["decisions"] >= 26, "five a second"
+    assert content["pooled"]["accuracy"] > 0.6
+    assert content["pooled"]["modalities"]["imu_wrist"]["present_share"] < 0.8
+    timing = json.loads((evaluated / "timing.json").read_text())
+    assert set(timing["stages"]) == {"read", "synchronise", "convert", "prepare", "recognise"}
+
+
+def test_decisions_are_a_fifth_of_a_second_apart_and_beside_the_truth(evaluated: Path, simulated_bag: Path) -> None:
+    decided = rows(evaluated)
+    stamps = [float(row["stamp"]) for row in decided]
+    assert all(0.1 < b - a < 0.3 for a, b in itertools.pairwise(stamps))
+    with Recording(simulated_bag) as recording:
+        said = [message for _, _, message in recording.messages(["/annotation"])]
+    for row in decided:
+        (activity,) = [m.activity for m in said if _s(m.start) <= float(row["stamp"]) < _s(m.end)]
+        assert row["true_activity"] == activity
+
+
+def _s(time: Any) -> float:
+    return float(time.sec + time.nanosec * 1e-9)
+
+
+def test_the_last_line_is_json_if_asked_for(evaluate: Run) -> None:
+    status, output, _ = evaluate("--json", "--params", PARAMS)
+    assert status == 0
+    numbers = json.loads(output.splitlines()[-1])
+    assert 0 < numbers["accuracy"] <= 1
+    assert {"macro_f1", "top3", "ece", "f1@10", "f1@25", "f1@50", "edit", "onset_delay_s"} <= set(numbers)
+    assert "times as fast as real time" in output
+    assert "/camera/color/image_raw" in output, "the topics are printed"
+
+
+def test_without_a_parameter_file_topics_are_guessed_and_printed(evaluate: Run) -> None:
+    status, output, _ = evaluate()
+    assert status == 0
+    assert "guessed from their types and names" in output
+    assert "/imu/wrist" in output
+
+
+def test_a_label_file_takes_the_place_of_annotations(evaluate: Run, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    write_labels(
+        labels, [Label(START_NS, START_NS + 4 * S, "", "wave"), Label(START_NS + 5 * S, START_NS + 8 * S, "", "fly")]
+    )
+    assert evaluate("--labels", labels, "--out", tmp_path / "out")[0] == 0
+    assert {row["true_activity"] for row in rows(tmp_path / "out")} == {"wave", "", "unknown"}
+    assert {row["true_group"] for row in rows(tmp_path / "out")} == {"communicate", "", "unknown"}
+
+
+def test_what_if_a_sensor_is_gone(evaluate: Run, tmp_path: Path) -> None:
+    assert evaluate("--drop", "imu", "--rate", "rgb:5", "--out", tmp_path / "out", "--params", PARAMS)[0] == 0
+    content = metrics(tmp_path / "out")
+    assert content["alterations"] == ["drop imu_wrist+imu_belt: 1", "rate rgb: 5 Hz"]
+    sensors = content["bags"]["person"]["sensors"]
+    assert sensors["imu_belt"]["messages"] == 0
+    assert sensors["rgb"]["rate_hz"] == pytest.approx(5, rel=0.05)
+    assert {row["present:imu_wrist"] for row in rows(tmp_path / "out")} == {"0", ""}
+    assert "what if" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_robustness_tries_each_sensor_and_fault(evaluate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mumu_ros.evaluation import cli
+    from mumu_ros.evaluation.whatif import Alteration
+
+    faults = [Alteration("drop", (name,), 1.0) for name in ("rgb", "imu_belt")]
+    monkeypatch.setattr(cli, "robustness_alterations", lambda names: faults)
+    assert evaluate("--robustness", "--out", tmp_path / "out", "--params", PARAMS)[0] == 0
+    found = metrics(tmp_path / "out")["robustness"]
+    assert [(row["kind"], row["modality"]) for row in found] == [("none", ""), ("drop", "rgb"), ("drop", "imu_belt")]
+    assert all(row["accuracy"] is not None for row in found)
+    assert "What if a sensor fails?" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_several_recordings_are_told_apart(simulated_bag: Path, evaluate: Run, tmp_path: Path) -> None:
+    shutil.copytree(simulated_bag, tmp_path / "person")
+    assert evaluate(tmp_path / "person", "--out", tmp_path / "out", "--params", PARAMS)[0] == 0
+    content = metrics(tmp_path / "out")
+    assert list(content["bags"]) == ["person", str(tmp_path / "person")]
+    assert content["pooled"]["accuracy_interval"] is not None
+    assert {row["bag"] for row in rows(tmp_path / "out")} == set(content["bags"])
+
+
+def test_a_truncated_recording_is_read_as_far_as_it_goes(simulated_bag: Path, evaluate: Run, tmp_path: Path) -> None:
+    (source,) = simulated_bag.glob("*.mcap")
+    broken = tmp_path / "broken.mcap"
+    broken.write_bytes(source.read_bytes()[: source.stat().st_size * 2 // 3])
+    status, _, errors = evaluate("--out", tmp_path / "out", "--params", PARAMS, bag=broken)
+    assert status == 0
+    assert "is truncated" in errors
+    assert 0 < metrics(tmp_path / "out")["pooled"]["decisions"] < 26
+
+
+def test_a_recording_without_annotations_is_measured_as_far_as_that_goes(
+    simulated_bag: Path, evaluate: Run, tmp_path: Path
+) -> None:
+    with Recording(simulated_bag) as recording, RecordingWriter(tmp_path / "bare") as writer:
+        for topic, log_ns, message in recording.messages(["/imu/belt"]):
+            writer.write(topic, recording.topics[topic].type_name, message, log_ns)
+    status, output, errors = evaluate("--out", tmp_path / "out", bag=tmp_path / "bare")
+    assert status == 0
+    assert "no annotations and no label file" in errors
+    assert "accuracy" not in output
+    assert "not recorded" in output
+    assert metrics(tmp_path / "out")["pooled"]["modalities"]["imu_belt"]["present_share"] == 1
+
+
+@pytest.fixture
+def odd_bag(tmp_path: Path) -> Path:
+    """Two performances of an IMU in one recording, unordered stamps, and a message of no length."""
+    path = tmp_path / "odd"
+    with RecordingWriter(path) as writer:
+        for run in range(2):
+            for i in range(400):
+                stamp_ns = START_NS + (i ^ 1) * S // 100
+                imu = array_to_imu([[0, 0, 9.8], [0, 0, 0]], stamp_ns, "", writer.types)  # type: ignore[arg-type]
+                writer.write("/imu", "sensor_msgs/msg/Imu", imu, START_NS + (run * 400 + i) * S // 100)
+            if run == 0:
+                connection = writer._connections["/imu"]
+                writer._writer.write(connection, START_NS + 4 * S, b"")
+    return path
+
+
+def test_odd_recordings_give_counted_warnings(odd_bag: Path, evaluate: Run, tmp_path: Path) -> None:
+    status, _, errors = evaluate("--out", tmp_path / "out", bag=odd_bag, model="utd-mhad-dp")
+    assert status == 0
+    assert "time jumped back 1 times" in errors
+    assert "is damaged" in errors
+    assert {row["epoch"] for row in rows(tmp_path / "out")} == {"0", "1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--drop", "sonar"], "no modality 'sonar'; the model has rgb, depth, imu_wrist, imu_belt"),
+        (["--shift", "rgb:soon"], "--shift 'rgb:soon': expected NAME:SECONDS"),
+        (["--labels", "no/such.csv"], "no/such.csv"),
+        (["--params", "no/such.yaml"], "no/such.yaml"),
+        (["--device", "abacus"], "device is 'abacus'"),
+        (["no/such/bag"], "no/such/bag does not exist"),
+        (["--labels", "a.csv", "--labels", "b.csv"], "2 --labels for 1 bags"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(evaluate: Run, arguments: list[str], complaint: str) -> None:
+    status, _, errors = evaluate(*arguments)
+    assert status == 2
+    assert complaint in errors
+
+
+def test_a_model_that_is_none_and_a_recording_given_twice_are_refused(simulated_bag: Path, capsys: Any) -> None:
+    assert main(["evaluate", "no_model", str(simulated_bag)]) == 2
+    assert "'no_model', which is no folder" in capsys.readouterr().err
+    assert main(["evaluate", "sim", str(simulated_bag), str(simulated_bag), str(simulated_bag)]) == 2
+    assert "is given twice" in capsys.readouterr().err
+
+
+def test_labels_of_another_recording_are_refused(evaluate: Run, tmp_path: Path) -> None:
+    write_labels(tmp_path / "labels.csv", [Label(0, 60 * S, "", "wave")])
+    status, _, errors = evaluate("--labels", tmp_path / "labels.csv")
+    assert status == 2
+    assert "lie outside" in errors
+    assert "labels have header stamps" in errors
+
+
+def test_a_stage_is_timed_each_time() -> None:
+    stopwatch = Stopwatch()
+    for _ in range(3):
+        with stopwatch.measure("read"):
+            pass
+    summary = stopwatch.summary()["read"]
+    assert summary["count"] == 3
+    assert summary["p99_ms"] >= summary["p50_ms"] >= 0

@@ -1,0 +1,159 @@
+"""Decisions beside the truth: which is looked up at the stamp, and what counts as right."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from mumu_ros.evaluation.decisions import UNDECIDED, DecisionLog, Decisions, to_csv
+from mumu_ros.evaluation.results import BagResult, true_labels
+from mumu_ros.evaluation.scoring import TruthSegment
+from mumu_ros.evaluation.segments import Segment
+from mumu_ros.evaluation.summary import headline, reliability, summarize
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.recognition import Decision, NoDecision
+
+S = 1_000_000_000
+TAXONOMY = Taxonomy("tiny", {"gesture": ("wave", "point"), "gait": ("walk",)})
+IMU = Modality("imu", "vector", (2, 3), 50.0, "cooccurrence")
+CONFIG = ModelConfig("tiny", (IMU, Modality("belt", "vector", (2, 3), 50.0, "cooccurrence")), TAXONOMY, window_s=1.0)
+
+
+def decision(second: float, activity: str, likeliest: str = "", present: tuple[bool, bool] = (True, True)) -> Decision:
+    probabilities = np.array([0.7 if name == (likeliest or activity) else 0.15 for name in TAXONOMY.activities])
+    group = TAXONOMY.group_of(activity) if activity in TAXONOMY.activities else "unknown"
+    weights = np.array([0.75 if present[1] else 1.0, 0.25]) * present
+    return Decision(
+        start_ns=round((second - 1) * S),
+        stamp_ns=round(second * S),
+        group=group,
+        activity=activity,
+        group_probabilities=np.array([probabilities[:2].sum(), probabilities[2]]),
+        activity_probabilities=probabilities,
+        present=np.array(present),
+        coverage=np.array(present, np.float32),
+        ages_s=np.array([0.0, 0.0 if present[1] else np.nan], np.float32),
+        sm_weights=weights,
+        gm_weights=weights,
+    )
+
+
+def logged(*decisions: Decision | NoDecision) -> Decisions:
+    log = DecisionLog(TAXONOMY, CONFIG.names)
+    for each in decisions:
+        log.append(0, each)
+    return log.table()
+
+
+def result(*decisions: Decision | NoDecision, truth: tuple[TruthSegment, ...] = (), name: str = "bag") -> BagResult:
+    table = logged(*decisions)
+    return BagResult(
+        name=name,
+        start_ns=0,
+        end_ns=10 * S,
+        period_ns=S,
+        decisions=table,
+        truth=truth,
+        labels=true_labels(table, truth, TAXONOMY),
+        sensors={},
+        pauses=(),
+        waits_ms=None,
+        problems=(),
+    )
+
+
+TRUTH = (
+    TruthSegment(0, 4 * S, "wave", "gesture"),
+    TruthSegment(4 * S, 6 * S, "walk"),
+    TruthSegment(7 * S, 20 * S, "fly", "other"),
+)
+DECISIONS = (
+    NoDecision(1 * S, "nothing there"),
+    decision(2, "wave"),
+    decision(3, "unknown", "wave"),
+    decision(4, "wave"),
+    decision(5, "walk", present=(True, False)),
+    decision(6.5, "point"),
+    decision(8, "unknown", "walk"),
+    decision(9, "wave"),
+)
+
+
+def test_the_truth_is_that_of_the_stamp_and_its_group_the_models_where_nobody_said() -> None:
+    labels = result(*DECISIONS, truth=TRUTH).labels
+    assert labels.activity.tolist() == [0, 0, 0, 2, 2, UNDECIDED, 3, 3], "3: the model does not know it"
+    assert labels.group.tolist() == [0, 0, 0, 1, 1, UNDECIDED, 2, 2]
+    assert labels.inside.tolist() == [True, True, True, False, True, False, True, True]
+
+
+def test_numbers_are_what_counting_gives() -> None:
+    summary = summarize([result(*DECISIONS, truth=TRUTH)], CONFIG)
+    numbers = headline(summary)
+    pooled = summary["pooled"]
+    assert numbers["decisions"] == 7
+    assert numbers["judged"] == 6
+    assert numbers["accuracy"] == pytest.approx(3 / 6, abs=1e-6), "wave, walk, and the unknown activity as unknown"
+    assert numbers["accuracy_inside"] == pytest.approx(3 / 5, abs=1e-6)
+    assert numbers["top1"] == pytest.approx(3 / 4, abs=1e-6), "of the activities that it knows: the wrong wave at 4 s"
+    assert numbers["top3"] == 1
+    assert numbers["unknown_share"] == pytest.approx(2 / 7, abs=1e-6)
+    assert numbers["undecided_share"] == pytest.approx(1 / 8, abs=1e-6)
+    assert numbers["missed_segments"] == 1, "an activity that the model does not know is never found"
+    assert numbers["false_alarms_per_min"] == pytest.approx(2 * 6), "point at 6.5 s and wave at 9 s, in ten seconds"
+    assert numbers["onset_delay_s"] == pytest.approx(1.5)
+    assert pooled["confusion"]["labels"] == ["wave", "walk", "unknown"]
+    assert pooled["confusion"]["counts"] == [[1, 0, 1], [1, 1, 0], [1, 0, 1]]
+    assert pooled["attention"]["gm_by_activity"]["walk"] == {"imu": pytest.approx(0.875), "belt": pytest.approx(0.25)}
+    assert pooled["modalities"]["belt"]["present_share"] == pytest.approx(6 / 7, abs=1e-6)
+    assert numbers["accuracy_interval"] is None, "one recording has none"
+
+
+def test_without_truth_only_what_needs_none_is_there() -> None:
+    summary = summarize([result(*DECISIONS)], CONFIG)
+    assert headline(summary)["accuracy"] is None
+    assert "confusion" not in summary["pooled"]
+    assert summary["pooled"]["attention"]["gm_by_activity"].keys() == {"wave", "walk", "point"}, "by what was said"
+    assert reliability([result(*DECISIONS)]) == []
+
+
+def test_nothing_decided_is_no_accident() -> None:
+    summary = summarize([result(NoDecision(S, "nothing"), truth=TRUTH)], CONFIG)
+    assert headline(summary)["decisions"] == 0
+    assert headline(summary)["accuracy"] is None
+    assert summarize([result()], CONFIG)["pooled"]["undecided_share"] is None
+
+
+def test_recordings_are_pooled_with_an_interval_over_them() -> None:
+    good = result(decision(2, "wave"), decision(3, "wave"), truth=TRUTH, name="good")
+    bad = result(decision(2, "walk"), truth=TRUTH, name="bad")
+    summary = summarize([good, bad], CONFIG)
+    assert {name: numbers["accuracy"] for name, numbers in summary["bags"].items()} == {"good": 1.0, "bad": 0.0}
+    assert summary["pooled"]["accuracy"] == pytest.approx(2 / 3, abs=1e-6)
+    assert summary["pooled"]["accuracy_interval"] == [0.0, 1.0]
+
+
+def test_segments_are_joined_within_an_epoch_only() -> None:
+    log = DecisionLog(TAXONOMY, CONFIG.names)
+    log.append(0, decision(5, "wave"))
+    log.append(1, decision(2, "wave"))
+    log.append(1, decision(3, "wave"))
+    table = log.table()
+    bag = BagResult("b", 0, 9 * S, S, table, (), true_labels(table, (), TAXONOMY), {}, (), None, ())
+    assert bag.found_segments(TAXONOMY.activities) == [Segment(4 * S, 5 * S, "wave"), Segment(S, 3 * S, "wave")]
+
+
+def test_predictions_can_be_read_back() -> None:
+    bag = result(*DECISIONS, truth=TRUTH)
+    text = to_csv(bag.decisions, bag.labels, "my,bag", TAXONOMY, CONFIG.names, header=True)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["activity"] for row in rows] == ["", "wave", "unknown", "wave", "walk", "point", "unknown", "wave"]
+    assert [row["true_activity"] for row in rows][3:7] == ["walk", "walk", "", "unknown"]
+    assert {row["bag"] for row in rows} == {"my,bag"}
+    assert rows[4]["stamp"] == "5"
+    assert rows[4]["window_start"] == "4"
+    assert [rows[4][name] for name in ("p:walk", "present:belt", "gm:imu", "age_s:belt")] == ["0.7", "0", "1", ""]
+    assert "p:unknown" not in rows[0]

@@ -1,0 +1,61 @@
+"""Rates, losses and outages from stamps alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mumu_ros.evaluation.sensors import Outage, SensorLog, split_pauses
+
+MS = 1_000_000
+TIMEOUT_NS = 500 * MS
+
+
+def watched(stamps_ms: list[int]) -> SensorLog:
+    log = SensorLog(TIMEOUT_NS)
+    for stamp in stamps_ms:
+        log.add(stamp * MS)
+    log.settle()
+    return log
+
+
+@given(st.sets(st.integers(1, 798), max_size=60), st.integers(5, 20))
+def test_every_message_that_is_missing_is_counted(missing: set[int], period_ms: int) -> None:
+    runs_short = all(not set(range(i, i + 5)) <= missing for i in missing)
+    stamps = [1000 + i * period_ms for i in range(800) if i not in missing]
+    log = watched(stamps)
+    assert log.messages == len(stamps)
+    assert log.rate_hz == pytest.approx(1000 / period_ms)
+    if runs_short:  # shorter than the timeout
+        assert log.lost == len(missing)
+        assert not log.outages
+
+
+def test_a_long_silence_is_an_outage_and_its_messages_are_not_lost_ones() -> None:
+    log = watched([*range(1000, 2000, 10), *range(4000, 5000, 10)])
+    assert log.outages == [Outage(1990 * MS, 4000 * MS)]
+    assert log.lost == 0
+
+
+def test_a_jump_back_and_a_message_out_of_order_are_no_loss() -> None:
+    log = watched([*range(5000, 6000, 10), *range(1000, 2000, 10), 1985, 2000, 2010])
+    assert log.lost == 0
+    assert not log.outages
+
+
+@pytest.mark.parametrize("stamps", [[], [1000]])
+def test_too_few_messages_have_no_rate(stamps: list[int]) -> None:
+    assert watched(stamps).rate_hz is None
+
+
+def test_a_pause_of_all_sensors_is_no_outage_of_one() -> None:
+    def outage(start: int, end: int) -> Outage:
+        return Outage(start * MS, end * MS)
+
+    pauses, outages = split_pauses(
+        {"rgb": [outage(1000, 3000), outage(5000, 6000)], "imu": [outage(1100, 2900)]}, TIMEOUT_NS
+    )
+    assert pauses == (outage(1000, 3000),)
+    assert outages == {"rgb": (outage(5000, 6000),), "imu": ()}
+    assert split_pauses({"imu": [outage(1, 2)]}, TIMEOUT_NS) == ((), {"imu": (outage(1, 2),)})

@@ -1,0 +1,61 @@
+"""Annotations become segments: open ends, overlaps, repetitions, nonsense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mumu_ros.conversions import segment_to_annotation
+from mumu_ros.evaluation.scoring import TruthSegment
+from mumu_ros.evaluation.truth import from_annotations, from_labels
+from mumu_ros.recordings.labels import Label
+from mumu_ros.recordings.typestore import BagTypes
+
+TYPES = BagTypes()
+S = 1_000_000_000
+
+
+def annotation(start_s: int, end_s: int, activity: str) -> Any:
+    return segment_to_annotation(start_s * S, end_s * S, "group", activity, TYPES)
+
+
+def read(*annotations: Any) -> tuple[list[tuple[int, int, str]], list[str]]:
+    problems: list[str] = []
+    segments = from_annotations(annotations, problems)
+    assert all(segment.group == "group" for segment in segments)
+    return [(s.start_ns // S, s.end_ns // S, s.activity) for s in segments], problems
+
+
+def test_annotations_come_in_order_of_time_and_once() -> None:
+    walk, sit = annotation(1, 3, "walk"), annotation(3, 5, "sit")
+    assert read(sit, walk, sit) == ([(1, 3, "walk"), (3, 5, "sit")], [])
+
+
+def test_an_open_end_lasts_until_the_next_one() -> None:
+    segments, problems = read(annotation(1, 0, "walk"), annotation(4, 0, ""), annotation(6, 0, "sit"))
+    assert segments[0] == (1, 4, "walk")
+    assert segments[1][0] == 6
+    assert segments[1][1] > 10**9
+    assert not problems
+
+
+def test_an_overlap_is_cut_and_named() -> None:
+    segments, (problem,) = read(annotation(1, 5, "walk"), annotation(3, 6, "sit"))
+    assert segments == [(1, 3, "walk"), (3, 6, "sit")]
+    assert problem == "1 annotations overlap the next one and were cut where that begins"
+
+
+def test_an_end_before_its_start_is_left_out_and_named() -> None:
+    segments, (problem,) = read(annotation(5, 2, "walk"), annotation(6, 7, "sit"))
+    assert segments == [(6, 7, "sit")]
+    assert "1 annotations end before they begin" in problem
+
+
+def test_two_bodies_are_named() -> None:
+    other = annotation(3, 5, "sit")
+    other = type(other)(**{**vars(other), "body_id": "b"})
+    _, (problem,) = read(annotation(1, 3, "walk"), other)
+    assert "2 bodies" in problem
+
+
+def test_labels_are_truth_too() -> None:
+    assert from_labels([Label(1, 2, "g", "walk")]) == [TruthSegment(1, 2, "walk", "g")]

@@ -1,0 +1,105 @@
+"""Alterations: what is asked for happens, the same each time, and to nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mumu_ros.evaluation.whatif import Alteration, Alterer, parse_alteration, robustness_alterations
+from mumu_ros.model.checkpoint import read_config
+from mumu_ros.share import share_path
+
+CONFIG = read_config(share_path("models", "sim"))
+NAMES = CONFIG.names
+S = 1_000_000_000
+T0 = 1_700_000_000 * S
+STAMPS = [T0 + i * S // 10 for i in range(10 * 600)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("drop", "rgb", Alteration("drop", ("rgb",), 1.0)),
+        ("drop", "imu:0.5", Alteration("drop", ("imu_wrist", "imu_belt"), 0.5)),
+        ("drop", "rgb+depth:0.25", Alteration("drop", ("rgb", "depth"), 0.25)),
+        ("shift", "depth:+0.2s", Alteration("shift", ("depth",), 0.2)),
+        ("shift", "depth:-0.2", Alteration("shift", ("depth",), -0.2)),
+        ("noise", "imu_belt:2", Alteration("noise", ("imu_belt",), 2.0)),
+        ("rate", "rgb:15", Alteration("rate", ("rgb",), 15.0)),
+    ],
+)
+def test_alterations_are_read(kind: str, text: str, expected: Alteration) -> None:
+    assert parse_alteration(kind, text, NAMES) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("drop", "sonar"),
+        ("drop", "rgb:2"),
+        ("drop", "rgb:half"),
+        ("shift", "rgb"),
+        ("shift", "rgb:0.2m"),
+        ("noise", "rgb:-1"),
+        ("noise", "rgb:inf"),
+        ("rate", "rgb:0"),
+        ("rate", "rgb:nan"),
+    ],
+)
+def test_alterations_that_cannot_be_meant_are_refused(kind: str, text: str) -> None:
+    with pytest.raises(ValueError, match=f"--{kind} '{text}'"):
+        parse_alteration(kind, text, NAMES)
+
+
+def kept(*alterations: Alteration, stream: str = "rgb") -> list[int]:
+    alterer = Alterer(alterations, CONFIG)
+    return [new for stamp in STAMPS if (new := alterer.restamp(stream, stamp)) is not None]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_a_dropped_sensor_is_gone_for_that_share_in_stretches(share: float) -> None:
+    left = kept(Alteration("drop", ("rgb",), share))
+    assert 1 - len(left) / len(STAMPS) == pytest.approx(share, abs=0.1)
+    gaps = np.diff(left)
+    assert all(gap < S or gap >= 2 * CONFIG.window_s * S for gap in gaps)
+    assert left == kept(Alteration("drop", ("rgb",), share)), "the same each time"
+    assert kept(Alteration("drop", ("depth",), share)) == STAMPS, "and nothing else"
+
+
+def test_sensors_that_are_dropped_together_are_gone_together() -> None:
+    both = Alteration("drop", ("rgb", "depth"), 0.5)
+    assert kept(both) == kept(both, stream="depth")
+
+
+def test_a_shift_moves_stamps_and_a_rate_thins_out() -> None:
+    assert kept(Alteration("shift", ("rgb",), 0.2)) == [stamp + S // 5 for stamp in STAMPS]
+    assert len(kept(Alteration("rate", ("rgb",), 5.0))) == pytest.approx(len(STAMPS) / 2, rel=0.01)
+    assert kept(Alteration("rate", ("rgb",), 60.0)) == STAMPS
+
+
+def test_noise_is_as_strong_as_asked_for_in_units_of_the_sensor() -> None:
+    rng = np.random.default_rng(0)
+    scale = np.array([[1.0, 10.0, 0.0], [5.0, 1.0, 2.0]])
+    samples = (rng.normal(size=(2000, 2, 3)) * scale).astype(np.float32)
+    alterer = Alterer([Alteration("noise", ("imu_belt",), 0.5)], CONFIG)
+    changed = np.stack([alterer.change("imu_belt", T0 + i, sample) for i, sample in enumerate(samples)])
+    np.testing.assert_allclose((changed - samples)[1000:].std(axis=0), 0.5 * scale, rtol=0.1, atol=1e-6)
+    untouched = samples[0]
+    assert alterer.change("rgb", T0, untouched) is untouched
+
+
+def test_noisy_images_stay_images() -> None:
+    rng = np.random.default_rng(0)
+    alterer = Alterer([Alteration("noise", ("rgb", "depth"), 5.0)], CONFIG)
+    for i in range(3):
+        colour = rng.integers(0, 256, (4, 4, 3), np.uint8)
+        assert alterer.change("rgb", T0 + i, colour).dtype == np.uint8
+        depth = rng.integers(0, 3, (4, 4)).astype(np.uint16) * 1000
+        noisy = alterer.change("depth", T0 + i, depth)
+        assert noisy.dtype == np.uint16
+        np.testing.assert_array_equal(noisy == 0, depth == 0)
+
+
+def test_the_curves_ask_for_each_sensor_and_kind() -> None:
+    asked = {(a.kind, a.modalities) for a in robustness_alterations(NAMES)}
+    assert asked == {(kind, (name,)) for kind in ("drop", "noise", "shift") for name in NAMES}

@@ -1,0 +1,156 @@
+"""The evaluation node hears what `mumu evaluate` computes: online and offline are the same."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from mumu_ros.cli import main
+from mumu_ros.conversions import RosTypes, ns_to_time, segment_to_annotation
+from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
+from mumu_ros.nodes.evaluation import Evaluation
+from mumu_ros.recordings.labels import Label, write_labels
+from mumu_ros.share import share_path
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+PARAMS = share_path("config", "hri.yaml")
+S = 1_000_000_000
+T0 = 1_700_000_000 * S
+TYPES = RosTypes()
+REPLAY_TIMEOUT_S = 120.0
+
+
+def decided(folder: Path) -> dict[str, dict[str, str]]:
+    """predictions.csv by stamp, without the moments of no decision."""
+    with (folder / "predictions.csv").open() as file:
+        return {row["stamp"]: row for row in csv.DictReader(file) if row["activity"]}
+
+
+def start(*nodes: Any) -> None:
+    for node in nodes:
+        assert node.trigger_configure() == SUCCESS
+        assert node.trigger_activate() == SUCCESS
+
+
+def test_online_and_offline_decide_the_same(ros: Any, tmp_path: Path) -> None:
+    """At half speed, because a machine too busy to keep up decides on what has arrived."""
+    bag, online, offline = tmp_path / "bag", tmp_path / "online", tmp_path / "offline"
+    simulated = ["--seconds", "6", "--seed", "3", "--subject", "1001", "--image-size", "64x48"]
+    assert main(["simulate", str(bag), *simulated, "--fault", "imu_wrist:2-4"]) == 0
+    assert main(["evaluate", "sim", str(bag), "--params", str(PARAMS), "--out", str(offline)]) == 0
+    launched = subprocess.run(
+        [sys.executable, "-m", "mumu_ros.cli", "launch", "replay", f"bag:={bag}", f"out:={online}", "rate:=0.5"],
+        env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)},
+        capture_output=True,
+        text=True,
+        timeout=REPLAY_TIMEOUT_S,
+        check=False,
+    )
+    assert launched.returncode == 0, launched.stderr
+
+    heard, computed = decided(online), decided(offline)
+    both = heard.keys() & computed.keys()
+    assert len(both) >= 0.9 * len(computed), "a busy machine drops decisions, it does not move them"
+    same = [s for s in both if all(heard[s][k] == computed[s][k] for k in ("group", "activity", "true_activity"))]
+    assert len(same) >= 0.99 * len(both)
+    assert (online / "report.html").is_file()
+
+
+def recognition(node: Evaluation, stamp_ns: int, activity: str) -> ActivityRecognition:
+    config = node._model
+    activities, groups = config.taxonomy.activities, config.taxonomy.group_names
+    count = len(config.names)
+    message = ActivityRecognition(
+        window_start=ns_to_time(stamp_ns - 2 * S, TYPES),
+        group=config.taxonomy.group_of(activity),
+        activity=activity,
+        group_labels=list(groups),
+        group_probabilities=[1.0 / len(groups)] * len(groups),
+        activity_labels=list(activities),
+        activity_probabilities=[1.0 / len(activities)] * len(activities),
+        modalities=list(config.names),
+        present=[True] * count,
+        coverage=[1.0] * count,
+        sm_fusion_weights=[1.0 / count] * count,
+        gm_fusion_weights=[1.0 / count] * count,
+        modality_age_s=[0.0] * count,
+        model="sim@test",
+    )
+    message.header.stamp = ns_to_time(stamp_ns, TYPES)
+    return message
+
+
+class Bench:
+    """An evaluation node, and who publishes to it."""
+
+    def __init__(
+        self, ros: Any, out: Path, durability: DurabilityPolicy = DurabilityPolicy.VOLATILE, **parameters: Any
+    ) -> None:
+        qos = QoSProfile(depth=10, durability=durability)
+        self.ros = ros
+        self.out = out
+        self.node = ros.add(Evaluation, out=str(out), **parameters)
+        self.activity = ros.node.create_publisher(ActivityRecognition, "activity", 100)
+        self.annotation = ros.node.create_publisher(ActivityAnnotation, "annotation", qos)
+        self.status: list[Any] = []
+        ros.node.create_subscription(DiagnosticArray, "/diagnostics", lambda m: self.status.extend(m.status), 10)
+        start(self.node)
+        ros.wait(lambda: self.activity.get_subscription_count() and self.annotation.get_subscription_count())
+
+    def hear(self, *rows: tuple[float, str]) -> None:
+        before = len(self.node._log.table())
+        for second, activity in rows:
+            self.activity.publish(recognition(self.node, T0 + round(second * S), activity))
+        self.ros.wait(lambda: len(self.node._log.table()) == before + len(rows))
+
+    def numbers(self) -> dict[str, Any]:
+        assert self.node.trigger_deactivate() == SUCCESS
+        content: dict[str, Any] = json.loads((self.out / "metrics.json").read_text())
+        return content
+
+
+def test_a_loop_and_a_pause_and_a_seek_are_judged_like_all_else(ros: Any, tmp_path: Path) -> None:
+    write_labels(tmp_path / "labels.csv", [Label(T0, T0 + 60 * S, "", "wave")])
+    bench = Bench(ros, tmp_path / "out", labels=str(tmp_path / "labels.csv"))
+    bench.hear((5.0, "wave"), (5.2, "wave"), (5.4, "walk"), (30.0, "wave"), (30.2, "wave"))
+    bench.hear((5.0, "wave"), (5.2, "walk"))
+    content = bench.numbers()
+    assert content["model"] == "sim@test"
+    assert content["pooled"]["judged"] == 7
+    assert content["pooled"]["accuracy"] == pytest.approx(5 / 7, abs=1e-6)
+    with (tmp_path / "out" / "predictions.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0"] * 5 + ["1"] * 2
+
+
+@pytest.mark.parametrize("durability", [DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL])
+def test_annotations_are_the_truth_and_diagnostics_say_how_it_goes(ros: Any, tmp_path: Path, durability: Any) -> None:
+    bench = Bench(ros, tmp_path / "out", durability)
+    bench.annotation.publish(segment_to_annotation(T0, T0 + 60 * S, "communicate", "wave", TYPES))
+    bench.hear((5.0, "wave"), (5.2, "walk"))
+    ros.wait(lambda: any(s.message == "50% of the last 2 right" for s in bench.status))
+    assert bench.numbers()["pooled"]["accuracy"] == 0.5
+
+
+def test_recognitions_of_another_model_are_refused_aloud(ros: Any, tmp_path: Path) -> None:
+    bench = Bench(ros, tmp_path / "out", model="utd-mhad-dp")
+    other = recognition(bench.node, T0, "wave")
+    other.modalities = ["sonar"]
+    bench.activity.publish(other)
+    ros.wait(lambda: any("knows other activities or sensors" in s.message for s in bench.status))
+    assert bench.node.trigger_deactivate() == SUCCESS
+    assert not (tmp_path / "out").exists(), "there is nothing to report"
+
+
+@pytest.mark.parametrize("parameters", [{"out": ""}, {"model": "nothing"}, {"labels": "no/such.csv"}])
+def test_parameters_that_cannot_be_meant_are_refused(ros: Any, parameters: dict[str, Any]) -> None:
+    assert ros.add(Evaluation, **parameters).trigger_configure() == FAILURE

@@ -1,0 +1,86 @@
+"""Frames hold what their message holds, and messages that do not fit are counted, not fatal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mumu_ros.conversions import array_to_image, array_to_imu, frame_to_samples, ns_to_time
+from mumu_ros.pipeline.configuration import StreamConfig
+from mumu_ros.pipeline.framing import FrameBuilder, Restamped
+from mumu_ros.recordings.typestore import BagTypes
+from mumu_ros.streams import SynchronizedSet
+
+TYPES = BagTypes()
+
+
+def stream(name: str, kind: str, type_name: str, **fields: Any) -> StreamConfig:
+    values = {"size": (16, 16), "crop": None, "shape": (2, 3), "reliability": "best_effort", "depth": 10, **fields}
+    return StreamConfig(name=name, topic=name, type=type_name, kind=kind, **values)
+
+
+STREAMS = (
+    stream("rgb", "rgb", "sensor_msgs/msg/Image"),
+    stream("depth", "depth", "sensor_msgs/msg/Image", crop=(0, 0, 20, 20)),
+    stream("imu", "vector", "sensor_msgs/msg/Imu"),
+)
+
+
+def image(pixels: np.ndarray, stamp_ns: int = 5) -> Any:
+    return array_to_image(pixels, stamp_ns, "camera", TYPES)
+
+
+def imu(value: float, stamp_ns: int) -> tuple[int, Any]:
+    return stamp_ns, array_to_imu(np.full((2, 3), value), stamp_ns, "wrist", TYPES)
+
+
+@settings(max_examples=20)
+@given(st.booleans(), st.booleans(), st.lists(st.floats(-1e6, 1e6), max_size=4), st.integers(0, 9))
+def test_a_frame_gives_the_samples_that_its_message_gives(
+    has_rgb: bool, has_depth: bool, values: list[float], epoch: int
+) -> None:
+    rng = np.random.default_rng(0)
+    rgb = image(rng.integers(0, 256, (24, 32, 3), np.uint8)) if has_rgb else None
+    depth = image(rng.integers(0, 9000, (24, 32)).astype(np.uint16), 7) if has_depth else None
+    samples = tuple(imu(value, 10 + i) for i, value in enumerate(values))
+    frame = FrameBuilder(STREAMS).build(SynchronizedSet(9, epoch, (rgb, depth, samples), (True, True, True)))
+    message = frame.message(TYPES)
+    assert (message.epoch, list(message.missing)) == (epoch, frame.missing)
+    assert len(frame.missing) == [has_rgb, has_depth, bool(values)].count(False)
+    ours, theirs = list(frame.samples()), list(frame_to_samples(message))
+    assert [row[:2] for row in ours] == [row[:2] for row in theirs]
+    for (_, _, a), (_, _, b) in zip(ours, theirs, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_message_that_does_not_fit_is_counted_and_told() -> None:
+    told: list[str] = []
+    builder = FrameBuilder(STREAMS, lambda stream, error: told.append(f"{stream.name}: {error}"))
+    small = image(np.zeros((8, 8), np.uint16))
+    frame = builder.build(SynchronizedSet(9, 0, (None, small, (imu(1, 3),)), (False, True, True)))
+    assert frame.missing == ["rgb", "depth"]
+    assert builder.errors == {"depth": 1}
+    assert told == [f"depth: {builder.last_error['depth']}"]
+    assert "leaves the image of 8×8" in told[0]
+
+
+def test_a_restamped_message_has_its_new_stamp_and_its_old_content() -> None:
+    header = TYPES.message("std_msgs/msg/Header", stamp=ns_to_time(77, TYPES), frame_id="elsewhere")
+    original = image(np.full((16, 16, 3), 9, np.uint8))
+    frame = FrameBuilder(STREAMS).build(SynchronizedSet(77, 0, (Restamped(header, original), None, ()), (True,) * 3))
+    assert frame.frame_id == "elsewhere"
+    (name, stamp_ns, pixels) = next(frame.samples())
+    assert (name, stamp_ns) == ("rgb", 77)
+    assert (pixels == 9).all()
+
+
+@pytest.mark.parametrize("items", [(None, None, ()), (None, None, None)])
+def test_an_empty_set_is_an_empty_frame(items: tuple[Any, ...]) -> None:
+    frame = FrameBuilder(STREAMS).build(SynchronizedSet(1, 0, items, (False,) * 3))
+    assert list(frame.samples()) == []
+    assert frame.missing == ["rgb", "depth", "imu"]

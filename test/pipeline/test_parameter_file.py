@@ -1,0 +1,81 @@
+"""The nodes' parameter files, without ROS: the same values, the same checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, find_model
+from mumu_ros.pipeline.parameter_file import read_parameters
+from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC, ParameterError
+from mumu_ros.share import share_path
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def sync(path: Path | None) -> SensorSyncConfig:
+    return SensorSyncConfig.read(read_parameters(path, "sensor_sync", SENSOR_SYNC))
+
+
+def test_the_shipped_file_is_read() -> None:
+    path = share_path("config", "utd_mhad.yaml")
+    config = sync(path)
+    assert [stream.name for stream in config.streams] == ["depth", "imu", "skeleton"]
+    assert (config.rate_hz, config.timeout_s) == (15.0, 0.5)
+    assert config.streams[0].size == (96, 128)
+    assert config.streams[2].shape == (20, 3)
+    inference = InferenceConfig.read(read_parameters(path, "inference", INFERENCE))
+    assert (inference.unknown_threshold, inference.rate_hz) == (0.5, 5.0)
+
+
+def test_without_a_file_there_are_the_defaults() -> None:
+    inference = InferenceConfig.read(read_parameters(None, "inference", INFERENCE))
+    assert inference.model == share_path("models", "sim")
+    assert inference.unknown_threshold is None
+    with pytest.raises(ParameterError, match=r"rgb\.topic is empty"):
+        sync(None)
+
+
+def test_sections_fit_by_name_and_wildcard_and_the_last_one_wins(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "p.yaml",
+        """
+        /**: {ros__parameters: {rate_hz: 3, imu: {topic: /a}}}
+        /robot/inference: {ros__parameters: {rate_hz: 9}}
+        /robot/sensor_sync:
+          ros__parameters: {streams: [imu], imu.type: sensor_msgs/msg/Imu, imu: {kind: vector, topic: /b}}
+        """,
+    )
+    config = sync(path)
+    assert config.rate_hz == 3.0
+    assert config.streams[0].topic == "/b"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[", "is no YAML"),
+        ("1", "is no parameter file"),
+        ("inference: {ros__parameters: {}}", "has no section for sensor_sync; it has inference"),
+        (
+            "sensor_sync: {ros__parameters: {streams: [a], a.topic: t, rate_hz: fast}}",
+            "rate_hz is 'fast'; expected a number",
+        ),
+        ("sensor_sync: {ros__parameters: {streams: [a, a]}}", r"streams is \['a', 'a'\]"),
+    ],
+)
+def test_files_that_cannot_be_meant_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    path = written(tmp_path / "p.yaml", text)
+    with pytest.raises(ParameterError, match=complaint):
+        sync(path)
+
+
+def test_a_model_is_a_folder_or_a_shipped_one(tmp_path: Path) -> None:
+    assert find_model(str(tmp_path)) == tmp_path
+    assert find_model("sim") == share_path("models", "sim")
+    with pytest.raises(ParameterError, match="model is 'nothing', which is no folder"):
+        find_model("nothing")
