@@ -150,7 +150,7 @@ def curves(
 
 def scatter(points: NDArray[np.float64], colours: Sequence[str], titles: Sequence[str], label: str) -> Markup:
     """Points of a plane, (N, 2), each with its colour."""
-    size = 230
+    size = 192
     low, span = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1e-9)
     placed = 8 + (points - low) / span * (size - 16)
     parts = [rectangle(0, 0, size, size, "none", extra=' class="frame"')]
