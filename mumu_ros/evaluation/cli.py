@@ -256,7 +256,7 @@ def _print_headline(numbers: Mapping[str, Any]) -> None:
     if not numbers.get("judged"):
         return
     interval = numbers["accuracy_interval"]
-    between = f" (95 %: {interval[0]:.1%} to {interval[1]:.1%}, over bags)" if interval else ""
+    between = f" (95 %: {interval[0]:.1%} to {interval[1]:.1%}, over people or bags)" if interval else ""
     print(f"accuracy              {percent('accuracy')}{between}; {percent('accuracy_inside')} inside one activity")
     print(f"best guess, top 3     {percent('top1')}, {percent('top3')}")
     print(f"macro F1, groups      {percent('macro_f1')}, {percent('group_accuracy')}")

@@ -71,11 +71,13 @@ class TrueLabels:
         group: int64 (N,), index of the group; G where the model does not know it; `UNDECIDED` where nobody said.
         activity: int64 (N,), likewise, K where the model does not know it.
         inside: bool (N,): whether the whole window lies inside the segment.
+        subject: Text (N,): who did it; empty where nobody said.
     """
 
     group: NDArray[np.int64]
     activity: NDArray[np.int64]
     inside: NDArray[np.bool_]
+    subject: NDArray[np.object_]
 
 
 class DecisionLog:

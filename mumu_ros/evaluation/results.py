@@ -83,6 +83,7 @@ def true_labels(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: T
     activity = np.full(len(decisions), UNDECIDED)
     group = np.full(len(decisions), UNDECIDED)
     inside = np.zeros(len(decisions), np.bool_)
+    subject = np.full(len(decisions), "", dtype=object)
     for i, (start_ns, stamp_ns) in enumerate(
         zip(decisions.start_ns.tolist(), decisions.stamp_ns.tolist(), strict=True)
     ):
@@ -94,5 +95,6 @@ def true_labels(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: T
         if not named and segment.activity in taxonomy.activities:
             named = taxonomy.group_of(segment.activity)
         group[i] = groups.get(named, groups[UNKNOWN])
+        subject[i] = segment.subject
         inside[i] = start_ns >= segment.start_ns
-    return TrueLabels(group, activity, inside)
+    return TrueLabels(group, activity, inside, subject)

@@ -20,12 +20,13 @@ class Recognition:
 
 @dataclass(frozen=True)
 class TruthSegment:
-    """What was going on in [start_ns, end_ns); `activity` and `group` are empty where nobody said."""
+    """What was going on in [start_ns, end_ns), and who did it; the texts are empty where nobody said."""
 
     start_ns: int
     end_ns: int
     activity: str
     group: str = ""
+    subject: str = ""
 
 
 class Truth:

@@ -193,13 +193,18 @@ def _stacked(
 
 
 def _judged(bag: BagResult) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    rows = bag.decisions.decided & (bag.labels.activity != UNDECIDED)
+    rows = _judged_rows(bag)
     return bag.labels.activity[rows], bag.decisions.activity[rows], bag.labels.inside[rows]
 
 
 def _judged_groups(bag: BagResult) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    rows = bag.decisions.decided & (bag.labels.activity != UNDECIDED)
+    rows = _judged_rows(bag)
     return bag.labels.group[rows], bag.decisions.group[rows]
+
+
+def _judged_rows(bag: BagResult) -> NDArray[np.bool_]:
+    rows: NDArray[np.bool_] = bag.decisions.decided & (bag.labels.activity != UNDECIDED)
+    return rows
 
 
 def _known(bags: Sequence[BagResult]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -216,7 +221,15 @@ def _known(bags: Sequence[BagResult]) -> tuple[NDArray[np.float32], NDArray[np.i
 
 
 def _interval(bags: Sequence[BagResult]) -> list[float] | None:
-    values = [(truth == said).astype(float) for truth, said, _ in map(_judged, bags) if len(truth)]
+    """Of the accuracy, over people where the annotations name them, else over recordings: errors come in those."""
+    right: dict[tuple[str, str], list[NDArray[np.bool_]]] = {}
+    for bag in bags:
+        truth, said, _ = _judged(bag)
+        subjects = bag.labels.subject[_judged_rows(bag)]
+        for subject in sorted(set(subjects)):
+            cluster = ("subject", subject) if subject else ("bag", bag.name)
+            right.setdefault(cluster, []).append((truth == said)[subjects == subject])
+    values = [np.concatenate(parts).astype(float) for parts in right.values()]
     return list(cluster_bootstrap(values)) if len(values) > 1 else None
 
 

@@ -35,13 +35,13 @@ def from_annotations(annotations: Sequence[Any], problems: list[str]) -> list[Tr
         )
     given = sorted(
         {
-            (time_to_ns(m.start), time_to_ns(m.end) or FOREVER_NS, str(m.activity), str(m.group)): None
+            (time_to_ns(m.start), time_to_ns(m.end) or FOREVER_NS, str(m.activity), str(m.group), str(m.subject))
             for m in annotations
         }
     )
     segments: list[TruthSegment] = []
     empty = cut = 0
-    for index, (start_ns, end_ns, activity, group) in enumerate(given):
+    for index, (start_ns, end_ns, activity, group, subject) in enumerate(given):
         next_ns = given[index + 1][0] if index + 1 < len(given) else FOREVER_NS
         if next_ns < end_ns < FOREVER_NS:
             cut += 1
@@ -49,7 +49,7 @@ def from_annotations(annotations: Sequence[Any], problems: list[str]) -> list[Tr
         if end_ns <= start_ns:
             empty += 1
         elif activity:
-            segments.append(TruthSegment(start_ns, end_ns, activity, group))
+            segments.append(TruthSegment(start_ns, end_ns, activity, group, subject))
     if cut:
         problems.append(f"{cut} annotations overlap the next one and were cut where that begins")
     if empty:

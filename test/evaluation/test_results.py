@@ -136,6 +136,15 @@ def test_recordings_are_pooled_with_an_interval_over_them() -> None:
     assert summary["pooled"]["accuracy_interval"] == [0.0, 1.0]
 
 
+def test_the_interval_is_over_people_where_they_are_named() -> None:
+    truth = (TruthSegment(0, 4 * S, "wave", "", "ann"), TruthSegment(4 * S, 9 * S, "wave", "", "bob"))
+    one = result(decision(2, "wave"), decision(3, "wave"), decision(5, "walk"), truth=truth)
+    assert summarize([one], CONFIG)["pooled"]["accuracy_interval"] == [0.0, 1.0]
+    same = (TruthSegment(0, 4 * S, "wave", "", "ann"),)
+    two = [result(decision(2, said), truth=same, name=said) for said in ("wave", "walk")]
+    assert summarize(two, CONFIG)["pooled"]["accuracy_interval"] is None, "one person in two recordings"
+
+
 def test_segments_are_joined_within_an_epoch_only() -> None:
     log = DecisionLog(TAXONOMY, CONFIG.names)
     log.append(0, decision(5, "wave"))

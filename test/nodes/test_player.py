@@ -11,7 +11,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, Imu
 
 from mumu_ros.conversions import time_to_ns
-from mumu_ros.msg import ActivityAnnotation
+from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.player import Player
 from mumu_ros.nodes.simulator import Simulator
 from mumu_ros.recordings import Recording, RecordingWriter
@@ -72,6 +72,26 @@ def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:
 
     ros.wait(jumped)
     assert not node.finished
+
+
+def test_nothing_is_played_before_those_who_are_waited_for_listen(ros: Any, bag: Path) -> None:
+    node, received = play(ros, bag, wait_for=["activity"])
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.count_subscribers("/imu/wrist"))
+    for _ in range(20):
+        ros.executor.spin_once(timeout_sec=0.05)
+    assert not received["/imu/wrist"]
+    ros.collect(ActivityRecognition, "activity")
+    ros.wait(lambda: node.finished)
+    with Recording(bag) as recording:
+        assert len(received["/imu/wrist"]) == recording.topics["/imu/wrist"].count, "from the first one on"
+
+
+def test_a_player_that_waits_can_be_stopped(ros: Any, bag: Path) -> None:
+    node, received = play(ros, bag, wait_for=["activity"])
+    assert node.trigger_activate() == SUCCESS
+    assert node.trigger_deactivate() == SUCCESS
+    assert not received["/imu/wrist"]
 
 
 def test_the_start_can_be_skipped(ros: Any, bag: Path) -> None:
