@@ -78,7 +78,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from mumu_ros.evaluation.evaluate import evaluate_bag
     from mumu_ros.evaluation.features import FeatureTap
     from mumu_ros.evaluation.output import write_outputs
-    from mumu_ros.evaluation.replay import Stopwatch
+    from mumu_ros.evaluation.stopwatch import Stopwatch
     from mumu_ros.evaluation.summary import headline, summarize
 
     evaluation, setups = _prepare(arguments)

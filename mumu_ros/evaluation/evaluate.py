@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mumu_ros.evaluation.features import FeatureTap
-from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, Stopwatch, replay
+from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, replay
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.scoring import TruthSegment
+from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.topics import guess_streams, resolve_topics
 from mumu_ros.evaluation.truth import from_annotations, from_labels
 from mumu_ros.evaluation.whatif import Alteration, Alterer
@@ -140,8 +141,8 @@ def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) ->
     truth = _truth(setup, outcome, problems)
     if outcome.epochs:
         problems.append(f"time jumped back {outcome.epochs} times: several recordings in one, or a loop")
-    if not len(outcome.decisions):
-        problems.append("no set of messages came together: no decision")
+    if not outcome.decisions.decided.any():
+        problems.append("no decision: at no moment had a sensor enough samples in the window")
     return BagResult(
         name=name,
         start_ns=outcome.start_ns,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from array import array
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 from mumu_ros.conversions import header_stamp_ns, ns_to_time
 from mumu_ros.evaluation.decisions import DecisionLog, Decisions
 from mumu_ros.evaluation.sensors import Outage, SensorLog, SensorReport, split_pauses
+from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.whatif import Alterer
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, StreamConfig
@@ -27,40 +25,13 @@ from mumu_ros.recordings.topics import ANNOTATION_TYPE
 from mumu_ros.recordings.typestore import BagTypes
 from mumu_ros.streams import NS_PER_S, RateSampler, SynchronizedSet, Synchronizer, seconds_to_ns
 
-__all__ = ["Chain", "Replay", "SharedConversions", "Stopwatch", "replay"]
+__all__ = ["Chain", "Replay", "SharedConversions", "replay"]
 
 POLL_NS = 20_000_000
 """As often as sensor_sync looks for sets whose deadline has passed."""
 DRAIN_NS = NS_PER_S
 """So long after the last message sets are still looked for."""
 _KEPT_MESSAGES = 512
-
-
-class Stopwatch:
-    """Adds up the wall time of the stages."""
-
-    def __init__(self) -> None:
-        self._ms: defaultdict[str, array[float]] = defaultdict(lambda: array("f"))
-
-    @contextmanager
-    def measure(self, stage: str) -> Iterator[None]:
-        """Count the time of the block for a stage."""
-        start = time.perf_counter()
-        yield
-        self._ms[stage].append((time.perf_counter() - start) * 1e3)
-
-    def summary(self) -> dict[str, dict[str, float]]:
-        """By stage: how often, total seconds, mean, median and 99th percentile in milliseconds."""
-        return {
-            stage: {
-                "count": len(ms),
-                "total_s": float(np.sum(ms)) * 1e-3,
-                "mean_ms": float(np.mean(ms)),
-                "p50_ms": float(np.median(ms)),
-                "p99_ms": float(np.quantile(ms, 0.99)),
-            }
-            for stage, ms in self._ms.items()
-        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from mumu_ros.evaluation.decisions import DecisionLog
 from mumu_ros.evaluation.output import write_outputs
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accuracy
+from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.summary import summarize
 from mumu_ros.evaluation.truth import from_annotations, from_labels
 from mumu_ros.model.checkpoint import read_config
@@ -54,6 +55,7 @@ class Evaluation(ManagedNode):
 
     def activate(self) -> None:
         """Listen."""
+        self._stopwatch = Stopwatch()
         self._log = DecisionLog(self._model.taxonomy, self._model.names)
         self._annotations: list[ActivityAnnotation] = []
         self._recent: list[Recognition] = []
@@ -81,7 +83,8 @@ class Evaluation(ManagedNode):
             return
         out = self._config.out
         try:
-            write_outputs(out, self._identity, [result], self._model, summarize([result], self._model))
+            summary, timing = summarize([result], self._model), {"stages": self._stopwatch.summary()}
+            write_outputs(out, self._identity, [result], self._model, summary, timing=timing)
         except OSError as error:
             self.get_logger().error(f"cannot write the report: {error}")
             return
@@ -99,6 +102,8 @@ class Evaluation(ManagedNode):
         self._last_ns = stamp_ns
         self._identity = message.model
         start_ns = time_to_ns(message.window_start)
+        self._stopwatch.add("recognise", 1e3 * message.processing_time_s)
+        self._stopwatch.add("latency", 1e-6 * (self.get_clock().now().nanoseconds - stamp_ns))
         self._log.append(self._epoch, _decision(message, start_ns, stamp_ns))
         self._recent = [*self._recent[1 - RECENT :], Recognition(start_ns, stamp_ns, message.activity)]
 

@@ -15,7 +15,6 @@ import pytest
 
 from mumu_ros.cli import main
 from mumu_ros.conversions import array_to_imu
-from mumu_ros.evaluation.replay import Stopwatch
 from mumu_ros.recordings import Recording, RecordingWriter
 from mumu_ros.recordings.labels import Label, write_labels
 from mumu_ros.share import share_path
@@ -214,16 +213,6 @@ def test_labels_of_another_recording_are_refused(evaluate: Run, tmp_path: Path) 
     assert status == 2
     assert "lie outside" in errors
     assert "labels have header stamps" in errors
-
-
-def test_a_stage_is_timed_each_time() -> None:
-    stopwatch = Stopwatch()
-    for _ in range(3):
-        with stopwatch.measure("read"):
-            pass
-    summary = stopwatch.summary()["read"]
-    assert summary["count"] == 3
-    assert summary["p99_ms"] >= summary["p50_ms"] >= 0
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no UTD-MHAD at {DATA}: set MUMU_UTD_MHAD to its folder")

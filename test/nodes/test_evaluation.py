@@ -63,7 +63,9 @@ def test_online_and_offline_decide_the_same(ros: Any, tmp_path: Path) -> None:
     assert len(both) >= 0.9 * len(computed), "a busy machine drops decisions, it does not move them"
     same = [s for s in both if all(heard[s][k] == computed[s][k] for k in ("group", "activity", "true_activity"))]
     assert len(same) >= 0.99 * len(both)
-    assert (online / "report.html").is_file()
+    assert "stamp to recognition" in (online / "report.html").read_text()
+    latency = json.loads((online / "timing.json").read_text())["stages"]["latency"]
+    assert 0 <= latency["p50_ms"] < 60_000, "on the clock of the bag"
 
 
 def recognition(node: Evaluation, stamp_ns: int, activity: str) -> ActivityRecognition:

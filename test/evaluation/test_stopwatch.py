@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+
+from mumu_ros.evaluation.stopwatch import Stopwatch
+
+
+def test_a_stage_is_timed_each_time() -> None:
+    stopwatch = Stopwatch()
+    for _ in range(3):
+        with stopwatch.measure("read"):
+            pass
+    summary = stopwatch.summary()["read"]
+    assert summary["count"] == 3
+    assert summary["p99_ms"] >= summary["p50_ms"] >= 0
+
+
+def test_times_that_were_measured_elsewhere_count_too() -> None:
+    stopwatch = Stopwatch()
+    for ms in (1.0, 2.0, 6.0):
+        stopwatch.add("latency", ms)
+    summary = stopwatch.summary()["latency"]
+    assert (summary["mean_ms"], summary["p50_ms"], summary["total_s"]) == pytest.approx((3.0, 2.0, 0.009))
