@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 import time
@@ -11,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mumu_ros.evaluation.whatif import KINDS, parse_alteration, robustness_alterations
+from mumu_ros.evaluation.whatif import KINDS, parse_alteration
 from mumu_ros.recordings import RecordingError
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ _WHAT_IF = {
     "rate": ("NAME:HZ", "thin a sensor out to this rate, such as rgb:15"),
 }
 _SHOWN = 8
-ROBUSTNESS_RATE_HZ = 1.0
-"""Decisions a second of the curves: there are many of them."""
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -78,6 +75,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from mumu_ros.evaluation.evaluate import evaluate_bag
     from mumu_ros.evaluation.features import FeatureTap
     from mumu_ros.evaluation.output import write_outputs
+    from mumu_ros.evaluation.robustness import robustness
     from mumu_ros.evaluation.stopwatch import Stopwatch
     from mumu_ros.evaluation.summary import headline, summarize
 
@@ -86,14 +84,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     bags, taps = [], []
     for name, setup in setups.items():
-        tap = FeatureTap(evaluation.checkpoint.model)
+        tap = FeatureTap(evaluation.checkpoint.model) if arguments.out else None
         with _Progress(setup, name) as progress:
             bags += evaluate_bag(evaluation, setup, name=name, stopwatch=stopwatch, progress=progress.update, tap=tap)
-        taps.append(tap)
+        taps += [tap] if tap else []
     elapsed_s = time.perf_counter() - started
     summary = {"alterations": list(map(str, evaluation.alterations)), **summarize(bags, evaluation.checkpoint.config)}
     if arguments.robustness:
-        summary["robustness"] = _robustness(evaluation, setups)
+        summary["robustness"] = robustness(evaluation, setups, _Progress)
     headlines = headline(summary)
     recorded_s = 60 * sum(bag.minutes for bag in bags)
     for bag in bags:
@@ -117,37 +115,6 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(headlines))
     return 0
-
-
-def _robustness(evaluation: Evaluation, setups: Mapping[str, Setup]) -> list[dict[str, Any]]:
-    """Accuracy with each sensor gone, noisy and late, more and more, at one decision a second."""
-    from mumu_ros.evaluation.evaluate import evaluate_bag
-    from mumu_ros.evaluation.summary import summarize
-
-    slower = dataclasses.replace(
-        evaluation, inference=dataclasses.replace(evaluation.inference, rate_hz=ROBUSTNESS_RATE_HZ)
-    )
-    alterations = robustness_alterations(evaluation.checkpoint.config.names)
-    variants = ((), *((alteration,) for alteration in alterations))
-    by_variant: list[list[BagResult]] = [[] for _ in variants]
-    for name, setup in setups.items():
-        with _Progress(setup, f"{name}, {len(alterations)} faults") as progress:
-            results = evaluate_bag(slower, setup, name=name, variants=variants, progress=progress.update)
-        for bags, result in zip(by_variant, results, strict=True):
-            bags.append(result)
-    rows = []
-    for variant, bags in zip(variants, by_variant, strict=True):
-        pooled = summarize(bags, evaluation.checkpoint.config)["pooled"]
-        fault = variant[0] if variant else None
-        rows.append(
-            {
-                "kind": fault.kind if fault else "none",
-                "modality": fault.modalities[0] if fault else "",
-                "amount": fault.amount if fault else 0.0,
-                **{name: pooled.get(name) for name in ("accuracy", "macro_f1", "f1@50", "undecided_share")},
-            }
-        )
-    return rows
 
 
 def _maps(bags: list[BagResult], taps: list[FeatureTap], evaluation: Evaluation) -> list[FeatureMap]:
@@ -190,7 +157,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     setups: dict[str, Setup] = {}
     for path, label_file in zip(arguments.bags, labels, strict=True):
         setup = open_setup(path, label_file, sync, checkpoint.config)
-        name = path.name if path.name not in setups else str(path)
+        name = path.resolve().name
+        name = str(path) if name in setups else name
         if name in setups:
             raise ValueError(f"{path} is given twice")
         setups[name] = setup

@@ -30,6 +30,8 @@ __all__ = ["Evaluation"]
 
 NS_PER_S = 1_000_000_000
 USUAL_PERIOD_NS = NS_PER_S // 5
+OTHER_CLOCK_NS = 60 * NS_PER_S
+"""A recognition older than this is of another clock: a bag's, without use_sim_time."""
 RECENT = 50
 """Recognitions that the accuracy in /diagnostics is about."""
 
@@ -103,7 +105,9 @@ class Evaluation(ManagedNode):
         self._identity = message.model
         start_ns = time_to_ns(message.window_start)
         self._stopwatch.add("recognise", 1e3 * message.processing_time_s)
-        self._stopwatch.add("latency", 1e-6 * (self.get_clock().now().nanoseconds - stamp_ns))
+        latency_ns = self.get_clock().now().nanoseconds - stamp_ns
+        if 0 <= latency_ns < OTHER_CLOCK_NS:
+            self._stopwatch.add("latency", latency_ns * 1e-6)
         self._log.append(self._epoch, _decision(message, start_ns, stamp_ns))
         self._recent = [*self._recent[1 - RECENT :], Recognition(start_ns, stamp_ns, message.activity)]
 

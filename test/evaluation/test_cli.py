@@ -113,11 +113,11 @@ def test_what_if_a_sensor_is_gone(evaluate: Run, tmp_path: Path) -> None:
 
 
 def test_robustness_tries_each_sensor_and_fault(evaluate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mumu_ros.evaluation import cli
+    from mumu_ros.evaluation import robustness
     from mumu_ros.evaluation.whatif import Alteration
 
     faults = [Alteration("drop", (name,), 1.0) for name in ("rgb", "imu_belt")]
-    monkeypatch.setattr(cli, "robustness_alterations", lambda names: faults)
+    monkeypatch.setattr(robustness, "robustness_alterations", lambda names: faults)
     assert evaluate("--robustness", "--out", tmp_path / "out", "--params", PARAMS)[0] == 0
     found = metrics(tmp_path / "out")["robustness"]
     assert [(row["kind"], row["modality"]) for row in found] == [("none", ""), ("drop", "rgb"), ("drop", "imu_belt")]

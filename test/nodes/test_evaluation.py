@@ -129,6 +129,8 @@ def test_a_loop_and_a_pause_and_a_seek_are_judged_like_all_else(ros: Any, tmp_pa
     content = bench.numbers()
     assert content["model"] == "sim@test"
     assert content["pooled"]["judged"] == 7
+    stages = json.loads((tmp_path / "out" / "timing.json").read_text())["stages"]
+    assert stages.keys() == {"recognise"}, "the stamps are of another clock than the node's"
     assert content["pooled"]["accuracy"] == pytest.approx(5 / 7, abs=1e-6)
     with (tmp_path / "out" / "predictions.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0"] * 5 + ["1"] * 2
