@@ -77,5 +77,5 @@ def test_files_that_cannot_be_meant_are_refused(tmp_path: Path, text: str, compl
 def test_a_model_is_a_folder_or_a_shipped_one(tmp_path: Path) -> None:
     assert find_model(str(tmp_path)) == tmp_path
     assert find_model("sim") == share_path("models", "sim")
-    with pytest.raises(ParameterError, match="model is 'nothing', which is no folder"):
+    with pytest.raises(ParameterError, match="no model folder 'nothing'"):
         find_model("nothing")
