@@ -133,7 +133,7 @@ def curves(
     lines: Mapping[str, Sequence[tuple[float, float]]], x_title: str, y_title: str, colours: Mapping[str, str]
 ) -> Markup:
     """Lines over a number; y is a share."""
-    width, height, left, top = 270, 180, 46, 10
+    width, height, left, top = 240, 170, 46, 10
     highest = max(x for points in lines.values() for x, _ in points) or 1
     parts = [_axes(left, top, width, height, (0, highest), (0, 1), x_title, y_title, percent=True)]
     for name, data in lines.items():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mumu_ros.evaluation.decisions import UNDECIDED, Decisions, TrueLabels
 from mumu_ros.evaluation.scoring import Truth, TruthSegment
@@ -14,7 +15,28 @@ from mumu_ros.evaluation.sensors import Outage, SensorReport
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN
 
-__all__ = ["BagResult", "true_labels"]
+__all__ = ["BagResult", "Run", "true_labels"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A part of a recording in which time runs forward.
+
+    Attributes:
+        start_ns: Where it begins.
+        end_ns: Where it ends.
+        stamps_ns: Of its decisions.
+        said: Their activities; None where it is unknown or there is none.
+        truth: What was going on, as segments.
+        found: The decisions, joined to segments.
+    """
+
+    start_ns: int
+    end_ns: int
+    stamps_ns: Sequence[int]
+    said: Sequence[str | None]
+    truth: Sequence[Segment]
+    found: Sequence[Segment]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,26 +71,35 @@ class BagResult:
 
     @property
     def minutes(self) -> float:
-        """How long the recording is."""
-        return (self.end_ns - self.start_ns) * 1e-9 / 60
+        """How much was recorded, all runs together."""
+        return sum(run.end_ns - run.start_ns for run in self.runs(())) * 1e-9 / 60
 
-    def said(self, names: Sequence[str]) -> list[str | None]:
-        """The activity of each decision; None where it is unknown or there is none."""
-        return [names[i] if 0 <= i < len(names) else None for i in self.decisions.activity.tolist()]
+    def runs(self, names: Sequence[str]) -> list[Run]:
+        """The parts between jumps back in time: each is judged by itself, or a bag that loops would count as one.
 
-    def found_segments(self, names: Sequence[str]) -> list[Segment]:
-        """Decisions joined to segments; the activities' names are given."""
-        segments: list[Segment] = []
-        said = np.array(self.said(names), dtype=object)
-        for epoch in np.unique(self.decisions.epoch):
+        Args:
+            names: The activities', by index; others are background.
+        """
+        epochs = np.unique(self.decisions.epoch).tolist()
+        if len(epochs) < 2:
+            return [self._run(names, np.arange(len(self.decisions)), self.start_ns, self.end_ns)]
+        runs = []
+        for epoch in epochs:
             rows = np.flatnonzero(self.decisions.epoch == epoch)
-            segments += merge(self.decisions.stamp_ns[rows].tolist(), said[rows].tolist(), self.period_ns)
-        return segments
+            stamps = self.decisions.stamp_ns[rows]
+            runs.append(self._run(names, rows, int(stamps.min()) - self.period_ns, int(stamps.max())))
+        return runs
 
-    def true_segments(self) -> list[Segment]:
-        """The truth within the time of the recording."""
-        clipped = (Segment(max(s.start_ns, self.start_ns), min(s.end_ns, self.end_ns), s.activity) for s in self.truth)
+    def true_segments(self, start_ns: int, end_ns: int) -> list[Segment]:
+        """The truth within a time."""
+        clipped = (Segment(max(s.start_ns, start_ns), min(s.end_ns, end_ns), s.activity) for s in self.truth)
         return [segment for segment in clipped if segment.end_ns > segment.start_ns]
+
+    def _run(self, names: Sequence[str], rows: NDArray[np.int64], start_ns: int, end_ns: int) -> Run:
+        stamps = self.decisions.stamp_ns[rows].tolist()
+        said = [names[i] if 0 <= i < len(names) else None for i in self.decisions.activity[rows].tolist()]
+        found = merge(stamps, said, self.period_ns)
+        return Run(start_ns, end_ns, stamps, said, self.true_segments(start_ns, end_ns), found)
 
 
 def true_labels(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: Taxonomy) -> TrueLabels:

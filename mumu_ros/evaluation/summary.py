@@ -126,24 +126,19 @@ def _of_windows(bags: Sequence[BagResult], taxonomy: Taxonomy) -> dict[str, Any]
 
 
 def _of_segments(bags: Sequence[BagResult], taxonomy: Taxonomy) -> dict[str, Any]:
-    names = taxonomy.activities
-    pairs = [(bag.true_segments(), bag.found_segments(names)) for bag in bags]
-    numbers: dict[str, Any] = {"segments": sum(len(truth) for truth, _ in pairs)}
+    runs = [run for bag in bags for run in bag.runs(taxonomy.activities)]
+    numbers: dict[str, Any] = {"segments": sum(len(run.truth) for run in runs)}
     for overlap in OVERLAPS:
-        right, wrong, missed = np.sum([overlap_f1_counts(truth, found, overlap) for truth, found in pairs], axis=0)
+        right, wrong, missed = np.sum([overlap_f1_counts(run.truth, run.found, overlap) for run in runs], axis=0)
         numbers[_f1_name(overlap)] = 2 * right / max(2 * right + wrong + missed, 1)
-    numbers["edit"] = np.mean([edit_score(truth, found) for truth, found in pairs])
-    delays = [
-        delay
-        for bag, (truth, _) in zip(bags, pairs, strict=True)
-        for delay in onset_delays(truth, bag.decisions.stamp_ns.tolist(), bag.said(names))
-    ]
+    numbers["edit"] = np.mean([edit_score(run.truth, run.found) for run in runs])
+    delays = [delay for run in runs for delay in onset_delays(run.truth, run.stamps_ns, run.said)]
     found_delays = [delay for delay in delays if delay is not None]
     numbers["onset_delay_s"] = np.median(found_delays) if found_delays else None
     numbers["onset_delay_p90_s"] = np.quantile(found_delays, 0.9) if found_delays else None
     numbers["missed_segments"] = sum(delay is None for delay in delays)
     minutes = sum(bag.minutes for bag in bags)
-    alarms = sum(false_alarms(truth, found) for truth, found in pairs)
+    alarms = sum(false_alarms(run.truth, run.found) for run in runs)
     numbers["false_alarms_per_min"] = alarms / minutes if minutes else None
     return numbers
 

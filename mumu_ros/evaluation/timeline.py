@@ -45,7 +45,7 @@ def _rows(bag: BagResult) -> list[tuple[int, int]]:
     seconds = (bag.end_ns - bag.start_ns) * 1e-9
     if not len(bag.decisions) or seconds <= 0:
         return []
-    lengths = [s.end_ns - s.start_ns for s in bag.true_segments()]
+    lengths = [s.end_ns - s.start_ns for s in bag.true_segments(bag.start_ns, bag.end_ns)]
     row_s = _SEGMENTS_IN_ROW * float(np.median(lengths)) * 1e-9 if lengths else _MAX_ROW_S
     row_s = min(max(row_s, _MIN_ROW_S), _MAX_ROW_S)
     count = min(max(1, math.ceil(seconds / row_s - 0.25)), _MAX_ROWS)
@@ -76,7 +76,10 @@ class _Row:
         y = 4.0
         parts: list[str] = []
         if self._bag.truth:
-            parts += [text(_LEFT - 8, y + 16, "truth", anchor="end"), *self._segments(self._bag.true_segments(), y)]
+            parts += [
+                text(_LEFT - 8, y + 16, "truth", anchor="end"),
+                *self._segments(self._bag.true_segments(self._start_ns, self._end_ns), y),
+            ]
             y += _BAND + _GAP
         parts += [text(_LEFT - 8, y + 16, "recognised", anchor="end"), *self._segments(self._found(), y)]
         y += _BAND

@@ -11,7 +11,6 @@ import pytest
 from mumu_ros.evaluation.decisions import UNDECIDED, DecisionLog, Decisions, to_csv
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.scoring import TruthSegment
-from mumu_ros.evaluation.segments import Segment
 from mumu_ros.evaluation.summary import headline, reliability, summarize
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
@@ -145,14 +144,20 @@ def test_the_interval_is_over_people_where_they_are_named() -> None:
     assert summarize(two, CONFIG)["pooled"]["accuracy_interval"] is None, "one person in two recordings"
 
 
-def test_segments_are_joined_within_an_epoch_only() -> None:
-    log = DecisionLog(TAXONOMY, CONFIG.names)
-    log.append(0, decision(5, "wave"))
-    log.append(1, decision(2, "wave"))
-    log.append(1, decision(3, "wave"))
-    table = log.table()
-    bag = BagResult("b", 0, 9 * S, S, table, (), true_labels(table, (), TAXONOMY), {}, (), None, ())
-    assert bag.found_segments(TAXONOMY.activities) == [Segment(4 * S, 5 * S, "wave"), Segment(S, 3 * S, "wave")]
+def test_a_recording_that_loops_is_judged_run_by_run() -> None:
+    def numbers(*epochs: int) -> dict[str, object]:
+        log = DecisionLog(TAXONOMY, CONFIG.names)
+        for epoch in epochs:
+            for second, said in enumerate(("wave", "wave", "point", "wave", "walk", "walk"), start=1):
+                log.append(epoch, decision(second, said))
+        table = log.table()
+        labels = true_labels(table, TRUTH, TAXONOMY)
+        bag = BagResult("b", 0, 6 * S, S, table, TRUTH, labels, {}, (), None, ())
+        assert [len(run.found) for run in bag.runs(TAXONOMY.activities)] == [4] * len(epochs)
+        return headline(summarize([bag], CONFIG))
+
+    once, twice = numbers(0), numbers(0, 1)
+    assert {**once, "decisions": 12, "judged": 10} == twice
 
 
 def test_predictions_can_be_read_back() -> None:
