@@ -1,0 +1,68 @@
+"""The timeline: how long its rows are, what they show, and that names are text and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mumu_ros.evaluation.charts import activity_colours
+from mumu_ros.evaluation.decisions import DecisionLog
+from mumu_ros.evaluation.results import BagResult, true_labels
+from mumu_ros.evaluation.scoring import TruthSegment
+from mumu_ros.evaluation.sensors import Outage, SensorReport
+from mumu_ros.evaluation.timeline import timeline
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.recognition import Decision
+
+S = 1_000_000_000
+TAXONOMY = Taxonomy("tiny", {"gesture": ("swipe_left", "wave"), "gait": ("walk",)})
+CONFIG = ModelConfig("tiny", (Modality("imu", "vector", (2, 3), 50.0, "cooccurrence"),), TAXONOMY, window_s=1.0)
+
+
+def drawn(
+    seconds: int, segment_s: int, activity: str = "wave", sensors: dict[str, SensorReport] | None = None
+) -> list[str]:
+    log = DecisionLog(TAXONOMY, CONFIG.names)
+    one = np.ones(1, np.float32)
+    for i in range(1, 5 * seconds):
+        stamp_ns = i * S // 5
+        p = np.array([0.2, 0.6, 0.2])
+        log.append(0, Decision(stamp_ns - S, stamp_ns, "gesture", "wave", p[:2], p, one, one, 0 * one, one, one))
+    table = log.table()
+    truth = [TruthSegment(i * S, (i + segment_s) * S, activity) for i in range(0, seconds, segment_s)]
+    labels = true_labels(table, truth, TAXONOMY)
+    bag = BagResult("bag", 0, seconds * S, S // 5, table, truth, labels, sensors or {}, (), None, ())
+    return [str(row) for row in timeline(bag, CONFIG, activity_colours(TAXONOMY))]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "segment_s", "rows"), [(30, 5, 1), (120, 60, 1), (240, 60, 2), (240, 2, 7), (3600, 60, 12)]
+)
+def test_rows_are_short_where_segments_are_and_never_too_many(seconds: int, segment_s: int, rows: int) -> None:
+    assert len(drawn(seconds, segment_s)) == rows
+
+
+def test_outages_and_wrong_decisions_are_marked() -> None:
+    sensors = {"imu": SensorReport("/imu", outages=(Outage(2 * S, 5 * S),))}
+    (row,) = drawn(10, 5, "walk", sensors)
+    assert "imu: silent for 3.0 s" in row
+    assert "<title>wrong</title>" in row
+    assert "wrong" not in drawn(10, 5)[0]
+
+
+def test_a_name_that_does_not_fit_is_shortened_by_its_first_words() -> None:
+    (row,) = drawn(30, 2, "swipe_left")
+    assert ">s. left</text>" in row
+    assert ">swipe left</text>" in drawn(10, 5, "swipe_left")[0]
+
+
+def test_names_are_text() -> None:
+    (row,) = drawn(10, 5, "<b>&")
+    assert "<b>" not in row
+    assert "&lt;b&gt;&amp;" in row
+
+
+def test_every_activity_has_a_colour_of_its_own() -> None:
+    colours = activity_colours(TAXONOMY)
+    assert len(set(colours.values())) == len(colours) == 3
