@@ -20,7 +20,7 @@ from typing import Any
 
 from mumu_ros.files import replacing
 
-__all__ = ["Label", "LabelError", "format_seconds", "read_labels", "write_labels"]
+__all__ = ["Label", "LabelError", "format_seconds", "labels_path", "read_labels", "write_labels"]
 
 _FIELDS = ("start", "end", "group", "activity")
 _NS_PER_S = 1_000_000_000
@@ -45,6 +45,12 @@ class Label:
     end_ns: int
     group: str
     activity: str
+
+
+def labels_path(recording: str | Path) -> Path:
+    """Where the labels of a recording are unless somebody says otherwise: beside it, `walk.labels.csv` for `walk`."""
+    path = Path(recording).resolve()
+    return path.with_name(f"{path.stem if path.is_file() else path.name}.labels.csv")
 
 
 def read_labels(path: str | Path) -> list[Label]:

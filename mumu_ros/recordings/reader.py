@@ -135,11 +135,22 @@ class Recording:
             )
         for topic, stamp_ns, data in self.raw_messages(names, start_s):
             try:
-                message = self._typestore.deserialize_cdr(data, self.topics[topic].type_name)
-            except _DAMAGE as error:
-                self.problems.append(f"the message of {topic} at {stamp_ns} ns is damaged: {error}")
+                message = self.decode(topic, data)
+            except RecordingError as error:
+                self.problems.append(f"at {stamp_ns} ns: {error}")
                 continue
             yield topic, stamp_ns, message
+
+    def decode(self, topic: str, data: bytes) -> Any:
+        """Return the message of a topic that `raw_messages` gave as bytes.
+
+        Raises:
+            RecordingError: the bytes are damaged, or nothing defines the topic's type.
+        """
+        try:
+            return self._typestore.deserialize_cdr(data, self.topics[topic].type_name)
+        except _DAMAGE as error:
+            raise RecordingError(f"the message of {topic} is damaged: {error}") from error
 
     def raw_messages(
         self, topics: Collection[str] | None = None, start_s: float = 0.0
