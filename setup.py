@@ -33,7 +33,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["mumu_ros", "mumu_ros.*"]),
-    package_data={"mumu_ros": ["py.typed", "evaluation/report.html"]},
+    package_data={"mumu_ros": ["py.typed", "evaluation/report.html", "labelling/static/*"]},
     data_files=shared_files(),
     install_requires=requirements("base"),
     extras_require={name: requirements(name) for name in ("train", "vision", "openvino", "onnx", "test")},

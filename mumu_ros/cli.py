@@ -20,6 +20,7 @@ COMMANDS = {
     ),
     "simulate": ("mumu_ros.recordings.simulate", "record a simulated person as a rosbag2"),
     "convert": ("mumu_ros.recordings.convert", "convert a public dataset to a rosbag2"),
+    "label": ("mumu_ros.labelling.cli", "say what is done when in a recording, on a local page"),
     "evaluate": ("mumu_ros.evaluation.cli", "test a model on recordings"),
     "train": ("mumu_ros.training.cli", "train a model"),
     "cross-validate": ("mumu_ros.training.cli", "train and test on every fold of a protocol"),

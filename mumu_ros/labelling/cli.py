@@ -1,0 +1,110 @@
+"""`mumu label`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import webbrowser
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from mumu_ros.labelling.footage import Footage
+from mumu_ros.labelling.imports import import_labels
+from mumu_ros.labelling.server import Session, serve
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings.labels import Label, LabelError, labels_path, read_labels, write_labels
+from mumu_ros.share import share_path
+
+__all__ = ["register"]
+
+PORT = 8047
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the `mumu` parser."""
+    parser = commands.add_parser(
+        "label",
+        help="say what is done when in a recording, on a local page",
+        description=(
+            "Shows a recording on a page of this machine, where segments are set with mouse and keys, and saves them "
+            "in a label file beside the recording. Ctrl-C ends it."
+        ),
+    )
+    parser.add_argument("bag", type=Path, metavar="BAG", help="a rosbag2: a folder, or a .mcap or .db3 file")
+    parser.add_argument(
+        "--taxonomy", metavar="FILE", help="activities to choose from: a YAML file, or the name of a shipped taxonomy"
+    )
+    parser.add_argument(
+        "--import",
+        dest="source",
+        type=Path,
+        metavar="FILE",
+        help="write the label file from a CSV, ELAN (.eaf, tab-delimited text) or Audacity file, without a page",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="label file (default: BAG.labels.csv)")
+    parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"of the page (default: {PORT}; 0: any)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    target = arguments.out or labels_path(arguments.bag)
+    taxonomy = _taxonomy(arguments.taxonomy)
+    try:
+        with Recording(arguments.bag) as recording:
+            print(f"reading {arguments.bag}", file=sys.stderr)
+            footage = Footage(recording)
+            for problem in recording.problems:
+                print(f"{arguments.bag}: {problem}", file=sys.stderr)
+            if arguments.source:
+                return _import(arguments.source, target, footage)
+            labels = read_labels(target) if target.exists() else footage.annotations
+            groups = _groups(taxonomy, labels)
+            session = Session(arguments.bag.name, footage, labels, target, groups, recording.problems)
+            return _serve(session, arguments.port)
+    except RecordingError as error:
+        print(f"mumu label: {error}", file=sys.stderr)
+        return 2
+
+
+def _taxonomy(name: str | None) -> Taxonomy | None:
+    if name is None:
+        return None
+    path = Path(name)
+    return Taxonomy.read(path if path.suffix else share_path("config", "taxonomies", f"{name}.yaml"))
+
+
+def _groups(taxonomy: Taxonomy | None, labels: Iterable[Label]) -> Mapping[str, Sequence[str]]:
+    """The taxonomy's activities, and those that are in use."""
+    groups = {group: list(activities) for group, activities in taxonomy.groups.items()} if taxonomy else {}
+    for label in labels:
+        group = groups.setdefault(label.group, [])
+        if label.activity not in group:
+            group.append(label.activity)
+    return groups
+
+
+def _import(source: Path, target: Path, footage: Footage) -> int:
+    if target.exists():
+        raise LabelError(f"{target} exists already; remove it, or choose another --out")
+    labels = import_labels(source, footage.start_ns, footage.end_ns)
+    write_labels(target, labels)
+    outside = sum(label.end_ns <= footage.start_ns or label.start_ns >= footage.end_ns for label in labels)
+    if outside:
+        print(f"{outside} labels lie outside the recording", file=sys.stderr)
+    print(f"{target}: {len(labels)} labels of {source}")
+    return 0
+
+
+def _serve(session: Session, port: int) -> int:
+    with serve(session, port) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        print(f"label {session.name} at {address}, Ctrl-C ends", flush=True)
+        if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+            webbrowser.open(address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print(f"\n{session.target}: {'there' if session.target.exists() else 'nothing was saved'}")
+    return 0

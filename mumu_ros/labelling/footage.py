@@ -1,0 +1,263 @@
+"""What the label page shows of a recording: frames on demand, and traces of vectors."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.conversions import (
+    SUPPORTED_TYPES,
+    VECTOR_TYPES,
+    ConversionError,
+    compressed_image_to_array,
+    header_stamp_ns,
+    image_to_array,
+    time_to_ns,
+)
+from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings.epoch import FirstEpoch
+from mumu_ros.recordings.labels import Label
+from mumu_ros.recordings.topics import ANNOTATION_TYPE
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["Camera", "Footage", "Trace"]
+
+_MAX_HEIGHT = 480
+_MAX_CHANNELS = 6
+_DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+_IMU_TYPE = "sensor_msgs/msg/Imu"
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """Where the frames of an image topic are.
+
+    Attributes:
+        topic: Its name.
+        stamps_ns: int64 (N,), ascending.
+        logged_ns: int64 (N,), log time of the same frames.
+    """
+
+    topic: str
+    stamps_ns: NDArray[np.int64]
+    logged_ns: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A few channels of a vector topic that are drawn in one row.
+
+    Attributes:
+        name: Topic and quantity.
+        stamps_ns: int64 (N,), ascending.
+        values: float32 (N, C).
+    """
+
+    name: str
+    stamps_ns: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+    def envelope(self, start_ns: int, end_ns: int, bins: int) -> list[list[tuple[int, float, float]]]:
+        """For each channel, (bin, least, greatest value) of the bins of [start_ns, end_ns) that hold samples."""
+        first, last = np.searchsorted(self.stamps_ns, (start_ns, end_ns))
+        if first == last:
+            return [[] for _ in self.values.T]
+        place = (self.stamps_ns[first:last] - start_ns) * bins // max(end_ns - start_ns, 1)
+        filled, begins = np.unique(place, return_index=True)
+        low = np.minimum.reduceat(self.values[first:last], begins).round(4)
+        high = np.maximum.reduceat(self.values[first:last], begins).round(4)
+        return [
+            list(zip(filled.tolist(), low[:, channel].tolist(), high[:, channel].tolist(), strict=True))
+            for channel in range(self.values.shape[1])
+        ]
+
+
+@dataclass
+class _Vectors:
+    stamps_ns: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("f"))
+    width: int = 0
+
+
+class Footage:
+    """A recording, listed once; frames are read from it when they are asked for, by any thread.
+
+    Vectors are kept (4 bytes a value), frames are not.
+
+    Attributes:
+        cameras: Image topics that hold frames.
+        traces: Rows of vector topics.
+        annotations: What its `ActivityAnnotation` messages say, in order of time.
+        start_ns: Stamp of the first sample.
+        end_ns: Stamp of the last one.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        """List the frames and read the vectors of an open recording, whose `problems` get what cannot be used.
+
+        Raises:
+            RecordingError: It holds no frame and no vector.
+        """
+        self._recording = recording
+        self._lock = threading.Lock()
+        self._depth_range: dict[str, tuple[float, float]] = {}
+        kinds = {name: SUPPORTED_TYPES.get(topic.type_name) for name, topic in recording.topics.items()}
+        self._images = {name for name, kind in kinds.items() if kind == "image"}
+        self._vectors = {name: _Vectors() for name, kind in kinds.items() if kind == "vector"}
+        frames: dict[str, tuple[array[int], array[int]]] = {name: (array("q"), array("q")) for name in self._images}
+        epoch: FirstEpoch[tuple[int, Any]] = FirstEpoch([*self._images, *self._vectors])
+        for topic, stamp_ns, (logged_ns, values) in epoch.take(self._stamped()):
+            if topic in self._images:
+                frames[topic][0].append(stamp_ns)
+                frames[topic][1].append(logged_ns)
+            else:
+                self._keep(self._vectors[topic], stamp_ns, values)
+        recording.problems += epoch.problems()
+        self.cameras = tuple(_camera(name, *rows) for name, rows in sorted(frames.items()) if len(rows[0]))
+        self.traces = tuple(
+            trace
+            for name, vectors in sorted(self._vectors.items())
+            if len(vectors.stamps_ns)
+            for trace in _traces(name, recording.topics[name].type_name, vectors)
+        )
+        stamps = [*(camera.stamps_ns for camera in self.cameras), *(trace.stamps_ns for trace in self.traces)]
+        if not stamps:
+            raise RecordingError(
+                f"{recording.path} shows nothing to label: it has no messages of type {', '.join(SUPPORTED_TYPES)}"
+            )
+        self.start_ns = min(int(s[0]) for s in stamps)
+        self.end_ns = max(int(s[-1]) for s in stamps)
+        self.annotations = self._read_annotations()
+
+    def frame(self, camera: Camera, index: int) -> bytes:
+        """One frame as JPEG.
+
+        Raises:
+            ConversionError: It cannot be read.
+        """
+        logged_ns, stamp_ns = int(camera.logged_ns[index]), int(camera.stamps_ns[index])
+        with self._lock:
+            # A float has no room for the nanoseconds of a long recording: begin a little earlier.
+            from_s = (logged_ns - self._recording.start_ns) / NS_PER_S - 1e-5
+            for _, at_ns, data in self._recording.raw_messages([camera.topic], from_s):
+                if at_ns == logged_ns and _cdr_stamp_ns(data) == stamp_ns:
+                    return self._jpeg(camera.topic, data)
+                if at_ns > logged_ns:
+                    break
+        raise ConversionError(f"{camera.topic}: the frame at {stamp_ns} ns is not there any more")
+
+    def _stamped(self) -> Iterator[tuple[str, int, tuple[int, Any]]]:
+        """Yield (topic, stamp, (log time, vector)); of images only the stamp is read."""
+        bad: dict[str, list[str]] = {}
+        for topic, logged_ns, data in self._recording.raw_messages([*self._images, *self._vectors]):
+            try:
+                if topic in self._images:
+                    yield topic, _cdr_stamp_ns(data), (logged_ns, None)
+                else:
+                    type_name = self._recording.topics[topic].type_name
+                    message = self._recording.decode(topic, data)
+                    stamp_ns = header_stamp_ns(message)
+                    values = VECTOR_TYPES[type_name](message).reshape(-1)
+                    yield topic, logged_ns if stamp_ns is None else stamp_ns, (logged_ns, values)
+            except (ConversionError, RecordingError) as error:
+                bad.setdefault(topic, []).append(str(error))
+        for topic, errors in bad.items():
+            self._recording.problems.append(
+                f"{len(errors)} messages of {topic} are not used; the last one: {errors[-1]}"
+            )
+
+    @staticmethod
+    def _keep(vectors: _Vectors, stamp_ns: int, values: NDArray[np.float64]) -> None:
+        vectors.width = vectors.width or len(values)
+        if len(values) == vectors.width:  # a skeleton that changes its number of joints cannot be drawn
+            vectors.stamps_ns.append(stamp_ns)
+            vectors.values.extend(values.tolist())
+
+    def _read_annotations(self) -> tuple[Label, ...]:
+        topics = [t.name for t in self._recording.topics.values() if t.type_name == ANNOTATION_TYPE]
+        found: list[Label] = []
+        for _, _, message in self._recording.messages(topics) if topics else ():
+            start_ns, end_ns = time_to_ns(message.start), time_to_ns(message.end)
+            if found and found[-1].end_ns == 0:  # its end was not known then: the next annotation ends it
+                found[-1] = Label(found[-1].start_ns, start_ns, found[-1].group, found[-1].activity)
+            if message.activity or end_ns == 0:
+                found.append(Label(start_ns, end_ns, message.group, message.activity))
+        if found and found[-1].end_ns == 0:
+            found[-1] = Label(found[-1].start_ns, self.end_ns, found[-1].group, found[-1].activity)
+        kept: list[Label] = []
+        for label in sorted((x for x in found if x.activity), key=lambda x: x.start_ns):
+            if label.end_ns > label.start_ns and (not kept or label.start_ns >= kept[-1].end_ns):
+                kept.append(label)
+            else:
+                self._recording.problems.append(
+                    f"the annotation {label.activity} at {label.start_ns} ns is empty or overlaps the one before; it "
+                    "is left out"
+                )
+        return tuple(kept)
+
+    def _jpeg(self, topic: str, data: bytes) -> bytes:
+        message = self._recording.decode(topic, data)
+        compressed = self._recording.topics[topic].type_name.endswith("CompressedImage")
+        encoding = str(message.format if compressed else message.encoding)
+        depth = "compressedDepth" in encoding or encoding.split(";")[0].strip() in _DEPTH_ENCODINGS
+        read = compressed_image_to_array if compressed else image_to_array
+        pixels = read(message, "depth" if depth else "rgb")
+        picture = self._colored(topic, pixels) if depth else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        height, width = picture.shape[:2]
+        if height > _MAX_HEIGHT:
+            size = (round(width * _MAX_HEIGHT / height), _MAX_HEIGHT)
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return bytes(cv2.imencode(".jpg", picture)[1])
+
+    def _colored(self, topic: str, depth: NDArray[Any]) -> NDArray[np.uint8]:
+        """Near is warm, far is cold, black is no reading; every frame of a topic on the same scale."""
+        there = np.isfinite(depth) & (depth > 0)
+        if topic not in self._depth_range and there.any():
+            near, far = np.percentile(depth[there], (1, 99))
+            self._depth_range[topic] = (float(near), float(max(far, near + 1e-6)))
+        near, far = self._depth_range.get(topic, (0.0, 1.0))
+        scaled = 255 - 235 * (np.where(there, depth, far).astype(np.float32) - near) / (far - near)
+        colored = cv2.applyColorMap(scaled.clip(20, 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+        colored[~there] = 0
+        return np.asarray(colored, np.uint8)
+
+
+def _cdr_stamp_ns(data: bytes) -> int:
+    """The stamp of a serialised message that begins with a std_msgs/Header, without decoding the rest.
+
+    Raises:
+        ConversionError: The message is shorter than that.
+    """
+    if len(data) < 12:
+        raise ConversionError(f"the message is cut off: {len(data)} bytes")
+    # Four bytes of encapsulation, whose second says the byte order; then sec and nanosec.
+    sec, nanosec = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    return int(sec * NS_PER_S + nanosec)
+
+
+def _camera(topic: str, stamps: array[int], logged: array[int]) -> Camera:
+    stamps_ns, logged_ns = (np.frombuffer(column, np.int64) for column in (stamps, logged))
+    order = np.argsort(stamps_ns, kind="stable")
+    return Camera(topic, stamps_ns[order], logged_ns[order])
+
+
+def _traces(topic: str, type_name: str, vectors: _Vectors) -> Iterator[Trace]:
+    stamps_ns = np.frombuffer(vectors.stamps_ns, np.int64)
+    values = np.frombuffer(vectors.values, np.float32).reshape(len(stamps_ns), -1)
+    order = np.argsort(stamps_ns, kind="stable")
+    stamps_ns, values = stamps_ns[order], values[order]
+    if type_name == _IMU_TYPE:
+        yield Trace(f"{topic} · acceleration, m/s²", stamps_ns, values[:, :3])
+        yield Trace(f"{topic} · angular rate, rad/s", stamps_ns, values[:, 3:])
+        return
+    lively = np.sort(np.argsort(-values.var(axis=0), kind="stable")[:_MAX_CHANNELS])
+    of = f" · the {len(lively)} liveliest of {values.shape[1]}" if len(lively) < values.shape[1] else ""
+    yield Trace(f"{topic}{of}", stamps_ns, values[:, lively])
