@@ -1,10 +1,11 @@
-"""What tests of several rooms share: a tiny model, and how one is made to look trained."""
+"""What tests of several rooms share: a tiny model, how one is made to look trained, a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -49,3 +50,20 @@ def trained() -> Callable[[M], M]:
         return module.eval()
 
     return train
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium under Selenium, which logs the console ("browser") and the network ("performance")."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="Selenium is not installed: run `make setup`")
+    driver, chromium = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
+    if not (driver and chromium):
+        pytest.skip("there is no browser: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,900"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
