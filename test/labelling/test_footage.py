@@ -1,0 +1,125 @@
+"""Frames are found by their stamps, traces keep every extreme, and what cannot be believed is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mumu_ros.conversions import array_to_image, array_to_imu, segment_to_annotation
+from mumu_ros.labelling.footage import Footage, Trace
+from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
+from mumu_ros.recordings.labels import Label
+
+S = 1_000_000_000
+START_NS = 1_700_000_000 * S
+
+
+def grey(jpeg: bytes) -> float:
+    return float(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).mean())
+
+
+def test_every_frame_is_found_in_any_order(footage: Footage) -> None:
+    (camera,) = footage.cameras
+    assert camera.topic == "/camera"
+    assert len(camera.stamps_ns) == 120
+    for index in (119, 0, 60, 61, 3):
+        assert grey(footage.frame(camera, index)) == pytest.approx(2 * index, abs=1)
+
+
+def test_stamps_are_those_of_the_headers_not_of_the_log(write_bag: Callable[..., Path], tmp_path: Path) -> None:
+    path = write_bag(tmp_path / "late", stamp_ns=lambda logged_ns: logged_ns - 1000 * S)
+    with Recording(path) as recording:
+        footage = Footage(recording)
+        assert footage.start_ns == START_NS - 1000 * S
+        assert grey(footage.frame(footage.cameras[0], 40)) == pytest.approx(80, abs=1)
+
+
+def test_an_imu_has_a_row_of_acceleration_and_one_of_angular_rate(footage: Footage) -> None:
+    assert [trace.name for trace in footage.traces] == ["/imu · acceleration, m/s²", "/imu · angular rate, rad/s"]
+    assert all(trace.values.shape == (600, 3) for trace in footage.traces)
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 60))
+def test_a_trace_keeps_every_extreme_of_what_is_asked_for(values: list[int], bins: int, end: int) -> None:
+    trace = Trace("t", np.arange(len(values)), np.array(values, np.float32)[:, None])
+    (rows,) = trace.envelope(0, end, bins)
+    inside = values[:end]
+    assert min((low for _, low, _ in rows), default=None) == min(inside, default=None)
+    assert max((high for _, _, high in rows), default=None) == max(inside, default=None)
+    places = [place for place, _, _ in rows]
+    assert places == sorted(set(places))
+    assert all(0 <= place < bins for place in places)
+
+
+def test_annotations_are_the_segments_and_the_next_one_ends_an_open_one(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for at, end, activity in ((0, 0, "wave"), (2, 0, "walk"), (5, 0, ""), (7, 6, "sit"), (8, 0, "stand")):
+            end_ns = START_NS + end * S if end else 0
+            note = segment_to_annotation(START_NS + at * S, end_ns, "", activity, writer.types)
+            writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, START_NS + at * S)
+        for second in range(11):
+            imu = array_to_imu(np.zeros((2, 3)), START_NS + second * S, "wrist", writer.types)
+            writer.write("/imu", "sensor_msgs/msg/Imu", imu, START_NS + second * S)
+    with Recording(tmp_path / "bag") as recording:
+        footage = Footage(recording)
+        expected = [(0, 2, "wave"), (2, 5, "walk"), (8, 10, "stand")]
+        assert footage.annotations == tuple(Label(START_NS + a * S, START_NS + b * S, "", c) for a, b, c in expected)
+        assert "annotation sit" in " ".join(recording.problems)
+
+
+def test_two_recordings_in_one_bag_show_the_first(tmp_path: Path, write_bag: Callable[..., Path]) -> None:
+    middle_ns = START_NS + 8 * S
+    path = write_bag(tmp_path / "two", stamp_ns=lambda t: t if t < middle_ns else t - 6 * S)
+    with Recording(path) as recording:
+        footage = Footage(recording)
+        assert footage.end_ns < middle_ns
+        assert "two recordings" in " ".join(recording.problems)
+
+
+def test_stamps_that_cannot_be_believed_are_left_out_and_counted(
+    tmp_path: Path, write_bag: Callable[..., Path]
+) -> None:
+    path = write_bag(tmp_path / "zero", stamp_ns=lambda t: 0 if t == START_NS + 2 * S else t)
+    with Recording(path) as recording:
+        footage = Footage(recording)
+        assert footage.start_ns == START_NS
+        assert "1 messages of /camera have stamps that cannot be believed" in " ".join(recording.problems)
+
+
+def test_a_truncated_recording_shows_what_is_whole(bag: Path) -> None:
+    file = next(bag.glob("*.mcap"))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 2 // 3])
+    with Recording(bag) as recording:
+        footage = Footage(recording)
+        assert 0 < len(footage.cameras[0].stamps_ns) <= 120
+        assert "truncated" in " ".join(recording.problems)
+        assert footage.frame(footage.cameras[0], 0)
+
+
+def test_a_recording_without_anything_to_see_is_refused(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        note = segment_to_annotation(START_NS, START_NS + S, "", "wave", writer.types)
+        writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, START_NS)
+    with Recording(tmp_path / "bag") as recording, pytest.raises(RecordingError, match="shows nothing to label"):
+        Footage(recording)
+
+
+def test_depth_is_coloured_alike_in_every_frame(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for index, millimetres in enumerate((1000, 3000, 1000)):
+            depth = np.full((48, 64), millimetres, np.uint16)
+            depth[:, :32] = 2000
+            image = array_to_image(depth, START_NS + index * S, "camera", writer.types)
+            writer.write("/depth", "sensor_msgs/msg/Image", image, START_NS + index * S)
+    with Recording(tmp_path / "bag") as recording:
+        footage = Footage(recording)
+        frames = [footage.frame(footage.cameras[0], index) for index in range(3)]
+    assert frames[0] == frames[2]
+    first, second = (cv2.imdecode(np.frombuffer(x, np.uint8), cv2.IMREAD_COLOR)[10, 10] for x in frames[:2])
+    np.testing.assert_allclose(first.astype(int), second.astype(int), atol=3)

@@ -1,0 +1,91 @@
+"""Labels of other programs become label files, or the line that cannot be meant is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mumu_ros.labelling.imports import import_labels
+from mumu_ros.recordings.labels import Label, LabelError
+
+S = 1_000_000_000
+START_NS = 1_700_000_000 * S
+END_NS = START_NS + 60 * S
+EXPECTED = [
+    Label(START_NS + 500_000_000, START_NS + 3 * S + 250_000_000, "", "wave"),
+    Label(START_NS + 61 * S, START_NS + 62 * S, "gait", "walk"),
+]
+
+EAF = """<?xml version="1.0" encoding="UTF-8"?>
+<ANNOTATION_DOCUMENT AUTHOR="" DATE="2026-01-01T00:00:00+00:00" FORMAT="3.0" VERSION="3.0">
+  <HEADER MEDIA_FILE="" TIME_UNITS="milliseconds"/>
+  <TIME_ORDER>
+    <TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="500"/><TIME_SLOT TIME_SLOT_ID="ts2" TIME_VALUE="3250"/>
+    <TIME_SLOT TIME_SLOT_ID="ts3" TIME_VALUE="61000"/><TIME_SLOT TIME_SLOT_ID="ts4" TIME_VALUE="62000"/>
+  </TIME_ORDER>
+  <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID="activity">
+    <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts2">
+      <ANNOTATION_VALUE>wave</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
+    <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a2" TIME_SLOT_REF1="ts3" TIME_SLOT_REF2="ts4">
+      <ANNOTATION_VALUE>gait/walk</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
+  </TIER>
+  <TIER LINGUISTIC_TYPE_REF="default-lt" TIER_ID="empty"/>
+</ANNOTATION_DOCUMENT>
+"""
+TIER = EAF[EAF.index("<ANNOTATION>") : EAF.index("</TIER>")]
+TWO_TIERS = EAF.replace('TIER_ID="empty"/>', f'TIER_ID="other">{TIER}</TIER>')
+FORMATS = {
+    "audacity.txt": "0.500000\t3.250000\twave\n\\\t100.0\t200.0\n61.0\t62.0\tgait/walk\n",
+    "elan.eaf": EAF,
+    "plain.txt": "activity\t\t500\t3250\t2750\twave\nactivity\t\t61000\t62000\t1000\tgait/walk\n",
+    "clock.tsv": "activity\t\t00:00:00.500\t00:00:03.250\t00:00:02.750\twave\n"
+    "activity\t\t00:01:01.000\t00:01:02.000\t00:00:01.000\tgait/walk\n",
+    "headed.txt": '#"file:///kitchen.mp4"\nBegin Time - hh:mm:ss.ms\tBegin Time - ss.msec\tEnd Time - hh:mm:ss.ms\t'
+    "End Time - ss.msec\tDuration - hh:mm:ss.ms\tDuration - ss.msec\tactivity\n"
+    "00:00:00.500\t0.5\t00:00:03.250\t3.25\t00:00:02.750\t2.75\twave\n"
+    "00:01:01.000\t61.0\t00:01:02.000\t62.0\t00:00:01.000\t1.0\tgait/walk\n",
+    "relative.csv": "start,end,group,activity\n0.5,3.25,,wave\n61,62,gait,walk\n",
+    "ours.csv": "start,end,group,activity\n1700000000.5,1700000003.25,,wave\n1700000061,1700000062,gait,walk\n",
+    "lines.jsonl": '{"start": 0.5, "end": 3.25, "activity": "wave"}\n'
+    '{"start": 61, "end": 62, "group": "gait", "activity": "walk"}\n',
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_says_the_same(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(FORMATS[name], encoding="utf-8")
+    assert import_labels(tmp_path / name, START_NS, END_NS) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.doc", "", "not '.doc'"),
+        ("a.txt", "", "has no labels"),
+        ("a.txt", "0.5\t3\n", ":1: 2 values; expected start, end and label"),
+        ("a.txt", "3\t0.5\twave\n", "'wave' is from 3 s to 0.5 s"),
+        ("a.txt", "0\t3\twave\n2\t4\twalk\n", "walk begins 1 s before wave ends, 2 s from the start"),
+        ("a.txt", "one\t\t0\t500\t500\twave\ntwo\t\t600\t700\t100\twalk\n", "several tiers"),
+        ("a.tsv", "activity\twave\n", ":1: expected begin, end, duration"),
+        ("a.eaf", "<ANNOTATION", "is no ELAN file"),
+        ("a.eaf", EAF.replace('"61000"', '"soon"'), "'soon' is no time"),
+        ("a.eaf", EAF.replace('TIME_SLOT_ID="ts3"', 'TIME_SLOT_ID="ts9"'), "annotation 2 has no time of its own"),
+        (
+            "a.eaf",
+            TWO_TIERS,
+            "several tiers",
+        ),
+        ("a.csv", "begin,end\n1,2\n", "expected start,end,group,activity"),
+    ],
+)
+def test_what_cannot_be_meant_is_named(name: str, text: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(LabelError, match="(?s)" + reason.replace("(", r"\(").replace(".", r"\.")):
+        import_labels(tmp_path / name, START_NS, END_NS)
+
+
+def test_bytes_are_no_labels(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"0\t1\t\xff\xfe")
+    with pytest.raises(LabelError, match="no text in UTF-8"):
+        import_labels(tmp_path / "a.txt", START_NS, END_NS)

@@ -1,0 +1,248 @@
+"""`mumu label` as somebody uses it: in a browser, with mouse and keys."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mumu_ros import cli
+from mumu_ros.labelling import server as label_server
+from mumu_ros.labelling.footage import Footage
+from mumu_ros.labelling.server import Session, serve
+from mumu_ros.recordings.labels import Label, read_labels
+
+S = 1_000_000_000
+GROUPS = {"gesture": ["wave", "point"], "gait": ["walk"]}
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "kitchen.labels.csv"
+
+
+@pytest.fixture
+def address(footage: Footage, target: Path) -> Iterator[str]:
+    """Where the page is."""
+    session = Session("kitchen", footage, footage.annotations, target, GROUPS, ["the bag is <not> whole"])
+    with serve(session, 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+class Page:
+    """The page in a browser."""
+
+    def __init__(self, browser: Any, address: str) -> None:
+        from selenium.webdriver.common.by import By
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        self._by = By
+        self._browser = browser
+        self._wait = WebDriverWait(browser, 20)
+        browser.get_log("browser"), browser.get_log("performance")  # forget what was before
+        browser.get(address)
+        self.until(lambda: self.all("#segments li") and self.one("figure img").get_property("naturalWidth"))
+
+    def one(self, selector: str) -> Any:
+        return self._browser.find_element(self._by.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[Any]:
+        return self._browser.find_elements(self._by.CSS_SELECTOR, selector)
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        self._wait.until(lambda _: condition())
+
+    def segments(self) -> list[str]:
+        return [row.text.replace("\n", " ") for row in self.all("#segments li")]
+
+    def press(self, *keys: str) -> None:
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self._browser).send_keys(*keys).perform()
+
+    def chord(self, modifier: str, key: str) -> None:
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self._browser).key_down(modifier).send_keys(key).key_up(modifier).perform()
+
+    def drag(self, from_s: float, to_s: float, duration_s: float) -> None:
+        """Drag in the row of segments."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        canvas = self.one("#timeline")
+        width, height = canvas.size["width"], canvas.size["height"]
+        x, to_x = (round((at / duration_s - 0.5) * width) for at in (from_s, to_s))
+        y = 16 + 22 + 20 - height // 2
+        chain = ActionChains(self._browser, duration=50).move_to_element_with_offset(canvas, x, y).click_and_hold()
+        chain.move_to_element_with_offset(canvas, (x + to_x) // 2, y).move_to_element_with_offset(canvas, to_x, y)
+        chain.release().perform()
+
+    def errors(self) -> list[Any]:
+        return list(self._browser.get_log("browser"))
+
+    def requested(self) -> set[str]:
+        """Addresses of everything that the page asked for."""
+        events = (json.loads(row["message"])["message"] for row in self._browser.get_log("performance"))
+        return {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Page:
+    return Page(browser, address)
+
+
+def test_segments_are_set_by_mouse_and_by_keys_and_saved(
+    page: Page, target: Path, footage: Footage, address: str
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    assert page.segments() == ["wave 1.00 – 3.00"], "what the recording's annotations say"
+    assert page.one("#problems summary").text == "1 things to know about this recording"
+    seconds = (footage.end_ns - footage.start_ns) / S
+
+    page.press("3")  # the segments that follow are of walk
+    page.drag(5, 7, seconds)
+    page.until(lambda: len(page.segments()) == 2)
+    page.press(Keys.ESCAPE, Keys.END)
+    page.chord(Keys.SHIFT, Keys.ARROW_LEFT)
+    page.press("o")
+    assert "I first" in page.one("#status").text
+    page.press("i", Keys.END, "o")
+    page.until(lambda: len(page.segments()) == 3)
+    page.press("2")  # and the last one is pointing after all
+    page.until(lambda: page.segments()[2].startswith("point"))
+    page.chord(Keys.CONTROL, "s")
+    page.until(lambda: page.one("#status").text == "Saved 3 segments in kitchen.labels.csv")
+
+    first, second, third = read_labels(target)
+    assert first == footage.annotations[0], "to the nanosecond"
+    assert (second.group, second.activity) == ("gait", "walk")
+    pixel_ns = seconds / page.one("#timeline").size["width"] * S
+    assert second.start_ns == pytest.approx(footage.start_ns + 5 * S, abs=2 * pixel_ns)
+    assert second.end_ns == pytest.approx(footage.start_ns + 7 * S, abs=2 * pixel_ns)
+    assert third == Label(footage.end_ns - S, footage.end_ns, "gesture", "point")
+    assert page.errors() == []
+    assert all(url.startswith((address, "blob:", "data:")) for url in page.requested())
+
+
+def test_edges_are_dragged_and_stop_at_the_neighbour_and_undo_takes_back(page: Page, footage: Footage) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    seconds = (footage.end_ns - footage.start_ns) / S
+    page.drag(5, 7, seconds)
+    page.until(lambda: len(page.segments()) == 2)
+    before = page.segments()
+    page.drag(5, 2, seconds)
+    page.until(lambda: page.segments()[1].startswith("wave 3.00"))
+    page.chord(Keys.CONTROL, "z")
+    page.until(lambda: page.segments() == before)
+    page.press("n", Keys.DELETE)
+    page.until(lambda: len(page.segments()) == 1)
+
+
+def test_a_new_activity_is_typed(page: Page, target: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.press("n")  # selects the segment
+    page.one("#new-activity").send_keys("juggle")
+    page.one("#new-group").send_keys("circus", Keys.ENTER)
+    page.until(lambda: page.segments() == ["juggle 1.00 – 3.00"])
+    page.chord(Keys.CONTROL, "s")
+    page.until(target.exists)
+    assert [(label.group, label.activity) for label in read_labels(target)] == [("circus", "juggle")]
+
+
+def test_the_frame_follows_the_time(page: Page) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    def grey() -> float:
+        return page._browser.execute_script(
+            "const image = document.querySelector('figure img'), c = document.createElement('canvas').getContext('2d');"
+            "c.drawImage(image, 0, 0); return c.getImageData(5, 5, 1, 1).data[0];"
+        )
+
+    page.press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    page.until(lambda: abs(grey() - 4) <= 1)
+    page.press(Keys.END)
+    page.until(lambda: abs(grey() - 238) <= 1)
+    assert page.errors() == []
+
+
+def test_a_full_disk_is_said_on_the_page_and_nothing_is_lost(
+    page: Page, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    page.press("n", "2")
+    with monkeypatch.context() as patch:
+        patch.setattr(label_server, "write_labels", full)
+        page.chord(Keys.CONTROL, "s")
+        page.until(lambda: "No space left on device" in page.one("#status").text)
+    assert not target.exists()
+    page.chord(Keys.CONTROL, "s")
+    page.until(target.exists)
+    assert [label.activity for label in read_labels(target)] == ["point"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "status"),
+    [
+        ("nothing", {}, None, 404),
+        ("frame?camera=7&index=0", {}, None, 400),
+        ("frame?camera=0&index=x", {}, None, 400),
+        ("trace?trace=0&start=0&end=nan&bins=5", {}, None, 400),
+        ("recording", {"Host": "evil.example"}, None, 403),
+        ("labels", {"Content-Type": "text/plain"}, b"[]", 400),
+        ("labels", {"Content-Type": "application/json"}, b"[", 400),
+        ("labels", {"Content-Type": "application/json"}, b"[]", 400),
+        (
+            "labels",
+            {"Content-Type": "application/json"},
+            b'[{"start": 2, "end": 1, "group": "", "activity": "x"}]',
+            400,
+        ),
+        ("labels", {"Content-Type": "application/json", "Host": "evil.example"}, b"[]", 403),
+    ],
+)
+def test_what_the_page_would_not_ask_is_refused(
+    address: str, target: Path, path: str, headers: dict[str, str], body: bytes | None, status: int
+) -> None:
+    request = urllib.request.Request(address + path, body, headers)
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(request, timeout=10)
+    assert raised.value.code == status
+    assert json.loads(raised.value.read())["error"]
+    assert not target.exists()
+
+
+def test_labels_are_imported_from_the_command_line(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "track.txt").write_text("1\t2\tgesture/wave\n2.5\t4\tgait/walk\n")
+    command = ["label", str(bag), "--import", str(tmp_path / "track.txt")]
+    assert cli.main(command) == 0
+    target = bag.with_name("kitchen.labels.csv")
+    assert [label.activity for label in read_labels(target)] == ["wave", "walk"]
+    assert f"{target}: 2 labels" in capsys.readouterr().out
+    assert cli.main(command) == 2, "labels that are there are not overwritten"
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_what_cannot_be_labelled_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["label", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"mumu label: {tmp_path / 'nowhere'} does not exist")
