@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 from array import array
 from collections.abc import Iterator
@@ -18,14 +17,11 @@ from mumu_ros.conversions import (
     VECTOR_TYPES,
     ConversionError,
     compressed_image_to_array,
-    header_stamp_ns,
     image_to_array,
-    time_to_ns,
 )
 from mumu_ros.recordings import Recording, RecordingError
-from mumu_ros.recordings.epoch import FirstEpoch
-from mumu_ros.recordings.labels import Label
-from mumu_ros.recordings.topics import ANNOTATION_TYPE
+from mumu_ros.recordings.annotations import read_annotations
+from mumu_ros.recordings.stamped import Stamped, cdr_stamp_ns, read_stamped
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Camera", "Footage", "Trace"]
@@ -113,14 +109,18 @@ class Footage:
         self._images = {name for name, kind in kinds.items() if kind == "image"}
         self._vectors = {name: _Vectors() for name, kind in kinds.items() if kind == "vector"}
         frames: dict[str, tuple[array[int], array[int]]] = {name: (array("q"), array("q")) for name in self._images}
-        epoch: FirstEpoch[tuple[int, Any]] = FirstEpoch([*self._images, *self._vectors])
-        for topic, stamp_ns, (logged_ns, values) in epoch.take(self._stamped()):
-            if topic in self._images:
-                frames[topic][0].append(stamp_ns)
-                frames[topic][1].append(logged_ns)
-            else:
-                self._keep(self._vectors[topic], stamp_ns, values)
-        recording.problems += epoch.problems()
+        bad: dict[str, list[str]] = {}
+        for message in read_stamped(recording, [*self._images, *self._vectors]):
+            if message.topic in self._images:
+                frames[message.topic][0].append(message.stamp_ns)
+                frames[message.topic][1].append(message.logged_ns)
+                continue
+            try:
+                self._keep(message)
+            except (ConversionError, RecordingError) as error:
+                bad.setdefault(message.topic, []).append(str(error))
+        for topic, errors in bad.items():
+            recording.problems.append(f"{len(errors)} messages of {topic} are not used; the last one: {errors[-1]}")
         self.cameras = tuple(_camera(name, *rows) for name, rows in sorted(frames.items()) if len(rows[0]))
         self.traces = tuple(
             trace
@@ -135,7 +135,7 @@ class Footage:
             )
         self.start_ns = min(int(s[0]) for s in stamps)
         self.end_ns = max(int(s[-1]) for s in stamps)
-        self.annotations = self._read_annotations()
+        self.annotations = read_annotations(recording, self.end_ns)
 
     def frame(self, camera: Camera, index: int) -> bytes:
         """One frame as JPEG.
@@ -148,60 +148,21 @@ class Footage:
             # A float has no room for the nanoseconds of a long recording: begin a little earlier.
             from_s = (logged_ns - self._recording.start_ns) / NS_PER_S - 1e-5
             for _, at_ns, data in self._recording.raw_messages([camera.topic], from_s):
-                if at_ns == logged_ns and _cdr_stamp_ns(data) == stamp_ns:
+                if at_ns == logged_ns and cdr_stamp_ns(data) == stamp_ns:
                     return self._jpeg(camera.topic, data)
                 if at_ns > logged_ns:
                     break
         raise ConversionError(f"{camera.topic}: the frame at {stamp_ns} ns is not there any more")
 
-    def _stamped(self) -> Iterator[tuple[str, int, tuple[int, Any]]]:
-        """Yield (topic, stamp, (log time, vector)); of images only the stamp is read."""
-        bad: dict[str, list[str]] = {}
-        for topic, logged_ns, data in self._recording.raw_messages([*self._images, *self._vectors]):
-            try:
-                if topic in self._images:
-                    yield topic, _cdr_stamp_ns(data), (logged_ns, None)
-                else:
-                    type_name = self._recording.topics[topic].type_name
-                    message = self._recording.decode(topic, data)
-                    stamp_ns = header_stamp_ns(message)
-                    values = VECTOR_TYPES[type_name](message).reshape(-1)
-                    yield topic, logged_ns if stamp_ns is None else stamp_ns, (logged_ns, values)
-            except (ConversionError, RecordingError) as error:
-                bad.setdefault(topic, []).append(str(error))
-        for topic, errors in bad.items():
-            self._recording.problems.append(
-                f"{len(errors)} messages of {topic} are not used; the last one: {errors[-1]}"
-            )
-
-    @staticmethod
-    def _keep(vectors: _Vectors, stamp_ns: int, values: NDArray[np.float64]) -> None:
+    def _keep(self, message: Stamped) -> None:
+        vectors = self._vectors[message.topic]
+        read = VECTOR_TYPES[self._recording.topics[message.topic].type_name]
+        values = read(self._recording.decode(message.topic, message.data)).reshape(-1)
         vectors.width = vectors.width or len(values)
-        if len(values) == vectors.width:  # a skeleton that changes its number of joints cannot be drawn
-            vectors.stamps_ns.append(stamp_ns)
-            vectors.values.extend(values.tolist())
-
-    def _read_annotations(self) -> tuple[Label, ...]:
-        topics = [t.name for t in self._recording.topics.values() if t.type_name == ANNOTATION_TYPE]
-        found: list[Label] = []
-        for _, _, message in self._recording.messages(topics) if topics else ():
-            start_ns, end_ns = time_to_ns(message.start), time_to_ns(message.end)
-            if found and found[-1].end_ns == 0:  # its end was not known then: the next annotation ends it
-                found[-1] = Label(found[-1].start_ns, start_ns, found[-1].group, found[-1].activity)
-            if message.activity or end_ns == 0:
-                found.append(Label(start_ns, end_ns, message.group, message.activity))
-        if found and found[-1].end_ns == 0:
-            found[-1] = Label(found[-1].start_ns, self.end_ns, found[-1].group, found[-1].activity)
-        kept: list[Label] = []
-        for label in sorted((x for x in found if x.activity), key=lambda x: x.start_ns):
-            if label.end_ns > label.start_ns and (not kept or label.start_ns >= kept[-1].end_ns):
-                kept.append(label)
-            else:
-                self._recording.problems.append(
-                    f"the annotation {label.activity} at {label.start_ns} ns is empty or overlaps the one before; it "
-                    "is left out"
-                )
-        return tuple(kept)
+        if len(values) != vectors.width:
+            raise ConversionError(f"{len(values)} values, the first message has {vectors.width}")
+        vectors.stamps_ns.append(message.stamp_ns)
+        vectors.values.extend(values.tolist())
 
     def _jpeg(self, topic: str, data: bytes) -> bytes:
         message = self._recording.decode(topic, data)
@@ -228,19 +189,6 @@ class Footage:
         colored = cv2.applyColorMap(scaled.clip(20, 255).astype(np.uint8), cv2.COLORMAP_TURBO)
         colored[~there] = 0
         return np.asarray(colored, np.uint8)
-
-
-def _cdr_stamp_ns(data: bytes) -> int:
-    """The stamp of a serialised message that begins with a std_msgs/Header, without decoding the rest.
-
-    Raises:
-        ConversionError: The message is shorter than that.
-    """
-    if len(data) < 12:
-        raise ConversionError(f"the message is cut off: {len(data)} bytes")
-    # Four bytes of encapsulation, whose second says the byte order; then sec and nanosec.
-    sec, nanosec = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
-    return int(sec * NS_PER_S + nanosec)
 
 
 def _camera(topic: str, stamps: array[int], logged: array[int]) -> Camera:

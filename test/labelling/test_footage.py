@@ -69,7 +69,7 @@ def test_annotations_are_the_segments_and_the_next_one_ends_an_open_one(tmp_path
     with Recording(tmp_path / "bag") as recording:
         footage = Footage(recording)
         expected = [(0, 2, "wave"), (2, 5, "walk"), (8, 10, "stand")]
-        assert footage.annotations == tuple(Label(START_NS + a * S, START_NS + b * S, "", c) for a, b, c in expected)
+        assert footage.annotations == [Label(START_NS + a * S, START_NS + b * S, "", c) for a, b, c in expected]
         assert "annotation sit" in " ".join(recording.problems)
 
 

@@ -1,0 +1,38 @@
+"""The `ActivityAnnotation` messages of a recording as labels."""
+
+from __future__ import annotations
+
+from mumu_ros.conversions import time_to_ns
+from mumu_ros.recordings.labels import Label
+from mumu_ros.recordings.reader import Recording
+from mumu_ros.recordings.topics import ANNOTATION_TYPE
+
+__all__ = ["read_annotations"]
+
+
+def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
+    """Read what a recording's annotations say, in order of time.
+
+    An annotation without an end lasts until the next one. Empty and overlapping ones are left out and said in the
+    recording's `problems`.
+
+    Args:
+        recording: An open recording.
+        end_ns: Where the last annotation ends if it does not say so.
+    """
+    topics = [topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE and topic.count]
+    messages = [message for _, _, message in recording.messages(topics)] if topics else []
+    starts = [time_to_ns(message.start) for message in messages]
+    following = [*starts[1:], end_ns]
+    ends = [time_to_ns(message.end) or after for message, after in zip(messages, following, strict=False)]
+    labels: list[Label] = []
+    for start_ns, stop_ns, message in sorted(zip(starts, ends, messages, strict=True), key=lambda row: row[:2]):
+        if not message.activity:  # nobody said what this is
+            continue
+        if stop_ns > start_ns and (not labels or start_ns >= labels[-1].end_ns):
+            labels.append(Label(start_ns, stop_ns, message.group, message.activity))
+        else:
+            recording.problems.append(
+                f"the annotation {message.activity} at {start_ns} ns is empty or overlaps another; it is left out"
+            )
+    return labels

@@ -1,0 +1,87 @@
+"""Messages by their header stamps: which of them to believe, without decoding what is not used."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from mumu_ros.conversions import ConversionError
+from mumu_ros.recordings.reader import Recording
+from mumu_ros.streams.stamps import NS_PER_S, StampGuard, StreamClock, Verdict
+
+__all__ = ["Stamped", "cdr_stamp_ns", "read_stamped"]
+
+_HELD = 64
+"""Messages of a topic that wait until it is clear whether time has jumped or a stamp is garbage."""
+_WITHOUT_HEADER = "std_msgs/msg/Float32MultiArray"
+
+
+class Stamped(NamedTuple):
+    """A message that is not decoded yet.
+
+    Attributes:
+        topic: Where it was published.
+        stamp_ns: Of its header; its log time where the type has none.
+        logged_ns: Its log time.
+        data: What `Recording.decode` takes.
+    """
+
+    topic: str
+    stamp_ns: int
+    logged_ns: int
+    data: bytes
+
+
+def read_stamped(recording: Recording, topics: Collection[str]) -> Iterator[Stamped]:
+    """Yield the messages of topics whose stamps can be believed, by the rule of the live nodes.
+
+    Reading ends where time jumps back: from there on the same stamps would mean other moments. What is left out is
+    said in the recording's `problems` when everything has been read.
+
+    Args:
+        recording: An open recording.
+        topics: Names of topics whose messages begin with a header, or have none.
+    """
+    clocks = {name: StreamClock(_HELD) for name in topics}
+    guard: StampGuard[StreamClock, Stamped] = StampGuard(list(clocks.values()))
+    cut_off = dict.fromkeys(topics, 0)
+    for topic, logged_ns, data in recording.raw_messages(topics):
+        headless = recording.topics[topic].type_name == _WITHOUT_HEADER
+        try:
+            message = Stamped(topic, logged_ns if headless else cdr_stamp_ns(data), logged_ns, data)
+        except ConversionError:
+            cut_off[topic] += 1
+            continue
+        verdict = guard.judge(clocks[topic], message.stamp_ns, message)
+        if verdict is Verdict.BACKWARD:
+            recording.problems.append(
+                f"time jumps back after {clocks[topic].newest_ns} ns: the bag holds two recordings, only the first is "
+                "used; split it for the others"
+            )
+            break
+        if verdict is Verdict.TURNED_AWAY:
+            continue
+        for clock, stamp_ns, good in guard.release() or [(clocks[topic], message.stamp_ns, message)]:
+            clock.newest_ns = max(clock.newest_ns, stamp_ns)
+            yield good
+    for name, clock in clocks.items():
+        if wrong := clock.refused + clock.late:
+            recording.problems.append(
+                f"{wrong} messages of {name} have stamps that cannot be believed; they are not used"
+            )
+        if cut_off[name]:
+            recording.problems.append(f"{cut_off[name]} messages of {name} are cut off; not used")
+
+
+def cdr_stamp_ns(data: bytes) -> int:
+    """The stamp of a serialised message that begins with a std_msgs/Header, without decoding the rest.
+
+    Raises:
+        ConversionError: The message is shorter than that.
+    """
+    if len(data) < 12:
+        raise ConversionError(f"the message is cut off: {len(data)} bytes")
+    # Four bytes of encapsulation, whose second says the byte order; then sec and nanosec.
+    sec, nanosec = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    return int(sec * NS_PER_S + nanosec)
