@@ -13,7 +13,7 @@ from mumu_ros.conversions import MessageTypes, segment_to_annotation
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.topics import ANNOTATION_TOPIC, ANNOTATION_TYPE, SIMULATOR_TOPICS
 from mumu_ros.recordings.writer import STORAGES, RecordingWriter
-from mumu_ros.simulation import Simulator, parse_fault
+from mumu_ros.simulation import ACTIVITIES, GROUP_OF, Simulator, parse_fault
 
 __all__ = ["register", "simulator_messages"]
 
@@ -65,6 +65,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="TARGET:START-END",
         help="unplug a stream or device for some seconds, such as imu:10-20; may be repeated",
     )
+    parser.add_argument(
+        "--activities",
+        metavar="bow,wave",
+        help=f"a script, played over and over, of {', '.join(GROUP_OF)} (default: all but "
+        f"{' and '.join(sorted(set(GROUP_OF) - set(ACTIVITIES)))}, in random order)",
+    )
     parser.add_argument("--image-size", default="320x240", metavar="WxH", help="size of the images (default: 320x240)")
     parser.add_argument("--storage", choices=sorted(STORAGES), default="mcap", help="(default: mcap)")
     parser.set_defaults(run=_run)
@@ -78,6 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
             seconds=arguments.seconds,
             faults=[parse_fault(text) for text in arguments.fault],
             image_size=_image_size(arguments.image_size),
+            activities=arguments.activities.split(",") if arguments.activities else None,
         )
         count = _record(simulator, arguments.out, arguments.storage)
     except (ValueError, RecordingError) as error:

@@ -7,11 +7,12 @@ performs activities; `Fault` unplugs sensors for a while. Needs numpy and OpenCV
 from mumu_ros.simulation.faults import DEVICES, STREAMS, Fault, StreamInfo, parse_fault
 from mumu_ros.simulation.performance import Segment
 from mumu_ros.simulation.simulator import Sample, Simulator
-from mumu_ros.simulation.taxonomy import ACTIVITIES, GROUP_OF, GROUPS
+from mumu_ros.simulation.taxonomy import ACTIVITIES, EXTRA_GROUPS, GROUP_OF, GROUPS
 
 __all__ = [
     "ACTIVITIES",
     "DEVICES",
+    "EXTRA_GROUPS",
     "GROUPS",
     "GROUP_OF",
     "STREAMS",

@@ -221,6 +221,31 @@ def _screw(move: Move) -> Angles:
     }
 
 
+def _bow(move: Move) -> Angles:
+    """From the hips, again and again; the legs stay straight."""
+    bend = (1 - np.cos(move.phase(0.45))) / 2 * min(1.0, move.manner.amplitude)
+    return {
+        "pelvis_pitch": 34.0 * bend,
+        **{f"{side}_hip": 2.0 + 34.0 * bend for side in ("dominant", "off")},
+        **{f"{side}_flexion": 18.0 * bend for side in ("dominant", "off")},
+        "spine_pitch": 3.0 + 24.0 * bend,
+        "head_pitch": 14.0 * bend,
+    }
+
+
+def _stretch(move: Move) -> Angles:
+    """Both arms out to the sides, leaning from one to the other."""
+    lean = move.swing(0.4)
+    arm = {"abduction": 98.0, "elbow": 12.0, "rotation": 0.0, "pronation": 0.0}
+    return {
+        **{f"{side}_{angle}": value for side in ("dominant", "off") for angle, value in arm.items()},
+        "spine_roll": 15.0 * lean,
+        "pelvis_roll": 4.0 * lean,
+        "spine_pitch": -4.0,
+        "splay": 8.0,
+    }
+
+
 _ANGLES: Mapping[str, Callable[[Move], Angles]] = {
     "wave": _wave,
     "point": _point,
@@ -236,6 +261,8 @@ _ANGLES: Mapping[str, Callable[[Move], Angles]] = {
     "screw": _screw,
     "stand": _stand,
     "sit": _sit,
+    "bow": _bow,
+    "stretch": _stretch,
 }
 
 HELD_OBJECT: Mapping[str, str] = {

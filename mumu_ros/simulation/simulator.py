@@ -16,7 +16,7 @@ from mumu_ros.simulation.performance import Performance, Segment, draw_schedule
 from mumu_ros.simulation.renderer import Renderer
 from mumu_ros.simulation.scene import Camera, Room
 from mumu_ros.simulation.subject import Subject
-from mumu_ros.simulation.taxonomy import ACTIVITIES
+from mumu_ros.simulation.taxonomy import GROUP_OF
 
 __all__ = ["Sample", "Simulator"]
 
@@ -68,8 +68,8 @@ class Simulator:
             start_ns: Stamp of the beginning.
             faults: What fails when.
             image_size: Height and width in pixels.
-            activities: A script, played over and over as long as the time lasts; by default a random order in
-                which every activity occurs before any occurs again.
+            activities: A script of `GROUP_OF`'s keys, played over and over as long as the time lasts; by default a
+                random order in which every one of `ACTIVITIES` occurs before any occurs again.
             segment_s: Shortest and longest duration of an activity, stretched a little to fill `seconds`.
 
         Raises:
@@ -172,5 +172,5 @@ def _validate(
     if activities is not None and not activities:
         raise ValueError("activities is empty; expected at least one, or None for all in random order")
     for activity in activities or ():
-        if activity not in ACTIVITIES:
-            raise ValueError(f"activity {activity!r} is unknown; expected one of {', '.join(ACTIVITIES)}")
+        if activity not in GROUP_OF:
+            raise ValueError(f"activity {activity!r} is unknown; expected one of {', '.join(GROUP_OF)}")

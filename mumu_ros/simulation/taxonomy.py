@@ -1,9 +1,9 @@
-"""What the simulated person does: activities in groups, and what each of them holds in the hands."""
+"""What the simulated person does: activities in groups."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["ACTIVITIES", "GROUPS", "GROUP_OF"]
+__all__ = ["ACTIVITIES", "EXTRA_GROUPS", "GROUPS", "GROUP_OF"]
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -16,6 +16,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Activity group → its activities; config/taxonomies/sim.yaml says the same."""
 
 ACTIVITIES: tuple[str, ...] = tuple(activity for group in GROUPS.values() for activity in group)
+"""What is performed unless a script says otherwise."""
+
+EXTRA_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"communicate": ("bow",), "exercise": ("stretch",)})
+"""Performed in scripts only: activities to teach, which the shipped model `sim` does not know."""
+
 GROUP_OF: Mapping[str, str] = MappingProxyType(
-    {activity: group for group, activities in GROUPS.items() for activity in activities}
+    {activity: group for groups in (GROUPS, EXTRA_GROUPS) for group in groups for activity in groups[group]}
 )
+"""Every activity that a script can name → its group."""

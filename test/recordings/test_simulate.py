@@ -83,6 +83,7 @@ def test_a_fault_silences_its_streams(tmp_path, mumu):
         (["--seconds", "-1"], "-1"),
         (["--image-size", "640"], "image size '640' is not WIDTHxHEIGHT"),
         (["--image-size", "axb"], "'axb'"),
+        (["--activities", "bow,juggle"], "'juggle'"),
     ],
 )
 def test_a_bad_argument_is_one_line_and_status_2(tmp_path, mumu, capsys, arguments, text):
@@ -98,3 +99,10 @@ def test_an_existing_recording_is_not_overwritten(tmp_path, mumu, capsys):
     (tmp_path / "bag").mkdir()
     assert mumu(["simulate", tmp_path / "bag", *SMALL]) == 2
     assert "bag exists already" in capsys.readouterr().err
+
+
+def test_a_script_says_what_is_done_over_and_over(tmp_path, mumu):
+    mumu(["simulate", tmp_path / "bag", *SMALL, "--seconds", 16, "--activities", "bow,stretch"])
+    with Recording(tmp_path / "bag") as recording:
+        done = [(m.group, m.activity) for _, _, m in recording.messages([ANNOTATION_TOPIC])]
+    assert done == [("communicate", "bow"), ("exercise", "stretch"), ("communicate", "bow")]

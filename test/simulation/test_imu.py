@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mumu_ros.simulation import ACTIVITIES, Simulator
+from mumu_ros.simulation import GROUP_OF, Simulator
 from mumu_ros.simulation.body import BODIES, JOINTS, Pose
 from mumu_ros.simulation.imu import DIFFERENCE_S, GRAVITY, inertial_samples
 from mumu_ros.simulation.subject import Subject
@@ -103,7 +103,7 @@ def test_integrating_the_angular_rate_gives_the_rotation():
     assert np.abs(truth - truth[0]).max() > 0.3
 
 
-@pytest.mark.parametrize("activity", ACTIVITIES)
+@pytest.mark.parametrize("activity", GROUP_OF)
 def test_every_activity_gives_plausible_forces(activity, record, stack):
     streams = record(["stand", activity], seconds=4.0, faults=())
     for name in ("imu_wrist", "imu_belt"):

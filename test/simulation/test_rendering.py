@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mumu_ros.simulation import ACTIVITIES, Simulator
+from mumu_ros.simulation import GROUP_OF, Simulator
 from mumu_ros.simulation.renderer import DEPTH_RANGE_MM
 
 SIZE = (240, 320)
@@ -84,7 +84,7 @@ def test_the_person_is_where_the_body_is(simulator, frames):
     assert low[1] <= rows.min() <= rows.max() <= high[1]
 
 
-@pytest.mark.parametrize("activity", ACTIVITIES)
+@pytest.mark.parametrize("activity", GROUP_OF)
 def test_people_of_all_sizes_stay_in_view(activity):
     small = (24, 32)
     for subject in range(8):
