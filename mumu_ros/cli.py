@@ -22,6 +22,7 @@ COMMANDS = {
     "convert": ("mumu_ros.recordings.convert", "convert a public dataset to a rosbag2"),
     "label": ("mumu_ros.labelling.cli", "say what is done when in a recording, on a local page"),
     "evaluate": ("mumu_ros.evaluation.cli", "test a model on recordings"),
+    "dataset": ("mumu_ros.training.datasets.cli", "make a training set of recordings and their labels"),
     "train": ("mumu_ros.training.cli", "train a model"),
     "cross-validate": ("mumu_ros.training.cli", "train and test on every fold of a protocol"),
     "test": ("mumu_ros.training.cli", "test a model on a dataset"),

@@ -34,7 +34,16 @@ ALLOWED = {
     "recognition": {"streams", "model"},
     "recordings": {"streams", "conversions", "simulation", "training"},
     "labelling": {"streams", "conversions", "recordings", "model"},
-    "training": {"streams", "model", "simulation", "recognition", "evaluation", "recordings", "pipeline"},
+    "training": {
+        "streams",
+        "model",
+        "simulation",
+        "recognition",
+        "evaluation",
+        "recordings",
+        "conversions",
+        "pipeline",
+    },
     "nodes": {"streams", "model", "recognition", "recordings", "conversions", "simulation", "evaluation", "pipeline"},
 }
 ALLOWED["benchmarks"] = set(ALLOWED)  # measures them all

@@ -12,10 +12,9 @@ from pathlib import Path
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.labelling.imports import import_labels
 from mumu_ros.labelling.server import Session, serve
-from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.labels import Label, LabelError, labels_path, read_labels, write_labels
-from mumu_ros.share import share_path
 
 __all__ = ["register"]
 
@@ -50,7 +49,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _run(arguments: argparse.Namespace) -> int:
     target = arguments.out or labels_path(arguments.bag)
-    taxonomy = _taxonomy(arguments.taxonomy)
+    taxonomy = find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
     try:
         with Recording(arguments.bag) as recording:
             print(f"reading {arguments.bag}", file=sys.stderr)
@@ -66,13 +65,6 @@ def _run(arguments: argparse.Namespace) -> int:
     except RecordingError as error:
         print(f"mumu label: {error}", file=sys.stderr)
         return 2
-
-
-def _taxonomy(name: str | None) -> Taxonomy | None:
-    if name is None:
-        return None
-    path = Path(name)
-    return Taxonomy.read(path if path.suffix else share_path("config", "taxonomies", f"{name}.yaml"))
 
 
 def _groups(taxonomy: Taxonomy | None, labels: Iterable[Label]) -> Mapping[str, Sequence[str]]:

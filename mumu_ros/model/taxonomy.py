@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-__all__ = ["Taxonomy"]
+from mumu_ros.share import share_path
+
+__all__ = ["Taxonomy", "find_taxonomy"]
 
 
 @dataclass(frozen=True)
@@ -109,3 +111,18 @@ class Taxonomy:
         """Write a YAML file that `read` reads back as an equal taxonomy."""
         text: str = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
         Path(path).write_text(text, encoding="utf-8")
+
+
+def find_taxonomy(name: str) -> Taxonomy:
+    """A taxonomy by the name of its file, or by the name of a shipped one.
+
+    Raises:
+        ValueError: There is none; the shipped ones are named.
+    """
+    path, shipped = Path(name).expanduser(), share_path("config", "taxonomies")
+    if not path.is_file():
+        path = shipped / f"{name}.yaml"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+        raise ValueError(f"taxonomy {name!r} is no file, and none of the shipped ones: {names}")
+    return Taxonomy.read(path)

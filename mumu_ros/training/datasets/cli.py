@@ -1,0 +1,119 @@
+"""`mumu dataset`: training sets from recordings."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mumu_ros.training.datasets.build import BagReport, Report
+
+__all__ = ["register"]
+
+_SHOWN = 5
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command; it sets `run`, a function of the parsed arguments that returns the exit status."""
+    parser = commands.add_parser("dataset", help="make a training set of recordings and their labels")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    build = actions.add_parser(
+        "build",
+        help="recordings and labels become a training set",
+        description="Write one clip for each label of the recordings, in the folder format of docs/datasets.md, with "
+        "clips.csv, taxonomy.yaml and report.json. Streams are converted as the nodes do it.",
+    )
+    build.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
+    build.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new training set")
+    build.add_argument(
+        "--labels",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="label file, one for each bag in order; default: BAG.labels.csv beside the bag, else its annotations",
+    )
+    build.add_argument(
+        "--subjects", metavar="1,1,2", help="who is in each bag, as a number; default: somebody else in each, 1, 2, …"
+    )
+    build.add_argument(
+        "--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/hri.yaml)"
+    )
+    build.add_argument(
+        "--taxonomy",
+        metavar="FILE",
+        help="activities to take, a YAML file or the name of a shipped taxonomy; default: those "
+        "that are labelled, in the labels' groups",
+    )
+    build.add_argument(
+        "--shortest",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="drop shorter labels; a window's length (default: 2)",
+    )
+    build.set_defaults(run=_build)
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from mumu_ros.model.taxonomy import find_taxonomy
+    from mumu_ros.pipeline.configuration import SensorSyncConfig
+    from mumu_ros.pipeline.parameter_file import read_parameters
+    from mumu_ros.pipeline.parameters import SENSOR_SYNC
+    from mumu_ros.share import share_path
+    from mumu_ros.training.datasets.build import Source, build_dataset
+
+    bags = arguments.bags
+    labels = _one_each("--labels", arguments.labels or [None] * len(bags), len(bags))
+    numbers = arguments.subjects.split(",") if arguments.subjects else [str(i + 1) for i in range(len(bags))]
+    if wrong := [text for text in _one_each("--subjects", numbers, len(bags)) if not text.strip().isdecimal()]:
+        raise ValueError(f"--subjects: {wrong[0]!r} is no whole number; expected one for each bag, such as 1,1,2")
+    params = arguments.params or share_path("config", "hri.yaml")
+    config = SensorSyncConfig.read(read_parameters(params, "sensor_sync", SENSOR_SYNC))
+    report = build_dataset(
+        [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],
+        arguments.out,
+        config,
+        taxonomy=find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None,
+        shortest_s=arguments.shortest,
+        progress=_print_bag,
+    )
+    _print_report(report, arguments.out)
+    return 0
+
+
+def _one_each(option: str, values: list[Any], count: int) -> list[Any]:
+    if len(values) != count:
+        raise ValueError(f"{len(values)} values of {option} for {count} bags; give one for each, in their order")
+    return values
+
+
+def _print_bag(bag: BagReport) -> None:
+    print(
+        f"{bag.bag}: subject {bag.subject}, {len(bag.clips)} clips, {bag.seconds:.0f} s; {len(bag.dropped)} labels dropped, "
+        f"{bag.unlabelled_s:.0f} s without a label ({bag.labels})",
+        flush=True,
+    )
+    for label in bag.dropped[:_SHOWN]:
+        print(f"  dropped: {label.start_s:.2f} to {label.end_s:.2f} s, {label.activity}: {label.reason}")
+    if len(bag.dropped) > _SHOWN:
+        print(f"  and {len(bag.dropped) - _SHOWN} more: report.json lists them")
+    for stream, clips in bag.incomplete.items():
+        print(f"  {clips} clips lack {stream}: it is masked there")
+    for problem in bag.problems:
+        print(f"  {problem}", file=sys.stderr)
+
+
+def _print_report(report: Report, out: Path) -> None:
+    clips = Counter(bag.subject for bag in report.bags for _ in bag.clips)
+    print(f"{out}: {sum(clips.values())} clips of {len(clips)} subjects")
+    for group, activities in report.taxonomy.groups.items():
+        print(f"  {group}: " + ", ".join(f"{activity} {report.activities[activity]}" for activity in activities))
+    if len(clips) == 1:
+        print("  Everything is of one subject: record somebody else to see how well a model knows people it never saw.")
+    root = shlex.quote(str(out))
+    print(f"Next: mumu train config/training/own.yaml data.root={root} --init sim --out MODEL")

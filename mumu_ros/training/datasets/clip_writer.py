@@ -1,0 +1,138 @@
+"""Pieces of a recording as clips in the folder format."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.conversions import ConversionError
+from mumu_ros.pipeline.configuration import SensorSyncConfig
+from mumu_ros.pipeline.framing import convert
+from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings.stamped import read_stamped
+from mumu_ros.streams import NS_PER_S, RateSampler
+
+__all__ = ["Piece", "Written", "write_clips"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a clip is cut from: [start_ns, end_ns) of a recording.
+
+    Attributes:
+        clip: Id of the clip, the name of its folder.
+        start_ns: In nanoseconds of header stamps.
+        end_ns: Likewise.
+    """
+
+    clip: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        start_ns: First stamp of the recording that was believed; 0: none.
+        end_ns: Last one.
+        samples: Clip to stream to number of samples; streams without any are not there.
+    """
+
+    start_ns: int
+    end_ns: int
+    samples: Mapping[str, Mapping[str, int]]
+
+
+class _Clip:
+    """Writes images at once and keeps vectors until it is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._vectors: defaultdict[str, dict[int, NDArray[np.float32]]] = defaultdict(dict)
+        self.samples: Counter[str] = Counter()
+
+    def add_image(self, stream: str, stamp_ns: int, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+        """Write a picture."""
+        folder = self._folder / stream
+        folder.mkdir(parents=True, exist_ok=True)
+        ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+        # OpenCV's own writing keeps quiet about a full disk.
+        (folder / f"{stamp_ns}.png").write_bytes(cv2.imencode(".png", ordered)[1].tobytes())
+        self.samples[stream] += 1
+
+    def add_vector(self, stream: str, stamp_ns: int, sample: NDArray[np.float32]) -> None:
+        """Keep a sample; the first of a stamp."""
+        self._vectors[stream].setdefault(stamp_ns, sample)
+
+    def close(self) -> None:
+        """Write the vectors."""
+        for stream, samples in self._vectors.items():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            stamps_ns = np.array(sorted(samples), np.int64)
+            stacked = np.stack([samples[stamp_ns] for stamp_ns in stamps_ns.tolist()])
+            np.savez(self._folder / f"{stream}.npz", stamps_ns=stamps_ns, samples=stacked)
+            self.samples[stream] = len(stamps_ns)
+        self._vectors.clear()
+
+
+def write_clips(
+    recording: Recording, config: SensorSyncConfig, topics: Mapping[str, str], pieces: list[Piece], folder: Path
+) -> Written:
+    """Write what each stream shows in each piece, as the nodes convert it; images at no more than their rate.
+
+    Images are written as they come and no more than two clips are open, so memory does not grow with the recording.
+    What cannot be used is said in the recording's `problems`.
+
+    Args:
+        recording: An open recording.
+        config: What sensor_sync is told.
+        topics: Stream to topic.
+        pieces: In order of time, without overlap.
+        folder: Where the clips' folders go.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    streams = {
+        topic: [stream for stream in config.streams if topics.get(stream.name) == topic] for topic in topics.values()
+    }
+    samplers = {name: RateSampler(round(NS_PER_S / config.rate_hz)) for name in topics}
+    clips = [_Clip(folder / piece.clip) for piece in pieces]
+    starts = [piece.start_ns for piece in pieces]
+    bad: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    first_ns = last_ns = open_from = 0
+    for message in read_stamped(recording, list(streams)):
+        first_ns = min(first_ns or message.stamp_ns, message.stamp_ns)
+        last_ns = max(last_ns, message.stamp_ns)
+        index = bisect_right(starts, message.stamp_ns) - 1
+        if index < open_from or message.stamp_ns >= pieces[index].end_ns:
+            continue
+        while open_from < index - 1:
+            clips[open_from].close()
+            open_from += 1
+        for stream in streams[message.topic]:
+            if stream.is_image and not samplers[stream.name].accept(message.stamp_ns):
+                continue
+            try:
+                sample = convert(stream, recording.decode(message.topic, message.data))
+            except (ConversionError, RecordingError) as error:
+                bad[message.topic] += 1
+                reasons[message.topic] = str(error)
+                continue
+            add = clips[index].add_image if stream.is_image else clips[index].add_vector
+            add(stream.name, message.stamp_ns, sample)
+    for clip in clips[open_from:]:
+        clip.close()
+    recording.problems += [f"{n} messages of {t} are not used; the last one: {reasons[t]}" for t, n in bad.items()]
+    samples = {piece.clip: dict(clip.samples) for piece, clip in zip(pieces, clips, strict=True)}
+    return Written(first_ns, last_ns, samples)
