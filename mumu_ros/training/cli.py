@@ -23,7 +23,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     train = commands.add_parser("train", help="train a model from a configuration", description=_train.__doc__)
     _add_config(train)
     train.add_argument("--out", required=True, help="model folder to write")
-    train.add_argument("--init", metavar="MODEL", help="model of the same configuration to go on from")
+    train.add_argument(
+        "--init", metavar="MODEL", help="model, or name of a shipped one, to go on from; its activities may be others"
+    )
     train.add_argument(
         "--calibration", metavar="FILE", help="calibration.json of a cross-validation, to store in the model"
     )

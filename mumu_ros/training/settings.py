@@ -165,7 +165,8 @@ class Settings:
 def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     """Read a YAML file with the sections of `Settings`.
 
-    `model.taxonomy` is the name of a taxonomy file, relative to the configuration.
+    `model.taxonomy` is the name of a taxonomy file, relative to the configuration; without it, it is the dataset's own
+    (`taxonomy.yaml` in `data.root`).
 
     Args:
         path: The file.
@@ -185,7 +186,9 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     sections = build(_Sections, content, f"training configuration {str(path)!r}")
     try:
         model = {"format": FORMAT, **sections.model}
-        model["taxonomy"] = Taxonomy.read(path.parent / str(model.get("taxonomy"))).to_dict()
+        own = Path(str(sections.data.get("root"))).expanduser() / "taxonomy.yaml"
+        file = path.parent / str(model["taxonomy"]) if "taxonomy" in model else own
+        model["taxonomy"] = Taxonomy.read(file).to_dict()
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
     return Settings(

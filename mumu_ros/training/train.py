@@ -15,12 +15,15 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from mumu_ros.files import naming
-from mumu_ros.model.checkpoint import Calibration, check_target, load_checkpoint, save_checkpoint
+from mumu_ros.model.checkpoint import Calibration, Checkpoint, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
+from mumu_ros.model.network import Network
+from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.training.fit import fit, forget
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
+from mumu_ros.training.transfer import transfer
 
 __all__ = ["provenance", "train"]
 
@@ -44,7 +47,8 @@ def train(
         out: The model folder. Beside it lies `<out>.training`, with TensorBoard's logs and, until the training is
             finished, what is needed to go on.
         command: What the user typed, for the provenance.
-        init: A model of the same configuration to go on from; None: random weights.
+        init: A model, or the name of a shipped one, to go on from: what means the same in both is taken over, such as
+            the encoders when its activities are others. None: random weights.
         calibration: To store, as a cross-validation found it; None: fit it on `calibration_subjects`, if any.
         progress: Show a progress bar.
 
@@ -52,23 +56,21 @@ def train(
         The content of metrics.json; nothing in a process that only helped the one that writes.
 
     Raises:
-        ConfigError: `init` has another configuration, or `<out>.training` is of another training.
+        ConfigError: `init` has nothing in common with the configuration, or `<out>.training` is of another training.
         CheckpointError: `init` is no usable model, or something that is no model is at `out`.
         DatasetError: The data cannot be read.
         OSError: `out` cannot be written; the path is named.
     """
     out = Path(out).resolve()
     check_target(out)
-    known = None if init is None else load_checkpoint(init)
-    if known and known.config != settings.model:
-        raise ConfigError(f"model {str(init)!r} is of another configuration; train with the one that it was made from")
+    begin = None if init is None else _begin(load_checkpoint(find_model(str(init))), settings)
     began = time.monotonic()
     people = settings.data.subjects("calibration")
     held_out = load_windows(settings.model, settings.data, people) if people else None
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     read = time.monotonic()
     work = out.with_name(out.name + ".training")
-    model = fit(settings, loaded.windows, work, init=known.model if known else None, progress=progress)
+    model = fit(settings, loaded.windows, work, init=begin, progress=progress)
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # only the first of several processes writes
         return {}
     metrics: dict[str, Any] = {
@@ -88,6 +90,18 @@ def train(
         (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     forget(work)
     return metrics
+
+
+def _begin(known: Checkpoint, settings: Settings) -> Network:
+    if known.config == settings.model:
+        return known.model
+    found = transfer(known.model, settings.model)
+    blind = [m.name for m in settings.model.modalities if m.sees_poses and m.name not in found.modalities]
+    if blind and not settings.optimization.frame_epochs:
+        raise ConfigError(f"{known.id} cannot see the poses of {', '.join(blind)}; set optimization.frame_epochs")
+    if not rank_zero_only.rank:  # type: ignore[attr-defined]
+        print(f"from {known.id}: {found}", flush=True)
+    return found.model
 
 
 def provenance(settings: Settings, command: str) -> Mapping[str, Any]:

@@ -62,7 +62,9 @@ def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFi
     again = ["--init", model, "--out", tmp_path / "second"]
     assert mumu("train", sim, *overrides, "optimization.epochs=1", *again) == 0
     assert mumu("train", sim, *overrides, "model.feature_size=16", *again) == 2
-    assert "another configuration" in capsys.readouterr().err
+    assert "nothing of model 'sim' fits: it has rgb, depth, imu_wrist, imu_belt and features of 8" in (
+        capsys.readouterr().err
+    )
 
     command = ["test", model, "simulator", "--subjects", "2", "--seconds", "3", "--json"]
     assert mumu(*command, "--drop", "imu", "--drop", "rgb+depth:0.5") == 0
@@ -127,6 +129,28 @@ def test_a_finished_training_leaves_its_logs_and_starts_afresh(
     assert weights(out) == first
     assert mumu("train", folder, "optimization.seed=1", "--out", out) == 0
     assert weights(out) != first
+
+
+def test_other_activities_are_taught_to_a_known_model(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    """The training set brings its own taxonomy: the configuration names none."""
+    assert mumu("train", folder, "--out", tmp_path / "first") == 0
+    data = tmp_path / "data"
+    text = Path(folder).read_text().replace("  taxonomy: two.yaml\n", "").replace("name: two", "name: other")
+    (data / "own.yaml").write_text(text)
+    (data / "taxonomy.yaml").write_text("name: own\ngroups: {gait: [walk, run], sport: [juggle]}\n")
+    listed = (data / "clips.csv").read_text().replace(",wave", ",juggle")
+    (data / "clips.csv").write_text(listed)
+    capsys.readouterr()
+    assert mumu("train", data / "own.yaml", "--init", tmp_path / "first", "--out", tmp_path / "second") == 0
+    said = capsys.readouterr().out
+    assert "encoders of imu_wrist, imu_belt; activities it knows: walk; new: run, juggle" in said
+    taught = load_checkpoint(tmp_path / "second")
+    assert taught.config.taxonomy.activities == ("walk", "run", "juggle")
+    (data / "taxonomy.yaml").unlink()
+    assert mumu("train", data / "own.yaml", "--out", tmp_path / "third") == 2
+    assert "taxonomy.yaml" in capsys.readouterr().err
 
 
 def test_skipped_clips_are_counted_and_named(

@@ -94,8 +94,8 @@ def _one_each(option: str, values: list[Any], count: int) -> list[Any]:
 
 def _print_bag(bag: BagReport) -> None:
     print(
-        f"{bag.bag}: subject {bag.subject}, {len(bag.clips)} clips, {bag.seconds:.0f} s; {len(bag.dropped)} labels dropped, "
-        f"{bag.unlabelled_s:.0f} s without a label ({bag.labels})",
+        f"{bag.bag}: subject {bag.subject}, {len(bag.clips)} clips, {bag.seconds:.0f} s; {len(bag.dropped)} labels "
+        f"dropped, {bag.unlabelled_s:.0f} s without a label ({bag.labels})",
         flush=True,
     )
     for label in bag.dropped[:_SHOWN]:

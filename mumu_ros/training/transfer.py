@@ -1,0 +1,105 @@
+"""Begin a training with what another model knows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.model.taxonomy import Taxonomy
+
+__all__ = ["Transfer", "transfer"]
+
+_ENCODER = re.compile(r"(encoders|unimodal_heads)\.(\d+)\.(.*)")
+_ACTIVITIES = re.compile(r"(.*activity_head\.3|unimodal_heads\.\d+)\.(weight|bias)")
+_GROUPS = re.compile(r".*group_head\.3\.(weight|bias)")
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A network and what it took over.
+
+    Attributes:
+        model: With the new configuration.
+        modalities: Whose encoders were taken over.
+        activities: That it knows already.
+    """
+
+    model: Network
+    modalities: tuple[str, ...]
+    activities: tuple[str, ...]
+
+    def __str__(self) -> str:
+        config = self.model.config
+        known = ", ".join(self.activities) or "none"
+        new = ", ".join(name for name in config.taxonomy.activities if name not in self.activities) or "none"
+        others = [name for name in config.names if name not in self.modalities]
+        learned = f"; {', '.join(others)} from nothing" if others else ""
+        return f"encoders of {', '.join(self.modalities)}{learned}; activities it knows: {known}; new: {new}"
+
+
+def transfer(known: Network, config: ModelConfig) -> Transfer:
+    """Make a network of a configuration, with every weight of another network that means the same in it.
+
+    An encoder means the same when its modality is the same. Of the last layer of a classifier the rows of activities
+    (and groups) that both know are taken over, the others are random. Whatever else has the same name and shape is
+    taken over, too, where the fusion is the same.
+
+    Args:
+        known: The network to learn from.
+        config: Of the new one.
+
+    Raises:
+        ConfigError: No modality is the same; says what differs.
+    """
+    modalities = tuple(
+        m.name for m in config.modalities if m.name in known.config.names and known.config.modality(m.name) == m
+    )
+    if not modalities or known.config.feature_size != config.feature_size:
+        raise ConfigError(
+            f"nothing of model {known.config.name!r} fits: it has {_sizes(known.config)}, the configuration has "
+            f"{_sizes(config)}; copy model.modalities and model.feature_size from the model's config.json"
+        )
+    model = Network(config)
+    old = known.state_dict()
+    new = model.state_dict()
+    with torch.no_grad():
+        for key, value in new.items():
+            source = _source(key, known.config, config, modalities)
+            if source not in old:
+                continue
+            labels = _labels(key, config.taxonomy)
+            if labels:
+                _take_rows(value, labels, old[source], _labels(source, known.config.taxonomy))
+            elif old[source].shape == value.shape:
+                value.copy_(old[source])
+    activities = tuple(name for name in config.taxonomy.activities if name in known.config.taxonomy.activities)
+    return Transfer(model, modalities, activities)
+
+
+def _source(key: str, known: ModelConfig, config: ModelConfig, modalities: tuple[str, ...]) -> str:
+    """What a weight is called in the other network; empty: it has none that means the same."""
+    if found := _ENCODER.match(key):
+        name = config.names[int(found[2])]
+        return f"{found[1]}.{known.names.index(name)}.{found[3]}" if name in modalities else ""
+    return key if known.fusion == config.fusion else ""
+
+
+def _labels(key: str, taxonomy: Taxonomy) -> tuple[str, ...]:
+    if _ACTIVITIES.fullmatch(key):
+        return taxonomy.activities
+    return taxonomy.group_names if _GROUPS.fullmatch(key) else ()
+
+
+def _take_rows(value: Tensor, labels: tuple[str, ...], old: Tensor, old_labels: tuple[str, ...]) -> None:
+    for row, label in enumerate(labels):
+        if label in old_labels:
+            value[row] = old[old_labels.index(label)]
+
+
+def _sizes(config: ModelConfig) -> str:
+    return f"{', '.join(config.names)} and features of {config.feature_size}"

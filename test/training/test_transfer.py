@@ -1,0 +1,89 @@
+"""What a network takes over from another one is what means the same in both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.training.transfer import transfer
+
+IMUS = tuple(Modality(name, "vector", (2, 3), 20, "cooccurrence1d", stride=4) for name in ("wrist", "belt", "ankle"))
+KNOWN = ModelConfig(
+    "known", IMUS[:2], Taxonomy("k", {"gait": ("walk", "run"), "rest": ("sit",)}), 1.0, 8, deep_supervision=True
+)
+ACTIVITIES = ("walk", "run", "sit", "bow", "juggle")
+
+
+@pytest.fixture(scope="module")
+def known() -> Network:
+    torch.manual_seed(0)
+    return Network(KNOWN)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.permutations(IMUS).flatmap(lambda order: st.integers(1, 3).map(lambda n: tuple(order[:n]))),
+    st.permutations(ACTIVITIES).flatmap(lambda order: st.integers(2, 5).map(lambda n: tuple(order[:n]))),
+    st.sampled_from(["mumu", "trusted_mumu", "keyless"]),
+)
+def test_weights_follow_the_names_of_modalities_and_activities(
+    known: Network, modalities: tuple[Modality, ...], activities: tuple[str, ...], fusion: str
+) -> None:
+    taxonomy = Taxonomy("n", {"rest": activities[:1], "new": activities[1:]})
+    config = replace(KNOWN, modalities=modalities, taxonomy=taxonomy, fusion=fusion)
+    shared = [m.name for m in modalities if m.name != "ankle"]
+    if not shared:
+        with pytest.raises(ConfigError, match="nothing of model 'known' fits"):
+            transfer(known, config)
+        return
+    found = transfer(known, config)
+    assert found.modalities == tuple(shared)
+    assert set(found.activities) == set(activities) & set(KNOWN.taxonomy.activities)
+    old, new = known.state_dict(), found.model.state_dict()
+    for position, name in enumerate(config.names):
+        for key in (k for k in new if k.startswith(f"encoders.{position}.")):
+            rest = key.split(".", 2)[2]
+            if name in shared:
+                assert torch.equal(new[key], old[f"encoders.{KNOWN.names.index(name)}.{rest}"])
+    for i, name in enumerate(config.names):
+        for row, activity in enumerate(activities):
+            if name in shared and activity in found.activities:
+                source = old[f"unimodal_heads.{KNOWN.names.index(name)}.weight"]
+                expected = source[KNOWN.taxonomy.activity_index(activity)]
+                assert torch.equal(new[f"unimodal_heads.{i}.weight"][row], expected)
+    if fusion == "mumu":
+        assert torch.equal(new["head.gm_fusion.W_K.weight"], old["head.gm_fusion.W_K.weight"])
+        assert torch.equal(new["head.group_head.3.weight"][0], old["head.group_head.3.weight"][1]), "rest"
+        assert not torch.equal(new["head.group_head.3.weight"][1], old["head.group_head.3.weight"][0])
+
+
+def test_activities_that_share_a_place_only_are_not_confused(known: Network) -> None:
+    """As many activities, other ones: the shapes fit, the meaning does not."""
+    config = replace(KNOWN, taxonomy=Taxonomy("n", {"a": ("bow", "juggle"), "b": ("sing",)}))
+    model = transfer(known, config).model
+    assert not torch.equal(
+        model.state_dict()["head.activity_head.3.weight"], known.state_dict()["head.activity_head.3.weight"]
+    )
+
+
+def test_a_modality_of_another_rate_is_another_one(known: Network) -> None:
+    config = replace(KNOWN, modalities=(replace(IMUS[0], rate_hz=40), IMUS[1]))
+    found = transfer(known, config)
+    assert found.modalities == ("belt",)
+    assert "encoders of belt; wrist from nothing" in str(found)
+
+
+def test_the_same_configuration_gives_the_same_answers(known: Network) -> None:
+    found = transfer(known, KNOWN)
+    inputs = {name: torch.randn(2, 20, 2, 3) for name in KNOWN.names}
+    masks = {name: torch.ones(2, 20, dtype=torch.bool) for name in KNOWN.names}
+    with torch.inference_mode():
+        first, second = (m.eval()(inputs, masks) for m in (known, found.model))
+    assert torch.equal(first.activity_logits, second.activity_logits)
