@@ -151,7 +151,7 @@ def build_dataset(
             if not clips:
                 reasons = Counter(dropped.reason for bag in bags for dropped in bag.dropped)
                 why = [
-                    *(f"{n} labels: {reason}" for reason, n in reasons.items()),
+                    *(f"{reason} ({n})" for reason, n in reasons.items()),
                     *(p for b in bags for p in b.problems),
                 ]
                 raise DatasetError(f"no clip remains: {'; '.join(why[:5]) or 'there are no labels'}")

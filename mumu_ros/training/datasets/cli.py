@@ -93,9 +93,10 @@ def _one_each(option: str, values: list[Any], count: int) -> list[Any]:
 
 
 def _print_bag(bag: BagReport) -> None:
+    print(f"{bag.bag}: subject {bag.subject}, labels from {bag.labels}")
     print(
-        f"{bag.bag}: subject {bag.subject}, {len(bag.clips)} clips, {bag.seconds:.0f} s; {len(bag.dropped)} labels "
-        f"dropped, {bag.unlabelled_s:.0f} s without a label ({bag.labels})",
+        f"  clips: {len(bag.clips)}, {bag.seconds:.0f} s; labels dropped: {len(bag.dropped)}; without a label: "
+        f"{bag.unlabelled_s:.0f} s",
         flush=True,
     )
     for label in bag.dropped[:_SHOWN]:
@@ -103,7 +104,7 @@ def _print_bag(bag: BagReport) -> None:
     if len(bag.dropped) > _SHOWN:
         print(f"  and {len(bag.dropped) - _SHOWN} more: report.json lists them")
     for stream, clips in bag.incomplete.items():
-        print(f"  {clips} clips lack {stream}: it is masked there")
+        print(f"  {clips} of {len(bag.clips)} clips lack {stream}: it is masked there")
     for problem in bag.problems:
         print(f"  {problem}", file=sys.stderr)
 
