@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions import ConversionError
 from mumu_ros.pipeline.configuration import SensorSyncConfig
-from mumu_ros.pipeline.framing import convert
+from mumu_ros.pipeline.framing import message_to_array
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.stamped import read_stamped
 from mumu_ros.streams import NS_PER_S, RateSampler
@@ -124,7 +124,7 @@ def write_clips(
             if stream.is_image and not samplers[stream.name].accept(message.stamp_ns):
                 continue
             try:
-                sample = convert(stream, recording.decode(message.topic, message.data))
+                sample = message_to_array(stream, recording.decode(message.topic, message.data))
             except (ConversionError, RecordingError) as error:
                 bad[message.topic] += 1
                 reasons[message.topic] = str(error)
