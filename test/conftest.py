@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a tiny model, how one is made to look trained, a browser."""
+"""What tests of several rooms share: a tiny model, how one is made to look trained, a browser, one process."""
 
 from __future__ import annotations
 
@@ -67,3 +67,22 @@ def browser() -> Iterator[Any]:
     chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
     yield chrome
     chrome.quit()
+
+
+class Serial:
+    """Stands in for a pool of processes where a test is not about them: each takes seconds to start."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def __enter__(self) -> Serial:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    map = staticmethod(map)
+
+
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips are read in this process."""
+    monkeypatch.setattr("mumu_ros.training.loading.ProcessPoolExecutor", Serial)

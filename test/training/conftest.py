@@ -138,22 +138,3 @@ def write_folder() -> Callable[[Path], Path]:
         return path / "two_train.yaml"
 
     return write
-
-
-class Serial:
-    """Stands in for a pool of processes where a test is not about them: each takes seconds to start."""
-
-    def __init__(self, *_: object, **__: object) -> None: ...
-
-    def __enter__(self) -> Serial:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    map = staticmethod(map)
-
-
-@pytest.fixture
-def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clips are read in this process."""
-    monkeypatch.setattr("mumu_ros.training.loading.ProcessPoolExecutor", Serial)

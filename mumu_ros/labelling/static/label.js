@@ -326,7 +326,7 @@ async function fetchTraces() {
 
 function resize() {
   const height = ROWS.overview + ROWS.ruler + ROWS.labels + ROWS.trace * recording.traces.length;
-  canvas.style.height = `${height}px`;
+  canvas.style.height = `${height + 2}px`;  // and its border
   const scale = window.devicePixelRatio || 1;
   canvas.width = Math.round(canvas.clientWidth * scale);
   canvas.height = Math.round(height * scale);

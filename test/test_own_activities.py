@@ -1,0 +1,113 @@
+"""docs/own-activities.md, command by command: a new model recognises what the shipped one did not know."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from mumu_ros import cli
+from mumu_ros.model.checkpoint import read_config
+from mumu_ros.recordings import Recording
+from mumu_ros.recordings.annotations import read_annotations
+from mumu_ros.recordings.labels import read_labels
+from mumu_ros.share import share_path
+
+ROOT = Path(__file__).resolve().parents[1]
+NEW = {"bow", "stretch"}
+
+
+def commands(page: str) -> list[list[str]]:
+    """The commands of a page: indented lines that begin with mumu."""
+    return [shlex.split(line)[1:] for line in re.findall(r"^    (mumu .*)$", page, re.MULTILINE)]
+
+
+def save_as_it_is(bag: str) -> None:
+    """Open the label page as a browser does, and press Save."""
+    command = [sys.executable, "-m", "mumu_ros.cli", "label", bag, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        address = re.search(r"http://\S+/", server.stdout.readline())
+        assert address, "the page has an address"
+        with urllib.request.urlopen(f"{address[0]}recording", timeout=20) as answer:
+            labels = json.loads(answer.read())["labels"]
+        body = json.dumps(labels).encode()
+        post = urllib.request.Request(f"{address[0]}labels", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(post, timeout=20) as answer:
+            assert json.loads(answer.read())["saved"] == len(labels)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=20) == 0
+
+
+def as_audacity(bag: str) -> None:
+    """Somebody has labelled a bag in Audacity."""
+    with Recording(bag) as recording:
+        labels = read_annotations(recording, recording.end_ns)
+        start_ns = recording.start_ns
+    rows = (f"{(x.start_ns - start_ns) / 1e9}\t{(x.end_ns - start_ns) / 1e9}\t{x.group}/{x.activity}\n" for x in labels)
+    Path(f"{bag}.txt").write_text("".join(rows))
+
+
+def recall(report: Path, activity: str) -> float:
+    """Share of the windows inside one activity that were recognised, of that activity."""
+    with (report / "predictions.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["true_activity"] == activity]
+    assert rows
+    return sum(row["activity"] == activity for row in rows) / len(rows)
+
+
+def run(words: list[str]) -> None:
+    """Do what somebody does who types this."""
+    if words[0] == "launch":
+        subprocess.run([sys.executable, "-m", "mumu_ros.cli", *words], check=True, timeout=120)
+    elif words[0] == "label" and "--import" not in words:
+        save_as_it_is(words[1])
+    else:
+        if words[0] == "label":
+            as_audacity(words[1])
+        assert cli.main(words) == 0, words
+
+
+def test_the_page_from_the_first_command_to_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    known = set(read_config(share_path("models", "sim")).taxonomy.activities)
+    assert not known & NEW
+
+    page = (ROOT / "docs" / "own-activities.md").read_text(encoding="utf-8")
+    done = commands(page)
+    for words in done:
+        run(words)
+    assert list(dict.fromkeys(words[0] for words in done)) == [
+        "simulate",
+        "label",
+        "dataset",
+        "train",
+        "evaluate",
+        "launch",
+    ]
+
+    said = capsys.readouterr().out
+    assert {label.activity for label in read_labels("anna.labels.csv")} >= NEW
+    assert len(read_labels("ben.labels.csv")) == len(read_labels("anna.labels.csv"))
+    assert "activities it knows: wave, stand; new: bow, stretch" in said
+    assert set(read_config("my_model").taxonomy.activities) == {*NEW, "wave", "stand"}
+    for report in ("report", "live"):
+        metrics = json.loads((tmp_path / report / "metrics.json").read_text())["pooled"]
+        assert metrics["accuracy_inside"] > 0.9, report
+        for activity in NEW:
+            assert recall(tmp_path / report, activity) > 0.6, (report, activity)
