@@ -67,9 +67,7 @@ def read_stamped(recording: Recording, topics: Collection[str]) -> Iterator[Stam
             yield good
     for name, clock in clocks.items():
         if wrong := clock.refused + clock.late:
-            recording.problems.append(
-                f"{wrong} messages of {name} have stamps that cannot be believed; they are not used"
-            )
+            recording.problems.append(f"{wrong} messages of {name} have stamps that cannot be believed; not used")
         if cut_off[name]:
             recording.problems.append(f"{cut_off[name]} messages of {name} are cut off; not used")
 

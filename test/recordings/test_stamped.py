@@ -1,0 +1,100 @@
+"""Messages are taken by their header stamps, in whatever order, and only those that can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mumu_ros.conversions import array_to_imu, segment_to_annotation
+from mumu_ros.recordings import Recording, RecordingWriter
+from mumu_ros.recordings.annotations import read_annotations
+from mumu_ros.recordings.labels import Label, labels_path
+from mumu_ros.recordings.stamped import read_stamped
+
+S = 1_000_000_000
+START_NS = 1_700_000_000 * S
+PERIOD_NS = S // 50
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Recording]:
+    """write(stamps): an IMU's messages with these stamps, logged at 50 Hz; the open recording."""
+
+    def run(stamps_ns: list[int]) -> Recording:
+        with RecordingWriter(tmp_path / "bag") as writer:
+            for index, stamp_ns in enumerate(stamps_ns):
+                imu = array_to_imu(np.full((2, 3), float(index)), stamp_ns, "i", writer.types)
+                writer.write("/imu", "sensor_msgs/msg/Imu", imu, START_NS + index * PERIOD_NS)
+        return Recording(tmp_path / "bag")
+
+    return run
+
+
+def test_messages_out_of_order_are_all_there_with_their_own_stamps(write: Callable[..., Recording]) -> None:
+    stamps_ns = [START_NS + (index ^ 1) * PERIOD_NS for index in range(100)]
+    with write(stamps_ns) as recording:
+        read = list(read_stamped(recording, ["/imu"]))
+        assert [message.stamp_ns for message in read] == stamps_ns
+        assert [message.logged_ns for message in read] == [START_NS + i * PERIOD_NS for i in range(100)]
+        numbers = [recording.decode("/imu", message.data).linear_acceleration.x for message in read]
+        assert numbers == list(range(100))
+        assert recording.problems == []
+
+
+@pytest.mark.parametrize("wrong_ns", [0, 1, 2**31 * S - 1])
+def test_stamps_that_cannot_be_are_left_out_and_counted(write: Callable[..., Recording], wrong_ns: int) -> None:
+    stamps_ns = [wrong_ns if index in (10, 70) else START_NS + index * PERIOD_NS for index in range(100)]
+    with write(stamps_ns) as recording:
+        assert len(list(read_stamped(recording, ["/imu"]))) == 98
+        assert recording.problems == ["2 messages of /imu have stamps that cannot be believed; not used"]
+
+
+def test_a_pause_loses_nothing(write: Callable[..., Recording]) -> None:
+    """The clock is set, or everything pauses: time goes on later."""
+    stamps_ns = [START_NS + index * PERIOD_NS + (100 * S if index >= 50 else 0) for index in range(100)]
+    with write(stamps_ns) as recording:
+        assert [message.stamp_ns for message in read_stamped(recording, ["/imu"])] == stamps_ns
+        assert recording.problems == []
+
+
+def test_reading_ends_where_time_jumps_back(write: Callable[..., Recording]) -> None:
+    stamps_ns = [START_NS + (index % 100) * PERIOD_NS for index in range(200)]
+    with write(stamps_ns) as recording:
+        assert [message.stamp_ns for message in read_stamped(recording, ["/imu"])] == stamps_ns[:100]
+        assert "the bag holds two recordings" in recording.problems[0]
+
+
+def test_empty_messages_are_counted(write: Callable[..., Recording], monkeypatch: pytest.MonkeyPatch) -> None:
+    with write([START_NS + index * PERIOD_NS for index in range(20)]) as recording:
+        rows = list(recording.raw_messages(["/imu"]))
+        rows[3:5] = [(topic, stamp_ns, b"") for topic, stamp_ns, _ in rows[3:5]]
+        monkeypatch.setattr(recording, "raw_messages", lambda _: iter(rows))
+        assert len(list(read_stamped(recording, ["/imu"]))) == 18
+        assert recording.problems == ["2 messages of /imu are cut off; not used"]
+
+
+def test_annotations_last_until_the_next_and_what_overlaps_is_said(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for at, end, activity in ((0, 0, "wave"), (2, 0, "walk"), (5, 0, ""), (7, 6, "sit"), (8, 0, "stand")):
+            end_ns = START_NS + end * S if end else 0
+            note = segment_to_annotation(START_NS + at * S, end_ns, "", activity, writer.types)
+            writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, START_NS + at * S)
+    with Recording(tmp_path / "bag") as recording:
+        labels = read_annotations(recording, START_NS + 10 * S)
+        expected = [(0, 2, "wave"), (2, 5, "walk"), (8, 10, "stand")]
+        assert labels == [Label(START_NS + a * S, START_NS + b * S, "", c) for a, b, c in expected]
+        assert recording.problems == [
+            f"the annotation sit at {START_NS + 7 * S} ns is empty or overlaps another; it is left out"
+        ]
+
+
+def test_labels_lie_beside_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "walk.v2").mkdir()
+    (tmp_path / "run.mcap").touch()
+    assert labels_path(tmp_path / "walk.v2") == tmp_path / "walk.v2.labels.csv"
+    assert labels_path(tmp_path / "run.mcap") == tmp_path / "run.labels.csv"
+    monkeypatch.chdir(tmp_path / "walk.v2")
+    assert labels_path(".") == tmp_path / "walk.v2.labels.csv"
