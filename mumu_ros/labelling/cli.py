@@ -15,6 +15,7 @@ from mumu_ros.labelling.server import Session, serve
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.labels import Label, LabelError, labels_path, read_labels, write_labels
+from mumu_ros.recordings.progress import ReadingProgress
 
 __all__ = ["register"]
 
@@ -52,8 +53,8 @@ def _run(arguments: argparse.Namespace) -> int:
     taxonomy = find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
     try:
         with Recording(arguments.bag) as recording:
-            print(f"reading {arguments.bag}", file=sys.stderr)
-            footage = Footage(recording)
+            with ReadingProgress(recording) as progress:
+                footage = Footage(recording, progress.update)
             for problem in recording.problems:
                 print(f"{arguments.bag}: {problem}", file=sys.stderr)
             if arguments.source:

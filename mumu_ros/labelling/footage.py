@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,8 +96,12 @@ class Footage:
         end_ns: Stamp of the last one.
     """
 
-    def __init__(self, recording: Recording) -> None:
-        """List the frames and read the vectors of an open recording, whose `problems` get what cannot be used.
+    def __init__(self, recording: Recording, progress: Callable[[int], None] | None = None) -> None:
+        """List the frames and read the vectors.
+
+        Args:
+            recording: An open recording; its `problems` get what cannot be used.
+            progress: Called with the log time of each message.
 
         Raises:
             RecordingError: It holds no frame and no vector.
@@ -110,7 +114,7 @@ class Footage:
         self._vectors = {name: _Vectors() for name, kind in kinds.items() if kind == "vector"}
         frames: dict[str, tuple[array[int], array[int]]] = {name: (array("q"), array("q")) for name in self._images}
         bad: dict[str, list[str]] = {}
-        for message in read_stamped(recording, [*self._images, *self._vectors]):
+        for message in read_stamped(recording, [*self._images, *self._vectors], progress):
             if message.topic in self._images:
                 frames[message.topic][0].append(message.stamp_ns)
                 frames[message.topic][1].append(message.logged_ns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from mumu_ros.conversions import ConversionError
@@ -33,7 +33,9 @@ class Stamped(NamedTuple):
     data: bytes
 
 
-def read_stamped(recording: Recording, topics: Collection[str]) -> Iterator[Stamped]:
+def read_stamped(
+    recording: Recording, topics: Collection[str], progress: Callable[[int], None] | None = None
+) -> Iterator[Stamped]:
     """Yield the messages of topics whose stamps can be believed, by the rule of the live nodes.
 
     Reading ends where time jumps back: from there on the same stamps would mean other moments. What is left out is
@@ -42,11 +44,14 @@ def read_stamped(recording: Recording, topics: Collection[str]) -> Iterator[Stam
     Args:
         recording: An open recording.
         topics: Names of topics whose messages begin with a header, or have none.
+        progress: Called with the log time of each message.
     """
     clocks = {name: StreamClock(_HELD) for name in topics}
     guard: StampGuard[StreamClock, Stamped] = StampGuard(list(clocks.values()))
     cut_off = dict.fromkeys(topics, 0)
     for topic, logged_ns, data in recording.raw_messages(topics):
+        if progress:
+            progress(logged_ns)
         headless = recording.topics[topic].type_name == _WITHOUT_HEADER
         try:
             message = Stamped(topic, logged_ns if headless else cdr_stamp_ns(data), logged_ns, data)

@@ -20,6 +20,7 @@ from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.annotations import read_annotations
 from mumu_ros.recordings.labels import Label, labels_path, read_labels
+from mumu_ros.recordings.progress import ReadingProgress
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.clips import ClipInfo, DatasetError
 from mumu_ros.training.datasets.clip_writer import Piece, write_clips
@@ -225,7 +226,8 @@ def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels:
     try:
         with Recording(source.bag) as recording:
             topics = resolve_topics(plan.config, recording)
-            written = write_clips(recording, plan.config, topics, pieces, plan.folder)
+            with ReadingProgress(recording) as bar:
+                written = write_clips(recording, plan.config, topics, pieces, plan.folder, bar.update)
             bag.problems += recording.problems
     except RecordingError as error:
         bag.problems.append(str(error))

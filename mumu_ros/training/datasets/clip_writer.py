@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,12 @@ class _Clip:
 
 
 def write_clips(
-    recording: Recording, config: SensorSyncConfig, topics: Mapping[str, str], pieces: list[Piece], folder: Path
+    recording: Recording,
+    config: SensorSyncConfig,
+    topics: Mapping[str, str],
+    pieces: list[Piece],
+    folder: Path,
+    progress: Callable[[int], None] | None = None,
 ) -> Written:
     """Write what each stream shows in each piece, as the nodes convert it; images at no more than their rate.
 
@@ -98,6 +103,7 @@ def write_clips(
         topics: Stream to topic.
         pieces: In order of time, without overlap.
         folder: Where the clips' folders go.
+        progress: Called with the log time of each message.
 
     Raises:
         OSError: The folder cannot be written.
@@ -111,7 +117,7 @@ def write_clips(
     bad: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     first_ns = last_ns = open_from = 0
-    for message in read_stamped(recording, list(streams)):
+    for message in read_stamped(recording, list(streams), progress):
         first_ns = min(first_ns or message.stamp_ns, message.stamp_ns)
         last_ns = max(last_ns, message.stamp_ns)
         index = bisect_right(starts, message.stamp_ns) - 1

@@ -1,0 +1,39 @@
+"""How far a recording has been read, for somebody who waits at a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tqdm import tqdm
+
+from mumu_ros.recordings.reader import Recording
+
+__all__ = ["ReadingProgress"]
+
+
+class ReadingProgress:
+    """A bar along the log time of a recording; nothing where nobody looks. A context manager.
+
+    Args:
+        recording: What is read.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self._start_ns = recording.start_ns
+        self._bar: Any = tqdm(
+            total=round(recording.duration_s, 1),
+            desc=recording.path.name,
+            disable=None,
+            leave=False,
+            bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s",
+        )
+
+    def __enter__(self) -> ReadingProgress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def update(self, log_ns: int) -> None:
+        """Note the log time that has been reached."""
+        self._bar.update((log_ns - self._start_ns) * 1e-9 - self._bar.n)
