@@ -100,6 +100,7 @@ def test_imports_point_one_way(path: Path) -> None:
         "mumu_ros.pipeline.framing",
         "mumu_ros.labelling.cli",
         "mumu_ros.training.cli",
+        "mumu_ros.training.datasets.cli",
         "mumu_ros.training.studies.cli",
         "mumu_ros.benchmarks.cli",
         "mumu_ros.benchmarks.synchronizer",
