@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from functools import partial
 from http import HTTPStatus
@@ -11,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
 
 from mumu_ros.conversions import ConversionError
 from mumu_ros.labelling.footage import Footage
@@ -26,6 +29,7 @@ _PAGES = {
     "/label.css": ("label.css", "text/css; charset=utf-8"),
     "/label.js": ("label.js", "text/javascript; charset=utf-8"),
 }
+_SHOWN_PERCENTILES = (0.1, 99.9)
 _MAX_BINS = 4000
 _MAX_BODY = 16 * 2**20
 
@@ -62,8 +66,10 @@ class Session:
                 for camera in footage.cameras
             ],
             "traces": [
-                {"name": trace.name, "low": float(trace.values.min()), "high": float(trace.values.max())}
+                {"name": trace.name, "low": low, "high": high}
                 for trace in footage.traces
+                # A spike shall not flatten all the rest.
+                for low, high in (np.percentile(trace.values, _SHOWN_PERCENTILES).tolist(),)
             ],
             "groups": self.groups,
             "problems": list(self.problems),
@@ -147,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
                 )
             else:
                 self._fail(HTTPStatus.NOT_FOUND, f"there is no {url.path}")
-        except (ConversionError, RecordingError) as error:
+        except (ConversionError, RecordingError, OSError) as error:
             self._fail(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         except (KeyError, IndexError, ValueError, OverflowError) as error:
             self._fail(HTTPStatus.BAD_REQUEST, f"{self.path}: {error!r}")
@@ -190,5 +196,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob:")
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # the page was closed meanwhile
+            self.end_headers()
+            self.wfile.write(body)

@@ -30,9 +30,16 @@ def target(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def address(footage: Footage, target: Path) -> Iterator[str]:
+def labelled() -> bool:
+    """Whether somebody has annotated the recording, and says which activities there are."""
+    return True
+
+
+@pytest.fixture
+def address(footage: Footage, target: Path, labelled: bool) -> Iterator[str]:
     """Where the page is."""
-    session = Session("kitchen", footage, footage.annotations, target, GROUPS, ["the bag is <not> whole"])
+    labels, groups = (footage.annotations, GROUPS) if labelled else ([], {})
+    session = Session("kitchen", footage, labels, target, groups, ["the bag is <not> whole"])
     with serve(session, 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -53,7 +60,7 @@ class Page:
         self._wait = WebDriverWait(browser, 20)
         browser.get_log("browser"), browser.get_log("performance")  # forget what was before
         browser.get(address)
-        self.until(lambda: self.all("#segments li") and self.one("figure img").get_property("naturalWidth"))
+        self.until(lambda: self.all("figure") and self.one("figure img").get_property("naturalWidth"))
 
     def one(self, selector: str) -> Any:
         return self._browser.find_element(self._by.CSS_SELECTOR, selector)
@@ -152,16 +159,37 @@ def test_edges_are_dragged_and_stop_at_the_neighbour_and_undo_takes_back(page: P
     page.until(lambda: len(page.segments()) == 1)
 
 
-def test_a_new_activity_is_typed(page: Page, target: Path) -> None:
+@pytest.mark.parametrize("labelled", [False])
+def test_a_first_activity_is_typed(page: Page, target: Path) -> None:
+    """Nothing is known yet: what is done is named after it has been marked."""
     from selenium.webdriver.common.keys import Keys
 
-    page.press("n")  # selects the segment
+    page.drag(2, 4, 11.98)
+    page.until(lambda: page.segments() and page.segments()[0].startswith("choose an activity"))
+    page.chord(Keys.CONTROL, "s")
+    page.until(lambda: "has no activity yet" in page.one("#status").text)
+    assert not target.exists()
     page.one("#new-activity").send_keys("juggle")
     page.one("#new-group").send_keys("circus", Keys.ENTER)
-    page.until(lambda: page.segments() == ["juggle 1.00 – 3.00"])
+    page.until(lambda: page.segments()[0].startswith("juggle 2.0"))
     page.chord(Keys.CONTROL, "s")
     page.until(target.exists)
     assert [(label.group, label.activity) for label in read_labels(target)] == [("circus", "juggle")]
+
+
+def test_zooming_in_sets_segments_to_the_hundredth_of_a_second(page: Page, target: Path, footage: Footage) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.press(Keys.END, "+", "+", "+", "+", "3")  # the last sixteenth
+    seconds = (footage.end_ns - footage.start_ns) / S
+    page.drag(seconds / 4, seconds / 2, seconds)
+    page.until(lambda: len(page.segments()) == 2)
+    page.chord(Keys.CONTROL, "s")
+    page.until(target.exists)
+    last = read_labels(target)[-1]
+    pixel_ns = seconds / 16 / page.one("#timeline").size["width"] * S
+    assert last.start_ns == pytest.approx(footage.end_ns - round(seconds / 16 * 3 / 4 * S), abs=3 * pixel_ns)
+    assert last.end_ns == pytest.approx(footage.end_ns - round(seconds / 16 / 2 * S), abs=3 * pixel_ns)
 
 
 def test_the_frame_follows_the_time(page: Page) -> None:

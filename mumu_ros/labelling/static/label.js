@@ -414,7 +414,7 @@ function drawTrace(trace, index, width) {
   context.fillStyle = "#dfe3ea";
   context.fillRect(0, top, width, 1);
   const { start, end, bins, found = [] } = envelopes, span = trace.high - trace.low || 1;
-  const toY = (value) => top + ROWS.trace - 4 - (value - trace.low) / span * (ROWS.trace - 8);
+  const toY = (value) => top + ROWS.trace - 4 - Math.min(Math.max((value - trace.low) / span, -0.05), 1.05) * (ROWS.trace - 8);
   const step = (end - start) / bins;
   (found[index] ?? []).forEach((rows, channel) => {
     context.strokeStyle = AXES[channel % AXES.length];
