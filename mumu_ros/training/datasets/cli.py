@@ -114,7 +114,13 @@ def _print_report(report: Report, out: Path) -> None:
     print(f"{out}: {sum(clips.values())} clips of {len(clips)} subjects")
     for group, activities in report.taxonomy.groups.items():
         print(f"  {group}: " + ", ".join(f"{activity} {report.activities[activity]}" for activity in activities))
-    if len(clips) == 1:
-        print("  Everything is of one subject: record somebody else to see how well a model knows people it never saw.")
     root = shlex.quote(str(out))
     print(f"Next: mumu train config/training/own.yaml data.root={root} --init sim --out MODEL")
+    if len(clips) == 1:
+        print("Everything is of one subject: record somebody else to see how well a model knows people it never saw.")
+    else:
+        *others, last = map(str, sorted(clips))
+        print(
+            "To see how well a model knows people it never saw, leave one out, "
+            f"data.train_subjects={','.join(others)}, and then: mumu test MODEL folder {root} --subjects {last}"
+        )
