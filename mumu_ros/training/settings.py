@@ -165,8 +165,8 @@ class Settings:
 def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     """Read a YAML file with the sections of `Settings`.
 
-    `model.taxonomy` is the name of a taxonomy file, relative to the configuration; without it, it is the dataset's own
-    (`taxonomy.yaml` in `data.root`).
+    `model.taxonomy` is the name of a taxonomy file, relative to the configuration; where it is empty, it is the
+    dataset's own (`taxonomy.yaml` in `data.root`).
 
     Args:
         path: The file.
@@ -187,7 +187,7 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     try:
         model = {"format": FORMAT, **sections.model}
         own = Path(str(sections.data.get("root"))).expanduser() / "taxonomy.yaml"
-        file = path.parent / str(model["taxonomy"]) if "taxonomy" in model else own
+        file = path.parent / str(model["taxonomy"]) if model.get("taxonomy") else own
         model["taxonomy"] = Taxonomy.read(file).to_dict()
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
