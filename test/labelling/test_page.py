@@ -18,7 +18,7 @@ from mumu_ros import cli
 from mumu_ros.labelling import server as label_server
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.labelling.server import Session, serve
-from mumu_ros.recordings.labels import Label, read_labels
+from mumu_ros.recordings.labels import Label, labels_path, read_labels
 
 S = 1_000_000_000
 GROUPS = {"gesture": ["wave", "point"], "gait": ["walk"]}
@@ -271,6 +271,13 @@ def test_labels_are_imported_from_the_command_line(
     assert "exists already" in capsys.readouterr().err
 
 
-def test_what_cannot_be_labelled_is_one_line_and_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_labelled_is_one_line_and_status_2(
+    bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["label", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"mumu label: {tmp_path / 'nowhere'} does not exist")
+    assert cli.main(["label", str(bag), "--taxonomy", "nowhere"]) == 2
+    assert "taxonomy 'nowhere' is no file, and none of the shipped ones: mmact, sim" in capsys.readouterr().err
+    labels_path(bag).write_text("start,end,group,activity\n1,3,,wave\n2,4,,walk\n")
+    assert cli.main(["label", str(bag)]) == 2
+    assert f"{labels_path(bag)}:3: walk from 2 overlaps wave until 3" in capsys.readouterr().err
