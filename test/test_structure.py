@@ -22,8 +22,8 @@ ROS = {
     "launch_ros",
 }
 
-# Room: the rooms that it may import. Dependencies point one way.
 WITHOUT_TORCH = ("streams", "simulation", "recordings", "conversions", "labelling")
+# Room: the rooms that it may import. Dependencies point one way.
 ALLOWED = {
     "streams": set(),
     "simulation": set(),
