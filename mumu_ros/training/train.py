@@ -95,6 +95,7 @@ def train(
 def _begin(known: Checkpoint, settings: Settings) -> Network:
     if known.config == settings.model:
         return known.model
+    torch.manual_seed(settings.optimization.seed)  # of what is new
     found = transfer(known.model, settings.model)
     blind = [m.name for m in settings.model.modalities if m.sees_poses and m.name not in found.modalities]
     if blind and not settings.optimization.frame_epochs:

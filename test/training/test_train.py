@@ -148,6 +148,8 @@ def test_other_activities_are_taught_to_a_known_model(
     assert "encoders of imu_wrist, imu_belt; activities it knows: walk; new: run, juggle" in said
     taught = load_checkpoint(tmp_path / "second")
     assert taught.config.taxonomy.activities == ("walk", "run", "juggle")
+    assert mumu("train", data / "own.yaml", "--init", tmp_path / "first", "--out", tmp_path / "again") == 0
+    assert weights(tmp_path / "again") == weights(tmp_path / "second"), "what is new follows from the seed, too"
     (data / "taxonomy.yaml").unlink()
     assert mumu("train", data / "own.yaml", "--out", tmp_path / "third") == 2
     assert "taxonomy.yaml" in capsys.readouterr().err
