@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mumu_ros.evaluation.whatif import KINDS, parse_alteration
 from mumu_ros.recordings import RecordingError
+from mumu_ros.recordings.labels import labels_path
 
 if TYPE_CHECKING:
     from mumu_ros.evaluation.evaluate import Evaluation, Setup
@@ -48,8 +49,8 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="label file (CSV or .jsonl: start, end, group, activity), one for each bag in order; without it the "
-        "bag's annotations are the truth",
+        help="label file (CSV or .jsonl: start, end, group, activity), one for each bag in order; without it "
+        "BAG.labels.csv beside the bag, else its annotations",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, metrics.json, predictions.csv")
     for kind in KINDS:
@@ -133,7 +134,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     from mumu_ros.pipeline.parameter_file import read_parameters
     from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC
 
-    labels: Sequence[Path | None] = arguments.labels or [None] * len(arguments.bags)
+    beside = (labels_path(bag) for bag in arguments.bags)
+    labels: Sequence[Path | None] = arguments.labels or [path if path.exists() else None for path in beside]
     if len(labels) != len(arguments.bags):
         raise ValueError(f"{len(labels)} --labels for {len(arguments.bags)} bags; give one for each, in their order")
     if arguments.out and arguments.out.exists() and not arguments.out.is_dir():
@@ -205,6 +207,7 @@ def _print_streams(name: str, setup: Setup, modalities: Sequence[str], *, guesse
     for modality in modalities:
         if modality not in [stream.name for stream in setup.sync.streams]:
             print(f"  {modality:12} (not recorded)")
+    print(f"  truth        {setup.labels or 'annotations'}")
     sys.stdout.flush()
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -49,7 +50,7 @@ class Label:
 
 def labels_path(recording: str | Path) -> Path:
     """Where the labels of a recording are unless somebody says otherwise: beside it, `walk.labels.csv` for `walk`."""
-    path = Path(recording).resolve()
+    path = Path(os.path.abspath(recording))
     return path.with_name(f"{path.stem if path.is_file() else path.name}.labels.csv")
 
 

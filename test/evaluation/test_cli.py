@@ -16,7 +16,7 @@ import pytest
 from mumu_ros.cli import main
 from mumu_ros.conversions import array_to_imu
 from mumu_ros.recordings import Recording, RecordingWriter
-from mumu_ros.recordings.labels import Label, write_labels
+from mumu_ros.recordings.labels import Label, labels_path, write_labels
 from mumu_ros.share import share_path
 
 PARAMS = share_path("config", "hri.yaml")
@@ -99,6 +99,15 @@ def test_a_label_file_takes_the_place_of_annotations(evaluate: Run, tmp_path: Pa
     assert evaluate("--labels", labels, "--out", tmp_path / "out")[0] == 0
     assert {row["true_activity"] for row in rows(tmp_path / "out")} == {"wave", "", "unknown"}
     assert {row["true_group"] for row in rows(tmp_path / "out")} == {"communicate", "", "unknown"}
+
+
+def test_the_label_file_beside_a_recording_is_the_truth(evaluate: Run, simulated_bag: Path, tmp_path: Path) -> None:
+    shutil.copytree(simulated_bag, tmp_path / "bag")
+    write_labels(labels_path(tmp_path / "bag"), [Label(START_NS, START_NS + 4 * S, "", "wave")])
+    status, said, _ = evaluate("--out", tmp_path / "out", bag=tmp_path / "bag")
+    assert status == 0
+    assert "bag.labels.csv" in said
+    assert {row["true_activity"] for row in rows(tmp_path / "out")} <= {"wave", ""}
 
 
 def test_what_if_a_sensor_is_gone(evaluate: Run, tmp_path: Path) -> None:
