@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable
 
 from mumu_ros.conversions import SUPPORTED_TYPES, VECTOR_TYPES, ConversionError
 from mumu_ros.model.config import Modality, ModelConfig
@@ -48,7 +47,7 @@ def resolve_topics(config: SensorSyncConfig, recording: Recording) -> dict[str, 
             found[stream.name] = topic.name
     if not found:
         wanted = ", ".join(stream.topic for stream in config.streams)
-        raise RecordingError(f"{recording.path} has none of {wanted}; it has {_listing(recording.topics.values())}")
+        raise RecordingError(f"{recording.path} has none of {wanted}; it has {_listing(recording)}")
     return found
 
 
@@ -66,7 +65,7 @@ def guess_streams(config: ModelConfig, recording: Recording) -> SensorSyncConfig
     if not chosen:
         raise RecordingError(
             f"{recording.path}: no topic fits a modality of the model, {', '.join(config.names)}; it has "
-            f"{_listing(recording.topics.values())}. Say with --params which topic is which"
+            f"{_listing(recording)}. Say with --params which topic is which"
         )
     streams = [_stream(m, recording.topics[chosen[m.name]]) for m in config.modalities if m.name in chosen]
     defaults = read_parameters(None, "sensor_sync", SENSOR_SYNC)
@@ -143,5 +142,6 @@ def _stream(modality: Modality, topic: Topic) -> StreamConfig:
     )
 
 
-def _listing(topics: Iterable[Topic]) -> str:
-    return ", ".join(f"{topic.name} ({topic.type_name})" for topic in topics) or "no topic"
+def _listing(recording: Recording) -> str:
+    listed = ", ".join(f"{topic.name} ({topic.type_name})" for topic in recording.topics.values()) or "no topic"
+    return "; ".join([listed, *recording.problems])

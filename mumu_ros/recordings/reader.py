@@ -32,7 +32,10 @@ else:
 __all__ = ["Recording", "Topic"]
 
 # What rosbags raises on damaged bytes, at one place or another.
-_DAMAGE = (ReaderError, TypesysError, SerdeError, apsw.Error, ZstdError, struct.error, ValueError, KeyError)
+_DAMAGE = (
+    *(ReaderError, TypesysError, SerdeError, apsw.Error, ZstdError, struct.error),
+    *(ValueError, KeyError, OverflowError, MemoryError),
+)
 
 
 @dataclass(frozen=True)
@@ -133,13 +136,19 @@ class Recording:
                 f"{self.path}: nothing defines the type of {', '.join(undefined)}; "
                 "record with definitions (MCAP, or sqlite3 of Iron and later)"
             )
+        damaged: Counter[str] = Counter()
+        last: dict[str, str] = {}
         for topic, stamp_ns, data in self.raw_messages(names, start_s):
             try:
                 message = self.decode(topic, data)
             except RecordingError as error:
-                self.problems.append(f"at {stamp_ns} ns: {error}")
+                damaged[topic] += 1
+                last[topic] = f"at {stamp_ns} ns: {error}"
                 continue
             yield topic, stamp_ns, message
+        self.problems += [
+            f"{n} messages of {name} are not read; the last one {last[name]}" for name, n in damaged.items()
+        ]
 
     def decode(self, topic: str, data: bytes) -> Any:
         """Return the message of a topic that `raw_messages` gave as bytes.

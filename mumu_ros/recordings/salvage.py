@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from mumu_ros.files import naming
 from mumu_ros.recordings.errors import RecordingError
 
 __all__ = ["ClosedMcap", "close_mcap"]
@@ -40,6 +41,7 @@ def close_mcap(path: Path, folder: Path) -> ClosedMcap:
 
     Raises:
         RecordingError: the file is no MCAP, or holds no whole record.
+        OSError: the copy cannot be written; names it.
     """
     size = path.stat().st_size
     with path.open("rb") as source:
@@ -48,7 +50,7 @@ def close_mcap(path: Path, folder: Path) -> ClosedMcap:
             raise RecordingError(f"{path} holds no MCAP record")
         source.seek(0)
         copy = folder / path.name
-        with copy.open("wb") as target:
+        with naming(copy), copy.open("wb") as target:
             shutil.copyfileobj(source, target)
             target.truncate(end)
             target.seek(end)

@@ -78,6 +78,15 @@ def test_a_recording_without_any_fitting_topic_is_refused(write: Write) -> None:
         guessed(write({"/bones": SKELETON}), "utd-mhad-dp")
 
 
+def test_a_refusal_says_that_the_recording_is_cut_off(write: Write) -> None:
+    file = next(write({"/imu": IMU}).glob("*.mcap"))
+    cut = file.with_name("cut.mcap")
+    # The last whole record is the header.
+    cut.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(RecordingError, match=r"it has no topic; .* is truncated"):
+        guessed(cut, "utd-mhad-dp")
+
+
 def resolved(path: Path) -> dict[str, str]:
     values = read_parameters(share_path("config", "hri.yaml"), "sensor_sync", SENSOR_SYNC)
     with Recording(path) as recording:

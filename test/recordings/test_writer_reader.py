@@ -299,6 +299,41 @@ def test_a_truncated_database_is_refused(tmp_path, write_recording, keep):
         Recording(tmp_path / "bag")
 
 
+def test_a_length_that_no_machine_can_hold_is_damage(tmp_path, mcap_bytes):
+    data, _ = mcap_bytes
+    broken = bytearray(data)
+    # Magic, then the header record, whose length ends in its ninth byte.
+    broken[8 + 1 + 7] = 0xFF
+    (tmp_path / "bag.mcap").write_bytes(broken)
+    with pytest.raises(RecordingError, match=r"bag\.mcap"):
+        Recording(tmp_path / "bag.mcap")
+
+
+def test_a_full_temporary_folder_is_named(tmp_path, mcap_bytes, monkeypatch):
+    data, _ = mcap_bytes
+    (tmp_path / "bag.mcap").write_bytes(data[:-100])
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match=r"No space left on device.*/mumu-\w+/bag\.mcap"):
+        Recording(tmp_path / "bag.mcap")
+
+
+def test_messages_that_cannot_be_decoded_are_counted_by_topic(tmp_path):
+    with RecordingWriter(tmp_path / "bag") as writer:
+        imu = array_to_imu(np.zeros((2, 3)), 0, "wrist", writer.types)
+        for index in range(5):
+            writer.write("/imu", IMU, imu, index)
+        for index in range(5, 8):
+            writer._writer.write(writer._connections["/imu"], index, b"")
+    with Recording(tmp_path / "bag") as recording:
+        assert len(list(recording.messages())) == 5
+        (problem,) = recording.problems
+    assert problem.startswith("3 messages of /imu are not read; the last one at 7 ns: ")
+
+
 def test_a_damaged_chunk_ends_the_reading_and_is_reported(tmp_path, mcap_bytes):
     data, rows = mcap_bytes
     broken = bytearray(data)
