@@ -204,6 +204,9 @@ class Chain:
                 f"{errors} messages of {self._topics[name]} were skipped, the last one because of: "
                 f"{self._builder.last_error[name]}"
             )
+        for name, topic in self._topics.items():
+            if unused := statistics[name].late + statistics[name].refused:
+                problems.append(f"{unused} messages of {topic} are out of order or have impossible stamps; not used")
         pauses, outages = split_pauses({name: log.outages for name, log in self._sensors.items()}, self._timeout_ns)
         sensors: dict[str, SensorReport] = {}
         for name in self._streams:

@@ -6,6 +6,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -181,6 +182,19 @@ def odd_bag(tmp_path: Path) -> Path:
                 connection = writer._connections["/imu"]
                 writer._writer.write(connection, START_NS + 4 * S, b"")
     return path
+
+
+def test_unordered_stamps_are_counted(evaluate: Run, tmp_path: Path) -> None:
+    path = tmp_path / "unordered"
+    with RecordingWriter(path) as writer:
+        for i in range(600):
+            # A second's worth at a time comes backwards.
+            stamp_ns = START_NS + (i - i % 100 + 99 - i % 100) * S // 100
+            imu = array_to_imu([[0, 0, 9.8], [0, 0, 0]], stamp_ns, "", writer.types)  # type: ignore[arg-type]
+            writer.write("/imu", "sensor_msgs/msg/Imu", imu, START_NS + i * S // 100)
+    status, _, errors = evaluate(bag=path, model="utd-mhad-dp")
+    assert status == 0
+    assert re.search(r"unordered: [1-9][0-9]* messages of /imu are out of order", errors)
 
 
 def test_odd_recordings_give_counted_warnings(odd_bag: Path, evaluate: Run, tmp_path: Path) -> None:
