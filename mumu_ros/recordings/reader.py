@@ -34,7 +34,7 @@ __all__ = ["Recording", "Topic"]
 # What rosbags raises on damaged bytes, at one place or another.
 _DAMAGE = (
     *(ReaderError, TypesysError, SerdeError, apsw.Error, ZstdError, struct.error),
-    *(ValueError, KeyError, OverflowError, MemoryError),
+    *(ValueError, KeyError, OverflowError, MemoryError, EOFError),
 )
 
 

@@ -126,6 +126,19 @@ def test_compressed_recordings_are_read(tmp_path, mode, plugin):
     np.testing.assert_array_equal(imu_to_array(back), np.ones((2, 3)))
 
 
+def test_a_truncated_compressed_file_is_refused(tmp_path):
+    store = load_typestore()
+    writer = Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP)
+    writer.set_compression(CompressionMode.FILE, CompressionFormat.ZSTD)
+    with writer:
+        connection = writer.add_connection("/imu", IMU, typestore=store)
+        writer.write(connection, 5, store.serialize_cdr(array_to_imu(np.ones((2, 3)), 5, "", BagTypes()), IMU))
+    (file,) = (tmp_path / "bag").glob("*.zstd")
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(RecordingError, match="ended before"):
+        Recording(tmp_path / "bag")
+
+
 def test_the_packages_own_messages_can_be_recorded(tmp_path):
     with RecordingWriter(tmp_path / "bag") as writer:
         types = writer.types
