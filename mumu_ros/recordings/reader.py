@@ -7,7 +7,7 @@ import struct
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -21,7 +21,7 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import TypesysError
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.salvage import close_mcap
+from mumu_ros.recordings.salvage import close_mcap, has_unwritten, recover_sqlite
 from mumu_ros.recordings.typestore import recorded_typestore
 
 if sys.version_info >= (3, 14):
@@ -34,7 +34,7 @@ __all__ = ["Recording", "Topic"]
 # What rosbags raises on damaged bytes, at one place or another.
 _DAMAGE = (
     *(ReaderError, TypesysError, SerdeError, apsw.Error, ZstdError, struct.error),
-    *(ValueError, KeyError, OverflowError, MemoryError, EOFError),
+    *(ValueError, KeyError, TypeError, OverflowError, MemoryError, EOFError),
 )
 
 
@@ -192,14 +192,16 @@ class Recording:
             raise RecordingError(f"{self.path} does not exist")
         if self.path.suffix == ".bag":
             raise RecordingError(f"{self.path} is a ROS 1 bag; convert it with rosbags-convert")
-        try:
-            return [self._stack.enter_context(Reader(self.path))]
-        except (*_DAMAGE, FileNotFoundError) as error:
-            self._stack.close()
-            reason = error
-        # Without a sound metadata.yaml or index, the storage files may still be read one by one.
         folder = self.path.is_dir()
         files = [*sorted(self.path.glob("*.mcap")), *sorted(self.path.glob("*.db3"))] if folder else [self.path]
+        reason: Exception | str = "its recorder did not finish"
+        if not any(map(has_unwritten, files)):
+            try:
+                return [self._stack.enter_context(Reader(self.path))]
+            except (*_DAMAGE, FileNotFoundError) as error:
+                self._stack.close()
+                reason = error
+        # Without a sound metadata.yaml or index, the storage files may still be read one by one.
         readers = [reader for file in files if (reader := self._open_file(file))]
         if not readers:
             raise RecordingError(f"{self.path} is not a readable rosbag2: {' '.join(self.problems) or reason}")
@@ -207,18 +209,20 @@ class Recording:
         return readers
 
     def _open_file(self, path: Path) -> Reader | None:
+        if not has_unwritten(path):
+            with suppress(*_DAMAGE):  # What is whole of a damaged one is read below.
+                return self._stack.enter_context(Reader(path))
+        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="mumu-")))
         try:
-            return self._stack.enter_context(Reader(path))
-        except _DAMAGE as error:
-            if path.suffix != ".mcap":
-                self.problems.append(f"{path} cannot be read: {error}; try sqlite3's .recover")
-                return None
-        folder = self._stack.enter_context(TemporaryDirectory(prefix="mumu-"))
-        try:
-            closed = close_mcap(path, Path(folder))
-            reader = self._stack.enter_context(Reader(closed.path))
+            if path.suffix == ".mcap":
+                closed = close_mcap(path, folder)
+                copy, problem = closed.path, f"truncated: its last {closed.lost_bytes} bytes are not read"
+            else:
+                copy, messages = recover_sqlite(path, folder)
+                problem = f"not whole: {messages} messages were recovered from it"
+            reader = self._stack.enter_context(Reader(copy))
         except (*_DAMAGE, RecordingError) as error:
             self.problems.append(f"{path} cannot be read: {error}")
             return None
-        self.problems.append(f"{path} is truncated: its last {closed.lost_bytes} bytes are not read.")
+        self.problems.append(f"{path} is {problem}.")
         return reader

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -302,13 +303,61 @@ def test_a_truncated_mcap_is_read_as_far_as_it_is_whole_and_says_so(keep, mcap_b
     assert len(actual) >= keep * len(rows) - 2 * 20
 
 
-@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
-def test_a_truncated_database_is_refused(tmp_path, write_recording, keep):
-    write_recording(tmp_path / "bag", "sqlite3")
+def damage(file: Path, begin: float, end: float) -> None:
+    """Overwrite a part of a file with noise."""
+    data = bytearray(file.read_bytes())
+    first, last = int(begin * len(data)), int(end * len(data))
+    data[first:last] = np.random.default_rng(0).bytes(last - first)
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])
+def test_a_truncated_database_is_read_as_far_as_it_is_whole_and_says_so(tmp_path, write_recording, keep):
+    rows = write_recording(tmp_path / "bag", "sqlite3", samples=300)
     file = tmp_path / "bag" / "bag.db3"
-    data = file.read_bytes()
-    file.write_bytes(data[: int(keep * len(data))])
-    with pytest.raises(RecordingError, match=r"bag is not a readable rosbag2: .*malformed.*\.recover"):
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(keep * len(whole))])
+    with Recording(tmp_path / "bag") as recording:
+        found = [row[:2] for row in recording.raw_messages()]
+        assert any(f"{len(found)} messages were recovered" in problem for problem in recording.problems)
+    assert set(found) < set(rows)
+    assert len(found) > 0.7 * keep * len(rows)
+    assert len(file.read_bytes()) == int(keep * len(whole)), "the original is not changed"
+
+
+def test_a_database_with_a_damaged_part_is_read_before_and_after_it(tmp_path, write_recording):
+    rows = write_recording(tmp_path / "bag", "sqlite3", samples=300)
+    file = tmp_path / "bag" / "bag.db3"
+    damage(file, 0.4, 0.5)
+    with Recording(tmp_path / "bag") as recording:
+        found = {row[:2] for row in recording.raw_messages()}
+        assert any("damaged" in problem for problem in recording.problems)
+    assert found <= set(rows)
+    assert set(rows[:90]) <= found
+    assert set(rows[-90:]) <= found
+
+
+def test_what_a_killed_recorder_left_in_its_log_is_read(tmp_path, write_recording):
+    rows = write_recording(tmp_path / "whole", "sqlite3")
+    (tmp_path / "bag").mkdir()
+    with closing(sqlite3.connect(tmp_path / "whole" / "whole.db3")) as recorder:
+        recorder.execute("PRAGMA journal_mode = WAL")
+        recorder.execute(
+            "INSERT INTO messages (topic_id, timestamp, data) SELECT topic_id, 7, data FROM messages LIMIT 1"
+        )
+        recorder.commit()
+        for suffix in ("", "-wal"):
+            shutil.copy(tmp_path / "whole" / f"whole.db3{suffix}", tmp_path / "bag" / f"bag.db3{suffix}")
+    with Recording(tmp_path / "bag") as recording:
+        found = [row[:2] for row in recording.raw_messages()]
+        assert any("its recorder did not finish" in problem for problem in recording.problems)
+    assert found == [(rows[0][0], 7), *rows]
+
+
+def test_a_database_without_its_beginning_is_refused(tmp_path, write_recording):
+    write_recording(tmp_path / "bag", "sqlite3")
+    damage(tmp_path / "bag" / "bag.db3", 0.0, 0.1)
+    with pytest.raises(RecordingError, match=r"bag is not a readable rosbag2: .*not a database"):
         Recording(tmp_path / "bag")
 
 
