@@ -37,7 +37,7 @@ async function start() {
   }
   for (const camera of recording.cameras) addCamera(camera);
   bind();
-  new ResizeObserver(resize).observe(canvas);
+  new ResizeObserver(() => requestAnimationFrame(resize)).observe(canvas);
   changed();
   seek(0);
 }
