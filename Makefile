@@ -33,8 +33,7 @@ utd: setup
 	@. ./env.sh && for sensors in dp dsp; do \
 	    mumu cross-validate config/training/utd_mhad_$$sensors.yaml data.protocol=open_set --out build/$${sensors}_open \
 	        && mumu train config/training/utd_mhad_$$sensors.yaml --calibration build/$${sensors}_open/calibration.json \
-	            --out models/utd-mhad-$$sensors \
-	        && mumu export utd-mhad-$$sensors --backend onnxruntime || exit; \
+	            --out models/utd-mhad-$$sensors || exit; \
 	done
 
 clean:

@@ -71,3 +71,8 @@ def test_what_is_nowhere_is_an_error_that_lists_the_places(installed):
     place(prefix)
     with pytest.raises(FileNotFoundError, match=r"'config/y.yaml' of mumu_ros is in none of .*prefix/share"):
         share_path("config", "y.yaml")
+
+
+@pytest.mark.parametrize("name", ["utd-mhad-dp", "utd-mhad-dsp"])
+def test_shipped_models_of_real_people_have_at_most_4_mb(name):
+    assert sum(path.stat().st_size for path in (share.share_path("models") / name).rglob("*")) <= 4_000_000
