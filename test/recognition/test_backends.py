@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -22,11 +25,13 @@ from mumu_ros.recognition.backends import (
     BackendError,
     Eager,
     choose_backend,
+    cuda_graphs,
     export_backend,
     is_exported,
     open_backend,
 )
-from mumu_ros.recognition.backends.cuda_graphs import fold_batch_norms
+from mumu_ros.recognition.backends.cuda_graphs import CudaGraphs, fold_batch_norms
+from mumu_ros.recognition.backends.graphs import FrameEncoder
 
 CONVERTED = ("openvino", "onnxruntime")
 
@@ -218,6 +223,28 @@ def test_folding_batch_norms_changes_no_result(trained: Callable[[nn.Module], nn
         torch.testing.assert_close(module(x), expected, rtol=1e-5, atol=1e-5)
     left = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
     assert len(left) == 1, "one follows no convolution"
+
+
+def test_what_a_cuda_graph_reads_is_there_as_long_as_the_graph(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads weights by address. Needs no device: nothing is recorded here."""
+    for name in ("CUDAGraph", "Stream", "current_stream", "device", "graph", "stream"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+    weights: list[weakref.ref[nn.Parameter]] = []
+
+    def fold(module: nn.Module) -> None:
+        fold_batch_norms(module)
+        if isinstance(module, FrameEncoder):
+            weights.extend(weakref.ref(parameter) for parameter in module.parameters())
+
+    monkeypatch.setattr(cuda_graphs, "fold_batch_norms", fold)
+    backend = CudaGraphs(checkpoint.model)
+    gc.collect()
+    assert weights
+    assert all(weight() is not None for weight in weights)
+    assert backend.encode("rgb", frames_of(checkpoint, "rgb", 13)).shape == (13, 16), "8, 2, 2 and 1"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -78,6 +78,7 @@ class _Graph:
     def __init__(
         self, function: Callable[..., Tensor | tuple[Tensor, ...]], example: list[Tensor], device: torch.device
     ) -> None:
+        self._function = function  # A recording knows where weights lie, and does not keep them there.
         self._pinned = [tensor.cpu().pin_memory() for tensor in example]
         self._inputs = [tensor.to(device) for tensor in example]
         stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
