@@ -131,6 +131,31 @@ def test_what_was_exported_agrees_with_pytorch_and_is_used_for_its_own_weights_o
     assert not is_exported(name, load_checkpoint(rich_folder), rich_folder)
 
 
+@needs("onnxruntime", "onnx", "onnxscript")
+def test_onnx_runtime_leaves_the_network_on_its_device(folder: Path, checkpoint: Checkpoint) -> None:
+    export_backend("onnxruntime", checkpoint, folder)
+    elsewhere = load_checkpoint(folder, "meta")  # A device that every machine has; nothing can be moved from it.
+    compare(checkpoint, open_backend("onnxruntime", elsewhere, folder), 1e-4)
+    assert next(elsewhere.model.parameters()).is_meta
+
+
+@needs("onnxruntime")
+def test_onnx_runtime_does_not_run_on_the_cpu_what_was_meant_for_cuda(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mumu_ros.recognition.backends import onnx
+
+    available = ["CPUExecutionProvider"]
+    monkeypatch.setattr(onnx.ort, "get_available_providers", lambda: available)
+    with pytest.raises(BackendError, match=r"on cuda:1.*CPUExecutionProvider only; install onnxruntime-gpu"):
+        onnx.OnnxRuntime(checkpoint.model, {}, torch.device("cuda:1"), 1)
+    opened: list[Any] = []
+    monkeypatch.setattr(onnx.ort, "InferenceSession", lambda _, __, providers: opened.append(providers))
+    available.append("CUDAExecutionProvider")
+    onnx.OnnxRuntime(checkpoint.model, {"tail": b""}, torch.device("cuda:1"), 1)
+    assert opened == [[("CUDAExecutionProvider", {"device_id": 1}), ("CPUExecutionProvider", {})]]
+
+
 @needs("openvino", "nncf", "transformers")
 def test_int8_is_calibrated_ahead_of_time_and_then_what_auto_means(tiny_model: Path, tmp_path: Path) -> None:
     config = load_checkpoint(tiny_model).config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from mumu_ros.model.network import Network
 from mumu_ros.recognition.backends.graphs import FrameEncoder, Tail, example_frames, image_names
-from mumu_ros.recognition.backends.interface import Outputs
+from mumu_ros.recognition.backends.interface import BackendError, Outputs
 
 __all__ = ["OnnxRuntime", "convert", "read", "write"]
 
@@ -36,14 +37,16 @@ class OnnxRuntime:
         models: See `convert`.
         device: `cpu`, or a CUDA device for the best provider that is installed.
         threads: CPU threads.
+
+    Raises:
+        BackendError: A CUDA device is asked for, and ONNX Runtime as it is installed has no provider for it.
     """
 
     def __init__(self, network: Network, models: Models, device: torch.device, threads: int) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        wanted = _PROVIDERS if device.type == "cuda" else _PROVIDERS[-1:]
-        providers = [name for name in wanted if name in ort.get_available_providers()]
-        self._tail = Tail(network).cpu()
+        self._tail = Tail(network)
+        providers = _providers(device)
         self._sessions = {name: ort.InferenceSession(model, options, providers) for name, model in models.items()}
 
     def encode(self, name: str, frames: np.ndarray) -> Tensor:
@@ -61,8 +64,22 @@ class OnnxRuntime:
         return found
 
 
+def _providers(device: torch.device) -> list[tuple[str, dict[str, int]]]:
+    if device.type != "cuda":
+        return [(_PROVIDERS[-1], {})]
+    available = ort.get_available_providers()
+    providers = [name for name in _PROVIDERS[:-1] if name in available]
+    if not providers:
+        raise BackendError(
+            f"backend onnxruntime: the model is on {device}, and ONNX Runtime here has {', '.join(available)} only; "
+            f"install onnxruntime-gpu, or set device: cpu"
+        )
+    return [*((name, {"device_id": device.index or 0}) for name in providers), (_PROVIDERS[-1], {})]
+
+
 def convert(network: Network) -> dict[str, bytes]:
     """Convert a network: half a minute for ResNet-50."""
+    network = copy.deepcopy(network).cpu()  # Its owner may have it on another device, and goes on using it.
     many = torch.export.Dim("frames", min=1, max=1024)
     models = {
         name: _convert(FrameEncoder(network, name), [example_frames(network, name)], ({0: many},))
