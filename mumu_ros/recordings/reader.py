@@ -181,11 +181,20 @@ class Recording:
         ]
         if not connections:
             return
-        try:
-            for connection, stamp_ns, data in reader.messages(connections, start=start_ns):
-                yield connection.topic, stamp_ns, data
-        except _DAMAGE as error:
-            self.problems.append(f"{reader.path} is damaged, its other messages are not read: {error}")
+        last_ns, skip_ns, damage = start_ns, 0, ""
+        while start_ns <= reader.end_time:
+            try:
+                for connection, stamp_ns, data in reader.messages(connections, start=start_ns):
+                    last_ns, skip_ns = stamp_ns, 0
+                    yield connection.topic, stamp_ns, data
+                break
+            except _DAMAGE as error:
+                damage = damage or f"{reader.path} is damaged, what lies behind that is read where it is whole: {error}"
+            # Where the next whole chunk begins is not known: farther and farther, until something can be read.
+            skip_ns += 1 + skip_ns // 4
+            start_ns = last_ns + skip_ns
+        if damage:
+            self.problems.append(damage)
 
     def _open(self) -> list[Reader]:
         if not self.path.exists():
