@@ -24,7 +24,8 @@ class FeatureCache:
         encoder: The modality's encoder; says which frames of a window it looks at.
         steps: Time steps of a window (T).
         encode: Frames (N, H, W, C) to features (N, F).
-        backlog: How many frames one call encodes, the newest; older ones are given up. None: all.
+        backlog: How many frames one call encodes, the newest; older ones are given up. None: all. Not where only every
+            so many frames are looked at: when one is lost, the others become those, new and old ones alike.
 
     Attributes:
         skipped: Frames that were given up, since the beginning.
@@ -36,10 +37,10 @@ class FeatureCache:
         self._steps = steps
         self._shown = range(steps)[encoder.shown(steps)]
         self._encode = encode
-        self._backlog = backlog
         self._nothing: Tensor | None = None
         self._known: dict[int, Tensor | None] = {}
         self.looks_at_every_frame = len(self._shown) == steps
+        self._backlog = backlog if self.looks_at_every_frame else None
         self.skipped = 0
 
     def clear(self) -> None:

@@ -33,7 +33,8 @@ class RecognizerSettings:
         smoothing_s: Time constant of the average over decisions; 0: none.
         hysteresis: By how much probability another label must lead to replace the current one.
         backlog: How many new frames of a modality one call encodes, the newest; older ones are given up, so that a
-            slow encoder does not fall behind for ever. None: all of them.
+            slow encoder does not fall behind for ever. None: all of them. It does not count for a modality of which a
+            window shows only every so many frames.
 
     Raises:
         ValueError: A value out of range; quotes it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mumu_ros.model.network import Network
 from mumu_ros.recognition import Decision, Recognizer, RecognizerSettings
 from mumu_ros.recognition.backends import Eager, Outputs
 
@@ -138,6 +140,28 @@ def test_what_cannot_be_encoded_in_time_is_given_up_and_counted(checkpoint: Chec
     recognizer.recognize(START_NS + 900 * MS)
     assert backend.batches == [("rgb", 2)], "what was given up stays so"
     assert recognizer.skipped_frames == 8
+
+
+def test_a_lost_frame_gives_up_no_others_where_a_window_shows_every_second_one(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """From then on windows show the other half of the frames, none of which is encoded yet."""
+    config = checkpoint.config
+    modalities = (replace(config.modalities[0], stride=2), *config.modalities[1:])
+    save_checkpoint(tmp_path / "strided", Network(replace(config, modalities=modalities)).eval())
+    strided = load_checkpoint(tmp_path / "strided")
+    backend, reference = Counting(strided), Counting(strided)
+    live, patient = Recognizer(strided, RecognizerSettings(backlog=3), backend), Recognizer(strided, backend=reference)
+    for k in [*range(14), *range(15, 20)]:
+        stamp_ns = START_NS + k * 100 * MS
+        for recognizer in (live, patient):
+            push_frame(recognizer, "rgb", stamp_ns)
+        if k % 2 and isinstance(live.recognize(stamp_ns), Decision):
+            patient.recognize(stamp_ns)
+            assert backend.said is not None
+            assert reference.said is not None
+            np.testing.assert_array_equal(backend.said.activity_logits, reference.said.activity_logits)
+    assert live.skipped_frames == 0
 
 
 def test_a_backlog_of_nothing_is_refused() -> None:
