@@ -69,7 +69,8 @@ class Compiled:
 
 def _compile(module: nn.Module, in_bf16: bool) -> Callable[..., Tensor]:
     channels_last(module)
-    compiled = torch.compile(module, dynamic=False, options={"freezing": True})
+    # Code for a fixed number of threads would be compiled again by a node that has another number than `mumu export`.
+    compiled = torch.compile(module, dynamic=False, options={"freezing": True, "cpp.dynamic_threads": True})
 
     def run(*tensors: Tensor) -> Tensor:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=in_bf16):
