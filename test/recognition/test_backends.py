@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import os
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -219,7 +220,7 @@ def test_a_back_end_that_does_not_exist_or_fit_is_refused(folder: Path, checkpoi
 
 
 def test_compiled_code_agrees_with_pytorch(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "unused"))  # and restored afterwards
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "unused"))
     config = load_checkpoint(tiny_model).config
     torch.manual_seed(5)
     folder = tmp_path / "one_camera"
@@ -236,6 +237,7 @@ def test_compiled_code_agrees_with_pytorch(tiny_model: Path, tmp_path: Path, mon
     torch.compiler.reset()
     compare(checkpoint, open_backend("compile", checkpoint, folder), 1e-4)
     assert len(list(where.rglob("*.cpp"))) == compiled, "nothing is compiled again, whatever the number of threads"
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "unused"), "for others nothing changes"
 
 
 def test_folding_batch_norms_changes_no_result(trained: Callable[[nn.Module], nn.Module]) -> None:

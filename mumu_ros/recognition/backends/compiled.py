@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mumu_ros.recognition.backends.interface import Outputs
 
 __all__ = ["Compiled", "computes_bf16"]
 
+_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 _BATCHES = (2, 1)
 """A batch of another size would be compiled when it comes, for half a minute; it is cut into these instead."""
 
@@ -35,8 +37,6 @@ class Compiled:
     """
 
     def __init__(self, network: Network, folder: Path | None = None) -> None:
-        if folder is not None:
-            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
         network = copy.deepcopy(network)
         self._encoders = {}
         for name in image_names(network):
@@ -45,10 +45,11 @@ class Compiled:
             self._encoders[name] = _compile(FrameEncoder(network, name), in_bf16)
         self._tail = Tail(network)
         self._decide = _compile(self._tail, in_bf16=False)
-        for name in self._encoders:
-            for count in _BATCHES:
-                self.encode(name, example_frames(network, name, count).numpy())
-        self._decide(*self._tail.example())
+        with _kept_in(folder):
+            for name in self._encoders:
+                for count in _BATCHES:
+                    self.encode(name, example_frames(network, name, count).numpy())
+            self._decide(*self._tail.example())
 
     @torch.no_grad()
     def encode(self, name: str, frames: np.ndarray) -> Tensor:
@@ -65,6 +66,21 @@ class Compiled:
     def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
         """See `Backend.decide`."""
         return Outputs(*(field.numpy() for field in self._decide(*self._tail.arrange(inputs, masks))))
+
+
+@contextmanager
+def _kept_in(folder: Path | None) -> Iterator[None]:
+    """What is compiled inside, and nothing that others compile later, is kept in the folder."""
+    before = os.environ.get(_CACHE)
+    if folder is not None:
+        os.environ[_CACHE] = str(folder)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[_CACHE] = before
+        elif folder is not None:
+            del os.environ[_CACHE]
 
 
 def _compile(module: nn.Module, in_bf16: bool) -> Callable[..., Tensor]:
