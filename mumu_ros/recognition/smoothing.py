@@ -34,12 +34,14 @@ class Smoother:
         """Take in one distribution.
 
         Args:
-            stamp_ns: Its time, not before the last one's.
+            stamp_ns: Its time; one before the last one's makes everything begin anew.
             probabilities: (K,).
 
         Returns:
             The smoothed distribution (K,) and the index of the label to report.
         """
+        if self._stamp_ns is not None and stamp_ns < self._stamp_ns:
+            self.clear()
         if self._stamp_ns is None or self._time_constant_ns == 0:
             self._mean = probabilities
         else:

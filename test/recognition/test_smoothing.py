@@ -45,6 +45,14 @@ def test_a_label_stays_until_another_leads_by_the_hysteresis() -> None:
     assert labels == [0, 0, 1, 1]
 
 
+def test_a_stamp_before_the_last_one_begins_anew() -> None:
+    """The average would give it a negative weight."""
+    smoother = Smoother(1.0, 0.9)
+    smoother.update(10 * NS_PER_S, np.array([1.0, 0.0]))
+    mean, label = smoother.update(9 * NS_PER_S, np.array([0.0, 1.0]))
+    assert (mean.tolist(), label) == ([0.0, 1.0], 1)
+
+
 def test_reset_forgets() -> None:
     smoother = Smoother(100.0, 0.9)
     smoother.update(0, np.array([1.0, 0.0]))
