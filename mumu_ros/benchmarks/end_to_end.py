@@ -53,6 +53,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         help="model folder, or the name of a shipped one (default: ResNet-50 for both cameras, with random weights)",
     )
     parser.add_argument("--backend", default="auto", help="of inference: auto, eager, openvino_int8, … (default: auto)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads of inference (default: 1)")
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -72,7 +73,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         if not arguments.model:  # others are as their owners prepared them
             _prepare(model, arguments.backend)
         run = _Run(read_config(model), Path(folder))
-        inference = {"model": str(model), "rate_hz": DECISIONS_HZ, "backend": arguments.backend}
+        inference = {
+            "model": str(model),
+            "rate_hz": DECISIONS_HZ,
+            "backend": arguments.backend,
+            "threads": arguments.threads,
+        }
         with run.started():
             for _ in range(arguments.rounds):
                 run.round(inference, arguments.seconds)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import select
 import signal
+import socket
 
 __all__ = ["Interruption"]
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
     """Takes both signals over; rclpy's own handlers would end the context before the results are written.
 
-    Make it on the main thread before there are others: they must not take the signals, either.
+    Make it on the main thread. Which thread a signal reaches does not matter: libraries such as OpenBLAS start some
+    while they are imported, and those can't be told to leave signals alone.
     """
 
     def __init__(self) -> None:
         self._come = False
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
 
     def wait(self, seconds: float = 0.0) -> bool:
         """Wait so long, not at all where negative, and say whether a signal has come."""
         if not self._come:
-            self._come = signal.sigtimedwait(_SIGNALS, max(0.0, seconds)) is not None
+            readable, _, _ = select.select([self._reader], [], [], max(0.0, seconds))
+            self._come = bool(readable)
         return self._come

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mumu_ros.evaluation.evaluate import Evaluation, Setup
     from mumu_ros.evaluation.features import FeatureMap, FeatureTap
     from mumu_ros.evaluation.results import BagResult
+    from mumu_ros.recordings.progress import ReadingProgress
 
 __all__ = ["register"]
 
@@ -86,13 +87,13 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     bags, taps = [], []
     for name, setup in setups.items():
         tap = FeatureTap(evaluation.checkpoint.model) if arguments.out else None
-        with _Progress(setup, name) as progress:
+        with _progress(setup, name) as progress:
             bags += evaluate_bag(evaluation, setup, name=name, stopwatch=stopwatch, progress=progress.update, tap=tap)
         taps += [tap] if tap else []
     elapsed_s = time.perf_counter() - started
     summary = {"alterations": list(map(str, evaluation.alterations)), **summarize(bags, evaluation.checkpoint.config)}
     if arguments.robustness:
-        summary["robustness"] = robustness(evaluation, setups, _Progress)
+        summary["robustness"] = robustness(evaluation, setups, _progress)
     headlines = headline(summary)
     recorded_s = 60 * sum(bag.minutes for bag in bags)
     for bag in bags:
@@ -170,34 +171,12 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     return evaluation, setups
 
 
-class _Progress:
-    """A bar along the recording's log time, where somebody looks."""
+def _progress(setup: Setup, name: str) -> ReadingProgress:
+    from mumu_ros.recordings import Recording
+    from mumu_ros.recordings.progress import ReadingProgress
 
-    def __init__(self, setup: Setup, name: str) -> None:
-        from tqdm import tqdm
-
-        from mumu_ros.recordings import Recording
-
-        with Recording(setup.path) as recording:
-            self._start_ns, total_s = recording.start_ns, recording.duration_s
-        self._bar: Any = tqdm(
-            total=round(total_s, 1),
-            desc=name,
-            unit="s",
-            disable=None,
-            leave=False,
-            bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s",
-        )
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.close()
-
-    def update(self, log_ns: int) -> None:
-        """Note how far it is."""
-        self._bar.update((log_ns - self._start_ns) * 1e-9 - self._bar.n)
+    with Recording(setup.path) as recording:
+        return ReadingProgress(recording, name)
 
 
 def _print_streams(name: str, setup: Setup, modalities: Sequence[str], *, guessed: bool) -> None:

@@ -15,14 +15,15 @@ class ReadingProgress:
     """A bar along the log time of a recording; nothing where nobody looks. A context manager.
 
     Args:
-        recording: What is read.
+        recording: What is read; it may be closed.
+        name: What to call it; "": the name of its file.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, name: str = "") -> None:
         self._start_ns = recording.start_ns
         self._bar: Any = tqdm(
             total=round(recording.duration_s, 1),
-            desc=recording.path.name,
+            desc=name or recording.path.name,
             disable=None,
             leave=False,
             bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s",

@@ -126,10 +126,17 @@ def test_what_was_exported_agrees_with_pytorch_and_is_used_for_its_own_weights_o
     for without in ((), ("depth",), ("skeleton", "imu")):
         compare(checkpoint, backend, 1e-4, without)
 
+    other = replace(checkpoint.config, dropout=0.25)
+    assert not is_exported(name, replace(checkpoint, config=other), rich_folder), (
+        "another network, same weights"
+    )
     nn.init.normal_(next(checkpoint.model.parameters()))
     save_checkpoint(rich_folder.parent / "other", checkpoint.model)
     (rich_folder / "model.safetensors").write_bytes((rich_folder.parent / "other" / "model.safetensors").read_bytes())
     assert not is_exported(name, load_checkpoint(rich_folder), rich_folder)
+    for damaged in ("", "[]", '{"model": '):
+        (where / "export.json").write_text(damaged)
+        assert not is_exported(name, checkpoint, rich_folder)
 
 
 @needs("onnxruntime", "onnx", "onnxscript")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import json
@@ -149,19 +150,19 @@ def takes_long(name: str) -> bool:
 
 
 def is_exported(name: str, checkpoint: Checkpoint, folder: Path) -> bool:
-    """Whether a model's folder has this back end for these very weights."""
+    """Whether a model's folder has this back end for this very network: its weights and its configuration."""
     try:
         facts = json.loads((_where(name, folder) / _FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(facts["model"] == checkpoint.id)
+    return isinstance(facts, dict) and {**facts, **_identity(checkpoint)} == facts
 
 
 def _convert(name: str, checkpoint: Checkpoint, where: Path, frames: Mapping[str, Sequence[np.ndarray]] | None) -> None:
     if name == "onnxruntime":
         from mumu_ros.recognition.backends import onnx
 
-        onnx.write(onnx.convert(checkpoint.model), where)
+        onnx.write(checkpoint.model, onnx.convert(checkpoint.model), where)
         return
     from mumu_ros.recognition.backends import openvino
 
@@ -170,13 +171,18 @@ def _convert(name: str, checkpoint: Checkpoint, where: Path, frames: Mapping[str
         if frames is None:
             raise BackendError("backend openvino_int8: nothing to calibrate on; add --calibrate DATASET ROOT")
         models = openvino.quantize(checkpoint.model, models, frames)
-    openvino.write(models, where)
+    openvino.write(checkpoint.model, models, where)
 
 
 def _write_facts(name: str, checkpoint: Checkpoint, where: Path) -> None:
     versions = {module: _version(importlib.import_module(module)) for module in ["torch", *_TO_RUN.get(name, [])]}
-    facts = {"model": checkpoint.id, "backend": name, "versions": versions}
+    facts = {**_identity(checkpoint), "backend": name, "versions": versions}
     (where / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def _identity(checkpoint: Checkpoint) -> dict[str, str]:
+    config = json.dumps(checkpoint.config.to_dict(), sort_keys=True)
+    return {"model": checkpoint.id, "config": hashlib.sha256(config.encode()).hexdigest()[:8]}
 
 
 def _version(module: ModuleType) -> str:

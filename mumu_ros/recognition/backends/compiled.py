@@ -13,7 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.network import Network
-from mumu_ros.recognition.backends.graphs import FrameEncoder, Tail, channels_last, example_frames, image_names
+from mumu_ros.recognition.backends.graphs import (
+    FrameEncoder,
+    Tail,
+    channels_last,
+    example_frames,
+    image_names,
+    in_batches,
+    stays_in_fp32,
+)
 from mumu_ros.recognition.backends.interface import Outputs
 
 __all__ = ["Compiled", "computes_bf16"]
@@ -40,8 +48,7 @@ class Compiled:
         network = copy.deepcopy(network)
         self._encoders = {}
         for name in image_names(network):
-            # Joints are metres: a third of a centimetre counts, and bf16 has none at three metres.
-            in_bf16 = computes_bf16() and not network.config.modality(name).sees_poses
+            in_bf16 = computes_bf16() and not stays_in_fp32(network, name)
             self._encoders[name] = _compile(FrameEncoder(network, name), in_bf16)
         self._tail = Tail(network)
         self._decide = _compile(self._tail, in_bf16=False)
@@ -54,13 +61,7 @@ class Compiled:
     @torch.no_grad()
     def encode(self, name: str, frames: np.ndarray) -> Tensor:
         """See `Backend.encode`."""
-        rest = torch.from_numpy(frames)
-        parts = []
-        while len(rest):
-            count = next(size for size in _BATCHES if size <= len(rest))
-            parts.append(self._encoders[name](rest[:count]))
-            rest = rest[count:]
-        return torch.cat(parts).float()
+        return in_batches(torch.from_numpy(frames), _BATCHES, self._encoders[name]).float()
 
     @torch.no_grad()
     def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:

@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mumu_ros.model.network import Network
-from mumu_ros.recognition.backends.graphs import FrameEncoder, Tail, channels_last, example_frames, image_names
+from mumu_ros.recognition.backends.graphs import (
+    FrameEncoder,
+    Tail,
+    channels_last,
+    example_frames,
+    image_names,
+    in_batches,
+    stays_in_fp32,
+)
 from mumu_ros.recognition.backends.interface import Outputs
 
 __all__ = ["CudaGraphs", "fold_batch_norms"]
@@ -39,8 +47,7 @@ class CudaGraphs:
                 encoder = copy.deepcopy(FrameEncoder(network, name))
                 fold_batch_norms(encoder)
                 channels_last(encoder)
-                # Joints are metres: a third of a centimetre counts, and bf16 has none at three metres.
-                run = encoder if network.config.modality(name).sees_poses else _in_bf16(encoder)
+                run = encoder if stays_in_fp32(network, name) else _in_bf16(encoder)
                 self._encoders[name] = {
                     count: _Graph(run, [example_frames(network, name, count)], self._device) for count in _BATCHES
                 }
@@ -50,14 +57,12 @@ class CudaGraphs:
     @torch.inference_mode()
     def encode(self, name: str, frames: np.ndarray) -> Tensor:
         """See `Backend.encode`."""
-        rest = torch.from_numpy(frames)
-        parts = []
-        while len(rest):
-            count = next(size for size in _BATCHES if size <= len(rest))
-            (features,) = self._encoders[name][count]([rest[:count]])
-            parts.append(features.float().clone())  # The graph writes to the same place the next time.
-            rest = rest[count:]
-        return torch.cat(parts)
+
+        def replay(batch: Tensor) -> Tensor:
+            (features,) = self._encoders[name][len(batch)]([batch])
+            return features.float().clone()  # The graph writes to the same place the next time.
+
+        return in_batches(torch.from_numpy(frames), _BATCHES, replay)
 
     @torch.inference_mode()
     def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:

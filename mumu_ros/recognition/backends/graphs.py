@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,20 @@ from torch import Tensor, nn
 
 from mumu_ros.model.network import Network
 
-__all__ = ["FrameEncoder", "Tail", "channels_last", "example_frames", "image_names"]
+__all__ = [
+    "TAIL",
+    "FrameEncoder",
+    "Tail",
+    "channels_last",
+    "example_frames",
+    "image_names",
+    "in_batches",
+    "part_files",
+    "stays_in_fp32",
+]
+
+TAIL = "tail"
+"""Beside the names of image modalities, whose encoders are the other parts of a converted network."""
 
 
 class FrameEncoder(nn.Module):
@@ -80,6 +93,33 @@ def example_frames(network: Network, name: str, count: int = 5) -> Tensor:
 def image_names(network: Network) -> list[str]:
     """The modalities whose frames are encoded one by one."""
     return [modality.name for modality in network.config.modalities if modality.is_image]
+
+
+def part_files(network: Network, suffix: str) -> dict[str, str]:
+    """A file name for each part of a converted network. Modality names may hold anything, file names may not."""
+    encoders = {name: f"encoder{index}{suffix}" for index, name in enumerate(image_names(network))}
+    return {**encoders, TAIL: f"tail{suffix}"}
+
+
+def stays_in_fp32(network: Network, name: str) -> bool:
+    """Whether an image encoder gives joints: metres, of which bf16 keeps no centimetre at three metres."""
+    return network.config.modality(name).sees_poses
+
+
+def in_batches(frames: Tensor, sizes: Sequence[int], run: Callable[[Tensor], Tensor]) -> Tensor:
+    """Run frames (N, …) through what takes batches of a few sizes only.
+
+    Args:
+        frames: One or more.
+        sizes: The sizes, largest first, 1 last.
+        run: A batch to its features; they are copied if the next call overwrites them.
+    """
+    parts = []
+    while len(frames):
+        count = next(size for size in sizes if size <= len(frames))
+        parts.append(run(frames[:count]))
+        frames = frames[count:]
+    return torch.cat(parts)
 
 
 def channels_last(module: nn.Module) -> None:

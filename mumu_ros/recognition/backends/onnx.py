@@ -17,7 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.network import Network
-from mumu_ros.recognition.backends.graphs import FrameEncoder, Tail, example_frames, image_names
+from mumu_ros.recognition.backends.graphs import (
+    TAIL,
+    FrameEncoder,
+    Tail,
+    example_frames,
+    image_names,
+    part_files,
+)
 from mumu_ros.recognition.backends.interface import BackendError, Outputs
 
 __all__ = ["OnnxRuntime", "convert", "read", "write"]
@@ -25,7 +32,6 @@ __all__ = ["OnnxRuntime", "convert", "read", "write"]
 Models = Mapping[str, bytes]
 """An ONNX model for the encoder of each image modality, and one called `TAIL`."""
 
-TAIL = "tail"
 _PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
 
@@ -48,6 +54,7 @@ class OnnxRuntime:
         self._tail = Tail(network)
         providers = _providers(device)
         self._sessions = {name: ort.InferenceSession(model, options, providers) for name, model in models.items()}
+        self._inputs = {name: [given.name for given in s.get_inputs()] for name, s in self._sessions.items()}
 
     def encode(self, name: str, frames: np.ndarray) -> Tensor:
         """See `Backend.encode`."""
@@ -58,9 +65,7 @@ class OnnxRuntime:
         return Outputs(*self._run(TAIL, [tensor.numpy() for tensor in self._tail.arrange(inputs, masks)]))
 
     def _run(self, name: str, arrays: list[np.ndarray]) -> list[Any]:
-        session = self._sessions[name]
-        names = [given.name for given in session.get_inputs()]
-        found: list[Any] = session.run(None, dict(zip(names, arrays, strict=True)))
+        found: list[Any] = self._sessions[name].run(None, dict(zip(self._inputs[name], arrays, strict=True)))
         return found
 
 
@@ -100,17 +105,12 @@ def _convert(module: nn.Module, example: list[Tensor], dynamic: Any) -> bytes:
     return model
 
 
-def write(models: Models, folder: Path) -> None:
-    """Write models into a folder."""
-    for index, name in enumerate(models):
-        (folder / _file(index, name)).write_bytes(models[name])
+def write(network: Network, models: Models, folder: Path) -> None:
+    """Write the models of a network into a folder."""
+    for name, file in part_files(network, ".onnx").items():
+        (folder / file).write_bytes(models[name])
 
 
 def read(network: Network, folder: Path) -> dict[str, bytes]:
     """Read what `write` has written."""
-    return {name: (folder / _file(i, name)).read_bytes() for i, name in enumerate([*image_names(network), TAIL])}
-
-
-def _file(index: int, name: str) -> str:
-    # Modality names may hold anything, file names may not.
-    return "tail.onnx" if name == TAIL else f"encoder{index}.onnx"
+    return {name: (folder / file).read_bytes() for name, file in part_files(network, ".onnx").items()}

@@ -13,15 +13,21 @@ import torch
 from torch import Tensor
 
 from mumu_ros.model.network import Network
-from mumu_ros.recognition.backends.graphs import FrameEncoder, Tail, example_frames, image_names
+from mumu_ros.recognition.backends.graphs import (
+    TAIL,
+    FrameEncoder,
+    Tail,
+    example_frames,
+    image_names,
+    part_files,
+    stays_in_fp32,
+)
 from mumu_ros.recognition.backends.interface import BackendError, Outputs
 
 __all__ = ["OpenVino", "convert", "quantize", "read", "write"]
 
 Models = Mapping[str, Any]
 """An OpenVINO model for the encoder of each image modality, and one called `TAIL`."""
-
-TAIL = "tail"
 
 
 class OpenVino:
@@ -39,8 +45,7 @@ class OpenVino:
         self._tail = Tail(network)
         self._requests = {}
         for name, model in models.items():
-            # Joints are metres: a third of a centimetre counts, and bf16 has none at three metres.
-            is_coarse = has_bf16 and name != TAIL and not network.config.modality(name).sees_poses
+            is_coarse = has_bf16 and name != TAIL and not stays_in_fp32(network, name)
             options = {
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_NUM_THREADS": threads,
@@ -103,18 +108,13 @@ def quantize(network: Network, models: Models, frames: Mapping[str, Sequence[np.
     return quantized
 
 
-def write(models: Models, folder: Path) -> None:
-    """Write models into a folder."""
-    for index, name in enumerate(models):
-        ov.save_model(models[name], folder / _file(index, name), compress_to_fp16=False)
+def write(network: Network, models: Models, folder: Path) -> None:
+    """Write the models of a network into a folder."""
+    for name, file in part_files(network, ".xml").items():
+        ov.save_model(models[name], folder / file, compress_to_fp16=False)
 
 
 def read(network: Network, folder: Path) -> dict[str, Any]:
     """Read what `write` has written."""
     core = ov.Core()
-    return {name: core.read_model(folder / _file(i, name)) for i, name in enumerate([*image_names(network), TAIL])}
-
-
-def _file(index: int, name: str) -> str:
-    # Modality names may hold anything, file names may not.
-    return "tail.xml" if name == TAIL else f"encoder{index}.xml"
+    return {name: core.read_model(folder / file) for name, file in part_files(network, ".xml").items()}

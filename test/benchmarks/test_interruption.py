@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+WAITING = """
+import threading
+{before}
+from mumu_ros.benchmarks.interruption import Interruption
+interruption = Interruption()
+print("ready", flush=True)
+while not interruption.wait(0.1):
+    sum(range(10000))
+print("written", flush=True)
+"""
+# As OpenBLAS does while numpy is imported; a signal goes to any thread that takes it. The main thread doesn't here.
+THREAD = """
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("before", ["", THREAD], ids=["alone", "beside a thread of a library"])
+def test_a_signal_ends_the_waiting_whichever_thread_it_reaches(number: signal.Signals, before: str) -> None:
+    command = [sys.executable, "-c", WAITING.format(before=before)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (out, err, process.returncode) == ("written\n", "", 0)
