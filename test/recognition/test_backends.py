@@ -127,9 +127,7 @@ def test_what_was_exported_agrees_with_pytorch_and_is_used_for_its_own_weights_o
         compare(checkpoint, backend, 1e-4, without)
 
     other = replace(checkpoint.config, dropout=0.25)
-    assert not is_exported(name, replace(checkpoint, config=other), rich_folder), (
-        "another network, same weights"
-    )
+    assert not is_exported(name, replace(checkpoint, config=other), rich_folder), "another network, same weights"
     nn.init.normal_(next(checkpoint.model.parameters()))
     save_checkpoint(rich_folder.parent / "other", checkpoint.model)
     (rich_folder / "model.safetensors").write_bytes((rich_folder.parent / "other" / "model.safetensors").read_bytes())
@@ -158,7 +156,12 @@ def test_onnx_runtime_does_not_run_on_the_cpu_what_was_meant_for_cuda(
     with pytest.raises(BackendError, match=r"on cuda:1.*CPUExecutionProvider only; install onnxruntime-gpu"):
         onnx.OnnxRuntime(checkpoint.model, {}, torch.device("cuda:1"), 1)
     opened: list[Any] = []
-    monkeypatch.setattr(onnx.ort, "InferenceSession", lambda _, __, providers: opened.append(providers))
+
+    def open_session(model: bytes, options: Any, providers: Any) -> MagicMock:
+        opened.append(providers)
+        return MagicMock()
+
+    monkeypatch.setattr(onnx.ort, "InferenceSession", open_session)
     available.append("CUDAExecutionProvider")
     onnx.OnnxRuntime(checkpoint.model, {"tail": b""}, torch.device("cuda:1"), 1)
     assert opened == [[("CUDAExecutionProvider", {"device_id": 1}), ("CPUExecutionProvider", {})]]
