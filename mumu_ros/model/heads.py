@@ -7,11 +7,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mumu_ros.model.concept import ConceptFusion
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.fusion import GMFusion, SMFusion
 from mumu_ros.model.layers import masked_softmax, zero_masked
 
-__all__ = ["HEADS", "ConcatHead", "HamletHead", "HeadOutput", "MuMuHead", "TrustedMuMuHead", "classifier"]
+__all__ = [
+    "HEADS",
+    "ConcatHead",
+    "ConceptHead",
+    "HamletHead",
+    "HeadOutput",
+    "MuMuHead",
+    "TrustedMuMuHead",
+    "classifier",
+]
 
 
 @dataclass(frozen=True)
@@ -179,11 +189,33 @@ class HamletHead(nn.Module):
         return HeadOutput(output.activity_logits, None, asked, asked)
 
 
+class ConceptHead(nn.Module):
+    """One task, and concept-guided fusion of the modalities: see `ConceptFusion`.
+
+    Args:
+        config: Of the model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size = config.feature_size
+        self.fusion = ConceptFusion(len(config.modalities), size, "min" if config.fusion == "concept_min" else "max")
+        self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
+
+    def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
+        """Fuse and classify; see `MuMuHead.forward`. Elements are weighed, modalities are not: all have the same."""
+        fused, _ = self.fusion(features, mask)
+        weights = mask.to(features.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        return HeadOutput(self.activity_head(fused), None, weights, weights)
+
+
 HEADS: dict[str, type[nn.Module]] = {
     "mumu": MuMuHead,
     "trusted_mumu": TrustedMuMuHead,
     "non_attention": ConcatHead,
     "keyless": ConcatHead,
     "hamlet": HamletHead,
+    "concept": ConceptHead,
+    "concept_min": ConceptHead,
 }
 """By `ModelConfig.fusion`."""

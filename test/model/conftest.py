@@ -17,6 +17,7 @@ Batch = tuple[dict[str, Tensor], dict[str, Tensor]]
 HEADS = [
     ("mumu", "concat"),
     ("trusted_mumu", "concat"),
+    ("concept", "concat"),
     *[(fusion, merge) for fusion in ("non_attention", "keyless", "hamlet") for merge in ("concat", "sum")],
 ]
 

@@ -160,7 +160,11 @@ def test_isolated_segments_are_not_centered() -> None:
         ("deep_supervision", 1, "deep_supervision is 1"),
         ("bidirectional", "yes", "bidirectional is 'yes'; expected true or false"),
         ("layer_norm", 0, "layer_norm is 0; expected true or false"),
-        ("fusion", "mulan", "fusion is 'mulan'; expected one of mumu, trusted_mumu, non_attention, keyless, hamlet"),
+        (
+            "fusion",
+            "mulan",
+            "fusion is 'mulan'; expected one of mumu, trusted_mumu, non_attention",
+        ),
         ("merge", ["sum"], r"merge is \['sum'\]; expected one of concat, sum"),
     ],
 )

@@ -146,6 +146,35 @@ def test_hamlet_weighs_a_modality_by_how_much_the_present_ones_ask_for_it(make: 
     assert_close(output.activity_logits[0], classify(head.concat.activity_head, hidden))
 
 
+@pytest.mark.parametrize(("fusion", "extreme"), [("concept", np.max), ("concept_min", np.min)])
+@given(case_=cases)
+@FIXTURES
+def test_concept_lies_between_the_mean_and_the_extreme_of_what_is_present(
+    make: Make, fusion: str, extreme: Callable[..., np.ndarray], case_: Case
+) -> None:
+    features, mask, _ = case_
+    head = make(fusion)
+    block = head.fusion
+    for x, there, decided in zip(features, mask, head(*case_).activity_logits, strict=True):
+        present = x[there].numpy() if there.any() else np.zeros((1, 16))
+        attention = 1 / (1 + np.exp(-linear(block.attention, x.numpy().reshape(-1))))
+        fused = attention * present.mean(axis=0) + (1 - attention) * extreme(present, axis=0)
+        projections = block.residual.detach().numpy()[there.numpy()] if there.any() else np.zeros((1, 16, 16))
+        fused = fused + np.einsum("md,mde->e", present, projections) / len(present)
+        normalised = (fused - fused.mean()) / np.sqrt(fused.var() + 1e-5)
+        assert_close(decided, classify(head.activity_head, normalised))
+
+
+@given(case_=cases, noise=st.floats(-1e6, 1e6))
+@FIXTURES
+def test_what_an_absent_modality_holds_does_not_reach_the_concept(make: Make, case_: Case, noise: float) -> None:
+    features, mask, _ = case_
+    block = make("concept").fusion
+    garbage = torch.where(mask.unsqueeze(-1), features, torch.full_like(features, noise))
+    for clean, dirty in zip(block(features, mask), block(garbage, mask), strict=True):
+        assert torch.equal(clean, dirty)
+
+
 @given(case_=cases)
 @FIXTURES
 def test_trusted_mumu_weighs_by_the_softmax_of_trust(make: Make, case_: Case) -> None:
@@ -229,7 +258,7 @@ def test_trust_and_decision_learn_apart(config: ModelConfig) -> None:
     assert {*config.names, "head.activity_head.0.weight", "head.group_head.0.weight"} < decided
 
 
-@pytest.mark.parametrize("fusion", ["non_attention", "keyless", "hamlet"])
+@pytest.mark.parametrize("fusion", ["non_attention", "keyless", "hamlet", "concept"])
 def test_a_group_is_as_probable_as_its_activities_together(config: ModelConfig, fusion: Any) -> None:
     network = Network(dataclasses.replace(config, fusion=fusion)).double().eval()
     features = {name: torch.randn(3, 16, dtype=torch.float64) for name in config.names}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from mumu_ros.training.studies.bench import Run
 
 __all__ = [
+    "CONCEPT",
+    "CONCEPT_MIN",
     "HAMLET",
     "HAMLET_SUM",
     "KEYLESS",
@@ -46,5 +48,7 @@ KEYLESS = _single_task("Keyless", "keyless", "concat")
 KEYLESS_SUM = _single_task("Keyless", "keyless", "sum")
 HAMLET = _single_task("HAMLET-like", "hamlet", "concat")
 HAMLET_SUM = _single_task("HAMLET-like", "hamlet", "sum")
+CONCEPT = Head("concept", ("model.fusion=concept",))
+CONCEPT_MIN = Head("concept", ("model.fusion=concept_min",))
 MUMU = Head("MuMu (paper)", ("model.fusion=mumu",))
 OURS = Head("trusted MuMu (ours)", ("model.fusion=trusted_mumu",))
