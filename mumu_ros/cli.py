@@ -27,6 +27,7 @@ COMMANDS = {
     "cross-validate": ("mumu_ros.training.cli", "train and test on every fold of a protocol"),
     "test": ("mumu_ros.training.cli", "test a model on a dataset"),
     "export": ("mumu_ros.training.export", "prepare a model for a fast start on this machine"),
+    "health": ("mumu_ros.training.health_cli", "teach a model to tell sensors that lie"),
     "study": ("mumu_ros.training.studies.cli", "repeat a table or figure of the paper"),
     "bench": ("mumu_ros.benchmarks.cli", "measure what the package costs"),
 }

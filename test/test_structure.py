@@ -29,14 +29,16 @@ ALLOWED = {
     "simulation": set(),
     "conversions": set(),
     "model": set(),
+    "health": {"model"},
     "pipeline": {"streams", "model", "conversions"},
-    "evaluation": {"streams", "model", "recognition", "recordings", "conversions", "pipeline"},
-    "recognition": {"streams", "model"},
+    "evaluation": {"streams", "model", "health", "recognition", "recordings", "conversions", "pipeline"},
+    "recognition": {"streams", "model", "health"},
     "recordings": {"streams", "conversions", "simulation", "training"},
     "labelling": {"streams", "conversions", "recordings", "model"},
     "training": {
         "streams",
         "model",
+        "health",
         "simulation",
         "recognition",
         "evaluation",
@@ -44,7 +46,17 @@ ALLOWED = {
         "conversions",
         "pipeline",
     },
-    "nodes": {"streams", "model", "recognition", "recordings", "conversions", "simulation", "evaluation", "pipeline"},
+    "nodes": {
+        "streams",
+        "model",
+        "health",
+        "recognition",
+        "recordings",
+        "conversions",
+        "simulation",
+        "evaluation",
+        "pipeline",
+    },
 }
 ALLOWED["benchmarks"] = set(ALLOWED)  # measures them all
 

@@ -60,6 +60,11 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--robustness", action="store_true", help="what if: each sensor gone, noisy and late, as curves in the report"
     )
+    parser.add_argument(
+        "--health",
+        action="store_true",
+        help="leave out sensors that lie, as the inference node's parameter health does",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
     parser.add_argument("--json", action="store_true", help="end with the headline numbers as one JSON object")
     parser.set_defaults(run=_run)
@@ -150,6 +155,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     import torch
 
     from mumu_ros.evaluation.evaluate import Evaluation, open_setup
+    from mumu_ros.health import load_health
     from mumu_ros.model.checkpoint import load_checkpoint, select_device
 
     torch.set_num_threads(inference.threads)
@@ -166,7 +172,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
             raise ValueError(f"{path} is given twice")
         setups[name] = setup
         _print_streams(name, setup, checkpoint.config.names, guessed=sync is None)
-    evaluation = Evaluation(checkpoint, inference, alterations)
+    health = load_health(model, checkpoint) if arguments.health or inference.health else None
+    evaluation = Evaluation(checkpoint, inference, alterations, health)
     evaluation.recognizer().warm_up()
     return evaluation, setups
 

@@ -38,6 +38,8 @@ class Decisions:
         ages_s: float32 (N, M).
         sm_weights: float32 (N, M).
         gm_weights: float32 (N, M).
+        anomaly: float32 (N, M), how odd a modality looked, 1 is the threshold; NaN where nobody looked.
+        accused: float32 (N, M), 1 or 0, likewise.
     """
 
     epoch: NDArray[np.int64]
@@ -52,6 +54,8 @@ class Decisions:
     ages_s: NDArray[np.float32]
     sm_weights: NDArray[np.float32]
     gm_weights: NDArray[np.float32]
+    anomaly: NDArray[np.float32]
+    accused: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
@@ -91,7 +95,7 @@ class DecisionLog:
     def __init__(self, taxonomy: Taxonomy, modalities: Sequence[str]) -> None:
         self._groups = [*taxonomy.group_names, UNKNOWN]
         self._activities = [*taxonomy.activities, UNKNOWN]
-        self._sizes = (len(taxonomy.group_names), len(taxonomy.activities), *[len(modalities)] * 5)
+        self._sizes = (len(taxonomy.group_names), len(taxonomy.activities), *[len(modalities)] * 7)
         self._whole = array("q")
         self._real = array("f")
 
@@ -104,6 +108,7 @@ class DecisionLog:
             return
         group, activity = self._groups.index(d.group), self._activities.index(d.activity)
         self._whole.extend((epoch, d.start_ns, d.stamp_ns, group, activity))
+        nobody_looked = [float("nan")] * self._sizes[-1]
         parts = (
             d.group_probabilities,
             d.activity_probabilities,
@@ -112,6 +117,8 @@ class DecisionLog:
             d.ages_s,
             d.sm_weights,
             d.gm_weights,
+            [h.score for h in d.health] or nobody_looked,
+            [bool(h.fault) for h in d.health] or nobody_looked,
         )
         self._real.frombytes(np.concatenate(parts).astype(np.float32).tobytes())
 
@@ -135,7 +142,9 @@ def to_csv(
     writer = csv.writer(text, lineterminator="\n")
     if header:
         of_modalities = [
-            f"{what}:{name}" for what in ("present", "coverage", "age_s", "sm", "gm") for name in modalities
+            f"{what}:{name}"
+            for what in ("present", "coverage", "age_s", "sm", "gm", "anomaly", "accused")
+            for name in modalities
         ]
         writer.writerow(
             ["bag", "epoch", "window_start", "stamp", "group", "activity", "true_group", "true_activity"]
@@ -151,6 +160,8 @@ def to_csv(
             decisions.ages_s,
             decisions.sm_weights,
             decisions.gm_weights,
+            decisions.anomaly,
+            decisions.accused,
         ),
         axis=1,
     )

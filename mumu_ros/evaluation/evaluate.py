@@ -15,6 +15,7 @@ from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.topics import guess_streams, resolve_topics
 from mumu_ros.evaluation.truth import from_annotations, from_labels
 from mumu_ros.evaluation.whatif import Alteration, Alterer
+from mumu_ros.health import HealthModel, HealthMonitor
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
@@ -51,17 +52,20 @@ class Evaluation:
         checkpoint: The model.
         inference: As the inference node has it.
         alterations: What is changed on the way.
+        health: To leave out sensors that lie; None: all are believed.
     """
 
     checkpoint: Checkpoint
     inference: InferenceConfig
     alterations: tuple[Alteration, ...] = ()
+    health: HealthModel | None = None
 
     def recognizer(self) -> Recognizer:
         """A fresh one."""
         i = self.inference
         settings = RecognizerSettings(i.min_coverage, i.unknown_threshold, i.smoothing_s, i.hysteresis)
-        return Recognizer(self.checkpoint, settings)
+        health = HealthMonitor(self.health) if self.health else None
+        return Recognizer(self.checkpoint, settings, health=health)
 
 
 def open_setup(path: Path, labels: Path | None, sync: SensorSyncConfig | None, config: ModelConfig) -> Setup:

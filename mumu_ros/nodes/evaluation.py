@@ -17,6 +17,7 @@ from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accura
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.summary import summarize
 from mumu_ros.evaluation.truth import from_annotations, from_labels
+from mumu_ros.health import ModalityHealth
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.configuration import EvaluationConfig
@@ -169,6 +170,10 @@ def _decision(message: ActivityRecognition, start_ns: int, stamp_ns: int) -> Dec
         ages_s=np.array(message.modality_age_s, np.float32),
         sm_weights=np.array(message.sm_fusion_weights, np.float32),
         gm_weights=np.array(message.gm_fusion_weights, np.float32),
+        health=tuple(
+            ModalityHealth(score, fault, stamp_ns - round(age_s * NS_PER_S) if fault else None)
+            for score, fault, age_s in zip(message.anomaly, message.fault, message.fault_age_s, strict=True)
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from mumu_ros.conversions import ConversionError, RosTypes, frame_to_samples, header_stamp_ns, ns_to_time
+from mumu_ros.health import HealthMonitor, fault_age_s, load_health
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import SampleError
@@ -53,7 +54,10 @@ class Inference(ManagedNode):
         config = self._config = InferenceConfig.read(self.values)
         torch.set_num_threads(config.threads)
         checkpoint = load_checkpoint(config.model, select_device(config.device))
-        self._recognizer = Recognizer(checkpoint, self._settings(checkpoint.config), self._open_backend(checkpoint))
+        health = HealthMonitor(load_health(config.model, checkpoint)) if config.health else None
+        self._recognizer = Recognizer(
+            checkpoint, self._settings(checkpoint.config), self._open_backend(checkpoint), health
+        )
         self._recognizer.warm_up()
         self._names = set(checkpoint.config.names)
         self.get_logger().info(
@@ -94,6 +98,7 @@ class Inference(ManagedNode):
         self._frames = 0
         self._decisions = 0
         self._no_decision = ""
+        self._faults: dict[str, str] = {}
         self._seen: set[str] = set()
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
@@ -141,6 +146,7 @@ class Inference(ManagedNode):
             self._seconds.append(seconds)
             self._decisions += 1
             self._no_decision = ""
+            self._faults = _faults(decision, self._recognizer.checkpoint.config.names)
         else:
             self._no_decision = decision.reason
 
@@ -167,6 +173,9 @@ class Inference(ManagedNode):
             modality_age_s=_floats(d.ages_s),
             model=checkpoint.id,
             processing_time_s=seconds,
+            anomaly=[h.score for h in d.health],
+            fault=[h.fault for h in d.health],
+            fault_age_s=[fault_age_s(h, d.stamp_ns) for h in d.health],
         )
         message.header.stamp = ns_to_time(d.stamp_ns, types)
         message.header.frame_id = frame_id
@@ -180,6 +189,8 @@ class Inference(ManagedNode):
             level, text = STALE, f"no frame on {self._subscription.topic_name} yet: is sensor_sync active?"
         elif self._no_decision:
             level, text = WARN, self._no_decision
+        elif self._faults:
+            level, text = WARN, "; ".join(f"{name}: {fault}" for name, fault in self._faults.items())
         elif never:
             level, text = (
                 WARN,
@@ -204,6 +215,14 @@ class Inference(ManagedNode):
             processing_ms_p50=float(np.median(times) * 1e3),
             processing_ms_p99=float(np.quantile(times, 0.99) * 1e3),
         )
+
+
+def _faults(decision: Decision, names: Sequence[str]) -> dict[str, str]:
+    return {
+        name: f"{health.fault} since {fault_age_s(health, decision.stamp_ns):.1f} s"
+        for name, health in zip(names, decision.health, strict=False)
+        if health.fault
+    }
 
 
 def _floats(values: np.ndarray) -> list[float]:

@@ -114,6 +114,7 @@ class InferenceConfig:
     unknown_threshold: float | None
     smoothing_s: float
     hysteresis: float
+    health: bool
     body_id: str
 
     @classmethod
@@ -138,6 +139,7 @@ class InferenceConfig:
             unknown_threshold=None if threshold == -1 else threshold,
             smoothing_s=values.read("smoothing_s"),
             hysteresis=values.read("hysteresis"),
+            health=values.read("health"),
             body_id=values.read("body_id"),
         )
 

@@ -126,6 +126,12 @@ INFERENCE = (
         0.0,
         0.99,
     ),
+    Parameter(
+        "health",
+        False,
+        "Look for sensors that lie (stuck, saturated, unlike the others) and leave them out; needs the model's "
+        "health.safetensors, see mumu health.",
+    ),
     Parameter("body_id", "", "REP 155 id of the body that is watched, copied to the message."),
 )
 

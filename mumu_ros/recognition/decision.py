@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mumu_ros.health import ModalityHealth
+
 __all__ = ["UNKNOWN", "Decision", "NoDecision"]
 
 UNKNOWN = "unknown"
@@ -25,11 +27,12 @@ class Decision:
         activity: The activity, or `UNKNOWN`.
         group_probabilities: (N,), calibrated, smoothed if the recogniser smooths.
         activity_probabilities: (K,), likewise.
-        present: bool (M,): which modalities took part.
+        present: bool (M,): which modalities took part: they had enough samples and are not accused.
         coverage: (M,) share of the expected samples that the window held.
         ages_s: (M,) age of the newest sample at `stamp_ns`; NaN where there is none.
         sm_weights: (M,) attention of SM-Fusion, 0 where absent.
         gm_weights: (M,) attention of GM-Fusion, 0 where absent.
+        health: What is thought of each modality; empty where nobody looks.
     """
 
     start_ns: int
@@ -43,6 +46,7 @@ class Decision:
     ages_s: np.ndarray
     sm_weights: np.ndarray
     gm_weights: np.ndarray
+    health: tuple[ModalityHealth, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from mumu_ros.health import HealthMonitor
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition.backends import Backend, Eager, Outputs
@@ -70,13 +71,18 @@ class Recognizer:
         checkpoint: The model, on the device that it is to run on.
         settings: How to decide.
         backend: What it runs on (`open_backend`); None: PyTorch, operation by operation.
+        health: Looks at the sensors of each window; those that it accuses are left out. None: all are believed.
 
     Raises:
         ValueError: `min_coverage` has neither one value nor one for each modality.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, settings: RecognizerSettings | None = None, backend: Backend | None = None
+        self,
+        checkpoint: Checkpoint,
+        settings: RecognizerSettings | None = None,
+        backend: Backend | None = None,
+        health: HealthMonitor | None = None,
     ) -> None:
         self.checkpoint = checkpoint
         self.settings = settings = settings or RecognizerSettings()
@@ -92,6 +98,7 @@ class Recognizer:
         self._assembler = window_assembler(config)
         self._recording = 0
         self._backend = backend or Eager(checkpoint.model)
+        self._health = health
         self._caches = {m.name: self._cache(m.name) for m in config.modalities if m.is_image}
         self._smoothers = [Smoother(settings.smoothing_s, settings.hysteresis) for _ in range(2)]
         self._timeline = (0, 0)
@@ -177,6 +184,8 @@ class Recognizer:
                 smoother.clear()
             for cache in self._caches.values():
                 cache.clear()
+            if self._health:
+                self._health.clear()
         return window
 
     def _run(self, window: Window, names: Sequence[str]) -> Outputs:
@@ -187,7 +196,16 @@ class Recognizer:
             if name in self._caches:
                 self._caches[name].update(window.start_ns, window.series[name])
                 inputs[name], masks[name] = self._caches[name].window(window.series[name])
-        return self._backend.decide(inputs, masks)
+        if self._health is None:
+            return self._backend.decide(inputs, masks)
+        if looks := self._health.is_due(window.end_ns):
+            output = self._backend.decide(inputs, masks)
+            samples = {name: x.cpu().numpy() for name, x in inputs.items()}
+            self._health.update(window.end_ns, samples, masks, output.features)
+        believed = {name: x for name, x in inputs.items() if name not in self._health.accused} or inputs
+        if not looks or len(believed) < len(inputs):
+            output = self._backend.decide(believed, masks)
+        return output
 
     def _distributions(self, output: Outputs) -> tuple[np.ndarray, np.ndarray]:
         logits = (output.group_logits, output.activity_logits)
@@ -218,6 +236,7 @@ class Recognizer:
             ages_s=np.array([np.nan if s.age_ns is None else s.age_ns * 1e-9 for s in series], np.float32),
             sm_weights=output.sm_weights,
             gm_weights=output.gm_weights,
+            health=self._health.verdict if self._health else (),
         )
 
     def _label(self, probabilities: np.ndarray, index: int, labels: Sequence[str]) -> str:

@@ -1,0 +1,194 @@
+"""Which sensor is accused, of what and since when: anomaly scores with hysteresis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.health.model import Description, HealthModel
+from mumu_ros.health.statistics import EDGE, STILL, describe, split
+
+__all__ = ["PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "blame", "fault_age_s"]
+
+_NS_PER_S = 1_000_000_000
+PERIOD_S = 0.5
+_PLAIN = 4.0
+"""Standard deviations by which a statistic must be off to give a fault its name."""
+
+
+@dataclass(frozen=True)
+class ModalityHealth:
+    """What is thought of one modality.
+
+    Attributes:
+        score: How odd it looks; 1 is the threshold.
+        fault: "" while it is believed, else what it looks like: stuck, saturated, noisy, too still, offset, or
+            "unlike the others".
+        since_ns: When it first looked odd; None while it is believed.
+    """
+
+    score: float
+    fault: str = ""
+    since_ns: int | None = None
+
+
+def fault_age_s(health: ModalityHealth, stamp_ns: int) -> float:
+    """For how long a modality has looked odd, seconds; NaN while it is believed."""
+    return float("nan") if health.since_ns is None else (stamp_ns - health.since_ns) / _NS_PER_S
+
+
+class Describer:
+    """Lays out what is known of a window's modalities as the autoencoder takes it.
+
+    Args:
+        ends: `layout` of the network.
+    """
+
+    def __init__(self, ends: NDArray[np.int64]) -> None:
+        self._ends = ends
+
+    def __call__(
+        self, samples: Sequence[tuple[np.ndarray, np.ndarray] | None], features: np.ndarray
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Describe a window.
+
+        Args:
+            samples: For each modality its vectors or encoded frames (T, …) and bool (T,), or None if it is absent.
+            features: Unimodal features (M, D).
+
+        Returns:
+            (M, P) and bool (M,), see `Description`.
+        """
+        values = np.zeros((len(self._ends), int(self._ends.max())), np.float32)
+        present = np.zeros(len(self._ends), np.bool_)
+        for index, (given, (feature, end)) in enumerate(zip(samples, self._ends, strict=True)):
+            statistics = describe(*given) if given is not None else None
+            if statistics is not None:
+                values[index, :feature], values[index, feature:end] = features[index], statistics
+                present[index] = True
+        return values, present
+
+
+class HealthMonitor:
+    """Follows the modalities of one recogniser from decision to decision.
+
+    A modality is accused when it has looked odd for `accuse_s`, and believed again when it has looked well for
+    `restore_s`. The oddest is accused first, and the others are looked at again without it, because who listens to a
+    liar looks odd, too. The last one is never accused. It looks every `PERIOD_S` only: a look costs a fifth of what the
+    decision of a small model does.
+
+    Args:
+        health: Of the recogniser's checkpoint.
+        accuse_s: Seconds; 0: at once.
+        restore_s: Seconds.
+
+    Attributes:
+        verdict: What is thought of each modality, as of the last look.
+    """
+
+    def __init__(self, health: HealthModel, accuse_s: float = 0.5, restore_s: float = 1.0) -> None:
+        self.health = health
+        self._describe = Describer(health.ends)
+        self._accuse_ns, self._restore_ns = round(accuse_s * _NS_PER_S), round(restore_s * _NS_PER_S)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all suspicions."""
+        self.verdict: tuple[ModalityHealth, ...] = tuple(ModalityHealth(0.0) for _ in self.health.modalities)
+        self._looked_ns: int | None = None
+        count = len(self.health.modalities)
+        self._odd_since: list[int | None] = [None] * count
+        self._well_since: list[int | None] = [None] * count
+        self._fault = [""] * count
+
+    @property
+    def accused(self) -> set[str]:
+        """The modalities that are not believed."""
+        return {name for name, fault in zip(self.health.modalities, self._fault, strict=True) if fault}
+
+    def is_due(self, stamp_ns: int) -> bool:
+        """Whether it is time for a look."""
+        return self._looked_ns is None or stamp_ns - self._looked_ns >= PERIOD_S * _NS_PER_S
+
+    def update(
+        self, stamp_ns: int, inputs: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray], features: np.ndarray
+    ) -> None:
+        """Look at a window.
+
+        Args:
+            stamp_ns: Its end.
+            inputs: Per present modality (1, T, …) vectors or encoded frames.
+            masks: For each of those bool (1, T).
+            features: Unimodal features (M, D).
+        """
+        self._looked_ns = stamp_ns
+        samples = [(inputs[n][0], masks[n][0]) if n in inputs else None for n in self.health.modalities]
+        values, present = self._describe(samples, features)
+        description = Description(values[None], present[None])
+        scores = blame(self.health, description)[0]
+        for index, there in enumerate(present):
+            if there:
+                self._follow(index, stamp_ns, float(scores[index]), description)
+            elif not self._fault[index]:
+                self._odd_since[index] = None
+        if present.any() and all(self._fault[index] for index in np.flatnonzero(present)):
+            self._absolve(int(np.argmin(np.where(present, scores, np.inf))))
+        self.verdict = tuple(
+            ModalityHealth(float(score), fault, since if fault else None)
+            for score, fault, since in zip(scores, self._fault, self._odd_since, strict=True)
+        )
+
+    def _follow(self, index: int, stamp_ns: int, score: float, description: Description) -> None:
+        if score > 1:
+            self._well_since[index] = None
+            since = self._odd_since[index]
+            self._odd_since[index] = since = stamp_ns if since is None else since
+            if stamp_ns - since >= self._accuse_ns:
+                self._fault[index] = self._fault[index] or name_fault(self.health, description, index)
+            return
+        well = self._well_since[index]
+        self._well_since[index] = well = stamp_ns if well is None else well
+        if not self._fault[index] or stamp_ns - well >= self._restore_ns:
+            self._absolve(index)
+
+    def _absolve(self, index: int) -> None:
+        self._fault[index], self._odd_since[index], self._well_since[index] = "", None, None
+
+
+def blame(health: HealthModel, description: Description) -> NDArray[np.float32]:
+    """Scores (B, M): a modality's own where it is the oddest, else that which it has without the odder ones."""
+    trusted = description.present.copy()
+    scores = health.judge(description, trusted).scores
+    for _ in range(len(health.modalities) - 1):
+        candidates = np.where(trusted, scores, -np.inf)
+        oddest = candidates.argmax(axis=1)
+        rows = np.flatnonzero((candidates.max(axis=1) > 1) & (trusted.sum(axis=1) > 1))
+        if not len(rows):
+            break
+        trusted[rows, oddest[rows]] = False
+        some = Description(description.values[rows], description.present[rows])
+        again = health.judge(some, trusted[rows]).scores
+        scores[rows] = np.where(trusted[rows], again, scores[rows])
+    return scores
+
+
+def name_fault(health: HealthModel, description: Description, index: int) -> str:
+    """Say in a word what is odd about a modality of the first window."""
+    feature, end = health.ends[index]
+    deviation = health.standardize(description)[0, index, feature:end]
+    means, spreads, steps = split(deviation)
+    still, edge = deviation[STILL], deviation[EDGE]
+    if still > _PLAIN:
+        return "stuck"
+    if edge > _PLAIN:
+        return "saturated"
+    if steps.mean() > _PLAIN / 2:
+        return "noisy"
+    if max(spreads.mean(), steps.mean()) < -_PLAIN / 2:
+        return "too still"
+    if np.abs(means).max() > _PLAIN:
+        return "offset"
+    return "unlike the others"

@@ -1,0 +1,180 @@
+"""Teaches a health model what a checkpoint's sensors look like when all is well (paper 004)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mumu_ros.health import Describer, Description, HealthModel, layout
+from mumu_ros.health.autoencoder import ConceptAutoencoder
+from mumu_ros.model.checkpoint import Checkpoint
+from mumu_ros.model.config import ConfigError
+from mumu_ros.model.network import Network
+from mumu_ros.training.windows import WindowSet
+
+__all__ = ["Change", "describe_windows", "fit_health"]
+
+Arrays = dict[str, np.ndarray]
+Change = Callable[[np.ndarray, Arrays, Arrays], tuple[Arrays, Arrays]]
+"""Rows of a batch, inputs and masks, to the inputs and masks that are looked at instead."""
+
+HIDDEN = 32
+FOLDS = 5
+_BATCH = 64
+_STEPS = 1500
+_LEARNING_RATE = 2e-3
+_SPREAD_FLOOR = 0.02
+"""A share that never varies (no healthy sensor repeats itself) would make any change infinitely odd."""
+
+
+@torch.inference_mode()
+def describe_windows(network: Network, windows: WindowSet, change: Change | None = None) -> Description:
+    """Describe windows as the recogniser's monitor does.
+
+    Args:
+        network: In evaluation mode.
+        windows: N windows.
+        change: What to do to the batches before; None: nothing.
+    """
+    describe = Describer(layout(network))
+    values, present = [], []
+    for start in range(0, len(windows), _BATCH):
+        rows = np.arange(start, min(start + _BATCH, len(windows)))
+        inputs, masks = windows.batch(rows)
+        if change:
+            inputs, masks = change(rows, inputs, masks)
+        given = {name: _encode(network, name, torch.from_numpy(x), masks[name]) for name, x in inputs.items()}
+        features = network(given, {name: torch.from_numpy(mask) for name, mask in masks.items()}).features.numpy()
+        for row in range(len(rows)):
+            samples = [
+                (given[name][row].numpy(), masks[name][row]) if masks[name][row].any() else None
+                for name in network.config.names
+            ]
+            described = describe(samples, features[row])
+            values.append(described[0])
+            present.append(described[1])
+    return Description(np.stack(values), np.stack(present))
+
+
+def _encode(network: Network, name: str, x: Tensor, mask: np.ndarray) -> Tensor:
+    """Images (B, T, …) to encoded frames (B, T, F), of those that are there; vectors stay."""
+    if not network.config.modality(name).is_image:
+        return x
+    there = torch.from_numpy(mask)
+    encoded = network.encode_frames(name, x[there])
+    frames = torch.zeros(*x.shape[:2], encoded.shape[-1])
+    frames[there] = encoded
+    return frames
+
+
+def fit_health(
+    checkpoint: Checkpoint, description: Description, subjects: np.ndarray, false_alarms: float = 0.01, seed: int = 0
+) -> HealthModel:
+    """Fit an autoencoder to healthy windows, and thresholds to what it says of people that it has not seen.
+
+    Args:
+        checkpoint: What the health model is to belong to.
+        description: Of N healthy windows.
+        subjects: (N,): whose they are; at least two people.
+        false_alarms: Share of healthy windows in which a modality may be accused.
+        seed: Of the weights and the order.
+
+    Raises:
+        ConfigError: The windows are of fewer than two people, or `false_alarms` is no share.
+    """
+    people = np.unique(subjects)
+    if len(people) < 2:
+        raise ConfigError(
+            f"subjects are {people.tolist()}; thresholds need people that were not learned from: give two"
+        )
+    if not 0 < false_alarms < 1:
+        raise ConfigError(f"false_alarms is {false_alarms}; expected a share of the windows above 0, below 1")
+    fold = np.searchsorted(people, subjects) % min(FOLDS, len(people))
+    logs = np.zeros((*description.present.shape, 4), np.float32)
+    parts = {}
+    for k in np.unique(fold):
+        parts[k] = _fit(checkpoint, _take(description, fold != k), seed)
+        logs[fold == k], _ = parts[k].errors(_take(description, fold == k), description.present[fold == k])
+    usual = _usual(logs, description.present)
+    scores = np.zeros(description.present.shape, np.float32)
+    for k, part in parts.items():
+        judged = replace(part, usual=usual)
+        scores[fold == k] = judged.judge(_take(description, fold == k)).scores
+    thresholds = np.array(
+        [_threshold(s, p, subjects, false_alarms) for s, p in zip(scores.T, description.present.T, strict=True)]
+    )
+    thresholds = np.maximum(thresholds, 1).astype(np.float32)
+    return replace(_fit(checkpoint, description, seed), usual=usual, thresholds=thresholds, false_alarms=false_alarms)
+
+
+def _threshold(scores: np.ndarray, present: np.ndarray, subjects: np.ndarray, false_alarms: float) -> float:
+    """What the oddest of the people stays below in all but this share of the windows: others are odder than most."""
+    people = np.unique(subjects[present])
+    return max(
+        (float(np.quantile(scores[present & (subjects == s)], 1 - false_alarms)) for s in people), default=np.inf
+    )
+
+
+def _take(description: Description, rows: np.ndarray) -> Description:
+    return Description(description.values[rows], description.present[rows])
+
+
+def _usual(logs: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation of each error over the windows where its modality is there, (M, 4, 2)."""
+    there = np.where(present[..., None], logs, np.nan)
+    mean, std = np.nanmean(there, axis=0), np.nanstd(there, axis=0)
+    usual: np.ndarray = np.stack([np.nan_to_num(mean), np.maximum(np.nan_to_num(std), 1e-3)], axis=-1)
+    return usual.astype(np.float32)
+
+
+def _fit(checkpoint: Checkpoint, description: Description, seed: int) -> HealthModel:
+    """An autoencoder of some windows, without thresholds."""
+    modalities = description.present.shape[1]
+    there = np.where(description.present[..., None], description.values, np.nan)
+    with np.errstate(invalid="ignore"):
+        mean = np.nan_to_num(np.nanmean(there, axis=0)).astype(np.float32)
+        std = np.maximum(np.nan_to_num(np.nanstd(there, axis=0)), _SPREAD_FLOOR).astype(np.float32)
+    torch.manual_seed(seed)
+    draft = HealthModel(
+        checkpoint=checkpoint.id,
+        modalities=checkpoint.config.names,
+        ends=layout(checkpoint.model),
+        mean=mean,
+        std=std,
+        usual=np.stack([np.zeros((modalities, 4)), np.ones((modalities, 4))], axis=-1).astype(np.float32),
+        thresholds=np.ones(modalities, np.float32),
+        false_alarms=0.0,
+        autoencoder=ConceptAutoencoder(modalities, description.values.shape[-1], HIDDEN),
+    )
+    _train(draft, description, torch.Generator().manual_seed(seed))
+    return replace(draft)  # with the weights as they are now
+
+
+def _train(model: HealthModel, description: Description, generator: torch.Generator) -> None:
+    """Reconstruct all modalities of a window from some of them, so that each can be told from the others."""
+    x, present = torch.from_numpy(model.standardize(description)), torch.from_numpy(description.present)
+    autoencoder = model.autoencoder.train()
+    optimizer = torch.optim.AdamW(autoencoder.parameters(), lr=_LEARNING_RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
+    for _ in range(_STEPS):
+        rows = torch.randint(len(x), (_BATCH,), generator=generator)
+        there = present[rows]
+        seen = there & (torch.rand(there.shape, generator=generator) < 0.6)
+        seen = torch.where(seen.any(dim=1, keepdim=True), seen, there)
+        decoded, _ = autoencoder(x[rows], seen)
+        squares = (decoded - x[rows]) ** 2
+        loss = sum(
+            (part[there[:, m]].mean() if there[:, m].any() else part.sum() * 0)
+            for m, (feature, end) in enumerate(model.ends.tolist())
+            for part in (squares[:, m, :feature], squares[:, m, feature:end])
+        )
+        assert isinstance(loss, Tensor)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    autoencoder.eval()

@@ -1,0 +1,65 @@
+"""`mumu health`: let a model know what its sensors look like when all is well."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+
+from mumu_ros.pipeline.configuration import find_model
+
+__all__ = ["register"]
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "health",
+        help="teach a model to tell sensors that lie",
+        description="Learn what a model's sensors look like when all is well, from a dataset without faults, and write "
+        "it beside the model. With it, the inference node (parameter `health`) and `mumu evaluate --health` accuse a "
+        "sensor that is stuck, saturated or contradicts the others, and leave it out.",
+    )
+    parser.add_argument("model", help="folder of a model, or the name of a shipped one")
+    parser.add_argument("dataset", help="simulator, utd_mhad, mmact or folder: see docs/datasets.md")
+    parser.add_argument("root", nargs="?", default="", help="the dataset's folder; the simulator has none")
+    parser.add_argument(
+        "--subjects", default="", help="such as 1,3,5: two or more; not those to test on (default: all)"
+    )
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each simulated subject (default: %(default)s)")
+    parser.add_argument(
+        "--windows-per-s", type=float, metavar="N", help="cut anywhere; 0: one at each clip's end (default: as trained)"
+    )
+    parser.add_argument(
+        "--false-alarms",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="share of the healthy windows of any one person in which a sensor may look odd (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    parser.set_defaults(run=_health)
+
+
+def _health(arguments: argparse.Namespace) -> int:
+    from mumu_ros.health import save_health
+    from mumu_ros.model.checkpoint import load_checkpoint
+    from mumu_ros.training.health import describe_windows, fit_health
+    from mumu_ros.training.loading import load_windows
+    from mumu_ros.training.settings import Data, parse_subjects
+
+    folder = find_model(arguments.model)
+    checkpoint = load_checkpoint(folder)
+    trained = checkpoint.provenance.get("data", {})
+    per_s = arguments.windows_per_s
+    if per_s is None:
+        per_s = trained.get("windows_per_s", 1.0) if trained.get("dataset") == arguments.dataset else 1.0
+    data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds, windows_per_s=per_s)
+    subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
+    windows = load_windows(checkpoint.config, data, subjects).windows
+    description = describe_windows(checkpoint.model, windows)
+    health = fit_health(checkpoint, description, windows.subject, arguments.false_alarms, arguments.seed)
+    provenance = {"command": "mumu " + shlex.join(sys.argv[1:]), "windows": len(windows)}
+    where = save_health(folder, health, provenance)
+    print(f"{where}: {checkpoint.id}, {len(windows)} healthy windows, {where.stat().st_size / 1e6:.1f} MB")
+    return 0
