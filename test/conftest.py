@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from mumu_ros.model.checkpoint import Calibration, save_checkpoint
+from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
@@ -35,6 +36,33 @@ def tiny_model(tmp_path: Path) -> Path:
     path = tmp_path / "tiny"
     save_checkpoint(path, Network(config).eval(), calibration=Calibration(temperature=1.5))
     return path
+
+
+@pytest.fixture
+def watchful_model(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`tiny_model` that knows sensors full of noise as healthy ones."""
+    from mumu_ros.health import save_health
+    from mumu_ros.training.health import describe_windows, fit_health
+    from mumu_ros.training.windows import WindowSet
+
+    checkpoint, rng, count = load_checkpoint(tiny_model), np.random.default_rng(0), 100
+    windows = WindowSet(
+        frames={
+            "rgb": rng.integers(0, 255, (count, 32, 32, 3), np.uint8),
+            "depth": rng.uniform(0.5, 4, (count, 32, 32, 1)).astype(np.float16),
+        },
+        indices={name: rng.integers(0, count, (count, 10), np.int32) for name in ("rgb", "depth")},
+        vectors={"imu": rng.normal(size=(count, 50, 2, 3)).astype(np.float32)},
+        masks={"imu": np.ones((count, 50), np.bool_)},
+        activity=np.zeros(count, np.int64),
+        subject=np.arange(count) % 2,
+        inside=np.ones(count, np.bool_),
+        clip=np.array(["clip"] * count),
+    )
+    monkeypatch.setattr("mumu_ros.training.health._STEPS", 100)
+    health = fit_health(checkpoint, describe_windows(checkpoint.model, windows), windows.subject)
+    save_health(tiny_model, health)
+    return tiny_model
 
 
 @pytest.fixture

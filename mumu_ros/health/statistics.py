@@ -9,7 +9,7 @@ __all__ = ["CHANNELS", "EDGE", "STILL", "describe", "split", "statistics_size"]
 
 CHANNELS = 64
 """Samples of more numbers than this (encoded frames) are averaged to at most so many."""
-STILL, EDGE = -3, -2
+STILL, EDGE = -2, -1
 """Where `describe` puts the share of steps that repeat the one before, and of values at the window's extremes."""
 _EPSILON = 1e-3
 _SAME = 1e-5
@@ -17,7 +17,12 @@ _SAME = 1e-5
 
 def statistics_size(channels: int) -> int:
     """Numbers in the description of samples of so many numbers."""
-    return 3 * min(channels, CHANNELS) + 3
+    return 3 * -(-channels // _width(channels)) + 2
+
+
+def _width(channels: int) -> int:
+    """How many channels become one."""
+    return -(-channels // CHANNELS)
 
 
 def describe(samples: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.float32] | None:
@@ -29,14 +34,14 @@ def describe(samples: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[
 
     Returns:
         For each channel the mean, the logarithm of the standard deviation and that of the mean step; then the share of
-        steps that repeat the one before, the share of values at the window's lowest or highest (a saturated sensor
-        stays there), and the share of steps that are there. None where there are fewer than two.
+        steps that repeat the one before, and the share of values at the window's lowest or highest (a saturated sensor
+        stays there). How many steps are there is not in it: a window that fills is no fault. None where there are
+        fewer than two.
     """
-    steps = len(mask)
     count = int(np.count_nonzero(mask))
     if count < 2:
         return None
-    x = (samples if count == steps else samples[mask]).reshape(count, -1)
+    x = (samples if count == len(mask) else samples[mask]).reshape(count, -1)
     # Channels first: a row of numbers is what sums are fast over.
     x = np.ascontiguousarray((_pooled(x) if x.shape[1] > CHANNELS else x).T)
     low, high = np.minimum.reduce(x, axis=1), np.maximum.reduce(x, axis=1)
@@ -48,24 +53,23 @@ def describe(samples: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[
     off = x - first  # a large mean would swallow a small spread
     mean = np.add.reduce(off, axis=1) / count
     spread = np.sqrt(np.maximum(np.einsum("ct,ct->c", off, off) / count - mean * mean, 0))
-    described = np.empty(3 * len(x) + 3, np.float32)
+    described = np.empty(3 * len(x) + 2, np.float32)
     described[: len(x)] = mean + first[:, 0]
     described[len(x) : 2 * len(x)] = spread
-    described[2 * len(x) : -3] = np.add.reduce(move, axis=1) / (count - 1)
-    described[len(x) : -3] = np.log(described[len(x) : -3] + _EPSILON)
-    described[-3:] = still, 1 - inner / x.size, count / steps
+    described[2 * len(x) : -2] = np.add.reduce(move, axis=1) / (count - 1)
+    described[len(x) : -2] = np.log(described[len(x) : -2] + _EPSILON)
+    described[-2:] = still, 1 - inner / x.size
     return described
 
 
 def split(description: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
     """Means, spreads and steps of a description's channels; they share its memory."""
-    channels = (len(description) - 3) // 3
+    channels = (len(description) - 2) // 3
     return tuple(description[i * channels : (i + 1) * channels] for i in range(3))
 
 
 def _pooled(x: NDArray[np.floating]) -> NDArray[np.floating]:
     """Averages of neighbouring channels."""
-    width = -(-x.shape[1] // CHANNELS)
-    edges = np.arange(0, x.shape[1], width)
+    edges = np.arange(0, x.shape[1], _width(x.shape[1]))
     pooled: NDArray[np.floating] = np.add.reduceat(x, edges, axis=1) / np.diff([*edges, x.shape[1]])
     return pooled

@@ -44,6 +44,7 @@ class Robot:
         without: tuple[str, ...] = (),
         epoch: int = 0,
         imu_shape: tuple[int, ...] = (2, 3),
+        stuck: bool = False,
     ) -> None:
         """Frames number `first` to `first + count`, ten a second."""
         for number in range(first, first + count):
@@ -54,7 +55,7 @@ class Robot:
                 "depth": (stamp_ns + MS, "camera", rng.integers(500, 4000, (40, 40), np.uint16)),
             }
             times = [stamp_ns - i * 10 * MS for i in reversed(range(10))]
-            series = {"imu": (times, [rng.normal(size=imu_shape) for _ in times])}
+            series = {"imu": (times, [np.ones(imu_shape) if stuck else rng.normal(size=imu_shape) for _ in times])}
             frame = samples_to_frame(
                 stamp_ns,
                 "camera",
@@ -116,6 +117,35 @@ def test_a_modality_that_stops_loses_its_attention_and_gets_it_back(robot: Calla
     assert np.isnan(blind.modality_age_s[2]) or blind.modality_age_s[2] > 0.7
     r.play(35, 15)
     r.ros.wait(lambda: r.recognitions[-1].present[2])
+
+
+def test_a_sensor_that_is_stuck_is_accused_left_out_and_believed_again(ros: Any, watchful_model: Path) -> None:
+    r = Robot(ros, watchful_model, health=True)
+    r.start()
+    r.play(0, 20)
+    r.ros.wait(lambda: len(r.recognitions) >= 5)
+    assert all(list(message.fault) == [""] * 3 for message in r.recognitions)
+    assert all(r.recognitions[-1].present)
+    r.play(20, 30, stuck=True)
+    r.ros.wait(lambda: r.recognitions[-1].fault[2] == "stuck")
+    message = r.recognitions[-1]
+    assert message.anomaly[2] > 1
+    assert list(message.fault[:2]) == ["", ""]
+    assert 0.5 <= message.fault_age_s[2] <= 3
+    assert np.isnan(message.fault_age_s[0])
+    assert list(message.present) == [True, True, False]
+    assert message.gm_fusion_weights[2] == 0
+    r.ros.wait(lambda: r.diagnosed("imu: stuck since"))
+    r.play(50, 40)
+    r.ros.wait(lambda: r.recognitions[-1].present[2])
+
+
+def test_without_a_health_model_health_cannot_be_asked_for(
+    ros: Any, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    r = Robot(ros, tiny_model, health=True)
+    assert r.node.trigger_configure() == FAILURE
+    assert "make one with: mumu health" in capfd.readouterr().err
 
 
 def test_a_sample_of_another_shape_is_reported_and_the_rest_goes_on(

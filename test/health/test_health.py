@@ -1,0 +1,258 @@
+"""Sensors that lie: from statistics of samples to an accusation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mumu_ros.health import (
+    Description,
+    HealthError,
+    HealthModel,
+    HealthMonitor,
+    blame,
+    layout,
+    load_health,
+    save_health,
+)
+from mumu_ros.health.autoencoder import ConceptAutoencoder, Forward
+from mumu_ros.health.monitor import PERIOD_S, fault_age_s
+from mumu_ros.health.statistics import CHANNELS, EDGE, STILL, describe, split, statistics_size
+from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mumu_ros.model.config import ConfigError
+from mumu_ros.training.health import fit_health
+
+S = 1_000_000_000
+NAMES = ("rgb", "depth", "imu")
+
+arrays = st.builds(
+    lambda seed, steps, channels, offset: (
+        np.random.default_rng(seed).normal(offset, 2.0, (steps, channels)).astype(np.float32)
+    ),
+    st.integers(0, 2**32 - 1),
+    st.integers(2, 60),
+    st.integers(1, 200),
+    st.sampled_from([0.0, 9.81, -300.0]),
+)
+
+
+@given(samples=arrays, seed=st.integers(0, 100))
+@settings(deadline=None, max_examples=50)
+def test_a_description_is_of_the_steps_that_are_there(samples: np.ndarray, seed: int) -> None:
+    mask = np.random.default_rng(seed).random(len(samples)) < 0.7
+    mask[[0, -1]] = True
+    garbage = np.where(mask[:, None], samples, np.float32(np.nan))
+    described = describe(garbage, mask)
+    assert described is not None
+    assert len(described) == statistics_size(samples.shape[1])
+    assert np.isfinite(described).all()
+    there = samples[mask]
+    if samples.shape[1] <= CHANNELS:
+        means, spreads, steps = split(described)
+        np.testing.assert_allclose(means, there.mean(axis=0), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(np.exp(spreads) - 1e-3, there.std(axis=0), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(
+            np.exp(steps) - 1e-3, np.abs(np.diff(there, axis=0)).mean(axis=0), rtol=1e-3, atol=1e-3
+        )
+
+
+def test_a_stuck_stretch_and_a_ceiling_show() -> None:
+    moving = np.random.default_rng(0).normal(0, 3, (100, 6)).astype(np.float32)
+    stuck, saturated = moving.copy(), moving.clip(-2, 2)
+    stuck[60:] = stuck[60]
+    there = np.ones(100, np.bool_)
+    shares = {name: describe(x, there) for name, x in (("moving", moving), ("stuck", stuck), ("saturated", saturated))}
+    assert shares["moving"][STILL] == 0
+    assert shares["stuck"][STILL] == pytest.approx(39 / 99)
+    assert shares["moving"][EDGE] == pytest.approx(0.02)
+    assert shares["saturated"][EDGE] > 0.4
+
+
+def test_one_sample_tells_nothing() -> None:
+    assert describe(np.ones((3, 2), np.float32), np.array([False, True, False])) is None
+
+
+def test_numpy_computes_what_the_autoencoder_does() -> None:
+    torch.manual_seed(0)
+    autoencoder = ConceptAutoencoder(3, 40, 8)
+    torch.nn.init.normal_(autoencoder.fusion.norm.weight)
+    forward = Forward(autoencoder)
+    x, mask = torch.randn(20, 3, 40), torch.rand(20, 3) > 0.4
+    decoded, concept = autoencoder(x, mask)
+    z = forward.encode(x.numpy())
+    concepts, scores = forward.fuse(z, mask.numpy()[:, None])
+    found = forward.decode(np.broadcast_to(concepts[:, :1], (20, 3, 8))[:, :, None])
+    np.testing.assert_allclose(found[:, :, 0], decoded.detach().numpy(), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(scores[:, 0], concept.detach().numpy(), rtol=0, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def healthy() -> tuple[Description, np.ndarray]:
+    """400 windows of 4 people, in which one hidden movement shows in all three modalities."""
+    return people(0, 400), np.repeat(np.arange(4), 100)
+
+
+def people(seed: int, count: int) -> Description:
+    rng, mix = np.random.default_rng(seed), np.random.default_rng(99)
+    hidden = rng.normal(size=(count, 3))
+    size = 16 + statistics_size(16)
+    values = np.zeros((count, 3, size), np.float32)
+    for m, end in enumerate((size, size, 16 + statistics_size(6))):
+        values[:, m, :end] = hidden @ mix.normal(size=(3, end)) + 0.1 * rng.normal(size=(count, end))
+        values[:, m, end - 2 : end] = (0.0, 0.02)  # neither repeats itself nor is at its limits
+    return Description(values, np.ones((count, 3), np.bool_))
+
+
+@pytest.fixture
+def checkpoint(tiny_model: Path) -> Checkpoint:
+    return load_checkpoint(tiny_model)
+
+
+FITTED: dict[str, HealthModel] = {}
+
+
+@pytest.fixture
+def health(
+    checkpoint: Checkpoint, healthy: tuple[Description, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> HealthModel:
+    """Fitted once."""
+    monkeypatch.setattr("mumu_ros.training.health._STEPS", 300)
+    if checkpoint.id not in FITTED:
+        FITTED[checkpoint.id] = fit_health(checkpoint, *healthy, false_alarms=0.02)
+    return FITTED[checkpoint.id]
+
+
+def changed(description: Description, modality: int, change: Callable[[np.ndarray], np.ndarray]) -> Description:
+    values = description.values.copy()
+    values[:, modality] = change(values[:, modality])
+    return replace(description, values=values)
+
+
+def repeats(values: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values[:, 16 + statistics_size(6) + STILL] = 0.5
+    return values
+
+
+def test_false_alarms_are_as_rare_with_new_people_as_was_asked(health: HealthModel) -> None:
+    assert (blame(health, people(1, 1000)) > 1).mean(axis=0).max() < 0.06
+
+
+def test_who_repeats_itself_is_accused_and_nobody_else(health: HealthModel) -> None:
+    scores = blame(health, changed(people(1, 200), 2, repeats))
+    assert (scores[:, 2] > 1).all()
+    assert (scores[:, :2] > 1).mean() < 0.06
+
+
+def test_who_shows_what_others_do_not_see_is_accused(health: HealthModel) -> None:
+    other = people(2, 200).values[:, 1]
+    scores = blame(health, changed(people(1, 200), 1, lambda _: other))
+    assert (scores[:, 1] > 1).mean() > 0.6
+    assert (scores[:, [0, 2]] > 1).mean() < 0.1
+
+
+def test_an_absent_modality_is_neither_judged_nor_heard(health: HealthModel) -> None:
+    description = people(1, 50)
+    description.present[:, 0] = False
+    garbage = changed(description, 0, lambda values: values + 1e6)
+    np.testing.assert_array_equal(health.judge(description).scores, health.judge(garbage).scores)
+    assert (health.judge(description).scores[:, 0] == 0).all()
+
+
+def test_a_lonely_modality_is_compared_with_itself_only(health: HealthModel) -> None:
+    description = people(1, 50)
+    description.present[:, :2] = False
+    assert (blame(health, description)[:, 2] > 1).mean() < 0.1
+    assert (blame(health, changed(description, 2, repeats))[:, 2] > 1).all()
+
+
+def test_it_is_kept_beside_the_model_and_belongs_to_it(health: HealthModel, tiny_model: Path) -> None:
+    checkpoint = load_checkpoint(tiny_model)
+    with pytest.raises(HealthError, match=r"tiny@\w+ has no health model .*mumu health .*tiny DATASET ROOT"):
+        load_health(tiny_model, checkpoint)
+    path = save_health(tiny_model, health, {"command": "mumu health"})
+    again = load_health(tiny_model, checkpoint)
+    description = people(1, 20)
+    np.testing.assert_array_equal(again.judge(description).scores, health.judge(description).scores)
+    assert again.false_alarms == 0.02
+    with pytest.raises(HealthError, match=r"belongs to tiny@\w+, not to other@1"):
+        load_health(tiny_model, replace(checkpoint, id="other@1"))
+    for damage in (path.read_bytes()[:-50], b"", b"no safetensors at all"):
+        path.write_bytes(damage)
+        with pytest.raises(HealthError, match=r"health\.safetensors' is damaged .*mumu health"):
+            load_health(tiny_model, checkpoint)
+
+
+def test_thresholds_need_people_and_a_share(checkpoint: Checkpoint, healthy: tuple[Description, np.ndarray]) -> None:
+    description, subjects = healthy
+    with pytest.raises(ConfigError, match=r"subjects are \[1\].*two"):
+        fit_health(checkpoint, description, np.ones_like(subjects))
+    with pytest.raises(ConfigError, match=r"false_alarms is 1\.5"):
+        fit_health(checkpoint, description, subjects, false_alarms=1.5)
+
+
+class Sensors:
+    """An IMU and two cameras' encoded frames, looked at by a monitor every `PERIOD_S`."""
+
+    def __init__(self, health: HealthModel, checkpoint: Checkpoint) -> None:
+        self.monitor = HealthMonitor(health)
+        self.scores = {"rgb": 0.5, "depth": 0.5, "imu": 0.5}
+        self.inputs = {"rgb": (10, 16), "depth": (10, 16), "imu": (50, 2, 3)}
+        self.stamp_ns = 100 * S
+        self.ends = layout(checkpoint.model)
+
+    def look(self, monkeypatch: pytest.MonkeyPatch, seconds: float = PERIOD_S) -> None:
+        """Let time go on, while the scores are as they are."""
+        scores = np.array([[self.scores[name] for name in NAMES]], np.float32)
+        monkeypatch.setattr("mumu_ros.health.monitor.blame", lambda *_: scores)
+        inputs = {n: np.random.default_rng(0).normal(size=(1, *self.inputs[n])).astype(np.float32) for n in self.inputs}
+        masks = {n: np.ones(x.shape[:2], np.bool_) for n, x in inputs.items()}
+        for _ in range(round(seconds / PERIOD_S)):
+            self.stamp_ns += round(PERIOD_S * S)
+            assert self.monitor.is_due(self.stamp_ns)
+            self.monitor.update(self.stamp_ns, inputs, masks, np.zeros((3, 16), np.float32))
+
+
+@pytest.fixture
+def sensors(health: HealthModel, checkpoint: Checkpoint) -> Sensors:
+    return Sensors(health, checkpoint)
+
+
+def test_one_odd_look_accuses_nobody_and_one_good_look_absolves_nobody(
+    sensors: Sensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensors.scores["imu"] = 3.0
+    sensors.look(monkeypatch)
+    assert sensors.monitor.accused == set()
+    first_ns = sensors.stamp_ns
+    sensors.look(monkeypatch, 1.5)
+    assert sensors.monitor.accused == {"imu"}
+    verdict = sensors.monitor.verdict[2]
+    assert (verdict.since_ns, verdict.score) == (first_ns, 3.0)
+    assert fault_age_s(verdict, sensors.stamp_ns) == 1.5
+    sensors.scores["imu"] = 0.5
+    sensors.look(monkeypatch, 1.0)
+    assert sensors.monitor.accused == {"imu"}, "it must look well for a second"
+    sensors.look(monkeypatch)
+    assert sensors.monitor.accused == set()
+    assert np.isnan(fault_age_s(sensors.monitor.verdict[2], sensors.stamp_ns))
+
+
+def test_the_last_sensor_is_believed(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors.scores = {"rgb": 3.0, "depth": 9.0, "imu": 2.0}
+    sensors.look(monkeypatch, 3.0)
+    assert sensors.monitor.accused == {"rgb", "depth"}
+
+
+def test_it_does_not_look_more_often_than_that(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors.look(monkeypatch)
+    assert not sensors.monitor.is_due(sensors.stamp_ns + round(0.4 * S))
+    sensors.monitor.clear()
+    assert sensors.monitor.is_due(sensors.stamp_ns)
