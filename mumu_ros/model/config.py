@@ -23,7 +23,7 @@ _ENCODERS = {
 }
 _AXES = {"rgb": "(height, width, 3)", "depth": "(height, width, 1)", "vector": "(joints or sensors, axes)"}
 _MIN_IMAGE = 32
-_FUSIONS = ("mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_min")
+_FUSIONS = ("mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_min", "dual_branch")
 _MERGES = ("concat", "sum")
 
 T = TypeVar("T")
@@ -221,7 +221,7 @@ class ModelConfig:
         dropout: Probability, on segment features and inside the two heads.
         deep_supervision: Also an activity classifier on every unimodal feature (ours; the paper has none).
         fusion: `mumu` is the paper's, `trusted_mumu` ours; `non_attention`, `keyless` and `hamlet` are what it is
-            compared with (tables 3 and 7), and so are `concept` and `concept_min`: see `model/heads.py`.
+            compared with (tables 3 and 7), and so are `concept`, `concept_min` and `dual_branch`: see `model/heads.py`.
         merge: How `non_attention`, `keyless` and `hamlet` join the modalities: `concat` or `sum`.
         bidirectional: The LSTM over segments runs both ways.
         layer_norm: Unimodal features are normalised (ours).
@@ -237,7 +237,9 @@ class ModelConfig:
     feature_size: int = 128
     dropout: float = 0.0
     deep_supervision: bool = False
-    fusion: Literal["mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_min"] = "mumu"
+    fusion: Literal[
+        "mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_min", "dual_branch"
+    ] = "mumu"
     merge: Literal["concat", "sum"] = "concat"
     bidirectional: bool = False
     layer_norm: bool = False

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mumu_ros.model.concept import ConceptFusion
 from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.dual_branch import DualBranch
 from mumu_ros.model.fusion import GMFusion, SMFusion
 from mumu_ros.model.layers import masked_softmax, zero_masked
 
@@ -16,6 +17,7 @@ __all__ = [
     "HEADS",
     "ConcatHead",
     "ConceptHead",
+    "DualBranchHead",
     "HamletHead",
     "HeadOutput",
     "MuMuHead",
@@ -34,6 +36,7 @@ class HeadOutput:
         sm_weights: Weight of each modality in the group's feature, (B, M); 0 for an absent one.
         gm_weights: Weight of each modality in the activity's feature, (B, M); 0 for an absent one.
         trust_logits: How far each modality is believed, before the sigmoid, (B, M); None where the head does not say.
+        branches: Shared feature and those of group and activity, (B, 3, D); None but for `dual_branch`.
     """
 
     activity_logits: Tensor
@@ -41,6 +44,7 @@ class HeadOutput:
     sm_weights: Tensor
     gm_weights: Tensor
     trust_logits: Tensor | None = None
+    branches: Tensor | None = None
 
 
 def classifier(size: int, classes: int, dropout: float) -> nn.Sequential:
@@ -209,6 +213,34 @@ class ConceptHead(nn.Module):
         return HeadOutput(self.activity_head(fused), None, weights, weights)
 
 
+class DualBranchHead(nn.Module):
+    """Two tasks that share one view of the modalities and have one each for themselves: see `DualBranch`.
+
+    Args:
+        config: Of the model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size = config.feature_size
+        self.embedding = DualBranch(size, tasks=2)
+        self.dropout = nn.Dropout(config.dropout)
+        self.group_head = nn.Linear(size, len(config.taxonomy.group_names))
+        self.activity_head = nn.Linear(size, len(config.taxonomy.activities))
+
+    def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
+        """Fuse and classify; see `MuMuHead.forward`. A task's weights are mixed of both branches as its feature is."""
+        mixed, weights, branches = self.embedding(features, mask)
+        group, activity = self.dropout(mixed).unbind(dim=1)
+        return HeadOutput(
+            activity_logits=self.activity_head(activity),
+            group_logits=self.group_head(group),
+            sm_weights=weights[:, 0],
+            gm_weights=weights[:, 1],
+            branches=branches,
+        )
+
+
 HEADS: dict[str, type[nn.Module]] = {
     "mumu": MuMuHead,
     "trusted_mumu": TrustedMuMuHead,
@@ -217,5 +249,6 @@ HEADS: dict[str, type[nn.Module]] = {
     "hamlet": HamletHead,
     "concept": ConceptHead,
     "concept_min": ConceptHead,
+    "dual_branch": DualBranchHead,
 }
 """By `ModelConfig.fusion`."""

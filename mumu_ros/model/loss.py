@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from mumu_ros.model.dual_branch import overlap
 from mumu_ros.model.network import NetworkOutput
+from mumu_ros.model.task_weights import FixedWeights, TaskWeights
 
 __all__ = ["LossParts", "MuMuLoss"]
 
@@ -23,6 +25,7 @@ class LossParts:
         auxiliary: L^aux, of the activity groups.
         unimodal: Mean over the present modalities of their own activity losses; 0 without deep supervision.
         trust: Of the trust in the present modalities; 0 where the head has none.
+        decoupling: How far task-specific features repeat the shared one; 0 where the head has no such branches.
     """
 
     total: Tensor
@@ -30,6 +33,7 @@ class LossParts:
     auxiliary: Tensor
     unimodal: Tensor
     trust: Tensor
+    decoupling: Tensor
 
 
 class MuMuLoss(nn.Module):
@@ -38,24 +42,27 @@ class MuMuLoss(nn.Module):
     In print, 11 and 12 lack the minus sign, without which training would maximise the error.
 
     Args:
-        beta_aux: β^aux, weight of the auxiliary loss.
+        beta_aux: β^aux, weight of the auxiliary loss; or how else the losses of activities and groups are weighed.
         deep_supervision_weight: Weight of the unimodal activity losses (ours; the paper has none).
         trust_weight: Weight of telling corrupted modalities from good ones (ours).
         label_smoothing: Probability spread evenly over all classes, in every part (ours).
+        decoupling_weight: Weight of keeping shared and task-specific features apart (after paper 003's abstract).
     """
 
     def __init__(
         self,
-        beta_aux: float,
+        beta_aux: float | TaskWeights,
         deep_supervision_weight: float = 0.0,
         trust_weight: float = 0.0,
         label_smoothing: float = 0.0,
+        decoupling_weight: float = 0.0,
     ) -> None:
         super().__init__()
-        self.beta_aux = beta_aux
+        self.task_weights = beta_aux if isinstance(beta_aux, TaskWeights) else FixedWeights(1.0, beta_aux)
         self.deep_supervision_weight = deep_supervision_weight
         self.trust_weight = trust_weight
         self.label_smoothing = label_smoothing
+        self.decoupling_weight = decoupling_weight
 
     def forward(
         self, output: NetworkOutput, activity: Tensor, group: Tensor, corrupted: Tensor | None = None
@@ -77,9 +84,11 @@ class MuMuLoss(nn.Module):
         good = output.present if corrupted is None else output.present & ~corrupted
         unimodal = self._unimodal(output, activity, good)
         trust = self._trust(output, good)
-        total = target + self.beta_aux * auxiliary  # (13)
+        decoupling = torch.zeros_like(target) if output.branches is None else overlap(output.branches)
+        total = self.task_weights(torch.stack([target, auxiliary]))  # (13)
         total = total + self.deep_supervision_weight * unimodal + self.trust_weight * trust
-        return LossParts(total, target, auxiliary, unimodal, trust)
+        total = total + self.decoupling_weight * decoupling
+        return LossParts(total, target, auxiliary, unimodal, trust, decoupling)
 
     def _unimodal(self, output: NetworkOutput, activity: Tensor, good: Tensor) -> Tensor:
         if self.deep_supervision_weight == 0:

@@ -29,6 +29,7 @@ class NetworkOutput:
         trust_logits: How far each modality is believed, before the sigmoid, (B, M); None but for `trusted_mumu`.
         present: bool (B, M).
         unimodal_logits: (B, M, K) where the model has deep supervision, else None.
+        branches: Shared feature and those of group and activity, (B, 3, D); None but for `dual_branch`.
     """
 
     group_logits: Tensor
@@ -39,6 +40,7 @@ class NetworkOutput:
     present: Tensor
     unimodal_logits: Tensor | None
     trust_logits: Tensor | None = None
+    branches: Tensor | None = None
 
 
 class Network(nn.Module):
@@ -148,6 +150,7 @@ class Network(nn.Module):
             present=mask,
             unimodal_logits=unimodal_logits,
             trust_logits=decided.trust_logits,
+            branches=decided.branches,
         )
 
     def _unimodal_logits(self, features: Tensor) -> Tensor | None:

@@ -15,8 +15,8 @@ from mumu_ros.model.taxonomy import Taxonomy
 __all__ = ["Transfer", "transfer"]
 
 _ENCODER = re.compile(r"(encoders|unimodal_heads)\.(\d+)\.(.*)")
-_ACTIVITIES = re.compile(r"(.*activity_head\.3|unimodal_heads\.\d+)\.(weight|bias)")
-_GROUPS = re.compile(r".*group_head\.3\.(weight|bias)")
+_ACTIVITIES = re.compile(r"(.*activity_head(\.3)?|unimodal_heads\.\d+)\.(weight|bias)")
+_GROUPS = re.compile(r".*group_head(\.3)?\.(weight|bias)")
 
 
 @dataclass(frozen=True)

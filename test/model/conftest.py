@@ -18,6 +18,7 @@ HEADS = [
     ("mumu", "concat"),
     ("trusted_mumu", "concat"),
     ("concept", "concat"),
+    ("dual_branch", "concat"),
     *[(fusion, merge) for fusion in ("non_attention", "keyless", "hamlet") for merge in ("concat", "sum")],
 ]
 

@@ -76,7 +76,8 @@ def test_weights_are_shares_among_what_is_present(make: Make, fusion: str, merge
 
 
 @pytest.mark.parametrize(
-    ("fusion", "merge"), [("mumu", "concat"), ("trusted_mumu", "concat"), ("keyless", "sum"), ("hamlet", "sum")]
+    ("fusion", "merge"),
+    [("mumu", "concat"), ("trusted_mumu", "concat"), ("keyless", "sum"), ("hamlet", "sum"), ("dual_branch", "concat")],
 )
 @given(case_=cases, order=st.permutations(range(MODALITIES)))
 @FIXTURES

@@ -73,7 +73,7 @@ def test_without_attention_the_last_state_of_each_direction_stands_for_all(
     torch.testing.assert_close(encoder.summarize(features, mask), expected)
 
 
-@pytest.mark.parametrize("fusion", ["mumu", "trusted_mumu", "keyless", "hamlet"])
+@pytest.mark.parametrize("fusion", ["mumu", "trusted_mumu", "keyless", "hamlet", "dual_branch"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_otherwise_keyless_attention_weighs_the_states(make: Make, fusion: str, bidirectional: bool) -> None:
     encoder = make(CAMERA, fusion=fusion, bidirectional=bidirectional, deep_supervision=True)

@@ -31,7 +31,7 @@ def known() -> Network:
 @given(
     st.permutations(IMUS).flatmap(lambda order: st.integers(1, 3).map(lambda n: tuple(order[:n]))),
     st.permutations(ACTIVITIES).flatmap(lambda order: st.integers(2, 5).map(lambda n: tuple(order[:n]))),
-    st.sampled_from(["mumu", "trusted_mumu", "keyless"]),
+    st.sampled_from(["mumu", "trusted_mumu", "keyless", "dual_branch"]),
 )
 def test_weights_follow_the_names_of_modalities_and_activities(
     known: Network, modalities: tuple[Modality, ...], activities: tuple[str, ...], fusion: str
