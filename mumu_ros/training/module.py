@@ -13,14 +13,16 @@ from torch.utils.data import DataLoader
 
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network
+from mumu_ros.model.task_weights import AdaptiveWeights, FixedWeights, TaskWeights, UncertaintyWeights
 from mumu_ros.model.unimodal import UnimodalEncoder
 from mumu_ros.training.augmentation import Augmented, augment, crop_to_data
-from mumu_ros.training.settings import Settings
+from mumu_ros.training.settings import Optimization, Settings
 from mumu_ros.training.windows import WindowSet
 
 __all__ = ["NetworkModule", "WarmAverage", "encode_frames", "one_cycle"]
 
 _FRAMES = 256
+_PARTS = ("target", "auxiliary", "unimodal", "trust", "decoupling")
 
 
 class NetworkModule(L.LightningModule):
@@ -40,9 +42,9 @@ class NetworkModule(L.LightningModule):
         self.model = model
         self.settings = settings
         o = settings.optimization
-        # A head without a group classifier is of a single task.
-        beta_aux = o.beta_aux if hasattr(model.head, "group_head") else 0.0
-        self.loss = MuMuLoss(beta_aux, o.deep_supervision_weight, o.trust_weight, o.label_smoothing)
+        self.loss = MuMuLoss(
+            _task_weights(model, o), o.deep_supervision_weight, o.trust_weight, o.label_smoothing, o.decoupling_weight
+        )
         self._windows = windows
         for encoder in self._pose_encoders():
             encoder.spatial.requires_grad_(False)
@@ -85,8 +87,9 @@ class NetworkModule(L.LightningModule):
         return loader
 
     def on_train_epoch_start(self) -> None:
-        """Make dropout repeatable from here on."""
+        """Make dropout repeatable from here on, and weigh the tasks anew."""
         torch.manual_seed((self.settings.optimization.seed * 100_003 + self.current_epoch) * 1009 + self.global_rank)
+        self.loss.task_weights.next_epoch()
 
     def training_step(self, batch: Augmented, batch_idx: int) -> Tensor:  # noqa: ARG002 - Lightning's signature
         """One step's loss."""
@@ -94,13 +97,25 @@ class NetworkModule(L.LightningModule):
         parts = self.loss(output, batch.activity, self.groups[batch.activity], batch.corrupted)
         accuracy = (output.activity_logits.argmax(dim=-1) == batch.activity).float().mean()
         self.log_dict({"loss": parts.total, "accuracy": accuracy}, prog_bar=True)
-        self.log_dict({f"loss/{name}": getattr(parts, name) for name in ("target", "auxiliary", "unimodal", "trust")})
+        self.log_dict({f"loss/{name}": getattr(parts, name) for name in _PARTS})
+        weights = self.loss.task_weights.weights().float()
+        self.log_dict({"weight/target": weights[0], "weight/auxiliary": weights[1]})
         total: Tensor = parts.total
         return total
 
     def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
         """See `one_cycle`."""
-        return one_cycle(self.model, self.settings, self.trainer)
+        return one_cycle(self, self.settings, self.trainer)
+
+
+def _task_weights(model: Network, optimization: Optimization) -> TaskWeights:
+    if optimization.task_weighting == "uncertainty":
+        return UncertaintyWeights()
+    if optimization.task_weighting == "adaptive":
+        return AdaptiveWeights()
+    # A head without a group classifier is of a single task.
+    beta_aux = optimization.beta_aux if hasattr(model.head, "group_head") else 0.0
+    return FixedWeights(optimization.target_weight, beta_aux)
 
 
 def one_cycle(model: nn.Module, settings: Settings, trainer: L.Trainer) -> dict[str, object]:

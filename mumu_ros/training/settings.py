@@ -17,6 +17,10 @@ from mumu_ros.training.protocols import PROTOCOLS
 
 __all__ = ["Data", "Machine", "Optimization", "Settings", "parse_subjects", "read_settings"]
 
+_TASK_WEIGHTINGS = ("fixed", "uncertainty", "adaptive")
+# Heads with a classifier of groups.
+_TWO_TASKS = ("mumu", "trusted_mumu", "dual_branch")
+
 
 def parse_subjects(text: str) -> tuple[int, ...]:
     """Subjects written as `1,3,10-12`, both ends included.
@@ -118,7 +122,11 @@ class Optimization:
         batch_size: Windows a step, of each device.
         learning_rate: At the cycle's top.
         weight_decay: Of AdamW.
+        task_weighting: How the losses of activities and groups are weighed: `fixed` by `target_weight` and `beta_aux`;
+            by learned `uncertainty`, or `adaptive`, by how fast each falls (`model/task_weights.py`).
         beta_aux: β^aux of equation 13.
+        target_weight: Of the activities' loss; 1 in equation 13, 0 to learn the groups alone.
+        decoupling_weight: How much shared and task-specific features are kept apart; `dual_branch` only.
         deep_supervision_weight: See `MuMuLoss`.
         trust_weight: See `MuMuLoss`.
         label_smoothing: See `MuMuLoss`.
@@ -139,13 +147,20 @@ class Optimization:
     gradient_clip: float = 1.0
     seed: int = 0
     frame_epochs: int = 0
+    task_weighting: Literal["fixed", "uncertainty", "adaptive"] = "fixed"
+    target_weight: float = 1.0
+    decoupling_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "seed", "frame_epochs"):
             if not isinstance(getattr(self, name), int):
                 raise ConfigError(f"optimization.{name} is {getattr(self, name)!r}; expected an integer")
         _at_least("optimization", 1, {"epochs": self.epochs, "batch_size": self.batch_size})
-        _at_least("optimization", 0, vars(self))
+        if self.task_weighting not in _TASK_WEIGHTINGS:
+            raise ConfigError(
+                f"optimization.task_weighting is {self.task_weighting!r}; expected one of {', '.join(_TASK_WEIGHTINGS)}"
+            )
+        _at_least("optimization", 0, {name: value for name, value in vars(self).items() if name != "task_weighting"})
         for name in ("ema_decay", "label_smoothing"):
             if getattr(self, name) >= 1:
                 raise ConfigError(f"optimization.{name} is {getattr(self, name)!r}; expected less than 1")
@@ -153,13 +168,30 @@ class Optimization:
 
 @dataclass(frozen=True)
 class Settings:
-    """One training run."""
+    """One training run.
+
+    Raises:
+        ConfigError: The model cannot be trained in this way.
+    """
 
     model: ModelConfig
     data: Data
     optimization: Optimization
     augmentation: Augmentation
     machine: Machine
+
+    def __post_init__(self) -> None:
+        fusion, o = self.model.fusion, self.optimization
+        if fusion not in _TWO_TASKS and o.task_weighting != "fixed":
+            raise ConfigError(
+                f"optimization.task_weighting is {o.task_weighting!r}; {fusion} has one task: expected 'fixed', or "
+                f"model.fusion {' or '.join(_TWO_TASKS)}"
+            )
+        if fusion != "dual_branch" and o.decoupling_weight:
+            raise ConfigError(
+                f"optimization.decoupling_weight is {o.decoupling_weight!r}; {fusion} has no shared and specific "
+                "features: expected 0, or model.fusion dual_branch"
+            )
 
 
 def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
