@@ -107,6 +107,20 @@ def compare(checkpoint: Checkpoint, backend: Backend, tolerance: float, without:
 
 
 @pytest.mark.parametrize("name", CONVERTED)
+def test_two_branches_are_exported_as_they_are(tiny_model: Path, tmp_path: Path, name: str) -> None:
+    for module in ("openvino",) if name == "openvino" else ("onnxruntime", "onnx", "onnxscript"):
+        pytest.importorskip(module)
+    config = load_checkpoint(tiny_model).config
+    imus = (config.modality("imu"), replace(config.modality("imu"), name="belt"))
+    torch.manual_seed(4)
+    save_checkpoint(tmp_path / "m", Network(replace(config, modalities=imus, fusion="dual_branch")).eval())
+    checkpoint = load_checkpoint(tmp_path / "m")
+    export_backend(name, checkpoint, tmp_path / "m")
+    for without in ((), ("belt",)):
+        compare(checkpoint, open_backend(name, checkpoint, tmp_path / "m"), 1e-4, without)
+
+
+@pytest.mark.parametrize("name", CONVERTED)
 def test_what_was_exported_agrees_with_pytorch_and_is_used_for_its_own_weights_only(
     rich_folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

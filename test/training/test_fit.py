@@ -23,6 +23,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
+from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.fit import fit, forget
 from mumu_ros.training.module import NetworkModule, WarmAverage
 from mumu_ros.training.settings import Settings
@@ -114,6 +115,37 @@ def test_a_training_that_died_goes_on_to_the_same_weights(
     resumed = run(vector_settings, vector_windows, tmp_path)
     assert same(resumed, whole)
     assert steps == list(range(3 * ((died_in - 1) // 3), 9)), "epochs that were finished are not done again"
+
+
+@pytest.mark.parametrize("weighting", ["uncertainty", "adaptive"])
+def test_weights_of_tasks_go_on_where_they_were(
+    vector_settings: Settings,
+    vector_windows: WindowSet,
+    tmp_path: Path,
+    kill: Callable[[int], None],
+    weighting: str,
+) -> None:
+    """It dies within the third epoch, the first that adaptive weights of two epochs decide."""
+    model = replace(vector_settings.model, fusion="dual_branch")
+    settings = with_(replace(vector_settings, model=model), epochs=4, task_weighting=weighting, decoupling_weight=0.1)
+    whole = run(settings, vector_windows)
+    kill(8)
+    with pytest.raises(KilledError):
+        run(settings, vector_windows, tmp_path)
+    kill(-1)
+    assert same(run(settings, vector_windows, tmp_path), whole)
+    assert not same(run(with_(settings, task_weighting="fixed", beta_aux=1.0), vector_windows), whole)
+
+
+def test_nothing_of_the_activities_is_learned_if_their_loss_counts_nothing(
+    vector_settings: Settings, vector_windows: WindowSet
+) -> None:
+    """Which of two activities of a group it is may as well be the other."""
+    settings = with_(vector_settings, target_weight=0.0, deep_supervision_weight=0.0)
+    renamed = replace(vector_windows, activity=np.array([1, 0, 2])[vector_windows.activity])
+    plain = replace(settings, augmentation=Augmentation())
+    assert same(run(plain, vector_windows), run(plain, renamed))
+    assert not same(run(with_(plain, target_weight=1.0), vector_windows), run(with_(plain, target_weight=1.0), renamed))
 
 
 def test_a_training_that_died_before_its_model_was_saved_gives_the_same_weights(
@@ -234,8 +266,8 @@ def test_losses_are_logged_for_tensorboard(
     run(settings, vector_windows, tmp_path)
     logs = EventAccumulator(str(tmp_path / "logs"))
     logs.Reload()
-    parts = ("loss/target", "loss/auxiliary", "loss/unimodal", "loss/trust")
-    for name in ("loss", "accuracy", *parts):
+    parts = ("loss/target", "loss/auxiliary", "loss/unimodal", "loss/trust", "loss/decoupling")
+    for name in ("loss", "accuracy", "weight/target", "weight/auxiliary", *parts):
         assert [event.step for event in logs.Scalars(name)] == [9, 19, 29], "of the last training only"
     total, target, auxiliary, unimodal = (
         np.array([event.value for event in logs.Scalars(name)]) for name in ("loss", *parts[:3])

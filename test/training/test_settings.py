@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mumu_ros.model.config import ConfigError
+from mumu_ros.model.heads import HEADS
 from mumu_ros.model.network import Network
 from mumu_ros.share import share_path
 from mumu_ros.training.cli import parse_drop
@@ -57,11 +58,27 @@ def test_overrides_reach_every_depth() -> None:
         ("model.modalities.9.rate_hz=1", "has no 'model.modalities.9.rate_hz'"),
         ("optimizer.epochs=1", "has no 'optimizer.epochs'"),
         ("model.name=[", r"'\[' is not YAML"),
+        ("optimization.task_weighting=dwa", "task_weighting is 'dwa'; expected one of fixed, uncertainty, adaptive"),
+        ("optimization.target_weight=-1", "target_weight is -1; expected a number ≥ 0"),
+        ("optimization.decoupling_weight=0.1", r"decoupling_weight is 0\.1; mumu has no .*model\.fusion dual_branch"),
     ],
 )
 def test_mistakes_are_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_settings(SIM, [override])
+
+
+@pytest.mark.parametrize("fusion", HEADS)
+@pytest.mark.parametrize("weighting", ["uncertainty", "adaptive"])
+def test_tasks_are_weighed_where_there_are_two(fusion: str, weighting: str) -> None:
+    overrides = [f"model.fusion={fusion}", f"optimization.task_weighting={weighting}"]
+    if hasattr(Network(read_settings(UTD, overrides[:1]).model).head, "group_head"):
+        assert read_settings(UTD, overrides).optimization.task_weighting == weighting
+    else:
+        with pytest.raises(
+            ConfigError, match=rf"task_weighting is '{weighting}'; {fusion} has one task: .*dual_branch"
+        ):
+            read_settings(UTD, overrides)
 
 
 def test_sections_that_may_be_left_out_have_defaults() -> None:
