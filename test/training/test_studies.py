@@ -35,6 +35,7 @@ from mumu_ros.training.studies import (
     modalities,
     noise,
     plots,
+    tasks,
 )
 from mumu_ros.training.studies.bench import Bench, Run, study_conditions, victims
 from mumu_ros.training.studies.heads import HAMLET, KEYLESS, MUMU, NON_ATTENTION, OURS
@@ -54,8 +55,8 @@ def bench(tmp_path):
 def made_up(bench):
     """made_up(run, clean=(1, 2), stuck=…): put a study on the bench, each seed with so many errors of 20 clips.
 
-    Clip i is of activity i % 4; the first clips are taken for the next activity. Conditions that are not named have
-    no errors. Every modality has the same weight.
+    Clip i is of activity i % 4, all of group 0; the first clips are taken for the next activity, or with group=(3, 4)
+    for the next group. What is not named has no errors. Every modality has the same weight.
     """
 
     def make(run: Run, *, seeds=(0, 1), **errors):
@@ -69,11 +70,12 @@ def made_up(bench):
                 decided = np.where(np.arange(CLIPS) < wrong, (truth + 1) % 4, truth)
                 logits[condition.name] = np.eye(27, dtype=np.float32)[decided]
             weights = {name: np.full((CLIPS, len(names)), 1 / len(names), np.float32) for name in logits}
+            groups = np.eye(4, dtype=np.float32)[
+                (np.arange(CLIPS) < errors.get("group", (0,) * len(seeds))[number]) * 1
+            ]
             clips = np.array([f"test{i}" for i in range(CLIPS)])
             results.append(
-                FoldResult(
-                    "odd_even", seed, clips, truth, np.full(CLIPS, 2), logits, weights, np.zeros((CLIPS, 4)), 1.0, 9
-                )
+                FoldResult("odd_even", seed, clips, truth, np.full(CLIPS, 2), logits, weights, groups, 1.0, 9)
             )
         fold = Fold("odd_even", ("a", "b", "c"), (), tuple(sorted(results[0].clips)))
         manifest = Manifest("utd_mhad", "odd_even", (fold,), "subjects 7, 8")
@@ -101,6 +103,7 @@ def test_a_run_has_a_readable_folder_that_no_other_run_has():
         *(head.run(config) for config, _ in noise.CONFIGS for head, _ in noise.ROWS),
         *(head.run(c, modalities=kept) for _, c, kept in modalities.COMBINATIONS for head, _ in modalities.ROWS),
         *(head.run(guidance.CONFIG, *overrides) for _, overrides in guidance.RECIPES for head in guidance.ROWS),
+        *(row.run for row in tasks.ROWS),
     }
     assert len({run.folder for run in every}) == len(every)
     for run in every:
@@ -274,6 +277,38 @@ def test_guidance_gives_every_stress_and_the_differences_to_keyless(bench, made_
     assert line(without, "Keyless")[-1] == "–"
     assert line(without, "MuMu (paper) − Keyless")[5] == "-22.50 ± 3.54 (p 0.500)"
     assert len(line(without, "trusted MuMu (ours) − mean (Keyless, SUM)")) == 8
+
+
+def test_tasks_are_compared_with_either_alone_and_adaptive_weights_with_fixed_ones(bench, made_up):
+    for row in tasks.ROWS:
+        wrong = {"adaptive": (0, 1), "fixed, β 0.5": (2, 2), "activity alone": (1, 0)}.get(row.weighting, (0, 0))
+        groups = (2, 3) if row.weighting == "adaptive" else (1, 1)
+        made_up(row.run, clean=wrong, group=groups)
+    text = tasks.section(bench)
+    mumu = "MuMu (paper)"
+    assert line(text, mumu, "activity alone") == ["97.50 ± 3.54", "–", "", ""]
+    assert line(text, mumu, "group alone") == ["–", "95.00 ± 0.00", "", ""]
+    assert line(text, mumu, "fixed, β 0.5") == [
+        *("90.00 ± 0.00", "95.00 ± 0.00"),
+        *("-7.50 ± 3.54 (p 0.500)", "+0.00 ± 0.00 (p 1.000)"),
+    ]
+    assert line(text, f"{mumu}, adaptive − {mumu}, fixed, β 0.5") == [
+        "+7.50 ± 3.54 (p 0.500)",
+        "-7.50 ± 3.54 (p 0.500)",
+    ]
+    assert line(text, "dual branch (ours)", "adaptive, decoupled")[2:] == [
+        "+2.50 ± 3.54 (p 1.000)",
+        "+0.00 ± 0.00 (p 1.000)",
+    ]
+
+
+def test_a_task_alone_learns_nothing_of_the_other():
+    for head, (activity, group) in tasks.ALONE.items():
+        assert activity.run.settings().optimization.beta_aux == 0
+        settings = group.run.settings()
+        assert settings.optimization.target_weight == settings.optimization.deep_supervision_weight == 0
+        assert f"model.fusion={settings.model.fusion}" in head.overrides
+    assert not any(row.run.settings().model.deep_supervision for row in tasks.ROWS)
 
 
 def test_the_attention_ratio_is_that_of_the_lying_stream(made_up):

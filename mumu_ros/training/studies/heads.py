@@ -9,6 +9,7 @@ from mumu_ros.training.studies.bench import Run
 __all__ = [
     "CONCEPT",
     "CONCEPT_MIN",
+    "DUAL_BRANCH",
     "HAMLET",
     "HAMLET_SUM",
     "KEYLESS",
@@ -51,4 +52,5 @@ HAMLET_SUM = _single_task("HAMLET-like", "hamlet", "sum")
 CONCEPT = Head("concept", ("model.fusion=concept",))
 CONCEPT_MIN = Head("concept", ("model.fusion=concept_min",))
 MUMU = Head("MuMu (paper)", ("model.fusion=mumu",))
+DUAL_BRANCH = Head("dual branch (ours)", ("model.fusion=dual_branch",))
 OURS = Head("trusted MuMu (ours)", ("model.fusion=trusted_mumu",))

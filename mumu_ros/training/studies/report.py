@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.evaluation import metrics
 from mumu_ros.evaluation.significance import compare_paired
+from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.conditions import CLEAN
 from mumu_ros.training.cross_validation import FoldResult, Study
 from mumu_ros.training.studies.bench import Bench
@@ -18,6 +19,7 @@ from mumu_ros.training.studies.bench import Bench
 __all__ = [
     "Scores",
     "difference",
+    "group_top1",
     "macro_f1",
     "mean_std",
     "paired_by_seed",
@@ -41,17 +43,30 @@ def macro_f1(study: Study, condition: str = CLEAN) -> Scores:
     return _by_seed(study, condition, metrics.macro_f1)
 
 
-def _by_seed(study: Study, condition: str, score: Callable[[np.ndarray, np.ndarray, int], float]) -> Scores:
-    def seed_of(result: FoldResult) -> int:
-        return result.seed
-
+def group_top1(study: Study, taxonomy: Taxonomy) -> Scores:
+    """Top-1 accuracy of the groups of each seed over the clean clips of all folds, (S,), by ascending seed."""
     scores = []
-    for _, group in groupby(sorted(study.results, key=seed_of), seed_of):
-        results = list(group)
+    for results in _seeds(study):
+        truth = taxonomy.group_indices[np.concatenate([result.truth for result in results])]
+        decided = np.concatenate([result.group_logits for result in results]).argmax(axis=1)
+        scores.append(metrics.top1(truth, decided))
+    return np.array(scores)
+
+
+def _by_seed(study: Study, condition: str, score: Callable[[np.ndarray, np.ndarray, int], float]) -> Scores:
+    scores = []
+    for results in _seeds(study):
         logits = np.concatenate([result.logits[condition] for result in results])
         truth = np.concatenate([result.truth for result in results])
         scores.append(score(truth, logits.argmax(axis=1), logits.shape[1]))
     return np.array(scores)
+
+
+def _seeds(study: Study) -> list[list[FoldResult]]:
+    def seed_of(result: FoldResult) -> int:
+        return result.seed
+
+    return [list(group) for _, group in groupby(sorted(study.results, key=seed_of), seed_of)]
 
 
 def mean_std(scores: Scores) -> str:

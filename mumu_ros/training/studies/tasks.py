@@ -1,0 +1,124 @@
+"""Do the two tasks hinder each other, and is it better to weigh them adaptively than by fixed numbers?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.training.cross_validation import Study
+from mumu_ros.training.studies.bench import Bench, Run
+from mumu_ros.training.studies.fusion import CONFIG
+from mumu_ros.training.studies.heads import DUAL_BRANCH, MUMU, Head
+from mumu_ros.training.studies.report import (
+    Scores,
+    difference,
+    group_top1,
+    mean_std,
+    paired_by_seed,
+    provenance,
+    table,
+    top1,
+)
+
+__all__ = ["ALONE", "PAIRS", "RECIPE", "ROWS", "Row", "section"]
+
+RECIPE = ("model.deep_supervision=false", "optimization.deep_supervision_weight=0")
+"""Of every row: classifiers of unimodal features would teach the activities to all encoders, whatever is weighed."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A head and how its tasks are weighed.
+
+    Attributes:
+        head: The head.
+        weighting: Its name.
+        overrides: That choose it.
+        tasks: What is learned.
+    """
+
+    head: Head
+    weighting: str
+    overrides: tuple[str, ...]
+    tasks: tuple[str, ...] = ("activity", "group")
+
+    @property
+    def run(self) -> Run:
+        """Its trainings."""
+        return self.head.run(CONFIG, *RECIPE, *self.overrides)
+
+
+def _activity_alone(head: Head) -> Row:
+    return Row(head, "activity alone", ("optimization.beta_aux=0",), ("activity",))
+
+
+def _group_alone(head: Head) -> Row:
+    return Row(head, "group alone", ("optimization.beta_aux=1", "optimization.target_weight=0"), ("group",))
+
+
+def _fixed(head: Head, beta_aux: str) -> Row:
+    return Row(head, f"fixed, β {beta_aux}", (f"optimization.beta_aux={beta_aux}",))
+
+
+_ADAPTIVE = "optimization.task_weighting=adaptive"
+ALONE = {head: (_activity_alone(head), _group_alone(head)) for head in (MUMU, DUAL_BRANCH)}
+"""By head: what the others of that head are compared with."""
+_FIXED = tuple(_fixed(MUMU, beta_aux) for beta_aux in ("0.1", "0.5", "1"))
+_LEARNED = (
+    Row(MUMU, "uncertainty", ("optimization.task_weighting=uncertainty",)),
+    Row(MUMU, "adaptive", (_ADAPTIVE,)),
+)
+_DUAL_FIXED = _fixed(DUAL_BRANCH, "0.5")
+_DUAL_ADAPTIVE = Row(DUAL_BRANCH, "adaptive, decoupled", (_ADAPTIVE, "optimization.decoupling_weight=0.1"))
+ROWS = (*ALONE[MUMU], *_FIXED, *_LEARNED, *ALONE[DUAL_BRANCH], _DUAL_FIXED, _DUAL_ADAPTIVE)
+PAIRS = (
+    *((learned, fixed) for learned in _LEARNED for fixed in _FIXED),
+    (_DUAL_ADAPTIVE, _DUAL_FIXED),
+    (_DUAL_FIXED, _FIXED[1]),
+)
+"""Rows whose differences answer the second question."""
+
+
+def section(bench: Bench) -> str:
+    """Compare weightings of the two tasks with either task alone, and with each other."""
+    studies = {row: bench.study(row.run) for row in ROWS}
+    taxonomy = MUMU.run(CONFIG).settings().model.taxonomy
+    scores = {row: _scores(study, row, taxonomy) for row, study in studies.items()}
+    rows = [
+        (
+            row.head.name,
+            row.weighting,
+            *(mean_std(scores[row][task]) if task in row.tasks else "–" for task in ("activity", "group")),
+            *(_transfer(row, alone, scores) for alone in ALONE[row.head]),
+        )
+        for row in ROWS
+    ]
+    pairs = [
+        (f"{_name(a)} − {_name(b)}", *(difference(scores[a][task], scores[b][task]) for task in ("activity", "group")))
+        for a, b in PAIRS
+    ]
+    return "\n\n".join(
+        (
+            provenance("tasks", bench, studies[ROWS[0]]),
+            "Top-1 of activities and of groups, each of its own classifier. Without classifiers of unimodal features, "
+            "which would teach the activities to every encoder (`deep_supervision: false`). The last two columns: "
+            "minus the same head that learns this task alone; below 0 the other task hinders it.",
+            table(("head", "weighting", "activity", "group", "activity − alone", "group − alone"), rows),
+            paired_by_seed(len(bench.seeds)),
+            table(("difference", "activity", "group"), pairs),
+        )
+    )
+
+
+def _scores(study: Study, row: Row, taxonomy: Taxonomy) -> dict[str, Scores]:
+    both = {"activity": top1(study), "group": group_top1(study, taxonomy)}
+    return {task: both[task] for task in row.tasks}
+
+
+def _transfer(row: Row, alone: Row, scores: dict[Row, dict[str, Scores]]) -> str:
+    (task,) = alone.tasks
+    return difference(scores[row][task], scores[alone][task]) if len(row.tasks) > 1 else ""
+
+
+def _name(row: Row) -> str:
+    return f"{row.head.name}, {row.weighting}"
