@@ -22,21 +22,23 @@ ROS = {
     "launch_ros",
 }
 
-WITHOUT_TORCH = ("streams", "simulation", "recordings", "conversions", "labelling")
+WITHOUT_TORCH = ("streams", "failures", "simulation", "recordings", "conversions", "labelling")
 # Room: the rooms that it may import. Dependencies point one way.
 ALLOWED = {
     "streams": set(),
-    "simulation": set(),
+    "failures": {"streams"},
+    "simulation": {"streams", "failures"},
     "conversions": set(),
     "model": set(),
     "health": {"model"},
     "pipeline": {"streams", "model", "conversions"},
-    "evaluation": {"streams", "model", "health", "recognition", "recordings", "conversions", "pipeline"},
+    "evaluation": {"streams", "failures", "model", "health", "recognition", "recordings", "conversions", "pipeline"},
     "recognition": {"streams", "model", "health"},
-    "recordings": {"streams", "conversions", "simulation", "training"},
+    "recordings": {"streams", "failures", "conversions", "simulation", "training"},
     "labelling": {"streams", "conversions", "recordings", "model"},
     "training": {
         "streams",
+        "failures",
         "model",
         "health",
         "simulation",
@@ -48,6 +50,7 @@ ALLOWED = {
     },
     "nodes": {
         "streams",
+        "failures",
         "model",
         "health",
         "recognition",

@@ -1,0 +1,170 @@
+"""What fails, how and when: the notation of the command line, and all faults of a recording together."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.failures.injector import Injector
+from mumu_ros.failures.kinds import KINDS, Failure, kinds_for
+from mumu_ros.streams import seconds_to_ns
+
+__all__ = ["NOTATION", "Fault", "FaultInjector", "find_streams", "parse_fault"]
+
+NOTATION = "TARGET[:KIND[=AMOUNT]][:START-END]"
+_NUMBER = r"\d+(?:\.\d+)?"
+_SPEC = re.compile(
+    r"(?P<target>\w+(?:\+\w+)*)(?::(?P<kind>[a-z]\w*)(?:=(?P<amount>[^:]*))?)?"
+    rf"(?::(?P<start>{_NUMBER})-(?P<end>{_NUMBER}))?"
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Some streams fail together in [start_s, end_s).
+
+    Attributes:
+        target: What was named: a stream, a device, or several with + between them.
+        streams: Which those are.
+        failure: How.
+        start_s: Seconds since the beginning.
+        end_s: Seconds since the beginning, later than `start_s`.
+
+    Raises:
+        ValueError: The interval is empty or begins before 0.
+    """
+
+    target: str
+    streams: tuple[str, ...]
+    failure: Failure = Failure("dropout")  # noqa: RUF009 - frozen
+    start_s: float = 0.0
+    end_s: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_s < self.end_s:
+            raise ValueError(
+                f"fault interval {self.start_s:g}-{self.end_s:g} s is empty or negative; "
+                "expected 0 <= start < end in seconds"
+            )
+
+    def __str__(self) -> str:
+        """The notation that `parse_fault` reads."""
+        always = (self.start_s, self.end_s) == (0.0, math.inf)
+        plugged_out = self.failure == Failure("dropout") and not always
+        kind = "" if plugged_out else f":{self.failure}"
+        return f"{self.target}{kind}" + ("" if always else f":{self.start_s:g}-{self.end_s:g}")
+
+
+def find_streams(target: str, sensors: Mapping[str, str]) -> tuple[str, ...]:
+    """The streams that a name means: that stream, all whose names begin with it and `_`, or with `camera` all images.
+
+    Args:
+        target: The name, or several with + between them.
+        sensors: Stream → one of `kinds.SENSORS`.
+
+    Raises:
+        ValueError: No stream fits.
+    """
+    found: dict[str, None] = {}
+    for name in target.split("+"):
+        fitting = [stream for stream in sensors if stream == name or stream.startswith(f"{name}_")]
+        if name == "camera" and not fitting:
+            fitting = [stream for stream, sensor in sensors.items() if sensor != "vector"]
+        if not fitting:
+            raise ValueError(f"{name!r} is no stream and no device; expected one of {', '.join(_names(sensors))}")
+        found.update(dict.fromkeys(fitting))
+    return tuple(found)
+
+
+def parse_fault(text: str, sensors: Mapping[str, str]) -> Fault:
+    """Read `imu_wrist:stuck:12-20`, `imu:noise=2:5-15`, `camera:black`, or `imu:10-20`, which is unplugged.
+
+    Args:
+        text: In `NOTATION`; START and END in seconds.
+        sensors: Stream → one of `kinds.SENSORS`.
+
+    Raises:
+        ValueError: Quotes `text`, and says what would be right.
+    """
+    match = _SPEC.fullmatch(text.strip())
+    if match is None or (match["kind"] is None and match["start"] is None):
+        raise ValueError(
+            f"fault {text!r} is not {NOTATION}, such as imu:10-20 or imu:noise=2:10-20 (seconds); "
+            f"TARGET is one of {', '.join(_names(sensors))}, KIND one of {', '.join(KINDS)}"
+        )
+    try:
+        streams = find_streams(match["target"], sensors)
+        failure = Failure(match["kind"] or "dropout", _number(match["amount"]))
+        for stream in streams:
+            if sensors[stream] not in KINDS[failure.kind].sensors:
+                raise ValueError(
+                    f"{failure.kind} does not fit {stream} ({sensors[stream]}); "
+                    f"expected one of {', '.join(kinds_for(sensors[stream]))}"
+                )
+        if match["start"] is None:
+            return Fault(match["target"], streams, failure)
+        return Fault(match["target"], streams, failure, float(match["start"]), float(match["end"]))
+    except ValueError as error:
+        raise ValueError(f"fault {text!r}: {error}") from error
+
+
+class FaultInjector:
+    """Makes all the streams of a recording fail as ordered, fault after fault.
+
+    Args:
+        faults: Which.
+        sensors: Stream → one of `kinds.SENSORS`.
+        start_ns: Stamp of the beginning.
+        seed: Of all that is drawn.
+    """
+
+    def __init__(self, faults: Sequence[Fault], sensors: Mapping[str, str], start_ns: int, seed: int = 0) -> None:
+        self._injectors: dict[str, list[Injector]] = {stream: [] for stream in sensors}
+        for index, fault in enumerate(faults):
+            always = fault.start_s == 0 and fault.end_s == math.inf
+            for stream in fault.streams:
+                injector = Injector(
+                    fault.failure,
+                    sensors[stream],
+                    seed=(seed, index),
+                    stream=stream,
+                    start_ns=None if always else start_ns + seconds_to_ns(fault.start_s),
+                    end_ns=None if fault.end_s == math.inf else start_ns + seconds_to_ns(fault.end_s),
+                )
+                self._injectors[stream].append(injector)
+
+    def arrive(self, stream: str, stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of the stamps whose samples come at all; what they show, `show` says."""
+        for injector in self._injectors[stream]:
+            if KINDS[injector.failure.kind].thins:
+                stamps_ns, _ = injector.apply(stamps_ns, np.empty((len(stamps_ns), 0)))
+        return stamps_ns
+
+    def show(
+        self, stream: str, stamps_ns: NDArray[np.int64], samples: NDArray[Any]
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return what the samples that came show, see `Injector.apply`. Some still may not come, after a shift."""
+        for injector in self._injectors[stream]:
+            if not KINDS[injector.failure.kind].thins:
+                stamps_ns, samples = injector.apply(stamps_ns, samples)
+        return stamps_ns, samples
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no number") from error
+
+
+def _names(sensors: Mapping[str, str]) -> list[str]:
+    """Devices and streams."""
+    devices = {"camera": None} if any(sensor != "vector" for sensor in sensors.values()) else {}
+    devices |= {stream.split("_")[0]: None for stream in sensors if "_" in stream}
+    return list(dict.fromkeys([*devices, *sensors]))

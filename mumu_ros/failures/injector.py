@@ -1,0 +1,149 @@
+"""One failure of one stream, as its samples come."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.failures.kinds import KINDS, Failure, kinds_for
+from mumu_ros.failures.memory import Dropout, HalfRate, Recall, RepeatedBuffer, Shift, Stuck
+from mumu_ros.failures.spread import RunningSpread, Spread
+from mumu_ros.failures.values import VALUES, Change, Setting
+from mumu_ros.streams import NS_PER_S, seconds_to_ns
+
+__all__ = ["LEARNED_S", "Injector"]
+
+LEARNED_S = 10.0
+"""A stream's spread is that of what it showed before it failed, but at least of its first so many seconds."""
+
+
+class Injector:
+    """Makes a stream fail, the same way each time and however it is cut into chunks.
+
+    Nothing depends on what comes later. σ is the standard deviation of each element of what came so far, until
+    the failure begins and for at least `LEARNED_S`.
+
+    Args:
+        failure: How.
+        sensor: What the samples are, one of `kinds.SENSORS`. `rgb`: uint8 H×W×3. `depth`: H×W or H×W×1, uint16 in mm or
+            float in m, 0: no reading. `vector`: float (J, C), C = 3 for what has directions.
+        seed: Of all that is drawn.
+        stream: Its name: streams that fail together have different noise, but drop out together.
+        start_ns: Stamp at which it begins to fail; None: it always fails.
+        end_ns: Stamp from which it does not any more; None: never.
+        spread: Of the healthy stream, where it is known beforehand.
+
+    Raises:
+        ValueError: The failure does not fit the sensor; says which do.
+    """
+
+    def __init__(
+        self,
+        failure: Failure,
+        sensor: str,
+        *,
+        seed: int | Sequence[int] = 0,
+        stream: str = "",
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        spread: Spread | None = None,
+    ) -> None:
+        if sensor not in KINDS[failure.kind].sensors:
+            raise ValueError(
+                f"failure {failure.kind!r} does not fit {stream or 'a stream'} ({sensor}); "
+                f"expected one of {', '.join(kinds_for(sensor))}"
+            )
+        self.failure, self.sensor = failure, sensor
+        self._start_ns, self._end_ns = start_ns, end_ns
+        seeds = (seed,) if isinstance(seed, int) else tuple(seed)
+        self._generator = np.random.default_rng((*seeds, zlib.crc32(stream.encode())))
+        self._recall = _recall(failure, seeds, start_ns)
+        self._change: Change | None = None
+        self._known = spread
+        self._spread = RunningSpread()
+        self._first_ns: int | None = None
+        self._onset_ns: int | None = None
+
+    def apply(self, stamps_ns: NDArray[np.int64], samples: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return what comes of the next N samples instead.
+
+        Args:
+            stamps_ns: int64 (N,), ascending, and after those of the chunk before.
+            samples: (N, *shape); not changed.
+
+        Returns:
+            Stamps (M,) and samples (M, *shape) of the same dtype, M ≤ N.
+
+        Raises:
+            ValueError: The samples have too few axes for the failure.
+        """
+        if not len(stamps_ns):
+            return stamps_ns, samples
+        if self._first_ns is None:
+            self._first_ns = int(stamps_ns[0])
+        active = np.ones(len(stamps_ns), np.bool_)
+        if self._start_ns is not None:
+            active &= stamps_ns >= self._start_ns
+        if self._end_ns is not None:
+            active &= stamps_ns < self._end_ns
+        if self._onset_ns is None and active.any():
+            self._onset_ns = int(stamps_ns[active.argmax()])
+        if self._recall is None:
+            return stamps_ns, self._changed(stamps_ns, samples, active)
+        kept, shown = self._recall(stamps_ns, samples, active)
+        return stamps_ns[kept], shown[kept]
+
+    def _changed(self, stamps_ns: NDArray[np.int64], samples: NDArray[Any], active: NDArray[np.bool_]) -> NDArray[Any]:
+        shape = samples.shape[1:]
+        if self._change is None:
+            self._change = VALUES[self.failure.kind](Setting(self.failure.amount or 0.0, shape, self._generator))
+        spread = self._spread_at(stamps_ns, samples)
+        if not active.any():
+            return samples
+        mean, std = (np.broadcast_to(part, samples.shape)[active] for part in spread)
+        elapsed_s = (stamps_ns[active] - (self._onset_ns or 0)) / NS_PER_S
+        shown = samples.copy()
+        shown[active] = self._as_read(self._change(samples[active], elapsed_s, Spread(mean, std)), samples[active])
+        return shown
+
+    def _spread_at(self, stamps_ns: NDArray[np.int64], samples: NDArray[Any]) -> Spread:
+        if KINDS[self.failure.kind].unit not in ("σ", "σ/s"):
+            zero = np.zeros(1)
+            return Spread(zero, zero)
+        if self._known is not None:
+            return self._known
+        learned_ns = (self._first_ns or 0) + seconds_to_ns(LEARNED_S)
+        if self._start_ns is not None:
+            learned_ns = max(learned_ns, self._start_ns)
+        return self._spread.update(samples, stamps_ns < learned_ns)
+
+    def _as_read(self, shown: NDArray[Any], was: NDArray[Any]) -> NDArray[Any]:
+        """As a sensor of this kind can say it."""
+        if np.issubdtype(was.dtype, np.integer) and shown.dtype != was.dtype:
+            shown = shown.round().clip(0, np.iinfo(was.dtype).max)
+        if self.sensor == "depth" and self.failure.kind in ("noise", "blur"):
+            # Where there is no reading, there is none to be wrong; where there is one, it stays one.
+            least = 1 if was.dtype == np.uint16 else 1e-3
+            shown = np.where(was > 0, np.maximum(shown, least), 0)
+        return shown.astype(was.dtype, copy=False)
+
+
+def _recall(failure: Failure, seeds: tuple[int, ...], start_ns: int | None) -> Recall | None:
+    amount = failure.amount or 0.0
+    match failure.kind:
+        case "dropout":
+            return Dropout(amount, seeds)
+        case "half_rate":
+            return HalfRate()
+        case "stuck" | "frozen":
+            return Stuck()
+        case "shift":
+            return Shift(amount)
+        case "repeated_buffer":
+            return RepeatedBuffer(amount, start_ns)
+        case _:
+            return None

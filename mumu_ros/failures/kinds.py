@@ -1,0 +1,95 @@
+"""The ways in which a sensor fails: one table. docs/failures.md says the same in more words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["KINDS", "SENSORS", "Failure", "Kind", "kinds_for"]
+
+SENSORS = ("rgb", "depth", "vector")
+_IMAGES = ("rgb", "depth")
+_VECTORS = ("vector",)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way to fail.
+
+    Attributes:
+        shows: What the sensor shows.
+        sensors: Which of `SENSORS` can fail so.
+        amount: How strongly, if nobody says; None: there is nothing to say.
+        unit: Of the amount.
+        most: The largest amount; amounts are positive.
+        thins: It changes which samples come, and not what they show.
+    """
+
+    shows: str
+    sensors: tuple[str, ...] = SENSORS
+    amount: float | None = None
+    unit: str = ""
+    most: float = math.inf
+    thins: bool = False
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "dropout": Kind("nothing, for this share of the time", amount=1.0, unit="of the time", most=1.0, thins=True),
+        "half_rate": Kind("every second sample", thins=True),
+        "stuck": Kind("always the sample with which it began to fail", _VECTORS),
+        "saturation": Kind("itself, ending so far from its mean", _VECTORS, 1.0, "σ"),
+        "noise": Kind("itself and Gaussian noise", SENSORS, 1.0, "σ"),
+        "drift": Kind("itself, farther off every second", _VECTORS, 0.5, "σ/s"),
+        "bias": Kind("itself, off by a constant", _VECTORS, 2.0, "σ"),
+        "axis_swap": Kind("itself, two axes exchanged", _VECTORS),
+        "mounting": Kind("itself, turned about some axis", _VECTORS, 90.0, "°", 180.0),
+        "shift": Kind("what was so long ago, under the stamp of now", SENSORS, 0.5, "s", 60.0),
+        "repeated_buffer": Kind("the last so many seconds before it failed, over and over", SENSORS, 2.0, "s", 60.0),
+        "frozen": Kind("always the image with which it began to fail", _IMAGES),
+        "black": Kind("black; depth: no readings", _IMAGES),
+        "blur": Kind("itself, out of focus (Gaussian)", _IMAGES, 0.03, "of the height", 1.0),
+        "occlusion": Kind("itself, a rectangle of this share of it black; depth: without readings", _IMAGES, 0.3,
+                          "of the area", 1.0),
+    }
+)  # fmt: skip
+"""Name → what it is. σ is the standard deviation of each element of the stream (`injector.Injector`)."""
+
+
+def kinds_for(sensor: str) -> tuple[str, ...]:
+    """Names of the kinds in which one of `SENSORS` can fail."""
+    return tuple(name for name, kind in KINDS.items() if sensor in kind.sensors)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a sensor fails.
+
+    Attributes:
+        kind: One of `KINDS`.
+        amount: How strongly, in the kind's unit; by default the kind's own amount. None for kinds without.
+
+    Raises:
+        ValueError: The kind is unknown, has no amount, or none like this.
+    """
+
+    kind: str
+    amount: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"failure {self.kind!r} is unknown; expected one of {', '.join(KINDS)}")
+        kind = KINDS[self.kind]
+        if self.amount is None:
+            object.__setattr__(self, "amount", kind.amount)
+        elif kind.amount is None:
+            raise ValueError(f"failure {self.kind!r} has no amount, and {self.amount:g} was given; leave it out")
+        elif not 0 < self.amount <= kind.most or self.amount == math.inf:
+            most = "" if kind.most == math.inf else f" and at most {kind.most:g}"
+            raise ValueError(f"failure '{self.kind}={self.amount:g}': expected a number above 0{most} ({kind.unit})")
+
+    def __str__(self) -> str:
+        default = self.amount == KINDS[self.kind].amount
+        return self.kind if default else f"{self.kind}={self.amount:g}"

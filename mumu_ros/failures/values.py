@@ -1,0 +1,129 @@
+"""Failures that change each sample by itself: what is measured is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.failures.spread import Spread
+
+__all__ = ["VALUES", "Change", "Setting"]
+
+Array = NDArray[Any]
+Change = Callable[[Array, NDArray[np.float64], Spread], Array]
+"""Samples (N, *shape), seconds since it began to fail (N,), their spread → what is shown, float or as it was."""
+
+
+class Setting(NamedTuple):
+    """What a change is made from.
+
+    Attributes:
+        amount: See `kinds.KINDS`.
+        shape: Of one sample.
+        generator: Of what is drawn, once or for each sample.
+    """
+
+    amount: float
+    shape: tuple[int, ...]
+    generator: np.random.Generator
+
+
+def _noise(setting: Setting) -> Change:
+    return lambda x, _, spread: x + setting.generator.normal(size=x.shape) * spread.std * setting.amount
+
+
+def _bias(setting: Setting) -> Change:
+    signs = setting.generator.choice([-1.0, 1.0], setting.shape)
+    return lambda x, _, spread: x + signs * spread.std * setting.amount
+
+
+def _drift(setting: Setting) -> Change:
+    signs = setting.generator.choice([-1.0, 1.0], setting.shape)
+    return lambda x, elapsed_s, spread: (
+        x + elapsed_s.reshape(-1, *[1] * len(setting.shape)) * signs * spread.std * setting.amount
+    )
+
+
+def _saturation(setting: Setting) -> Change:
+    return lambda x, _, spread: x.clip(
+        spread.mean - setting.amount * spread.std, spread.mean + setting.amount * spread.std
+    )
+
+
+def _axis_swap(setting: Setting) -> Change:
+    _need_axes("axis_swap", setting.shape, setting.shape[-1:] > (1,))
+    order = np.arange(setting.shape[-1])
+    one, other = setting.generator.choice(setting.shape[-1], 2, replace=False)
+    order[[one, other]] = order[[other, one]]
+    return lambda x, _, __: x[..., order]
+
+
+def _mounting(setting: Setting) -> Change:
+    """Rodrigues' formula."""
+    _need_axes("mounting", setting.shape, setting.shape[-1:] == (3,))
+    axis = setting.generator.normal(size=3)
+    cross = np.cross(np.eye(3), axis / np.linalg.norm(axis))
+    angle = math.radians(setting.amount)
+    rotation = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
+    # Not matmul: its sums depend on how many samples come together.
+    return lambda x, _, __: (x[..., None, :] * rotation).sum(axis=-1)
+
+
+def _black(_: Setting) -> Change:
+    return lambda x, _, __: np.zeros_like(x)
+
+
+def _occlusion(setting: Setting) -> Change:
+    size = np.ceil(np.array(setting.shape[:2]) * math.sqrt(setting.amount)).astype(int)
+    top, left = setting.generator.integers(0, np.array(setting.shape[:2]) - size + 1)
+    hidden = (slice(None), slice(top, top + size[0]), slice(left, left + size[1]))
+
+    def change(x: Array, _: NDArray[np.float64], __: Spread) -> Array:
+        shown = x.copy()
+        shown[hidden] = 0
+        return shown
+
+    return change
+
+
+def _blur(setting: Setting) -> Change:
+    def blurred(image: Array) -> Array:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), setting.amount * setting.shape[0])).reshape(setting.shape)
+
+    def change(x: Array, _: NDArray[np.float64], __: Spread) -> Array:
+        images = [image.astype(np.float32) for image in x]
+        if x.dtype == np.uint8:
+            return np.stack([blurred(image) for image in images])
+        # Depth: 0 is no distance, and is not mixed with distances.
+        weights = [np.maximum(blurred((image > 0).astype(np.float32)), 1e-6) for image in images]
+        return np.stack([blurred(image) / weight for image, weight in zip(images, weights, strict=True)])
+
+    return change
+
+
+def _need_axes(kind: str, shape: tuple[int, ...], fits: bool) -> None:
+    if not fits:
+        expected = "three axes" if kind == "mounting" else "axes"
+        raise ValueError(f"failure {kind!r} needs vectors of {expected}; the samples have the shape {shape}")
+
+
+VALUES: Mapping[str, Callable[[Setting], Change]] = MappingProxyType(
+    {
+        "noise": _noise,
+        "bias": _bias,
+        "drift": _drift,
+        "saturation": _saturation,
+        "axis_swap": _axis_swap,
+        "mounting": _mounting,
+        "black": _black,
+        "occlusion": _occlusion,
+        "blur": _blur,
+    }
+)
+"""Kind → what it does to samples, once it is set."""
