@@ -79,7 +79,7 @@ class Injector:
             Stamps (M,) and samples (M, *shape) of the same dtype, M ≤ N.
 
         Raises:
-            ValueError: The samples have too few axes for the failure.
+            ValueError: The failure turns, and the samples do not have three axes.
         """
         if not len(stamps_ns):
             return stamps_ns, samples
@@ -100,6 +100,8 @@ class Injector:
     def _changed(self, stamps_ns: NDArray[np.int64], samples: NDArray[Any], active: NDArray[np.bool_]) -> NDArray[Any]:
         shape = samples.shape[1:]
         if self._change is None:
+            if KINDS[self.failure.kind].turns and shape[-1:] != (3,):
+                raise ValueError(f"failure {self.failure.kind!r} turns samples of three axes, not of the shape {shape}")
             self._change = VALUES[self.failure.kind](Setting(self.failure.amount or 0.0, shape, self._generator))
         spread = self._spread_at(stamps_ns, samples)
         if not active.any():

@@ -25,6 +25,7 @@ class Kind:
         unit: Of the amount.
         most: The largest amount; amounts are positive.
         thins: It changes which samples come, and not what they show.
+        turns: It exchanges axes: samples must have three of them.
     """
 
     shows: str
@@ -33,6 +34,7 @@ class Kind:
     unit: str = ""
     most: float = math.inf
     thins: bool = False
+    turns: bool = False
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -44,8 +46,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "noise": Kind("itself and Gaussian noise", SENSORS, 1.0, "σ"),
         "drift": Kind("itself, farther off every second", _VECTORS, 0.5, "σ/s"),
         "bias": Kind("itself, off by a constant", _VECTORS, 2.0, "σ"),
-        "axis_swap": Kind("itself, two axes exchanged", _VECTORS),
-        "mounting": Kind("itself, turned about some axis", _VECTORS, 90.0, "°", 180.0),
+        "axis_swap": Kind("itself, two axes exchanged", _VECTORS, turns=True),
+        "mounting": Kind("itself, turned about some axis", _VECTORS, 90.0, "°", 180.0, turns=True),
         "shift": Kind("what was so long ago, under the stamp of now", SENSORS, 0.5, "s", 60.0),
         "repeated_buffer": Kind("the last so many seconds before it failed, over and over", SENSORS, 2.0, "s", 60.0),
         "frozen": Kind("always the image with which it began to fail", _IMAGES),
@@ -58,9 +60,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 """Name → what it is. σ is the standard deviation of each element of the stream (`injector.Injector`)."""
 
 
-def kinds_for(sensor: str) -> tuple[str, ...]:
-    """Names of the kinds in which one of `SENSORS` can fail."""
-    return tuple(name for name, kind in KINDS.items() if sensor in kind.sensors)
+def kinds_for(sensor: str, axes: int = 3) -> tuple[str, ...]:
+    """Names of the kinds in which one of `SENSORS`, with samples of so many axes, can fail."""
+    return tuple(name for name, kind in KINDS.items() if sensor in kind.sensors and not (kind.turns and axes != 3))
 
 
 @dataclass(frozen=True)

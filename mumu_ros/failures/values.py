@@ -57,16 +57,14 @@ def _saturation(setting: Setting) -> Change:
 
 
 def _axis_swap(setting: Setting) -> Change:
-    _need_axes("axis_swap", setting.shape, setting.shape[-1:] > (1,))
-    order = np.arange(setting.shape[-1])
-    one, other = setting.generator.choice(setting.shape[-1], 2, replace=False)
+    order = np.arange(3)
+    one, other = setting.generator.choice(3, 2, replace=False)
     order[[one, other]] = order[[other, one]]
     return lambda x, _, __: x[..., order]
 
 
 def _mounting(setting: Setting) -> Change:
     """Rodrigues' formula."""
-    _need_axes("mounting", setting.shape, setting.shape[-1:] == (3,))
     axis = setting.generator.normal(size=3)
     cross = np.cross(np.eye(3), axis / np.linalg.norm(axis))
     angle = math.radians(setting.amount)
@@ -105,12 +103,6 @@ def _blur(setting: Setting) -> Change:
         return np.stack([blurred(image) / weight for image, weight in zip(images, weights, strict=True)])
 
     return change
-
-
-def _need_axes(kind: str, shape: tuple[int, ...], fits: bool) -> None:
-    if not fits:
-        expected = "three axes" if kind == "mounting" else "axes"
-        raise ValueError(f"failure {kind!r} needs vectors of {expected}; the samples have the shape {shape}")
 
 
 VALUES: Mapping[str, Callable[[Setting], Change]] = MappingProxyType(

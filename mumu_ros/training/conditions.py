@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mumu_ros.model.config import ModelConfig
-from mumu_ros.training.corruption import CORRUPTIONS, corrupt
+from mumu_ros.failures import Failure, kinds_for
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.training.corruption import CORRUPTIONS, corrupt, fail
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["CLEAN", "Condition", "standard_conditions", "stress_conditions"]
+__all__ = ["CLEAN", "Condition", "failure_conditions", "standard_conditions", "stress_conditions"]
 
 CLEAN = "clean"
 
@@ -29,6 +30,8 @@ class Condition:
         missing: Probability with which each modality by itself is taken away; one always stays.
         corruption: One of `CORRUPTIONS`, of one modality in each window, drawn at random; empty: none.
         late_s: One modality in each window, drawn at random, lags by so many seconds.
+        failure: How one modality in each window fails, all of it (`mumu_ros.failures`).
+        on: Which fails, or lies, or lags; empty: drawn at random for each window, among those that the failure fits.
     """
 
     name: str
@@ -37,12 +40,18 @@ class Condition:
     missing: float = 0.0
     corruption: str = ""
     late_s: float = 0.0
+    failure: Failure | None = None
+    on: str = ""
 
     def victims(self, config: ModelConfig, count: int, seed: int) -> np.ndarray:
-        """Index of the modality that lies or lags in each window, int64 (N,); −1: none does."""
-        if not (self.corruption or self.late_s):
+        """Index of the modality that fails, lies or lags in each window, int64 (N,); −1: none does."""
+        if self.on:
+            return np.full(count, config.names.index(self.on))
+        kind = self.failure.kind if self.failure else None
+        fitting = [i for i, m in enumerate(config.modalities) if kind is None or kind in kinds_for(m.kind, m.shape[-1])]
+        if not (self.corruption or self.late_s or self.failure) or not fitting:
             return np.full(count, -1)
-        return np.random.default_rng((seed, 1)).integers(len(config.modalities), size=count)
+        return np.array(fitting)[np.random.default_rng((seed, 1)).integers(len(fitting), size=count)]
 
     def apply(
         self, config: ModelConfig, windows: WindowSet, rows: np.ndarray, arrays: tuple[Arrays, Arrays], seed: int
@@ -65,6 +74,8 @@ class Condition:
             inputs, masks = corrupt(windows, inputs, masks, victims, [self.corruption] * len(rows), generator)
         if self.late_s:
             inputs, masks = _delay(config, inputs, masks, victims, self.late_s)
+        if self.failure:
+            inputs, masks = _fail(config, self.failure, windows, rows, (inputs, masks), victims, seed)
         stays = np.argmax(lose[:, 1:], axis=1)
         away = {
             name: (lose[:, 0] < self.share) & (name in self.gone) | (lose[:, 1 + i] < self.missing) & (stays != i)
@@ -89,6 +100,41 @@ def stress_conditions(names: Sequence[str]) -> tuple[Condition, ...]:
         *(Condition(kind, corruption=kind) for kind in CORRUPTIONS),
         *(Condition(f"late {late_s:g} s", late_s=late_s) for late_s in (0.1, 0.2, 0.5, 1.0)),
     )
+
+
+def failure_conditions(modalities: Sequence[Modality]) -> tuple[Condition, ...]:
+    """Each modality fails in each way that fits it, as strongly as the library's table says: `imu:stuck`."""
+    return tuple(
+        Condition(f"{modality.name}:{kind}", failure=Failure(kind), on=modality.name)
+        for modality in modalities
+        for kind in kinds_for(modality.kind, modality.shape[-1])
+    )
+
+
+def _fail(
+    config: ModelConfig,
+    failure: Failure,
+    windows: WindowSet,
+    rows: np.ndarray,
+    arrays: tuple[Arrays, Arrays],
+    victims: Sequence[str | None],
+    seed: int,
+) -> tuple[Arrays, Arrays]:
+    """Let the victims fail; what came before a window is another one, drawn by the seed and the row."""
+    inputs = {name: x.copy() if name in victims else x for name, x in arrays[0].items()}
+    masks = {name: mask.copy() if name in victims else mask for name, mask in arrays[1].items()}
+    for i, (row, name) in enumerate(zip(rows.tolist(), victims, strict=True)):
+        if name is None:
+            continue
+        earlier = None
+        if failure.kind == "repeated_buffer":
+            other = int(np.random.default_rng((seed, 3, row)).integers(len(windows)))
+            earlier_inputs, earlier_masks = windows.batch([other])
+            earlier = (earlier_inputs[name][0], earlier_masks[name][0])
+        inputs[name][i], masks[name][i] = fail(
+            config.modality(name), failure, inputs[name][i], masks[name][i], (seed, 4, row), earlier
+        )
+    return inputs, masks
 
 
 def _delay(

@@ -6,17 +6,24 @@
 | stuck | from some time in the first half on, always the same sample |
 | swap | what somebody did in another window |
 | shift | itself, 20 to 50 % of the window too early or too late, the end carried to the beginning |
+
+These four are what networks are trained with. `fail` lets a window fail in any way of `mumu_ros.failures`, as the live
+system would see it; the kinds of the same names there are not quite the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from mumu_ros.failures import Failure, Injector, Spread
+from mumu_ros.model.config import Modality
+from mumu_ros.streams import NS_PER_S, seconds_to_ns
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["CORRUPTIONS", "corrupt"]
+__all__ = ["CORRUPTIONS", "corrupt", "fail"]
 
 CORRUPTIONS = ("noise", "stuck", "swap", "shift")
 
@@ -65,6 +72,60 @@ def corrupt(
             there = np.flatnonzero(masks[name][row])
             inputs[name][row][there] = _changed(inputs[name][row][there], kind, generator)
     return inputs, masks
+
+
+def fail(
+    modality: Modality,
+    failure: Failure,
+    x: np.ndarray,
+    mask: np.ndarray,
+    seed: Sequence[int],
+    earlier: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Let a modality fail from the beginning of a window on.
+
+    σ is that of the window itself. Steps of vectors that got lost between others are interpolated, as live.
+
+    Args:
+        modality: Which.
+        failure: How.
+        x: What it shows, (T, *shape).
+        mask: bool (T,).
+        seed: Of the draw.
+        earlier: `x` and `mask` of the window before: `repeated_buffer` shows it again.
+
+    Returns:
+        As `x` and `mask`.
+
+    Raises:
+        ValueError: The failure does not fit the modality.
+    """
+    there = np.flatnonzero(mask)
+    if not len(there):
+        return x, mask
+    stamps_ns = np.round(np.arange(len(x)) * NS_PER_S / modality.rate_hz).astype(np.int64)
+    now_ns = stamps_ns[there]
+    if earlier is not None:
+        length_s = len(x) / modality.rate_hz
+        failure = replace(failure, amount=min(failure.amount or length_s, length_s))
+    injector = Injector(
+        failure, modality.kind, seed=seed, stream=modality.name, start_ns=int(now_ns[0]), spread=Spread.of(x[there])
+    )
+    if earlier is not None:
+        before_ns = stamps_ns - round(len(x) * NS_PER_S / modality.rate_hz)
+        injector.apply(before_ns[earlier[1]], earlier[0][earlier[1]])
+    kept_ns, shown = injector.apply(now_ns, x[there])
+    kept = there[np.searchsorted(now_ns, kept_ns)]
+    failed, present = np.zeros_like(x), np.zeros_like(mask)
+    failed[kept], present[kept] = shown, True
+    if not modality.is_image and len(kept):
+        lost = np.setdiff1d(there, kept)
+        away = np.abs(lost[:, None] - kept).min(axis=1, initial=len(x)) * NS_PER_S / modality.rate_hz
+        lost = lost[(lost > kept[0]) & (lost <= kept[-1] + 1) & (away <= seconds_to_ns(modality.max_gap_s))]
+        flat = shown.reshape(len(kept), -1)
+        failed[lost] = np.stack([np.interp(lost, kept, column) for column in flat.T], axis=1).reshape(-1, *x.shape[1:])
+        present[lost] = True
+    return failed, present
 
 
 def _changed(x: np.ndarray, kind: str, generator: np.random.Generator) -> np.ndarray:

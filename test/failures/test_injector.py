@@ -191,8 +191,10 @@ def test_a_kind_that_does_not_fit_is_refused_and_those_that_do_are_listed(sensor
 
 @pytest.mark.parametrize(("kind", "shape"), [("mounting", (4, 2)), ("axis_swap", (4, 1))])
 def test_vectors_without_directions_cannot_be_turned(kind: str, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=f"'{kind}' needs vectors of"):
+    with pytest.raises(ValueError, match=f"'{kind}' turns samples of three axes"):
         Injector(Failure(kind), "vector").apply(np.arange(3), np.zeros((3, *shape), np.float32))
+    assert kind not in kinds_for("vector", axes=shape[-1])
+    assert kind in kinds_for("vector", axes=3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

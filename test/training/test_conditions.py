@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions, stress_conditions
+from mumu_ros.failures import Failure, kinds_for
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.training.clips import Clip
+from mumu_ros.training.conditions import (
+    CLEAN,
+    Condition,
+    failure_conditions,
+    standard_conditions,
+    stress_conditions,
+)
 from mumu_ros.training.corruption import CORRUPTIONS
 from mumu_ros.training.settings import Settings
-from mumu_ros.training.windows import WindowSet
+from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
 
 Arrays = dict[str, np.ndarray]
 
@@ -113,6 +124,79 @@ def test_late_shows_what_was_earlier(vector_settings: Settings, many: WindowSet,
         np.testing.assert_array_equal(masks[name][hit][:, steps:], many.masks[name][hit][:, :kept])
         assert not masks[name][hit][:, :steps].any()
         np.testing.assert_array_equal(inputs[name][~hit], many.vectors[name][~hit])
+
+
+def test_each_modality_fails_in_each_way_that_fits_it(vector_settings: Settings) -> None:
+    conditions = failure_conditions(vector_settings.model.modalities)
+    expected = [f"{name}:{kind}" for name in ("imu_wrist", "imu_belt") for kind in kinds_for("vector")]
+    assert [c.name for c in conditions] == expected
+
+
+@pytest.mark.parametrize("kind", kinds_for("vector"))
+def test_a_failure_hits_its_modality_only_the_same_in_any_batch(
+    vector_settings: Settings, many: WindowSet, kind: str
+) -> None:
+    condition = Condition(kind, failure=Failure(kind), on="imu_belt")
+    assert (condition.victims(vector_settings.model, len(many), 0) == 1).all()
+    inputs, masks = apply(vector_settings, many, condition)
+    np.testing.assert_array_equal(inputs["imu_wrist"], many.vectors["imu_wrist"])
+    np.testing.assert_array_equal(masks["imu_wrist"], many.masks["imu_wrist"])
+    changed = (inputs["imu_belt"] != many.vectors["imu_belt"]).any(axis=(1, 2, 3))
+    assert changed.mean() > 0.9
+    rows = np.arange(100, 140)
+    part = apply(vector_settings, many, condition, rows=rows)
+    np.testing.assert_array_equal(part[0]["imu_belt"], inputs["imu_belt"][rows])
+    np.testing.assert_array_equal(part[1]["imu_belt"], masks["imu_belt"][rows])
+    other = apply(vector_settings, many, condition, seed=1)[0]["imu_belt"]
+    is_drawn = kind in ("noise", "drift", "bias", "axis_swap", "mounting", "repeated_buffer")
+    assert is_drawn != np.array_equal(other, inputs["imu_belt"])
+
+
+def test_images_in_windows_fail_as_live(config: ModelConfig, make_clip: Callable[..., Clip]) -> None:
+    clip = make_clip(0)
+    windows = cut_windows(clip, config, random_ends(clip, 1.0, 2.0, np.random.default_rng(0)), 0.6)
+    rows = np.arange(len(windows))
+    whole, there = windows.batch(rows)
+    images = [m for m in config.modalities if m.is_image]
+    for condition in failure_conditions(images):
+        inputs, masks = condition.apply(config, windows, rows, windows.batch(rows), 0)
+        name = condition.on
+        assert inputs[name].dtype == whole[name].dtype
+        assert not (masks[name] & ~there[name]).any()
+        kept = masks[name].sum() / there[name].sum()
+        expected = {"dropout": 0, "half_rate": 0.5, "shift": 0.5}.get(condition.name.partition(":")[2], 1)
+        assert kept == pytest.approx(expected, abs=0.1)
+        assert not np.array_equal(inputs[name], whole[name])
+
+
+def test_what_fails_is_drawn_where_nobody_says(vector_settings: Settings, many: WindowSet) -> None:
+    condition = Condition("c", failure=Failure("stuck"))
+    victims = condition.victims(vector_settings.model, len(many), 0)
+    assert set(victims) == {0, 1}
+    inputs, _ = apply(vector_settings, many, condition)
+    assert (inputs["imu_wrist"][victims == 0] == inputs["imu_wrist"][victims == 0][:, :1]).all()
+    assert (Condition("c", failure=Failure("black")).victims(vector_settings.model, 5, 0) == -1).all(), "no images"
+
+
+def test_a_failure_leaves_what_is_missing_missing(vector_settings: Settings, many: WindowSet) -> None:
+    many.masks["imu_belt"][:, 5:9] = False
+    for kind in kinds_for("vector"):
+        _, masks = apply(vector_settings, many, Condition(kind, failure=Failure(kind), on="imu_belt"))
+        assert not masks["imu_belt"][:, 5:9].any()
+
+
+def test_at_half_the_rate_vectors_are_interpolated_as_live(vector_settings: Settings, many: WindowSet) -> None:
+    inputs, masks = apply(vector_settings, many, Condition("c", failure=Failure("half_rate"), on="imu_belt"))
+    x, before = inputs["imu_belt"], many.vectors["imu_belt"]
+    assert masks["imu_belt"].all(), "steps are 0.05 s apart, and 0.1 s is no gap"
+    np.testing.assert_array_equal(x[:, ::2], before[:, ::2])
+    np.testing.assert_allclose(x[:, 1:-1:2], (before[:, :-2:2] + before[:, 2::2]) / 2, atol=1e-6)
+
+
+def test_a_repeated_buffer_is_another_window(vector_settings: Settings, many: WindowSet) -> None:
+    inputs, _ = apply(vector_settings, many, Condition("c", failure=Failure("repeated_buffer"), on="imu_belt"))
+    known = {window.tobytes() for window in many.vectors["imu_belt"]}
+    assert all(window.tobytes() in known for window in inputs["imu_belt"])
 
 
 def test_the_names_of_the_conditions() -> None:
