@@ -53,12 +53,21 @@ class Fault:
                 "expected 0 <= start < end in seconds"
             )
 
+    @property
+    def is_permanent(self) -> bool:
+        """It has neither begun nor will it end."""
+        return self.start_s == 0 and self.end_s == math.inf
+
+    @property
+    def is_unplugged(self) -> bool:
+        """Nothing comes at all."""
+        return self.failure == Failure("dropout")
+
     def __str__(self) -> str:
         """The notation that `parse_fault` reads."""
-        always = (self.start_s, self.end_s) == (0.0, math.inf)
-        plugged_out = self.failure == Failure("dropout") and not always
-        kind = "" if plugged_out else f":{self.failure}"
-        return f"{self.target}{kind}" + ("" if always else f":{self.start_s:g}-{self.end_s:g}")
+        kind = "" if self.is_unplugged and not self.is_permanent else f":{self.failure}"
+        times = "" if self.is_permanent else f":{self.start_s:.12g}-{self.end_s:.12g}"
+        return f"{self.target}{kind}{times}"
 
 
 def find_streams(target: str, sensors: Mapping[str, str]) -> tuple[str, ...]:
@@ -127,14 +136,13 @@ class FaultInjector:
     def __init__(self, faults: Sequence[Fault], sensors: Mapping[str, str], start_ns: int, seed: int = 0) -> None:
         self._injectors: dict[str, list[Injector]] = {stream: [] for stream in sensors}
         for index, fault in enumerate(faults):
-            always = fault.start_s == 0 and fault.end_s == math.inf
             for stream in fault.streams:
                 injector = Injector(
                     fault.failure,
                     sensors[stream],
                     seed=(seed, index),
                     stream=stream,
-                    start_ns=None if always else start_ns + seconds_to_ns(fault.start_s),
+                    start_ns=None if fault.is_permanent else start_ns + seconds_to_ns(fault.start_s),
                     end_ns=None if fault.end_s == math.inf else start_ns + seconds_to_ns(fault.end_s),
                 )
                 self._injectors[stream].append(injector)

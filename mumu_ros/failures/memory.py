@@ -90,10 +90,7 @@ class Shift:
 
 
 class RepeatedBuffer:
-    """What came in the last seconds before it failed comes again and again.
-
-    A stream that is younger than that fails as soon as it is so old.
-    """
+    """What came in the last seconds before it failed comes again and again; if nothing did, its own first seconds."""
 
     def __init__(self, length_s: float, start_ns: int | None) -> None:
         self._length_ns = seconds_to_ns(length_s)
@@ -105,8 +102,10 @@ class RepeatedBuffer:
     def __call__(self, stamps_ns: Stamps, samples: Samples, active: Mask) -> tuple[Mask, Samples]:
         """See `Recall`."""
         if self._ready_ns is None:
-            full_ns = int(stamps_ns[0]) + self._length_ns
-            self._ready_ns = full_ns if self._start_ns is None else max(self._start_ns, full_ns)
+            first_ns = int(stamps_ns[0])
+            self._ready_ns = first_ns + self._length_ns
+            if self._start_ns is not None and first_ns < self._start_ns:
+                self._ready_ns = self._start_ns
         before = stamps_ns < self._ready_ns
         if before.any():
             self._buffer += zip(stamps_ns[before].tolist(), samples[before].copy(), strict=True)

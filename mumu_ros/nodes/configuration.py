@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from mumu_ros.failures import Fault
 from mumu_ros.nodes.parameters import ParameterError, Values
 from mumu_ros.pipeline.configuration import find_model
-from mumu_ros.simulation import Fault, parse_fault
+from mumu_ros.simulation import parse_fault
 
 __all__ = ["EvaluationConfig", "PlayerConfig", "SimulatorConfig"]
 

@@ -16,12 +16,13 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from mumu_ros.failures import NOTATION, Fault
 from mumu_ros.nodes.monitor import Monitor, Summary
 from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.nodes.screen import Screen
 from mumu_ros.nodes.watch import SETTLE_S, print_summary
 from mumu_ros.share import share_path
-from mumu_ros.simulation import Fault, parse_fault
+from mumu_ros.simulation import parse_fault
 
 __all__ = ["register"]
 
@@ -54,9 +55,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--fault",
         action="append",
-        metavar="TARGET:START-END",
-        help="unplug a stream (rgb, depth, imu_wrist, imu_belt) or device (camera, imu) for some seconds; "
-        "may be repeated; replaces the demo's own two",
+        metavar=NOTATION,
+        help="unplug a stream (rgb, depth, imu_wrist, imu_belt) or device (camera, imu) for some seconds, or let it "
+        "fail otherwise, such as imu_wrist:stuck:12-20: docs/failures.md lists the kinds; may be repeated; replaces "
+        "the demo's own two",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     parser.set_defaults(run=run_demo)
@@ -65,8 +67,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def default_faults(seconds: float) -> tuple[Fault, ...]:
     """The wrist IMU is unplugged for the second fifth of the time and a bit, the colour camera for the fourth."""
     return (
-        Fault("imu_wrist", round(0.22 * seconds, 1), round(0.45 * seconds, 1)),
-        Fault("rgb", round(0.62 * seconds, 1), round(0.85 * seconds, 1)),
+        parse_fault(f"imu_wrist:{0.22 * seconds:.1f}-{0.45 * seconds:.1f}"),
+        parse_fault(f"rgb:{0.62 * seconds:.1f}-{0.85 * seconds:.1f}"),
     )
 
 
@@ -127,7 +129,7 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
                 "seed": arguments.seed,
                 "subject": arguments.subject,
                 "seconds": arguments.seconds,
-                "faults": [f"{f.target}:{f.start_s:g}-{f.end_s:g}" for f in faults] or [""],
+                "faults": list(map(str, faults)) or [""],
             }
             nodes.start("simulator", parameters, params_file, log=log)
             _spin(executor, START_TIMEOUT_S, lambda: monitor.start_ns is not None, nodes, log, must=True)

@@ -14,8 +14,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mumu_ros.conversions import header_stamp_ns, time_to_ns
 from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accuracy
+from mumu_ros.failures import Fault
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
-from mumu_ros.simulation import Fault
 
 __all__ = ["Monitor", "Summary"]
 
@@ -29,7 +29,8 @@ class Summary:
 
     Attributes:
         accuracy: Over decisions whose window lies inside one activity and touches no fault.
-        accuracy_by_fault: The same while a sensor is unplugged (window inside the fault); `none` is `accuracy`.
+        accuracy_by_fault: The same while a sensor is unplugged or fails (window inside the fault), by what was named
+            and, unless it was unplugged, how it failed: `imu_wrist`, `imu_wrist stuck`; `none` is `accuracy`.
         accuracy_all: Over all decisions, those across a change of activity or a fault included; truth at the stamp.
         latency_ms: p50, p99 and max from the stamp of the window's last sample to the message's arrival here.
         recognitions: Messages that arrived.
@@ -48,7 +49,7 @@ class Monitor(Node):
     """Collects recognitions, annotations and diagnostics.
 
     Args:
-        faults: What is unplugged when, in seconds since the first annotation.
+        faults: What fails when, in seconds since the first annotation.
         options: For Node.
     """
 
@@ -94,9 +95,9 @@ class Monitor(Node):
         inside = [r for r in self.recognitions if truth.is_inside(r)]
         whole = [r for r in inside if not self._touches(r, self.faults)]
         by_fault = {NO_FAULT: accuracy(whole, truth)}
-        for target in dict.fromkeys(fault.target for fault in self.faults):
-            faults = [fault for fault in self.faults if fault.target == target]
-            by_fault[target] = accuracy([r for r in inside if self._within(r, faults)], truth)
+        for label in dict.fromkeys(map(_label, self.faults)):
+            faults = [fault for fault in self.faults if _label(fault) == label]
+            by_fault[label] = accuracy([r for r in inside if self._within(r, faults)], truth)
         latencies = np.array(self.latencies_s or [np.nan]) * 1e3
         quantiles = {"p50": 0.5, "p99": 0.99, "max": 1.0}
         return Summary(
@@ -146,3 +147,7 @@ class Monitor(Node):
         for status in message.status:
             self.status[status.name] = {pair.key: pair.value for pair in status.values}
             self.messages[status.name] = status.message
+
+
+def _label(fault: Fault) -> str:
+    return fault.target if fault.is_unplugged else f"{fault.target} {fault.failure}"

@@ -48,7 +48,7 @@ SIMULATOR = (
         "faults",
         [""],
         "Cables to pull, such as imu_wrist:15-27: a stream (rgb, depth, imu_wrist, imu_belt) or device (camera, imu) "
-        "and the seconds between which it is silent.",
+        "and the seconds between which it is silent; or other failures, such as imu:noise=2:5-15 (failures.md).",
     ),
 )
 
@@ -82,7 +82,7 @@ WATCH = (
         0.0,
         86400.0,
     ),
-    Parameter("faults", [""], "What the simulator was told to unplug, for the summary."),
+    Parameter("faults", [""], "What the simulator was told to unplug or spoil, for the summary."),
 )
 
 

@@ -88,7 +88,11 @@ class Screen:
         elapsed_s, truth, said, right = self._state()
         summary = self._monitor.summary()
         faults = self._monitor.active_faults(header_stamp_ns(message) or 0)
-        unplugged = {stream for fault in faults for stream in fault.streams}
+        failing = {
+            stream: "unplugged" if fault.is_unplugged else str(fault.failure)
+            for fault in faults
+            for stream in fault.streams
+        }
         colour = GREEN if right else RED
         lines = [
             f"{BOLD}mumu_ros{PLAIN}  {elapsed_s:4.1f} of {self._seconds:g} s   {self._title}   {DIM}{message.model}   "
@@ -108,7 +112,7 @@ class Screen:
             strict=True,
         )
         for name, activity_weight, group_weight, there in rows:
-            note = f"{RED}unplugged{PLAIN}" if name in unplugged else self._rate(name)
+            note = f"{RED}{failing[name]}{PLAIN}" if name in failing else self._rate(name)
             numbers = f"{activity_weight:5.2f}  {group_weight:10.2f}" if there else f"{DIM}absent{PLAIN}           "
             lines.append(f"  {name:11} {_bar(activity_weight)} {numbers}      {note}")
         right_so_far = "   –" if summary.accuracy is None else f"{summary.accuracy:4.0%}"

@@ -75,7 +75,7 @@ class Simulator(ManagedNode):
             subject=config.subject,
             seconds=PERFORMANCE_S if endless else config.seconds,
             start_ns=start_ns,
-            faults=config.faults if number == 0 else (),
+            faults=[fault for fault in config.faults if number == 0 or fault.is_permanent],
             image_size=config.image_size,
         )
 

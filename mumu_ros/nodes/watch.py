@@ -44,7 +44,8 @@ def print_summary(summary: Summary) -> None:
 
     print("\nAccuracy over decisions whose window lies inside one activity")
     for fault, value in summary.accuracy_by_fault.items():
-        print(f"  {'all sensors' if fault == 'none' else f'without {fault}':22} {percent(value)}")
+        text = "all sensors" if fault == "none" else fault if " " in fault else f"without {fault}"
+        print(f"  {text:22} {percent(value)}")
     print("Accuracy over all decisions, changes of activity included")
     print(f"  {f'{summary.recognitions} decisions':22} {percent(summary.accuracy_all)}")
     latency = summary.latency_ms

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mumu_ros.conversions import MessageTypes, segment_to_annotation
+from mumu_ros.failures import NOTATION
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.topics import ANNOTATION_TOPIC, ANNOTATION_TYPE, SIMULATOR_TOPICS
 from mumu_ros.recordings.writer import STORAGES, RecordingWriter
@@ -62,8 +63,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--fault",
         action="append",
         default=[],
-        metavar="TARGET:START-END",
-        help="unplug a stream or device for some seconds, such as imu:10-20; may be repeated",
+        metavar=NOTATION,
+        help="unplug a stream or device for some seconds, such as imu:10-20, or let it fail otherwise, such as "
+        "imu_wrist:stuck:10-20 or camera:black: docs/failures.md lists the kinds; may be repeated",
     )
     parser.add_argument(
         "--activities",

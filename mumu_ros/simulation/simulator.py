@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mumu_ros.failures import Fault, FaultInjector
 from mumu_ros.simulation.body import Array, Pose
-from mumu_ros.simulation.faults import STREAMS, Fault, StreamInfo
 from mumu_ros.simulation.imu import DIFFERENCE_S, inertial_samples
 from mumu_ros.simulation.performance import Performance, Segment, draw_schedule
 from mumu_ros.simulation.renderer import Renderer
 from mumu_ros.simulation.scene import Camera, Room
+from mumu_ros.simulation.sensors import SENSORS, STREAMS, StreamInfo
 from mumu_ros.simulation.subject import Subject
 from mumu_ros.simulation.taxonomy import GROUP_OF
 
@@ -98,8 +99,9 @@ class Simulator:
 
     def samples(self) -> Iterator[Sample]:
         """All samples in time order; every call starts anew."""
+        injector = FaultInjector(self._faults, SENSORS, self._start_ns, self._seed)
         for second in range(math.ceil(self.seconds)):
-            parts = [self._stream_samples(index, stream, second) for index, stream in enumerate(STREAMS)]
+            parts = [self._stream_samples(index, stream, second, injector) for index, stream in enumerate(STREAMS)]
             yield from heapq.merge(*parts, key=lambda sample: sample.stamp_ns)
 
     def pose(self, time_s: Array) -> Pose:
@@ -109,7 +111,7 @@ class Simulator:
     def _rng(self, *purpose: int) -> np.random.Generator:
         return np.random.default_rng((self._seed, self.subject, *purpose))
 
-    def _stream_samples(self, index: int, stream: StreamInfo, second: int) -> Iterator[Sample]:
+    def _stream_samples(self, index: int, stream: StreamInfo, second: int, injector: FaultInjector) -> Iterator[Sample]:
         """The samples of one stream stamped within one second."""
         rng = self._rng(2, index, second)
         rate = round(stream.rate_hz)
@@ -118,19 +120,20 @@ class Simulator:
         stamps_ns = np.round(time_s * 1e9).astype(np.int64)
         time_s = stamps_ns / 1e9
         noise = rng.integers(0, 2**31, rate)
-        kept = np.array([t < self.seconds and not self._silent(stream.name, t) for t in time_s])
+        stamps_ns += self._start_ns
+        kept = np.isin(stamps_ns, injector.arrive(stream.name, stamps_ns[time_s < self.seconds]))
         if not kept.any():
             return
+        chunks: Iterable[tuple[npt.NDArray[np.int64], npt.NDArray[Any]]]
         if stream.kind == "imu":
             # The whole second, so that a fault leaves the noise of the other samples as it is.
-            readings: Iterable[npt.NDArray[Any]] = self._inertial(stream.name, time_s, rng)[kept]
+            chunks = [(stamps_ns[kept], self._inertial(stream.name, time_s, rng)[kept])]
         else:
-            readings = self._images(stream.kind, time_s[kept], noise[kept])
-        for stamp_ns, data in zip(stamps_ns[kept].tolist(), readings, strict=True):
-            yield Sample(stream.name, self._start_ns + stamp_ns, data)
-
-    def _silent(self, stream: str, time_s: float) -> bool:
-        return any(fault.silences(stream, time_s) for fault in self._faults)
+            images = self._images(stream.kind, time_s[kept], noise[kept])
+            chunks = ((stamp[None], image[None]) for stamp, image in zip(stamps_ns[kept], images, strict=True))
+        for chunk in chunks:
+            for stamp_ns, data in zip(*injector.show(stream.name, *chunk), strict=True):
+                yield Sample(stream.name, int(stamp_ns), data)
 
     def _images(self, kind: str, time_s: Array, noise: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[Any]]:
         render = self._renderer.rgb_images if kind == "rgb" else self._renderer.depth_images

@@ -14,7 +14,6 @@ system would see it; the kinds of the same names there are not quite the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -105,9 +104,6 @@ def fail(
         return x, mask
     stamps_ns = np.round(np.arange(len(x)) * NS_PER_S / modality.rate_hz).astype(np.int64)
     now_ns = stamps_ns[there]
-    if earlier is not None:
-        length_s = len(x) / modality.rate_hz
-        failure = replace(failure, amount=min(failure.amount or length_s, length_s))
     injector = Injector(
         failure, modality.kind, seed=seed, stream=modality.name, start_ns=int(now_ns[0]), spread=Spread.of(x[there])
     )

@@ -7,7 +7,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.simulation import ACTIVITIES, DEVICES, GROUP_OF, GROUPS, STREAMS, Fault, Simulator
+from mumu_ros.failures import KINDS, FaultInjector, kinds_for
+from mumu_ros.simulation import ACTIVITIES, GROUP_OF, GROUPS, SENSORS, STREAMS, Simulator, parse_fault
 from mumu_ros.simulation.performance import draw_schedule
 
 SMALL = (48, 64)
@@ -113,8 +114,7 @@ def _keep(samples, faults):
         (sample.stream, sample.stamp_ns, sample.data.tobytes())
         for sample in samples
         if not any(
-            sample.stream in DEVICES.get(fault.target, (fault.target,))
-            and fault.start_s * 1e9 <= sample.stamp_ns - start < fault.end_s * 1e9
+            sample.stream in fault.streams and fault.start_s * 1e9 <= sample.stamp_ns - start < fault.end_s * 1e9
             for fault in faults
         )
     ]
@@ -123,17 +123,44 @@ def _keep(samples, faults):
 @pytest.mark.parametrize(
     "faults",
     [
-        (Fault("imu", 0.35, 1.2),),
-        (Fault("camera", 0.5, 1.0), Fault("imu_belt", 0.0, 0.25)),
-        (Fault("depth", 0.0, 9.0),),
+        ("imu:0.35-1.2",),
+        ("camera:0.5-1", "imu_belt:0-0.25"),
+        ("depth:0-9",),
     ],
 )
 def test_a_fault_silences_its_streams_and_changes_nothing_else(faults):
+    faults = [parse_fault(text) for text in faults]
     options = {"seed": 8, "seconds": 1.5, "image_size": SMALL, "start_ns": 1_000}
     whole = list(Simulator(**options).samples())
     faulty = list(Simulator(**options, faults=faults).samples())
     assert _keep(faulty, ()) == _keep(whole, faults)
     assert len(faulty) < len(whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_failing_sensor_fails_in_its_time_and_the_others_do_not(kind):
+    options = {"seed": 8, "seconds": 1.5, "image_size": SMALL, "start_ns": 1_000}
+    target = "imu" if kind in kinds_for("vector") else "camera"
+    fault = parse_fault(f"{target}:{kind}:0.5-1.25")
+    whole = list(Simulator(**options).samples())
+    simulator = Simulator(**options, faults=[fault])
+    faulty = list(simulator.samples())
+    assert _keep(faulty, [fault]) == _keep(whole, [fault])
+    assert _keep(faulty, ()) != _keep(whole, ())
+    assert _keep(faulty, ()) == _keep(simulator.samples(), ()), "the same each time"
+
+
+def test_an_injected_failure_is_the_librarys():
+    """Second by second or at once."""
+    options = {"seed": 3, "seconds": 2.5, "image_size": SMALL, "start_ns": 1_000}
+    fault = parse_fault("imu_wrist:drift:0.5-2")
+    healthy, failing = (
+        [sample for sample in Simulator(**options, faults=faults).samples() if sample.stream == "imu_wrist"]
+        for faults in ((), [fault])
+    )
+    stamps_ns, samples = np.array([s.stamp_ns for s in healthy]), np.stack([s.data for s in healthy])
+    _, shown = FaultInjector([fault], SENSORS, 1_000, seed=3).show("imu_wrist", stamps_ns, samples)
+    np.testing.assert_array_equal(np.stack([s.data for s in failing]), shown)
 
 
 def test_shipped_taxonomy_is_the_simulators():
