@@ -17,7 +17,7 @@ from safetensors.torch import save
 from mumu_ros.files import replacing
 from mumu_ros.health.autoencoder import ConceptAutoencoder, Forward
 from mumu_ros.health.statistics import statistics_size
-from mumu_ros.model.checkpoint import Checkpoint
+from mumu_ros.model.checkpoint import HEALTH_FILE, Checkpoint
 from mumu_ros.model.network import Network
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "save_health",
 ]
 
-_FILE = "health.safetensors"
 _ARRAYS = ("ends", "mean", "std", "usual", "thresholds")
 _NETWORK = "autoencoder."
 _CLIP = 20.0
@@ -170,7 +169,7 @@ def save_health(model: str | Path, health: HealthModel, provenance: Mapping[str,
     Raises:
         OSError: It cannot be written.
     """
-    path = Path(model) / _FILE
+    path = Path(model) / HEALTH_FILE
     arrays = {name: torch.from_numpy(getattr(health, name)) for name in _ARRAYS}
     state = {f"{_NETWORK}{key}": value for key, value in health.autoencoder.state_dict().items()}
     facts = {
@@ -191,10 +190,10 @@ def load_health(model: str | Path, checkpoint: Checkpoint) -> HealthModel:
     Raises:
         HealthError: There is none, it is damaged, or belongs to another checkpoint.
     """
-    path = Path(model) / _FILE
+    path = Path(model) / HEALTH_FILE
     remedy = f"make one with: mumu health {model} DATASET ROOT --subjects …"
     if not path.exists():
-        raise HealthError(f"{checkpoint.id} has no health model ({_FILE}); {remedy}")
+        raise HealthError(f"{checkpoint.id} has no health model ({HEALTH_FILE}); {remedy}")
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()["facts"])

@@ -128,7 +128,7 @@ class HealthMonitor:
         samples = [(inputs[n][0], masks[n][0]) if n in inputs else None for n in self.health.modalities]
         values, present = self._describe(samples, features)
         description = Description(values[None], present[None])
-        scores = blame(self.health, description)[0]
+        scores = blame(self.health, description)[0][0]
         for index, there in enumerate(present):
             if there:
                 self._follow(index, stamp_ns, float(scores[index]), description)
@@ -158,8 +158,13 @@ class HealthMonitor:
         self._fault[index], self._odd_since[index], self._well_since[index] = "", None, None
 
 
-def blame(health: HealthModel, description: Description) -> NDArray[np.float32]:
-    """Scores (B, M): a modality's own where it is the oddest, else that which it has without the odder ones."""
+def blame(health: HealthModel, description: Description) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Find out who is odd by itself, and who only because it listens to one that is.
+
+    Returns:
+        Scores (B, M): a modality's own where it is the oddest, else that which it has without the odder ones. And bool
+        (B, M): which to leave out; one modality always stays.
+    """
     trusted = description.present.copy()
     scores = health.judge(description, trusted).scores
     for _ in range(len(health.modalities) - 1):
@@ -172,7 +177,7 @@ def blame(health: HealthModel, description: Description) -> NDArray[np.float32]:
         some = Description(description.values[rows], description.present[rows])
         again = health.judge(some, trusted[rows]).scores
         scores[rows] = np.where(trusted[rows], again, scores[rows])
-    return scores
+    return scores, description.present & ~trusted
 
 
 def name_fault(health: HealthModel, description: Description, index: int) -> str:

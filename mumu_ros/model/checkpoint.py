@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mumu_ros.model.network import Network
 
 __all__ = [
+    "HEALTH_FILE",
     "Calibration",
     "Checkpoint",
     "CheckpointError",
@@ -34,6 +35,8 @@ __all__ = [
     "select_device",
 ]
 
+HEALTH_FILE = "health.safetensors"
+"""Beside the two, where the model knows what healthy sensors look like: see the room health/."""
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
 _KEYS = {"model", "calibration", "provenance"}

@@ -17,10 +17,12 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from mumu_ros.failures import NOTATION, Fault
+from mumu_ros.model.checkpoint import HEALTH_FILE
 from mumu_ros.nodes.monitor import Monitor, Summary
 from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.nodes.screen import Screen
 from mumu_ros.nodes.watch import SETTLE_S, print_summary
+from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.share import share_path
 from mumu_ros.simulation import parse_fault
 
@@ -115,7 +117,12 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
         with Processes() as nodes:
             print("Starting sensor_sync and inference …", flush=True)
             nodes.start("sensor_sync", {}, params_file, log=log)
-            nodes.start("inference", {"model": arguments.model, "device": arguments.device}, params_file, log=log)
+            inference = {
+                "model": arguments.model,
+                "device": arguments.device,
+                "health": (find_model(arguments.model) / HEALTH_FILE).exists(),
+            }
+            nodes.start("inference", inference, params_file, log=log)
             ready = ("inference: recogniser", "sensor_sync: output")
             _spin(
                 executor,

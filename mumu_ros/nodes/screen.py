@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
@@ -74,8 +75,10 @@ class Screen:
         assert message is not None
         elapsed_s, truth, said, right = self._state()
         weights = "  ".join(
-            f"{name} {f'{w:.2f}' if there else 'absent'}"
-            for name, w, there in zip(message.modalities, message.gm_fusion_weights, message.present, strict=True)
+            f"{name} {f'{w:.2f}' if there else accusation or 'absent'}"
+            for name, w, there, accusation in zip(
+                message.modalities, message.gm_fusion_weights, message.present, _accusations(message), strict=True
+            )
         )
         mark = "right" if right else "WRONG"
         return (
@@ -109,11 +112,15 @@ class Screen:
             message.gm_fusion_weights,
             message.sm_fusion_weights,
             message.present,
+            _accusations(message),
             strict=True,
         )
-        for name, activity_weight, group_weight, there in rows:
+        for name, activity_weight, group_weight, there, accusation in rows:
             note = f"{RED}{failing[name]}{PLAIN}" if name in failing else self._rate(name)
             numbers = f"{activity_weight:5.2f}  {group_weight:10.2f}" if there else f"{DIM}absent{PLAIN}           "
+            if accusation:
+                numbers = f"{RED}left out{PLAIN}         "
+                note += f"   {RED}accused: {accusation}{PLAIN}"
             lines.append(f"  {name:11} {_bar(activity_weight)} {numbers}      {note}")
         right_so_far = "   –" if summary.accuracy is None else f"{summary.accuracy:4.0%}"
         latency = np.array(self._monitor.latencies_s) * 1e3
@@ -123,6 +130,14 @@ class Screen:
             f"p99 {np.quantile(latency, 0.99):.0f} ms",
         ]
         return lines
+
+
+def _accusations(message: Any) -> list[str]:
+    """What each modality is accused of: "stuck for 2.1 s"; empty where it is believed."""
+    if not message.fault:
+        return [""] * len(message.modalities)
+    pairs = zip(message.fault, message.fault_age_s, strict=True)
+    return [f"{fault} for {age_s:.1f} s" if fault else "" for fault, age_s in pairs]
 
 
 def _bar(share: float) -> str:

@@ -10,6 +10,9 @@ from mumu_ros.pipeline.configuration import find_model
 
 __all__ = ["register"]
 
+_ANY = 1e-3
+"""Windows from one activity to the next are healthy, too."""
+
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
@@ -54,7 +57,9 @@ def _health(arguments: argparse.Namespace) -> int:
     per_s = arguments.windows_per_s
     if per_s is None:
         per_s = trained.get("windows_per_s", 1.0) if trained.get("dataset") == arguments.dataset else 1.0
-    data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds, windows_per_s=per_s)
+    data = Data(
+        arguments.dataset, root=arguments.root, seconds=arguments.seconds, windows_per_s=per_s, min_overlap=_ANY
+    )
     subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
     windows = load_windows(checkpoint.config, data, subjects).windows
     description = describe_windows(checkpoint.model, windows)
