@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mumu_ros.evaluation.whatif import KINDS, parse_alteration
+from mumu_ros.failures import NOTATION, parse_fault
 from mumu_ros.recordings import RecordingError
 from mumu_ros.recordings.labels import labels_path
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _WHAT_IF = {
-    "drop": ("NAME[:SHARE]", "take a modality away, or from this share of the time, such as imu or rgb:0.5"),
+    "drop": ("NAME[:SHARE]", "take a modality away, or for this share of the time, such as imu or rgb:0.5"),
     "shift": ("NAME:SECONDS", "let a modality's stamps be later, such as depth:+0.2s"),
     "noise": ("NAME:FACTOR", "add noise, so many times as strong as the sensor's own variation, such as imu:0.5"),
     "rate": ("NAME:HZ", "thin a sensor out to this rate, such as rgb:15"),
@@ -57,6 +58,14 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     for kind in KINDS:
         metavar, text = _WHAT_IF[kind]
         parser.add_argument(f"--{kind}", action="append", default=[], metavar=metavar, help=f"what if: {text}")
+    parser.add_argument(
+        "--failure",
+        action="append",
+        default=[],
+        metavar=NOTATION,
+        help="what if: let a modality fail, always or from START to END in seconds since the recording's start, such "
+        "as imu:stuck:12-20, imu_wrist:noise=2 or camera:black:10-20; docs/failures.md lists the kinds",
+    )
     parser.add_argument(
         "--robustness", action="store_true", help="what if: each sensor gone, noisy and late, as curves in the report"
     )
@@ -96,7 +105,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             bags += evaluate_bag(evaluation, setup, name=name, stopwatch=stopwatch, progress=progress.update, tap=tap)
         taps += [tap] if tap else []
     elapsed_s = time.perf_counter() - started
-    summary = {"alterations": list(map(str, evaluation.alterations)), **summarize(bags, evaluation.checkpoint.config)}
+    altered = list(map(str, (*evaluation.alterations, *evaluation.faults)))
+    summary = {"alterations": altered, **summarize(bags, evaluation.checkpoint.config)}
     if arguments.robustness:
         summary["robustness"] = robustness(evaluation, setups, _progress)
     headlines = headline(summary)
@@ -160,9 +170,9 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
 
     torch.set_num_threads(inference.threads)
     checkpoint = load_checkpoint(model, select_device(arguments.device))
-    alterations = tuple(
-        parse_alteration(kind, text, checkpoint.config.names) for kind in KINDS for text in getattr(arguments, kind)
-    )
+    sensors = checkpoint.config.sensors
+    alterations = tuple(parse_alteration(kind, text, sensors) for kind in KINDS for text in getattr(arguments, kind))
+    faults = tuple(parse_fault(text, sensors) for text in arguments.failure)
     setups: dict[str, Setup] = {}
     for path, label_file in zip(arguments.bags, labels, strict=True):
         setup = open_setup(path, label_file, sync, checkpoint.config)
@@ -173,7 +183,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
         setups[name] = setup
         _print_streams(name, setup, checkpoint.config.names, guessed=sync is None)
     health = load_health(model, checkpoint) if arguments.health or inference.health else None
-    evaluation = Evaluation(checkpoint, inference, alterations, health)
+    evaluation = Evaluation(checkpoint, inference, alterations, faults, health)
     evaluation.recognizer().warm_up()
     return evaluation, setups
 

@@ -15,6 +15,7 @@ from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.topics import guess_streams, resolve_topics
 from mumu_ros.evaluation.truth import from_annotations, from_labels
 from mumu_ros.evaluation.whatif import Alteration, Alterer
+from mumu_ros.failures import Fault
 from mumu_ros.health import HealthModel, HealthMonitor
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.config import ModelConfig
@@ -52,12 +53,14 @@ class Evaluation:
         checkpoint: The model.
         inference: As the inference node has it.
         alterations: What is changed on the way.
+        faults: What fails on the way, in seconds since a recording's start.
         health: To leave out sensors that lie; None: all are believed.
     """
 
     checkpoint: Checkpoint
     inference: InferenceConfig
     alterations: tuple[Alteration, ...] = ()
+    faults: tuple[Fault, ...] = ()
     health: HealthModel | None = None
 
     def recognizer(self) -> Recognizer:
@@ -119,7 +122,7 @@ def evaluate_bag(
         RecordingError: It cannot be read.
         LabelError: The label file cannot be meant, or has nothing to do with the recording.
     """
-    config = evaluation.checkpoint.config
+    config, faults = evaluation.checkpoint.config, evaluation.faults
     convert = SharedConversions()
     chains = []
     for variant in variants:
@@ -130,7 +133,7 @@ def evaluate_bag(
                 setup.sync,
                 evaluation.inference,
                 evaluation.recognizer(),
-                alterer=Alterer(alterations, config) if alterations else None,
+                alterer=Alterer(alterations, config.sensors, faults) if alterations or faults else None,
                 stopwatch=stopwatch,
                 convert=convert,
             )
@@ -159,6 +162,7 @@ def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) ->
         pauses=outcome.pauses,
         waits_ms=outcome.waits_ms,
         problems=problems,
+        faults=evaluation.faults,
     )
 
 

@@ -279,6 +279,7 @@ class Chain:
             for name, stamp_ns, sample in frame.samples():
                 if name in self._modalities:
                     changed = self._alterer.change(name, stamp_ns, sample) if self._alterer else sample
-                    self._recognizer.push(name, stamp_ns, changed)
+                    if changed is not None:
+                        self._recognizer.push(name, stamp_ns, changed)
         except SampleError as error:  # the rest of the frame is skipped, as in the node
             self._refused[str(error)] = self._refused.get(str(error), 0) + 1

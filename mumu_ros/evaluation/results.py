@@ -12,6 +12,7 @@ from mumu_ros.evaluation.decisions import UNDECIDED, Decisions, TrueLabels
 from mumu_ros.evaluation.scoring import Truth, TruthSegment
 from mumu_ros.evaluation.segments import Segment, merge
 from mumu_ros.evaluation.sensors import Outage, SensorReport
+from mumu_ros.failures import Fault
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN
 
@@ -55,6 +56,7 @@ class BagResult:
         pauses: Silences of all of them at once.
         waits_ms: See `Replay.waits_ms`.
         problems: What is wrong with the recording, a sentence each.
+        faults: What failed on purpose, in seconds since `start_ns`.
     """
 
     name: str
@@ -68,6 +70,7 @@ class BagResult:
     pauses: Sequence[Outage]
     waits_ms: tuple[float, float] | None
     problems: Sequence[str]
+    faults: Sequence[Fault] = ()
 
     @property
     def minutes(self) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mumu_ros.evaluation.charts import GREY, PALETTE, document, rectangle, text
 from mumu_ros.evaluation.results import BagResult
 from mumu_ros.evaluation.segments import Segment, merge
+from mumu_ros.failures import Fault
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.recognition.decision import UNKNOWN
 
@@ -153,6 +154,21 @@ class _Row:
                 x = self._x(outage.start_ns)
                 title = f"{name}: silent for {(outage.end_ns - outage.start_ns) * 1e-9:.1f} s"
                 yield rectangle(x, y, self._x(outage.end_ns) - x, 4, _RED, title)
+        for fault in self._bag.faults:
+            if name in fault.streams:
+                yield from self._fault(fault, name, y)
+
+    def _fault(self, fault: Fault, name: str, y: float) -> Iterator[str]:
+        """A red frame around what failed on purpose, with how it did."""
+        begin_s, end_s = self._seconds(self._start_ns), self._seconds(self._end_ns)
+        if fault.start_s >= end_s or fault.end_s <= begin_s:
+            return
+        x, end = (
+            self._x(self._bag.start_ns + round(min(max(second, begin_s), end_s) * 1e9))
+            for second in (fault.start_s, fault.end_s)
+        )
+        yield rectangle(x, y, end - x, _LANE, "none", f"{name}: {fault}", f' stroke="{_RED}"')
+        yield text(x + 4, y + 14, str(fault.failure), kind="small")
 
     def _axis(self, y: float) -> Iterator[str]:
         span = (self._end_ns - self._start_ns) * 1e-9

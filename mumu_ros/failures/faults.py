@@ -134,7 +134,7 @@ class FaultInjector:
     """
 
     def __init__(self, faults: Sequence[Fault], sensors: Mapping[str, str], start_ns: int, seed: int = 0) -> None:
-        self._injectors: dict[str, list[Injector]] = {stream: [] for stream in sensors}
+        self._injectors: dict[str, list[Injector]] = {}
         for index, fault in enumerate(faults):
             for stream in fault.streams:
                 injector = Injector(
@@ -145,11 +145,11 @@ class FaultInjector:
                     start_ns=None if fault.is_permanent else start_ns + seconds_to_ns(fault.start_s),
                     end_ns=None if fault.end_s == math.inf else start_ns + seconds_to_ns(fault.end_s),
                 )
-                self._injectors[stream].append(injector)
+                self._injectors.setdefault(stream, []).append(injector)
 
     def arrive(self, stream: str, stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return those of the stamps whose samples come at all; what they show, `show` says."""
-        for injector in self._injectors[stream]:
+        for injector in self._injectors.get(stream, ()):
             if KINDS[injector.failure.kind].thins:
                 stamps_ns, _ = injector.apply(stamps_ns, np.empty((len(stamps_ns), 0)))
         return stamps_ns
@@ -158,7 +158,7 @@ class FaultInjector:
         self, stream: str, stamps_ns: NDArray[np.int64], samples: NDArray[Any]
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Return what the samples that came show, see `Injector.apply`. Some still may not come, after a shift."""
-        for injector in self._injectors[stream]:
+        for injector in self._injectors.get(stream, ()):
             if not KINDS[injector.failure.kind].thins:
                 stamps_ns, samples = injector.apply(stamps_ns, samples)
         return stamps_ns, samples

@@ -79,6 +79,8 @@ class Shift:
 
     def __call__(self, stamps_ns: Stamps, samples: Samples, active: Mask) -> tuple[Mask, Samples]:
         """See `Recall`."""
+        if self._past and stamps_ns[0] < self._past[-1][0]:
+            self._past.clear()  # time jumped back
         self._past += zip(stamps_ns.tolist(), samples.copy(), strict=True)
         source = np.searchsorted([stamp for stamp, _ in self._past], stamps_ns - self._delay_ns, side="right") - 1
         shown = samples.copy()

@@ -281,6 +281,11 @@ class ModelConfig:
         """Names of the M modalities, in order."""
         return tuple(modality.name for modality in self.modalities)
 
+    @property
+    def sensors(self) -> dict[str, str]:
+        """Kind of each modality, by name: what `mumu_ros.failures` asks for."""
+        return {modality.name: modality.kind for modality in self.modalities}
+
     def modality(self, name: str) -> Modality:
         """The modality of that name.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mumu_ros.model.checkpoint import Calibration
     from mumu_ros.training.cross_validation import FoldResult
 
-__all__ = ["parse_drop", "register"]
+__all__ = ["register"]
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -140,6 +140,7 @@ def _print_skipped(skipped: dict[str, str]) -> None:
 
 def _test(arguments: argparse.Namespace) -> int:
     """Score a model on people that it was not trained on."""
+    from mumu_ros.evaluation.whatif import parse_alteration
     from mumu_ros.model.checkpoint import load_checkpoint, select_device
     from mumu_ros.pipeline.configuration import find_model
     from mumu_ros.recognition.backends import choose_backend, open_backend
@@ -155,8 +156,11 @@ def _test(arguments: argparse.Namespace) -> int:
         name = choose_backend(checkpoint, folder) if arguments.backend == "auto" else arguments.backend
         backend = open_backend(name, checkpoint, folder)
     taxonomy = checkpoint.config.taxonomy
-    names = checkpoint.config.names
-    drops = (Condition("nothing"), *(Condition(text, *parse_drop(text, names)) for text in arguments.drop))
+    taken = [parse_alteration("drop", text, checkpoint.config.sensors) for text in arguments.drop]
+    drops = (
+        Condition("nothing"),
+        *(Condition(text, drop.modalities, drop.amount) for text, drop in zip(arguments.drop, taken, strict=True)),
+    )
     subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
     # Windows as the model was trained on: cut anywhere, or one for each clip.
     known = checkpoint.provenance.get("data", {})
@@ -195,25 +199,3 @@ def _print_results(model: str, results: dict[str, dict[str, Any]]) -> None:
             f"{text:24} {result['top1']:7.3f} {result['group_top1']:7.3f} {result['macro_f1']:9.3f} "
             f"{result['ece']:6.3f}  {errors}"
         )
-
-
-def parse_drop(text: str, names: tuple[str, ...]) -> tuple[tuple[str, ...], float]:
-    """Read `imu:0.5`, `rgb+depth` or `imu_wrist`: modalities, and the share of windows that lose them.
-
-    Raises:
-        ConfigError: It fits no modality, or the share is no number from 0 to 1.
-    """
-    targets, _, share = text.partition(":")
-    try:
-        fraction = float(share or 1)
-    except ValueError:
-        fraction = -1.0
-    if not 0 <= fraction <= 1:
-        raise ConfigError(f"--drop {text!r}: {share!r} is no share of the windows; expected a number from 0 to 1")
-    dropped: list[str] = []
-    for target in targets.split("+"):
-        fitting = [name for name in names if name == target or name.startswith(f"{target}_")]
-        if not fitting:
-            raise ConfigError(f"--drop {text!r}: no modality {target!r}; the model has {', '.join(names)}")
-        dropped.extend(fitting)
-    return tuple(dropped), fraction

@@ -122,6 +122,20 @@ def test_what_if_a_sensor_is_gone(evaluate: Run, tmp_path: Path) -> None:
     assert "what if" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_what_if_a_sensor_lies(evaluate: Run, tmp_path: Path) -> None:
+    failures = ("--failure", "imu:bias=5:1-3", "--failure", "camera:black:2-4", "--failure", "depth:0-1")
+    assert evaluate(*failures, "--out", tmp_path / "out", "--params", PARAMS)[0] == 0
+    content = metrics(tmp_path / "out")
+    assert content["alterations"] == ["imu:bias=5:1-3", "camera:black:2-4", "depth:0-1"]
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "imu_wrist: imu:bias=5:1-3</title>" in report, "marked in the timeline"
+    assert ">bias=5</text>" in report
+    assert "Red frame" in report
+    assert evaluate("--out", tmp_path / "healthy", "--params", PARAMS)[0] == 0
+    assert rows(tmp_path / "healthy") != rows(tmp_path / "out")
+    assert "Red frame" not in (tmp_path / "healthy" / "report.html").read_text()
+
+
 def test_robustness_tries_each_sensor_and_fault(evaluate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mumu_ros.evaluation import robustness
     from mumu_ros.evaluation.whatif import Alteration
@@ -208,7 +222,9 @@ def test_odd_recordings_give_counted_warnings(odd_bag: Path, evaluate: Run, tmp_
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--drop", "sonar"], "no modality 'sonar'; the model has rgb, depth, imu_wrist, imu_belt"),
+        (["--failure", "imu:fog"], "fault 'imu:fog': failure 'fog' is unknown; expected one of dropout"),
+        (["--failure", "rgb:stuck:1-2"], "stuck does not fit rgb (rgb); expected one of"),
+        (["--drop", "sonar"], "'sonar' is no stream and no device; expected one of camera, imu, rgb, depth, imu_wrist"),
         (["--shift", "rgb:soon"], "--shift 'rgb:soon': expected NAME:SECONDS"),
         (["--labels", "no/such.csv"], "no/such.csv"),
         (["--params", "no/such.yaml"], "no/such.yaml"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.scoring import TruthSegment
 from mumu_ros.evaluation.sensors import Outage, SensorReport
 from mumu_ros.evaluation.timeline import timeline
+from mumu_ros.failures import Fault, parse_fault
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition import Decision
@@ -21,7 +24,11 @@ CONFIG = ModelConfig("tiny", (Modality("imu", "vector", (2, 3), 50.0, "cooccurre
 
 
 def drawn(
-    seconds: int, segment_s: int, activity: str = "wave", sensors: dict[str, SensorReport] | None = None
+    seconds: int,
+    segment_s: int,
+    activity: str = "wave",
+    sensors: dict[str, SensorReport] | None = None,
+    faults: Sequence[Fault] = (),
 ) -> list[str]:
     log = DecisionLog(TAXONOMY, CONFIG.names)
     one = np.ones(1, np.float32)
@@ -32,7 +39,7 @@ def drawn(
     table = log.table()
     truth = [TruthSegment(i * S, (i + segment_s) * S, activity) for i in range(0, seconds, segment_s)]
     labels = true_labels(table, truth, TAXONOMY)
-    bag = BagResult("bag", 0, seconds * S, S // 5, table, truth, labels, sensors or {}, (), None, ())
+    bag = BagResult("bag", 0, seconds * S, S // 5, table, truth, labels, sensors or {}, (), None, (), faults)
     return [str(row) for row in timeline(bag, CONFIG, activity_colours(TAXONOMY))]
 
 
@@ -49,6 +56,18 @@ def test_outages_and_wrong_decisions_are_marked() -> None:
     assert "imu: silent for 3.0 s" in row
     assert "<title>wrong</title>" in row
     assert "wrong" not in drawn(10, 5)[0]
+
+
+def test_what_was_made_to_fail_is_framed_in_the_rows_that_show_it() -> None:
+    fault = parse_fault("imu:stuck:100-130", CONFIG.sensors)
+    first, second = drawn(240, 60, faults=[fault])
+    for row, (begin, end) in ((first, (100, 120)), (second, (120, 130))):
+        assert "<title>imu: imu:stuck:100-130</title>" in row
+        assert ">stuck</text>" in row
+        start = 0 if row is first else 120
+        assert f'x="{96 + 900 * (begin - start) / 120:.1f}"' in row
+        assert f'width="{900 * (end - begin) / 120:.1f}"' in row
+    assert "stuck" not in drawn(240, 60, faults=[parse_fault("imu:stuck:0-30", CONFIG.sensors)])[1]
 
 
 def test_a_name_that_does_not_fit_is_shortened_by_its_first_words() -> None:

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from mumu_ros.evaluation.whatif import Alteration, Alterer, parse_alteration, robustness_alterations
+from mumu_ros.failures import parse_fault
+from mumu_ros.failures.memory import STRETCH_S
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.share import share_path
 
 CONFIG = read_config(share_path("models", "sim"))
 NAMES = CONFIG.names
+SENSORS = CONFIG.sensors
 S = 1_000_000_000
 T0 = 1_700_000_000 * S
 STAMPS = [T0 + i * S // 10 for i in range(10 * 600)]
@@ -29,7 +32,7 @@ STAMPS = [T0 + i * S // 10 for i in range(10 * 600)]
     ],
 )
 def test_alterations_are_read(kind: str, text: str, expected: Alteration) -> None:
-    assert parse_alteration(kind, text, NAMES) == expected
+    assert parse_alteration(kind, text, SENSORS) == expected
 
 
 @pytest.mark.parametrize(
@@ -48,11 +51,11 @@ def test_alterations_are_read(kind: str, text: str, expected: Alteration) -> Non
 )
 def test_alterations_that_cannot_be_meant_are_refused(kind: str, text: str) -> None:
     with pytest.raises(ValueError, match=f"--{kind} '{text}'"):
-        parse_alteration(kind, text, NAMES)
+        parse_alteration(kind, text, SENSORS)
 
 
 def kept(*alterations: Alteration, stream: str = "rgb") -> list[int]:
-    alterer = Alterer(alterations, CONFIG)
+    alterer = Alterer(alterations, SENSORS)
     return [new for stamp in STAMPS if (new := alterer.restamp(stream, stamp)) is not None]
 
 
@@ -61,7 +64,7 @@ def test_a_dropped_sensor_is_gone_for_that_share_in_stretches(share: float) -> N
     left = kept(Alteration("drop", ("rgb",), share))
     assert 1 - len(left) / len(STAMPS) == pytest.approx(share, abs=0.1)
     gaps = np.diff(left)
-    assert all(gap < S or gap >= 2 * CONFIG.window_s * S for gap in gaps)
+    assert all(gap < S or gap >= STRETCH_S * S for gap in gaps)
     assert left == kept(Alteration("drop", ("rgb",), share)), "the same each time"
     assert kept(Alteration("drop", ("depth",), share)) == STAMPS, "and nothing else"
 
@@ -81,16 +84,15 @@ def test_noise_is_as_strong_as_asked_for_in_units_of_the_sensor() -> None:
     rng = np.random.default_rng(0)
     scale = np.array([[1.0, 10.0, 0.0], [5.0, 1.0, 2.0]])
     samples = (rng.normal(size=(2000, 2, 3)) * scale).astype(np.float32)
-    alterer = Alterer([Alteration("noise", ("imu_belt",), 0.5)], CONFIG)
+    alterer = Alterer([Alteration("noise", ("imu_belt",), 0.5)], SENSORS)
     changed = np.stack([alterer.change("imu_belt", T0 + i, sample) for i, sample in enumerate(samples)])
     np.testing.assert_allclose((changed - samples)[1000:].std(axis=0), 0.5 * scale, rtol=0.1, atol=1e-6)
-    untouched = samples[0]
-    assert alterer.change("rgb", T0, untouched) is untouched
+    np.testing.assert_array_equal(alterer.change("rgb", T0, samples[0]), samples[0])
 
 
 def test_noisy_images_stay_images() -> None:
     rng = np.random.default_rng(0)
-    alterer = Alterer([Alteration("noise", ("rgb", "depth"), 5.0)], CONFIG)
+    alterer = Alterer([Alteration("noise", ("rgb", "depth"), 5.0)], SENSORS)
     for i in range(3):
         colour = rng.integers(0, 256, (4, 4, 3), np.uint8)
         assert alterer.change("rgb", T0 + i, colour).dtype == np.uint8
@@ -98,6 +100,20 @@ def test_noisy_images_stay_images() -> None:
         noisy = alterer.change("depth", T0 + i, depth)
         assert noisy.dtype == np.uint16
         np.testing.assert_array_equal(noisy == 0, depth == 0)
+
+
+def test_a_fault_fails_in_its_time_since_the_recordings_start() -> None:
+    faults = [parse_fault(text, SENSORS) for text in ("rgb:1-2", "depth:black:3-4", "imu_belt:shift=0.5")]
+    alterer = Alterer((), SENSORS, faults)
+    seconds = np.array([(stamp - T0) / S for stamp in STAMPS[:60]])
+    came = np.array([alterer.restamp("rgb", stamp) is not None for stamp in STAMPS[:60]])
+    np.testing.assert_array_equal(came, (seconds < 1) | (seconds >= 2))
+    depth = np.full((4, 4), 900, np.uint16)
+    dark = np.array([not alterer.change("depth", stamp, depth).any() for stamp in STAMPS[:60]])
+    np.testing.assert_array_equal(dark, (seconds >= 3) & (seconds < 4))
+    late = [alterer.change("imu_belt", stamp, np.full((2, 3), i)) for i, stamp in enumerate(STAMPS[:60])]
+    assert late[:5] == [None] * 5
+    assert [int(sample[0, 0]) for sample in late[5:]] == list(range(55))
 
 
 def test_the_curves_ask_for_each_sensor_and_kind() -> None:

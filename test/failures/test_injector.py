@@ -133,6 +133,16 @@ def test_a_shifted_stream_shows_what_was(make_stream) -> None:
     np.testing.assert_array_equal(shown, samples[:-3])
 
 
+def test_a_shifted_stream_forgets_what_was_when_time_jumps_back(make_stream) -> None:
+    _, samples = make_stream("vector", 20)
+    stamps_ns = np.arange(20) * NS // 10
+    injector = Injector(Failure("shift", 0.3), "vector")
+    first = injector.apply(stamps_ns, samples)
+    again = injector.apply(stamps_ns, samples)
+    np.testing.assert_array_equal(again[0], first[0])
+    np.testing.assert_array_equal(again[1], first[1])
+
+
 def test_a_repeated_buffer_shows_its_last_seconds_again_and_again(make_stream) -> None:
     _, samples = make_stream("depth", 100)
     stamps_ns = np.arange(100) * NS // 10

@@ -10,7 +10,6 @@ from mumu_ros.model.config import ConfigError
 from mumu_ros.model.heads import HEADS
 from mumu_ros.model.network import Network
 from mumu_ros.share import share_path
-from mumu_ros.training.cli import parse_drop
 from mumu_ros.training.settings import Machine, parse_subjects, read_settings
 
 SIM = share_path("config", "training", "sim.yaml")
@@ -107,14 +106,3 @@ def test_subjects() -> None:
     for wrong in ("", "a", "3-1", "1,,2", "-1"):
         with pytest.raises(ConfigError, match="expected numbers and ranges"):
             parse_subjects(wrong)
-
-
-def test_what_to_drop() -> None:
-    names = ("rgb", "depth", "imu_wrist", "imu_belt")
-    assert parse_drop("imu:0.5", names) == (("imu_wrist", "imu_belt"), 0.5)
-    assert parse_drop("rgb+depth", names) == (("rgb", "depth"), 1.0)
-    with pytest.raises(ConfigError, match="no modality 'sonar'; the model has rgb"):
-        parse_drop("sonar", names)
-    for wrong in ("rgb:2", "rgb:half"):
-        with pytest.raises(ConfigError, match="no share of the windows"):
-            parse_drop(wrong, names)

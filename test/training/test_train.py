@@ -240,8 +240,8 @@ def test_a_test_that_cannot_be_done_is_answered_with_the_reason(
 ) -> None:
     for arguments, message in (
         (["--subjects", "9"], "no clip of subjects 9"),
-        (["--drop", "sonar"], "no modality 'sonar'; the model has rgb, depth, imu"),
-        (["--drop", "imu:2"], "'2' is no share of the windows"),
+        (["--drop", "sonar"], "'sonar' is no stream and no device; expected one of camera, rgb, depth, imu"),
+        (["--drop", "imu:2"], "--drop 'imu:2': expected NAME or NAME:SHARE, a share from 0 to 1"),
         (["--device", "tpu"], "device is 'tpu'"),
         ([], "the model takes rgb, depth, imu"),
     ):
