@@ -19,6 +19,7 @@ import yaml
 
 from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes import launcher, parameters
+from mumu_ros.nodes.demo import default_faults
 from mumu_ros.share import share_path
 
 LAUNCH_FILES = sorted(share_path("launch").glob("*.launch.py"))
@@ -145,15 +146,22 @@ def test_the_nodes_end_when_the_launcher_is_killed(ros: Any, launched: subproces
 
 
 def test_the_demo_recognises_the_person_and_says_how_well() -> None:
-    result = run_mumu("demo", "--seconds", "20", "--seed", "3", "--json")
+    faults = ("--fault", "imu_wrist:stuck:4.4-9", "--fault", "rgb:12.4-17")
+    result = run_mumu("demo", "--seconds", "20", "--seed", "3", "--json", *faults)
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(result.stdout.splitlines()[-1])
-    assert set(report["accuracy_by_fault"]) == {"none", "imu_wrist", "rgb"}
+    assert set(report["accuracy_by_fault"]) == {"none", "imu_wrist stuck", "rgb"}
     assert report["accuracy"] > 0.5, "untrained it would be 1 in 14"
     assert report["recognitions"] >= 60
     assert set(report["latency_ms"]) == {"p50", "p99", "max"}
     assert "does" in result.stdout
     assert "absent" in result.stdout, "an unplugged sensor is shown"
+    assert re.search(r"imu_wrist stuck +(\d|nothing)", result.stdout)
+    assert re.search(r"without rgb +(\d|nothing)", result.stdout)
+
+
+def test_the_demo_unplugs_two_sensors_if_nobody_says_what_fails() -> None:
+    assert list(map(str, default_faults(60.0))) == ["imu_wrist:13.2-27", "rgb:37.2-51"]
 
 
 @pytest.mark.parametrize(
