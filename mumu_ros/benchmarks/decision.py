@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from mumu_ros.benchmarks.encoder import cost_clock
 from mumu_ros.benchmarks.paper_model import model_folder, noise_frames
-from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
+from mumu_ros.health import HealthMonitor, load_health
+from mumu_ros.model.checkpoint import HEALTH_FILE, Checkpoint, load_checkpoint, select_device
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition import Decision, Recognizer
 from mumu_ros.recognition.backends import Backend, Outputs, choose_backend, open_backend
@@ -29,6 +30,7 @@ __all__ = ["measure", "register", "table"]
 
 _DECISIONS_HZ = 5
 _START_NS = 1_700_000_000 * NS_PER_S
+_HEALTH_DECISIONS = 75
 _SOURCE_HZ = 200
 """Of vectors; the model resamples them."""
 
@@ -49,7 +51,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         speedup_cached, max_logit_difference: of the first back end; the latter between decisions from kept features and
         the network run on the pixels of the whole window.
         backends: for each, recomputed_ms, cached_ms, speedup_cached, max_logit_difference, and of a decision from kept
-        features encoder_ms, tail_ms (everything after the encoders) and other_ms (windows, resampling).
+        features encoder_ms, tail_ms (everything after the encoders) and other_ms (windows, resampling). Where the model
+        has a health model also health, the cost of decisions that look for sensors that lie, all being well, as a
+        multiple of that of decisions that don't.
     """
     torch.set_num_threads(arguments.threads)
     with model_folder(arguments.model) as folder:
@@ -118,7 +122,9 @@ def _measure(name: str, checkpoint: Checkpoint, folder: Path, arguments: argpars
         start = clock()
         _decide(fresh, end_ns)
         recomputed.append(clock() - start)
+    health = {"health": _health(checkpoint, folder, stopwatch.backend)} if (folder / HEALTH_FILE).exists() else {}
     return {
+        **health,
         "recomputed_ms": statistics.median(recomputed) * 1e3,
         "cached_ms": statistics.median(cached) * 1e3,
         "speedup_cached": statistics.median(slow / fast for slow, fast in zip(recomputed, cached, strict=True)),
@@ -127,6 +133,27 @@ def _measure(name: str, checkpoint: Checkpoint, folder: Path, arguments: argpars
         "tail_ms": stopwatch.tail_s / len(cached) * 1e3,
         "other_ms": (sum(cached) - stopwatch.encoder_s - stopwatch.tail_s) / len(cached) * 1e3,
     }
+
+
+def _health(checkpoint: Checkpoint, folder: Path, backend: Backend) -> float:
+    """Ratio of the costs of `_HEALTH_DECISIONS` decisions with a monitor and without, in turn."""
+    # Noise is no healthy sensor: with thresholds out of reach it costs what one does.
+    model = load_health(folder, checkpoint)
+    monitor = HealthMonitor(replace(model, thresholds=np.full_like(model.thresholds, np.inf)))
+    recognizers = (Recognizer(checkpoint, backend=backend), Recognizer(checkpoint, backend=backend, health=monitor))
+    clock = cost_clock(next(checkpoint.model.parameters()).device)
+    costs = [0.0, 0.0]
+    end_ns = _START_NS
+    for _ in range(_HEALTH_DECISIONS):
+        start_ns, end_ns = end_ns, end_ns + NS_PER_S // _DECISIONS_HZ
+        for index, recognizer in enumerate(recognizers):
+            _push(recognizer, checkpoint, start_ns, end_ns)
+            if end_ns - _START_NS < checkpoint.config.window_s * NS_PER_S:
+                continue  # the window fills
+            start = clock()
+            _decide(recognizer, end_ns)
+            costs[index] += clock() - start
+    return costs[1] / costs[0]
 
 
 def _decide(recognizer: Recognizer, stamp_ns: int) -> None:
@@ -182,6 +209,11 @@ def table(result: dict[str, Any]) -> list[list[str]]:
                 f"{row['max_logit_difference']:.1e}",
             ]
         )
+    rows += [
+        [f"{name}, looking for sensors that lie: {row['health']:.2f} times the cost"]
+        for name, row in result["backends"].items()
+        if "health" in row
+    ]
     frames = ", ".join(f"{count} of {name}" for name, count in result["frames"].items())
     rows.append([f"{result['model']}, frames of a window: {frames}"])
     return rows

@@ -14,3 +14,9 @@ def test_kept_features_give_the_same_logits_for_less(bench: Callable[..., dict[s
     assert row["cached_ms"] > 0
     assert row["encoder_ms"] > 0
     assert row["tail_ms"] > 0
+    assert "health" not in row
+
+
+def test_what_it_costs_to_look_for_sensors_that_lie(bench: Callable[..., dict[str, Any]], watchful_model: Path) -> None:
+    result = bench("decision", "--model", str(watchful_model), "--backends", "eager", "--rounds", "1")
+    assert 0.5 < result["backends"]["eager"]["health"] < 5

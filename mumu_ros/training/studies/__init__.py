@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["STUDIES", "Experiment", "experiment"]
 
-STUDIES = ("fusion", "modalities", "noise", "ablation", "guidance", "attention", "embedding", "tasks")
-"""Modules, by which `mumu study` knows tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3, and
-whether tasks hinder each other."""
+STUDIES = ("fusion", "modalities", "noise", "ablation", "guidance", "attention", "embedding", "tasks", "lying")
+"""Modules, by which `mumu study` knows tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3,
+whether tasks hinder each other, and which sensors that lie are caught."""
 
 
 class Experiment(Protocol):
