@@ -134,7 +134,8 @@ def _fail(
     seed: int,
 ) -> Found:
     modalities = [checkpoint.config.modality(name) for name in victims]
-    conditions = failure_conditions(modalities)
+    # What does not come at all does not lie.
+    conditions = [c for c in failure_conditions(modalities) if c.failure and c.failure.kind != "dropout"]
     sensors = {m.name: m.kind for m in checkpoint.config.modalities}
     found: Found = catch(checkpoint, health, windows, conditions, seed)
     for condition in conditions:
