@@ -36,6 +36,7 @@ class RunningSpread:
         self._origin: Any = None
         self._sum: Any = 0.0
         self._squares: Any = 0.0
+        self._latest: Spread | None = None
 
     def update(self, samples: NDArray[Any], learned: NDArray[np.bool_]) -> Spread:
         """Take in samples.
@@ -47,19 +48,27 @@ class RunningSpread:
         Returns:
             At each sample, itself included: (N, *shape), or (1, *shape) if it stays the same.
         """
+        if self._latest is not None and not learned.any():
+            return self._latest
         if self._origin is None:
             # Differences from something near keep their digits when they are squared.
             self._origin = samples[0].astype(np.float64)
             self._sum = self._squares = np.zeros_like(self._origin)
-        if learned.any():
-            weights = learned.reshape(-1, *[1] * (samples.ndim - 1))
-            differences = (samples - self._origin) * weights
-            sums = np.cumsum(np.concatenate([self._sum[None], differences]), axis=0)[1:]
-            squares = np.cumsum(np.concatenate([self._squares[None], differences**2]), axis=0)[1:]
-            counts = self._count + np.cumsum(weights, axis=0)
-            self._sum, self._squares, self._count = sums[-1], squares[-1], int(counts.ravel()[-1])
-        else:
-            sums, squares, counts = self._sum[None], self._squares[None], np.array([self._count])
-        mean = sums / np.maximum(counts, 1)
-        variance = squares / np.maximum(counts, 1) - mean**2
-        return Spread(self._origin + mean, np.sqrt(np.maximum(variance, 0)))
+        weights = learned.reshape(-1, *[1] * (samples.ndim - 1))
+        differences = (samples - self._origin) * weights
+        squares = _accumulated(self._squares, differences**2)
+        sums = _accumulated(self._sum, differences)
+        counts = self._count + np.cumsum(weights, axis=0)
+        self._sum, self._squares, self._count = sums[-1], squares[-1], int(counts.ravel()[-1])
+        means = sums / np.maximum(counts, 1)
+        variances = squares / np.maximum(counts, 1) - means**2
+        found = Spread(self._origin + means, np.sqrt(np.maximum(variances, 0)))
+        self._latest = Spread(found.mean[-1:], found.std[-1:])
+        return found
+
+
+def _accumulated(start: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Running sums, in place; for images much faster than `cumsum`."""
+    for i in range(len(steps)):
+        steps[i] += steps[i - 1] if i else start
+    return steps

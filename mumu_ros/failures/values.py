@@ -35,7 +35,11 @@ class Setting(NamedTuple):
 
 
 def _noise(setting: Setting) -> Change:
-    return lambda x, _, spread: x + setting.generator.normal(size=x.shape) * spread.std * setting.amount
+    def change(x: Array, _: NDArray[np.float64], spread: Spread) -> Array:
+        scale = (spread.std * setting.amount).astype(np.float32)  # images are large
+        return np.asarray(x + setting.generator.standard_normal(x.shape, np.float32) * scale)
+
+    return change
 
 
 def _bias(setting: Setting) -> Change:
