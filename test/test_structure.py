@@ -106,6 +106,7 @@ def test_imports_point_one_way(path: Path) -> None:
     [
         "mumu_ros",
         "mumu_ros.streams",
+        "mumu_ros.failures",
         "mumu_ros.model",
         "mumu_ros.model.taxonomy",
         "mumu_ros.model.config",
