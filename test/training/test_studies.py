@@ -103,7 +103,7 @@ def test_a_run_has_a_readable_folder_that_no_other_run_has():
         *(head.run(config) for config, _ in noise.CONFIGS for head, _ in noise.ROWS),
         *(head.run(c, modalities=kept) for _, c, kept in modalities.COMBINATIONS for head, _ in modalities.ROWS),
         *(head.run(guidance.CONFIG, *overrides) for _, overrides in guidance.RECIPES for head in guidance.ROWS),
-        *(row.run for row in tasks.ROWS),
+        *(row.run for row in (*tasks.ROWS, *tasks.SUPERVISED)),
     }
     assert len({run.folder for run in every}) == len(every)
     for run in every:
@@ -280,11 +280,12 @@ def test_guidance_gives_every_stress_and_the_differences_to_keyless(bench, made_
 
 
 def test_tasks_are_compared_with_either_alone_and_adaptive_weights_with_fixed_ones(bench, made_up):
-    for row in tasks.ROWS:
+    for row in (*tasks.ROWS, *tasks.SUPERVISED):
         wrong = {"adaptive": (0, 1), "fixed, β 0.5": (2, 2), "activity alone": (1, 0)}.get(row.weighting, (0, 0))
         groups = (2, 3) if row.weighting == "adaptive" else (1, 1)
         made_up(row.run, clean=wrong, group=groups)
-    text = tasks.section(bench)
+    text, supervised = tasks.section(bench).split("with these classifiers")
+    assert line(supervised, "adaptive") == ["97.50 ± 3.54", "87.50 ± 3.54", "+0.00 ± 7.07 (p 1.000)"]
     mumu = "MuMu (paper)"
     assert line(text, mumu, "activity alone") == ["97.50 ± 3.54", "–", "", ""]
     assert line(text, mumu, "group alone") == ["–", "95.00 ± 0.00", "", ""]
@@ -308,6 +309,7 @@ def test_a_task_alone_learns_nothing_of_the_other():
         settings = group.run.settings()
         assert settings.optimization.target_weight == settings.optimization.deep_supervision_weight == 0
         assert f"model.fusion={settings.model.fusion}" in head.overrides
+    assert all(row.run.settings().model.deep_supervision for row in tasks.SUPERVISED)
     assert not any(row.run.settings().model.deep_supervision for row in tasks.ROWS)
 
 

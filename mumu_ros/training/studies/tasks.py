@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.cross_validation import Study
@@ -20,10 +20,10 @@ from mumu_ros.training.studies.report import (
     top1,
 )
 
-__all__ = ["ALONE", "PAIRS", "RECIPE", "ROWS", "Row", "section"]
+__all__ = ["ALONE", "PAIRS", "ROWS", "SUPERVISED", "UNSUPERVISED", "Row", "section"]
 
-RECIPE = ("model.deep_supervision=false", "optimization.deep_supervision_weight=0")
-"""Of every row: classifiers of unimodal features would teach the activities to all encoders, whatever is weighed."""
+UNSUPERVISED = ("model.deep_supervision=false", "optimization.deep_supervision_weight=0")
+"""Classifiers of unimodal features teach the activities to all encoders, however the tasks are weighed."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,19 @@ class Row:
         weighting: Its name.
         overrides: That choose it.
         tasks: What is learned.
+        recipe: Other overrides of the configuration.
     """
 
     head: Head
     weighting: str
     overrides: tuple[str, ...]
     tasks: tuple[str, ...] = ("activity", "group")
+    recipe: tuple[str, ...] = UNSUPERVISED
 
     @property
     def run(self) -> Run:
         """Its trainings."""
-        return self.head.run(CONFIG, *RECIPE, *self.overrides)
+        return self.head.run(CONFIG, *self.recipe, *self.overrides)
 
 
 def _activity_alone(head: Head) -> Row:
@@ -71,6 +73,12 @@ _LEARNED = (
 _DUAL_FIXED = _fixed(DUAL_BRANCH, "0.5")
 _DUAL_ADAPTIVE = Row(DUAL_BRANCH, "adaptive, decoupled", (_ADAPTIVE, "optimization.decoupling_weight=0.1"))
 ROWS = (*ALONE[MUMU], *_FIXED, *_LEARNED, *ALONE[DUAL_BRANCH], _DUAL_FIXED, _DUAL_ADAPTIVE)
+SUPERVISED = (
+    replace(ALONE[MUMU][0], recipe=()),
+    Row(MUMU, "fixed, β 0.1 (as shipped)", (), recipe=()),
+    *(replace(row, recipe=()) for row in (_FIXED[2], _LEARNED[1])),
+)
+"""The first learns the activities alone; it has no counterpart for the groups."""
 PAIRS = (
     *((learned, fixed) for learned in _LEARNED for fixed in _FIXED),
     (_DUAL_ADAPTIVE, _DUAL_FIXED),
@@ -81,18 +89,11 @@ PAIRS = (
 
 def section(bench: Bench) -> str:
     """Compare weightings of the two tasks with either task alone, and with each other."""
-    studies = {row: bench.study(row.run) for row in ROWS}
+    studies = {row: bench.study(row.run) for row in (*ROWS, *SUPERVISED)}
     taxonomy = MUMU.run(CONFIG).settings().model.taxonomy
     scores = {row: _scores(study, row, taxonomy) for row, study in studies.items()}
-    rows = [
-        (
-            row.head.name,
-            row.weighting,
-            *(mean_std(scores[row][task]) if task in row.tasks else "–" for task in ("activity", "group")),
-            *(_transfer(row, alone, scores) for alone in ALONE[row.head]),
-        )
-        for row in ROWS
-    ]
+    supervised = [(*_cells(row, scores[row])[1:], _transfer(row, SUPERVISED[0], scores)) for row in SUPERVISED]
+    rows = [(*_cells(row, scores[row]), *(_transfer(row, alone, scores) for alone in ALONE[row.head])) for row in ROWS]
     pairs = [
         (f"{_name(a)} − {_name(b)}", *(difference(scores[a][task], scores[b][task]) for task in ("activity", "group")))
         for a, b in PAIRS
@@ -106,6 +107,8 @@ def section(bench: Bench) -> str:
             table(("head", "weighting", "activity", "group", "activity − alone", "group − alone"), rows),
             paired_by_seed(len(bench.seeds)),
             table(("difference", "activity", "group"), pairs),
+            f"{MUMU.name} with these classifiers, as in all other studies:",
+            table(("weighting", "activity", "group", "activity − alone"), supervised),
         )
     )
 
@@ -113,6 +116,10 @@ def section(bench: Bench) -> str:
 def _scores(study: Study, row: Row, taxonomy: Taxonomy) -> dict[str, Scores]:
     both = {"activity": top1(study), "group": group_top1(study, taxonomy)}
     return {task: both[task] for task in row.tasks}
+
+
+def _cells(row: Row, scores: dict[str, Scores]) -> tuple[str, ...]:
+    return (row.head.name, row.weighting, *(mean_std(scores[t]) if t in scores else "–" for t in ("activity", "group")))
 
 
 def _transfer(row: Row, alone: Row, scores: dict[Row, dict[str, Scores]]) -> str:
