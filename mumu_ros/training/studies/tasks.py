@@ -75,7 +75,7 @@ _DUAL_ADAPTIVE = Row(DUAL_BRANCH, "adaptive, decoupled", (_ADAPTIVE, "optimizati
 ROWS = (*ALONE[MUMU], *_FIXED, *_LEARNED, *ALONE[DUAL_BRANCH], _DUAL_FIXED, _DUAL_ADAPTIVE)
 SUPERVISED = (
     replace(ALONE[MUMU][0], recipe=()),
-    Row(MUMU, "fixed, β 0.1 (as shipped)", (), recipe=()),
+    Row(MUMU, "fixed, β 0.1", (), recipe=()),
     *(replace(row, recipe=()) for row in (_FIXED[2], _LEARNED[1])),
 )
 """The first learns the activities alone; it has no counterpart for the groups."""
