@@ -25,6 +25,7 @@ _AXES = {"rgb": "(height, width, 3)", "depth": "(height, width, 1)", "vector": "
 _MIN_IMAGE = 32
 _FUSIONS = ("mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_min", "dual_branch")
 _MERGES = ("concat", "sum")
+_LABELS = ("", "group", "activity")
 
 T = TypeVar("T")
 
@@ -114,6 +115,8 @@ class Modality:
             left as it is.
         joints: `pose_cnn`: how many it looks for.
         focal: `pose_cnn`: the camera's focal length in widths of its picture (fx / width of CameraInfo).
+        label: Not a sensor but a label of the window, one-hot: `group` or `activity`. Teachers have one
+            (`training/labels.py`); a robot does not.
 
     Raises:
         ConfigError: A value is impossible by itself or together with another.
@@ -133,6 +136,7 @@ class Modality:
     body: tuple[int, ...] = ()
     joints: int = 0
     focal: float = 0.9
+    label: Literal["", "group", "activity"] = ""
 
     def __post_init__(self) -> None:
         for field in ("shape", "mean", "std", "range_m", "body"):
@@ -161,6 +165,7 @@ class Modality:
         _number(f"{where}: range_m nearest", self.range_m[0], 0)
         _number(f"{where}: range_m farthest", self.range_m[1], self.range_m[0])
         self._check_coordinates(where)
+        _choice(f"{where}: label", self.label, _LABELS)
 
     def _check_coordinates(self, where: str) -> None:
         _boolean(f"{where}: centered", self.centered)
@@ -269,12 +274,21 @@ class ModelConfig:
                 f"feature_size is {self.feature_size}; a bidirectional LSTM halves it: expected an even one"
             )
         for modality in self.modalities:
+            self._check_label(modality)
             steps = self.steps(modality.name)
             if steps < modality.stride:
                 raise ConfigError(
                     f"modality {modality.name!r}: window_s {self.window_s:g} at rate_hz {modality.rate_hz:g} "
                     f"has {steps} steps, fewer than stride {modality.stride}; lengthen the window"
                 )
+
+    def _check_label(self, modality: Modality) -> None:
+        classes = {"": (), "group": self.taxonomy.group_names, "activity": self.taxonomy.activities}[modality.label]
+        if modality.label and (modality.kind, modality.shape) != ("vector", (len(classes), 1)):
+            raise ConfigError(
+                f"modality {modality.name!r}: kind {modality.kind}, shape {modality.shape!r}; its label is one of "
+                f"{len(classes)}: expected vector, ({len(classes)}, 1)"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -285,6 +299,11 @@ class ModelConfig:
     def sensors(self) -> dict[str, str]:
         """Kind of each modality, by name: what `mumu_ros.failures` asks for."""
         return {modality.name: modality.kind for modality in self.modalities}
+
+    @property
+    def measured(self) -> tuple[Modality, ...]:
+        """The modalities that are no labels."""
+        return tuple(modality for modality in self.modalities if not modality.label)
 
     def modality(self, name: str) -> Modality:
         """The modality of that name.

@@ -71,7 +71,8 @@ class MuMuLoss(nn.Module):
 
         Args:
             output: Of the network.
-            activity: int64 (B,), index of the true activity.
+            activity: int64 (B,), index of the true activity; or float (B, K), its probabilities, where a window whose
+                row is zero is not labelled: it teaches its group only.
             group: int64 (B,), index of the true group.
             corrupted: bool (B, M), modalities that are there but wrong: they are not to be trusted, and their own
                 classifiers learn nothing from them. None: all are right.
@@ -79,7 +80,7 @@ class MuMuLoss(nn.Module):
         Raises:
             ValueError: Deep supervision is weighted but the network has none.
         """
-        target = cross_entropy(output.activity_logits, activity, label_smoothing=self.label_smoothing)  # (12)
+        target = self._cross_entropy(output.activity_logits, activity)  # (12)
         auxiliary = cross_entropy(output.group_logits, group, label_smoothing=self.label_smoothing)  # (11)
         good = output.present if corrupted is None else output.present & ~corrupted
         unimodal = self._unimodal(output, activity, good)
@@ -100,9 +101,16 @@ class MuMuLoss(nn.Module):
             )
         rows, modalities = good.nonzero(as_tuple=True)
         logits = output.unimodal_logits[rows, modalities]
+        return self._cross_entropy(logits, activity[rows])
+
+    def _cross_entropy(self, logits: Tensor, activity: Tensor) -> Tensor:
+        """Mean over the labelled ones of N windows; 0 if there is none."""
+        if activity.is_floating_point():
+            labelled = activity.any(dim=-1)
+            logits, activity = logits[labelled], activity[labelled]
         if len(logits) == 0:
             return logits.sum()
-        return cross_entropy(logits, activity[rows], label_smoothing=self.label_smoothing)
+        return cross_entropy(logits, activity, label_smoothing=self.label_smoothing)
 
     def _trust(self, output: NetworkOutput, good: Tensor) -> Tensor:
         if self.trust_weight == 0 or output.trust_logits is None or not output.present.any():

@@ -70,12 +70,14 @@ class Augmented(NamedTuple):
         masks: Per modality bool (B, T).
         activity: int64 (B,).
         corrupted: bool (B, M): which modalities are wrong.
+        labels: float32 (B, K), what is told of the activity (`WindowSet.labels`); None: all of it.
     """
 
     inputs: dict[str, Tensor]
     masks: dict[str, Tensor]
     activity: Tensor
     corrupted: Tensor
+    labels: Tensor | None = None
 
 
 def augment(
@@ -85,7 +87,7 @@ def augment(
     augmentation: Augmentation,
     generator: np.random.Generator,
 ) -> Augmented:
-    """Draw a batch and change it; every window has at least one step of one modality left.
+    """Draw a batch and change it; every window has at least one step of one sensor left. Labels stay as they are.
 
     Args:
         windows: To draw from.
@@ -95,16 +97,19 @@ def augment(
         generator: Of the randomness.
     """
     inputs, masks = windows.batch(rows)
+    shown = {m.name: (inputs.pop(m.name), masks.pop(m.name)) for m in config.modalities if m.label}
+    sensors = config.measured
     wrong = generator.random(len(rows)) < augmentation.corruption
     victims = [
-        config.names[i] if w else None
-        for i, w in zip(generator.integers(len(config.names), size=len(rows)), wrong, strict=True)
+        sensors[i].name if w else None
+        for i, w in zip(generator.integers(len(sensors), size=len(rows)), wrong, strict=True)
     ]
     kinds = [str(kind) for kind in generator.choice(CORRUPTIONS, len(rows))]
     inputs, masks = corrupt(windows, inputs, masks, victims, kinds, generator)
-    masks = _drop(_crop(masks, augmentation.crop, generator), config, augmentation.modality_dropout, generator)
-    changed = {}
-    for modality in config.modalities:
+    masks = _drop(_crop(masks, augmentation.crop, generator), sensors, augmentation.modality_dropout, generator)
+    changed = {name: x for name, (x, _) in shown.items()}
+    masks |= {name: mask for name, (_, mask) in shown.items()}
+    for modality in sensors:
         x = inputs[modality.name]
         if modality.sees_poses:
             changed[modality.name] = x
@@ -118,6 +123,7 @@ def augment(
         {name: torch.from_numpy(mask) for name, mask in masks.items()},
         torch.from_numpy(windows.activity[np.asarray(rows)]),
         torch.tensor([[victim == name for name in config.names] for victim in victims]),
+        None if windows.labels is None else torch.from_numpy(windows.labels[np.asarray(rows)]),
     )
 
 
@@ -153,8 +159,8 @@ def _crop(masks: Arrays, share: float, generator: np.random.Generator) -> Arrays
     return _unless_nothing(cropped, masks)
 
 
-def _drop(masks: Arrays, config: ModelConfig, probability: float, generator: np.random.Generator) -> Arrays:
-    names = config.names
+def _drop(masks: Arrays, sensors: Sequence[Modality], probability: float, generator: np.random.Generator) -> Arrays:
+    names = [modality.name for modality in sensors]
     batch = len(masks[names[0]])
     loses = generator.random(batch) < probability
     whole = generator.random(batch) < 0.5
@@ -162,7 +168,7 @@ def _drop(masks: Arrays, config: ModelConfig, probability: float, generator: np.
     kept = generator.random((batch, len(names))) < 0.5
     kept[np.arange(batch), generator.integers(len(names), size=batch)] = True
     dropped: Arrays = {}
-    for index, modality in enumerate(config.modalities):
+    for index, modality in enumerate(sensors):
         mask = masks[modality.name]
         steps = mask & (_thin if modality.is_image else _interrupt)(mask.shape, generator)
         away = np.where(kept[:, index, None], mask, False)

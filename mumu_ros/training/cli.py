@@ -27,6 +27,11 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "--init", metavar="MODEL", help="model, or name of a shipped one, to go on from; its activities may be others"
     )
     train.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="model that fills in the activities that labels.share leaves out; it may have sensors that this has not",
+    )
+    train.add_argument(
         "--calibration", metavar="FILE", help="calibration.json of a cross-validation, to store in the model"
     )
     train.set_defaults(run=_train)
@@ -80,13 +85,17 @@ def _train(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config, arguments.overrides)
     calibration = _read_calibration(arguments.calibration) if arguments.calibration else None
     command = "mumu " + shlex.join(sys.argv[1:])
-    metrics = train(settings, arguments.out, command, init=arguments.init, calibration=calibration)
+    metrics = train(
+        settings, arguments.out, command, init=arguments.init, teacher=arguments.teacher, calibration=calibration
+    )
     if not metrics:
         return 0
     text = (
         f"{arguments.out}: {metrics['parameters']:,} parameters, trained in {metrics['training_s']:.0f} s on "
         f"{metrics['train_windows']} windows"
     )
+    if "labelled_windows" in metrics:
+        text += f", {metrics['labelled_windows']} of them with an activity"
     if held_out := metrics.get("calibration_subjects"):
         text += f"; {held_out['top1']:.3f} of the calibration subjects' windows are right"
     print(text)

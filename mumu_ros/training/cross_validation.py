@@ -7,6 +7,7 @@ about its test clips.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import time
@@ -14,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from mumu_ros.training.files import claim
 from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
+from mumu_ros.training.pseudo_labels import training_labels
 from mumu_ros.training.scoring import predict
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
@@ -50,6 +52,9 @@ class FoldResult:
         group_logits: float32 (N, G), clean.
         cpu_s: Processor time of training and test.
         parameters: Of the model.
+        taught_clips: str (N',), ids of the clips that it could be trained on, whether they were labelled or not; empty
+            in results of older versions.
+        taught_logits: float32 (N', K), what it says about them.
     """
 
     fold: str
@@ -62,6 +67,8 @@ class FoldResult:
     group_logits: np.ndarray
     cpu_s: float
     parameters: int
+    taught_clips: np.ndarray = field(default_factory=lambda: np.zeros(0, np.str_))
+    taught_logits: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def save(self, path: Path) -> None:
         """Write a .npz file that `load` reads back."""
@@ -121,6 +128,7 @@ def cross_validate(
     out: str | Path,
     *,
     conditions: Callable[[Sequence[str]], tuple[Condition, ...]] = standard_conditions,
+    teacher: Path | None = None,
     jobs: int | None = None,
     report: Callable[[FoldResult, int, int], None] = lambda *_: None,
 ) -> Study:
@@ -131,12 +139,14 @@ def cross_validate(
         seeds: Each is a training of every fold.
         out: Folder for the results; trainings that are finished there are not done again.
         conditions: What to test under, by the names of the modalities.
+        teacher: Folder of another cross-validation of the same folds, with the same seeds: what its networks say fills
+            in the labels that are missing. None: they stay missing.
         jobs: Trainings at a time; None: one for each processor.
         report: Called after each training with its result, how many are done, and of how many.
 
     Raises:
         ConfigError: `out` holds a cross-validation of something else, or a damaged result, or several devices are
-            asked for.
+            asked for; or too few labels are left, or `teacher` has not seen the same clips.
         DatasetError: The data cannot be read.
         ValueError: The protocol does not fit the clips.
     """
@@ -151,11 +161,13 @@ def cross_validate(
     manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips)
     claim(out / "settings.json", settings)
     claim(out / "manifest.json", manifest)
+    if teacher:
+        claim(out / "teacher.json", json.loads((teacher / "settings.json").read_text(encoding="utf-8")))
     (out / "folds").mkdir(exist_ok=True)
     tasks = [(fold, seed, out / "folds" / f"seed_{seed}_{fold.name}.npz") for seed in seeds for fold in manifest.folds]
     missing = [task for task in tasks if not task[2].exists()]
-    tested = conditions(settings.model.names)
-    for done, result in enumerate(_run(settings, loaded.windows, tested, missing, jobs), len(tasks) - len(missing) + 1):
+    work = _Work(settings, loaded.windows, conditions(settings.model.names), teacher)
+    for done, result in enumerate(_run(work, missing, jobs), len(tasks) - len(missing) + 1):
         report(result, done, len(tasks))
     results = tuple(FoldResult.load(path) for _, _, path in tasks)
     return Study(manifest, results, dict(loaded.skipped))
@@ -164,42 +176,55 @@ def cross_validate(
 Task = tuple[Fold, int, Path]
 
 
-def _run(
-    settings: Settings, windows: WindowSet, conditions: tuple[Condition, ...], tasks: list[Task], jobs: int | None
-) -> Iterator[FoldResult]:
+@dataclass(frozen=True)
+class _Work:
+    """What all trainings have in common."""
+
+    settings: Settings
+    windows: WindowSet
+    conditions: tuple[Condition, ...]
+    teacher: Path | None
+
+
+def _run(work: _Work, tasks: list[Task], jobs: int | None) -> Iterator[FoldResult]:
     cores = os.cpu_count() or 1
     jobs = min(jobs or cores, max(len(tasks), 1))
     threads = max(cores // jobs, 1)
     if jobs == 1:
         for task in tasks:
-            yield _train_fold(settings, windows, conditions, task)
+            yield _train_fold(work, task)
         return
     # Not forked: the parent's threads (torch, OpenCV) would not exist in the child but their locks would.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _set_up, (settings, windows, conditions, threads)) as pool:
-        for finished in as_completed([pool.submit(_work, task) for task in tasks]):
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _set_up, (work, threads)) as pool:
+        for finished in as_completed([pool.submit(_train_shared, task) for task in tasks]):
             yield finished.result()
 
 
-_shared: list[tuple[Settings, WindowSet, tuple[Condition, ...]]] = []
+_shared: list[_Work] = []
 
 
-def _set_up(settings: Settings, windows: WindowSet, conditions: tuple[Condition, ...], threads: int) -> None:
+def _set_up(work: _Work, threads: int) -> None:
     torch.set_num_threads(threads)
-    _shared.append((settings, windows, conditions))
+    _shared.append(work)
 
 
-def _work(task: Task) -> FoldResult:
-    return _train_fold(*_shared[0], task)
+def _train_shared(task: Task) -> FoldResult:
+    return _train_fold(_shared[0], task)
 
 
-def _train_fold(settings: Settings, windows: WindowSet, conditions: tuple[Condition, ...], task: Task) -> FoldResult:
+def _train_fold(work: _Work, task: Task) -> FoldResult:
     fold, seed, path = task
     began = time.process_time()
-    settings = dataclasses.replace(settings, optimization=dataclasses.replace(settings.optimization, seed=seed))
-    work = path.with_suffix(".training")
-    model = fit(settings, windows.take(np.flatnonzero(np.isin(windows.clip, fold.train))), work, progress=False)
-    test = windows.take(np.flatnonzero(np.isin(windows.clip, fold.test)))
-    said = {condition.name: predict(model, test, condition, seed) for condition in conditions}
+    optimization = dataclasses.replace(work.settings.optimization, seed=seed)
+    settings = dataclasses.replace(work.settings, optimization=optimization)
+    train, test = (
+        work.windows.take(np.flatnonzero(np.isin(work.windows.clip, clips))) for clips in (fold.train, fold.test)
+    )
+    logits = None if work.teacher is None else _taught(work.teacher / "folds" / path.name, train)
+    taught = training_labels(settings, train, logits)
+    unfinished = path.with_suffix(".training")
+    model = fit(settings, taught, unfinished, progress=False)
+    said = {condition.name: predict(model, test, condition, seed) for condition in work.conditions}
     result = FoldResult(
         fold=fold.name,
         seed=seed,
@@ -211,7 +236,17 @@ def _train_fold(settings: Settings, windows: WindowSet, conditions: tuple[Condit
         group_logits=said[CLEAN].group_logits,
         cpu_s=time.process_time() - began,
         parameters=sum(p.numel() for p in model.parameters()),
+        taught_clips=train.clip,
+        taught_logits=predict(model, train).activity_logits,
     )
     result.save(path)
-    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(unfinished, ignore_errors=True)
     return result
+
+
+def _taught(path: Path, train: WindowSet) -> np.ndarray:
+    """What a teacher says about the windows of a fold."""
+    result = FoldResult.load(path)
+    if not np.array_equal(result.taught_clips, train.clip):
+        raise ConfigError(f"{str(path)!r} does not say what its network thinks of the same clips; train it again")
+    return result.taught_logits

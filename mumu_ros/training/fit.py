@@ -8,6 +8,7 @@ import shutil
 import warnings
 import zipfile
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -128,9 +129,20 @@ def _trainer(settings: Settings, epochs: int, work: Path | None, progress: bool,
     )
 
 
+@dataclass(frozen=True)
+class _Work(Settings):
+    """What a folder is for.
+
+    Attributes:
+        windows: How many are trained on.
+    """
+
+    windows: int = 0
+
+
 @rank_zero_only
 def _claim(work: Path, settings: Settings, windows: int) -> None:
     """Refuse a folder of another training, and take the logs of one that is finished away."""
-    claim(work / _SETTINGS, {**vars(settings), "windows": windows})
+    claim(work / _SETTINGS, _Work(**vars(settings), windows=windows))
     if not (work / _LAST).exists():
         shutil.rmtree(work / _LOGS, ignore_errors=True)

@@ -8,6 +8,8 @@ frames.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import lightning as L
 import numpy as np
 import torch
@@ -30,15 +32,18 @@ _OUTLIER_M = 0.05
 
 
 def labelled_frames(windows: WindowSet, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Frames of an image modality that lie inside one activity.
+    """Frames of an image modality that lie inside one activity, which is labelled.
 
     Returns:
         Indices into `windows.frames[name]`, and the index of the activity of each.
     """
     labels = np.full(len(windows.frames[name]), -1)
-    for row in np.flatnonzero(windows.inside):
+    activity, inside = windows.activity, windows.inside
+    if windows.labels is not None:
+        activity, inside = windows.labels.argmax(axis=1), inside & windows.labels.any(axis=1)
+    for row in np.flatnonzero(inside):
         shown = windows.indices[name][row]
-        labels[shown[shown >= 0]] = windows.activity[row]
+        labels[shown[shown >= 0]] = activity[row]
     known = np.flatnonzero(labels >= 0)
     return known, labels[known]
 
@@ -74,8 +79,10 @@ class FrameModule(L.LightningModule):
         self.encoder = encoder.spatial.requires_grad_(True)
         name = encoder.modality.name
         self._frames = windows.frames[name]
-        self._indices, self._targets = labelled_frames(windows, name)
         self.teaches_poses = encoder.modality.sees_poses
+        # Where joints are needs no label.
+        told = replace(windows, labels=None) if self.teaches_poses else windows
+        self._indices, self._targets = labelled_frames(told, name)
         if self.teaches_poses:
             self._targets = _poses(windows, encoder.modality)[self._indices]
         else:

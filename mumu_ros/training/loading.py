@@ -19,6 +19,7 @@ from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.training.clips import ClipInfo, DatasetError
 from mumu_ros.training.datasets import open_dataset
+from mumu_ros.training.labels import show_labels
 from mumu_ros.training.settings import Data
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
@@ -57,6 +58,7 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
     if missing := sorted(set(subjects) - there):
         raise DatasetError(f"{data.dataset} has no subjects {missing}; it has {sorted(there)}")
     _check_activities(config, data.dataset, dataset.clips)
+    model, config = config, replace(config, modalities=config.measured)
     folder = _cache_folder(config, data)
     people = [tuple(clip for clip in dataset.clips if clip.subject == subject) for subject in sorted(there)]
     files = [folder and _file(folder, clips) for clips in people]
@@ -70,7 +72,7 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
             f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()), 'too short')}"
         )
     clips = tuple(clip for clip in dataset.clips if clip.id not in skipped)
-    return Loaded(WindowSet.concatenate(windows), clips, skipped)
+    return Loaded(show_labels(WindowSet.concatenate(windows), model), clips, skipped)
 
 
 def _check_activities(config: ModelConfig, dataset: str, clips: Sequence[ClipInfo]) -> None:

@@ -94,7 +94,8 @@ class NetworkModule(L.LightningModule):
     def training_step(self, batch: Augmented, batch_idx: int) -> Tensor:  # noqa: ARG002 - Lightning's signature
         """One step's loss."""
         output = self.model(batch.inputs, batch.masks)
-        parts = self.loss(output, batch.activity, self.groups[batch.activity], batch.corrupted)
+        labels = batch.activity if batch.labels is None else batch.labels
+        parts = self.loss(output, labels, self.groups[batch.activity], batch.corrupted)
         accuracy = (output.activity_logits.argmax(dim=-1) == batch.activity).float().mean()
         self.log_dict({"loss": parts.total, "accuracy": accuracy}, prog_bar=True)
         self.log_dict({f"loss/{name}": getattr(parts, name) for name in _PARTS})

@@ -13,7 +13,10 @@ from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.datasets import DATASETS
+from mumu_ros.training.labels import Labels, with_label_input
 from mumu_ros.training.protocols import PROTOCOLS
+
+_OPTIONAL = ("augmentation", "machine", "labels")
 
 __all__ = ["Data", "Machine", "Optimization", "Settings", "parse_subjects", "read_settings"]
 
@@ -179,6 +182,7 @@ class Settings:
     optimization: Optimization
     augmentation: Augmentation
     machine: Machine
+    labels: Labels = Labels()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         fusion, o = self.model.fusion, self.optimization
@@ -213,6 +217,8 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"training configuration {str(path)!r}: {error}") from error
+    if isinstance(content, dict):
+        content |= {name: content.get(name) or {} for name in _OPTIONAL}
     for override in overrides:
         _override(content, override)
     sections = build(_Sections, content, f"training configuration {str(path)!r}")
@@ -223,12 +229,14 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
         model["taxonomy"] = Taxonomy.read(file).to_dict()
     except (TypeError, ValueError) as error:
         raise ConfigError(str(error)) from error
+    labels = build(Labels, sections.labels, "labels")
     return Settings(
-        model=ModelConfig.from_dict(model),
+        model=with_label_input(ModelConfig.from_dict(model), labels.input),
         data=build(Data, sections.data, "data"),
         optimization=build(Optimization, sections.optimization, "optimization"),
-        augmentation=build(Augmentation, sections.augmentation or {}, "augmentation"),
-        machine=build(Machine, sections.machine or {}, "machine"),
+        augmentation=build(Augmentation, sections.augmentation, "augmentation"),
+        machine=build(Machine, sections.machine, "machine"),
+        labels=labels,
     )
 
 
@@ -237,8 +245,9 @@ class _Sections:
     model: dict[str, Any]
     data: dict[str, Any]
     optimization: dict[str, Any]
-    augmentation: dict[str, Any] | None = None
-    machine: dict[str, Any] | None = None
+    augmentation: dict[str, Any]
+    machine: dict[str, Any]
+    labels: dict[str, Any]
 
 
 def _override(content: Any, override: str) -> None:

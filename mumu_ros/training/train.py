@@ -21,6 +21,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.training.fit import fit, forget
 from mumu_ros.training.loading import load_windows
+from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.transfer import transfer
@@ -34,6 +35,7 @@ def train(
     command: str = "",
     *,
     init: str | Path | None = None,
+    teacher: str | Path | None = None,
     calibration: Calibration | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -49,6 +51,8 @@ def train(
         command: What the user typed, for the provenance.
         init: A model, or the name of a shipped one, to go on from: what means the same in both is taken over, such as
             the encoders when its activities are others. None: random weights.
+        teacher: A model, or the name of a shipped one, that fills in the labels that `labels.share` leaves out; it may
+            have sensors that this one has not. None: they stay missing.
         calibration: To store, as a cross-validation found it; None: fit it on `calibration_subjects`, if any.
         progress: Show a progress bar.
 
@@ -56,30 +60,37 @@ def train(
         The content of metrics.json; nothing in a process that only helped the one that writes.
 
     Raises:
-        ConfigError: `init` has nothing in common with the configuration, or `<out>.training` is of another training.
-        CheckpointError: `init` is no usable model, or something that is no model is at `out`.
+        ConfigError: `init` has nothing in common with the configuration, `teacher` cannot label its clips, too few
+            labels are left, or `<out>.training` is of another training.
+        CheckpointError: `init` or `teacher` is no usable model, or something that is no model is at `out`.
         DatasetError: The data cannot be read.
         OSError: `out` cannot be written; the path is named.
     """
     out = Path(out).resolve()
     check_target(out)
     begin = None if init is None else _begin(load_checkpoint(find_model(str(init))), settings)
+    master = None if teacher is None else load_checkpoint(find_model(str(teacher)))
     began = time.monotonic()
     people = settings.data.subjects("calibration")
     held_out = load_windows(settings.model, settings.data, people) if people else None
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
+    said = None if master is None else teacher_logits(master, settings, loaded.windows)
+    windows = training_labels(settings, loaded.windows, said)
     read = time.monotonic()
     work = out.with_name(out.name + ".training")
-    model = fit(settings, loaded.windows, work, init=begin, progress=progress)
+    model = fit(settings, windows, work, init=begin, progress=progress)
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # only the first of several processes writes
         return {}
     metrics: dict[str, Any] = {
-        "train_windows": len(loaded.windows),
+        "train_windows": len(windows),
         "loading_s": round(read - began, 1),
         "training_s": round(time.monotonic() - read, 1),
         "parameters": sum(p.numel() for p in model.parameters()),
         "skipped": dict(loaded.skipped),
     }
+    if windows.labels is not None:
+        known = windows.labels.any(axis=1)
+        metrics["labelled_windows"] = int(known.sum())
     if held_out:
         metrics["calibration_subjects"] = score(
             predict(model, held_out.windows), held_out.windows, settings.model.taxonomy
@@ -113,5 +124,6 @@ def provenance(settings: Settings, command: str) -> Mapping[str, Any]:
         "optimization": dataclasses.asdict(settings.optimization),
         "augmentation": dataclasses.asdict(settings.augmentation),
         "machine": dataclasses.asdict(settings.machine),
+        "labels": dataclasses.asdict(settings.labels),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }

@@ -39,6 +39,8 @@ class WindowSet:
         clip: str (N,): id of the clip that it was cut from.
         poses: Modalities that see poses: float32 (F, 3 · joints), where the person's joints are in each frame; none
             where the data have no skeleton.
+        labels: What training is told of the activities: float32 (N, K), probabilities; a row of zeros tells nothing.
+            None: it is told `activity`.
     """
 
     frames: Arrays
@@ -50,6 +52,7 @@ class WindowSet:
     inside: np.ndarray
     clip: np.ndarray
     poses: Arrays = field(default_factory=dict)
+    labels: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.activity)
@@ -84,6 +87,7 @@ class WindowSet:
             self.inside[rows],
             self.clip[rows],
             self.poses,
+            None if self.labels is None else self.labels[rows],
         )
 
     def encoded(self, name: str, encode: Callable[[np.ndarray], np.ndarray]) -> WindowSet:
@@ -104,7 +108,7 @@ class WindowSet:
 
     @classmethod
     def concatenate(cls, sets: Sequence[WindowSet]) -> WindowSet:
-        """One set of several of the same model."""
+        """One set of several of the same model, all of whose labels are told."""
         offsets = {n: np.cumsum([0, *(len(s.frames[n]) for s in sets)]) for n in sets[0].frames}
         indices = {
             name: np.concatenate(
@@ -125,7 +129,7 @@ class WindowSet:
         )
 
     def save(self, path: Path) -> None:
-        """Write a .npz file that `load` reads back."""
+        """Write a .npz file that `load` reads back; `labels` are not in it."""
         arrays = {key: getattr(self, key) for key in ("activity", "subject", "inside", "clip")}
         for part in _PARTS:
             arrays |= {f"{part}/{name}": array for name, array in getattr(self, part).items()}

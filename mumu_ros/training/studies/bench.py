@@ -34,11 +34,13 @@ class Run:
         config: File in config/training.
         overrides: `key=value`, as of `read_settings`.
         modalities: Those to keep; empty: all of the configuration.
+        teacher: The run whose networks fill in the labels that are missing, with the same seeds; None: nobody does.
     """
 
     config: str
     overrides: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
+    teacher: Run | None = None
 
     @property
     def folder(self) -> Path:
@@ -46,6 +48,8 @@ class Run:
         pairs = (override.partition("=") for override in self.overrides)
         changes = sorted(f"{key.rpartition('.')[2]}={value}" for key, _, value in pairs)
         names = ["+".join(self.modalities)] if self.modalities else []
+        if self.teacher:
+            changes.append(f"teacher={Path(self.teacher.config).stem}({self.teacher.folder.name})")
         return Path(Path(self.config).stem, PROTOCOL, ",".join([*names, *changes]) or "as_it_is")
 
     def settings(self) -> Settings:
@@ -106,11 +110,14 @@ class Bench:
 
     def _cross_validate(self, run: Run) -> Study:
         settings, folder = self.settings(run), self.out / run.folder
+        if run.teacher:
+            self.study(run.teacher)
         study = cross_validate(
             settings,
             self.seeds,
             folder,
             conditions=study_conditions,
+            teacher=self.out / run.teacher.folder if run.teacher else None,
             jobs=self.jobs,
             report=lambda result, done, total: self.report(run, result, done, total),
         )

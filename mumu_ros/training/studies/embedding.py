@@ -68,7 +68,7 @@ def section(bench: Bench) -> str:
     for head in ROWS:
         run = head.run(CONFIG)
         folder = bench.out / "embedding" / run.folder
-        claim(folder / "settings.json", {**vars(bench.settings(run)), "clips": test.clip.tolist()})
+        claim(folder / "settings.json", _Work(**vars(bench.settings(run)), clips=tuple(test.clip.tolist())))
         of_seeds = [
             _trained(bench.settings(run), seed, (train, test), folder / f"seed_{seed}.npz") for seed in bench.seeds
         ]
@@ -98,6 +98,17 @@ def section(bench: Bench) -> str:
             f"t-SNE, seed {bench.seeds[0]}; one colour an activity.",
         )
     )
+
+
+@dataclass(frozen=True)
+class _Work(Settings):
+    """What a folder is for.
+
+    Attributes:
+        clips: Whose features are kept.
+    """
+
+    clips: tuple[str, ...] = ()
 
 
 def features_of(model: Network, windows: WindowSet) -> Features:

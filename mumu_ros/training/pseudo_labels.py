@@ -1,0 +1,119 @@
+"""A teacher fills in the labels that are missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mumu_ros.model.checkpoint import Checkpoint
+from mumu_ros.model.config import ConfigError
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.training.datasets import open_dataset
+from mumu_ros.training.labels import Labels, hide_labels, known_labels
+from mumu_ros.training.loading import load_windows
+from mumu_ros.training.scoring import predict, softmax
+from mumu_ros.training.settings import Settings
+from mumu_ros.training.windows import WindowSet
+
+__all__ = ["pseudo_labels", "teacher_logits", "training_labels"]
+
+
+def training_labels(settings: Settings, windows: WindowSet, logits: np.ndarray | None = None) -> WindowSet:
+    """The windows that a training sees, with the labels that it is given.
+
+    Args:
+        settings: Of the training.
+        windows: N windows, all of whose labels are told.
+        logits: What a teacher says about their activities, divided by its temperature, (N, K); None: no teacher.
+
+    Raises:
+        ConfigError: No activity keeps a clip; or there is a teacher and no label is missing.
+    """
+    labels, taxonomy = settings.labels, settings.model.taxonomy
+    told = hide_labels(windows, labels.share, settings.optimization.seed, taxonomy)
+    if logits is not None:
+        told = pseudo_labels(told, logits, labels, taxonomy)
+    if labels.unlabelled or told.labels is None:
+        return told
+    return told.take(np.flatnonzero(told.labels.any(axis=1)))
+
+
+def pseudo_labels(windows: WindowSet, logits: np.ndarray, labels: Labels, taxonomy: Taxonomy) -> WindowSet:
+    """Fill in what is missing with what a teacher says; true labels stay.
+
+    Args:
+        windows: N windows.
+        logits: Of the teacher, (N, K).
+        labels: How.
+        taxonomy: Of both.
+
+    Raises:
+        ConfigError: No label is missing.
+    """
+    known = known_labels(windows, taxonomy)
+    missing = known.max(axis=1) == 0
+    if not missing.any():
+        raise ConfigError(f"labels.share is {labels.share:g}: no label is missing that a teacher could fill in")
+    said = softmax(logits)
+    if labels.within_group:
+        groups = taxonomy.group_indices
+        possible = np.equal(groups, groups[windows.activity][:, None])
+        said = softmax(np.where(possible, logits, -np.inf))
+    taught = said if labels.soft else np.eye(said.shape[1])[said.argmax(axis=1)]
+    sure = said.max(axis=1, keepdims=True) >= labels.confidence
+    filled = np.where(missing[:, None], taught * sure, known).astype(np.float32)
+    return replace(windows, labels=filled)
+
+
+def teacher_logits(teacher: Checkpoint, settings: Settings, windows: WindowSet) -> np.ndarray:
+    """What a model says about the windows that another is to be trained on; it sees the same clips by its own sensors.
+
+    Args:
+        teacher: The model. It may have sensors, and a label as an input, that the one in training has not.
+        settings: Of the training.
+        windows: N windows to be trained on.
+
+    Returns:
+        Logits of the activities, divided by the teacher's temperature, (N, K).
+
+    Raises:
+        ConfigError: The teacher tells other activities apart, looks at windows of another length, or needs a sensor
+            that the dataset does not have.
+        DatasetError: The data cannot be read.
+    """
+    config, data = teacher.config, replace(settings.data, pose="")
+    _check_taxonomy(teacher, settings)
+    if config.window_s != settings.model.window_s:
+        raise ConfigError(
+            f"teacher {teacher.id} looks at windows of {config.window_s:g} s, model.window_s is "
+            f"{settings.model.window_s:g}; expected the same"
+        )
+    subjects = settings.data.subjects("train")
+    there = open_dataset(data.dataset, data.root, subjects=subjects or None, seconds=data.seconds).streams
+    sensors = [modality.name for modality in config.measured]
+    if lacking := [name for name in sensors if name not in there]:
+        raise ConfigError(
+            f"teacher {teacher.id} needs {', '.join(lacking)}; {data.dataset} has {', '.join(there)}: give a teacher "
+            "that sees some of these only"
+        )
+    seen = load_windows(config, data, subjects).windows
+    if not np.array_equal(seen.clip, windows.clip):
+        unreadable = sorted(set(windows.clip) - set(seen.clip)) or ["the same clips, cut into other windows"]
+        raise ConfigError(
+            f"teacher {teacher.id} ({', '.join(sensors)}) and the training ({', '.join(settings.model.names)}) do not "
+            f"see the same clips; the teacher lacks {', '.join(unreadable[:3])}"
+        )
+    return predict(teacher.model, seen).activity_logits / teacher.calibration.temperature
+
+
+def _check_taxonomy(teacher: Checkpoint, settings: Settings) -> None:
+    known, wanted = teacher.config.taxonomy, settings.model.taxonomy
+    if known.activities == wanted.activities and known.group_names == wanted.group_names:
+        return
+    lacks = ", ".join(sorted(set(wanted.activities) - set(known.activities)))
+    lacks = lacks or "none, but has another order, or other groups"
+    raise ConfigError(
+        f"teacher {teacher.id} has taxonomy {known.name!r}, the training {wanted.name!r}; it lacks {lacks}: give a "
+        "teacher that was trained with the same taxonomy"
+    )
