@@ -25,6 +25,7 @@ COMMANDS = {
     "dataset": ("mumu_ros.training.datasets.cli", "make a training set of recordings and their labels"),
     "train": ("mumu_ros.training.cli", "train a model"),
     "cross-validate": ("mumu_ros.training.cli", "train and test on every fold of a protocol"),
+    "affinity": ("mumu_ros.training.cli", "say which task helps which: activities, groups"),
     "test": ("mumu_ros.training.cli", "test a model on a dataset"),
     "export": ("mumu_ros.training.export", "prepare a model for a fast start on this machine"),
     "health": ("mumu_ros.training.health_cli", "teach a model to tell sensors that lie"),

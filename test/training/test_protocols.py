@@ -58,6 +58,7 @@ def test_parts_are_disjoint_and_neither_train_nor_test_is_empty(protocol: str, c
 
 KEYS: dict[str, Callable[[ClipInfo], object]] = {
     "leave_one_subject_out": lambda c: c.subject,
+    "three_fold": lambda c: c.subject,
     "odd_even": lambda c: c.subject,
     "validate_7": lambda c: c.subject,
     "open_set": lambda c: c.subject,
@@ -199,7 +200,7 @@ def test_clips_that_do_not_suffice_are_refused(protocol: str, clips: list[ClipIn
 
 
 def test_an_unknown_protocol_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"'loso'.*leave_one_subject_out, open_set"):
+    with pytest.raises(ValueError, match=r"'loso'.*leave_one_subject_out, three_fold"):
         make_manifest("loso", "own", grid([1, 2]))
 
 

@@ -10,9 +10,22 @@ if TYPE_CHECKING:
 
 __all__ = ["STUDIES", "Experiment", "experiment"]
 
-STUDIES = ("fusion", "modalities", "noise", "ablation", "guidance", "attention", "embedding", "tasks", "lying")
-"""Modules, by which `mumu study` knows tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3,
-whether tasks hinder each other, and which sensors that lie are caught."""
+STUDIES = (
+    "fusion",
+    "modalities",
+    "noise",
+    "ablation",
+    "guidance",
+    "attention",
+    "embedding",
+    "toy",
+    "few_labels",
+    "privileged",
+    "lying",
+    "tasks",
+)
+"""Modules, by which `mumu study` knows tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3, and
+what the other papers ask: few labels, sensors that lie, tasks that hinder each other."""
 
 
 class Experiment(Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.share import share_path
-from mumu_ros.training.conditions import Condition, stress_conditions
+from mumu_ros.training.conditions import CLEAN, Condition, stress_conditions
 from mumu_ros.training.cross_validation import FoldResult, Study, cross_validate
 from mumu_ros.training.settings import Settings, read_settings
 
@@ -35,12 +35,14 @@ class Run:
         overrides: `key=value`, as of `read_settings`.
         modalities: Those to keep; empty: all of the configuration.
         teacher: The run whose networks fill in the labels that are missing, with the same seeds; None: nobody does.
+        clean: Tested on whole clips only, which costs half as much where there are images; else on `study_conditions`.
     """
 
     config: str
     overrides: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
     teacher: Run | None = None
+    clean: bool = False
 
     @property
     def folder(self) -> Path:
@@ -51,6 +53,10 @@ class Run:
         if self.teacher:
             changes.append(f"teacher={Path(self.teacher.config).stem}({self.teacher.folder.name})")
         return Path(Path(self.config).stem, PROTOCOL, ",".join([*names, *changes]) or "as_it_is")
+
+    def conditions(self, names: Sequence[str]) -> tuple[Condition, ...]:
+        """What it is tested under, by the names of the modalities."""
+        return (Condition(CLEAN),) if self.clean else study_conditions(names)
 
     def settings(self) -> Settings:
         """What to train.
@@ -116,12 +122,12 @@ class Bench:
             settings,
             self.seeds,
             folder,
-            conditions=study_conditions,
+            conditions=run.conditions,
             teacher=self.out / run.teacher.folder if run.teacher else None,
             jobs=self.jobs,
             report=lambda result, done, total: self.report(run, result, done, total),
         )
-        expected = {condition.name for condition in study_conditions(settings.model.names)}
+        expected = {condition.name for condition in run.conditions(settings.model.names)}
         for result in study.results:
             if lacking := sorted(expected - set(result.logits)):
                 raise ConfigError(

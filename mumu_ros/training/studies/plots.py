@@ -9,7 +9,32 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["heat_maps", "scatter_plots"]
+__all__ = ["curves", "heat_maps", "scatter_plots"]
+
+
+def curves(path: Path, x: Sequence[float], lines: Sequence[tuple[str, np.ndarray]], axes: tuple[str, str]) -> None:
+    """Draw means over seeds as lines, their standard deviations as bars.
+
+    Args:
+        path: PNG file to write.
+        x: P positions.
+        lines: Names, and values (P, S) of S seeds.
+        axes: What x and y are.
+    """
+    figure = _figure(7.5, 4.2)
+    axis = figure.subplots()
+    for number, (name, values) in enumerate(lines):
+        beside = 1 + 0.012 * (number - len(lines) / 2)  # bars shall not hide each other
+        deviation = values.std(axis=1, ddof=1) if values.shape[1] > 1 else None
+        axis.errorbar(np.array(x) * beside, values.mean(axis=1), deviation, label=name, marker="o", ms=4, capsize=2)
+    axis.set_xscale("log")
+    axis.set_xticks(x, [f"{value:g}" for value in x])
+    axis.minorticks_off()
+    axis.set_xlabel(axes[0])
+    axis.set_ylabel(axes[1])
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    _save(figure, path)
 
 
 def heat_maps(
