@@ -35,7 +35,7 @@ __all__ = ["RUNS", "section"]
 
 RUNS = (Run("utd_mhad_sp.yaml"),)
 FALSE_ALARMS = 0.01
-STREAM_S = 90.0
+STREAM_S = 60.0
 """Of each person, for the delays."""
 SIMULATED = {"train": range(16), "test": range(1000, 1004)}
 SIMULATED_VICTIMS = ("rgb", "depth", "imu_wrist")
