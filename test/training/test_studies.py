@@ -30,16 +30,20 @@ from mumu_ros.training.studies import (
     attention,
     embedding,
     experiment,
+    few_labels,
     fusion,
     guidance,
     modalities,
     noise,
     plots,
+    privileged,
     tasks,
+    toy,
 )
 from mumu_ros.training.studies.bench import Bench, Run, study_conditions, victims
 from mumu_ros.training.studies.heads import HAMLET, KEYLESS, MUMU, NON_ATTENTION, OURS
 from mumu_ros.training.studies.report import difference, mean_std, replace_section, seeds_text
+from mumu_ros.training.windows import WindowSet
 
 ROOT = Path(__file__).parents[2]
 CLIPS = 20
@@ -353,6 +357,158 @@ def test_attention_makes_tables_and_a_picture(bench, made_up, monkeypatch):
     assert len(tables) == len(attention.ROWS)
     assert line(tables[0], "swipe_left")[0] == "0.17 → 0.17"
     assert line(tables[0], "squat")[0] == "– → –"
+
+
+# Few labels
+
+
+@pytest.fixture
+def training_clips(monkeypatch):
+    """24 clips of four activities, the first two of one group, that the teachers of a study are asked about."""
+    activity = np.tile([0, 1, 9, 10], 6)
+    clips = np.array([f"train{i:02}" for i in range(24)])
+    windows = WindowSet({}, {}, {}, {}, activity, np.ones(24, np.int64), np.ones(24, np.bool_), clips)
+    monkeypatch.setattr(few_labels, "load_windows", lambda *_: SimpleNamespace(windows=windows))
+    return windows
+
+
+def teaching(study: Study, windows: WindowSet, decided: np.ndarray, sure: float) -> None:
+    """Let the networks of a study say something of their training clips."""
+    logits = np.log(np.full((len(windows), 27), (1 - sure) / 26))
+    logits[np.arange(len(windows)), decided] = np.log(sure)
+    for result in study.results:
+        object.__setattr__(result, "taught_clips", windows.clip)
+        object.__setattr__(result, "taught_logits", logits)
+
+
+def test_few_labels_compares_methods_by_share_and_says_how_good_the_teachers_are(
+    bench, made_up, monkeypatch, training_clips
+):
+    drawn = {}
+    monkeypatch.setattr(few_labels, "curves", lambda path, x, lines, _: drawn.update({path: (x, dict(lines))}))
+    made_up(OURS.run(few_labels.CONFIG))
+    for share in few_labels.SHARES:
+        for method in few_labels.methods(share):
+            is_paper = method.name.startswith("multi-modal")
+            study = made_up(method.run, clean=(1, 1) if is_paper else (2, 4))
+            if method.run.teacher:
+                confused = np.where(training_clips.activity == 1, 0, training_clips.activity)
+                teacher = bench.studies.get(method.run.teacher) or made_up(method.run.teacher)
+                shown = few_labels.GROUP_INPUT in method.run.teacher.overrides
+                teaching(
+                    teacher, training_clips, training_clips.activity if shown else confused, 0.95 if shown else 0.5
+                )
+            assert study.results
+    text = few_labels.section(bench)
+    assert "(4, 8, 12 clips)" in text
+    assert line(text, "multi-modal teacher (paper)") == ["95.00 ± 0.00"] * 3
+    assert line(text, "multi-modal teacher (paper) − labelled clips only")[0] == "+10.00 ± 7.07 (p 0.500)"
+    assert line(text, "all labels") == ["100.00 ± 0.00"] * 3
+    # A quarter of the clips is taken for another activity of the same group.
+    assert line(text, "25%") == ["75.00 ± 0.00", "75.00 ± 0.00", *["100.00 ± 0.00"] * 3]
+    ((path, (x, lines)),) = drawn.items()
+    assert path == bench.images / "few_labels.png"
+    assert x == [10, 25, 50]
+    np.testing.assert_allclose(lines["multi-modal teacher (paper)"], np.full((3, 2), 95))
+
+
+def test_with_few_labels_a_training_takes_as_many_steps():
+    for share in few_labels.SHARES:
+        run = few_labels.labelled_only(few_labels.CONFIG, share)
+        assert run.settings().optimization.epochs * share == pytest.approx(25)
+        assert not run.settings().labels.unlabelled
+        assert few_labels.student(few_labels.CONFIG, share, run).settings().optimization.epochs == 25
+
+
+def test_a_run_names_its_teacher_and_is_tested_clean_where_that_is_enough():
+    alone = few_labels.labelled_only(few_labels.CONFIG, 0.1)
+    folder = few_labels.student(few_labels.CONFIG, 0.1, alone).folder.name
+    assert folder == (
+        "fusion=trusted_mumu,share=0.1,teacher=utd_mhad_sp(epochs=250,fusion=trusted_mumu,share=0.1,unlabelled=false)"
+    )
+    every = [method.run for share in few_labels.SHARES for method in few_labels.methods(share)]
+    assert len({run.folder for run in every}) == len(every)
+    assert [condition.name for condition in alone.conditions(("skeleton", "imu"))] == ["clean"]
+    assert OURS.run(few_labels.CONFIG).conditions(("skeleton", "imu")) == study_conditions(("skeleton", "imu"))
+
+
+def test_a_teacher_is_trained_before_its_student(bench, monkeypatch, made_up):
+    alone = few_labels.labelled_only(few_labels.CONFIG, 0.1)
+    taught = few_labels.student(few_labels.CONFIG, 0.1, alone)
+    study = made_up(alone)
+    bench.studies.clear()
+    trained = []
+    monkeypatch.setattr(
+        "mumu_ros.training.studies.bench.cross_validate",
+        lambda settings, _, out, *, teacher, **__: trained.append((out, teacher)) or study,
+    )
+    bench.study(taught)
+    assert trained == [(bench.out / alone.folder, None), (bench.out / taught.folder, bench.out / alone.folder)]
+
+
+def test_the_privileged_teacher_has_a_skeleton_and_its_student_has_not(bench, made_up):
+    seen = {}
+
+    def trained(run):
+        seen[run.settings().model.names] = run.teacher and run.teacher.settings().model.names
+        errors = (0, 0) if run.teacher and run.teacher.config == privileged.TEACHER else (2, 2)
+        return bench.studies.get(run) or made_up(run, clean=errors)
+
+    text = privileged.section(SimpleNamespace(**vars(bench), study=trained))
+    assert seen[("depth", "skeleton", "imu")] is None
+    assert line(text, "student of the teacher with a skeleton") == ["100.00 ± 0.00"]
+    assert line(text, "student of the teacher with a skeleton − student of that") == ["+10.00 ± 0.00 (p 0.500)"]
+
+
+# The toy example
+
+
+def test_the_functions_of_the_toy_example():
+    z = torch.tensor([0.0, 1.0])
+    first = [2.0, np.sin(1) + 1 / 300 + 2 + 3 * np.sin(5) * np.cos(2)]
+    second = [2.0, np.cos(1 / 3) + 1 / 200 + 1 - np.sin(3) * np.cos(4)]
+    np.testing.assert_allclose(toy.f1(z).numpy(), first, rtol=1e-6)
+    np.testing.assert_allclose(toy.f2(z).numpy(), second, rtol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["Adam 0.001", "SGD 0.01, momentum 0.9"])
+def test_every_method_of_the_toy_example_learns_f2(optimizer):
+    regime = toy.Regime(optimizer, "tanh", True, 6)
+    errors = toy.train_all(regime, (0, 1))
+    assert tuple(errors) == toy.METHODS
+    for values in errors.values():
+        assert values.shape == (2,)
+        assert (values < 1).all()  # f2 itself, whose mean square is above 2, is the error of knowing nothing
+    assert errors["ST, 4 × epochs"].mean() < errors["ST"].mean()
+
+
+def test_what_is_missing_teaches_nothing_in_the_toy_example():
+    def trained(missing):
+        generator = torch.Generator().manual_seed(0)
+        networks = toy.Networks(2, 1, 2, "tanh", generator)
+        z = torch.rand(2, 64, 1, generator=generator)
+        y = torch.cat([torch.where(z < 0.5, z, missing), z], dim=-1)
+        networks.train(z, y, torch.optim.SGD([t for pair in networks.weights for t in pair], 0.1), 2, generator)
+        return torch.cat([t.flatten() for pair in networks.weights for t in pair]).detach()
+
+    nothing = trained(torch.nan)
+    assert nothing.isfinite().all()
+    assert not torch.allclose(nothing, trained(torch.tensor(1.0)))
+
+
+def test_the_toy_example_counts_where_the_papers_order_holds(bench, monkeypatch):
+    def errors(regime, seeds):
+        means = (3, 1, 2, 2, 1.5) if regime.activation == "tanh" else (1, 1, 2, 2, 3)
+        return {name: np.full(len(seeds), float(mean)) for name, mean in zip(toy.METHODS, means, strict=True)}
+
+    monkeypatch.setattr(toy, "train_all", errors)
+    text = toy.section(bench)
+    assert "mumu study toy --seeds 0,1" in text
+    assert line(text, "paper")[0] == "0.0149 ± 0.0111"
+    assert line(text, "Adam 0.001, tanh, as it is, 20")[-1] == "2 of 2"
+    assert line(text, "Adam 0.001, ReLU, standardised, 20")[-1] == "0 of 2"
+    assert "holds in 8 of 16 regimes" in text
+    assert "In 8 of those 8 one task alone is better" in text
 
 
 # Embedding

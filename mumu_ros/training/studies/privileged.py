@@ -24,7 +24,6 @@ def section(bench: Bench) -> str:
     alone, privileged = (labelled_only(config, SHARE, FRAME_EPOCHS) for config in (STUDENT, TEACHER))
     runs = {
         "labelled clips only": alone,
-        "missing labels weigh nothing": student(STUDENT, SHARE, None),
         "student of that": student(STUDENT, SHARE, alone),
         "student of the teacher with a skeleton": student(STUDENT, SHARE, privileged),
     }

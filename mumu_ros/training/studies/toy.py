@@ -18,7 +18,7 @@ from torch import Tensor
 from mumu_ros.training.studies.bench import Bench
 from mumu_ros.training.studies.report import Scores, seeds_text, table
 
-__all__ = ["GRID", "METHODS", "Regime", "f1", "f2", "ordered", "section", "train_all"]
+__all__ = ["GRID", "METHODS", "Networks", "Regime", "f1", "f2", "ordered", "section", "train_all"]
 
 METHODS = ("ST", "ST, 4 × epochs", "MTL 160", "MTL 640/160", "T-S")
 """One task; the same for as many steps as the student takes; both tasks where both are known, and with missing f2
@@ -33,7 +33,7 @@ _OPTIMIZERS: dict[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
     "SGD 0.01, momentum 0.9": lambda parameters: torch.optim.SGD(parameters, 1e-2, momentum=0.9, fused=True),
 }
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"ReLU": torch.relu, "tanh": torch.tanh}
-_EPOCHS = (20, 100)
+_EPOCHS = (20, 50)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def f2(z: Tensor) -> Tensor:
     return (z / 3).cos() + z.sqrt() / 200 + 1 - (3 * z).sin() * (4 * z).cos()
 
 
-class _Networks:
+class Networks:
     """S fully connected networks of one shape, one for each seed, trained side by side."""
 
     def __init__(self, seeds: int, inputs: int, outputs: int, activation: str, generator: torch.Generator) -> None:
@@ -93,7 +93,7 @@ class _Networks:
         y = y.nan_to_num()
         for _ in range(epochs):
             order = torch.rand(x.shape[:2], generator=generator).argsort(dim=1).unsqueeze(-1)
-            for rows in torch.tensor_split(order, range(_BATCH, order.shape[1], _BATCH), dim=1):
+            for rows in order.tensor_split(order.shape[1] // _BATCH, dim=1):
                 x_, y_, known_ = (torch.take_along_dim(values, rows, dim=1) for values in (x, y, known))
                 squares = (self(x_) - y_).square() * known_
                 # The seeds' losses are independent of each other: their sum trains each as by itself.
@@ -124,8 +124,8 @@ def train_all(regime: Regime, seeds: Sequence[int]) -> dict[str, Scores]:
         shown = [scaled(points, z), scaled(f1(points), f1(z))]
         return torch.cat(shown[: 1 + with_f1], dim=-1)
 
-    def fit(x: Tensor, y: Tensor, epochs: int = regime.epochs) -> _Networks:
-        networks = _Networks(len(seeds), x.shape[-1], y.shape[-1], regime.activation, generator)
+    def fit(x: Tensor, y: Tensor, epochs: int = regime.epochs) -> Networks:
+        networks = Networks(len(seeds), x.shape[-1], y.shape[-1], regime.activation, generator)
         optimizer = _OPTIMIZERS[regime.optimizer]([tensor for pair in networks.weights for tensor in pair])
         networks.train(x, y, optimizer, epochs, generator)
         return networks
