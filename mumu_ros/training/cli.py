@@ -204,13 +204,14 @@ def _test(arguments: argparse.Namespace) -> int:
     cut = {key: known[key] for key in keys} or ({} if arguments.dataset == "simulator" else {"windows_per_s": 0.0})
     data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds, **cut)
     loaded = load_windows(checkpoint.config, data, subjects)
+    windows = loaded.windows.known()
     temperature = checkpoint.calibration.temperature
     results = {}
     for drop in drops:
-        predictions = predict(checkpoint.model, loaded.windows, drop)
+        predictions = predict(checkpoint.model, windows, drop)
         if backend is not None:
-            eager, predictions = predictions, predict(checkpoint.model, loaded.windows, drop, backend=backend)
-        results[drop.name] = score(predictions, loaded.windows, taxonomy, temperature)
+            eager, predictions = predictions, predict(checkpoint.model, windows, drop, backend=backend)
+        results[drop.name] = score(predictions, windows, taxonomy, temperature)
         if backend is not None:
             same = predictions.activity_logits.argmax(axis=1) == eager.activity_logits.argmax(axis=1)
             results[drop.name]["agreement"] = float(same.mean())

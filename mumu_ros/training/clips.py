@@ -24,7 +24,8 @@ class ClipInfo:
     Attributes:
         id: Its name, unique in the dataset and the same on every machine.
         subject: Who it is.
-        activity: What is done in it; empty: several things, the clip's segments say.
+        activity: What is done in it, or a group's name if only that is known; empty: several things, the clip's
+            segments say.
         session: Which of the subject's recordings it is; 0 where the dataset has none.
         scene: Where it was recorded; 0 where the dataset has no scenes.
         camera: Whose images it holds; 0 where the dataset does not tell cameras apart.

@@ -224,6 +224,7 @@ def _train_fold(work: _Work, task: Task) -> FoldResult:
     taught = training_labels(settings, train, logits)
     unfinished = path.with_suffix(".training")
     model = fit(settings, taught, unfinished, progress=False)
+    test = test.known()
     said = {condition.name: predict(model, test, condition, seed) for condition in work.conditions}
     result = FoldResult(
         fold=fold.name,

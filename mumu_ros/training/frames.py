@@ -38,10 +38,10 @@ def labelled_frames(windows: WindowSet, name: str) -> tuple[np.ndarray, np.ndarr
         Indices into `windows.frames[name]`, and the index of the activity of each.
     """
     labels = np.full(len(windows.frames[name]), -1)
-    activity, inside = windows.activity, windows.inside
+    activity = windows.activity
     if windows.labels is not None:
-        activity, inside = windows.labels.argmax(axis=1), inside & windows.labels.any(axis=1)
-    for row in np.flatnonzero(inside):
+        activity = np.where(windows.labels.any(axis=1), windows.labels.argmax(axis=1), -1)
+    for row in np.flatnonzero(windows.inside & (activity >= 0)):
         shown = windows.indices[name][row]
         labels[shown[shown >= 0]] = activity[row]
     known = np.flatnonzero(labels >= 0)
@@ -80,9 +80,9 @@ class FrameModule(L.LightningModule):
         name = encoder.modality.name
         self._frames = windows.frames[name]
         self.teaches_poses = encoder.modality.sees_poses
-        # Where joints are needs no label.
-        told = replace(windows, labels=None) if self.teaches_poses else windows
-        self._indices, self._targets = labelled_frames(told, name)
+        if self.teaches_poses:  # where joints are needs no label
+            windows = replace(windows, labels=None, activity=np.zeros_like(windows.activity))
+        self._indices, self._targets = labelled_frames(windows, name)
         if self.teaches_poses:
             self._targets = _poses(windows, encoder.modality)[self._indices]
         else:

@@ -82,10 +82,9 @@ def show_labels(windows: WindowSet, config: ModelConfig) -> WindowSet:
     vectors, masks = dict(windows.vectors), dict(windows.masks)
     for modality in config.modalities:
         if modality.label:
-            of_group = modality.label == "group"
-            truth = config.taxonomy.group_indices[windows.activity] if of_group else windows.activity
+            truth = windows.groups(config.taxonomy) if modality.label == "group" else windows.activity
             vectors[modality.name] = _one_hot(truth, modality.shape[0])[:, None, :, None]
-            masks[modality.name] = np.ones((len(windows), 1), np.bool_)
+            masks[modality.name] = (truth >= 0)[:, None]
     return replace(windows, vectors=vectors, masks=masks)
 
 
@@ -100,20 +99,21 @@ def hide_labels(windows: WindowSet, share: float, seed: int, taxonomy: Taxonomy)
     """Keep the activities of some clips. Those of a smaller share are among those of a larger one.
 
     Args:
-        windows: All of whose labels are told.
+        windows: All of whose labels are told, where they are known.
         share: Of the clips that keep theirs: of each activity alike, rounded to whole clips. A clip with several
             activities can keep one of them.
         seed: Of the choice.
         taxonomy: Of the activities.
 
     Raises:
-        ConfigError: An activity would be left without any clip; says which share is the smallest that fits.
+        ConfigError: An activity would be left without any clip; says which share is the smallest that fits. Or no
+            activity is known at all.
     """
-    if share == 1:
+    if share == 1 and (windows.activity >= 0).all():
         return windows
     kept = np.zeros(len(windows), np.bool_)
     fewest, rarest = len(windows) + 1, 0
-    for activity in np.unique(windows.activity):
+    for activity in np.unique(windows.activity[windows.activity >= 0]):
         rows = np.flatnonzero(windows.activity == activity)
         clips = np.unique(windows.clip[rows])
         if len(clips) < fewest:
@@ -128,9 +128,14 @@ def hide_labels(windows: WindowSet, share: float, seed: int, taxonomy: Taxonomy)
             f"clips; the smallest share that fits is {smallest:g}"
         )
     labels = _one_hot(windows.activity, len(taxonomy.activities)) * kept[:, None]
+    if not labels.any():
+        raise ConfigError(
+            "no clip has an activity, all are labelled with their group only; label some of each activity"
+        )
     return replace(windows, labels=labels.astype(np.float32))
 
 
 def _one_hot(indices: np.ndarray, count: int) -> np.ndarray:
-    encoded: np.ndarray = np.eye(count, dtype=np.float32)[indices]
+    """Rows of zeros where an index is negative."""
+    encoded: np.ndarray = np.equal(indices[:, None], np.arange(count)).astype(np.float32)
     return encoded

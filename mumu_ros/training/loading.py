@@ -76,7 +76,8 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
 
 
 def _check_activities(config: ModelConfig, dataset: str, clips: Sequence[ClipInfo]) -> None:
-    unknown = sorted({clip.activity for clip in clips if clip.activity} - set(config.taxonomy.activities))
+    known = {*config.taxonomy.activities, *config.taxonomy.group_names}
+    unknown = sorted({clip.activity for clip in clips if clip.activity} - known)
     if unknown:
         raise ConfigError(
             f"taxonomy {config.taxonomy.name!r} lacks {', '.join(unknown)} of {dataset}; put them into a group of it"

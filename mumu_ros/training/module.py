@@ -95,7 +95,9 @@ class NetworkModule(L.LightningModule):
         """One step's loss."""
         output = self.model(batch.inputs, batch.masks)
         labels = batch.activity if batch.labels is None else batch.labels
-        parts = self.loss(output, labels, self.groups[batch.activity], batch.corrupted)
+        known = batch.activity >= 0
+        group = torch.where(known, self.groups[batch.activity * known], -1 - batch.activity)
+        parts = self.loss(output, labels, group, batch.corrupted)
         accuracy = (output.activity_logits.argmax(dim=-1) == batch.activity).float().mean()
         self.log_dict({"loss": parts.total, "accuracy": accuracy}, prog_bar=True)
         self.log_dict({f"loss/{name}": getattr(parts, name) for name in _PARTS})

@@ -57,8 +57,7 @@ def pseudo_labels(windows: WindowSet, logits: np.ndarray, labels: Labels, taxono
         raise ConfigError(f"labels.share is {labels.share:g}: no label is missing that a teacher could fill in")
     said = softmax(logits)
     if labels.within_group:
-        groups = taxonomy.group_indices
-        possible = np.equal(groups, groups[windows.activity][:, None])
+        possible = np.equal(taxonomy.group_indices, windows.groups(taxonomy)[:, None])
         said = softmax(np.where(possible, logits, -np.inf))
     taught = said if labels.soft else np.eye(said.shape[1])[said.argmax(axis=1)]
     sure = said.max(axis=1, keepdims=True) >= labels.confidence

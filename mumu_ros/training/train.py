@@ -89,13 +89,11 @@ def train(
         "skipped": dict(loaded.skipped),
     }
     if windows.labels is not None:
-        known = windows.labels.any(axis=1)
-        metrics["labelled_windows"] = int(known.sum())
+        metrics["labelled_windows"] = int(windows.labels.any(axis=1).sum())
     if held_out:
-        metrics["calibration_subjects"] = score(
-            predict(model, held_out.windows), held_out.windows, settings.model.taxonomy
-        )
-        calibration = calibration or calibrate(model, held_out.windows)
+        known = held_out.windows.known()
+        metrics["calibration_subjects"] = score(predict(model, known), known, settings.model.taxonomy)
+        calibration = calibration or calibrate(model, known)
     with naming(out):
         save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command))
         (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ import numpy as np
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.windows import window_assembler
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.clips import Clip, Segment, Stream
@@ -33,7 +34,8 @@ class WindowSet:
         indices: Image modalities: int32 (N, T) into `frames`; −1 where there is none.
         vectors: Vector modalities: float32 (N, T, J, C).
         masks: Vector modalities: bool (N, T).
-        activity: int64 (N,), index of the activity that fills most of the window.
+        activity: int64 (N,), index of the activity that fills most of the window; −1 − g where nothing is known of it
+            but its group g.
         subject: int64 (N,).
         inside: bool (N,): the window lies inside one activity.
         clip: str (N,): id of the clip that it was cut from.
@@ -60,6 +62,15 @@ class WindowSet:
     def __deepcopy__(self, memo: object) -> WindowSet:
         # Nobody changes one: averaging the weights copies their module, which shall not copy the data.
         return self
+
+    def known(self) -> WindowSet:
+        """Those whose activity is known."""
+        return self if (self.activity >= 0).all() else self.take(np.flatnonzero(self.activity >= 0))
+
+    def groups(self, taxonomy: Taxonomy) -> np.ndarray:
+        """Index of the group of each window's activity, int64 (N,)."""
+        known = self.activity >= 0
+        return np.where(known, taxonomy.group_indices[np.where(known, self.activity, 0)], -1 - self.activity)
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[Arrays, Arrays]:
         """The windows of these rows, laid out as `Preprocessing.batch` does."""
@@ -238,6 +249,12 @@ def _label(segments: tuple[Segment, ...], start_ns: int, end_ns: int) -> tuple[s
     return segments[best].activity, overlaps[best] / max(recorded, 1)
 
 
+def _label_index(taxonomy: Taxonomy, label: str) -> int:
+    if label in taxonomy.group_names and label not in taxonomy.activities:
+        return -1 - taxonomy.group_names.index(label)
+    return taxonomy.activity_index(label)
+
+
 def _stack(
     config: ModelConfig,
     clip: Clip,
@@ -260,7 +277,7 @@ def _stack(
         indices={m.name: column(0, m.name, (), np.int32) for m in images},
         vectors={m.name: column(0, m.name, m.shape, np.float32) for m in vectors},
         masks={m.name: column(1, m.name, (), np.bool_) for m in vectors},
-        activity=np.array([config.taxonomy.activity_index(a) for a, _ in labels], np.int64),
+        activity=np.array([_label_index(config.taxonomy, label) for label, _ in labels], np.int64),
         subject=np.full(len(labels), clip.subject, np.int64),
         inside=np.array([inside for _, inside in labels], np.bool_),
         clip=np.full(len(labels), clip.id),

@@ -13,14 +13,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mumu_ros import cli
 from mumu_ros.model.config import ConfigError, Modality
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network
-from mumu_ros.training.augmentation import augment
+from mumu_ros.training.augmentation import Augmentation, augment
 from mumu_ros.training.files import claim
 from mumu_ros.training.frames import labelled_frames
 from mumu_ros.training.labels import Labels, hide_labels, known_labels, show_labels, with_label_input
 from mumu_ros.training.loading import load_windows
+from mumu_ros.training.module import NetworkModule
 from mumu_ros.training.pseudo_labels import training_labels
 from mumu_ros.training.settings import Settings, read_settings
 from mumu_ros.training.windows import WindowSet
@@ -104,6 +106,75 @@ def test_all_labels_are_told_by_default(vector_settings: Settings, vector_window
 def test_impossible_labels_are_quoted(name: str, value: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Labels(**{name: value})  # type: ignore[arg-type]
+
+
+# Clips of which nobody has said more than the group
+
+
+@pytest.fixture
+def partly(vector_settings: Settings, vector_windows: WindowSet) -> WindowSet:
+    """Twelve windows; of the last six the group only is known."""
+    groups = vector_windows.groups(vector_settings.model.taxonomy)
+    return replace(vector_windows, activity=np.where(np.arange(12) < 6, vector_windows.activity, -1 - groups))
+
+
+def test_a_group_is_known_without_its_activity(
+    vector_settings: Settings, vector_windows: WindowSet, partly: WindowSet
+) -> None:
+    taxonomy = vector_settings.model.taxonomy
+    np.testing.assert_array_equal(partly.groups(taxonomy), vector_windows.groups(taxonomy))
+    np.testing.assert_array_equal(partly.known().activity, vector_windows.activity[:6])
+    told = training_labels(vector_settings, partly)
+    np.testing.assert_array_equal(known_labels(told, taxonomy).any(axis=1), np.arange(12) < 6)
+    fewer = training_labels(replace(vector_settings, labels=Labels(share=0.5)), partly)
+    assert known_labels(fewer, taxonomy).any(axis=1).sum() == 3
+    both = with_label_input(with_label_input(vector_settings.model, "group"), "activity")
+    _, masks = show_labels(partly, both).batch(range(12))
+    assert masks["group_label"].all()
+    np.testing.assert_array_equal(masks["activity_label"][:, 0], np.arange(12) < 6)
+
+
+def test_groups_alone_are_not_enough(vector_settings: Settings, partly: WindowSet) -> None:
+    with pytest.raises(ConfigError, match="no clip has an activity"):
+        training_labels(vector_settings, partly.take(np.arange(6, 12)))
+
+
+def test_what_is_known_of_a_group_only_trains_the_group(vector_settings: Settings, partly: WindowSet) -> None:
+    module = NetworkModule(Network(vector_settings.model), training_labels(vector_settings, partly), vector_settings)
+    batch = augment(
+        training_labels(vector_settings, partly),
+        range(6, 12),
+        vector_settings.model,
+        Augmentation(),
+        np.random.default_rng(0),
+    )
+    loss = module.training_step(batch, 0)
+    loss.backward()
+    gradients = {name: p.grad for name, p in module.model.named_parameters() if p.grad is not None}
+    assert gradients["head.group_head.0.weight"].any()
+    assert not gradients["head.activity_head.3.weight"].any()
+
+
+def test_a_clip_may_be_labelled_with_its_group(
+    write_folder: Callable[[Path], Path], tmp_path: Path, no_processes: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_folder(tmp_path / "data")
+    clips = path.with_name("clips.csv")
+    lines = clips.read_text().splitlines()
+    named = [line.replace(",walk", ",gait").replace(",wave", ",gesture") for line in lines[5:]]
+    clips.write_text("\n".join([*lines[:5], *named]))
+    settings = read_settings(path)
+    windows = load_windows(settings.model, settings.data).windows
+    assert sorted(windows.activity) == [-2] * 4 + [-1] * 4 + [0, 0, 1, 1]
+
+    teacher, student = tmp_path / "teacher", tmp_path / "student"
+    assert cli.main(["train", str(path), "labels.unlabelled=false", "labels.input=group", "--out", str(teacher)]) == 0
+    assert cli.main(["train", str(path), "--teacher", str(teacher), "--out", str(student)]) == 0
+    text = capsys.readouterr().out
+    assert "on 4 windows, 4 of them with an activity" in text
+    assert "on 12 windows, 12 of them with an activity" in text
+    assert cli.main(["test", str(student), "folder", str(tmp_path / "data")]) == 0
+    assert "4 clips, 4 windows of 1 subjects" in capsys.readouterr().out
 
 
 # What the loss makes of them
