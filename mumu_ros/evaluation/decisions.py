@@ -38,7 +38,7 @@ class Decisions:
         ages_s: float32 (N, M).
         sm_weights: float32 (N, M).
         gm_weights: float32 (N, M).
-        anomaly: float32 (N, M), how odd a modality looked, 1 is the threshold; NaN where nobody looked.
+        anomaly: float32 (N, M), how odd a modality looked, healthy ones seldom pass 1; NaN where nobody looked.
         accused: float32 (N, M), 1 or 0, likewise.
     """
 

@@ -57,7 +57,7 @@ class Evidence:
     """How odd the modalities of B windows are.
 
     Attributes:
-        scores: float32 (B, M), 1 is the threshold; 0 for an absent modality.
+        scores: float32 (B, M), 1 is what healthy ones seldom pass; 0 for an absent modality.
         errors: float32 (B, M, 4): what `scores` is the highest of, in standard deviations: the features' and the
             statistics' error when all are fused, then when all but this one are.
         concept: float32 (B,): the concept score.
@@ -89,8 +89,8 @@ class HealthModel:
         mean: (M, P), of healthy descriptions.
         std: (M, P), of healthy descriptions.
         usual: (M, 4, 2): mean and standard deviation of the logarithm of healthy errors.
-        thresholds: (M,): a modality whose highest error is more standard deviations off than this is accused.
-        false_alarms: Share of healthy windows in which a modality is.
+        thresholds: (M,): so many standard deviations off is the highest error of a modality whose score is 1.
+        false_alarms: Share of the healthy windows of the oddest person with a higher score.
         autoencoder: The network.
     """
 
@@ -153,7 +153,6 @@ class HealthModel:
         lonely = (trusted.sum(axis=1, keepdims=True) - trusted) == 0
         errors[..., 2:][lonely] = -np.inf
         highest = errors.max(axis=-1)
-        # A score of 1 is the threshold; 0 is as usual.
         scores = np.where(description.present, np.maximum(highest, 0) / self.thresholds, 0)
         return Evidence(scores.astype(np.float32), errors, concept)
 

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from mumu_ros.health.model import Description, HealthModel
 from mumu_ros.health.statistics import EDGE, STILL, describe, split
 
-__all__ = ["PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "blame", "fault_age_s"]
+__all__ = ["ACCUSED_FROM", "PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "blame", "fault_age_s"]
 
 _NS_PER_S = 1_000_000_000
+ACCUSED_FROM = 1.5
+"""Score from which a modality is left out. It is 1 that healthy ones seldom pass; chosen on training people, see
+docs/results.md."""
 PERIOD_S = 0.5
 _PLAIN = 4.0
 """Standard deviations by which a statistic must be off to give a fault its name."""
@@ -24,7 +27,7 @@ class ModalityHealth:
     """What is thought of one modality.
 
     Attributes:
-        score: How odd it looks; 1 is the threshold.
+        score: How odd it looks; healthy ones seldom pass 1.
         fault: "" while it is believed, else what it looks like: stuck, saturated, noisy, too still, offset, or
             "unlike the others".
         since_ns: When it first looked odd; None while it is believed.
@@ -75,10 +78,10 @@ class Describer:
 class HealthMonitor:
     """Follows the modalities of one recogniser from decision to decision.
 
-    A modality is accused when it has looked odd for `accuse_s`, and believed again when it has looked well for
-    `restore_s`. The oddest is accused first, and the others are looked at again without it, because who listens to a
-    liar looks odd, too. The last one is never accused. It looks every `PERIOD_S` only: a look costs a fifth of what the
-    decision of a small model does.
+    A modality is accused when its score has been above `ACCUSED_FROM` for `accuse_s`, and believed again when it has
+    been at most 1 for `restore_s`. The oddest is accused first, and the others are looked at again without it, because
+    who listens to a liar looks odd, too. The last one is never accused. It looks every `PERIOD_S` only: a look costs a
+    fifth of what the decision of a small model does.
 
     Args:
         health: Of the recogniser's checkpoint.
@@ -142,7 +145,7 @@ class HealthMonitor:
         )
 
     def _follow(self, index: int, stamp_ns: int, score: float, description: Description) -> None:
-        if score > 1:
+        if score > (1 if self._fault[index] else ACCUSED_FROM):
             self._well_since[index] = None
             since = self._odd_since[index]
             self._odd_since[index] = since = stamp_ns if since is None else since
@@ -170,7 +173,7 @@ def blame(health: HealthModel, description: Description) -> tuple[NDArray[np.flo
     for _ in range(len(health.modalities) - 1):
         candidates = np.where(trusted, scores, -np.inf)
         oddest = candidates.argmax(axis=1)
-        rows = np.flatnonzero((candidates.max(axis=1) > 1) & (trusted.sum(axis=1) > 1))
+        rows = np.flatnonzero((candidates.max(axis=1) > ACCUSED_FROM) & (trusted.sum(axis=1) > 1))
         if not len(rows):
             break
         trusted[rows, oddest[rows]] = False
