@@ -178,9 +178,16 @@ def test_the_demo_refuses_what_it_cannot_mean(arguments: list[str], text: str) -
     assert "Traceback" not in result.stderr
 
 
-def test_the_demo_says_why_a_node_could_not_start() -> None:
+def test_the_demo_says_which_models_there_are() -> None:
     result = run_mumu("demo", "--model", "no/such/model")
+    assert result.returncode == 2
+    assert "no model folder 'no/such/model'; give" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_demo_says_why_a_node_could_not_start(tmp_path: Path) -> None:
+    result = run_mumu("demo", "--model", tmp_path)
     assert result.returncode == 1
     assert "inference ended with status 1" in result.stderr
-    assert "'no/such/model'" in result.stderr
+    assert f"{tmp_path}/config.json" in result.stderr
     assert "Traceback" not in result.stderr

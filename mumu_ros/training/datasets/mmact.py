@@ -151,7 +151,7 @@ def repair_stamps(
     order = np.argsort(stamps_ns, kind="stable")
     unique, first, counts = np.unique(stamps_ns[order], return_index=True, return_counts=True)
     steps = np.diff(unique)
-    usual = int(np.median(steps)) if len(steps) else NS_PER_S
+    usual = min(int(np.median(steps)), NS_PER_S) if len(steps) else NS_PER_S
     reach = np.minimum(np.append(steps, NS_PER_S), np.where(whole[order][first], NS_PER_S, usual))
     place = np.arange(len(order)) - np.repeat(first, counts)
     repaired = np.repeat(unique, counts) + place * np.repeat(reach, counts) // np.repeat(counts, counts)
