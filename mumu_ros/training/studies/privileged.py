@@ -24,8 +24,9 @@ def section(bench: Bench) -> str:
     alone, privileged = (labelled_only(config, SHARE, FRAME_EPOCHS) for config in (STUDENT, TEACHER))
     runs = {
         "labelled clips only": alone,
-        "student of that": student(STUDENT, SHARE, alone),
-        "student of the teacher with a skeleton": student(STUDENT, SHARE, privileged),
+        "missing labels weigh nothing": student(STUDENT, SHARE, None),
+        "student of a teacher with the same sensors": student(STUDENT, SHARE, alone),
+        "student of a teacher with a skeleton": student(STUDENT, SHARE, privileged),
     }
     studies = {name: bench.study(run) for name, run in runs.items()}
     scores = {name: top1(study) for name, study in studies.items()}
@@ -34,7 +35,7 @@ def section(bench: Bench) -> str:
         "all labels, no teacher": top1(bench.study(heads.OURS.run(STUDENT))),
     }
     rows = [(name, mean_std(values)) for name, values in (scores | others).items()]
-    own, of_same, of_privileged = scores
+    own, _, of_same, of_privileged = scores
     pairs = ((of_same, own), (of_privileged, own), (of_privileged, of_same))
     differences = [(f"{a} − {b}", difference(scores[a], scores[b])) for a, b in pairs]
     return "\n\n".join(
