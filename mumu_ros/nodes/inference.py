@@ -53,7 +53,8 @@ class Inference(ManagedNode):
         """Load the model, put it on its device and run it once."""
         config = self._config = InferenceConfig.read(self.values)
         torch.set_num_threads(config.threads)
-        checkpoint = load_checkpoint(config.model, select_device(config.device))
+        self._device = select_device(config.device)
+        checkpoint = load_checkpoint(config.model, self._device)
         health = HealthMonitor(load_health(config.model, checkpoint)) if config.health else None
         self._recognizer = Recognizer(
             checkpoint, self._settings(checkpoint.config), self._open_backend(checkpoint), health
@@ -61,7 +62,7 @@ class Inference(ManagedNode):
         self._recognizer.warm_up()
         self._names = set(checkpoint.config.names)
         self.get_logger().info(
-            f"model {checkpoint.id} on {config.device} by {self._backend}: "
+            f"model {checkpoint.id} on {self._device} by {self._backend}: "
             f"{len(checkpoint.config.taxonomy.activities)} activities from {', '.join(checkpoint.config.names)}"
         )
 
@@ -206,7 +207,7 @@ class Inference(ManagedNode):
             text,
             self.get_fully_qualified_name(),
             model=self._recognizer.checkpoint.id,
-            device=self._config.device,
+            device=self._device,
             frames=self._frames,
             decisions=self._decisions,
             backend=self._backend,

@@ -136,6 +136,18 @@ def test_what_if_a_sensor_lies(evaluate: Run, tmp_path: Path) -> None:
     assert "Red frame" not in (tmp_path / "healthy" / "report.html").read_text()
 
 
+def test_a_sensor_that_lies_is_accused_and_left_out(evaluate: Run, tmp_path: Path) -> None:
+    failing = ("--failure", "imu_belt:stuck:1-6", "--params", PARAMS)
+    for health, out in ((("--health",), tmp_path / "watched"), ((), tmp_path / "believed")):
+        assert evaluate(*failing, *health, "--out", out)[0] == 0
+    watched, believed = rows(tmp_path / "watched"), rows(tmp_path / "believed")
+    assert watched[-1]["accused:imu_belt"] == "1"
+    assert watched[-1]["present:imu_belt"] == "0"
+    assert float(watched[-1]["anomaly:imu_belt"]) > 1.5
+    assert {row["accused:imu_belt"] for row in believed} == {""}
+    assert believed[-1]["present:imu_belt"] == "1"
+
+
 def test_robustness_tries_each_sensor_and_fault(evaluate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mumu_ros.evaluation import robustness
     from mumu_ros.evaluation.whatif import Alteration

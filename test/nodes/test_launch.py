@@ -146,7 +146,7 @@ def test_the_nodes_end_when_the_launcher_is_killed(ros: Any, launched: subproces
 
 
 def test_the_demo_recognises_the_person_and_says_how_well() -> None:
-    faults = ("--fault", "imu_wrist:stuck:4.4-9", "--fault", "rgb:12.4-17")
+    faults = ("--fault", "imu_wrist:stuck:4.4-11", "--fault", "rgb:12.4-17")
     result = run_mumu("demo", "--seconds", "20", "--seed", "3", "--json", *faults)
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(result.stdout.splitlines()[-1])
@@ -157,6 +157,7 @@ def test_the_demo_recognises_the_person_and_says_how_well() -> None:
     assert "does" in result.stdout
     assert "absent" in result.stdout, "an unplugged sensor is shown"
     assert re.search(r"imu_wrist stuck +(\d|nothing)", result.stdout)
+    assert re.search(r"imu_wrist stuck for \d", result.stdout), "who is accused"
     assert re.search(r"without rgb +(\d|nothing)", result.stdout)
 
 
