@@ -84,8 +84,11 @@ class Affinity:
                 f"{task:9} {_percent(without)}; {given}: {_percent(with_label)}; difference {100 * paired.mean:+.2f} ± "
                 f"{100 * paired.std:.2f}, {'which helps' if helps else 'no more than the seeds differ'}"
             )
-        in_group = f"{_percent(self.activity_in_group)} without that input, if it is chosen within the true group"
-        lines.append(f"{'activity':9} {in_group}")
+        added = compare_paired(self.activity_given_group, self.activity_in_group)
+        lines.append(
+            f"{'activity':9} {_percent(self.activity_in_group)} without that input, if chosen within the true group; "
+            f"the input adds {100 * added.mean:+.2f} ± {100 * added.std:.2f} to that"
+        )
         lines.append(f"Condition {self.condition}: {self._conclusion()}")
         return "\n".join(lines)
 

@@ -45,7 +45,7 @@ def test_the_evidence_is_told() -> None:
     text = str(Affinity(LOW, HIGH, UNEVEN, LOW, LOW, 20))
     assert "activity  81.00 ± 1.00; the group is given: 91.00 ± 1.00; difference +10.00 ± 1.00, which helps" in text
     assert "group     81.00 ± 1.00; the activity is given: 81.00 ± 1.00; difference +0.00 ± 0.00, no more than" in text
-    assert "82.33 ± 3.06 without that input, if it is chosen within the true group" in text
+    assert "82.33 ± 3.06 without that input, if chosen within the true group; the input adds +8.67" in text
     assert text.startswith("20 clips of people that were not trained on")
 
 
