@@ -110,8 +110,9 @@ def _check_taxonomy(teacher: Checkpoint, settings: Settings) -> None:
     known, wanted = teacher.config.taxonomy, settings.model.taxonomy
     if known.activities == wanted.activities and known.group_names == wanted.group_names:
         return
-    lacks = ", ".join(sorted(set(wanted.activities) - set(known.activities)))
-    lacks = lacks or "none, but has another order, or other groups"
+    lacking = sorted(set(wanted.activities) - set(known.activities))
+    more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+    lacks = ", ".join(lacking[:3]) + more or "none, but has another order, or other groups"
     raise ConfigError(
         f"teacher {teacher.id} has taxonomy {known.name!r}, the training {wanted.name!r}; it lacks {lacks}: give a "
         "teacher that was trained with the same taxonomy"
