@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from torch import nn
 
 from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
@@ -20,6 +21,9 @@ from mumu_ros.model.taxonomy import Taxonomy
 M = TypeVar("M", bound=nn.Module)
 
 torch.set_num_threads(1)
+# Tests say nothing about time: this machine has other work, too.
+settings.register_profile("mumu", deadline=None)
+settings.load_profile("mumu")
 
 
 @pytest.fixture
