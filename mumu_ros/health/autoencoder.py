@@ -78,7 +78,7 @@ class _Layer(nn.Module):
 
 
 class Forward:
-    """A trained autoencoder in numpy: for the few numbers of one window PyTorch's overhead is eight times the work.
+    """A trained autoencoder in numpy: for the few numbers of one window PyTorch takes four times as long.
 
     Args:
         autoencoder: Its weights are copied.

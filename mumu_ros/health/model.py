@@ -103,6 +103,8 @@ class HealthModel:
     thresholds: NDArray[np.float32]
     false_alarms: float
     autoencoder: ConceptAutoencoder
+    _network: Forward = field(init=False)
+    _parts: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_network", Forward(self.autoencoder))
@@ -110,9 +112,6 @@ class HealthModel:
         places, (features, ends) = np.arange(self.mean.shape[1])[:, None], self.ends.T[..., None, None]
         parts = np.concatenate([places < features, (places >= features) & (places < ends)], axis=-1)
         object.__setattr__(self, "_parts", (parts / parts.sum(axis=1, keepdims=True)).astype(np.float32))
-
-    _network: Forward = field(init=False)
-    _parts: NDArray[np.float32] = field(init=False)
 
     def standardize(self, description: Description) -> NDArray[np.float32]:
         """Descriptions in standard deviations from the healthy mean, (B, M, P)."""

@@ -16,12 +16,14 @@ from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["Change", "describe_windows", "fit_health"]
+__all__ = ["ANY_OVERLAP", "Change", "describe_windows", "fit_health"]
 
 Arrays = dict[str, np.ndarray]
 Change = Callable[[np.ndarray, Arrays, Arrays], tuple[Arrays, Arrays]]
 """Rows of a batch, inputs and masks, to the inputs and masks that are looked at instead."""
 
+ANY_OVERLAP = 1e-3
+"""`Data.min_overlap` for health: windows from one activity to the next are healthy, too."""
 HIDDEN = 32
 FOLDS = 5
 _BATCH = 64

@@ -10,9 +10,6 @@ from mumu_ros.pipeline.configuration import find_model
 
 __all__ = ["register"]
 
-_ANY = 1e-3
-"""Windows from one activity to the next are healthy, too."""
-
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
@@ -47,7 +44,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _health(arguments: argparse.Namespace) -> int:
     from mumu_ros.health import save_health
     from mumu_ros.model.checkpoint import load_checkpoint
-    from mumu_ros.training.health import describe_windows, fit_health
+    from mumu_ros.training.health import ANY_OVERLAP, describe_windows, fit_health
     from mumu_ros.training.loading import load_windows
     from mumu_ros.training.settings import Data, parse_subjects
 
@@ -58,7 +55,7 @@ def _health(arguments: argparse.Namespace) -> int:
     if per_s is None:
         per_s = trained.get("windows_per_s", 1.0) if trained.get("dataset") == arguments.dataset else 1.0
     data = Data(
-        arguments.dataset, root=arguments.root, seconds=arguments.seconds, windows_per_s=per_s, min_overlap=_ANY
+        arguments.dataset, root=arguments.root, seconds=arguments.seconds, windows_per_s=per_s, min_overlap=ANY_OVERLAP
     )
     subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
     windows = load_windows(checkpoint.config, data, subjects).windows

@@ -157,6 +157,8 @@ def test_edges_are_dragged_and_stop_at_the_neighbour_and_undo_takes_back(page: P
     page.until(lambda: page.segments() == before)
     page.press("n", Keys.DELETE)
     page.until(lambda: len(page.segments()) == 1)
+    assert page.segments() == before[:1]
+    assert page.errors() == []
 
 
 @pytest.mark.parametrize("labelled", [False])

@@ -56,6 +56,11 @@ class Ros:
             self.executor.spin_once(timeout_sec=0.02)
         return value
 
+    def wait_for_last(self, messages: list[Any], value: Callable[[Any], Any], last: Any) -> list[Any]:
+        """Spin until a message of this value has come (a node that has published it is ahead of us); all the values."""
+        self.wait(lambda: messages and value(messages[-1]) == last)
+        return [value(message) for message in messages]
+
     def close(self) -> None:
         for node in self._nodes:
             node.trigger_shutdown()

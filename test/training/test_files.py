@@ -129,6 +129,7 @@ def test_where_windows_are_kept_and_the_machine_do_not_count(tmp_path: Path) -> 
     path = claimed(tmp_path, {**changed(cache="/tmp"), "machine": None})
     claim(path, WORK)
     claim(path, dataclasses.replace(WORK, data=Data("here", cache="/elsewhere"), machine="gpu"))
+    assert json.loads(path.read_text())["machine"] == "gpu"
 
 
 def test_the_order_of_groups_counts_for_it_numbers_the_activities(tmp_path: Path) -> None:

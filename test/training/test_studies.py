@@ -33,6 +33,7 @@ from mumu_ros.training.studies import (
     few_labels,
     fusion,
     guidance,
+    lying,
     modalities,
     noise,
     plots,
@@ -550,16 +551,17 @@ def tiny(tmp_path, write_folder, monkeypatch):
     # Processes would import torch anew.
     monkeypatch.setattr(loading, "ProcessPoolExecutor", lambda count, mp_context: ThreadPoolExecutor(count))
     trained, loaded = [], {}
-    for module in (cross_validation, embedding):
+    for module in (cross_validation, embedding, lying):
 
         def fit(settings, *arguments, real=module.fit, **options):
             trained.append((settings.model.fusion, settings.optimization.seed))
             return real(settings, *arguments, **options)
 
         def load_windows(model, *arguments, real=module.load_windows):
-            if model.names not in loaded:
-                loaded[model.names] = real(model, *arguments)
-            return loaded[model.names]
+            key = (model.names, str(arguments))
+            if key not in loaded:
+                loaded[key] = real(model, *arguments)
+            return loaded[key]
 
         monkeypatch.setattr(module, "fit", fit)
         monkeypatch.setattr(module, "load_windows", load_windows)
@@ -620,6 +622,28 @@ def test_embedding_scores_features_and_keeps_them(tiny, bench, monkeypatch):
     configuration.write_text(configuration.read_text().replace("batch_size: 4", "batch_size: 2"))
     with pytest.raises(ConfigError, match=r"is of other work: optimization\.batch_size was 4, is 2; remove"):
         embedding.section(bench)
+
+
+def test_lying_lets_every_sensor_fail_and_keeps_what_came_of_it(tiny, bench, monkeypatch):
+    monkeypatch.setattr(lying, "RUNS", (Run(fusion.CONFIG),))
+    monkeypatch.setattr(lying, "SIMULATED", {"train": range(2), "test": range(1000, 1001)})
+    monkeypatch.setattr(lying, "SIMULATED_VICTIMS", ("depth",))
+    monkeypatch.setattr(lying, "STREAM_S", 5.0)
+    monkeypatch.setattr("mumu_ros.training.health._STEPS", 20)
+    bench = replace(bench, seeds=(0,))
+    text = lying.section(bench)
+    assert len(tiny) == 1
+    real, simulated = text.split("### Simulated")
+    for name in ("imu_wrist", "skeleton"):
+        assert len(line(real, f"{name}, stuck")) == 8
+    assert len(line(simulated, "depth, frozen")) == 8
+    assert "depth, stuck" not in text
+    assert "dropout" not in text, "who says nothing does not lie"
+    assert lying.section(bench) == text
+    assert len(tiny) == 1, "what is known is not tried again"
+    monkeypatch.setattr(lying, "FALSE_ALARMS", 0.1)
+    with pytest.raises(ConfigError, match=r"is of other work: false_alarms was 0\.01, is 0\.1; remove"):
+        lying.section(bench)
 
 
 # Pages

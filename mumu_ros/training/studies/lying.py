@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mumu_ros.failures import Fault
+from mumu_ros.failures import KINDS, Fault
 from mumu_ros.files import replacing
 from mumu_ros.health import Description, HealthModel
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -22,8 +22,9 @@ from mumu_ros.training.conditions import failure_conditions
 from mumu_ros.training.cross_validation import Study
 from mumu_ros.training.datasets import open_dataset
 from mumu_ros.training.failing import catch, follow, join
+from mumu_ros.training.files import claim
 from mumu_ros.training.fit import fit
-from mumu_ros.training.health import describe_windows, fit_health
+from mumu_ros.training.health import ANY_OVERLAP, describe_windows, fit_health
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import make_manifest
 from mumu_ros.training.settings import Data, Settings
@@ -40,7 +41,6 @@ STREAM_S = 60.0
 SIMULATED = {"train": range(16), "test": range(1000, 1004)}
 SIMULATED_VICTIMS = ("rgb", "depth", "imu_wrist")
 """The two IMUs fail alike."""
-_ANY = 1e-3
 
 Found = dict[str, Any]
 
@@ -54,10 +54,11 @@ def section(bench: Bench) -> str:
         manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips)
         (fold,) = manifest.folds
         folder = bench.out / "lying" / run.folder
+        _claim(folder, settings)
         found = [_of_seed(settings, loaded.windows, fold.train, fold.test, seed, folder) for seed in bench.seeds]
         title = f"### {' + '.join(settings.model.names)}"
         parts += [title, provenance("lying", bench, Study(manifest, (), dict(loaded.skipped))), _table(found)]
-    simulated = _simulated(bench.out / "lying" / "simulator.json")
+    simulated = _simulated(bench.out / "lying" / "simulator")
     people = [seeds_text(list(subjects)) for subjects in SIMULATED.values()]
     parts += [
         "### Simulated: the shipped model",
@@ -65,6 +66,14 @@ def section(bench: Bench) -> str:
         _table([simulated]),
     ]
     return "\n\n".join(parts)
+
+
+def _claim(folder: Path, whose: Any) -> None:
+    amounts = {name: kind.amount for name, kind in KINDS.items()}
+    claim(
+        folder / "settings.json",
+        {"whose": whose, "false_alarms": FALSE_ALARMS, "stream_s": STREAM_S, "failures": amounts},
+    )
 
 
 def _of_seed(
@@ -82,17 +91,21 @@ def _of_seed(
         save_checkpoint(model, fit(settings, sets[0], None, progress=False))
     checkpoint = load_checkpoint(model)
     recordings = [_recordings(checkpoint.config, settings.data, clips, STREAM_S) for clips in (train, test)]
-    anywhere = [cut_windows(r, checkpoint.config, _ends(r, checkpoint.config, seed), _ANY) for r in recordings[0]]
+    anywhere = [
+        cut_windows(r, checkpoint.config, _ends(r, checkpoint.config, seed), ANY_OVERLAP) for r in recordings[0]
+    ]
     health = _health(checkpoint, [sets[0], *anywhere], seed)
     return _write(path, _fail(checkpoint, health, sets[1], recordings[1], checkpoint.config.names, seed))
 
 
-def _simulated(path: Path) -> Found:
+def _simulated(folder: Path) -> Found:
+    checkpoint = load_checkpoint(find_model("sim"))
+    _claim(folder, {"model": checkpoint.id, **{name: list(people) for name, people in SIMULATED.items()}})
+    path = folder / "seed_0.json"
     if path.exists():
         found: Found = json.loads(path.read_text())
         return found
-    checkpoint = load_checkpoint(find_model("sim"))
-    data = Data("simulator", seconds=STREAM_S, cache=str(path.parent / "cache"), min_overlap=_ANY)
+    data = Data("simulator", seconds=STREAM_S, cache=str(folder / "cache"), min_overlap=ANY_OVERLAP)
     health = _health(checkpoint, [load_windows(checkpoint.config, data, SIMULATED["train"]).windows], 0)
     data = dataclasses.replace(data, min_overlap=0.6)
     windows = load_windows(checkpoint.config, data, SIMULATED["test"]).windows
