@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ class ResNet50(nn.Module):
                 f"modality {modality.name!r}: resnet50 needs transformers: pip install 'mumu_ros[vision]'"
             ) from error
         self.normalize = Normalize(modality.mean, modality.std, (modality.shape[-1],))
-        self.backbone = ResNetModel(ResNetConfig())  # Its defaults are ResNet-50.
+        self.backbone = _without_loss(ResNetModel(ResNetConfig()))  # Its defaults are ResNet-50.
         self.project = nn.Linear(self.backbone.config.hidden_sizes[-1], size)
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -82,13 +83,34 @@ class ResNet50(nn.Module):
         """Start from a ResNet-50 in the format of `transformers` that is already on this disk.
 
         Raises:
-            FileNotFoundError: There is no such folder.
+            ValueError: It is none, or not whole; names the folder.
         """
         from transformers import ResNetModel
 
-        if not Path(folder).is_dir():
-            raise FileNotFoundError(f"no ResNet-50 folder {str(folder)!r}; expected config.json and model.safetensors")
-        self.backbone = ResNetModel.from_pretrained(str(folder), local_files_only=True)
+        try:
+            backbone, info = ResNetModel.from_pretrained(
+                str(folder), local_files_only=True, ignore_mismatched_sizes=True, output_loading_info=True
+            )
+        except Exception as error:  # of many libraries
+            raise ValueError(f"{str(folder)!r} is no ResNet-50 that can be read: {error}") from error
+        wrong = _shapes(backbone).items() ^ _shapes(self.backbone).items()
+        missing = sorted({*info["missing_keys"], *(key for key, _ in wrong)})
+        if missing:
+            raise ValueError(
+                f"{str(folder)!r} is no ResNet-50: {missing[0]} and {len(missing) - 1} other weights are missing or of "
+                "another shape"
+            )
+        self.backbone = _without_loss(backbone)
+
+
+def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(value.shape) for key, value in module.state_dict().items()}
+
+
+def _without_loss(backbone: Any) -> Any:
+    # It has none; asked for it, as PyTorch does while tracing, transformers warns that it takes a language model's.
+    backbone.loss_function = None
+    return backbone
 
 
 class CoOccurrence(nn.Module):

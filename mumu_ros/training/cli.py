@@ -24,7 +24,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     _add_config(train)
     train.add_argument("--out", required=True, help="model folder to write")
     train.add_argument(
-        "--init", metavar="MODEL", help="model, or name of a shipped one, to go on from; its activities may be others"
+        "--init",
+        metavar="MODEL",
+        help="model, or name of a shipped one, to go on from (its activities may be others); or the folder of a "
+        "ResNet-50 of Hugging Face's transformers, for encoders of this kind",
     )
     train.add_argument(
         "--teacher",

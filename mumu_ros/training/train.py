@@ -15,7 +15,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from mumu_ros.files import naming
-from mumu_ros.model.checkpoint import Calibration, Checkpoint, check_target, load_checkpoint, save_checkpoint
+from mumu_ros.model.checkpoint import Calibration, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.pipeline.configuration import find_model
@@ -24,7 +24,7 @@ from mumu_ros.training.loading import load_windows
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
-from mumu_ros.training.transfer import transfer
+from mumu_ros.training.transfer import is_backbone, load_backbones, transfer
 
 __all__ = ["provenance", "train"]
 
@@ -50,7 +50,8 @@ def train(
             finished, what is needed to go on.
         command: What the user typed, for the provenance.
         init: A model, or the name of a shipped one, to go on from: what means the same in both is taken over, such as
-            the encoders when its activities are others. None: random weights.
+            the encoders when its activities are others. Or the folder of a ResNet-50 in the format of `transformers`,
+            that each encoder of this kind begins with. None: random weights.
         teacher: A model, or the name of a shipped one, that fills in the labels that `labels.share` leaves out; it may
             have sensors that this one has not. None: they stay missing.
         calibration: To store, as a cross-validation found it; None: fit it on `calibration_subjects`, if any.
@@ -68,7 +69,7 @@ def train(
     """
     out = Path(out).resolve()
     check_target(out)
-    begin = None if init is None else _begin(load_checkpoint(find_model(str(init))), settings)
+    begin = None if init is None else _begin(init, settings)
     master = None if teacher is None else load_checkpoint(find_model(str(teacher)))
     began = time.monotonic()
     people = settings.data.subjects("calibration")
@@ -101,10 +102,13 @@ def train(
     return metrics
 
 
-def _begin(known: Checkpoint, settings: Settings) -> Network:
+def _begin(init: str | Path, settings: Settings) -> Network:
+    torch.manual_seed(settings.optimization.seed)  # of what is new
+    if is_backbone(init):
+        return load_backbones(init, settings.model)
+    known = load_checkpoint(find_model(str(init)))
     if known.config == settings.model:
         return known.model
-    torch.manual_seed(settings.optimization.seed)  # of what is new
     found = transfer(known.model, settings.model)
     blind = [m.name for m in settings.model.modalities if m.sees_poses and m.name not in found.modalities]
     if blind and not settings.optimization.frame_epochs:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.encoders import ResNet50
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 
-__all__ = ["Transfer", "transfer"]
+__all__ = ["Transfer", "is_backbone", "load_backbones", "transfer"]
 
 _ENCODER = re.compile(r"(encoders|unimodal_heads)\.(\d+)\.(.*)")
 _ACTIVITIES = re.compile(r"(.*activity_head(\.3)?|unimodal_heads\.\d+)\.(weight|bias)")
@@ -79,6 +82,38 @@ def transfer(known: Network, config: ModelConfig) -> Transfer:
                 value.copy_(old[source])
     activities = tuple(name for name in config.taxonomy.activities if name in known.config.taxonomy.activities)
     return Transfer(model, modalities, activities)
+
+
+def is_backbone(folder: str | Path) -> bool:
+    """Whether a folder holds a ResNet in the format of `transformers`, and not a model of ours."""
+    try:
+        content = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("model_type") == "resnet"
+
+
+def load_backbones(folder: str | Path, config: ModelConfig) -> Network:
+    """Make a network of a configuration, each `resnet50` of which begins with the weights in a folder.
+
+    Args:
+        folder: See `is_backbone`.
+        config: Of the network.
+
+    Raises:
+        ConfigError: It is no ResNet-50, not whole, or no modality has one.
+    """
+    model = Network(config)
+    resnets = [module for module in model.modules() if isinstance(module, ResNet50)]
+    if not resnets:
+        known = ", ".join(f"{m.name}: {m.encoder}" for m in config.modalities)
+        raise ConfigError(f"{str(folder)!r} is a ResNet-50, but no modality has one ({known}); set encoder: resnet50")
+    for resnet in resnets:
+        try:
+            resnet.load_backbone(folder)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+    return model
 
 
 def _source(key: str, known: ModelConfig, config: ModelConfig, modalities: tuple[str, ...]) -> str:

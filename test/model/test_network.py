@@ -269,7 +269,7 @@ def test_resnet50(taxonomy: Taxonomy) -> None:
     with torch.inference_mode():
         output = model({"depth": torch.ones(1, 2, 32, 32, 1)}, {"depth": torch.ones(1, 2, dtype=torch.bool)})
     assert output.activity_logits.isfinite().all()
-    with pytest.raises(FileNotFoundError, match="no ResNet-50 folder '/nowhere'"):
+    with pytest.raises(ValueError, match="'/nowhere' is no ResNet-50 that can be read"):
         spatial.load_backbone("/nowhere")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.training.transfer import transfer
+from mumu_ros.training.transfer import is_backbone, load_backbones, transfer
 
 IMUS = tuple(Modality(name, "vector", (2, 3), 20, "cooccurrence1d", stride=4) for name in ("wrist", "belt", "ankle"))
 KNOWN = ModelConfig(
@@ -87,3 +88,25 @@ def test_the_same_configuration_gives_the_same_answers(known: Network) -> None:
     with torch.inference_mode():
         first, second = (m.eval()(inputs, masks) for m in (known, found.model))
     assert torch.equal(first.activity_logits, second.activity_logits)
+
+
+def test_resnets_begin_with_a_backbone_from_the_disk(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="the extra `vision` is not installed")
+    whole, small = tmp_path / "whole", tmp_path / "small"
+    backbone = transformers.ResNetForImageClassification(transformers.ResNetConfig())
+    backbone.save_pretrained(whole)
+    transformers.ResNetModel(transformers.ResNetConfig(depths=[1, 1, 1, 1])).save_pretrained(small)
+    camera = Modality("rgb", "rgb", (32, 32, 3), 5, "resnet50")
+    config = replace(KNOWN, modalities=(camera, IMUS[0]))
+
+    assert is_backbone(whole)
+    assert not is_backbone(tmp_path)
+    given = load_backbones(whole, config).encoder("rgb").spatial.backbone.state_dict()
+    expected = backbone.resnet.state_dict()
+    assert given.keys() == expected.keys()
+    assert all(torch.equal(given[key], value) for key, value in expected.items())
+
+    with pytest.raises(ConfigError, match=r"small' is no ResNet-50: .* other weights are missing or of another shape"):
+        load_backbones(small, config)
+    with pytest.raises(ConfigError, match=r"no modality has one \(wrist: cooccurrence1d, belt: cooccurrence1d\)"):
+        load_backbones(whole, KNOWN)
