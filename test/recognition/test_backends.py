@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import importlib.util
 import os
@@ -31,7 +32,7 @@ from mumu_ros.recognition.backends import (
     is_exported,
     open_backend,
 )
-from mumu_ros.recognition.backends.cuda_graphs import CudaGraphs, fold_batch_norms
+from mumu_ros.recognition.backends.cuda_graphs import CudaGraphs, fold_batch_norms, to_bf16
 from mumu_ros.recognition.backends.graphs import FrameEncoder
 
 CONVERTED = ("openvino", "onnxruntime")
@@ -180,6 +181,12 @@ def test_onnx_runtime_does_not_run_on_the_cpu_what_was_meant_for_cuda(
     onnx.OnnxRuntime(checkpoint.model, {"tail": b""}, torch.device("cuda:1"), 1)
     assert opened == [[("CUDAExecutionProvider", {"device_id": 1}), ("CPUExecutionProvider", {})]]
 
+    available.append("TensorrtExecutionProvider")
+    onnx.OnnxRuntime(checkpoint.model, {"tail": b""}, torch.device("cuda"), 1, Path("exported"))
+    (tensorrt, given), *_ = opened[-1]
+    assert tensorrt == "TensorrtExecutionProvider"
+    assert given["trt_engine_cache_path"] == "exported", "else every start builds its engines again"
+
 
 @needs("openvino", "nncf", "transformers")
 def test_int8_is_calibrated_ahead_of_time_and_then_what_auto_means(tiny_model: Path, tmp_path: Path) -> None:
@@ -278,6 +285,21 @@ def test_folding_batch_norms_changes_no_result(trained: Callable[[nn.Module], nn
         torch.testing.assert_close(module(x), expected, rtol=1e-5, atol=1e-5)
     left = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
     assert len(left) == 1, "one follows no convolution"
+
+
+def test_in_bf16_weights_are_converted_once_and_pixels_normalised_before(checkpoint: Checkpoint) -> None:
+    encoder = FrameEncoder(copy.deepcopy(checkpoint.model), "rgb")
+    frames = torch.from_numpy(frames_of(checkpoint, "rgb", 3))
+    with torch.inference_mode():
+        expected = encoder(frames)
+        to_bf16(encoder)
+        found = encoder(frames)
+    assert found.dtype == torch.bfloat16
+    assert (found - expected).norm() / expected.norm() < 0.03
+    weights = [module.weight for module in encoder.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    assert len(weights) > 3
+    assert {weight.dtype for weight in weights} == {torch.bfloat16}
+    assert encoder.spatial.normalize.mean.dtype == torch.float32
 
 
 def test_what_a_cuda_graph_reads_is_there_as_long_as_the_graph(

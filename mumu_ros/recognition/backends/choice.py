@@ -85,9 +85,8 @@ def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int =
 
         if not is_ready:
             _require(name, _TO_EXPORT[name])
-        return onnx.OnnxRuntime(
-            network, onnx.read(network, where) if is_ready else onnx.convert(network), device, threads
-        )
+        models = onnx.read(network, where) if is_ready else onnx.convert(network)
+        return onnx.OnnxRuntime(network, models, device, threads, where if is_ready else None)
     from mumu_ros.recognition.backends import openvino
 
     if name == "openvino_int8" and not is_ready:

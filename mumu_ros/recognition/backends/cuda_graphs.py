@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mumu_ros.model.layers import Normalize
 from mumu_ros.model.network import Network
 from mumu_ros.recognition.backends.graphs import (
     FrameEncoder,
@@ -23,7 +24,7 @@ from mumu_ros.recognition.backends.graphs import (
 )
 from mumu_ros.recognition.backends.interface import Outputs
 
-__all__ = ["CudaGraphs", "fold_batch_norms"]
+__all__ = ["CudaGraphs", "fold_batch_norms", "to_bf16"]
 
 _BATCHES = (8, 2, 1)
 """There is one graph for each of these; a batch of another size is cut into them."""
@@ -47,9 +48,10 @@ class CudaGraphs:
                 encoder = copy.deepcopy(FrameEncoder(network, name))
                 fold_batch_norms(encoder)
                 channels_last(encoder)
-                run = encoder if stays_in_fp32(network, name) else _in_bf16(encoder)
+                if not stays_in_fp32(network, name):
+                    to_bf16(encoder)
                 self._encoders[name] = {
-                    count: _Graph(run, [example_frames(network, name, count)], self._device) for count in _BATCHES
+                    count: _Graph(encoder, [example_frames(network, name, count)], self._device) for count in _BATCHES
                 }
             self._tail = Tail(network)
             self._decide = _Graph(self._tail, self._tail.example(), self._device)
@@ -111,13 +113,17 @@ class _Graph:
         return self._outputs
 
 
-def _in_bf16(module: nn.Module) -> Callable[[Tensor], Tensor]:
-    def run(frames: Tensor) -> Tensor:
-        with torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
-            result: Tensor = module(frames)
-            return result
+def to_bf16(encoder: nn.Module) -> None:
+    """Convert the weights of an image encoder, in place; what comes in is still normalised in fp32.
 
-    return run
+    Autocast inside a recording would read and convert every weight at every frame, which takes longer than a frame's
+    arithmetic.
+    """
+    for module in encoder.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(torch.bfloat16)
+        elif isinstance(module, Normalize):
+            module.register_forward_hook(lambda _module, _arguments, normalized: normalized.to(torch.bfloat16))
 
 
 def fold_batch_norms(module: nn.Module) -> None:

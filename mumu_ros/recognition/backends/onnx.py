@@ -32,7 +32,8 @@ __all__ = ["OnnxRuntime", "convert", "read", "write"]
 Models = Mapping[str, bytes]
 """An ONNX model for the encoder of each image modality, and one called `TAIL`."""
 
-_PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+_TENSORRT = "TensorrtExecutionProvider"
+_PROVIDERS = (_TENSORRT, "CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 class OnnxRuntime:
@@ -43,16 +44,19 @@ class OnnxRuntime:
         models: See `convert`.
         device: `cpu`, or a CUDA device for the best provider that is installed.
         threads: CPU threads.
+        folder: Where TensorRT keeps the engines that it builds for minutes at the first start; None: nowhere.
 
     Raises:
         BackendError: A CUDA device is asked for, and ONNX Runtime as it is installed has no provider for it.
     """
 
-    def __init__(self, network: Network, models: Models, device: torch.device, threads: int) -> None:
+    def __init__(
+        self, network: Network, models: Models, device: torch.device, threads: int, folder: Path | None = None
+    ) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         self._tail = Tail(network)
-        providers = _providers(device)
+        providers = _providers(device, folder)
         self._sessions = {name: ort.InferenceSession(model, options, providers) for name, model in models.items()}
         self._inputs = {name: [given.name for given in s.get_inputs()] for name, s in self._sessions.items()}
 
@@ -69,7 +73,7 @@ class OnnxRuntime:
         return found
 
 
-def _providers(device: torch.device) -> list[tuple[str, dict[str, int]]]:
+def _providers(device: torch.device, folder: Path | None) -> list[tuple[str, dict[str, Any]]]:
     if device.type != "cuda":
         return [(_PROVIDERS[-1], {})]
     available = ort.get_available_providers()
@@ -79,7 +83,10 @@ def _providers(device: torch.device) -> list[tuple[str, dict[str, int]]]:
             f"backend onnxruntime: the model is on {device}, and ONNX Runtime here has {', '.join(available)} only; "
             f"install onnxruntime-gpu, or set device: cpu"
         )
-    return [*((name, {"device_id": device.index or 0}) for name in providers), (_PROVIDERS[-1], {})]
+    options: dict[str, dict[str, Any]] = {name: {"device_id": device.index or 0} for name in providers}
+    if folder and _TENSORRT in options:
+        options[_TENSORRT] |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(folder)}
+    return [*options.items(), (_PROVIDERS[-1], {})]
 
 
 def convert(network: Network) -> dict[str, bytes]:
