@@ -16,11 +16,12 @@ from safetensors.torch import save
 
 from mumu_ros.files import replacing
 from mumu_ros.health.autoencoder import ConceptAutoencoder, Forward
-from mumu_ros.health.statistics import statistics_size
+from mumu_ros.health.statistics import STILL, statistics_size
 from mumu_ros.model.checkpoint import HEALTH_FILE, Checkpoint
 from mumu_ros.model.network import Network
 
 __all__ = [
+    "PLAIN",
     "Description",
     "Evidence",
     "HealthError",
@@ -32,7 +33,11 @@ __all__ = [
 
 _ARRAYS = ("ends", "mean", "std", "usual", "thresholds")
 _NETWORK = "autoencoder."
+PLAIN = 4.0
+"""Standard deviations by which a statistic must be off to give a fault its name."""
 _CLIP = 20.0
+_LEAST = np.array([1e-6, 1e-6, 1.0], np.float32)
+"""Added to the errors. Healthy sensors repeat themselves so seldom that any repetition would be infinitely odd."""
 
 
 class HealthError(ValueError):
@@ -58,8 +63,8 @@ class Evidence:
 
     Attributes:
         scores: float32 (B, M), 1 is what healthy ones seldom pass; 0 for an absent modality.
-        errors: float32 (B, M, 4): what `scores` is the highest of, in standard deviations: the features' and the
-            statistics' error when all are fused, then when all but this one are.
+        errors: float32 (B, M, 6): what `scores` is the highest of, in standard deviations: the error of the features,
+            of the statistics and of the share of repeated steps when all are fused, then when all but this one are.
         concept: float32 (B,): the concept score.
     """
 
@@ -88,7 +93,7 @@ class HealthModel:
         ends: See `layout`.
         mean: (M, P), of healthy descriptions.
         std: (M, P), of healthy descriptions.
-        usual: (M, 4, 2): mean and standard deviation of the logarithm of healthy errors.
+        usual: (M, 6, 2): mean and standard deviation of the logarithm of healthy errors.
         thresholds: (M,): so many standard deviations off is the highest error of a modality whose score is 1.
         false_alarms: Share of the healthy windows of the oddest person with a higher score.
         autoencoder: The network.
@@ -108,9 +113,10 @@ class HealthModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_network", Forward(self.autoencoder))
-        # (M, P, 2): matrices that average over the features and over the statistics.
+        # (M, P, 3): matrices that average over the features and over the statistics, and take the share of repetitions.
         places, (features, ends) = np.arange(self.mean.shape[1])[:, None], self.ends.T[..., None, None]
-        parts = np.concatenate([places < features, (places >= features) & (places < ends)], axis=-1)
+        still = places == ends + STILL
+        parts = np.concatenate([places < features, (places >= features) & (places < ends) & ~still, still], axis=-1)
         object.__setattr__(self, "_parts", (parts / parts.sum(axis=1, keepdims=True)).astype(np.float32))
 
     def standardize(self, description: Description) -> NDArray[np.float32]:
@@ -121,8 +127,15 @@ class HealthModel:
         np.maximum(x, -_CLIP, out=x)
         return x
 
+    def is_stuck(self, description: Description) -> NDArray[np.bool_]:
+        """Which modalities repeat themselves far more than healthy ones, bool (B, M): they show nothing new."""
+        modalities = np.arange(len(self.ends))
+        still = self.standardize(description)[:, modalities, self.ends[:, 1] + STILL]
+        stuck: NDArray[np.bool_] = description.present & (still > PLAIN)
+        return stuck
+
     def errors(self, description: Description, trusted: NDArray[np.bool_]) -> tuple[NDArray[np.float32], Any]:
-        """Logarithms of the reconstruction errors, float32 (B, M, 4), in the order of `Evidence`; and concept scores.
+        """Logarithms of the reconstruction errors, float32 (B, M, 6), in the order of `Evidence`; and concept scores.
 
         Args:
             description: B windows.
@@ -136,7 +149,7 @@ class HealthModel:
         versions = np.concatenate([np.broadcast_to(z[:, :1], z[:, 1:].shape), z[:, 1:]], axis=-1)
         decoded = self._network.decode(versions.reshape(*versions.shape[:2], 2, -1))
         means = (decoded - x[:, :, None]) ** 2 @ self._parts
-        return np.log(means.reshape(len(x), modalities, 4) + 1e-6), concept[:, 0]
+        return np.log(means + _LEAST).reshape(len(x), modalities, 6), concept[:, 0]
 
     def judge(self, description: Description, trusted: NDArray[np.bool_] | None = None) -> Evidence:
         """How odd each modality of B windows is.
@@ -150,7 +163,7 @@ class HealthModel:
         errors = (logs - self.usual[..., 0]) / self.usual[..., 1]
         # Nothing is left to compare a lonely modality with.
         lonely = (trusted.sum(axis=1, keepdims=True) - trusted) == 0
-        errors[..., 2:][lonely] = -np.inf
+        errors[..., 3:][lonely] = -np.inf
         highest = errors.max(axis=-1)
         scores = np.where(description.present, np.maximum(highest, 0) / self.thresholds, 0)
         return Evidence(scores.astype(np.float32), errors, concept)
@@ -198,10 +211,12 @@ def load_health(model: str | Path, checkpoint: Checkpoint) -> HealthModel:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dictionary
         arrays = {name: tensors.pop(name).numpy() for name in _ARRAYS}
         modalities = tuple(facts["modalities"])
+        if arrays["usual"].shape != (expected := (len(modalities), 2 * len(_LEAST), 2)):
+            raise ValueError(f"usual is {arrays['usual'].shape}, not {expected}")
         autoencoder = ConceptAutoencoder(len(modalities), arrays["mean"].shape[1], facts["hidden"])
         autoencoder.load_state_dict({key.removeprefix(_NETWORK): value for key, value in tensors.items()})
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise HealthError(f"{str(path)!r} is damaged ({error}); {remedy}") from error
+        raise HealthError(f"{str(path)!r} is damaged or of another version ({error}); {remedy}") from error
     if facts["checkpoint"] != checkpoint.id or modalities != checkpoint.config.names:
         raise HealthError(f"{str(path)!r} belongs to {facts['checkpoint']}, not to {checkpoint.id}; {remedy}")
     return HealthModel(

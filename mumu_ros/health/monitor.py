@@ -8,18 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.health.model import Description, HealthModel
-from mumu_ros.health.statistics import EDGE, STILL, describe, split
+from mumu_ros.health.model import PLAIN, Description, HealthModel
+from mumu_ros.health.statistics import EDGE, describe, split
 
-__all__ = ["ACCUSED_FROM", "PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "blame", "fault_age_s"]
+__all__ = ["PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "blame", "fault_age_s"]
 
 _NS_PER_S = 1_000_000_000
-ACCUSED_FROM = 1.5
-"""Score from which a modality is left out. It is 1 that healthy ones seldom pass; chosen on training people, see
-docs/results.md."""
 PERIOD_S = 0.5
-_PLAIN = 4.0
-"""Standard deviations by which a statistic must be off to give a fault its name."""
+_STUCK = "stuck"
 
 
 @dataclass(frozen=True)
@@ -78,10 +74,10 @@ class Describer:
 class HealthMonitor:
     """Follows the modalities of one recogniser from decision to decision.
 
-    A modality is accused when its score has been above `ACCUSED_FROM` for `accuse_s`, and believed again when it has
-    been at most 1 for `restore_s`. The oddest is accused first, and the others are looked at again without it, because
-    who listens to a liar looks odd, too. The last one is never accused. It looks every `PERIOD_S` only: a look costs a
-    fifth of what the decision of a small model does.
+    A modality is accused when its score has been above 1 for `accuse_s`, and believed again when it has been at most 1
+    for `restore_s`. The oddest is accused first, and the others are looked at again without it, because who listens to
+    a liar looks odd, too. The last one is never accused. It looks every `PERIOD_S` only: a look costs a fifth of what
+    the decision of a small model does.
 
     Args:
         health: Of the recogniser's checkpoint.
@@ -109,8 +105,13 @@ class HealthMonitor:
 
     @property
     def accused(self) -> set[str]:
-        """The modalities that are not believed."""
+        """The modalities that look odd."""
         return {name for name, fault in zip(self.health.modalities, self._fault, strict=True) if fault}
+
+    @property
+    def stuck(self) -> set[str]:
+        """Those of the accused that showed nothing new."""
+        return {name for name, fault in zip(self.health.modalities, self._fault, strict=True) if fault == _STUCK}
 
     def is_due(self, stamp_ns: int) -> bool:
         """Whether it is time for a look."""
@@ -145,12 +146,13 @@ class HealthMonitor:
         )
 
     def _follow(self, index: int, stamp_ns: int, score: float, description: Description) -> None:
-        if score > (1 if self._fault[index] else ACCUSED_FROM):
+        if score > 1:
             self._well_since[index] = None
             since = self._odd_since[index]
             self._odd_since[index] = since = stamp_ns if since is None else since
             if stamp_ns - since >= self._accuse_ns:
-                self._fault[index] = self._fault[index] or name_fault(self.health, description, index)
+                fault = name_fault(self.health, description, index)
+                self._fault[index] = fault if fault == _STUCK else self._fault[index] or fault
             return
         well = self._well_since[index]
         self._well_since[index] = well = stamp_ns if well is None else well
@@ -166,14 +168,14 @@ def blame(health: HealthModel, description: Description) -> tuple[NDArray[np.flo
 
     Returns:
         Scores (B, M): a modality's own where it is the oddest, else that which it has without the odder ones. And bool
-        (B, M): which to leave out; one modality always stays.
+        (B, M): which are accused; one modality never is.
     """
     trusted = description.present.copy()
     scores = health.judge(description, trusted).scores
     for _ in range(len(health.modalities) - 1):
         candidates = np.where(trusted, scores, -np.inf)
         oddest = candidates.argmax(axis=1)
-        rows = np.flatnonzero((candidates.max(axis=1) > ACCUSED_FROM) & (trusted.sum(axis=1) > 1))
+        rows = np.flatnonzero((candidates.max(axis=1) > 1) & (trusted.sum(axis=1) > 1))
         if not len(rows):
             break
         trusted[rows, oddest[rows]] = False
@@ -188,15 +190,14 @@ def name_fault(health: HealthModel, description: Description, index: int) -> str
     feature, end = health.ends[index]
     deviation = health.standardize(description)[0, index, feature:end]
     means, spreads, steps = split(deviation)
-    still, edge = deviation[STILL], deviation[EDGE]
-    if still > _PLAIN:
-        return "stuck"
-    if edge > _PLAIN:
+    if health.is_stuck(description)[0, index]:
+        return _STUCK
+    if deviation[EDGE] > PLAIN:
         return "saturated"
-    if steps.mean() > _PLAIN / 2:
+    if steps.mean() > PLAIN / 2:
         return "noisy"
-    if max(spreads.mean(), steps.mean()) < -_PLAIN / 2:
+    if max(spreads.mean(), steps.mean()) < -PLAIN / 2:
         return "too still"
-    if np.abs(means).max() > _PLAIN:
+    if np.abs(means).max() > PLAIN:
         return "offset"
     return "unlike the others"

@@ -71,7 +71,7 @@ class Recognizer:
         checkpoint: The model, on the device that it is to run on.
         settings: How to decide.
         backend: What it runs on (`open_backend`); None: PyTorch, operation by operation.
-        health: Looks at the sensors of each window; those that it accuses are left out. None: all are believed.
+        health: Looks at the sensors of each window; those that lie are left out. None: all are believed.
 
     Raises:
         ValueError: `min_coverage` has neither one value nor one for each modality.
@@ -198,14 +198,19 @@ class Recognizer:
                 inputs[name], masks[name] = self._caches[name].window(window.series[name])
         if self._health is None:
             return self._backend.decide(inputs, masks)
-        if looks := self._health.is_due(window.end_ns):
-            output = self._backend.decide(inputs, masks)
+        known: dict[tuple[str, ...], Outputs] = {}
+        if self._health.is_due(window.end_ns):
+            output = known[tuple(inputs)] = self._backend.decide(inputs, masks)
             samples = {name: x.cpu().numpy() for name, x in inputs.items()}
             self._health.update(window.end_ns, samples, masks, output.features)
-        believed = {name: x for name, x in inputs.items() if name not in self._health.accused} or inputs
-        if not looks or len(believed) < len(inputs):
-            output = self._backend.decide(believed, masks)
-        return output
+        # Who is stuck is left out; who only looks odd, where the decision is surer without it.
+        outputs = []
+        for liars in (self._health.stuck, self._health.accused):
+            believed = {name: x for name, x in inputs.items() if name not in liars} or inputs
+            if tuple(believed) not in known:
+                known[tuple(believed)] = self._backend.decide(believed, masks)
+            outputs.append(known[tuple(believed)])
+        return max(outputs, key=_sureness)
 
     def _distributions(self, output: Outputs) -> tuple[np.ndarray, np.ndarray]:
         logits = (output.group_logits, output.activity_logits)
@@ -241,6 +246,12 @@ class Recognizer:
 
     def _label(self, probabilities: np.ndarray, index: int, labels: Sequence[str]) -> str:
         return UNKNOWN if probabilities[index] < self._unknown_threshold else labels[index]
+
+
+def _sureness(output: Outputs) -> float:
+    """The probability of the most probable activity."""
+    logits = output.activity_logits
+    return 1 / float(np.exp(logits - logits.max()).sum())
 
 
 def _too_little(names: Sequence[str], coverage: np.ndarray, least: np.ndarray) -> str:

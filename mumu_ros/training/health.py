@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mumu_ros.health import Describer, Description, HealthModel, layout
 from mumu_ros.health.autoencoder import ConceptAutoencoder
+from mumu_ros.health.statistics import STILL
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
@@ -29,8 +30,11 @@ FOLDS = 5
 _BATCH = 64
 _STEPS = 1500
 _LEARNING_RATE = 2e-3
-_SPREAD_FLOOR = 0.02
+_LEAST_SPREAD = 0.02
+_LEAST_SPREAD_STILL = 0.1
 """A share that never varies (no healthy sensor repeats itself) would make any change infinitely odd."""
+_LEAST_VARIATION = np.array([1e-3, 1e-3, 0.5] * 2)
+"""Of the logarithms of the errors, likewise."""
 
 
 @torch.inference_mode()
@@ -96,7 +100,7 @@ def fit_health(
     if not 0 < false_alarms < 1:
         raise ConfigError(f"false_alarms is {false_alarms}; expected a share of the windows above 0, below 1")
     fold = np.searchsorted(people, subjects) % min(FOLDS, len(people))
-    logs = np.zeros((*description.present.shape, 4), np.float32)
+    logs = np.zeros((*description.present.shape, 6), np.float32)
     parts = {}
     for k in np.unique(fold):
         parts[k] = _fit(checkpoint, _take(description, fold != k), seed)
@@ -126,10 +130,10 @@ def _take(description: Description, rows: np.ndarray) -> Description:
 
 
 def _usual(logs: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation of each error over the windows where its modality is there, (M, 4, 2)."""
+    """Mean and standard deviation of each error over the windows where its modality is there, (M, 6, 2)."""
     there = np.where(present[..., None], logs, np.nan)
     mean, std = np.nanmean(there, axis=0), np.nanstd(there, axis=0)
-    usual: np.ndarray = np.stack([np.nan_to_num(mean), np.maximum(np.nan_to_num(std), 1e-3)], axis=-1)
+    usual: np.ndarray = np.stack([np.nan_to_num(mean), np.maximum(np.nan_to_num(std), _LEAST_VARIATION)], axis=-1)
     return usual.astype(np.float32)
 
 
@@ -139,15 +143,18 @@ def _fit(checkpoint: Checkpoint, description: Description, seed: int) -> HealthM
     there = np.where(description.present[..., None], description.values, np.nan)
     with np.errstate(invalid="ignore"):
         mean = np.nan_to_num(np.nanmean(there, axis=0)).astype(np.float32)
-        std = np.maximum(np.nan_to_num(np.nanstd(there, axis=0)), _SPREAD_FLOOR).astype(np.float32)
+        std = np.maximum(np.nan_to_num(np.nanstd(there, axis=0)), _LEAST_SPREAD).astype(np.float32)
+    ends = layout(checkpoint.model)
+    still = (np.arange(modalities), ends[:, 1] + STILL)
+    std[still] = np.maximum(std[still], _LEAST_SPREAD_STILL)
     torch.manual_seed(seed)
     draft = HealthModel(
         checkpoint=checkpoint.id,
         modalities=checkpoint.config.names,
-        ends=layout(checkpoint.model),
+        ends=ends,
         mean=mean,
         std=std,
-        usual=np.stack([np.zeros((modalities, 4)), np.ones((modalities, 4))], axis=-1).astype(np.float32),
+        usual=np.stack([np.zeros((modalities, 6)), np.ones((modalities, 6))], axis=-1).astype(np.float32),
         thresholds=np.ones(modalities, np.float32),
         false_alarms=0.0,
         autoencoder=ConceptAutoencoder(modalities, description.values.shape[-1], HIDDEN),

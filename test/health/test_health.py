@@ -202,6 +202,12 @@ def test_thresholds_need_people_and_a_share(checkpoint: Checkpoint, healthy: tup
         fit_health(checkpoint, description, subjects, false_alarms=1.5)
 
 
+def test_a_health_model_of_another_version_is_refused(health: HealthModel, tiny_model: Path) -> None:
+    save_health(tiny_model, replace(health, usual=health.usual[:, :4].copy()))
+    with pytest.raises(HealthError, match=r"another version \(usual is \(3, 4, 2\), not \(3, 6, 2\)\); make one with"):
+        load_health(tiny_model, load_checkpoint(tiny_model))
+
+
 class Sensors:
     """An IMU and two cameras' encoded frames, looked at by a monitor every `PERIOD_S`."""
 
@@ -209,6 +215,7 @@ class Sensors:
         self.monitor = HealthMonitor(health)
         self.scores = {"rgb": 0.5, "depth": 0.5, "imu": 0.5}
         self.inputs = {"rgb": (10, 16), "depth": (10, 16), "imu": (50, 2, 3)}
+        self.frozen: set[str] = set()
         self.stamp_ns = 100 * S
         self.ends = layout(checkpoint.model)
 
@@ -217,6 +224,8 @@ class Sensors:
         scores = np.array([[self.scores[name] for name in NAMES]], np.float32)
         monkeypatch.setattr("mumu_ros.health.monitor.blame", lambda *_: (scores, scores > 1))
         inputs = {n: np.random.default_rng(0).normal(size=(1, *self.inputs[n])).astype(np.float32) for n in self.inputs}
+        for name in self.frozen:
+            inputs[name][:] = inputs[name][:, :1]
         masks = {n: np.ones(x.shape[:2], np.bool_) for n, x in inputs.items()}
         for _ in range(round(seconds / PERIOD_S)):
             self.stamp_ns += round(PERIOD_S * S)
@@ -245,12 +254,26 @@ def test_one_odd_look_accuses_nobody_and_one_good_look_absolves_nobody(
     sensors.look(monkeypatch, 1.0)
     assert sensors.monitor.accused == {"imu"}, "it must look well for a second"
     sensors.scores["imu"] = 1.2
-    sensors.look(monkeypatch, 2.0)
-    assert sensors.monitor.accused == {"imu"}, "neither odd enough to be accused nor well"
+    sensors.look(monkeypatch, 0.5)
     sensors.scores["imu"] = 0.5
+    sensors.look(monkeypatch, 1.0)
+    assert sensors.monitor.accused == {"imu"}, "for a whole second"
     sensors.look(monkeypatch, 1.5)
     assert sensors.monitor.accused == set()
     assert np.isnan(fault_age_s(sensors.monitor.verdict[2], sensors.stamp_ns))
+
+
+def test_who_is_odd_and_then_repeats_itself_is_stuck(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors.scores = {"rgb": 2.0, "depth": 0.5, "imu": 2.0}
+    sensors.look(monkeypatch, 2.0)
+    assert (sensors.monitor.accused, sensors.monitor.stuck) == ({"rgb", "imu"}, set())
+    sensors.frozen = {"imu", "depth"}
+    sensors.look(monkeypatch)
+    assert (sensors.monitor.accused, sensors.monitor.stuck) == ({"rgb", "imu"}, {"imu"})
+    assert sensors.monitor.verdict[2].fault == "stuck"
+    sensors.scores["imu"] = 0.5
+    sensors.look(monkeypatch, 1.5)
+    assert (sensors.monitor.accused, sensors.monitor.stuck) == ({"rgb"}, set())
 
 
 def test_the_last_sensor_is_believed(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -140,6 +141,24 @@ def test_after_clear_nothing_of_the_last_recording_is_left(checkpoint: Checkpoin
         decision.activity_probabilities.tolist()
         == decide(checkpoint, make_samples(seed=2)).activity_probabilities.tolist()
     )
+
+
+@given(seed=st.integers(0, 1000), liar=st.sampled_from(["rgb", "depth", "imu"]))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_who_is_stuck_is_left_out_and_who_looks_odd_where_the_decision_is_surer_without(
+    checkpoint: Checkpoint, seed: int, liar: str
+) -> None:
+    samples = make_samples(seed)
+    with_it, without = decide(checkpoint, samples), decide(checkpoint, samples, (liar,))
+    surer = max(with_it, without, key=lambda decision: decision.activity_probabilities.max())
+    for stuck, expected in (({liar}, without), (set(), surer)):
+        monitor = MagicMock(is_due=lambda _: False, verdict=(), accused={liar}, stuck=stuck)
+        recognizer = Recognizer(checkpoint, health=monitor)
+        feed(recognizer, samples)
+        decision = recognizer.recognize(END_NS)
+        assert isinstance(decision, Decision)
+        assert decision.present.tolist() == expected.present.tolist()
+        np.testing.assert_allclose(decision.activity_probabilities, expected.activity_probabilities, atol=1e-6)
 
 
 def test_a_bag_that_loops_gives_the_same_decisions_again(checkpoint: Checkpoint) -> None:

@@ -21,7 +21,7 @@ from mumu_ros.training.clips import Clip
 from mumu_ros.training.conditions import Condition
 from mumu_ros.training.failing import auroc, catch, follow, join
 from mumu_ros.training.health import describe_windows, fit_health
-from mumu_ros.training.scoring import predict
+from mumu_ros.training.scoring import predict, softmax
 from mumu_ros.training.settings import read_settings
 from mumu_ros.training.windows import WindowSet, cut_windows
 
@@ -74,22 +74,29 @@ def test_what_sticks_is_told_from_what_is_well(checkpoint: Checkpoint, health: H
         assert found[condition.name]["auroc"] > 0.9
 
 
-def test_left_out_means_that_the_decision_is_that_without_it(
+def test_who_is_stuck_is_left_out_and_who_looks_odd_where_the_decision_is_surer_without(
     checkpoint: Checkpoint, health: HealthModel, windows: WindowSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def top1(*gone: str) -> float:
-        predicted = predict(checkpoint.model, windows, Condition("", gone)).activity_logits.argmax(axis=1)
-        return float((predicted == windows.activity).mean())
-
     def always_rgb(_: HealthModel, description: Description) -> tuple[np.ndarray, np.ndarray]:
         accused = np.zeros_like(description.present)
         accused[:, checkpoint.config.names.index("rgb")] = True
-        return np.ones(accused.shape), accused
+        return np.full(accused.shape, 2.0), accused
+
+    def top1(logits: np.ndarray) -> float:
+        return float((logits.argmax(axis=1) == windows.activity).mean())
+
+    def sureness(logits: np.ndarray) -> np.ndarray:
+        return softmax(logits).max(axis=1, keepdims=True)
 
     monkeypatch.setattr("mumu_ros.training.failing.blame", always_rgb)
     found = catch(checkpoint, health, windows, [Condition("rgb:black", failure=Failure("black"), on="rgb")])
-    assert found["healthy"]["believed"] == pytest.approx(top1())
-    assert found["healthy"]["masked"] == found["rgb:black"]["masked"] == pytest.approx(top1("rgb"))
+    whole, without = (
+        predict(checkpoint.model, windows, Condition("", gone)).activity_logits for gone in ((), ("rgb",))
+    )
+    assert found["healthy"]["believed"] == pytest.approx(top1(whole))
+    surer = np.where(sureness(without) > sureness(whole), without, whole)
+    assert found["healthy"]["masked"] == pytest.approx(top1(surer))
+    assert found["rgb:black"]["masked"] == pytest.approx(top1(without))
     assert found["rgb:black"]["accused"] == 1
 
 
