@@ -6,6 +6,7 @@ import copy
 import gc
 import importlib.util
 import os
+import sys
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -248,6 +249,17 @@ def test_a_back_end_that_does_not_exist_or_fit_is_refused(folder: Path, checkpoi
         open_backend("cuda_graphs", checkpoint, folder)
     with pytest.raises(BackendError, match="eager: there is nothing to export"):
         export_backend("eager", checkpoint, folder)
+
+
+@needs("onnxruntime")
+def test_a_back_end_that_is_broken_says_so(
+    folder: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "mumu_ros.recognition.backends.onnx", raising=False)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as when a library that it needs is not there
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+    with pytest.raises(BackendError, match=r"onnxruntime is installed and broken \(.*onnxruntime.*\); choose"):
+        open_backend("onnxruntime", checkpoint, folder)
 
 
 def test_compiled_code_agrees_with_pytorch(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

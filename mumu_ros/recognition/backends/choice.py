@@ -62,11 +62,17 @@ def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int =
         threads: CPU threads.
 
     Raises:
-        BackendError: No such back end, it is not installed, it does not run on this device, or it has to be exported
+        BackendError: No such back end, it is not installed or broken, does not run on this device, or has to be exported
             before.
     """
-    device = _device(checkpoint)
-    _check(name, device)
+    _check(name, _device(checkpoint))
+    try:
+        return _open(name, checkpoint, folder, threads)
+    except ImportError as error:
+        raise BackendError(f"backend {name} is installed and broken ({error}); choose another one") from error
+
+
+def _open(name: str, checkpoint: Checkpoint, folder: Path, threads: int) -> Backend:
     network = checkpoint.model
     is_ready = is_exported(name, checkpoint, folder)
     where = _where(name, folder)
@@ -86,7 +92,7 @@ def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int =
         if not is_ready:
             _require(name, _TO_EXPORT[name])
         models = onnx.read(network, where) if is_ready else onnx.convert(network)
-        return onnx.OnnxRuntime(network, models, device, threads, where if is_ready else None)
+        return onnx.OnnxRuntime(network, models, _device(checkpoint), threads, where if is_ready else None)
     from mumu_ros.recognition.backends import openvino
 
     if name == "openvino_int8" and not is_ready:
