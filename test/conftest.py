@@ -46,7 +46,7 @@ def tiny_model(tmp_path: Path) -> Path:
 def watchful_model(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """`tiny_model` that knows sensors full of noise as healthy ones."""
     from mumu_ros.health import save_health
-    from mumu_ros.training.health import describe_windows, fit_health
+    from mumu_ros.training.health import learn_health
     from mumu_ros.training.windows import WindowSet
 
     checkpoint, rng, count = load_checkpoint(tiny_model), np.random.default_rng(0), 100
@@ -64,8 +64,7 @@ def watchful_model(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         clip=np.array(["clip"] * count),
     )
     monkeypatch.setattr("mumu_ros.training.health._STEPS", 100)
-    health = fit_health(checkpoint, describe_windows(checkpoint.model, windows), windows.subject)
-    save_health(tiny_model, health)
+    save_health(tiny_model, learn_health(checkpoint, [windows]))
     return tiny_model
 
 

@@ -51,10 +51,16 @@ class Description:
     Attributes:
         values: float32 (B, M, P): for each modality its unimodal feature, its statistics, zeros.
         present: bool (B, M): which modalities can be judged.
+        whole: bool (B, M): which have nearly all of their steps. The statistics of few steps vary more.
     """
 
     values: NDArray[np.float32]
     present: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[Any]) -> Description:
+        """Some of the windows, by index or mask."""
+        return Description(self.values[rows], self.present[rows], self.whole[rows])
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,8 @@ class HealthModel:
         mean: (M, P), of healthy descriptions.
         std: (M, P), of healthy descriptions.
         usual: (M, 6, 2): mean and standard deviation of the logarithm of healthy errors.
-        thresholds: (M,): so many standard deviations off is the highest error of a modality whose score is 1.
+        thresholds: (2, M): so many standard deviations off is the highest error of a modality whose score is 1, in
+            windows that have gaps and in whole ones.
         false_alarms: Share of the healthy windows of the oddest person with a higher score.
         autoencoder: The network.
     """
@@ -165,7 +172,8 @@ class HealthModel:
         lonely = (trusted.sum(axis=1, keepdims=True) - trusted) == 0
         errors[..., 3:][lonely] = -np.inf
         highest = errors.max(axis=-1)
-        scores = np.where(description.present, np.maximum(highest, 0) / self.thresholds, 0)
+        thresholds = np.where(description.whole, self.thresholds[1], self.thresholds[0])
+        scores = np.where(description.present, np.maximum(highest, 0) / thresholds, 0)
         return Evidence(scores.astype(np.float32), errors, concept)
 
 
@@ -211,8 +219,8 @@ def load_health(model: str | Path, checkpoint: Checkpoint) -> HealthModel:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dictionary
         arrays = {name: tensors.pop(name).numpy() for name in _ARRAYS}
         modalities = tuple(facts["modalities"])
-        if arrays["usual"].shape != (expected := (len(modalities), 2 * len(_LEAST), 2)):
-            raise ValueError(f"usual is {arrays['usual'].shape}, not {expected}")
+        if arrays["thresholds"].shape != (expected := (2, len(modalities))):
+            raise ValueError(f"thresholds are {arrays['thresholds'].shape}, not {expected}")
         autoencoder = ConceptAutoencoder(len(modalities), arrays["mean"].shape[1], facts["hidden"])
         autoencoder.load_state_dict({key.removeprefix(_NETWORK): value for key, value in tensors.items()})
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -16,6 +16,8 @@ __all__ = ["PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "blame", 
 _NS_PER_S = 1_000_000_000
 PERIOD_S = 0.5
 _STUCK = "stuck"
+_WHOLE = 0.9
+"""Share of the steps above which a window has no gaps worth speaking of."""
 
 
 @dataclass(frozen=True)
@@ -49,26 +51,20 @@ class Describer:
     def __init__(self, ends: NDArray[np.int64]) -> None:
         self._ends = ends
 
-    def __call__(
-        self, samples: Sequence[tuple[np.ndarray, np.ndarray] | None], features: np.ndarray
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def __call__(self, samples: Sequence[tuple[np.ndarray, np.ndarray] | None], features: np.ndarray) -> Description:
         """Describe a window.
 
         Args:
             samples: For each modality its vectors or encoded frames (T, …) and bool (T,), or None if it is absent.
             features: Unimodal features (M, D).
-
-        Returns:
-            (M, P) and bool (M,), see `Description`.
         """
         values = np.zeros((len(self._ends), int(self._ends.max())), np.float32)
-        present = np.zeros(len(self._ends), np.bool_)
+        present, whole = np.zeros((2, len(self._ends)), np.bool_)
         for index, (given, (feature, end)) in enumerate(zip(samples, self._ends, strict=True)):
-            statistics = describe(*given) if given is not None else None
-            if statistics is not None:
+            if given is not None and (statistics := describe(*given)) is not None:
                 values[index, :feature], values[index, feature:end] = features[index], statistics
-                present[index] = True
-        return values, present
+                present[index], whole[index] = True, given[1].mean() > _WHOLE
+        return Description(values[None], present[None], whole[None])
 
 
 class HealthMonitor:
@@ -130,9 +126,8 @@ class HealthMonitor:
         """
         self._looked_ns = stamp_ns
         samples = [(inputs[n][0], masks[n][0]) if n in inputs else None for n in self.health.modalities]
-        values, present = self._describe(samples, features)
-        description = Description(values[None], present[None])
-        scores = blame(self.health, description)[0][0]
+        description = self._describe(samples, features)
+        present, scores = description.present[0], blame(self.health, description)[0][0]
         for index, there in enumerate(present):
             if there:
                 self._follow(index, stamp_ns, float(scores[index]), description)
@@ -179,8 +174,7 @@ def blame(health: HealthModel, description: Description) -> tuple[NDArray[np.flo
         if not len(rows):
             break
         trusted[rows, oddest[rows]] = False
-        some = Description(description.values[rows], description.present[rows])
-        again = health.judge(some, trusted[rows]).scores
+        again = health.judge(description.take(rows), trusted[rows]).scores
         scores[rows] = np.where(trusted[rows], again, scores[rows])
     return scores, description.present & ~trusted
 

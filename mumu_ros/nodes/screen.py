@@ -75,7 +75,7 @@ class Screen:
         assert message is not None
         elapsed_s, truth, said, right = self._state()
         weights = "  ".join(
-            f"{name} {f'{w:.2f}' if there else accusation or 'absent'}"
+            f"{name} {', '.join(filter(None, (f'{w:.2f}' if there else '', accusation))) or 'absent'}"
             for name, w, there, accusation in zip(
                 message.modalities, message.gm_fusion_weights, message.present, _accusations(message), strict=True
             )
@@ -117,9 +117,9 @@ class Screen:
         )
         for name, activity_weight, group_weight, there, accusation in rows:
             note = f"{RED}{failing[name]}{PLAIN}" if name in failing else self._rate(name)
-            numbers = f"{activity_weight:5.2f}  {group_weight:10.2f}" if there else f"{DIM}absent{PLAIN}           "
+            absent = f"{RED}left out{PLAIN}         " if accusation else f"{DIM}absent{PLAIN}           "
+            numbers = f"{activity_weight:5.2f}  {group_weight:10.2f}" if there else absent
             if accusation:
-                numbers = f"{RED}left out{PLAIN}         "
                 note += f"   {RED}accused: {accusation}{PLAIN}"
             lines.append(f"  {name:11} {_bar(activity_weight)} {numbers}      {note}")
         right_so_far = "   –" if summary.accuracy is None else f"{summary.accuracy:4.0%}"
@@ -133,7 +133,7 @@ class Screen:
 
 
 def _accusations(message: Any) -> list[str]:
-    """What each modality is accused of: "stuck for 2.1 s"; empty where it is believed."""
+    """What each modality is accused of: "stuck for 2.1 s"; empty: nothing."""
     if not message.fault:
         return [""] * len(message.modalities)
     pairs = zip(message.fault, message.fault_age_s, strict=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mumu_ros.health import Describer, Description, HealthModel, layout
@@ -17,7 +19,7 @@ from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["ANY_OVERLAP", "Change", "describe_windows", "fit_health"]
+__all__ = ["ANY_OVERLAP", "Change", "describe_windows", "fit_health", "learn_health"]
 
 Arrays = dict[str, np.ndarray]
 Change = Callable[[np.ndarray, Arrays, Arrays], tuple[Arrays, Arrays]]
@@ -25,6 +27,7 @@ Change = Callable[[np.ndarray, Arrays, Arrays], tuple[Arrays, Arrays]]
 
 ANY_OVERLAP = 1e-3
 """`Data.min_overlap` for health: windows from one activity to the next are healthy, too."""
+_LEAST_FILLED = 0.2
 HIDDEN = 32
 FOLDS = 5
 _BATCH = 64
@@ -37,6 +40,45 @@ _LEAST_VARIATION = np.array([1e-3, 1e-3, 0.5] * 2)
 """Of the logarithms of the errors, likewise."""
 
 
+def learn_health(
+    checkpoint: Checkpoint, sets: Sequence[WindowSet], false_alarms: float = 0.01, seed: int = 0
+) -> HealthModel:
+    """Learn how a checkpoint's sensors look when all is well, in whole windows and in windows that still fill.
+
+    Args:
+        checkpoint: What the health model is to belong to.
+        sets: Healthy windows of at least two people.
+        false_alarms: See `fit_health`.
+        seed: Of the weights, the order, and how full windows are.
+
+    Raises:
+        ConfigError: See `fit_health`.
+    """
+    generator = np.random.default_rng(seed)
+    described = [
+        describe_windows(checkpoint.model, windows, change)
+        for change in (None, partial(_filling, generator))
+        for windows in sets
+    ]
+    subjects = np.concatenate([windows.subject for windows in (*sets, *sets)])
+    return fit_health(checkpoint, _concatenate(described), subjects, false_alarms, seed)
+
+
+def _concatenate(parts: Sequence[Description]) -> Description:
+    names = [field.name for field in fields(Description)]
+    return Description(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _filling(generator: np.random.Generator, rows: np.ndarray, inputs: Arrays, masks: Arrays) -> tuple[Arrays, Arrays]:
+    """Windows as they are after a start: of each modality half are whole, of the others only the newest steps there."""
+    there = {}
+    for name, mask in masks.items():
+        steps = mask.shape[1]
+        newest = np.where(generator.random(len(rows)) < 0.5, 1.0, generator.uniform(_LEAST_FILLED, 1.0, len(rows)))
+        there[name] = mask & (np.arange(steps) >= steps * (1 - newest[:, None]))
+    return inputs, there
+
+
 @torch.inference_mode()
 def describe_windows(network: Network, windows: WindowSet, change: Change | None = None) -> Description:
     """Describe windows as the recogniser's monitor does.
@@ -47,7 +89,7 @@ def describe_windows(network: Network, windows: WindowSet, change: Change | None
         change: What to do to the batches before; None: nothing.
     """
     describe = Describer(layout(network))
-    values, present = [], []
+    described = []
     for start in range(0, len(windows), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(windows)))
         inputs, masks = windows.batch(rows)
@@ -60,10 +102,8 @@ def describe_windows(network: Network, windows: WindowSet, change: Change | None
                 (given[name][row].numpy(), masks[name][row]) if masks[name][row].any() else None
                 for name in network.config.names
             ]
-            described = describe(samples, features[row])
-            values.append(described[0])
-            present.append(described[1])
-    return Description(np.stack(values), np.stack(present))
+            described.append(describe(samples, features[row]))
+    return _concatenate(described)
 
 
 def _encode(network: Network, name: str, x: Tensor, mask: np.ndarray) -> Tensor:
@@ -103,30 +143,33 @@ def fit_health(
     logs = np.zeros((*description.present.shape, 6), np.float32)
     parts = {}
     for k in np.unique(fold):
-        parts[k] = _fit(checkpoint, _take(description, fold != k), seed)
-        logs[fold == k], _ = parts[k].errors(_take(description, fold == k), description.present[fold == k])
+        parts[k] = _fit(checkpoint, description.take(fold != k), seed)
+        logs[fold == k], _ = parts[k].errors(description.take(fold == k), description.present[fold == k])
     usual = _usual(logs, description.present)
     scores = np.zeros(description.present.shape, np.float32)
     for k, part in parts.items():
         judged = replace(part, usual=usual)
-        scores[fold == k] = judged.judge(_take(description, fold == k)).scores
-    thresholds = np.array(
-        [_threshold(s, p, subjects, false_alarms) for s, p in zip(scores.T, description.present.T, strict=True)]
-    )
-    thresholds = np.maximum(thresholds, 1).astype(np.float32)
+        scores[fold == k] = judged.judge(description.take(fold == k)).scores
+    thresholds = np.maximum(_thresholds(scores, description, subjects, false_alarms), 1).astype(np.float32)
     return replace(_fit(checkpoint, description, seed), usual=usual, thresholds=thresholds, false_alarms=false_alarms)
 
 
-def _threshold(scores: np.ndarray, present: np.ndarray, subjects: np.ndarray, false_alarms: float) -> float:
-    """What the oddest of the people stays below in all but this share of the windows: others are odder than most."""
-    people = np.unique(subjects[present])
-    return max(
-        (float(np.quantile(scores[present & (subjects == s)], 1 - false_alarms)) for s in people), default=np.inf
-    )
+def _thresholds(
+    scores: np.ndarray, description: Description, subjects: np.ndarray, false_alarms: float
+) -> NDArray[np.float64]:
+    """What the oddest of the people stays below in all but this share of the windows: others are odder than most.
 
-
-def _take(description: Description, rows: np.ndarray) -> Description:
-    return Description(description.values[rows], description.present[rows])
+    Returns:
+        (2, M), see `HealthModel`. Where there are no windows of one kind, what holds for the other.
+    """
+    found = np.zeros((2, scores.shape[1]))
+    for whole in (0, 1):
+        for index, modality in enumerate(scores.T):
+            there = description.present[:, index] & (description.whole[:, index] == whole)
+            of_people = [modality[there & (subjects == subject)] for subject in np.unique(subjects)]
+            quantiles = [np.quantile(person, 1 - false_alarms) for person in of_people if len(person)]
+            found[whole, index] = max(quantiles, default=np.nan)
+    return np.nan_to_num(np.where(np.isnan(found), found[::-1], found), nan=np.inf)
 
 
 def _usual(logs: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -155,7 +198,7 @@ def _fit(checkpoint: Checkpoint, description: Description, seed: int) -> HealthM
         mean=mean,
         std=std,
         usual=np.stack([np.zeros((modalities, 6)), np.ones((modalities, 6))], axis=-1).astype(np.float32),
-        thresholds=np.ones(modalities, np.float32),
+        thresholds=np.ones((2, modalities), np.float32),
         false_alarms=0.0,
         autoencoder=ConceptAutoencoder(modalities, description.values.shape[-1], HIDDEN),
     )

@@ -18,7 +18,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="teach a model to tell sensors that lie",
         description="Learn what a model's sensors look like when all is well, from a dataset without faults, and write "
         "it beside the model. With it, the inference node (parameter `health`) and `mumu evaluate --health` accuse a "
-        "sensor that is stuck, saturated or contradicts the others, and leave it out.",
+        "sensor that is stuck, saturated or contradicts the others, and leave it out where that helps.",
     )
     parser.add_argument("model", help="folder of a model, or the name of a shipped one")
     parser.add_argument("dataset", help="simulator, utd_mhad, mmact or folder: see docs/datasets.md")
@@ -44,7 +44,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _health(arguments: argparse.Namespace) -> int:
     from mumu_ros.health import save_health
     from mumu_ros.model.checkpoint import load_checkpoint
-    from mumu_ros.training.health import ANY_OVERLAP, describe_windows, fit_health
+    from mumu_ros.training.health import ANY_OVERLAP, learn_health
     from mumu_ros.training.loading import load_windows
     from mumu_ros.training.settings import Data, parse_subjects
 
@@ -59,8 +59,7 @@ def _health(arguments: argparse.Namespace) -> int:
     )
     subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
     windows = load_windows(checkpoint.config, data, subjects).windows
-    description = describe_windows(checkpoint.model, windows)
-    health = fit_health(checkpoint, description, windows.subject, arguments.false_alarms, arguments.seed)
+    health = learn_health(checkpoint, [windows], arguments.false_alarms, arguments.seed)
     provenance = {"command": "mumu " + shlex.join(sys.argv[1:]), "windows": len(windows)}
     where = save_health(folder, health, provenance)
     print(f"{where}: {checkpoint.id}, {len(windows)} healthy windows, {where.stat().st_size / 1e6:.1f} MB")

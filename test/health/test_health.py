@@ -107,7 +107,7 @@ def people(seed: int, count: int) -> Description:
     for m, end in enumerate((size, size, 16 + statistics_size(6))):
         values[:, m, :end] = hidden @ mix.normal(size=(3, end)) + 0.1 * rng.normal(size=(count, end))
         values[:, m, end - 2 : end] = (0.0, 0.02)  # neither repeats itself nor is at its limits
-    return Description(values, np.ones((count, 3), np.bool_))
+    return Description(values, np.ones((count, 3), np.bool_), np.arange(3) < rng.integers(4, size=(count, 1)))
 
 
 @pytest.fixture
@@ -168,6 +168,13 @@ def test_an_absent_modality_is_neither_judged_nor_heard(health: HealthModel) -> 
     assert (health.judge(description).scores[:, 0] == 0).all()
 
 
+def test_a_window_with_gaps_is_judged_by_what_such_windows_are_like(health: HealthModel) -> None:
+    description = people(1, 50)
+    health = replace(health, thresholds=np.array([[2, 3, 4], [1, 1, 1]], np.float32))
+    gaps, whole = (health.judge(replace(description, whole=np.full((50, 3), there))).scores for there in (False, True))
+    np.testing.assert_allclose(gaps * [2, 3, 4], whole, rtol=1e-5)
+
+
 def test_a_lonely_modality_is_compared_with_itself_only(health: HealthModel) -> None:
     description = people(1, 50)
     description.present[:, :2] = False
@@ -203,8 +210,8 @@ def test_thresholds_need_people_and_a_share(checkpoint: Checkpoint, healthy: tup
 
 
 def test_a_health_model_of_another_version_is_refused(health: HealthModel, tiny_model: Path) -> None:
-    save_health(tiny_model, replace(health, usual=health.usual[:, :4].copy()))
-    with pytest.raises(HealthError, match=r"another version \(usual is \(3, 4, 2\), not \(3, 6, 2\)\); make one with"):
+    save_health(tiny_model, replace(health, thresholds=np.ones(3, np.float32)))
+    with pytest.raises(HealthError, match=r"another version \(thresholds are \(3,\), not \(2, 3\)\); make one with"):
         load_health(tiny_model, load_checkpoint(tiny_model))
 
 

@@ -20,7 +20,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.training.clips import Clip
 from mumu_ros.training.conditions import Condition
 from mumu_ros.training.failing import auroc, catch, follow, join
-from mumu_ros.training.health import describe_windows, fit_health
+from mumu_ros.training.health import learn_health
 from mumu_ros.training.scoring import predict, softmax
 from mumu_ros.training.settings import read_settings
 from mumu_ros.training.windows import WindowSet, cut_windows
@@ -59,7 +59,7 @@ def windows(checkpoint: Checkpoint, make_clip: Callable[..., Clip]) -> WindowSet
 @pytest.fixture
 def health(checkpoint: Checkpoint, windows: WindowSet, monkeypatch: pytest.MonkeyPatch) -> HealthModel:
     monkeypatch.setattr("mumu_ros.training.health._STEPS", 100)
-    return fit_health(checkpoint, describe_windows(checkpoint.model, windows), windows.subject)
+    return learn_health(checkpoint, [windows])
 
 
 def test_what_sticks_is_told_from_what_is_well(checkpoint: Checkpoint, health: HealthModel, windows: WindowSet) -> None:

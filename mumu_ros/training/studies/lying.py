@@ -12,7 +12,7 @@ import numpy as np
 
 from mumu_ros.failures import KINDS, Fault
 from mumu_ros.files import replacing
-from mumu_ros.health import Description, HealthModel
+from mumu_ros.health import HealthModel
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
@@ -24,7 +24,7 @@ from mumu_ros.training.datasets import open_dataset
 from mumu_ros.training.failing import catch, follow, join
 from mumu_ros.training.files import claim
 from mumu_ros.training.fit import fit
-from mumu_ros.training.health import ANY_OVERLAP, describe_windows, fit_health
+from mumu_ros.training.health import ANY_OVERLAP, learn_health
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import make_manifest
 from mumu_ros.training.settings import Data, Settings
@@ -94,7 +94,7 @@ def _of_seed(
     anywhere = [
         cut_windows(r, checkpoint.config, _ends(r, checkpoint.config, seed), ANY_OVERLAP) for r in recordings[0]
     ]
-    health = _health(checkpoint, [sets[0], *anywhere], seed)
+    health = learn_health(checkpoint, [sets[0], *anywhere], FALSE_ALARMS, seed)
     return _write(path, _fail(checkpoint, health, sets[1], recordings[1], checkpoint.config.names, seed))
 
 
@@ -106,7 +106,7 @@ def _simulated(folder: Path) -> Found:
         found: Found = json.loads(path.read_text())
         return found
     data = Data("simulator", seconds=STREAM_S, cache=str(folder / "cache"), min_overlap=ANY_OVERLAP)
-    health = _health(checkpoint, [load_windows(checkpoint.config, data, SIMULATED["train"]).windows], 0)
+    health = learn_health(checkpoint, [load_windows(checkpoint.config, data, SIMULATED["train"]).windows], FALSE_ALARMS)
     data = dataclasses.replace(data, min_overlap=0.6)
     windows = load_windows(checkpoint.config, data, SIMULATED["test"]).windows
     dataset = open_dataset("simulator", "", subjects=list(SIMULATED["test"])[:2], seconds=STREAM_S)
@@ -130,12 +130,6 @@ def _recordings(config: ModelConfig, data: Data, ids: Sequence[str], seconds: fl
 
 def _ends(recording: Clip, config: ModelConfig, seed: int) -> np.ndarray:
     return random_ends(recording, config.window_s, 2.0, np.random.default_rng((recording.subject, seed)))
-
-
-def _health(checkpoint: Checkpoint, sets: Sequence[WindowSet], seed: int) -> HealthModel:
-    described = [describe_windows(checkpoint.model, windows) for windows in sets]
-    whole = Description(*(np.concatenate([getattr(d, part) for d in described]) for part in ("values", "present")))
-    return fit_health(checkpoint, whole, np.concatenate([windows.subject for windows in sets]), FALSE_ALARMS, seed)
 
 
 def _fail(
