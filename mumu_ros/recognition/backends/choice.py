@@ -62,8 +62,8 @@ def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int =
         threads: CPU threads.
 
     Raises:
-        BackendError: No such back end, it is not installed or broken, does not run on this device, or has to be exported
-            before.
+        BackendError: No such back end, it is not installed or broken, does not run on this device, or has to be
+            exported before.
     """
     _check(name, _device(checkpoint))
     try:
