@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -38,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        Exit status: 0 on success, 2 for a command line or an input that cannot be used.
+        Exit status: 0 on success, 2 for a command line or an input that cannot be used, from 128 on as a shell has it
+        for what was interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
@@ -60,9 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if overrides:
             parsed.overrides += overrides
         status: int = parsed.run(parsed)
+        sys.stdout.flush()
     except ModuleNotFoundError as error:
         print(f"mumu {asked}: {error}; {_remedy(error.name or '')}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads has enough, as `head` does; Python must not complain at its exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (ValueError, OSError) as error:  # what a command refuses: its text says what and why
         print(f"mumu {asked}: {error}", file=sys.stderr)
         return 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,14 @@ def test_overrides_may_stand_behind_the_options(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "no key 'epoch'; did you mean epochs" in result.stderr
     assert "unrecognized arguments: --unknown=1" in run(*arguments, "--unknown=1").stderr
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    """`mumu simulate … | head -0`."""
+    command = [sys.executable, "-m", "mumu_ros.cli", "simulate", str(tmp_path / "bag"), "--seconds", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 128 + signal.SIGPIPE
