@@ -34,7 +34,7 @@ from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
 
 __all__ = ["RUNS", "section"]
 
-RUNS = (Run("utd_mhad_sp.yaml"),)
+RUNS = (Run("utd_mhad_sp.yaml"), Run("utd_mhad_dp.yaml"))
 FALSE_ALARMS = 0.01
 STREAM_S = 60.0
 """Of each person, for the delays."""
