@@ -157,7 +157,8 @@ def fit_health(
 def _thresholds(
     scores: np.ndarray, description: Description, subjects: np.ndarray, false_alarms: float
 ) -> NDArray[np.float64]:
-    """What the oddest of the people stays below in all but this share of the windows: others are odder than most.
+    """What people stay below in all but this share of their windows: the oddest of them, and also mean and two standard
+    deviations of all, since the oddest of a few is not as odd as people get.
 
     Returns:
         (2, M), see `HealthModel`. Where there are no windows of one kind, what holds for the other.
@@ -168,7 +169,8 @@ def _thresholds(
             there = description.present[:, index] & (description.whole[:, index] == whole)
             of_people = [modality[there & (subjects == subject)] for subject in np.unique(subjects)]
             quantiles = [np.quantile(person, 1 - false_alarms) for person in of_people if len(person)]
-            found[whole, index] = max(quantiles, default=np.nan)
+            spread = np.std(quantiles, ddof=1) if len(quantiles) > 1 else 0.0
+            found[whole, index] = max(*quantiles, np.mean(quantiles) + 2 * spread) if quantiles else np.nan
     return np.nan_to_num(np.where(np.isnan(found), found[::-1], found), nan=np.inf)
 
 
