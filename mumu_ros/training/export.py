@@ -32,9 +32,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--calibrate",
         nargs=2,
         metavar=("DATASET", "ROOT"),
-        help="openvino_int8: frames of this dataset show which numbers occur (see mumu test); '' is the usual ROOT",
+        help="openvino_int8: frames of this dataset show which numbers occur, best those of the people and the place "
+        "where it will run (see mumu test); '' is the usual ROOT",
     )
-    parser.add_argument("--subjects", default="", help="of these people only, such as 1,3,5: not of those to test on")
+    parser.add_argument("--subjects", default="", help="of these people only, such as 1,3,5")
     parser.add_argument("--frames", type=int, default=300, help="how many of each modality (default %(default)s)")
     parser.set_defaults(run=_export)
 
