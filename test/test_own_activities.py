@@ -108,6 +108,6 @@ def test_the_page_from_the_first_command_to_the_last(
     assert set(read_config("my_model").taxonomy.activities) == {*NEW, "wave", "stand"}
     for report in ("report", "live"):
         metrics = json.loads((tmp_path / report / "metrics.json").read_text())["pooled"]
-        assert metrics["accuracy_inside"] > 0.9, report
+        assert metrics["accuracy_inside"] > 0.8, report
         for activity in NEW:
             assert recall(tmp_path / report, activity) > 0.6, (report, activity)

@@ -103,10 +103,10 @@ def train(
 
 
 def _begin(init: str | Path, settings: Settings) -> Network:
+    known = None if is_backbone(init) else load_checkpoint(find_model(str(init)))
     torch.manual_seed(settings.optimization.seed)  # of what is new
-    if is_backbone(init):
+    if known is None:
         return load_backbones(init, settings.model)
-    known = load_checkpoint(find_model(str(init)))
     if known.config == settings.model:
         return known.model
     found = transfer(known.model, settings.model)

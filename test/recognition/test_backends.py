@@ -256,6 +256,7 @@ def test_a_back_end_that_is_broken_says_so(
     folder: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "mumu_ros.recognition.backends.onnx", raising=False)
+    monkeypatch.delattr("mumu_ros.recognition.backends.onnx", raising=False)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as when a library that it needs is not there
     monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
     with pytest.raises(BackendError, match=r"onnxruntime is installed and broken \(.*onnxruntime.*\); choose"):
