@@ -22,22 +22,37 @@ ROS = {
     "launch_ros",
 }
 
-WITHOUT_TORCH = ("streams", "failures", "simulation", "recordings", "conversions", "labelling")
+WITHOUT_TORCH = ("streams", "skeletons", "people", "failures", "simulation", "recordings", "conversions", "labelling")
 # Room: the rooms that it may import. Dependencies point one way.
 ALLOWED = {
     "streams": set(),
+    "skeletons": set(),
+    "people": {"streams", "skeletons"},
     "failures": {"streams"},
-    "simulation": {"streams", "failures"},
-    "conversions": set(),
-    "model": set(),
+    "simulation": {"streams", "failures", "skeletons"},
+    "conversions": {"people"},
+    "model": {"skeletons"},
     "health": {"model"},
     "pipeline": {"streams", "model", "conversions"},
-    "evaluation": {"streams", "failures", "model", "health", "recognition", "recordings", "conversions", "pipeline"},
-    "recognition": {"streams", "model", "health"},
+    "evaluation": {
+        "streams",
+        "skeletons",
+        "people",
+        "failures",
+        "model",
+        "health",
+        "recognition",
+        "recordings",
+        "conversions",
+        "pipeline",
+    },
+    "recognition": {"streams", "skeletons", "people", "model", "health"},
     "recordings": {"streams", "failures", "conversions", "simulation", "training"},
     "labelling": {"streams", "conversions", "recordings", "model"},
     "training": {
         "streams",
+        "skeletons",
+        "people",
         "failures",
         "model",
         "health",
@@ -50,6 +65,8 @@ ALLOWED = {
     },
     "nodes": {
         "streams",
+        "skeletons",
+        "people",
         "failures",
         "model",
         "health",
