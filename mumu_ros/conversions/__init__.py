@@ -22,6 +22,7 @@ from mumu_ros.conversions.messages import (
     segment_to_annotation,
     time_to_ns,
 )
+from mumu_ros.conversions.people import message_to_people, people_to_message
 from mumu_ros.conversions.vectors import (
     VECTOR_TYPES,
     float_array_to_array,
@@ -49,7 +50,9 @@ __all__ = [
     "image_to_array",
     "imu_to_array",
     "joint_state_to_array",
+    "message_to_people",
     "ns_to_time",
+    "people_to_message",
     "pose_array_to_array",
     "samples_to_frame",
     "segment_to_annotation",
