@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.skeletons import LAYOUTS
 
 __all__ = ["FORMAT", "ConfigError", "Modality", "ModelConfig", "build"]
 
@@ -86,6 +87,11 @@ def _choice(where: str, value: Any, choices: tuple[str, ...]) -> None:
         raise ConfigError(f"{where} is {value!r}; expected one of {', '.join(choices)}")
 
 
+def _check_unscaled(where: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    if mean != (0.0,) or std != (1.0,):
+        raise ConfigError(f"{where}: mean is {mean!r}, std {std!r}; a body is scaled to itself, leave them out")
+
+
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -110,6 +116,9 @@ class Modality:
         range_m: Depth: readings are clipped to this (nearest, farthest).
         centered: `cooccurrence1d` and `pose_cnn`: take the mean over the window away. What a person does is then
             told from who it is and where they stand.
+        layout: Skeletons in `cooccurrence1d`: the joint layout of `mumu_ros.skeletons`, such as `kinect20`. Joints may
+            be NaN, which means not seen; each is masked by itself. The skeleton is moved, turned and scaled as `body`
+            says, by the joints of the layout. Empty: samples are complete.
         body: Skeletons in `cooccurrence1d`, and what `pose_cnn` sees: the joints (hip centre, neck, left shoulder,
             right shoulder) by which it is moved to the origin, turned to the camera and scaled to its torso; empty:
             left as it is.
@@ -137,6 +146,7 @@ class Modality:
     joints: int = 0
     focal: float = 0.9
     label: Literal["", "group", "activity"] = ""
+    layout: str = ""
 
     def __post_init__(self) -> None:
         for field in ("shape", "mean", "std", "range_m", "body"):
@@ -169,6 +179,7 @@ class Modality:
 
     def _check_coordinates(self, where: str) -> None:
         _boolean(f"{where}: centered", self.centered)
+        self._check_layout(where)
         if not isinstance(self.body, tuple):
             raise ConfigError(f"{where}: body is {self.body!r}; expected four joints, or none")
         _number(f"{where}: focal", self.focal, 0)
@@ -184,13 +195,23 @@ class Modality:
         joints, axes = (self.joints, 3) if self.sees_poses else self.shape
         if axes != 3:
             raise ConfigError(f"{where}: body is {self.body!r}; only joints in three dimensions have one")
-        if self.mean != (0.0,) or self.std != (1.0,):
-            raise ConfigError(
-                f"{where}: mean is {self.mean!r}, std {self.std!r}; a body is scaled to itself, leave them out"
-            )
+        _check_unscaled(where, self.mean, self.std)
         known = all(isinstance(j, int) and not isinstance(j, bool) and 0 <= j < joints for j in self.body)
         if not known or len(self.body) != 4 or len(set(self.body)) != 4:
             raise ConfigError(f"{where}: body is {self.body!r}; expected four different joints from 0 to {joints - 1}")
+
+    def _check_layout(self, where: str) -> None:
+        if not self.layout:
+            return
+        _choice(f"{where}: layout", self.layout, tuple(LAYOUTS))
+        if self.encoder != "cooccurrence1d":
+            raise ConfigError(f"{where}: layout is {self.layout!r}; that is for cooccurrence1d, not {self.encoder}")
+        if self.body:
+            raise ConfigError(f"{where}: body is {self.body!r}; layout {self.layout} names these joints, leave it out")
+        expected = (len(LAYOUTS[self.layout]), 3)
+        if self.shape != expected:
+            raise ConfigError(f"{where}: shape is {self.shape!r}; layout {self.layout} has {expected}")
+        _check_unscaled(where, self.mean, self.std)
 
     def _check_shape(self, where: str) -> None:
         shape, axes = self.shape, _AXES[self.kind]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mumu_ros.model.config import Modality
 from mumu_ros.model.layers import Normalize, conv_block, masked_mean, zero_masked
+from mumu_ros.skeletons import layout
 
 __all__ = ["BodyFrame", "CoOccurrence", "CoOccurrence1d", "ResNet50", "SmallCNN"]
 
@@ -191,11 +192,13 @@ class CoOccurrence1d(nn.Module):
 
     def __init__(self, modality: Modality, size: int) -> None:
         super().__init__()
-        joints, channels = modality.shape
+        joints = modality.shape[0]
         self.stride = modality.stride
         self.frame = BodyFrame(modality)
         early = math.gcd(self.stride, 2)
-        self.point = nn.Sequential(nn.Conv2d(2 * channels, self._POINT, 1, bias=False), nn.BatchNorm2d(self._POINT))
+        self.point = nn.Sequential(
+            nn.Conv2d(self.frame.channels, self._POINT, 1, bias=False), nn.BatchNorm2d(self._POINT)
+        )
         self.temporal = nn.Sequential(
             nn.Conv2d(self._POINT, self._TEMPORAL, (3, 1), padding=(1, 0), bias=False), nn.BatchNorm2d(self._TEMPORAL)
         )
@@ -211,8 +214,9 @@ class CoOccurrence1d(nn.Module):
         steps, mask = steps[:, first:], mask[:, first:]
         there = mask.unsqueeze(1)
         # What a block makes of nothing is not nothing: masked steps are zeroed again before the next one.
-        points = zero_masked(torch.relu(self.point(self.frame(steps, mask).permute(0, 3, 1, 2))).transpose(1, 2), mask)
-        joints = torch.relu(self.temporal(points.transpose(1, 2))).permute(0, 1, 3, 2).flatten(1, 2)
+        points = torch.relu(self.point(self.frame(steps, mask).permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
+        points = zero_masked(points, self.frame.seen(steps, mask)).permute(0, 3, 1, 2)
+        joints = torch.relu(self.temporal(points)).permute(0, 1, 3, 2).flatten(1, 2)
         bodies = self.pool[0](torch.relu(self.body(joints * there)) * there)
         there = self.pool[0](there.to(bodies.dtype))
         segments = self.pool[1](torch.relu(self.segment(bodies)) * there)
@@ -222,45 +226,77 @@ class CoOccurrence1d(nn.Module):
 class BodyFrame(nn.Module):
     """A window of vectors in coordinates of their own, with their motion.
 
-    Numbers are normalised by the modality's mean and standard deviation. Where it has a `body`, positions are taken
-    from the window's mean hip, turned about the vertical until the mean shoulders are parallel to the image, and
-    divided by the mean length of the torso, so that it does not matter where a person stands, who it is or which way
-    they face. Where it is `centered`, every element's mean over the window is subtracted afterwards: how something
+    Numbers are normalised by the modality's mean and standard deviation. Where it has a `body` or a `layout`, positions
+    are taken from the window's mean hip, turned about the vertical until the mean shoulders are parallel to the image,
+    and divided by the mean length of the torso, so that it does not matter where a person stands, who it is or which
+    way they face. Where it is `centered`, every element's mean over the window is subtracted afterwards: how something
     moves, not where it is.
+
+    With a `layout`, a joint of which a coordinate is NaN is masked: means are taken over the steps in which a joint is
+    seen. Where the hips are never seen, the mean of all joints is the origin; where the torso is not, it is taken to be
+    half a metre long; where the shoulders are not, the skeleton is not turned.
 
     Args:
         modality: A vector modality.
+
+    Attributes:
+        channels: Numbers for each joint and step: coordinates, motion and, with a layout, whether it is seen.
     """
 
     _SHORTEST_M = 0.1
+    _TORSO_M = 0.5
 
     def __init__(self, modality: Modality) -> None:
         super().__init__()
         self.normalize = Normalize(modality.mean, modality.std, modality.shape)
-        self.body = modality.body
+        self.body = _body(modality)
+        self.has_gaps = bool(modality.layout)
+        self.channels = 2 * modality.shape[-1] + self.has_gaps
         self.centered = modality.centered
         # Positions change slowly: in a third of a second by about as much as they vary in a window. Accelerations do
         # so from sample to sample.
         self.motion_gain = modality.rate_hz / 3 if modality.centered else 1.0
 
-    def forward(self, steps: Tensor, mask: Tensor) -> Tensor:
-        """(B, N, J, C) with mask (B, N) to (B, N, J, 2 C): what is there and how it changes; 0 where masked."""
-        x = zero_masked(self.normalize(steps), mask)
-        if self.body:
-            x = zero_masked(self._in_body_frame(x, mask), mask)
-        # A difference is there where both of its ends are.
-        motion = zero_masked(x[:, 1:] - x[:, :-1], mask[:, 1:] & mask[:, :-1]) * self.motion_gain
-        if self.centered:
-            x = zero_masked(x - masked_mean(x, mask).unsqueeze(1), mask)
-        return torch.cat([x, nn.functional.pad(motion, (0, 0, 0, 0, 1, 0))], dim=-1)
+    def seen(self, steps: Tensor, mask: Tensor) -> Tensor:
+        """Which joints are there, bool (B, N, J), of (B, N, J, C) with mask (B, N)."""
+        joints = mask.unsqueeze(-1).expand(steps.shape[:-1])
+        return joints & ~steps.isnan().any(dim=-1) if self.has_gaps else joints
 
-    def _in_body_frame(self, x: Tensor, mask: Tensor) -> Tensor:
-        hip, neck, left, right = self.body
-        x = x - masked_mean(x[:, :, hip], mask)[:, None, None]
-        torso = masked_mean((x[:, :, neck] - x[:, :, hip]).norm(dim=-1, keepdim=True), mask)
-        across = masked_mean(x[:, :, left] - x[:, :, right], mask)
+    def forward(self, steps: Tensor, mask: Tensor) -> Tensor:
+        """(B, N, J, C) with mask (B, N) to (B, N, J, `channels`): what is there and how it changes; 0 where masked."""
+        seen = self.seen(steps, mask)
+        x = zero_masked(self.normalize(steps), seen)
+        if self.body:
+            x = zero_masked(self._in_body_frame(x, seen), seen)
+        # A difference is there where both of its ends are.
+        motion = zero_masked(x[:, 1:] - x[:, :-1], seen[:, 1:] & seen[:, :-1]) * self.motion_gain
+        if self.centered:
+            x = zero_masked(x - masked_mean(x, seen).unsqueeze(1), seen)
+        parts = [x, nn.functional.pad(motion, (0, 0, 0, 0, 1, 0))]
+        return torch.cat([*parts, seen.unsqueeze(-1).to(x.dtype)] if self.has_gaps else parts, dim=-1)
+
+    def _in_body_frame(self, x: Tensor, seen: Tensor) -> Tensor:
+        hips, neck, left, right = (list(joints) for joints in self.body)
+        hip, hip_seen = x[:, :, hips].mean(dim=2), seen[:, :, hips].all(dim=2)
+        everything = zero_masked(x, seen).sum(dim=(1, 2)) / seen.sum(dim=(1, 2)).clamp(min=1).unsqueeze(-1)
+        origin = torch.where(hip_seen.any(dim=1, keepdim=True), masked_mean(hip, hip_seen), everything)
+        torso_seen = hip_seen & seen[:, :, neck].all(dim=2)
+        torso = masked_mean((x[:, :, neck].mean(dim=2) - hip).norm(dim=-1), torso_seen).clamp(min=self._SHORTEST_M)
+        torso = torch.where(torso_seen.any(dim=1), torso, torch.full_like(torso, self._TORSO_M))
+        shoulders_seen = seen[:, :, left[0]] & seen[:, :, right[0]]
+        across = masked_mean(x[:, :, left[0]] - x[:, :, right[0]], shoulders_seen)
         yaw = torch.atan2(across[:, 2], across[:, 0])
         cos, sin, zero = yaw.cos(), yaw.sin(), torch.zeros_like(yaw)
         # About y, which points down in an optical frame (REP 103).
         turn = torch.stack([cos, zero, sin, zero, zero + 1, zero, -sin, zero, cos], dim=-1).reshape(-1, 3, 3)
-        return torch.einsum("btjc,bdc->btjd", x, turn) / torso.clamp(min=self._SHORTEST_M)[:, None, None]
+        return torch.einsum("btjc,bdc->btjd", x - origin[:, None, None], turn) / torso[:, None, None, None]
+
+
+def _body(modality: Modality) -> tuple[tuple[int, ...], ...]:
+    """Joints whose mean is the hip, the neck, the left and the right shoulder; empty: there is no body."""
+    if not modality.layout:
+        return tuple((joint,) for joint in modality.body)
+    known = layout(modality.layout)
+    hips = ("hip_center",) if "hip_center" in known.joints else ("left_hip", "right_hip")
+    necks = ("neck",) if "neck" in known.joints else ("left_shoulder", "right_shoulder")
+    return tuple(tuple(known.index(*names)) for names in (hips, necks, ("left_shoulder",), ("right_shoulder",)))

@@ -50,12 +50,13 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         x: (B, T, …).
-        mask: bool (B, T).
+        mask: bool (B, T), or with more of the axes of x: the mean of each entry over its own steps.
 
     Returns:
         (B, …).
     """
-    count = mask.sum(dim=1).clamp(min=1).reshape(-1, *[1] * (x.dim() - 2))
+    count = mask.sum(dim=1).clamp(min=1)
+    count = count.reshape(*count.shape, *[1] * (x.dim() - 1 - count.dim()))
     return zero_masked(x, mask).sum(dim=1) / count
 
 

@@ -72,15 +72,15 @@ class Preprocessing:
             name: The modality.
             sample: rgb: uint8 (H, W, 3). depth: (H, W) or (H, W, 1), uint16 millimetres or float32 metres,
                 where 0 and every non-finite value mean "no reading" (REP 118). vector: real numbers of the
-                modality's shape.
+                modality's shape; NaN in a joint of a modality with a layout means that it is not seen.
 
         Returns:
             rgb: uint8 (H, W, 3) of the modality's size. depth: float32 (H, W, 1) metres, readings clipped to
-            `range_m`, 0 where there is none. vector: float32 of the modality's shape.
+            `range_m`, 0 where there is none. vector: float32 of the modality's shape, a joint that is not seen all NaN.
 
         Raises:
-            SampleError: Unknown modality, wrong type, shape or element type, an empty image, or a vector
-                with NaN or infinity.
+            SampleError: Unknown modality, wrong type, shape or element type, an empty image, a vector with NaN or
+                infinity, or a skeleton of which no joint is seen.
         """
         modality = self._modalities.get(name)
         if modality is None:
@@ -173,6 +173,11 @@ def _prepare_vector(modality: Modality, sample: np.ndarray) -> np.ndarray:
         )
     with np.errstate(over="ignore"):
         vector = sample.astype(np.float32, copy=False)
+    if modality.layout and not np.isinf(vector).any():
+        missing = np.asarray(np.isnan(vector).any(axis=-1))
+        if missing.all():
+            raise SampleError(f"{modality.name}: no joint is seen; expected at least one of {len(vector)} without NaN")
+        return np.where(missing[:, None], np.float32(np.nan), vector) if missing.any() else vector
     if not np.isfinite(vector).all():
         raise SampleError(f"{modality.name}: got {sample.tolist()}; expected finite numbers only")
     return vector

@@ -30,6 +30,7 @@ class StreamSpec:
         rate_hz: The model's rate, not the sensor's.
         shape: Shape of a vector sample, such as (2, 3); unused for frames.
         max_gap_s: A grid step of a vector stream counts as absent if no sample lies this near to it.
+        gaps: Elements of a vector may be NaN: not there. A grid step then has those that both of its neighbours have.
 
     Raises:
         ValueError: Unknown kind, or a number out of range.
@@ -40,6 +41,7 @@ class StreamSpec:
     rate_hz: float
     shape: tuple[int, ...] = ()
     max_gap_s: float = 0.1
+    gaps: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in ("frames", "vector"):
@@ -181,7 +183,9 @@ class VectorBuffer(_Buffer):
         self._count = 0
 
     def check(self, sample: Any) -> NDArray[np.float64] | None:
-        """The sample as a flat array, or None if it has NaN, infinite values or such as float32 cannot hold.
+        """The sample as a flat array, or None if it has infinite values, such as float32 cannot hold, or NaN.
+
+        Of a stream with gaps, only a sample that is all NaN is refused for it.
 
         Raises:
             ValueError: Its shape is not the declared one.
@@ -189,7 +193,8 @@ class VectorBuffer(_Buffer):
         values = np.asarray(sample, dtype=np.float64)
         if values.shape != self.spec.shape:
             raise ValueError(f"stream {self.spec.name!r}: a sample has shape {self.spec.shape}, not {values.shape}")
-        return values.ravel() if np.abs(values).max() <= _LARGEST else None
+        known = values[~np.isnan(values)] if self.spec.gaps else values
+        return values.ravel() if known.size and np.abs(known).max() <= _LARGEST else None
 
     def insert(self, stamp_ns: int, sample: Any) -> bool:
         """Sort in a sample whose stamp is on the timeline; tell whether it was new."""
@@ -236,6 +241,8 @@ class VectorBuffer(_Buffer):
         rise = values.take(right, axis=1)
         rise -= steps
         rise *= weight
+        if self.spec.gaps:
+            rise[:, weight == 0] = 0.0  # A sample at the very step stands for itself.
         steps += rise
 
         reach_ns = np.where(last, min(self._step_ns, self._max_gap_ns), self._max_gap_ns)

@@ -36,6 +36,8 @@ class Augmentation:
         flip: Single images: half of them mirrored, as a person of the other hand.
         rotation_deg: Vectors: about a random axis by up to this, as a sensor mounted askew.
         scale: Vectors: by up to this share.
+        joint_dropout: Skeletons with a layout: probability that some joints of a window are not seen in a stretch of
+            it.
 
     Raises:
         ConfigError: A probability or share outside [0, 1), or a negative angle.
@@ -50,6 +52,7 @@ class Augmentation:
     flip: bool = False
     rotation_deg: float = 0.0
     scale: float = 0.0
+    joint_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.flip, bool):
@@ -117,7 +120,8 @@ def augment(
             x = _shift(x, augmentation.shift, generator)
             changed[modality.name] = _color(x, augmentation.color, generator) if modality.kind == "rgb" else x
         else:
-            changed[modality.name] = _mount(modality, x, augmentation, generator)
+            x = _mount(modality, x, augmentation, generator)
+            changed[modality.name] = _hide(x, augmentation.joint_dropout, generator) if modality.layout else x
     return Augmented(
         {name: torch.from_numpy(x) for name, x in changed.items()},
         {name: torch.from_numpy(mask) for name, mask in masks.items()},
@@ -221,6 +225,18 @@ def _color(x: np.ndarray, share: float, generator: np.random.Generator) -> np.nd
         for channel in range(3):
             changed[row, ..., channel] = table[:, channel][x[row, ..., channel]]
     return changed
+
+
+def _hide(x: np.ndarray, probability: float, generator: np.random.Generator) -> np.ndarray:
+    """Joints that are not seen for a while, NaN: in each window up to half of them, in one stretch."""
+    batch, steps, joints = x.shape[:3]
+    share = generator.uniform(0, 0.5, (batch, 1)) * (generator.random((batch, 1)) < probability)
+    hidden = generator.random((batch, joints)) < share
+    stretch = ~_interrupt((batch, steps), generator)
+    away = stretch[:, :, None] & hidden[:, None]
+    # One joint of each step stays.
+    away[..., generator.integers(joints)] = False
+    return np.where(away[..., None], np.float32(np.nan), x)
 
 
 def _mount(modality: Modality, x: np.ndarray, augmentation: Augmentation, generator: np.random.Generator) -> np.ndarray:

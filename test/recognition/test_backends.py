@@ -63,6 +63,7 @@ def rich_folder(tiny_model: Path, tmp_path: Path) -> Path:
         Modality("depth", "depth", (48, 64, 1), 10.0, "pose_cnn", stride=2, joints=5, body=(0, 1, 2, 3)),
         Modality("skeleton", shape=(5, 3), rate_hz=10.0, stride=2, body=(0, 1, 2, 3), **vector),  # type: ignore[arg-type]
         Modality("imu", shape=(2, 3), rate_hz=20.0, stride=4, **vector),  # type: ignore[arg-type]
+        Modality("person", shape=(15, 3), rate_hz=10.0, stride=2, layout="florence15", **vector),  # type: ignore[arg-type]
     )
     taxonomy = load_checkpoint(tiny_model).config.taxonomy
     more: dict[str, Any] = {"deep_supervision": True, "bidirectional": True, "layer_norm": True}
@@ -91,6 +92,8 @@ def compare(checkpoint: Checkpoint, backend: Backend, tolerance: float, without:
         masks[name][0, -1] = True
         if not modality.is_image:
             inputs[name] = torch.from_numpy(rng.normal(size=(1, steps, *modality.shape)).astype(np.float32))
+            if modality.layout:
+                inputs[name][torch.from_numpy(rng.random((1, steps, modality.shape[0])) < 0.3)] = torch.nan
             continue
         for count in (1, 3, 1):
             given = frames_of(checkpoint, name, count)

@@ -178,3 +178,18 @@ def test_without_the_empty_beginning_the_logits_are_the_same(encoder: str, missi
 def test_impossible_strengths_are_quoted(name: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"{name} is {value!r}"):
         dataclasses.replace(FULL, **{name: value})  # type: ignore[arg-type]
+
+
+def test_joints_of_a_skeleton_are_lost_in_stretches() -> None:
+    skeleton = Modality("skeleton", "vector", (15, 3), 10, "cooccurrence1d", layout="florence15")
+    config = ModelConfig("t", (skeleton,), Taxonomy("t", {"g": ("a", "b")}), 2.0, 8)
+    x = np.random.default_rng(0).normal(size=(50, 20, 15, 3)).astype(np.float32)
+    there, zeros = {"skeleton": np.ones((50, 20), np.bool_)}, np.zeros(50, np.int64)
+    windows = WindowSet({}, {}, {"skeleton": x}, there, zeros, zeros, zeros == 0, np.array(["c"] * 50))
+    changed = change(windows, config, Augmentation(joint_dropout=0.99)).inputs["skeleton"].numpy()
+    lost = np.isnan(changed)
+    assert (lost.all(axis=-1) == lost.any(axis=-1)).all(), "a joint is lost as a whole"
+    np.testing.assert_array_equal(changed[~lost], x[~lost])
+    assert not lost.all(axis=(2, 3)).any(), "of every step something is left"
+    assert 0.02 < lost.mean() < 0.4
+    assert not np.isnan(change(windows, config, Augmentation()).inputs["skeleton"].numpy()).any()
