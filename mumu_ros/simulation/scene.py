@@ -22,11 +22,13 @@ class Camera:
         position: (3,) metres, world frame.
         axes: (3, 3), rows are the optical frame's axes in the world: right, down, forward (REP 103).
         size: Height and width in pixels.
+        field_of_view: Vertical, radians.
     """
 
     position: Array
     axes: Array
     size: tuple[int, int]
+    field_of_view: float = _FIELD_OF_VIEW
 
     @classmethod
     def draw(cls, rng: np.random.Generator, size: tuple[int, int]) -> "Camera":
@@ -42,7 +44,7 @@ class Camera:
     @property
     def focal_length(self) -> float:
         """Pixels."""
-        return float(self.size[0] / 2 / np.tan(_FIELD_OF_VIEW / 2))
+        return float(self.size[0] / 2 / np.tan(self.field_of_view / 2))
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -104,18 +106,14 @@ class Room:
         with np.errstate(divide="ignore", invalid="ignore"):
             floor = np.where(rays[..., 2] < 0, -origin[2] / rays[..., 2], _FAR_M)
             wall = np.where(rays[..., 0] < 0, (self.wall_x - origin[0]) / rays[..., 0], _FAR_M)
-            hits = [_enter(rays, origin, box) for box in self.boxes]
-        depths = np.stack((floor, wall, *(depth for depth, _ in hits)))
-        surface = np.argmin(depths, axis=0)
-        depth = np.take_along_axis(depths, surface[None], axis=0)[0]
-        normals = np.stack(
-            (
-                np.broadcast_to((0.0, 0.0, 1.0), rays.shape),
-                np.broadcast_to((1.0, 0.0, 0.0), rays.shape),
-                *(np.eye(3)[axis] * -np.sign(rays) for _, axis in hits),
-            )
-        )
-        normal = np.take_along_axis(normals, surface[None, ..., None], axis=0)[0]
+            behind = wall < floor
+            depth, surface = np.where(behind, wall, floor), behind.astype(np.intp)
+            normal = np.where(behind[..., None], (1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
+            for index, box in enumerate(self.boxes, start=2):
+                entered, axis = _enter(rays, origin, box)
+                nearer = entered < depth
+                depth[nearer], surface[nearer] = entered[nearer], index
+                normal[nearer] = np.eye(3)[axis[nearer]] * -np.sign(rays[nearer])
         points = origin + rays * depth[..., None]
         shade = 0.55 + 0.5 * np.clip(normal @ _LIGHT, 0, 1) - 0.05 * np.linalg.norm(points[..., :2], axis=-1)
         planks = np.floor(points[..., 1] / self.plank_m) % 2
