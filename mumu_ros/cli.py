@@ -22,6 +22,7 @@ COMMANDS = {
     ),
     "simulate": ("mumu_ros.recordings.simulate", "record a simulated person as a rosbag2"),
     "convert": ("mumu_ros.recordings.convert", "convert a public dataset to a rosbag2"),
+    "weights": ("mumu_ros.people.weights", "fetch the weights of the pose network"),
     "label": ("mumu_ros.labelling.cli", "say what is done when in a recording, on a local page"),
     "evaluate": ("mumu_ros.evaluation.cli", "test a model on recordings"),
     "dataset": ("mumu_ros.training.datasets.cli", "make a training set of recordings and their labels"),

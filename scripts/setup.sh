@@ -12,13 +12,13 @@ if [ -n "$MUMU_ROS_SETUP" ]; then
     set +u; . "$MUMU_ROS_SETUP"; set -u
     python=/usr/bin/python3
     venv_options=--system-site-packages
-    requirements=(base train vision openvino onnx test)
+    requirements=(base train people vision openvino onnx test)
     constraints=(-c requirements/with-ros-installed.txt)
 else
     say "ROS 2: none under /opt/ros, so Jazzy comes from pip wheels"
     python=${PYTHON:-python3}
     venv_options=
-    requirements=(ros-jazzy base train vision openvino onnx test)
+    requirements=(ros-jazzy base train people vision openvino onnx test)
     constraints=()
     "$python" - <<'PY'
 import platform, sys
@@ -82,4 +82,6 @@ else
     fi
     echo "$wanted" > "$venv/mumu-build"
 fi
+# The pose network's weights, kept in the user's cache folder; without them everything but the people front end works.
+"$venv/bin/python" -P -m mumu_ros.cli weights > /dev/null || say "no pose network: people are not found in pictures until \`mumu weights\` succeeds"
 say "Ready. '. ./env.sh' puts a shell into this environment."

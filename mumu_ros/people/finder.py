@@ -1,0 +1,277 @@
+"""Pictures in, people out: detection, landmarks, tracking, lifting and smoothing, one picture after the other."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.people.camera import Camera
+from mumu_ros.people.detection import detect, tiles
+from mumu_ros.people.filters import OneEuro
+from mumu_ros.people.isolation import FOCAL, isolate
+from mumu_ros.people.landmarks import TORSO, Pose, find_pose
+from mumu_ros.people.lifting import Lifted, lift
+from mumu_ros.people.networks import PoseNetworks
+from mumu_ros.people.person import Person
+from mumu_ros.people.regions import Region
+from mumu_ros.people.tracks import Observation, Track, Tracker, same_person
+from mumu_ros.people.weights import find_weights
+
+__all__ = ["PeopleFinder"]
+
+_MIN_SCORE = 0.5
+_MIN_VISIBILITY = 0.3
+_DETECT_EVERY = 5
+"""Pictures from one run of the detector to the next while somebody is followed."""
+_MAX_NEW = 2
+"""Detections that are looked at more closely in one picture, at most."""
+_RADIUS = 0.5
+"""A detection whose hips are within this many torso lengths of a known person's is that person."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """What the camera shows at one instant; depth in metres, 0 for no reading."""
+
+    stamp_ns: int
+    rgb: NDArray[np.uint8]
+    depth: NDArray[np.float32] | None
+    camera: Camera
+
+
+@dataclass(eq=False)
+class _Smoothing:
+    """What is remembered of one person to smooth its joints."""
+
+    keypoints: OneEuro = field(default_factory=lambda: OneEuro(2.0, 2.0))
+    place: OneEuro = field(default_factory=lambda: OneEuro(1.0, 1.5))
+    joints: OneEuro = field(default_factory=lambda: OneEuro(2.0, 2.0))
+    lifted: deque[NDArray[np.float32]] = field(default_factory=lambda: deque(maxlen=3))
+
+
+class PeopleFinder:
+    """Finds people in the pictures of one camera and follows each.
+
+    Everybody who was seen before is looked for near where they were; the detector looks for others in one part of the
+    picture after the other, and in the whole first picture.
+
+    Args:
+        weights: Folder of the pose networks' weights; None: where `mumu weights` puts them.
+        threads: CPU threads.
+        max_people: How many people are followed at most.
+        seed: Of the ids; None: other ids at every start.
+
+    Attributes:
+        left_out: How many people of the last picture were seen and not followed, because there are `max_people`.
+
+    Raises:
+        WeightsError: The weights are missing or damaged, or OpenVINO is not installed.
+    """
+
+    def __init__(
+        self, weights: str | Path | None = None, threads: int = 1, max_people: int = 6, seed: int | None = None
+    ) -> None:
+        self._networks = PoseNetworks(find_weights(weights), threads)
+        self._tracker = Tracker(max_people, seed)
+        self._smoothing: dict[str, _Smoothing] = {}
+        self._frames = 0
+        self._stamp_ns = 0
+        self._turns: list[Region] = []
+        self._size = (0, 0)
+
+    @property
+    def left_out(self) -> int:
+        """See the class."""
+        return self._tracker.left_out
+
+    def clear(self) -> None:
+        """Forget everybody: what comes next is another recording."""
+        self._tracker.clear()
+        self._smoothing = {}
+        self._frames = 0
+
+    def update(
+        self,
+        stamp_ns: int,
+        rgb: NDArray[np.uint8],
+        depth: NDArray[np.uint16] | NDArray[np.float32] | None = None,
+        camera: Camera | None = None,
+    ) -> list[Person]:
+        """Take in a picture.
+
+        Args:
+            stamp_ns: Acquisition time. Time that jumps back makes everything begin anew.
+            rgb: uint8 (H, W, 3).
+            depth: Registered to it: uint16 millimetres or float32 metres, (H, W) or smaller in the same aspect.
+            camera: Of the picture; None: a nominal one.
+
+        Returns:
+            Everybody who is seen in it.
+
+        Raises:
+            CameraError: `camera` does not fit the picture.
+        """
+        height, width = rgb.shape[:2]
+        camera = camera.resized(width, height) if camera else Camera.nominal(width, height)
+        picture = _Picture(stamp_ns, rgb, None if depth is None else _metres(depth), camera)
+        if stamp_ns <= self._stamp_ns or (width, height) != self._size:
+            self.clear()
+        self._stamp_ns, self._size = stamp_ns, (width, height)
+        self._tracker.forget(stamp_ns)
+        observations = self._follow(picture)
+        observations += self._search(picture, [o.pose for o in observations])
+        self._frames += 1
+        seen = self._tracker.update(stamp_ns, observations)
+        return self._people(picture, seen)
+
+    def _follow(self, picture: _Picture) -> list[Observation]:
+        """Look for everybody who is known near where they were."""
+        found: list[Observation] = []
+        for track in self._tracker.tracks:
+            pose = find_pose(self._networks, picture.rgb, track.region(picture.stamp_ns))
+            if pose.score >= _MIN_SCORE:
+                found.append(_observation(pose, track, picture))
+        found = self._tracker.merge(picture.stamp_ns, found)
+        # Whoever is not found, or found where another one is, may be behind somebody.
+        origins = [o.origin for o in found]
+        for track in [t for t in self._tracker.tracks if t not in origins and t.is_confirmed]:
+            region = track.pose.region
+            others = [o.pose for o in found if _may_hide(o.pose, region)]
+            if others:
+                pose = find_pose(self._networks, picture.rgb, region, others)
+                if pose.score >= _MIN_SCORE and not any(same_person(pose, other) for other in others):
+                    found.append(_observation(pose, track, picture))
+        return found
+
+    def _search(self, picture: _Picture, known: list[Pose]) -> list[Observation]:
+        """Look for others in the part of the picture whose turn it is."""
+        found: list[Observation] = []
+        for tile in self._due():
+            new = 0
+            for detection in detect(self._networks, picture.rgb, tile, known + [o.pose for o in found]):
+                poses = known + [o.pose for o in found]
+                if new == _MAX_NEW or any(_is_at(detection.region, pose) for pose in poses):
+                    continue
+                new += 1
+                # The detector's region is rough: the second look is from where the first has found the person.
+                pose = find_pose(self._networks, picture.rgb, detection.region)
+                if pose.score >= _MIN_SCORE:
+                    pose = find_pose(self._networks, picture.rgb, pose.region)
+                if pose.score >= _MIN_SCORE and pose.visibility[TORSO].mean() >= _MIN_VISIBILITY:
+                    found.append(_observation(pose, None, picture))
+        return found
+
+    def _due(self) -> list[Region]:
+        """Parts of the picture to look for new people in, in this frame."""
+        if self._frames == 0:
+            self._turns = tiles(*self._size)
+            return self._turns
+        is_followed = all(t.seen_ns == self._stamp_ns for t in self._tracker.tracks) and self._tracker.tracks
+        if is_followed and self._frames % _DETECT_EVERY:
+            return []
+        # The whole picture and its large parts have every other turn.
+        turn = self._frames // _DETECT_EVERY if is_followed else self._frames
+        large = [tile for tile in self._turns if tile.size >= min(self._size)]
+        small = [tile for tile in self._turns if tile.size < min(self._size)]
+        chosen = large if turn % 2 == 0 or not small else small
+        return [chosen[(turn // 2) % len(chosen)]]
+
+    def _people(self, picture: _Picture, seen: list[Track]) -> list[Person]:
+        alive = {track.body_id for track in self._tracker.tracks}
+        self._smoothing = {name: kept for name, kept in self._smoothing.items() if name in alive}
+        people = []
+        for track in seen:
+            smoothing = self._smoothing.setdefault(track.body_id, _Smoothing())
+            people.append(_person(picture, track, smoothing))
+        if picture.depth is not None:
+            views = isolate(picture.depth, picture.camera, [person.joints for person in people])
+            people = [replace(p, depth=view, depth_focal=FOCAL) for p, view in zip(people, views, strict=True)]
+        return people
+
+
+def _observation(pose: Pose, track: Track | None, picture: _Picture) -> Observation:
+    lifted = None if picture.depth is None else lift(pose, picture.camera, picture.depth)
+    distances = lifted.joints[TORSO, 2] if lifted and lifted.source == "depth" else np.array([np.nan])
+    known = distances[np.isfinite(distances)]
+    return Observation(pose, track, _appearance(picture.rgb, pose), float(known.mean()) if len(known) else None)
+
+
+def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:
+    """Colours of what the torso wears: a histogram of hue and saturation, and of brightness."""
+    left, top = pose.keypoints[TORSO].min(axis=0)
+    right, bottom = pose.keypoints[TORSO].max(axis=0)
+    x0, x1 = sorted((int(np.clip(left, 0, rgb.shape[1] - 1)), int(np.clip(right, 0, rgb.shape[1] - 1))))
+    y0, y1 = sorted((int(np.clip(top, 0, rgb.shape[0] - 1)), int(np.clip(bottom, 0, rgb.shape[0] - 1))))
+    part = rgb[y0 : y1 + 1, x0 : x1 + 1]
+    step = max(1, min(part.shape[:2]) // 24)
+    hsv = cv2.cvtColor(np.ascontiguousarray(part[::step, ::step]), cv2.COLOR_RGB2HSV)
+    colours = cv2.calcHist([hsv], [0, 1], None, [8, 4], [0, 180, 0, 256]).ravel()
+    brightness = cv2.calcHist([hsv], [2], None, [8], [0, 256]).ravel()
+    counts = np.concatenate([colours, brightness]) + 0.5
+    found: NDArray[np.float32] = (counts / counts.sum()).astype(np.float32)
+    return found
+
+
+def _may_hide(pose: Pose, region: Region) -> bool:
+    """Whether somebody is so near to a region that it may show them instead of another person."""
+    return float(np.hypot(*(pose.middle - (region.x, region.y)))) < region.size / 2
+
+
+def _is_at(region: Region, pose: Pose) -> bool:
+    """Whether a detection is a person that is known: it has the middle of the hips as its middle."""
+    hips = pose.keypoints[TORSO[2:]].mean(axis=0)
+    return float(np.hypot(region.x - hips[0], region.y - hips[1])) < _RADIUS * pose.torso
+
+
+def _person(picture: _Picture, track: Track, smoothing: _Smoothing) -> Person:
+    pose, camera, stamp_ns = track.pose, picture.camera, picture.stamp_ns
+    lifted = lift(pose, camera, picture.depth)
+    seen = (pose.visibility >= _MIN_VISIBILITY)[:, np.newaxis]
+    # In torso lengths, so that one setting fits near and far.
+    scaled = np.where(seen, pose.keypoints / pose.torso, np.nan).astype(np.float32)
+    keypoints = smoothing.keypoints.update(stamp_ns, scaled) * pose.torso
+    inside = keypoints[np.isfinite(keypoints).all(axis=1)]
+    left, top = inside.min(axis=0).clip(0) if len(inside) else (0.0, 0.0)
+    right, bottom = inside.max(axis=0) if len(inside) else (0.0, 0.0)
+    width, height = min(right, camera.width) - left, min(bottom, camera.height) - top
+    return Person(
+        body_id=track.body_id,
+        confidence=pose.score,
+        roi=(float(left), float(top), float(max(width, 0)), float(max(height, 0))),
+        keypoints=keypoints,
+        joints=_smoothed(stamp_ns, lifted, smoothing),
+        visibility=pose.visibility.astype(np.float32),
+        position_source=lifted.source if lifted else ("nominal" if camera.is_nominal else "perspective"),
+    )
+
+
+def _smoothed(stamp_ns: int, lifted: Lifted | None, smoothing: _Smoothing) -> NDArray[np.float32]:
+    """Joints, smoothed: where the person is by itself, since its distance is noisier than its shape."""
+    if lifted is None:
+        return np.full((len(smoothing.lifted[-1]) if smoothing.lifted else 33, 3), np.nan, np.float32)
+    smoothing.lifted.append(lifted.joints)
+    joints = lifted.joints
+    if lifted.source == "depth":  # One frame in which a reading is of something else.
+        joints = np.where(np.isnan(joints), np.nan, _median(smoothing.lifted))
+    torso = joints[TORSO]
+    middle = np.nanmean(torso, axis=0) if np.isfinite(torso).any() else np.full(3, np.nan)
+    place = smoothing.place.update(stamp_ns, middle.astype(np.float32))
+    return place + smoothing.joints.update(stamp_ns, (joints - middle).astype(np.float32))
+
+
+def _median(recent: deque[NDArray[np.float32]]) -> NDArray[np.float32]:
+    stacked = np.stack(recent)
+    found: NDArray[np.float32] = np.where(np.isnan(stacked).any(axis=0), stacked[-1], np.median(stacked, axis=0))
+    return found
+
+
+def _metres(depth: NDArray[np.uint16] | NDArray[np.float32]) -> NDArray[np.float32]:
+    metres = depth.reshape(depth.shape[:2])
+    if metres.dtype == np.uint16:
+        return metres.astype(np.float32) * np.float32(1e-3)
+    return np.where(np.isfinite(metres) & (metres > 0), metres, 0).astype(np.float32)

@@ -1,0 +1,84 @@
+"""BlazePose's two networks: pixels in, what they say out. What it means is for detection.py and landmarks.py.
+
+OpenVINO reads the weights as they are. It runs on the CPU, and on an Intel GPU where the device says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.people.weights import DETECTOR, LANDMARKS, WeightsError
+
+__all__ = ["DETECTOR_SIZE", "LANDMARK_SIZE", "PoseNetworks"]
+
+DETECTOR_SIZE = 224
+"""Side of the square picture that the detector sees, pixels."""
+LANDMARK_SIZE = 256
+"""Side of the square picture of one person that the landmark network sees, pixels."""
+_LANDMARK_OUTPUTS = ("Identity", "Identity_1", "Identity_4")
+"""Landmarks, score, world landmarks. The segmentation and the heat maps are cut off: a third of the time."""
+
+
+class PoseNetworks:
+    """Both networks, compiled.
+
+    Args:
+        weights: Folder of the weights, as `find_weights` returns it.
+        threads: CPU threads.
+
+    Raises:
+        WeightsError: OpenVINO is missing, or cannot read the weights.
+    """
+
+    def __init__(self, weights: Path, threads: int = 1) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise WeightsError(f"the pose network runs on OpenVINO: pip install openvino ({error})") from error
+        core = openvino.Core()
+        options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
+        try:
+            detector = core.read_model(weights / DETECTOR.name)
+            landmarks = core.read_model(weights / LANDMARKS.name)
+        except RuntimeError as error:
+            raise WeightsError(f"OpenVINO {openvino.__version__} cannot read {str(weights)!r}: {error}") from error
+        for result in list(landmarks.get_results()):
+            if result.input_value(0).get_any_name() not in _LANDMARK_OUTPUTS:
+                landmarks.remove_result(result)
+        self._detector = core.compile_model(detector, "CPU", options).create_infer_request()
+        self._landmarks = core.compile_model(landmarks, "CPU", options).create_infer_request()
+
+    def detect(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run the detector.
+
+        Args:
+            picture: RGB, (224, 224, 3).
+
+        Returns:
+            What it says at each of its 2254 anchors: numbers (2254, 12), and the logit of a person (2254,).
+        """
+        found = _infer(self._detector, picture.astype(np.float32) / 127.5 - 1.0)
+        return found["Identity"][0], found["Identity_1"][0, :, 0]
+
+    def landmarks(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Run the landmark network.
+
+        Args:
+            picture: RGB, (256, 256, 3), one person upright and in the middle.
+
+        Returns:
+            Landmarks (39, 5): x, y and z in pixels of the picture, and logits of visibility and presence; world
+            landmarks (39, 3) in metres around the middle of the hips; the probability that this is a person.
+        """
+        found = _infer(self._landmarks, picture.astype(np.float32) / 255.0)
+        world = found["Identity_4"].reshape(39, 3)
+        return found["Identity"].reshape(39, 5), world, float(found["Identity_1"][0, 0])
+
+
+def _infer(request: Any, picture: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    results = request.infer([picture[np.newaxis]], share_inputs=True)
+    return {port.get_any_name(): value.copy() for port, value in results.items()}

@@ -1,0 +1,88 @@
+"""Square regions of a picture, turned so that the person in them is upright."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Region", "cut"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square of the picture.
+
+    Attributes:
+        x: Of its middle, pixels.
+        y: Of its middle, pixels.
+        size: Length of a side, pixels.
+        angle: By which it is turned, radians; positive is clockwise as one sees it. 0: upright.
+    """
+
+    x: float
+    y: float
+    size: float
+    angle: float = 0.0
+
+    @classmethod
+    def around(cls, middle: NDArray[np.floating], top: NDArray[np.floating], scale: float = 1.25) -> Region:
+        """The region of a person.
+
+        Args:
+            middle: (2,) middle of the hips, pixels.
+            top: (2,) end of the radius of a circle around `middle` that holds the whole person; it lies above the head.
+            scale: Margin.
+        """
+        dx, dy = (float(d) for d in np.asarray(top) - np.asarray(middle))
+        return cls(float(middle[0]), float(middle[1]), 2 * scale * float(np.hypot(dx, dy)), float(np.arctan2(dx, -dy)))
+
+    def to_picture(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(…, 2) points of the region, from 0 to 1, to pixels of the picture."""
+        centered = (np.asarray(points) - 0.5) * self.size
+        return self.turn(centered) + np.array([self.x, self.y], np.float32)
+
+    def from_picture(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """The reverse of `to_picture`."""
+        straight = Region(self.x, self.y, self.size, -self.angle)
+        return (straight.turn(np.asarray(points) - (self.x, self.y)) / self.size + 0.5).astype(np.float32)
+
+    def turn(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Vectors of the region, (…, 2) or (…, 3), along the picture's axes; a third coordinate is kept."""
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        turned = np.array(vectors, np.float32)
+        turned[..., 0] = cos * vectors[..., 0] - sin * vectors[..., 1]
+        turned[..., 1] = sin * vectors[..., 0] + cos * vectors[..., 1]
+        return turned
+
+
+def cut(picture: NDArray[np.uint8], region: Region, size: int) -> NDArray[np.uint8]:
+    """A region of a picture as a square picture of `size` pixels, black beyond the edges."""
+    # Far smaller pictures are taken from a smaller picture first: bilinear sampling would skip pixels.
+    shrink = 1
+    while region.size / shrink > 2 * size:
+        shrink *= 2
+    source: NDArray[Any] = picture
+    if shrink > 1:
+        source, region = _shrunk(picture, region, shrink)
+    corners = region.to_picture(np.array([[0, 0], [1, 0], [0, 1]], np.float32)).astype(np.float32)
+    target = np.array([[0, 0], [size, 0], [0, size]], np.float32)
+    matrix = cv2.getAffineTransform(corners, target)
+    return np.asarray(cv2.warpAffine(source, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def _shrunk(picture: NDArray[Any], region: Region, factor: int) -> tuple[NDArray[Any], Region]:
+    """The part of a picture around a region, smaller by a whole factor (for which OpenCV's averaging is fast)."""
+    half = region.size * 0.75  # more than half the diagonal of the turned square
+    x0, y0 = (max(0, int(v - half)) for v in (region.x, region.y))
+    part = picture[y0 : int(region.y + half) + 1, x0 : int(region.x + half) + 1]
+    width, height = part.shape[1] // factor, part.shape[0] // factor
+    if not width or not height:
+        return picture, region
+    part = part[: height * factor, : width * factor]
+    smaller: NDArray[Any] = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    middle = ((region.x - x0) / factor, (region.y - y0) / factor)
+    return smaller, Region(*middle, region.size / factor, region.angle)

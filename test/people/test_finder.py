@@ -1,0 +1,100 @@
+"""Real pictures: who is found, and that each stays who it was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mumu_ros.people import Camera, CameraError, PeopleFinder, WeightsError, find_weights
+
+FPS = 24
+
+
+@pytest.fixture(scope="module")
+def pictures(video: Path) -> list[np.ndarray]:
+    capture = cv2.VideoCapture(str(video))
+    found = []
+    while True:
+        there, picture = capture.read()
+        if not there:
+            return found
+        small = cv2.resize(picture, (960, 540), interpolation=cv2.INTER_AREA)
+        found.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
+
+
+def stamp_ns(frame: int) -> int:
+    return 1_000_000_000 + frame * 1_000_000_000 // FPS
+
+
+def test_two_people_who_push_each_other_are_two_tracks(weights: Path, pictures: list[np.ndarray]) -> None:
+    """They embrace in the end; both are in at least 95 % of the frames."""
+    finder = PeopleFinder(weights, seed=0)
+    seen: Counter[str] = Counter()
+    both = 0
+    for k, picture in enumerate(pictures):
+        people = finder.update(stamp_ns(k), picture)
+        seen.update(person.body_id for person in people)
+        both += len(people) == 2
+        for person in people:
+            x, y, width, height = person.roi
+            assert 0 <= x <= x + width <= 960
+            assert 0 <= y <= y + height <= 540
+            assert person.position_source == "nominal"
+            assert 2 < np.nanmedian(person.joints[:, 2]) < 7
+    assert both >= 0.95 * len(pictures)
+    assert len(seen) == 2
+
+
+def test_somebody_who_comes_back_soon_is_the_same_and_later_is_another(
+    weights: Path, pictures: list[np.ndarray]
+) -> None:
+    finder = PeopleFinder(weights, seed=0)
+    blank = np.full_like(pictures[0], 128)
+    first = {person.body_id for person in finder.update(stamp_ns(0), pictures[0])}
+    for k in range(1, 13):
+        assert finder.update(stamp_ns(k), blank) == []
+    assert {person.body_id for person in finder.update(stamp_ns(13), pictures[0])} == first
+    for k in range(14, 60):
+        finder.update(stamp_ns(k), blank)
+    later = {p.body_id for k in range(60, 90) for p in finder.update(stamp_ns(k), pictures[0])}
+    assert len(later) == 2
+    assert not later & first
+
+
+def test_nobody_is_found_where_nobody_is(weights: Path) -> None:
+    rng = np.random.default_rng(0)
+    finder = PeopleFinder(weights)
+    for k in range(10):
+        assert finder.update(stamp_ns(k), rng.integers(0, 255, (240, 320, 3), np.uint8)) == []
+
+
+def test_no_more_people_are_followed_than_asked_for(weights: Path, pictures: list[np.ndarray]) -> None:
+    finder = PeopleFinder(weights, max_people=1)
+    counts = [(len(finder.update(stamp_ns(k), picture)), finder.left_out) for k, picture in enumerate(pictures[:3])]
+    assert all(count == 1 for count, _ in counts)
+    assert counts[0][1] >= 1
+
+
+def test_time_that_jumps_back_begins_anew(weights: Path, pictures: list[np.ndarray]) -> None:
+    finder = PeopleFinder(weights, seed=0)
+    first = {person.body_id for person in finder.update(stamp_ns(50), pictures[0])}
+    again = {person.body_id for person in finder.update(stamp_ns(3), pictures[0])}
+    assert len(first) == len(again) == 2
+    assert not first & again
+
+
+def test_a_camera_of_another_aspect_is_refused(weights: Path, pictures: list[np.ndarray]) -> None:
+    with pytest.raises(CameraError, match="960×540"):
+        PeopleFinder(weights).update(stamp_ns(0), pictures[0], camera=Camera.nominal(640, 480))
+
+
+def test_missing_and_damaged_weights_are_named_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no pose_detection.tflite in .*mumu weights"):
+        find_weights(tmp_path)
+    (tmp_path / "pose_detection.tflite").write_bytes(b"x")
+    with pytest.raises(WeightsError, match=r"not the expected file \(1 bytes.*delete it"):
+        find_weights(tmp_path)
