@@ -18,6 +18,9 @@ ROS = {
     "sensor_msgs",
     "std_msgs",
     "rosgraph_msgs",
+    "visualization_msgs",
+    "hri_msgs",
+    "tf2_ros",
     "launch",
     "launch_ros",
 }

@@ -5,13 +5,124 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
+
+from mumu_ros.conversions import ImageKind, compressed_image_to_array, image_to_array
 from mumu_ros.failures import Fault
 from mumu_ros.nodes.parameters import ParameterError, Values
 from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.simulation import parse_fault
 
-__all__ = ["EvaluationConfig", "PlayerConfig", "SimulatorConfig"]
+__all__ = [
+    "EvaluationConfig",
+    "OverlayConfig",
+    "PeopleConfig",
+    "PictureTopic",
+    "PlayerConfig",
+    "SimulatorConfig",
+]
+
+_IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+
+
+@dataclass(frozen=True)
+class PictureTopic:
+    """A topic of pictures."""
+
+    topic: str
+    type: str
+    reliability: str
+
+    @classmethod
+    def read(cls, values: Values, name: str) -> PictureTopic:
+        """Read the parameters `<name>.topic`, `<name>.type` and `reliability`.
+
+        Raises:
+            ParameterError: One of them cannot be meant.
+        """
+        return cls(
+            topic=values.read(f"{name}.topic"),
+            type=_one_of(values, f"{name}.type", _IMAGE_TYPES),
+            reliability=_one_of(values, "reliability", ("best_effort", "reliable")),
+        )
+
+    def array(self, message: Any, kind: ImageKind) -> NDArray[Any]:
+        """The pixels of a message of the topic, as by `image_to_array`.
+
+        Raises:
+            ConversionError: It holds none.
+        """
+        read = image_to_array if self.type == _IMAGE_TYPES[0] else compressed_image_to_array
+        return read(message, kind)
+
+
+@dataclass(frozen=True)
+class PeopleConfig:
+    """See the table PEOPLE in parameters.py. `depth` and `weights` are None where the parameter is empty."""
+
+    source: str
+    image: PictureTopic
+    depth: PictureTopic | None
+    camera_info_topic: str
+    weights: Path | None
+    threads: int
+    max_people: int
+    rate_hz: float
+    min_confidence: float
+    target_frame: str
+
+    @classmethod
+    def read(cls, values: Values) -> PeopleConfig:
+        """Read the parameters.
+
+        Raises:
+            ParameterError: One of them cannot be meant.
+        """
+        image, depth = PictureTopic.read(values, "image"), PictureTopic.read(values, "depth")
+        if not image.topic:
+            raise ParameterError("parameter image.topic is empty; give the topic of the colour camera")
+        weights = values.read("weights")
+        return cls(
+            source=_one_of(values, "source", ("camera", "hri")),
+            image=image,
+            depth=depth if depth.topic else None,
+            camera_info_topic=values.read("camera_info.topic"),
+            weights=Path(weights).expanduser() if weights else None,
+            threads=values.read("threads"),
+            max_people=values.read("max_people"),
+            rate_hz=values.read("rate_hz"),
+            min_confidence=values.read("min_confidence"),
+            target_frame=values.read("target_frame"),
+        )
+
+
+@dataclass(frozen=True)
+class OverlayConfig:
+    """See the table OVERLAY in parameters.py."""
+
+    image: PictureTopic
+    jpeg_quality: int
+
+    @classmethod
+    def read(cls, values: Values) -> OverlayConfig:
+        """Read the parameters.
+
+        Raises:
+            ParameterError: One of them cannot be meant.
+        """
+        image = PictureTopic.read(values, "image")
+        if not image.topic:
+            raise ParameterError("parameter image.topic is empty; give the topic of the colour camera")
+        return cls(image=image, jpeg_quality=values.read("jpeg_quality"))
+
+
+def _one_of(values: Values, name: str, allowed: tuple[str, ...]) -> str:
+    value = values.read(name)
+    if value not in allowed:
+        raise ParameterError(f"parameter {name} is {value!r}; expected one of {', '.join(allowed)}")
+    return str(value)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-__all__ = ["ERROR", "OK", "STALE", "WARN", "status"]
+__all__ = ["ERROR", "OK", "STALE", "WARN", "status", "why_silent"]
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
@@ -21,3 +21,10 @@ def status(level: bytes, name: str, message: str, hardware_id: str = "", **value
         for key, value in values.items()
     ]
     return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware_id, values=pairs)
+
+
+def why_silent(publishers: int) -> str:
+    """What to look at when a topic with so many publishers is silent."""
+    if publishers == 0:
+        return "nothing publishes it: check the topic name and the driver"
+    return f"{publishers} publish it: check the reliability (QoS) and, for images, the DDS profile config/fastdds.xml"

@@ -26,6 +26,8 @@ from mumu_ros.pipeline.parameters import (
 __all__ = [
     "EVALUATION",
     "INFERENCE",
+    "OVERLAY",
+    "PEOPLE",
     "PLAYER",
     "SENSOR_SYNC",
     "SIMULATOR",
@@ -50,6 +52,48 @@ SIMULATOR = (
         "Cables to pull, such as imu_wrist:15-27: a stream (rgb, depth, imu_wrist, imu_belt) or device (camera, imu) "
         "and the seconds between which it is silent; or other failures, such as imu:noise=2:5-15 (failures.md).",
     ),
+)
+
+_PICTURE = (
+    Parameter("image.topic", "camera/color/image_raw", "Topic of the colour pictures."),
+    Parameter("image.type", "sensor_msgs/msg/Image", "Its type: sensor_msgs/msg/Image or CompressedImage."),
+    Parameter("reliability", "best_effort", "Quality of service of the subscriptions: best_effort or reliable."),
+)
+
+PEOPLE = (
+    AUTOSTART,
+    Parameter(
+        "source",
+        "camera",
+        "Where people come from: camera (they are looked for in its pictures), or hri (the bodies that a ROS4HRI stack "
+        "publishes under /humans/bodies; needs hri_msgs).",
+    ),
+    *_PICTURE,
+    Parameter(
+        "depth.topic",
+        "",
+        "Topic of depth pictures that are registered to the colour pictures; empty: none, distances then come from the "
+        "size of the body in the picture.",
+    ),
+    Parameter("depth.type", "sensor_msgs/msg/Image", "Its type: sensor_msgs/msg/Image or CompressedImage."),
+    Parameter("camera_info.topic", "camera/color/camera_info", "Topic of the colour camera's CameraInfo."),
+    Parameter("weights", "", "Folder of the pose network's weights; empty: where `mumu weights` puts them."),
+    Parameter("threads", 1, "CPU threads of the pose network.", 1, 256),
+    Parameter("max_people", 6, "So many people are followed at most; whoever comes later is left out.", 1, 100),
+    Parameter("rate_hz", 15.0, "Pictures looked at a second; those in between are skipped by time.", 0.1, 200.0),
+    Parameter("min_confidence", 0.5, "A person of whom the network is less certain is not published.", 0.0, 1.0),
+    Parameter(
+        "target_frame",
+        "",
+        "Frame of the joints that are published, if tf2_ros is installed: an optical one (x right, y down, z forward) "
+        "such as that of a level camera. Empty: the camera's.",
+    ),
+)
+
+OVERLAY = (
+    AUTOSTART,
+    *_PICTURE,
+    Parameter("jpeg_quality", 80, "Of the topic overlay/compressed.", 1, 100),
 )
 
 PLAYER = (
@@ -112,7 +156,9 @@ def markdown() -> str:
     tables = {
         "sensor_sync": SENSOR_SYNC,
         "sensor_sync: each stream, as `<name>.<parameter>`": STREAM,
+        "people": PEOPLE,
         "inference": INFERENCE,
+        "overlay": OVERLAY,
         "simulator": SIMULATOR,
         "player": PLAYER,
         "evaluation": EVALUATION,

@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from mumu_ros.conversions import ConversionError, RosTypes, time_to_ns
 from mumu_ros.msg import MultimodalFrame
-from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status
+from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status, why_silent
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import SENSOR_SYNC
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
@@ -100,11 +100,11 @@ class SensorSync(ManagedNode):
             publishers = self.count_publishers(topic)
             errors = self._builder.errors[stream.name]
             if s.received == 0:
-                level, text = ERROR, f"no message on {topic} yet; {_why_silent(publishers)}"
+                level, text = ERROR, f"no message on {topic} yet; {why_silent(publishers)}"
                 if time.monotonic() - self._activated > PATIENCE_S:
                     self.log_throttled(f"silent {stream.name}", f"stream {stream.name!r}: {text}")
             elif not s.alive:
-                level, text = STALE, f"silent for {s.age_s or 0.0:.1f} s; {_why_silent(publishers)}"
+                level, text = STALE, f"silent for {s.age_s or 0.0:.1f} s; {why_silent(publishers)}"
             else:
                 level, text = OK, f"{s.rate_hz:.1f} Hz"
             if errors:
@@ -140,12 +140,6 @@ class SensorSync(ManagedNode):
 
 def _quantile(values: deque[float], q: float) -> float:
     return float(np.quantile(values, q)) if values else float("nan")
-
-
-def _why_silent(publishers: int) -> str:
-    if publishers == 0:
-        return "nothing publishes it: check the topic name and the driver"
-    return f"{publishers} publish it: check the reliability (QoS) and, for images, the DDS profile config/fastdds.xml"
 
 
 if __name__ == "__main__":

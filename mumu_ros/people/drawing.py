@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mumu_ros import skeletons
 from mumu_ros.people.person import Person
 
-__all__ = ["Activity", "draw"]
+__all__ = ["Activity", "Colour", "bones", "draw"]
 
 Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]
@@ -103,7 +103,8 @@ def draw(
     Args:
         image: uint8 (H, W, 3), RGB; it is left as it is.
         people: Everybody in view.
-        activities: By body id; a person without one is labelled with the id alone.
+        activities: By body id; a person without one is labelled with the id alone. That of the empty id is of somebody
+            in view, of whom is not known: with one person in view it is that person's, else it stands in the corner.
         layout: Of the people's joints; see mumu_ros.skeletons.
 
     Raises:
@@ -111,16 +112,23 @@ def draw(
     """
     canvas = image.copy()
     height, width = canvas.shape[:2]
+    somebodys = activities.get("")
+    if somebodys and len(people) == 1:
+        activities = {people[0].body_id: somebodys, **activities}
     style = _Style.of(height, width)
-    bones = _bones(layout)
+    lines = bones(layout)
     for person in people:
         _draw_frame(canvas, person, style)
-        _draw_skeleton(canvas, person, bones, style)
+        _draw_skeleton(canvas, person, lines, style)
     detailed = len(people) <= (DETAILED_LABELS if width >= SMALL_PICTURE else 1)
     taken: list[Box] = []
+    if somebodys and len(people) != 1:
+        label = _Label.of("", somebodys, style, detailed=True)
+        taken.append((style.padding, style.padding, *label.size))
+        label.draw(canvas, taken[0], style)
     # From the left to the right, so that labels keep their places while the order of the people changes.
     for person in sorted(people, key=lambda p: p.roi[0]):
-        label = _Label.of(person, activities.get(person.body_id), style, detailed=detailed)
+        label = _Label.of(person.body_id, activities.get(person.body_id), style, detailed=detailed)
         box = _place(label.size, person, people, (width, height), taken, style.padding)
         taken.append(box)
         label.draw(canvas, box, style)
@@ -138,7 +146,7 @@ _CHAINS = (
 
 
 @functools.cache
-def _bones(layout: str) -> list[tuple[int, int, Colour]]:
+def bones(layout: str) -> list[tuple[int, int, Colour]]:
     """Pairs of joints that a line connects, and its colour; those that the layout has."""
     index = {name: i for i, name in enumerate(skeletons.layout(layout).joints)}
     pairs = [("left_shoulder", "right_shoulder", MIDDLE), ("left_hip", "right_hip", MIDDLE)]
@@ -150,11 +158,11 @@ def _bones(layout: str) -> list[tuple[int, int, Colour]]:
 
 
 def _draw_skeleton(
-    canvas: NDArray[np.uint8], person: Person, bones: Sequence[tuple[int, int, Colour]], style: _Style
+    canvas: NDArray[np.uint8], person: Person, connections: Sequence[tuple[int, int, Colour]], style: _Style
 ) -> None:
     keypoints = np.asarray(person.keypoints, np.float64)
     seen = np.isfinite(keypoints).all(axis=1) & (np.asarray(person.visibility) >= MIN_VISIBILITY)
-    lines = [(a, b, colour) for a, b, colour in bones if seen[a] and seen[b]]
+    lines = [(a, b, colour) for a, b, colour in connections if seen[a] and seen[b]]
     # A person far away has thinner bones than one nearby.
     thickness = min(style.line, max(1, round(person.roi[3] / 110)))
     points = np.round(np.clip(np.nan_to_num(keypoints), -4e4, 4e4) * (1 << SHIFT)).astype(int)
@@ -212,24 +220,25 @@ class _Label:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, person: Person, activity: Activity | None, style: _Style, *, detailed: bool) -> _Label:
+    def of(cls, body_id: str, activity: Activity | None, style: _Style, *, detailed: bool) -> _Label:
         title = activity.name.replace("_", " ") if activity else ""
         percent = f"{activity.probability:.0%}" if activity else ""
         bars = tuple(activity.attention.items()) if activity and detailed else ()
         gap = style.padding
         first = _width(title, style.font) + _width(percent, style.font) + gap * bool(title)
-        first += _width(person.body_id, _small(style)) + gap * bool(title)
+        first += _width(body_id, _small(style)) + gap * bool(title)
         name_width = max((_width(name, _small(style)) for name, _ in bars), default=0)
         second = name_width + gap + round(4.5 * style.row) if bars else 0
         size = (
             max(first, second) + 3 * style.padding,
             style.row + round(0.8 * style.row) * len(bars) + style.padding,
         )
-        return cls(_colour(person.body_id), title, percent, person.body_id, bars, size)
+        return cls(_colour(body_id), title, percent, body_id, bars, size)
 
     def draw(self, canvas: NDArray[np.uint8], box: Box, style: _Style) -> None:
         """Draw the panel into a box of its size."""
         x, y, w, h = box
+        h, w = canvas[y : y + h, x : x + w].shape[:2]
         panel = canvas[y : y + h, x : x + w]
         panel[:] = cv2.addWeighted(panel, 1 - PANEL_OPACITY, np.full_like(panel, PANEL), PANEL_OPACITY, 0)
         stripe = max(2, style.padding // 2)

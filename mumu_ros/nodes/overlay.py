@@ -1,0 +1,176 @@
+"""The camera's picture with everybody and what they do drawn on it, and markers of their skeletons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import cv2
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+from visualization_msgs.msg import MarkerArray
+
+from mumu_ros.conversions import ConversionError, RosTypes, array_to_image, message_to_people, time_to_ns
+from mumu_ros.msg import ActivityRecognition
+from mumu_ros.msg import People as PeopleMessage
+from mumu_ros.nodes.configuration import OverlayConfig
+from mumu_ros.nodes.diagnostics import OK, STALE, WARN, status, why_silent
+from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.markers import people_to_markers
+from mumu_ros.nodes.parameters import OVERLAY
+from mumu_ros.nodes.subscribers import sensor_qos, subscribe
+from mumu_ros.nodes.worker import Worker
+from mumu_ros.people.drawing import Activity, draw
+from mumu_ros.people.person import Person
+from mumu_ros.skeletons import layout
+from mumu_ros.streams import NS_PER_S, ApproximateTimeSynchronizer, SynchronizedSet
+
+__all__ = ["Overlay"]
+
+SLOP_S = 0.02
+"""A picture that is farther than this from the people in it is another one."""
+QUEUE = 15
+"""Pictures kept while people are looked for in them: half a second at 30 Hz."""
+TIMEOUT_S = 1.0
+"""Where nobody says who is in view for so long, the bare picture is shown."""
+POLL_PERIOD_S = 0.02
+MEMORY_NS = 2 * NS_PER_S
+"""An activity so much older than the picture is not shown."""
+
+
+class Overlay(ManagedNode):
+    """Publishes `overlay`, `overlay/compressed` and `people_markers`, each while somebody listens."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("overlay", OVERLAY, **options)
+        self._image = self.create_lifecycle_publisher(Image, "overlay", 2)
+        self._compressed = self.create_lifecycle_publisher(CompressedImage, "overlay/compressed", 2)
+        self._markers = self.create_lifecycle_publisher(MarkerArray, "people_markers", 2)
+        self._types = RosTypes()
+
+    def configure(self) -> None:
+        """Read the parameters."""
+        self._config = OverlayConfig.read(self.values)
+
+    def activate(self) -> None:
+        """Subscribe and start the worker."""
+        picture = self._config.image
+        self._recognitions: dict[str, ActivityRecognition] = {}
+        self._drawn = 0
+        self._error = ""
+        self._worker: Worker[SynchronizedSet] = Worker("overlay", self._show, self.report_worker_error)
+        self._subscribers = [
+            subscribe(self, "mumu_ros/msg/People", "people", sensor_qos("reliable", 10)),
+            subscribe(self, picture.type, picture.topic, sensor_qos(picture.reliability, 5)),
+        ]
+        # People first: a picture waits for who is in it.
+        self._synchronizer = ApproximateTimeSynchronizer(
+            self._subscribers, QUEUE, SLOP_S, names=["people", "image"], timeout_s=TIMEOUT_S
+        )
+        self._synchronizer.registerSetCallback(self._worker.put)
+        self._activity = self.create_subscription(ActivityRecognition, "activity", self._take_recognition, 10)
+        self._timer = self.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=self.steady_clock)
+
+    def deactivate(self) -> None:
+        """Unsubscribe and stop the worker."""
+        self.destroy_timer(self._timer)
+        self.destroy_subscription(self._activity)
+        for subscriber in self._subscribers:
+            self.destroy_subscription(subscriber.sub)
+        self._synchronizer.close()
+        self._worker.stop()
+
+    def _take_recognition(self, message: ActivityRecognition) -> None:
+        self._recognitions[message.body_id] = message
+
+    # On the worker's thread.
+
+    def _show(self, synchronized: SynchronizedSet) -> None:
+        message, picture = synchronized.items
+        people = [] if message is None else self._people(message)
+        activities = self._activities(synchronized.stamp_ns)
+        if message is not None and self._markers.get_subscription_count():
+            self._markers.publish(people_to_markers(people, message.layout, message.header, activities))
+        wanted = self._image.get_subscription_count() or self._compressed.get_subscription_count()
+        if picture is not None and wanted:
+            pixels = self._config.image.array(picture, "rgb")
+            names = {} if message is None else {"layout": message.layout}
+            self._publish(draw(pixels, people, activities, **names), picture.header)
+        self._drawn += 1
+
+    def _publish(self, pixels: NDArray[np.uint8], header: Any) -> None:
+        if self._image.get_subscription_count():
+            stamp_ns = time_to_ns(header.stamp)
+            self._image.publish(array_to_image(pixels, stamp_ns, header.frame_id, self._types))
+        if self._compressed.get_subscription_count():
+            quality = [cv2.IMWRITE_JPEG_QUALITY, self._config.jpeg_quality]
+            _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)
+            data = self._types.sequence(jpeg)
+            self._compressed.publish(
+                self._types.message("sensor_msgs/msg/CompressedImage", header=header, format="jpeg", data=data)
+            )
+
+    def _people(self, message: PeopleMessage) -> list[Person]:
+        count, people = len(layout(message.layout)), []
+        for person in message_to_people(message, self._report):
+            if len(person.visibility) == count:
+                people.append(person)
+            else:
+                text = f"body {person.body_id!r} has {len(person.visibility)} joints; {message.layout} has {count}"
+                self._report(ConversionError(text))
+        return people
+
+    def _activities(self, stamp_ns: int) -> dict[str, Activity]:
+        """What everybody does at this time, by body id."""
+        return {
+            body_id: _activity(message)
+            for body_id, message in list(self._recognitions.items())
+            if abs(stamp_ns - time_to_ns(message.header.stamp)) <= MEMORY_NS
+        }
+
+    def _report(self, error: ConversionError) -> None:
+        self._error = str(error)
+        self.log_throttled("people", f"people: {error}; the person is left out")
+
+    def diagnose(self) -> Iterable[DiagnosticStatus]:
+        """One status: what is drawn."""
+        newest = max((time_to_ns(m.header.stamp) for m in list(self._recognitions.values())), default=0)
+        # Whoever has left is not kept for ever.
+        self._recognitions = {
+            body_id: m
+            for body_id, m in list(self._recognitions.items())
+            if newest - time_to_ns(m.header.stamp) <= MEMORY_NS
+        }
+        streams = self._synchronizer.statistics()
+        topics = {"image": self._config.image.topic, "people": "people"}
+        silent = [name for name in topics if not streams[name].alive]
+        if silent:
+            topic = self.resolve_topic_name(topics[silent[0]])
+            level, text = STALE, f"no message on {topic}; {why_silent(self.count_publishers(topic))}"
+        elif self._error:
+            level, text = WARN, f"a person was left out: {self._error}"
+        else:
+            level, text = OK, f"{streams['image'].rate_hz:.1f} Hz"
+        yield status(
+            level,
+            f"{self.get_name()}: picture",
+            text,
+            self.get_fully_qualified_name(),
+            drawn=self._drawn,
+            dropped=self._worker.dropped,
+        )
+
+
+def _activity(message: ActivityRecognition) -> Activity:
+    weights = zip(message.modalities, message.present, message.gm_fusion_weights, strict=True)
+    return Activity(
+        message.activity,
+        message.activity_probability,
+        {name: weight if present else None for name, present, weight in weights},
+    )
+
+
+if __name__ == "__main__":
+    main(Overlay)

@@ -1,0 +1,188 @@
+"""The overlay node over real DDS."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from numpy.typing import NDArray
+from rclpy.lifecycle import TransitionCallbackReturn
+from sensor_msgs.msg import CompressedImage, Image
+from visualization_msgs.msg import Marker, MarkerArray
+
+from mumu_ros.conversions import RosTypes, array_to_image, image_to_array, ns_to_time, people_to_message, time_to_ns
+from mumu_ros.msg import ActivityRecognition
+from mumu_ros.msg import People as PeopleMessage
+from mumu_ros.nodes.overlay import Overlay
+from mumu_ros.people import Person
+from mumu_ros.people.drawing import Activity, draw
+from mumu_ros.skeletons import layout
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+TYPES = RosTypes()
+START_NS = 1_700_000_000_000_000_000
+FRAME = "camera_color_optical_frame"
+PICTURE = np.full((240, 320, 3), 100, np.uint8)
+JOINTS = layout("blazepose33")
+
+
+def person(body_id: str = "abcde") -> Person:
+    keypoints = np.stack([np.full(33, 160.0), np.linspace(60, 220, 33)], axis=1).astype(np.float32)
+    joints = np.stack([np.zeros(33), np.linspace(-0.8, 0.8, 33), np.full(33, 2.0)], axis=1).astype(np.float32)
+    return Person(body_id, 0.9, (130.0, 60.0, 60.0, 160.0), keypoints, joints, np.ones(33, np.float32), "nominal")
+
+
+class Rig:
+    """An overlay node, and whoever publishes what it shows."""
+
+    def __init__(self, ros: Any) -> None:
+        self.ros = ros
+        node = ros.node
+        self.node = ros.add(Overlay, **{"image.topic": "image"})
+        self.image = node.create_publisher(Image, "image", 10)
+        self.people = node.create_publisher(PeopleMessage, "people", 10)
+        self.activity = node.create_publisher(ActivityRecognition, "activity", 10)
+        self.diagnostics: dict[str, Any] = {}
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnose, 10)
+        assert self.node.trigger_configure() == SUCCESS
+        assert self.node.trigger_activate() == SUCCESS
+        ros.wait(lambda: all(p.get_subscription_count() for p in (self.image, self.people, self.activity)))
+
+    def show(self, stamp_ns: int, people: list[Person] | None = None) -> None:
+        """A picture and, unless nobody looks for them, the people in it."""
+        self.image.publish(array_to_image(PICTURE, stamp_ns, FRAME, TYPES))
+        if people is not None:
+            self.people.publish(people_to_message(stamp_ns, FRAME, 320, 240, "blazepose33", people, TYPES))
+
+    def recognise(self, stamp_ns: int, body_id: str, name: str = "walk") -> None:
+        message = ActivityRecognition(body_id=body_id, activity=name, activity_probability=0.75)
+        message.modalities, message.present, message.gm_fusion_weights = ["skeleton", "imu"], [True, False], [1.0, 0.0]
+        message.header.stamp = ns_to_time(stamp_ns, TYPES)
+        self.activity.publish(message)
+        self.ros.wait(lambda: self.node._recognitions.get(body_id))
+
+    def _diagnose(self, message: DiagnosticArray) -> None:
+        self.diagnostics.update({status.name: status for status in message.status})
+
+
+@pytest.fixture
+def rig(ros: Any) -> Rig:
+    return Rig(ros)
+
+
+def listened(rig: Rig, message_type: Any, topic: str) -> list[Any]:
+    """What comes on a topic, once the node knows that somebody listens."""
+    messages: list[Any] = rig.ros.collect(message_type, topic)
+    rig.ros.wait(lambda: rig.node.count_subscribers(topic))
+    return messages
+
+
+WALK = Activity("walk", 0.75, {"skeleton": 1.0, "imu": None})
+
+
+@pytest.mark.parametrize(
+    ("body_id", "seen", "activities"),
+    [
+        ("abcde", ["abcde"], {"abcde": WALK}),
+        ("fghij", ["abcde"], {}),
+        ("", ["abcde"], {"": WALK}),
+        ("", ["abcde", "fghij"], {"": WALK}),
+        ("abcde", [], {}),
+    ],
+    ids=["of this person", "of another", "of the only one", "of one of two", "of nobody"],
+)
+def test_what_is_known_of_everybody_is_drawn_on_their_picture(
+    rig: Rig, body_id: str, seen: list[str], activities: dict[str, Activity]
+) -> None:
+    pictures = listened(rig, Image, "overlay")
+    rig.recognise(START_NS, body_id)
+    people = [person(name) for name in seen]
+    rig.show(START_NS, people)
+    rig.ros.wait(lambda: pictures)
+    assert (time_to_ns(pictures[0].header.stamp), pictures[0].header.frame_id) == (START_NS, FRAME)
+    np.testing.assert_array_equal(image_to_array(pictures[0], "rgb"), draw(PICTURE, people, activities))
+
+
+def test_an_activity_of_long_ago_is_not_drawn(rig: Rig) -> None:
+    pictures = listened(rig, Image, "overlay")
+    rig.recognise(START_NS - 3_000_000_000, "abcde")
+    rig.show(START_NS, [person()])
+    rig.ros.wait(lambda: pictures)
+    np.testing.assert_array_equal(image_to_array(pictures[0], "rgb"), draw(PICTURE, [person()], {}))
+
+
+def test_without_people_the_bare_picture_is_shown_and_the_silence_named(rig: Rig) -> None:
+    pictures, stamps = listened(rig, Image, "overlay"), itertools.count(START_NS, 100_000_000)
+    rig.ros.wait(lambda: rig.show(next(stamps)) or pictures)
+    np.testing.assert_array_equal(image_to_array(pictures[0], "rgb"), PICTURE)
+    rig.node.publish_diagnostics()
+    rig.ros.wait(lambda: rig.diagnostics)
+    diagnosis = rig.diagnostics["overlay: picture"]
+    assert diagnosis.level == DiagnosticStatus.STALE
+    assert "no message on /people" in diagnosis.message
+
+
+def test_the_jpeg_shows_the_same(rig: Rig) -> None:
+    pictures = listened(rig, CompressedImage, "overlay/compressed")
+    rig.show(START_NS, [person()])
+    rig.ros.wait(lambda: pictures)
+    shown: NDArray[np.uint8] = cv2.imdecode(np.frombuffer(pictures[0].data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert np.abs(shown.astype(int) - draw(PICTURE, [person()], {})).mean() < 4
+
+
+def test_skeletons_are_markers_where_they_are_in_space(rig: Rig) -> None:
+    arrays = listened(rig, MarkerArray, "people_markers")
+    rig.recognise(START_NS, "abcde")
+    nowhere = person("fghij")
+    nowhere.joints[:] = np.nan
+    rig.show(START_NS, [person(), nowhere])
+    rig.ros.wait(lambda: arrays)
+    markers = {marker.type: marker for marker in arrays[0].markers}
+    assert {marker.ns for marker in arrays[0].markers} == {"abcde"}
+    assert {marker.header.frame_id for marker in arrays[0].markers} == {FRAME}
+    points = {(p.x, p.y, p.z) for p in markers[Marker.SPHERE_LIST].points}
+    elbow = tuple(float(value) for value in person().joints[JOINTS.index("left_elbow")[0]])
+    assert elbow in points
+    assert {(p.x, p.y, p.z) for p in markers[Marker.LINE_LIST].points} == points
+    assert len(markers[Marker.LINE_LIST].colors) == len(markers[Marker.LINE_LIST].points)
+    text = markers[Marker.TEXT_VIEW_FACING]
+    assert text.text == "walk 75%\nabcde"
+    assert text.pose.position.y < min(y for _, y, _ in points), "above the head, and y points down"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda message: setattr(message.people[0], "body_id", ""), "body_id is ''"),
+        (lambda message: setattr(message.people[0], "visibility", [1.0] * 32), "32 in visibility"),
+        (lambda message: setattr(message, "layout", "coco17"), "has 33 joints; coco17 has 17"),
+    ],
+    ids=["no id", "too few numbers", "another layout"],
+)
+def test_a_person_that_cannot_be_meant_is_left_out_and_named(
+    rig: Rig, spoil: Callable[[PeopleMessage], None], text: str
+) -> None:
+    pictures = listened(rig, Image, "overlay")
+    message = people_to_message(START_NS, FRAME, 320, 240, "blazepose33", [person()], TYPES)
+    spoil(message)
+    rig.people.publish(message)
+    rig.show(START_NS)
+    rig.ros.wait(lambda: pictures)
+    np.testing.assert_array_equal(image_to_array(pictures[0], "rgb"), PICTURE)
+    rig.node.publish_diagnostics()
+    rig.ros.wait(lambda: rig.diagnostics)
+    assert text in rig.diagnostics["overlay: picture"].message
+
+
+def test_a_layout_that_nobody_knows_does_not_end_the_node(rig: Rig) -> None:
+    pictures = listened(rig, Image, "overlay")
+    rig.people.publish(people_to_message(START_NS, FRAME, 320, 240, "octopus", [person()], TYPES))
+    rig.show(START_NS)
+    rig.show(START_NS + 100_000_000, [person()])
+    rig.ros.wait(lambda: pictures)
+    np.testing.assert_array_equal(image_to_array(pictures[0], "rgb"), draw(PICTURE, [person()], {}))
