@@ -3,7 +3,7 @@
 Everything reads fields only, so that messages of rclpy and messages deserialised by rosbags are served alike.
 """
 
-from mumu_ros.conversions.errors import ConversionError
+from mumu_ros.conversions.errors import ConversionError, shorten
 from mumu_ros.conversions.frames import frame_to_samples, samples_to_frame
 from mumu_ros.conversions.images import (
     ImageKind,
@@ -56,6 +56,7 @@ __all__ = [
     "pose_array_to_array",
     "samples_to_frame",
     "segment_to_annotation",
+    "shorten",
     "time_to_ns",
     "vector_to_array",
 ]

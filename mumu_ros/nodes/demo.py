@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import rclpy
@@ -29,6 +30,8 @@ from mumu_ros.simulation import parse_fault
 __all__ = ["register"]
 
 START_TIMEOUT_S = 60.0
+BUSY_PERIOD_S = 5.0
+"""How often a node that takes long to start is quoted."""
 SUBJECT = 1000
 """The shipped model was never trained on subjects from 1000 on."""
 
@@ -124,14 +127,7 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
             }
             nodes.start("inference", inference, params_file, log=log)
             ready = ("inference: recogniser", "sensor_sync: output")
-            _spin(
-                executor,
-                START_TIMEOUT_S,
-                lambda: all(r in monitor.status for r in ready),
-                nodes,
-                log,
-                must=True,
-            )
+            _wait(executor, monitor, lambda: all(r in monitor.status for r in ready), nodes, log)
             parameters = {
                 "seed": arguments.seed,
                 "subject": arguments.subject,
@@ -139,7 +135,7 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
                 "faults": list(map(str, faults)) or [""],
             }
             nodes.start("simulator", parameters, params_file, log=log)
-            _spin(executor, START_TIMEOUT_S, lambda: monitor.start_ns is not None, nodes, log, must=True)
+            _wait(executor, monitor, lambda: monitor.start_ns is not None, nodes, log)
             _spin(executor, arguments.seconds + 1.0, screen.show, nodes, log)
             screen.close()
             _spin(executor, SETTLE_S, lambda: False, nodes, log)
@@ -150,26 +146,34 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
         rclpy.try_shutdown()
 
 
-def _spin(
-    executor: SingleThreadedExecutor,
-    timeout_s: float,
-    done: object,
-    nodes: Processes,
-    log: Path,
-    *,
-    must: bool = False,
+def _wait(
+    executor: SingleThreadedExecutor, monitor: Monitor, done: Callable[[], bool], nodes: Processes, log: Path
 ) -> None:
-    """Spin until `done()` or for `timeout_s`; with `must`, running out of time is an error."""
-    assert callable(done)
-    deadline = time.monotonic() + timeout_s
+    """Spin until `done()`; an error if nothing happens for long, and no node says that it is still busy."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    said = 0.0
     while not done():
+        if time.monotonic() > max(deadline, monitor.busy_s + START_TIMEOUT_S):
+            raise DemoError(f"nothing happened for {START_TIMEOUT_S:.0f} s; {_tail(log)}")
+        if monitor.busy_s >= said + BUSY_PERIOD_S:
+            said = monitor.busy_s
+            print(monitor.busy, flush=True)
+        _spin(executor, 0.1, done, nodes, log)
+
+
+def _spin(
+    executor: SingleThreadedExecutor, timeout_s: float, done: Callable[[], bool], nodes: Processes, log: Path
+) -> None:
+    """Spin until `done()` or for `timeout_s`; an error if a node fails meanwhile."""
+    deadline = time.monotonic() + timeout_s
+    while not done() and time.monotonic() < deadline:
         failed = {node: code for node, code in nodes.ended().items() if code != 0}
-        if failed or (must and time.monotonic() > deadline):
+        if failed:
             what = ", ".join(f"{node} ended with status {code}" for node, code in failed.items())
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise DemoError(
-                f"{what or f'nothing happened for {timeout_s:.0f} s'}; the nodes said (all of it in {log}):\n{tail}"
-            )
-        if time.monotonic() > deadline:
-            return
+            raise DemoError(f"{what}; {_tail(log)}")
         executor.spin_once(timeout_sec=0.05)
+
+
+def _tail(log: Path) -> str:
+    last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    return f"the nodes said (all of it in {log}):\n{last}"

@@ -6,6 +6,8 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from mumu_ros.conversions import shorten
+
 __all__ = ["ERROR", "OK", "STALE", "WARN", "status", "why_silent"]
 
 OK = DiagnosticStatus.OK
@@ -15,12 +17,12 @@ STALE = DiagnosticStatus.STALE
 
 
 def status(level: bytes, name: str, message: str, hardware_id: str = "", **values: Any) -> DiagnosticStatus:
-    """A status; numbers among `values` are written with four significant digits."""
+    """A status; texts are cut to a readable length, numbers among `values` have four significant digits."""
     pairs = [
-        KeyValue(key=key, value=f"{value:.4g}" if isinstance(value, float) else str(value))
+        KeyValue(key=key, value=f"{value:.4g}" if isinstance(value, float) else shorten(str(value)))
         for key, value in values.items()
     ]
-    return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware_id, values=pairs)
+    return DiagnosticStatus(level=level, name=name, message=shorten(message), hardware_id=hardware_id, values=pairs)
 
 
 def why_silent(publishers: int) -> str:

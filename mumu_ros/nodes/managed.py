@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 
+from mumu_ros.conversions import shorten
+from mumu_ros.nodes.diagnostics import OK, WARN, status
 from mumu_ros.nodes.parameters import Parameter, declare
 
-__all__ = ["ManagedNode", "run"]
+__all__ = ["BUSY", "ManagedNode", "run"]
+
+BUSY = "busy"
+"""Status of a node that takes long to configure: "<node>: busy" on /diagnostics, once a second while it lasts."""
 
 LOG_PERIOD_S = 5.0
 """The same problem is logged this often at most."""
 
 
 class ManagedNode(LifecycleNode):
-    """A lifecycle node whose failures are messages.
+    """A lifecycle node that outlives whatever a message, a service call or a defect does to a callback.
 
     Subclasses implement `configure` (validate, load; raise to refuse), `activate` (subscribe, start the worker),
-    `deactivate` (the reverse; frees nothing), `cleanup` (free) and `diagnose`.
+    `cleanup` (free what was loaded) and `diagnose`. What `activate` has started is ended by what it has put on the
+    stack `undo`, in reverse order: when the node is deactivated, and when `activate` fails half way.
 
     Args:
         name: Of the node.
@@ -43,7 +54,11 @@ class ManagedNode(LifecycleNode):
         super().__init__(name, **options)
         self.values = declare(self, parameters)
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.undo = contextlib.ExitStack()
         self._logged: dict[str, float] = {}
+        self._errors = 0
+        self._last_error = ""
+        self._said = ""
         self._configured = False
         self._active = False
         self.finished = False
@@ -51,6 +66,8 @@ class ManagedNode(LifecycleNode):
         # Watchdogs run on the steady clock: they must not stop with the simulated one.
         self.create_timer(1.0, self.publish_diagnostics, clock=self.steady_clock)
         self.add_on_set_parameters_callback(self._refuse_when_configured)
+        for service in self.services:
+            service.callback = self._answering(service)
 
     # What a subclass fills in.
 
@@ -58,10 +75,10 @@ class ManagedNode(LifecycleNode):
         """Read parameters, load what is needed; refuse with a ValueError, OSError or ImportError that helps."""
 
     def activate(self) -> None:
-        """Subscribe and start working."""
+        """Subscribe and start working; put on `undo` how each of it ends."""
 
     def deactivate(self) -> None:
-        """Stop working and unsubscribe; keep what was loaded."""
+        """Stop what is not on `undo`."""
 
     def cleanup(self) -> None:
         """Free what was loaded."""
@@ -73,44 +90,80 @@ class ManagedNode(LifecycleNode):
     # What a subclass uses.
 
     def log_throttled(self, key: str, message: str) -> None:
-        """Log a warning, at most every 5 s for the same key."""
+        """Log a warning, cut to a readable length, at most every 5 s for the same key."""
         now = time.monotonic()
         if now - self._logged.get(key, -LOG_PERIOD_S) >= LOG_PERIOD_S:
             self._logged[key] = now
-            self.get_logger().warning(message)
+            self.get_logger().warning(shorten(message))
 
     def report_worker_error(self, error: Exception) -> None:
-        """Log what a job raised: expected errors by their text, a defect of ours with its place in the code."""
-        text = f"{type(error).__name__}: {error}"
-        if not isinstance(error, ValueError):
-            text += "\n" + "".join(traceback.format_tb(error.__traceback__))
-        self.log_throttled(f"worker {type(error).__name__}", f"skipped one piece of work: {text}")
+        """Log what a job raised: bad data by its text, anything else as `report_error` does."""
+        if isinstance(error, ValueError):
+            self.log_throttled("worker", f"skipped one piece of work: {error}")
+        else:
+            self.report_error(error)
+
+    def report_error(self, error: BaseException) -> None:
+        """Count what a callback or a job raised and nobody expected; log it, once for each place with its traceback."""
+        self._errors += 1
+        self._last_error = f"{type(error).__name__}: {error}"
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{type(error).__name__} in {frames[-1].filename}:{frames[-1].lineno}" if frames else self._last_error
+        if place in self._logged:
+            self.log_throttled(place, f"again: {self._last_error}")
+            return
+        self._logged[place] = time.monotonic()
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        self.get_logger().error(f"{shorten(self._last_error)}; the node goes on\n{trace}")
+
+    def repeat(self, record: logging.LogRecord) -> None:
+        """Log what a room without ROS has logged."""
+        self._said = shorten(record.getMessage())
+        if record.levelno >= logging.WARNING:
+            self.get_logger().warning(self._said)
+        else:
+            self.get_logger().info(self._said)
 
     def finish(self) -> None:
         """Say that the node has done what it was started for: `run` then ends. Callable from any thread."""
         self.finished = True
 
     def publish_diagnostics(self) -> None:
-        """Publish `diagnose` on /diagnostics."""
+        """Publish `diagnose` on /diagnostics, and the errors of callbacks if there were any."""
         if not self._active:
             return
-        message = DiagnosticArray()
+        statuses: list[DiagnosticStatus] = []
+        try:
+            statuses += self.diagnose()
+        except Exception as error:  # the other statuses and nodes must not go silent with it
+            self.report_error(error)
+        if self._errors:
+            text = f"{self._errors} unexpected errors, the last one: {self._last_error}"
+            statuses.append(self._status(WARN, "errors", text, errors=self._errors))
+        self._publish_statuses(statuses)
+
+    def _publish_statuses(self, statuses: list[DiagnosticStatus]) -> None:
+        message = DiagnosticArray(status=statuses)
         message.header.stamp = self.get_clock().now().to_msg()
-        message.status = list(self.diagnose())
         self._diagnostics.publish(message)
+
+    def _status(self, level: bytes, name: str, text: str, **values: Any) -> DiagnosticStatus:
+        return status(level, f"{self.get_name()}: {name}", text, self.get_fully_qualified_name(), **values)
 
     # Lifecycle.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Configure; on bad parameters or a bad model say why and stay unconfigured."""
-        if not self._attempt("configure", self.configure):
-            return TransitionCallbackReturn.FAILURE
+        with self._busy("configuring"):
+            if not self._attempt("configure", self.configure):
+                return TransitionCallbackReturn.FAILURE
         self._configured = True
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Activate."""
+        """Activate; if that fails, undo what was begun and stay inactive."""
         if not self._attempt("activate", self.activate):
+            self.undo.close()
             return TransitionCallbackReturn.FAILURE
         self._active = True
         return super().on_activate(state)
@@ -131,15 +184,28 @@ class ManagedNode(LifecycleNode):
         self._stop()
         return super().on_shutdown(state)
 
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After an unexpected failure of a transition: free everything, so that the node can be configured again."""
+        self._active = False
+        self._configured = False
+        for free in (self.undo.close, self.cleanup):
+            try:
+                free()
+            except Exception as error:
+                self.report_error(error)
+        super().on_deactivate(state)  # publishers that were activated already
+        return super().on_error(state)
+
     def _attempt(self, what: str, act: Callable[[], None]) -> bool:
         """Do it; say why it failed, since rclpy would not."""
         try:
             act()
         except (ValueError, OSError, ImportError) as error:
-            self.get_logger().error(f"cannot {what}: {error}")
+            self.get_logger().error(shorten(f"cannot {what}: {error}"))
             return False
-        except Exception:
-            self.get_logger().error(f"cannot {what}, a defect of {self.get_name()}:\n{traceback.format_exc()}")
+        except Exception as error:
+            text = shorten(f"cannot {what}, {type(error).__name__}: {error}")
+            self.get_logger().error(f"{text}\n{traceback.format_exc()}")
             raise
         return True
 
@@ -148,6 +214,54 @@ class ManagedNode(LifecycleNode):
             self.publish_diagnostics()
             self._active = False
             self.deactivate()
+            self.undo.close()
+
+    @contextlib.contextmanager
+    def _busy(self, what: str) -> Iterator[None]:
+        """Say on /diagnostics, from the second second on, what the node is at: its executor is blocked meanwhile."""
+        done = threading.Event()
+        start = time.monotonic()
+        self._said = ""
+
+        def say() -> None:
+            while not done.wait(1.0):
+                text = f"{what} for {time.monotonic() - start:.0f} s{f': {self._said}' if self._said else ''}"
+                self._publish_statuses([self._status(OK, BUSY, text)])
+
+        thread = threading.Thread(target=say, name="busy", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _answering(self, service: Service) -> Callable[[Any, Any], Any]:
+        """The callback of a service, so that it answers whatever is asked and whatever happens."""
+        callback = service.callback
+
+        def answer(request: Any, response: Any) -> Any:
+            if service.srv_type is ChangeState and not self._is_available(request.transition):
+                return response  # `success` is false
+            try:
+                return callback(request, response)
+            except Exception as error:
+                self.report_error(error)
+                return service.srv_type.Response()
+
+        return answer
+
+    def _is_available(self, transition: Transition) -> bool:
+        """Whether the state machine has this transition now: rclpy raises if it has not."""
+        available = {number: label for number, label, *_ in self._state_machine.available_transitions}
+        asked = transition.label or transition.id
+        if asked in available or asked in available.values():
+            return True
+        _, state = self._state_machine.current_state
+        self.log_throttled(
+            "transition", f"transition {asked!r} refused: in state {state} there are {', '.join(available.values())}"
+        )
+        return False
 
     def _refuse_when_configured(self, parameters: Sequence[Any]) -> SetParametersResult:
         if self._configured and any(p.name != "use_sim_time" for p in parameters):
@@ -177,25 +291,57 @@ def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None =
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     node = node_class()
+    handler = _ToRos(node)
+    logging.getLogger("mumu_ros").addHandler(handler)
     executor.add_node(node)
     try:
         if node.values.read("autostart") and not _start(node):
             return 1
         while not stop.is_set() and rclpy.ok() and not node.finished:
-            executor.spin_once(timeout_sec=0.1)
+            _spin_once(executor, node)
     except ExternalShutdownException:
         pass
     finally:
-        node.trigger_shutdown()
+        _shut_down(node)
+        logging.getLogger("mumu_ros").removeHandler(handler)
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
 
 
+class _ToRos(logging.Handler):
+    """Hands what rooms without ROS log to a node."""
+
+    def __init__(self, node: ManagedNode) -> None:
+        super().__init__(logging.INFO)
+        self._node = node
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._node.repeat(record)
+
+
 def _start(node: ManagedNode) -> bool:
     success = TransitionCallbackReturn.SUCCESS
     return bool(node.trigger_configure() == success and node.trigger_activate() == success)
+
+
+def _spin_once(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
+    """Run one callback; what it raises ends the callback, not the process."""
+    try:
+        executor.spin_once(timeout_sec=0.1)
+    except ExternalShutdownException:
+        raise
+    except Exception as error:
+        node.report_error(error)
+
+
+def _shut_down(node: ManagedNode) -> None:
+    """Stop a node in whatever state it is; one that was shut down by a service call is so already."""
+    try:
+        node.trigger_shutdown()
+    except Exception as error:
+        node.get_logger().info(f"shutdown: {error}")
 
 
 def main(node_class: Callable[[], ManagedNode]) -> None:

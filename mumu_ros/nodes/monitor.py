@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from mumu_ros.conversions import header_stamp_ns, time_to_ns
 from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accuracy
 from mumu_ros.failures import Fault
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
+from mumu_ros.nodes.managed import BUSY
 
 __all__ = ["Monitor", "Summary"]
 
@@ -59,6 +61,8 @@ class Monitor(Node):
         self.latest: ActivityRecognition | None = None
         self.status: dict[str, dict[str, str]] = {}
         self.messages: dict[str, str] = {}
+        self.busy = ""
+        self.busy_s = 0.0  # when a node last said, by the monotonic clock, that it is still at it
         self.recognitions: list[Recognition] = []
         self.latencies_s: deque[float] = deque(maxlen=100_000)
         self._segments: list[TruthSegment] = []
@@ -145,6 +149,9 @@ class Monitor(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
+            if status.name.endswith(f": {BUSY}"):
+                self.busy_s, self.busy = time.monotonic(), f"{status.name.removesuffix(f': {BUSY}')}: {status.message}"
+                continue
             self.status[status.name] = {pair.key: pair.value for pair in status.values}
             self.messages[status.name] = status.message
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -63,7 +64,8 @@ class Worker(Generic[Job]):
             try:
                 self._handle(job)
             except Exception as error:  # the worker must outlive any job; the node reports it
-                self._on_error(error)
+                with contextlib.suppress(Exception):  # and the report, which a context that has ended refuses
+                    self._on_error(error)
 
     def _next(self) -> Job | None:
         with self._changed:

@@ -20,7 +20,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser(
         "export",
         help="prepare a back end ahead of time",
-        description="Prepare a back end in the model's folder, so that the inference node starts in seconds.",
+        description=(
+            "Prepare a back end in the model's folder, so that the inference node starts in seconds. Compiled code is "
+            "kept in the user's own cache instead ($XDG_CACHE_HOME or ~/.cache), and never taken from a model's folder."
+        ),
     )
     parser.add_argument("model", help="folder of a model, or the name of a shipped one")
     parser.add_argument(

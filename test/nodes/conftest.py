@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -63,7 +64,8 @@ class Ros:
 
     def close(self) -> None:
         for node in self._nodes:
-            node.trigger_shutdown()
+            with contextlib.suppress(RuntimeError):  # a test has shut it down
+                node.trigger_shutdown()
         self.executor.shutdown()
         for node in (*self._nodes, self.node):
             node.destroy_node()

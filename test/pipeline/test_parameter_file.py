@@ -29,7 +29,7 @@ def test_the_shipped_file_is_read() -> None:
     assert config.streams[0].size == (96, 128)
     assert config.streams[2].shape == (20, 3)
     inference = InferenceConfig.read(read_parameters(path, "inference", INFERENCE))
-    assert (inference.unknown_threshold, inference.rate_hz) == (0.5, 5.0)
+    assert (inference.unknown_threshold, inference.rate_hz) == (None, 5.0)
 
 
 def test_without_a_file_there_are_the_defaults() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import gc
 import importlib.util
 import os
 import sys
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -30,18 +31,28 @@ from mumu_ros.recognition.backends import (
     choose_backend,
     cuda_graphs,
     export_backend,
+    exports,
     is_exported,
     open_backend,
 )
 from mumu_ros.recognition.backends.cuda_graphs import CudaGraphs, fold_batch_norms, to_bf16
 from mumu_ros.recognition.backends.graphs import FrameEncoder
+from mumu_ros.share import share_path
 
 CONVERTED = ("openvino", "onnxruntime")
+_converted: dict[str, Any] = {}
 
 
 def needs(*modules: str) -> pytest.MarkDecorator:
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's cache, empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 @pytest.fixture
@@ -156,6 +167,104 @@ def test_what_was_exported_agrees_with_pytorch_and_is_used_for_its_own_weights_o
         assert not is_exported(name, checkpoint, rich_folder)
 
 
+@pytest.mark.parametrize(
+    "where", sorted(share_path("models").glob("*/backends/*")), ids=lambda path: f"{path.parts[-3]}-{path.name}"
+)
+def test_every_shipped_export_is_valid(where: Path, cache: Path) -> None:
+    folder = where.parents[1]
+    assert is_exported(where.name, load_checkpoint(folder), folder), f"run: mumu export {folder} --backend {where.name}"
+    assert not cache.exists()
+
+
+def test_a_new_field_with_a_default_changes_no_identity() -> None:
+    @dataclass(frozen=True)
+    class Old:
+        name: str
+        sizes: tuple[int, ...] = (1,)
+
+    @dataclass(frozen=True)
+    class New(Old):
+        added: float = 0.5
+        listed: tuple[Old, ...] = dataclasses.field(default_factory=tuple)
+
+    assert exports.essence(New("a", (2,))) == exports.essence(Old("a", (2,))) == {"name": "a", "sizes": [2]}
+    assert exports.essence(New("a", added=0.25)) == {"name": "a", "added": 0.25}
+    assert exports.essence([New("a", listed=(Old("b"),))]) == [{"name": "a", "listed": [{"name": "b"}]}]
+
+
+@pytest.fixture
+def conversions(monkeypatch: pytest.MonkeyPatch) -> list[Network]:
+    """Networks that OpenVINO's converter was asked for; it converts the first, and all are the same one."""
+    pytest.importorskip("openvino")
+    from mumu_ros.recognition.backends import openvino
+
+    converted: list[Network] = []
+    convert = openvino.convert
+
+    def count(network: Network) -> Any:
+        converted.append(network)
+        return _converted.setdefault("tiny", convert(network) if not _converted else None)
+
+    monkeypatch.setattr(openvino, "convert", count)
+    return converted
+
+
+def test_a_conversion_at_start_is_announced_and_kept_for_the_next_start(
+    folder: Path, checkpoint: Checkpoint, cache: Path, conversions: list[Network], caplog: pytest.LogCaptureFixture
+) -> None:
+    open_backend("openvino", checkpoint, folder)
+    assert f"No valid openvino export for {checkpoint.id}; converting" in caplog.text
+    assert f"mumu export {folder} --backend openvino" in caplog.text
+    assert not (folder / "backends").exists(), "the model's folder is left as it is"
+    assert list(cache.rglob("export.json"))
+    assert is_exported("openvino", checkpoint, folder)
+    caplog.clear()
+    compare(checkpoint, open_backend("openvino", checkpoint, folder), 1e-4)
+    assert (len(conversions), caplog.text) == (1, "")
+
+
+@pytest.mark.parametrize("is_in_cache", [False, True])
+def test_a_damaged_or_foreign_export_is_made_again(
+    folder: Path, checkpoint: Checkpoint, conversions: list[Network], is_in_cache: bool
+) -> None:
+    if is_in_cache:
+        open_backend("openvino", checkpoint, folder)
+        where = exports.cache_folder("openvino", checkpoint)
+    else:
+        where = export_backend("openvino", checkpoint, folder)
+    part, facts = where / "tail.bin", where / "export.json"
+    whole, said = part.read_bytes(), facts.read_text()
+    damages: list[Callable[[], object]] = [
+        lambda: part.write_bytes(whole[:-1]),
+        lambda: part.write_bytes(whole[:99] + bytes([whole[99] ^ 1]) + whole[100:]),
+        part.unlink,
+        lambda: facts.write_text(said.replace(checkpoint.id, "tiny@00000000")),
+        lambda: facts.write_text('{"files": {}}'),
+        lambda: facts.write_text("[" * 100_000),
+        lambda: (part.unlink(), os.mkfifo(part)),
+    ]
+    for damage in damages:
+        damage()
+        assert exports.find_export("openvino", checkpoint, [where]) is None
+        part.unlink(missing_ok=True)
+        part.write_bytes(whole)
+        facts.write_text(said)
+    assert exports.find_export("openvino", checkpoint, [where]) == where
+    part.write_bytes(b"")
+    before = len(conversions)
+    compare(checkpoint, open_backend("openvino", checkpoint, folder), 1e-4)
+    assert len(conversions) == before + 1
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(
+    folder: Path, checkpoint: Checkpoint, cache: Path, conversions: list[Network], caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.write_text("a file where the folder should be")
+    compare(checkpoint, open_backend("openvino", checkpoint, folder), 1e-4)
+    assert "cannot be kept" in caplog.text
+    assert len(conversions) == 1
+
+
 @needs("onnxruntime", "onnx", "onnxscript")
 def test_onnx_runtime_leaves_the_network_on_its_device(folder: Path, checkpoint: Checkpoint) -> None:
     export_backend("onnxruntime", checkpoint, folder)
@@ -166,14 +275,14 @@ def test_onnx_runtime_leaves_the_network_on_its_device(folder: Path, checkpoint:
 
 @needs("onnxruntime")
 def test_onnx_runtime_does_not_run_on_the_cpu_what_was_meant_for_cuda(
-    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mumu_ros.recognition.backends import onnx
 
     available = ["CPUExecutionProvider"]
     monkeypatch.setattr(onnx.ort, "get_available_providers", lambda: available)
     with pytest.raises(BackendError, match=r"on cuda:1.*CPUExecutionProvider only; install onnxruntime-gpu"):
-        onnx.OnnxRuntime(checkpoint.model, {}, torch.device("cuda:1"), 1)
+        onnx.OnnxRuntime(checkpoint.model, {}, torch.device("cuda:1"), 1, tmp_path / "engines")
     opened: list[Any] = []
 
     def open_session(model: bytes, options: Any, providers: Any) -> MagicMock:
@@ -182,14 +291,14 @@ def test_onnx_runtime_does_not_run_on_the_cpu_what_was_meant_for_cuda(
 
     monkeypatch.setattr(onnx.ort, "InferenceSession", open_session)
     available.append("CUDAExecutionProvider")
-    onnx.OnnxRuntime(checkpoint.model, {"tail": b""}, torch.device("cuda:1"), 1)
+    onnx.OnnxRuntime(checkpoint.model, {"tail": b""}, torch.device("cuda:1"), 1, tmp_path / "engines")
     assert opened == [[("CUDAExecutionProvider", {"device_id": 1}), ("CPUExecutionProvider", {})]]
 
     available.append("TensorrtExecutionProvider")
-    onnx.OnnxRuntime(checkpoint.model, {"tail": b""}, torch.device("cuda"), 1, Path("exported"))
+    onnx.OnnxRuntime(checkpoint.model, {"tail": b""}, torch.device("cuda"), 1, tmp_path / "engines")
     (tensorrt, given), *_ = opened[-1]
     assert tensorrt == "TensorrtExecutionProvider"
-    assert given["trt_engine_cache_path"] == "exported", "else every start builds its engines again"
+    assert given["trt_engine_cache_path"] == str(tmp_path / "engines"), "else every start builds its engines again"
 
 
 @needs("openvino", "nncf", "transformers")
@@ -279,6 +388,8 @@ def test_compiled_code_agrees_with_pytorch(tiny_model: Path, tmp_path: Path, mon
     finally:
         torch.set_num_threads(1)
     assert is_exported("compile", checkpoint, folder)
+    assert where.is_relative_to(tmp_path / "cache"), "compiled code is not taken from a model's folder"
+    assert not (folder / "backends").exists()
     compiled = len(list(where.rglob("*.cpp")))
     assert compiled > 0
     torch.compiler.reset()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import importlib.util
-import json
+import logging
 import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.recognition.backends.eager import Eager
+from mumu_ros.recognition.backends.exports import cache_folder, exported_folder, find_export, seal, write_export
 from mumu_ros.recognition.backends.interface import Backend, BackendError
 
 __all__ = ["BACKENDS", "choose_backend", "export_backend", "is_exported", "open_backend", "takes_long"]
@@ -26,7 +25,9 @@ BACKENDS = ("eager", "compile", "openvino", "openvino_int8", "onnxruntime", "cud
 _TO_RUN = {"openvino": ["openvino"], "openvino_int8": ["openvino"], "onnxruntime": ["onnxruntime"]}
 _TO_EXPORT = {"openvino_int8": ["nncf"], "onnxruntime": ["onnx", "onnxscript"]}
 _EXTRAS = {"openvino": "openvino", "openvino_int8": "openvino", "onnxruntime": "onnx"}
-_FACTS = "export.json"
+_TAKES = {"compile": "some minutes", "openvino": "up to 30 s", "onnxruntime": "about 30 s"}
+
+_logger = logging.getLogger(__name__)
 
 
 def choose_backend(checkpoint: Checkpoint, folder: Path) -> str:
@@ -43,17 +44,18 @@ def choose_backend(checkpoint: Checkpoint, folder: Path) -> str:
 
     if _device(checkpoint).type == "cuda":
         return "cuda_graphs"
-    if is_exported("openvino_int8", checkpoint, folder) and not _missing(_TO_RUN["openvino_int8"]):
+    if is_exported("openvino_int8", checkpoint, folder):
         return "openvino_int8"
     for name in ("openvino", "onnxruntime") if computes_bf16() else ("onnxruntime", "openvino"):
-        modules = _TO_RUN[name] + ([] if is_exported(name, checkpoint, folder) else _TO_EXPORT.get(name, []))
-        if not _missing(modules):
+        if is_exported(name, checkpoint, folder) or not _missing(_TO_RUN[name] + _TO_EXPORT.get(name, [])):
             return name
     return "eager"
 
 
 def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int = 1) -> Backend:
-    """A model on a back end: what `export_backend` prepared, else what is made now, which takes a while.
+    """A model on a back end: what was prepared before, in the model's folder or by an earlier start, else made now.
+
+    What is made now takes a while; that is logged before, and the result is kept for the next time (`cache_folder`).
 
     Args:
         name: One of `BACKENDS`.
@@ -74,33 +76,67 @@ def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int =
 
 def _open(name: str, checkpoint: Checkpoint, folder: Path, threads: int) -> Backend:
     network = checkpoint.model
-    is_ready = is_exported(name, checkpoint, folder)
-    where = _where(name, folder)
     if name == "eager":
         return Eager(network)
-    if name == "compile":
-        from mumu_ros.recognition.backends.compiled import Compiled
-
-        return Compiled(network, where if is_ready else None)
     if name == "cuda_graphs":
         from mumu_ros.recognition.backends.cuda_graphs import CudaGraphs
 
         return CudaGraphs(network)
+    cache = cache_folder(name, checkpoint)
+    where = find_export(name, checkpoint, _folders(name, checkpoint, folder))
+    if where is None:
+        _announce(name, checkpoint, folder, cache)
+    if name == "compile":
+        return _compile(checkpoint, cache, is_ready=where is not None)
     if name == "onnxruntime":
         from mumu_ros.recognition.backends import onnx
 
-        if not is_ready:
-            _require(name, _TO_EXPORT[name])
-        models = onnx.read(network, where) if is_ready else onnx.convert(network)
-        return onnx.OnnxRuntime(network, models, _device(checkpoint), threads, where if is_ready else None)
+        models = onnx.read(network, where) if where else _convert_and_keep(name, checkpoint, cache, onnx)
+        return onnx.OnnxRuntime(network, models, _device(checkpoint), threads, cache / "engines")
     from mumu_ros.recognition.backends import openvino
 
-    if name == "openvino_int8" and not is_ready:
+    models = openvino.read(network, where) if where else _convert_and_keep(name, checkpoint, cache, openvino)
+    return openvino.OpenVino(network, models, threads)
+
+
+def _announce(name: str, checkpoint: Checkpoint, folder: Path, cache: Path) -> None:
+    """Say that starting takes long this time; raise if there is nothing to start from."""
+    _require(name, _TO_EXPORT.get(name, []))
+    if name == "openvino_int8":
+        where = exported_folder(name, folder)
         raise BackendError(
             f"backend openvino_int8: {str(where)!r} has none for {checkpoint.id}; it is calibrated on frames, ahead of "
             f"time: mumu export {folder} --backend openvino_int8 --calibrate DATASET ROOT"
         )
-    return openvino.OpenVino(network, openvino.read(network, where) if is_ready else openvino.convert(network), threads)
+    _logger.warning(
+        "No valid %s export for %s; converting (%s). It is kept for the next start in %s. "
+        "Run `mumu export %s --backend %s` once to avoid this.",
+        *(name, checkpoint.id, _TAKES[name], cache, folder, name),
+    )
+
+
+def _convert_and_keep(name: str, checkpoint: Checkpoint, cache: Path, converter: ModuleType) -> Any:
+    models = converter.convert(checkpoint.model)
+    try:
+        write_export(name, checkpoint, cache, lambda where: converter.write(checkpoint.model, models, where))
+    except OSError as error:
+        _logger.warning("The conversion cannot be kept in %s (%s); the next start converts again.", cache, error)
+    return models
+
+
+def _compile(checkpoint: Checkpoint, cache: Path, *, is_ready: bool) -> Backend:
+    """Compiled code holds the path of its folder, so it is made in place; the facts make it whole."""
+    from mumu_ros.recognition.backends.compiled import Compiled
+
+    if is_ready:
+        return Compiled(checkpoint.model, cache)
+    shutil.rmtree(cache, ignore_errors=True)
+    compiled = Compiled(checkpoint.model, cache)
+    try:
+        seal("compile", checkpoint, cache)
+    except OSError as error:
+        _logger.warning("The compiled code cannot be kept in %s (%s).", cache, error)
+    return compiled
 
 
 def export_backend(
@@ -109,7 +145,7 @@ def export_backend(
     folder: Path,
     frames: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> Path:
-    """Prepare a back end ahead of time, in the model's folder.
+    """Prepare a back end ahead of time: in the model's folder, but for compiled code, which is this user's own.
 
     Args:
         name: One of `BACKENDS` that takes time to start.
@@ -127,25 +163,12 @@ def export_backend(
     if not takes_long(name):
         raise BackendError(f"backend {name}: there is nothing to export, it starts in seconds by itself")
     _require(name, _TO_EXPORT.get(name, []))
-    where = _where(name, folder)
-    where.parent.mkdir(exist_ok=True)
     if name == "compile":
-        # Compiled code holds the path of its folder, so it is made in place; the facts make it whole.
-        from mumu_ros.recognition.backends.compiled import Compiled
-
-        shutil.rmtree(where, ignore_errors=True)
-        Compiled(checkpoint.model, where)
-        _write_facts(name, checkpoint, where)
+        where = cache_folder(name, checkpoint)
+        _compile(checkpoint, where, is_ready=False)
         return where
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=where.parent))
-    try:
-        temporary.chmod(0o755)
-        _convert(name, checkpoint, temporary, frames)
-        _write_facts(name, checkpoint, temporary)
-        shutil.rmtree(where, ignore_errors=True)
-        temporary.rename(where)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    where = exported_folder(name, folder)
+    write_export(name, checkpoint, where, lambda into: _convert(name, checkpoint, into, frames))
     return where
 
 
@@ -155,47 +178,35 @@ def takes_long(name: str) -> bool:
 
 
 def is_exported(name: str, checkpoint: Checkpoint, folder: Path) -> bool:
-    """Whether a model's folder has this back end for this very network: its weights and its configuration."""
-    try:
-        facts = json.loads((_where(name, folder) / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    """Whether a back end is installed and ready, whole, for this very network: its weights and its configuration."""
+    if not takes_long(name) or _missing(_TO_RUN.get(name, [])):
         return False
-    return isinstance(facts, dict) and {**facts, **_identity(checkpoint)} == facts
+    return find_export(name, checkpoint, _folders(name, checkpoint, folder)) is not None
+
+
+def _folders(name: str, checkpoint: Checkpoint, folder: Path) -> Iterator[Path]:
+    """Where a back end may lie, the nearest first."""
+    if name != "compile":
+        yield exported_folder(name, folder)
+    if name != "openvino_int8":
+        yield cache_folder(name, checkpoint)
 
 
 def _convert(name: str, checkpoint: Checkpoint, where: Path, frames: Mapping[str, Sequence[np.ndarray]] | None) -> None:
+    network = checkpoint.model
     if name == "onnxruntime":
         from mumu_ros.recognition.backends import onnx
 
-        onnx.write(checkpoint.model, onnx.convert(checkpoint.model), where)
+        onnx.write(network, onnx.convert(network), where)
         return
     from mumu_ros.recognition.backends import openvino
 
-    models = openvino.convert(checkpoint.model)
+    models = openvino.convert(network)
     if name == "openvino_int8":
         if frames is None:
             raise BackendError("backend openvino_int8: nothing to calibrate on; add --calibrate DATASET ROOT")
-        models = openvino.quantize(checkpoint.model, models, frames)
-    openvino.write(checkpoint.model, models, where)
-
-
-def _write_facts(name: str, checkpoint: Checkpoint, where: Path) -> None:
-    versions = {module: _version(importlib.import_module(module)) for module in ["torch", *_TO_RUN.get(name, [])]}
-    facts = {**_identity(checkpoint), "backend": name, "versions": versions}
-    (where / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-
-
-def _identity(checkpoint: Checkpoint) -> dict[str, str]:
-    config = json.dumps(checkpoint.config.to_dict(), sort_keys=True)
-    return {"model": checkpoint.id, "config": hashlib.sha256(config.encode()).hexdigest()[:8]}
-
-
-def _version(module: ModuleType) -> str:
-    return str(module.__version__)
-
-
-def _where(name: str, folder: Path) -> Path:
-    return folder / "backends" / name
+        models = openvino.quantize(network, models, frames)
+    openvino.write(network, models, where)
 
 
 def _device(checkpoint: Checkpoint) -> torch.device:

@@ -37,14 +37,14 @@ def computes_bf16() -> bool:
 
 
 class Compiled:
-    """Compiles a network when it is made, which takes minutes; a folder that `mumu export` filled takes seconds.
+    """Compiles a network when it is made, which takes minutes; with what an earlier start compiled it takes seconds.
 
     Args:
         network: In evaluation mode, on the CPU.
-        folder: Where compiled code is kept; None: where PyTorch keeps it.
+        folder: Where compiled code is kept. What lies there is executed: it must be this user's own.
     """
 
-    def __init__(self, network: Network, folder: Path | None = None) -> None:
+    def __init__(self, network: Network, folder: Path) -> None:
         network = copy.deepcopy(network)
         self._encoders = {}
         for name in image_names(network):
@@ -70,18 +70,16 @@ class Compiled:
 
 
 @contextmanager
-def _kept_in(folder: Path | None) -> Iterator[None]:
+def _kept_in(folder: Path) -> Iterator[None]:
     """What is compiled inside, and nothing that others compile later, is kept in the folder."""
     before = os.environ.get(_CACHE)
-    if folder is not None:
-        os.environ[_CACHE] = str(folder)
+    os.environ[_CACHE] = str(folder)
     try:
         yield
     finally:
+        del os.environ[_CACHE]
         if before is not None:
             os.environ[_CACHE] = before
-        elif folder is not None:
-            del os.environ[_CACHE]
 
 
 def _compile(module: nn.Module, in_bf16: bool) -> Callable[..., Tensor]:

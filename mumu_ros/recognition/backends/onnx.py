@@ -44,15 +44,14 @@ class OnnxRuntime:
         models: See `convert`.
         device: `cpu`, or a CUDA device for the best provider that is installed.
         threads: CPU threads.
-        folder: Where TensorRT keeps the engines that it builds for minutes at the first start; None: nowhere.
+        folder: Where TensorRT keeps the engines that it builds for minutes at the first start. They are code: it must
+            be this user's own.
 
     Raises:
         BackendError: A CUDA device is asked for, and ONNX Runtime as it is installed has no provider for it.
     """
 
-    def __init__(
-        self, network: Network, models: Models, device: torch.device, threads: int, folder: Path | None = None
-    ) -> None:
+    def __init__(self, network: Network, models: Models, device: torch.device, threads: int, folder: Path) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         self._tail = Tail(network)
@@ -73,7 +72,7 @@ class OnnxRuntime:
         return found
 
 
-def _providers(device: torch.device, folder: Path | None) -> list[tuple[str, dict[str, Any]]]:
+def _providers(device: torch.device, folder: Path) -> list[tuple[str, dict[str, Any]]]:
     if device.type != "cuda":
         return [(_PROVIDERS[-1], {})]
     available = ort.get_available_providers()
@@ -84,7 +83,8 @@ def _providers(device: torch.device, folder: Path | None) -> list[tuple[str, dic
             f"install onnxruntime-gpu, or set device: cpu"
         )
     options: dict[str, dict[str, Any]] = {name: {"device_id": device.index or 0} for name in providers}
-    if folder and _TENSORRT in options:
+    if _TENSORRT in options:
+        folder.mkdir(parents=True, exist_ok=True)
         options[_TENSORRT] |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(folder)}
     return [*options.items(), (_PROVIDERS[-1], {})]
 
