@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.config import ConfigError, Modality, ModelConfig, build
+from mumu_ros.training.bodies import BodyAugmentation, mirror_imu, vary_bodies
 from mumu_ros.training.corruption import CORRUPTIONS, corrupt
 from mumu_ros.training.windows import WindowSet
 
@@ -36,8 +37,7 @@ class Augmentation:
         flip: Single images: half of them mirrored, as a person of the other hand.
         rotation_deg: Vectors: about a random axis by up to this, as a sensor mounted askew.
         scale: Vectors: by up to this share.
-        joint_dropout: Skeletons with a layout: probability that some joints of a window are not seen in a stretch of
-            it.
+        body: Of skeletons with a layout; `rotation_deg` and `scale` are for the other vectors then.
 
     Raises:
         ConfigError: A probability or share outside [0, 1), or a negative angle.
@@ -52,13 +52,15 @@ class Augmentation:
     flip: bool = False
     rotation_deg: float = 0.0
     scale: float = 0.0
-    joint_dropout: float = 0.0
+    body: BodyAugmentation = BodyAugmentation()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         if not isinstance(self.flip, bool):
             raise ConfigError(f"augmentation: flip is {self.flip!r}; expected true or false")
+        if isinstance(self.body, Mapping):
+            object.__setattr__(self, "body", build(BodyAugmentation, self.body, "augmentation.body"))
         for name, value in vars(self).items():
-            if name == "flip":
+            if name in ("flip", "body"):
                 continue
             high = 180 if name == "rotation_deg" else 1
             if not isinstance(value, int | float) or not 0 <= value < high:
@@ -112,16 +114,22 @@ def augment(
     masks = _drop(_crop(masks, augmentation.crop, generator), sensors, augmentation.modality_dropout, generator)
     changed = {name: x for name, (x, _) in shown.items()}
     masks |= {name: mask for name, (_, mask) in shown.items()}
+    mirrored = np.zeros(len(rows), np.bool_)
+    if augmentation.body.mirror:
+        mirrored = generator.random(len(rows)) < augmentation.body.mirror
     for modality in sensors:
         x = inputs[modality.name]
         if modality.sees_poses:
             changed[modality.name] = x
+        elif modality.layout:
+            changed[modality.name] = vary_bodies(x, modality.layout, augmentation.body, mirrored, generator)
         elif modality.is_image:
             x = _shift(x, augmentation.shift, generator)
             changed[modality.name] = _color(x, augmentation.color, generator) if modality.kind == "rgb" else x
         else:
-            x = _mount(modality, x, augmentation, generator)
-            changed[modality.name] = _hide(x, augmentation.joint_dropout, generator) if modality.layout else x
+            if modality.shape == (2, 3):
+                x = mirror_imu(x, mirrored)
+            changed[modality.name] = _mount(modality, x, augmentation, generator)
     return Augmented(
         {name: torch.from_numpy(x) for name, x in changed.items()},
         {name: torch.from_numpy(mask) for name, mask in masks.items()},
@@ -225,18 +233,6 @@ def _color(x: np.ndarray, share: float, generator: np.random.Generator) -> np.nd
         for channel in range(3):
             changed[row, ..., channel] = table[:, channel][x[row, ..., channel]]
     return changed
-
-
-def _hide(x: np.ndarray, probability: float, generator: np.random.Generator) -> np.ndarray:
-    """Joints that are not seen for a while, NaN: in each window up to half of them, in one stretch."""
-    batch, steps, joints = x.shape[:3]
-    share = generator.uniform(0, 0.5, (batch, 1)) * (generator.random((batch, 1)) < probability)
-    hidden = generator.random((batch, joints)) < share
-    stretch = ~_interrupt((batch, steps), generator)
-    away = stretch[:, :, None] & hidden[:, None]
-    # One joint of each step stays.
-    away[..., generator.integers(joints)] = False
-    return np.where(away[..., None], np.float32(np.nan), x)
 
 
 def _mount(modality: Modality, x: np.ndarray, augmentation: Augmentation, generator: np.random.Generator) -> np.ndarray:

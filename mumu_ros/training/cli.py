@@ -60,7 +60,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
     test = commands.add_parser("test", help="score a model on a dataset", description=_test.__doc__)
     test.add_argument("model", help="model folder, or the name of a shipped model")
-    test.add_argument("dataset", help="simulator, utd_mhad, mmact or folder: see docs/datasets.md")
+    test.add_argument(
+        "dataset",
+        help="simulator, utd_mhad, mmact, folder, msr_action3d, florence3d, utkinect or kard: see docs/datasets.md",
+    )
     test.add_argument("root", nargs="?", default="", help="the dataset's folder; the simulator has none")
     test.add_argument("--subjects", default="", help="such as 7,8 or 5000-5009 (default: all that are there)")
     test.add_argument("--seconds", type=float, default=60.0, help="of each simulated subject")
@@ -185,7 +188,8 @@ def _test(arguments: argparse.Namespace) -> int:
     from mumu_ros.recognition.backends import choose_backend, open_backend
     from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import load_windows
-    from mumu_ros.training.scoring import predict, score
+    from mumu_ros.training.people import has_labels, load_test_windows
+    from mumu_ros.training.scoring import predict, score, score_accepted
     from mumu_ros.training.settings import Data, parse_subjects
 
     folder = find_model(arguments.model)
@@ -206,19 +210,26 @@ def _test(arguments: argparse.Namespace) -> int:
     keys = ("windows_per_s", "min_overlap") if known.get("dataset") == arguments.dataset else ()
     cut = {key: known[key] for key in keys} or ({} if arguments.dataset == "simulator" else {"windows_per_s": 0.0})
     data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds, **cut)
-    loaded = load_windows(checkpoint.config, data, subjects)
-    windows = loaded.windows.known()
+    labelled = has_labels(taxonomy)
+    if labelled:
+        loaded = load_test_windows(checkpoint.config, arguments.dataset, arguments.root, subjects)
+    else:
+        loaded = load_windows(checkpoint.config, data, subjects)
+    windows = loaded.windows if labelled else loaded.windows.known()
     temperature = checkpoint.calibration.temperature
     results = {}
     for drop in drops:
         predictions = predict(checkpoint.model, windows, drop)
         if backend is not None:
             eager, predictions = predictions, predict(checkpoint.model, windows, drop, backend=backend)
-        results[drop.name] = score(predictions, windows, taxonomy, temperature)
+        if labelled:
+            results[drop.name] = score_accepted(predictions, windows, loaded.clips, taxonomy, checkpoint.calibration)
+        else:
+            results[drop.name] = score(predictions, windows, taxonomy, temperature)
         if backend is not None:
             same = predictions.activity_logits.argmax(axis=1) == eager.activity_logits.argmax(axis=1)
             results[drop.name]["agreement"] = float(same.mean())
-    _print_results(checkpoint.id, results)
+    (_print_accepted if labelled else _print_results)(checkpoint.id, results)
     if backend is not None:
         shares = ", ".join(f"{result['agreement']:.2%} ({drop})" for drop, result in results.items())
         print(f"decisions on {name} that are PyTorch's, too: {shares}")
@@ -227,6 +238,24 @@ def _test(arguments: argparse.Namespace) -> int:
         whole = results.pop("nothing")
         print(json.dumps({"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped)}))
     return 0
+
+
+def _print_accepted(model: str, results: dict[str, dict[str, Any]]) -> None:
+    whole = next(iter(results.values()))
+    print(
+        f"{model}, {whole['clips']} clips, {whole['known']} of them of activities that it knows; unknown below a "
+        f"probability of {whole['threshold']:.2f}"
+    )
+    print(f"{'without':24} {'top-1':>7} {'known refused':>14} {'unknown accepted':>17} {'AUROC':>6}")
+    for text, result in results.items():
+        keys = ("top1", "known_refused", "unknown_accepted", "auroc")
+        shares = ["–" if result[key] is None else f"{result[key]:.3f}" for key in keys]
+        print(f"{text:24} {shares[0]:>7} {shares[1]:>14} {shares[2]:>17} {shares[3]:>6}")
+    print(f"\n{'activity':24} {'clips':>6} {'right':>6} {'refused':>8}  most frequent decisions")
+    for activity, part in whole["per_class"].items():
+        right = "–" if part["right"] is None else f"{part['right']:.2f}"
+        decided = ", ".join(f"{name} {count}" for name, count in part["decided"].items())
+        print(f"{activity:24} {part['clips']:6} {right:>6} {part['refused']:8.2f}  {decided}")
 
 
 def _print_results(model: str, results: dict[str, dict[str, Any]]) -> None:

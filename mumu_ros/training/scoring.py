@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from mumu_ros.evaluation.metrics import confusion_matrix, expected_calibration_error, macro_f1, per_class, top1
+from mumu_ros.evaluation.metrics import auroc, confusion_matrix, expected_calibration_error, macro_f1, per_class, top1
 from mumu_ros.model.checkpoint import Calibration
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.backends import Backend, Outputs
+from mumu_ros.training.clips import ClipInfo
+from mumu_ros.training.composition import IDLE, OTHER
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["Predictions", "calibrate", "fit_temperature", "predict", "score", "softmax"]
+__all__ = ["Predictions", "calibrate", "fit_temperature", "predict", "score", "score_accepted", "softmax"]
 
 _BATCH = 64
 _ON_ANY_BACKEND = ("activity_logits", "group_logits", "sm_weights", "gm_weights", "features")
@@ -126,6 +129,65 @@ def score(predictions: Predictions, windows: WindowSet, taxonomy: Taxonomy, temp
         "per_subject": {str(s): float(right[windows.subject == s].mean()) for s in np.unique(windows.subject)},
         "confusions": _confusions(truth, decided, taxonomy.activities),
     }
+
+
+def score_accepted(
+    predictions: Predictions,
+    windows: WindowSet,
+    clips: Sequence[ClipInfo],
+    taxonomy: Taxonomy,
+    calibration: Calibration,
+) -> dict[str, Any]:
+    """Compare decisions with what is right, where several activities may be and some are unknown.
+
+    A decision is accepted where its activity is none of `idle` and `other` and its probability reaches the threshold.
+
+    Args:
+        predictions: Of the windows.
+        windows: Their `labels` are 1 for each activity that is right; a row of zeros is an unknown activity.
+        clips: Of the windows, in their order.
+        taxonomy: Of the model.
+        calibration: Of the model.
+
+    Returns:
+        clips: how many; known, unknown: of them; top1: share of the known ones whose most probable activity is right;
+        accepted_top1: right and accepted; known_refused, unknown_accepted: shares of the known and of the unknown ones;
+        auroc: how well the probability that is given to activities other than `idle` and `other` tells known from
+        unknown; threshold; per_class: clips, right, refused and most frequent decisions by the dataset's activities.
+        Shares of nothing are None.
+    """
+    probabilities = softmax(predictions.activity_logits / calibration.temperature)
+    decided, labels = probabilities.argmax(axis=1), windows.labels
+    assert labels is not None, "see load_test_windows"
+    named = np.array([name not in (IDLE, OTHER) for name in taxonomy.activities])
+    accepted = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
+    known, right = labels.any(axis=1), labels[np.arange(len(labels)), decided] > 0
+    confidence = np.where(named, probabilities, 0).max(axis=1)
+    each = {}
+    for activity in sorted({clip.activity for clip in clips}):
+        rows = np.array([clip.activity == activity for clip in clips])
+        each[activity] = {
+            "clips": int(rows.sum()),
+            "right": _share(right[rows & known]),
+            "refused": _share(~accepted[rows]),
+            "decided": dict(Counter(taxonomy.activities[i] for i in decided[rows]).most_common(3)),
+        }
+    return {
+        "clips": len(clips),
+        "known": int(known.sum()),
+        "unknown": int((~known).sum()),
+        "top1": _share(right[known]),
+        "accepted_top1": _share((right & accepted)[known]),
+        "known_refused": _share(~accepted[known]),
+        "unknown_accepted": _share(accepted[~known]),
+        "auroc": auroc(confidence[known], confidence[~known]) if known.any() and not known.all() else None,
+        "threshold": calibration.unknown_threshold,
+        "per_class": each,
+    }
+
+
+def _share(which: np.ndarray) -> float | None:
+    return float(which.mean()) if len(which) else None
 
 
 def _confusions(truth: np.ndarray, decided: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, str, float]]:

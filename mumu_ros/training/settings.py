@@ -62,6 +62,9 @@ class Data:
         pose: A skeleton stream of the dataset that teaches `pose_cnn` (`frame_epochs`) where joints are; it is read in
             training only, the model need not have it. Empty: none.
         cache: Folder for the windows; empty: keep them in memory only.
+        sets: `people`: the datasets of which windows are composed (`training/composition.py`), each in the folder of
+            `root` that has its name.
+        windows: `people`: how many windows to compose.
     """
 
     dataset: str
@@ -74,8 +77,11 @@ class Data:
     min_overlap: float = 0.6
     pose: str = ""
     cache: str = ""
+    sets: tuple[str, ...] = ()
+    windows: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "sets", tuple(self.sets) if isinstance(self.sets, list) else self.sets)
         if self.dataset not in DATASETS:
             raise ConfigError(f"data.dataset is {self.dataset!r}; expected one of {', '.join(DATASETS)}")
         if self.protocol not in PROTOCOLS:
@@ -88,6 +94,17 @@ class Data:
         _at_least("data", 1e-3, {"seconds": self.seconds})
         if not 0 < self.min_overlap <= 1:
             raise ConfigError(f"data.min_overlap is {self.min_overlap!r}; expected more than 0, at most 1")
+        self._check_sets()
+
+    def _check_sets(self) -> None:
+        known = [name for name in DATASETS if name not in ("people", "simulator")]
+        is_list = isinstance(self.sets, tuple) and set(self.sets) <= set(known)
+        if not is_list or bool(self.sets) != (self.dataset == "people"):
+            wanted = f"a list of {', '.join(known)}" if self.dataset == "people" else "none but for dataset people"
+            raise ConfigError(f"data.sets is {self.sets!r}; expected {wanted}")
+        if not isinstance(self.windows, int) or (self.windows < 1) == (self.dataset == "people"):
+            wanted = "1 or more" if self.dataset == "people" else "0 but for dataset people"
+            raise ConfigError(f"data.windows is {self.windows!r}; expected {wanted}")
 
     def subjects(self, use: Literal["train", "calibration"]) -> tuple[int, ...]:
         """The subjects of one list; empty: all, or nobody."""

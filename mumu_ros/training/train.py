@@ -21,6 +21,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.training.fit import fit, forget
 from mumu_ros.training.loading import load_windows
+from mumu_ros.training.people import composed_windows
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
@@ -74,7 +75,11 @@ def train(
     began = time.monotonic()
     people = settings.data.subjects("calibration")
     held_out = load_windows(settings.model, settings.data, people) if people else None
-    loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
+    loaded = (
+        composed_windows(settings)
+        if settings.data.sets
+        else load_windows(settings.model, settings.data, settings.data.subjects("train"))
+    )
     said = None if master is None else teacher_logits(master, settings, loaded.windows)
     windows = training_labels(settings, loaded.windows, said)
     read = time.monotonic()

@@ -15,6 +15,7 @@ from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.augmentation import Augmentation, Augmented, augment, crop_to_data
+from mumu_ros.training.bodies import BodyAugmentation
 from mumu_ros.training.windows import WindowSet
 
 torch.set_num_threads(1)
@@ -186,10 +187,10 @@ def test_joints_of_a_skeleton_are_lost_in_stretches() -> None:
     x = np.random.default_rng(0).normal(size=(50, 20, 15, 3)).astype(np.float32)
     there, zeros = {"skeleton": np.ones((50, 20), np.bool_)}, np.zeros(50, np.int64)
     windows = WindowSet({}, {}, {"skeleton": x}, there, zeros, zeros, zeros == 0, np.array(["c"] * 50))
-    changed = change(windows, config, Augmentation(joint_dropout=0.99)).inputs["skeleton"].numpy()
+    changed = change(windows, config, Augmentation(body=BodyAugmentation(joint_dropout=1.0))).inputs["skeleton"].numpy()
     lost = np.isnan(changed)
     assert (lost.all(axis=-1) == lost.any(axis=-1)).all(), "a joint is lost as a whole"
-    np.testing.assert_array_equal(changed[~lost], x[~lost])
+    np.testing.assert_allclose(changed[~lost], x[~lost], atol=1e-5)
     assert not lost.all(axis=(2, 3)).any(), "of every step something is left"
     assert 0.02 < lost.mean() < 0.4
     assert not np.isnan(change(windows, config, Augmentation()).inputs["skeleton"].numpy()).any()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from mumu_ros.training.clips import Dataset, DatasetError
+from mumu_ros.training.datasets.skeleton_sets import SKELETON_SETS, SkeletonSetDataset
 
 __all__ = ["DATASETS", "open_dataset"]
 
-DATASETS = ("simulator", "utd_mhad", "mmact", "folder")
+DATASETS = ("simulator", "utd_mhad", "utd_mhad_front", "mmact", "folder", "people", *SKELETON_SETS)
 """The names that `open_dataset` knows; docs/datasets.md describes them."""
 
 
@@ -33,6 +34,14 @@ def open_dataset(name: str, root: str, *, subjects: Collection[int] | None = Non
         from mumu_ros.training.datasets.utd_mhad_clips import UtdMhadDataset
 
         return UtdMhadDataset(root, subjects)
+    if name == "utd_mhad_front":
+        from mumu_ros.training.datasets.front_end import FrontEndDataset
+
+        return FrontEndDataset(root, subjects)
+    if name in SKELETON_SETS:
+        return SkeletonSetDataset(name, root, subjects)
+    if name == "people":
+        raise DatasetError("people is several datasets, which only mumu train composes windows of; name one of them")
     if name == "mmact":
         from mumu_ros.training.datasets.mmact import MmactDataset
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.skeletons import convert
 from mumu_ros.training.clips import Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.training.datasets.reading import START_NS, Video, prepare_all, wanted_streams
 from mumu_ros.training.datasets.utd_mhad import HOME_PAGE, MODALITIES, UtdMhad, UtdMhadClip
@@ -85,7 +86,10 @@ class UtdMhadDataset:
             else:
                 file, part = _PARTS[name]
                 path = self._files.path(file, clip.id)
-                samples = prepare_all(name, files.samples(file)[part], preprocessing, path)
+                whole = files.samples(file)[part]
+                if layout := preprocessing.config.modality(name).layout:
+                    whole = convert(whole, "kinect20", layout)
+                samples = prepare_all(name, whole, preprocessing, path)
             stamps = START_NS + np.arange(len(samples), dtype=np.int64) * files.duration_ns // len(samples)
             streams[name] = Stream(stamps, samples)
         segment = Segment(START_NS, START_NS + files.duration_ns, clip.activity)

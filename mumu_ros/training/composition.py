@@ -1,0 +1,305 @@
+"""Windows as a robot meets them, composed of recorded activities.
+
+A dataset's clip begins and ends with its activity. A robot's window begins and ends anywhere: somebody stands, begins,
+does it faster or slower, stops, does something else, or walks through the room. Windows are composed of clips in this
+way before training; what noise, views and sensors do to them is left to `training/augmentation.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.skeletons import LAYOUTS
+from mumu_ros.streams import NS_PER_S
+from mumu_ros.training.clips import Stream
+from mumu_ros.training.windows import WindowSet
+
+__all__ = ["IDLE", "OTHER", "Take", "compose"]
+
+IDLE, OTHER = "idle", "other"
+"""The activities of somebody who does nothing, and who does something else."""
+
+Array = NDArray[np.float32]
+_RATE_HZ = 30.0
+_SPEED = (0.7, 1.4)
+_SEEN = 0.55
+"""Share of an activity that a window shows at least if it is called by its name."""
+_LINGER_S = 0.3
+"""An activity that ended this recently is still called by its name."""
+_BLEND_S = 0.3
+_GAITS: Mapping[str, tuple[float, float]] = {"walk": (0.4, 1.6), "jog": (1.2, 3.0)}
+"""Activities that datasets show on the spot, and how fast people go, in m/s."""
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """A clip to compose windows of.
+
+    Attributes:
+        skeleton: float32 (T, J, 3) at 30 Hz, in the layout of the model, NaN where a joint is not seen.
+        imu: float32 (T, 2, 3) at 30 Hz; None: nothing was worn.
+        labels: Activities of the taxonomy, of which any is right.
+        source: Dataset; as many windows are composed of each.
+        subject: Who it is.
+        id: Of the clip.
+    """
+
+    skeleton: Array
+    imu: Array | None
+    labels: tuple[str, ...]
+    source: str
+    subject: int
+    id: str
+
+
+def resample(stream: Stream, rate_hz: float = _RATE_HZ) -> Array:
+    """A stream's samples on a grid from its first to its last stamp, interpolated; NaN where a neighbour is."""
+    samples = np.asarray(stream.samples, np.float32)
+    seconds = (stream.stamps_ns - stream.stamps_ns[0]) / NS_PER_S
+    return _at(samples, np.interp(np.arange(0, seconds[-1] + 1e-6, 1 / rate_hz), seconds, np.arange(len(seconds))))
+
+
+def compose(takes: Sequence[Take], config: ModelConfig, count: int, seed: int) -> WindowSet:
+    """Compose windows for a model with a skeleton that has a layout, and perhaps an IMU.
+
+    Args:
+        takes: Of one or more datasets, each of which gets as many windows.
+        config: Of the model; its taxonomy has `idle` and `other`.
+        count: How many windows.
+        seed: Of all that is drawn.
+    """
+    return _Composer(takes, config, np.random.default_rng(seed)).windows(count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A stretch of a window at 30 Hz; `labels` are those of its end."""
+
+    skeleton: Array
+    imu: Array | None
+    labels: tuple[str, ...]
+
+
+class _Composer:
+    def __init__(self, takes: Sequence[Take], config: ModelConfig, generator: np.random.Generator) -> None:
+        self._takes, self._config, self._generator = takes, config, generator
+        self._skeleton = next(m for m in config.modalities if m.layout)
+        self._imu = next((m for m in config.modalities if m.shape == (2, 3)), None)
+        self._steps = round(config.window_s * _RATE_HZ)
+        self._by_label: dict[str, dict[tuple[str, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
+        self._by_person: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for index, take in enumerate(takes):
+            self._by_label[take.source][take.labels].append(index)
+            self._by_person[take.source, take.subject].append(index)
+        joints = LAYOUTS[self._skeleton.layout]
+        self._hips = joints.index("left_hip", "right_hip")
+        self._upper = [i for i, name in enumerate(joints.joints) if name.split("_")[-1] in ("elbow", "wrist", "hand")]
+
+    def windows(self, count: int) -> WindowSet:
+        activities = self._config.taxonomy.activities
+        sources = sorted(self._by_label)
+        rows, labels, subjects, ids = [], np.zeros((count, len(activities)), np.float32), [], []
+        for row in range(count):
+            take = self._takes[self._draw(sources[row % len(sources)])]
+            part = self._window(take)
+            rows.append(part)
+            labels[row, [activities.index(label) for label in part.labels]] = 1 / len(part.labels)
+            subjects.append(take.subject)
+            ids.append(take.id)
+        vectors, masks = {}, {}
+        for modality in self._config.measured:
+            series = [row.skeleton if modality is self._skeleton else row.imu for row in rows]
+            vectors[modality.name], masks[modality.name] = self._on_grid(modality, series)
+        return WindowSet(
+            {}, {}, vectors, masks, labels.argmax(axis=1), np.array(subjects), np.ones(count, np.bool_), np.array(ids),
+            labels=labels,
+        )  # fmt: skip
+
+    def _draw(self, source: str) -> int:
+        """A clip of a dataset; activities alike."""
+        by_label = list(self._by_label[source].values())
+        return int(self._generator.choice(by_label[self._generator.integers(len(by_label))]))
+
+    def _window(self, take: Take) -> _Part:
+        kind = self._generator.random()
+        if kind < 0.62:
+            return self._ends_in(take)
+        if kind < 0.72:
+            return self._ended(take)
+        if kind < 0.90:
+            return _Part(*self._still(take, self._steps), (IDLE,))
+        return self._aimless(take)
+
+    def _ends_in(self, take: Take) -> _Part:
+        """A window at whose end an activity goes on, or has just ended."""
+        activity = self._performed(take)
+        length = len(activity.skeleton)
+        shown = length if self._generator.random() < 0.5 else round(length * self._generator.uniform(_SEEN, 1))
+        tail = round(self._generator.uniform(0, _LINGER_S) * _RATE_HZ) if shown == length else 0
+        activity = _cut(activity, shown)
+        parts = [activity, self._held(activity, tail)] if tail else [activity]
+        return _Part(*self._before(take, parts), activity.labels)
+
+    def _ended(self, take: Take) -> _Part:
+        """A window in whose last part nothing is done any more, or at whose end something has only just begun."""
+        activity = self._performed(take)
+        pause = round(self._generator.uniform(2 * _LINGER_S, 0.8 * self._config.window_s) * _RATE_HZ)
+        return _Part(*self._before(take, [activity, self._held(activity, pause)]), (IDLE,))
+
+    def _before(self, take: Take, parts: list[_Part]) -> tuple[Array, Array | None]:
+        """What the window shows before: nothing (the person has just come into view), rest, or something else."""
+        missing = self._steps - sum(len(part.skeleton) for part in parts)
+        kind = self._generator.random()
+        if missing > 0 and kind < 0.4:
+            rest = self._still(take, missing, parts[0].skeleton[0], None if parts[0].imu is None else parts[0].imu[0])
+            parts = [_Part(*rest, ()), *parts]
+        elif missing > 0 and kind < 0.7:
+            person = self._by_person[take.source, take.subject]
+            other = self._performed(self._takes[person[self._generator.integers(len(person))]])
+            parts = [other, *parts]
+        return _joined(parts, self._steps)
+
+    def _performed(self, take: Take) -> _Part:
+        """A clip at another speed; who walks goes somewhere."""
+        speed = self._generator.uniform(*_SPEED)
+        at = np.arange(0, len(take.skeleton) - 1, speed)
+        skeleton = _at(take.skeleton, at)
+        imu = None if take.imu is None else _at(take.imu, np.minimum(at, len(take.imu) - 1))
+        gait = _GAITS.get(take.labels[0])
+        if gait and self._generator.random() < 0.8:
+            skeleton = skeleton + self._path(skeleton, speed * self._generator.uniform(*gait))
+        return _Part(skeleton, imu, take.labels)
+
+    def _path(self, skeleton: Array, speed_m_s: float) -> Array:
+        """Where somebody goes who walks: ahead, by the hips, in a gentle curve; (T, 1, 3)."""
+        across = np.nanmean(skeleton[:, self._hips[0]] - skeleton[:, self._hips[1]], axis=0)
+        # Of somebody who faces the camera the left hip is at the right, and ahead is towards the camera.
+        heading = np.arctan2(-across[0], across[2]) if np.isfinite(across).all() else -np.pi / 2
+        turn = np.cumsum(np.full(len(skeleton), self._generator.normal(0, 0.5) / _RATE_HZ))
+        step = (
+            np.stack([np.cos(heading + turn), np.zeros(len(turn)), np.sin(heading + turn)], axis=1)
+            * speed_m_s
+            / _RATE_HZ
+        )
+        return np.cumsum(step, axis=0)[:, None].astype(np.float32)
+
+    def _still(
+        self, take: Take, steps: int, pose: Array | None = None, sensor: Array | None = None
+    ) -> tuple[Array, Array | None]:
+        """Somebody who stands or sits, sways, and at times moves to another pose of rest."""
+        first = self._resting(take) if pose is None else pose
+        second = first if self._generator.random() < 0.5 else self._resting(take)
+        if pose is not None:
+            first, second = second, first
+        middle, width = self._generator.uniform(0, steps), self._generator.uniform(10, 45)
+        share = 1 / (1 + np.exp(-(np.arange(steps) - middle) / (width / 6)))[:, None, None]
+        skeleton = first + (second - first) * share.astype(np.float32) + self._sway(steps, len(first))
+        if take.imu is None:
+            return skeleton.astype(np.float32), None
+        level = take.imu[:4].mean(axis=0) if sensor is None else sensor
+        return skeleton.astype(np.float32), (
+            level + self._generator.normal(0, (0.2, 0.06), (steps, 3, 2)).transpose(0, 2, 1)
+        ).astype(np.float32)
+
+    def _resting(self, take: Take) -> Array:
+        """How a clip of the same person, recorded in the same place, begins or ends."""
+        person = self._by_person[take.source, take.subject]
+        rest = self._takes[person[self._generator.integers(len(person))]].skeleton
+        pose = rest[self._generator.choice([0, 1, -2, -1])]
+        shift = np.nanmean(take.skeleton[0] - pose, axis=0) * (1, 0, 1)
+        found: Array = (pose + np.nan_to_num(shift)).astype(np.float32)
+        return found
+
+    def _sway(self, steps: int, joints: int) -> Array:
+        whole = _smooth(self._generator, steps, 1, 20) * self._generator.uniform(0, 0.025)
+        hands = _smooth(self._generator, steps, joints, 8) * self._generator.uniform(0, 0.03)
+        weight = np.full((joints, 1), 0.2)
+        weight[self._upper] = 1.0
+        sway: Array = (whole + hands * weight).astype(np.float32)
+        return sway
+
+    def _held(self, activity: _Part, steps: int) -> _Part:
+        """The last pose of an activity, held."""
+        last = activity.skeleton[-1]
+        skeleton = (last + self._sway(steps, len(last))).astype(np.float32)
+        imu = None
+        if activity.imu is not None:
+            noise = self._generator.normal(0, 1, (steps, 2, 3)) * np.array([0.2, 0.06])[:, None]
+            imu = (activity.imu[-3:].mean(axis=0) * [[1], [0]] + noise).astype(np.float32)
+        return _Part(skeleton, imu, activity.labels)
+
+    def _aimless(self, take: Take) -> _Part:
+        """Movements without a name: from pose to pose of several clips of a person."""
+        person = self._by_person[take.source, take.subject]
+        poses, times = [], [0.0]
+        while times[-1] < self._steps:
+            clip = self._takes[person[self._generator.integers(len(person))]].skeleton
+            pose = clip[self._generator.integers(len(clip))]
+            poses.append(pose + np.nan_to_num(np.nanmean(take.skeleton[0] - pose, axis=0) * (1, 0, 1)))
+            times.append(times[-1] + self._generator.uniform(0.3, 1.2) * _RATE_HZ)
+        poses.append(poses[0])
+        at = np.interp(np.arange(self._steps), times, np.arange(len(times)))
+        whole = np.floor(at)
+        part = at - whole
+        skeleton = _at(np.array(poses, np.float32), np.minimum(whole + part * part * (3 - 2 * part), len(poses) - 1))
+        return _Part((skeleton + self._sway(self._steps, skeleton.shape[1])).astype(np.float32), None, (OTHER,))
+
+    def _on_grid(self, modality: Modality, series: Sequence[Array | None]) -> tuple[Array, NDArray[np.bool_]]:
+        """Series that end with the window, at the modality's rate."""
+        steps = self._config.steps(modality.name)
+        x = np.zeros((len(series), steps, *modality.shape), np.float32)
+        mask = np.zeros((len(series), steps), np.bool_)
+        for row, samples in enumerate(series):
+            if samples is None or not len(samples):
+                continue
+            at = len(samples) - 1 - np.arange(steps)[::-1] * (_RATE_HZ / modality.rate_hz)
+            there = at >= 0
+            found = _at(samples, np.maximum(at, 0))
+            there &= ~np.isnan(found).all(axis=(1, 2))
+            x[row, there], mask[row] = found[there], there
+        return x, mask
+
+
+def _at(samples: Array, at: NDArray[np.float64]) -> Array:
+    """Samples at fractional indices."""
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, len(samples) - 1)
+    weight = (at - low).reshape(-1, *[1] * (samples.ndim - 1)).astype(np.float32)
+    found: Array = np.where(weight == 0, samples[low], samples[low] * (1 - weight) + samples[high] * weight)
+    return found.astype(np.float32)
+
+
+def _cut(part: _Part, length: int) -> _Part:
+    return _Part(part.skeleton[:length], None if part.imu is None else part.imu[:length], part.labels)
+
+
+def _joined(parts: Sequence[_Part], steps: int) -> tuple[Array, Array | None]:
+    """The newest steps of parts one after the other, each moved to where the next begins, and blended into it."""
+    skeleton = parts[-1].skeleton
+    for before in reversed(parts[:-1]):
+        earlier = before.skeleton + np.nan_to_num(np.nanmean(skeleton[0] - before.skeleton[-1], axis=0) * (1, 0, 1))
+        width = min(round(_BLEND_S * _RATE_HZ), len(earlier))
+        share = (np.arange(1, width + 1) / (width + 1))[:, None, None]
+        earlier[-width:] += (skeleton[0] - earlier[-1]) * share
+        skeleton = np.concatenate([earlier, skeleton])
+    imus = [part.imu for part in parts]
+    # A part without a sensor makes the window one without.
+    imu = None if any(x is None for x in imus) else np.concatenate([x for x in imus if x is not None])[-steps:]
+    return skeleton[-steps:].astype(np.float32), imu
+
+
+def _smooth(generator: np.random.Generator, steps: int, joints: int, width: int) -> NDArray[np.float64]:
+    """Noise of unit variance that changes within about `width` steps, (steps, joints, 3)."""
+    knots = generator.normal(size=(steps // width + 3, joints, 3))
+    at = np.arange(steps) / width + generator.random()
+    low = at.astype(np.int64)
+    part = (at - low)[:, None, None]
+    part = part * part * (3 - 2 * part)
+    smooth: NDArray[np.float64] = knots[low] * (1 - part) + knots[low + 1] * part
+    return smooth

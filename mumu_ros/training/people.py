@@ -1,0 +1,191 @@
+"""Several datasets in the words of one taxonomy: clips to compose windows of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.share import share_path
+from mumu_ros.training.clips import Clip, ClipInfo, DatasetError
+from mumu_ros.training.composition import IDLE, OTHER, Take, compose, resample
+from mumu_ros.training.datasets import open_dataset
+from mumu_ros.training.datasets.utd_mhad import ACTIONS, inertial_site
+from mumu_ros.training.loading import Loaded
+from mumu_ros.training.settings import Settings
+from mumu_ros.training.windows import WindowSet, clip_end, cut_windows
+
+__all__ = [
+    "Takes",
+    "accepted_labels",
+    "composed_windows",
+    "has_labels",
+    "load_takes",
+    "load_test_windows",
+    "read_labels",
+]
+
+_SAME_LABELS = {"utd_mhad_front": "utd_mhad"}
+
+
+@dataclass(frozen=True, eq=False)
+class Takes:
+    """Clips of one or more datasets.
+
+    Attributes:
+        takes: Those that could be read.
+        skipped: Id of each other one, and what is wrong with it.
+    """
+
+    takes: tuple[Take, ...]
+    skipped: Mapping[str, str]
+
+
+def _labels_path(taxonomy: Taxonomy) -> Path:
+    return share_path("config", "taxonomies") / f"{taxonomy.name}_labels.yaml"
+
+
+def has_labels(taxonomy: Taxonomy) -> bool:
+    """Whether there is a file that says what the activities of datasets are in this taxonomy."""
+    return _labels_path(taxonomy).is_file()
+
+
+def read_labels(taxonomy: Taxonomy) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Dataset to its activities in the words of a taxonomy, from `config/taxonomies/<name>_labels.yaml`.
+
+    Raises:
+        ConfigError: There is no such file, or it names what the taxonomy does not have.
+    """
+    path = _labels_path(taxonomy)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"labels {str(path)!r}: {error}") from error
+    for dataset, labels in content.items():
+        for activity, names in labels.items():
+            if unknown := sorted(set(names) - set(taxonomy.activities)):
+                raise ConfigError(
+                    f"labels {str(path)!r}: {activity} of {dataset} is {', '.join(unknown)}, which taxonomy "
+                    f"{taxonomy.name!r} lacks; it has {', '.join(taxonomy.activities)}"
+                )
+    return {dataset: {a: tuple(names) for a, names in labels.items()} for dataset, labels in content.items()}
+
+
+def accepted_labels(taxonomy: Taxonomy, dataset: str, clips: Sequence[ClipInfo]) -> dict[str, tuple[str, ...]]:
+    """Activities of clips to those of a taxonomy, of which any is right; none: the taxonomy does not know it.
+
+    Raises:
+        ConfigError: An activity is not in the label file.
+    """
+    known = read_labels(taxonomy).get(_SAME_LABELS.get(dataset, dataset), {})
+    if missing := sorted({clip.activity for clip in clips} - set(known)):
+        raise ConfigError(
+            f"{dataset} has {', '.join(missing)}; say in {taxonomy.name}_labels.yaml which activities of taxonomy "
+            f"{taxonomy.name!r} they are, or []"
+        )
+    return known
+
+
+def composed_windows(settings: Settings) -> Loaded:
+    """The windows that a training on several datasets is for; see `load_takes` and `compose`.
+
+    Raises:
+        DatasetError: A dataset is not there, or nothing of it can be read.
+        ConfigError: An activity is not in the label file of the taxonomy.
+    """
+    data = settings.data
+    loaded = load_takes(settings.model, {name: str(Path(data.root) / name) for name in data.sets})
+    return Loaded(compose(loaded.takes, settings.model, data.windows, settings.optimization.seed), (), loaded.skipped)
+
+
+def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Collection[int] = ()) -> Loaded:
+    """One window for each clip of a dataset, ending where the clip ends, labelled in the words of the model's taxonomy.
+
+    Args:
+        config: Of the model; its taxonomy has a label file.
+        dataset: Name of the dataset.
+        root: Its folder.
+        subjects: Whose clips; empty: everybody's.
+
+    Returns:
+        `labels` of the windows are 1 for each activity that is right; a row of zeros is an activity that the taxonomy
+        does not know. `clips` are in the order of the windows.
+
+    Raises:
+        DatasetError: The dataset is not there, or nothing of it can be read.
+        ConfigError: An activity is not in the label file.
+    """
+    found = open_dataset(dataset, root, subjects=sorted(subjects) or None)
+    labels = accepted_labels(config.taxonomy, dataset, found.clips)
+    preprocessing = Preprocessing(config)
+    parts, clips, skipped = [], [], {}
+    for info in found.clips:
+        try:
+            clip = found.read(info, preprocessing)
+        except DatasetError as error:
+            skipped[info.id] = str(error)
+            continue
+        told = labels[info.activity] or (OTHER,)
+        clip = replace(clip, segments=tuple(replace(segment, activity=told[0]) for segment in clip.segments))
+        parts.append(cut_windows(clip, config, clip_end(clip), 0.0))
+        clips.append(info)
+    if not clips:
+        raise DatasetError(f"no clip of {dataset} can be used; the first: {next(iter(skipped.values()))}")
+    right = [[a in labels[info.activity] for a in config.taxonomy.activities] for info in clips]
+    windows = replace(WindowSet.concatenate(parts), labels=np.array(right, np.float32))
+    return Loaded(windows, tuple(clips), skipped)
+
+
+def load_takes(
+    config: ModelConfig, sets: Mapping[str, str], subjects: Mapping[str, Sequence[int]] | None = None
+) -> Takes:
+    """Read the clips of datasets.
+
+    Args:
+        config: Of the model; it has a skeleton with a layout.
+        sets: Dataset to its folder.
+        subjects: Dataset to whose clips to read; everybody's of a dataset that is not in it.
+
+    Raises:
+        DatasetError: A dataset is not there, or nothing of it can be read.
+        ConfigError: An activity is not in the label file of the taxonomy.
+    """
+    if lacking := {IDLE, OTHER} - set(config.taxonomy.activities):
+        raise ConfigError(f"taxonomy {config.taxonomy.name!r} lacks {', '.join(sorted(lacking))}; add them to a group")
+    preprocessing = Preprocessing(replace(config, modalities=config.measured))
+    takes: list[Take] = []
+    skipped: dict[str, str] = {}
+    for name, root in sets.items():
+        dataset = open_dataset(name, root, subjects=(subjects or {}).get(name))
+        labels = accepted_labels(config.taxonomy, name, dataset.clips)
+        before = len(takes)
+        for info in dataset.clips:
+            try:
+                clip = dataset.read(info, preprocessing)
+            except DatasetError as error:
+                skipped[f"{name}/{info.id}"] = str(error)
+                continue
+            takes.append(_take(name, clip, labels[info.activity], config))
+        if len(takes) == before:
+            raise DatasetError(f"no clip of {name} can be used; the first: {next(iter(skipped.values()))}")
+    return Takes(tuple(takes), skipped)
+
+
+def _take(dataset: str, clip: Clip, labels: tuple[str, ...], config: ModelConfig) -> Take:
+    skeleton = next(m.name for m in config.modalities if m.layout)
+    imu = next((m.name for m in config.modalities if m.shape == (2, 3)), None)
+    worn = clip.streams.get(imu) if imu else None
+    activity = clip.segments[0].activity
+    if worn and dataset == "utd_mhad" and inertial_site(ACTIONS.index(activity) + 1) != "wrist":
+        worn = None  # On the thigh it would tell the activity by where it is.
+    samples = None if worn is None else np.asarray(resample(worn))
+    # The same person in front of another tracker is the same person.
+    return Take(
+        resample(clip.streams[skeleton]), samples, labels or (OTHER,), dataset, clip.subject, f"{dataset}/{clip.id}"
+    )

@@ -1,0 +1,119 @@
+"""Windows composed of clips: as a robot meets them, and labelled by what goes on at their end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.skeletons import LAYOUTS
+from mumu_ros.training.clips import Stream
+from mumu_ros.training.composition import IDLE, OTHER, Take, compose, resample
+from mumu_ros.training.windows import WindowSet
+
+LAYOUT = "florence15"
+JOINTS = LAYOUTS[LAYOUT]
+CONFIG = ModelConfig(
+    "t",
+    (
+        Modality("skeleton", "vector", (15, 3), 15, "cooccurrence1d", layout=LAYOUT),
+        Modality("imu", "vector", (2, 3), 30, "cooccurrence1d"),
+    ),
+    Taxonomy("t", {"g": ("wave", "walk", "knock", "push"), "none": (IDLE, OTHER)}),
+    2.0,
+    8,
+)
+ACTIVITIES = CONFIG.taxonomy.activities
+HIPS = JOINTS.index("left_hip", "right_hip")
+
+
+def take(label: str, source: str = "a", subject: int = 1, imu: bool = False, seconds: float = 1.5) -> Take:
+    """Somebody who faces the camera; who waves moves the right wrist by half a metre, once up and down."""
+    steps = round(30 * seconds)
+    places = np.tile(np.array([0.0, 0.0, 2.5]), (15, 1))
+    places[:, 1] = -np.linspace(0.7, -0.8, 15)
+    for side, x in (("left", 0.2), ("right", -0.2)):
+        places[[i for i, name in enumerate(JOINTS.joints) if name.startswith(side)], 0] = x
+    skeleton = np.tile(places, (steps, 1, 1)).astype(np.float32)
+    if label == "wave":
+        skeleton[:, JOINTS.joints.index("right_wrist"), 1] -= 0.5 * np.sin(np.linspace(0, np.pi, steps))
+    sensor = np.full((steps, 2, 3), 1.0, np.float32) if imu else None
+    labels = ("knock", "push") if label == "either" else (label,)
+    return Take(skeleton, sensor, labels, source, subject, f"{source}/{label}")
+
+
+def windows_of(windows: WindowSet, label: str) -> np.ndarray:
+    return np.asarray(windows.vectors["skeleton"][windows.activity == ACTIVITIES.index(label)])
+
+
+def path(x: np.ndarray) -> np.ndarray:
+    """How far the hips go over the ground in each window, metres."""
+    hips = x[:, :, HIPS].mean(axis=2)[:, -15:]
+    return np.asarray(np.linalg.norm((hips[:, -1] - hips[:, 0])[:, [0, 2]], axis=-1))
+
+
+def test_composed_windows_are_those_of_the_seed_and_as_the_model_takes_them() -> None:
+    takes = [take("wave", imu=True), take("walk")]
+    first, again, other = (compose(takes, CONFIG, 40, seed) for seed in (0, 0, 1))
+    for name in ("skeleton", "imu"):
+        np.testing.assert_array_equal(first.vectors[name], again.vectors[name])
+        assert first.vectors[name].shape == (40, CONFIG.steps(name), *CONFIG.modality(name).shape)
+        assert first.masks[name].shape == (40, CONFIG.steps(name))
+        assert (first.vectors[name][~first.masks[name]] == 0).all()
+    assert not np.array_equal(first.vectors["skeleton"], other.vectors["skeleton"])
+    assert first.masks["skeleton"][:, -1].all(), "the end of every window is seen"
+
+
+def test_datasets_get_as_many_windows_each_and_activities_of_a_dataset_alike() -> None:
+    takes = [*[take("wave", "big", subject) for subject in range(20)], take("walk", "big"), take("knock", "small")]
+    windows = compose(takes, CONFIG, 300, 0)
+    sources = [clip.split("/")[0] for clip in windows.clip]
+    assert sources.count("big") == sources.count("small") == 150
+    counts = [len(windows_of(windows, label)) for label in ("wave", "walk")]
+    assert 0.5 < counts[0] / counts[1] < 2
+
+
+def test_what_a_dataset_does_not_tell_apart_is_as_likely_either() -> None:
+    windows = compose([take("either")], CONFIG, 60, 0)
+    assert windows.labels is not None
+    np.testing.assert_allclose(windows.labels.sum(axis=1), 1)
+    shared = windows.labels[:, ACTIVITIES.index("knock")] == 0.5
+    assert shared.any()
+    assert (windows.labels[shared, ACTIVITIES.index("push")] == 0.5).all()
+
+
+def test_who_walks_goes_ahead_and_who_rests_stays() -> None:
+    windows = compose([take("walk"), take("wave")], CONFIG, 400, 0)
+    walks, rests = windows_of(windows, "walk"), windows_of(windows, IDLE)
+    assert np.median(path(walks)) > 0.4
+    assert np.quantile(path(rests), 0.9) < 0.25
+    ahead = (walks[:, -1] - walks[:, -10])[:, HIPS].mean(axis=1)
+    moving = np.linalg.norm(ahead, axis=1) > 0.2
+    assert (ahead[moving, 2] < 0).mean() > 0.9, "who faces the camera walks towards it"
+
+
+def test_rest_moves_less_than_a_wave_and_follows_it_at_times() -> None:
+    windows = compose([take("wave")], CONFIG, 400, 0)
+    wrist = JOINTS.joints.index("right_wrist")
+
+    def moved(x: np.ndarray, last: int) -> np.ndarray:
+        return np.asarray(np.ptp(x[:, -last:, wrist, 1], axis=1))
+
+    assert np.median(moved(windows_of(windows, "wave"), 20)) > 0.3
+    assert np.quantile(moved(windows_of(windows, IDLE), 6), 0.9) < 0.15
+    assert (moved(windows_of(windows, IDLE), 30) > 0.3).any(), "somebody has just stopped"
+
+
+def test_a_sensor_is_there_where_all_that_is_shown_was_recorded_with_one() -> None:
+    with_sensor = compose([take("wave", imu=True)], CONFIG, 60, 0)
+    assert with_sensor.masks["imu"].any(axis=1)[with_sensor.activity != ACTIVITIES.index(OTHER)].all()
+    assert not compose([take("wave")], CONFIG, 20, 0).masks["imu"].any()
+
+
+@pytest.mark.parametrize("rate_hz", [15, 30, 42])
+def test_clips_are_resampled_by_their_stamps(rate_hz: int) -> None:
+    stamps_ns = 10**18 + np.round(np.arange(rate_hz + 1) * 1e9 / rate_hz).astype(np.int64)
+    ramp = np.linspace(0, 1, rate_hz + 1)[:, None, None] * np.ones((1, 2, 3))
+    found = resample(Stream(stamps_ns, ramp))
+    np.testing.assert_allclose(found[:, 0, 0], np.linspace(0, 1, 31), atol=1e-4)

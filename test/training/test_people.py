@@ -1,0 +1,131 @@
+"""Several datasets in the words of one taxonomy, from files to what `mumu test` says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from mumu_ros.cli import main
+from mumu_ros.model.checkpoint import Calibration, save_checkpoint
+from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
+from mumu_ros.share import share_path
+from mumu_ros.training.clips import ClipInfo
+from mumu_ros.training.datasets.skeleton_sets import SKELETON_SETS
+from mumu_ros.training.datasets.utd_mhad import ACTIONS
+from mumu_ros.training.people import accepted_labels, load_takes, load_test_windows, read_labels
+from mumu_ros.training.settings import read_settings
+from mumu_ros.training.train import train
+
+torch.set_num_threads(1)
+PEOPLE = find_taxonomy("people")
+CONFIG = ModelConfig(
+    "tiny",
+    (Modality("skeleton", "vector", (15, 3), 15, "cooccurrence1d", stride=4, layout="florence15", max_gap_s=0.2),),
+    PEOPLE,
+    2.0,
+    8,
+)
+
+
+@pytest.fixture
+def kard(tmp_path: Path) -> Path:
+    """Two people who clap (13), drink (16) and take an umbrella (11), and a broken clip."""
+    folder = tmp_path / "kard"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for activity in (11, 13, 16):
+        for subject in (1, 2):
+            joints = rng.normal((0, 0, 2500), (200, 400, 100), (40, 15, 3))
+            lines = "".join(f"{x:.1f} {y:.1f} {z:.1f}\n" for x, y, z in joints.reshape(-1, 3))
+            (folder / f"a{activity:02}_s{subject:02}_e01_realworld.txt").write_text(lines)
+    (folder / "a14_s01_e01_realworld.txt").write_text("0 0 0\n" * 150)
+    return tmp_path
+
+
+def test_every_activity_of_every_dataset_is_one_of_the_taxonomy_or_none() -> None:
+    labels = read_labels(PEOPLE)
+    expected = {name: set(spec.activities) for name, spec in SKELETON_SETS.items()} | {"utd_mhad": set(ACTIONS)}
+    assert {name: set(activities) for name, activities in labels.items()} == expected
+    taught = {
+        label for name in ("utd_mhad", "msr_action3d", "florence3d") for x in labels[name].values() for label in x
+    }
+    assert taught == set(PEOPLE.activities) - {"idle", "other"}, "no activity without training data"
+
+
+def test_what_neither_file_says_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"kard has juggle; say in people_labels\.yaml"):
+        accepted_labels(PEOPLE, "kard", [ClipInfo("x", 1, "juggle")])
+    smaller = Taxonomy("people", {"g": ("wave", "idle", "other")})
+    with pytest.raises(ConfigError, match=r"swipe_left of utd_mhad is swipe_inward, which taxonomy 'people' lacks"):
+        read_labels(smaller)
+    with pytest.raises(ConfigError, match="'people' lacks idle, other; add them"):
+        load_takes(dataclasses.replace(CONFIG, taxonomy=Taxonomy("people", {"g": ("wave",)})), {})
+
+
+def test_windows_to_test_on_accept_what_the_label_file_accepts(kard: Path) -> None:
+    loaded = load_test_windows(CONFIG, "kard", str(kard / "kard"))
+    assert list(loaded.skipped) == ["a14_s01_e01_realworld"]
+    assert loaded.windows.labels is not None
+    told = [[PEOPLE.activities[i] for i in np.flatnonzero(row)] for row in loaded.windows.labels]
+    assert [(c.activity, c.subject) for c in loaded.clips] == [
+        *[("take_umbrella", 1), ("take_umbrella", 2)],
+        *[("hand_clap", 1), ("hand_clap", 2), ("drink", 1), ("drink", 2)],
+    ]
+    assert told == [[], [], ["clap"], ["clap"], ["drink"], ["drink"]]
+    assert list(loaded.windows.clip) == [clip.id for clip in loaded.clips]
+
+
+def test_mumu_test_tells_known_from_unknown_activities(
+    kard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    network = Network(CONFIG).eval()
+    for threshold, refused in ((0.0, 0.0), (1.0, 1.0)):
+        save_checkpoint(tmp_path / "m", network, calibration=Calibration(1.0, threshold))
+        assert main(["test", str(tmp_path / "m"), "kard", str(kard / "kard"), "--json"]) == 0
+        result = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert (result["clips"], result["known"], result["unknown"]) == (6, 4, 2)
+        assert result["known_refused"] >= refused
+        assert result["unknown_accepted"] <= 1 - refused
+        assert 0 <= result["top1"] <= 1
+        assert set(result["per_class"]) == {"take_umbrella", "hand_clap", "drink"}
+        assert result["per_class"]["take_umbrella"]["right"] is None
+        assert list(result["skipped"]) == ["a14_s01_e01_realworld"]
+
+
+def test_a_model_is_trained_on_several_datasets_at_once(kard: Path, tmp_path: Path) -> None:
+    (kard / "florence3d").mkdir()
+    rng = np.random.default_rng(1)
+    for activity in (1, 8):
+        lines = "".join(f"{x:.1f} {y:.1f} {z:.1f}\n" for x, y, z in rng.normal((0, 0, 2500), 200, (300, 3)))
+        (kard / "florence3d" / f"a{activity:02}_s1_id{activity}.txt").write_text(lines)
+    content = yaml.safe_load((share_path("config") / "training" / "people.yaml").read_text())
+    content["model"] |= {"taxonomy": str(share_path("config", "taxonomies") / "people.yaml"), "feature_size": 8}
+    content["data"] |= {"root": str(kard), "sets": ["kard", "florence3d"], "windows": 40}
+    content["optimization"] |= {"epochs": 1, "batch_size": 16}
+    (tmp_path / "people.yaml").write_text(yaml.safe_dump(content))
+    metrics = train(read_settings(tmp_path / "people.yaml"), tmp_path / "model", progress=False)
+    assert metrics["train_windows"] == 40
+    assert list(metrics["skipped"]) == ["kard/a14_s01_e01_realworld"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.sets=[kard, octopus]", r"data\.sets is \('kard', 'octopus'\); expected a list of utd_mhad, "),
+        ("data.sets=[]", r"data\.sets is \(\); expected a list of"),
+        ("data.windows=0", r"data\.windows is 0; expected 1 or more"),
+        ("data.dataset=kard", "expected none but for dataset people"),
+    ],
+)
+def test_impossible_data(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_settings(share_path("config") / "training" / "people.yaml", [override])
