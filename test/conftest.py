@@ -1,4 +1,4 @@
-"""What tests of several rooms share: a tiny model, how one is made to look trained, a browser, one process."""
+"""What tests of several rooms share: models, the pose network's weights, a real video, a browser, one process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpo
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.people import WeightsError, find_weights
 
 M = TypeVar("M", bound=nn.Module)
+VIDEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "video" / "two_people_indoor.mp4"
 
 torch.set_num_threads(1)
 # Tests say nothing about time: this machine has other work, too.
@@ -117,3 +119,20 @@ class Serial:
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clips are read in this process."""
     monkeypatch.setattr("mumu_ros.training.loading.ProcessPoolExecutor", Serial)
+
+
+@pytest.fixture(scope="session")
+def weights() -> Path:
+    """Folder of the weights."""
+    try:
+        return find_weights()
+    except WeightsError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def video() -> Path:
+    """Two people who stand face to face and push each other, indoors."""
+    if not VIDEO.is_file():
+        pytest.skip(f"no {VIDEO.name} in shared/data/video beside the repository")
+    return VIDEO

@@ -3,8 +3,10 @@
 Everything reads fields only, so that messages of rclpy and messages deserialised by rosbags are served alike.
 """
 
+from mumu_ros.conversions.camera import camera_info_to_camera
 from mumu_ros.conversions.errors import ConversionError, shorten
 from mumu_ros.conversions.frames import frame_to_samples, samples_to_frame
+from mumu_ros.conversions.humans import Body2D, person_to_roi, person_to_skeleton2d, skeleton2d_to_body
 from mumu_ros.conversions.images import (
     ImageKind,
     compressed_image_to_array,
@@ -22,7 +24,7 @@ from mumu_ros.conversions.messages import (
     segment_to_annotation,
     time_to_ns,
 )
-from mumu_ros.conversions.people import message_to_people, people_to_message
+from mumu_ros.conversions.people import is_body_id, message_to_people, people_to_message
 from mumu_ros.conversions.vectors import (
     VECTOR_TYPES,
     float_array_to_array,
@@ -35,6 +37,7 @@ from mumu_ros.conversions.vectors import (
 __all__ = [
     "SUPPORTED_TYPES",
     "VECTOR_TYPES",
+    "Body2D",
     "ConversionError",
     "ImageKind",
     "MessageTypes",
@@ -42,6 +45,7 @@ __all__ = [
     "array_to_image",
     "array_to_imu",
     "array_to_pose_array",
+    "camera_info_to_camera",
     "compressed_image_to_array",
     "depth_to_millimetres",
     "float_array_to_array",
@@ -50,11 +54,15 @@ __all__ = [
     "image_to_array",
     "imu_to_array",
     "joint_state_to_array",
+    "is_body_id",
     "message_to_people",
     "ns_to_time",
     "people_to_message",
+    "person_to_roi",
+    "person_to_skeleton2d",
     "pose_array_to_array",
     "samples_to_frame",
+    "skeleton2d_to_body",
     "segment_to_annotation",
     "shorten",
     "time_to_ns",

@@ -15,7 +15,7 @@ from mumu_ros.conversions.images import image_to_array
 from mumu_ros.conversions.messages import MessageTypes, array_to_image, ns_to_time
 from mumu_ros.people.person import Person, PositionSource
 
-__all__ = ["message_to_people", "people_to_message"]
+__all__ = ["is_body_id", "message_to_people", "people_to_message"]
 
 _SOURCES: tuple[PositionSource, ...] = ("depth", "perspective", "nominal")
 """In the order of the message's constants."""
@@ -24,6 +24,11 @@ _BODY_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _MAX_JOINTS = 1024
 _MAX_DEPTH_PIXELS = 1280 * 960
 _FARTHEST_M = 1000.0
+
+
+def is_body_id(text: str) -> bool:
+    """Whether a text can be the id of a body: a letter, then letters, digits and underscores."""
+    return _BODY_ID.fullmatch(text) is not None
 
 
 def people_to_message(
@@ -120,7 +125,7 @@ def _empty_image(types: MessageTypes) -> Any:
 
 def _person(part: Any) -> Person:
     body_id = str(part.body_id)
-    if not _BODY_ID.fullmatch(body_id):
+    if not is_body_id(body_id):
         raise ConversionError(f"body_id is {body_id[:80]!r}; expected a letter, then letters and digits (REP 155)")
     try:
         return _checked(body_id, part)

@@ -1,0 +1,95 @@
+"""REP 155's messages about one body (hri_msgs) to a person and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.conversions.errors import ConversionError
+from mumu_ros.conversions.messages import MessageTypes
+from mumu_ros.people.person import Person
+from mumu_ros.skeletons import convert
+
+__all__ = ["Body2D", "person_to_roi", "person_to_skeleton2d", "skeleton2d_to_body"]
+
+_LAYOUT = "hri18"
+"""The order of hri_msgs/msg/Skeleton2D."""
+
+
+@dataclass(frozen=True, eq=False)
+class Body2D:
+    """A body as REP 155 describes it in the picture.
+
+    Attributes:
+        keypoints: (J, 2) pixels; NaN where the joint is not seen.
+        visibility: (J,) in [0, 1].
+    """
+
+    keypoints: NDArray[np.float32]
+    visibility: NDArray[np.float32]
+
+
+def person_to_skeleton2d(person: Person, layout: str, width: int, height: int, header: Any, types: MessageTypes) -> Any:
+    """Return where the joints of a person are in the picture, as hri_msgs/msg/Skeleton2D.
+
+    A joint that is not seen has confidence 0.
+
+    Args:
+        person: The person.
+        layout: Of the person's joints.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+        header: Stamp and frame of the picture.
+        types: Classes to build from.
+    """
+    numbers = np.concatenate([person.keypoints / (width, height), person.visibility[:, np.newaxis]], axis=1)
+    points = convert(numbers, layout, _LAYOUT)
+    points[np.isnan(points).any(axis=1)] = 0
+    return types.message(
+        "hri_msgs/msg/Skeleton2D",
+        header=header,
+        skeleton=[
+            types.message("hri_msgs/msg/NormalizedPointOfInterest2D", x=float(x), y=float(y), c=float(c))
+            for x, y, c in points.clip(0, 1)
+        ],
+    )
+
+
+def person_to_roi(person: Person, width: int, height: int, header: Any, types: MessageTypes) -> Any:
+    """Return where a person is in the picture, as hri_msgs/msg/NormalizedRegionOfInterest2D."""
+    x, y, w, h = person.roi
+    left, right = np.clip([x / width, (x + w) / width], 0, 1)
+    top, bottom = np.clip([y / height, (y + h) / height], 0, 1)
+    return types.message(
+        "hri_msgs/msg/NormalizedRegionOfInterest2D",
+        header=header,
+        xmin=float(left),
+        ymin=float(top),
+        xmax=float(right),
+        ymax=float(bottom),
+        c=float(person.confidence),
+    )
+
+
+def skeleton2d_to_body(msg: Any, width: int, height: int, layout: str) -> Body2D:
+    """Return a hri_msgs/msg/Skeleton2D as joints of another layout, in pixels.
+
+    Args:
+        msg: The message.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+        layout: To return.
+
+    Raises:
+        ConversionError: A coordinate or a confidence is outside [0, 1].
+    """
+    points = np.array([(p.x, p.y, p.c) for p in msg.skeleton], np.float32)
+    if not ((points >= 0) & (points <= 1)).all():
+        worst = points[~((points >= 0) & (points <= 1)).all(axis=1)][0]
+        raise ConversionError(f"skeleton2d has a point (x, y, c) = {worst.tolist()}; expected numbers from 0 to 1")
+    points[points[:, 2] == 0] = np.nan
+    converted = convert(points, _LAYOUT, layout)
+    return Body2D(converted[:, :2] * (width, height), np.nan_to_num(converted[:, 2]))

@@ -1,0 +1,296 @@
+"""People from the pictures of a camera."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo
+
+from mumu_ros.conversions import ConversionError, camera_info_to_camera, depth_to_millimetres
+from mumu_ros.nodes.configuration import PeopleConfig, PictureTopic
+from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status, why_silent
+from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.subscribers import sensor_qos, subscribe
+from mumu_ros.nodes.worker import Worker
+from mumu_ros.people.camera import Camera
+from mumu_ros.people.finder import PeopleFinder
+from mumu_ros.people.inputs import Since, depth_problem, is_upside_down
+from mumu_ros.people.landmarks import LAYOUT
+from mumu_ros.people.person import Person
+from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet
+
+__all__ = ["CameraSource", "View"]
+
+SLOP_S = 0.02
+"""A depth picture that is farther than this from its colour picture is of another moment."""
+TIMEOUT_S = 1.0
+"""A stream silent for longer is dead."""
+FROZEN_S = 1.0
+"""Identical pictures for so long are of a camera that hangs."""
+UPSIDE_DOWN_S = 2.0
+MAX_DROPPED = 0.1
+"""Share of the pictures that may be dropped before the processor counts as too slow."""
+PATIENCE_S = 3.0
+"""A stream may be silent so long after the start before the log says so."""
+QUEUE = 5
+"""Pictures kept of each stream, in the subscription and in the synchroniser: they are large."""
+POLL_PERIOD_S = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Everybody in view at one instant.
+
+    Attributes:
+        stamp_ns: Acquisition time.
+        frame_id: The camera's optical frame.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+        layout: Names the joints of the people.
+        people: Everybody.
+        picture: uint8 (H, W, 3), RGB; None where it is not known.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    width: int
+    height: int
+    layout: str
+    people: list[Person]
+    picture: NDArray[np.uint8] | None = None
+
+
+@dataclass
+class _Findings:
+    """What the worker has found out, for diagnostics."""
+
+    camera: str | None = None
+    depth: str = ""
+    pictures: int = 0
+    people: int = 0
+    left_out: int = 0
+    frozen: Since = field(default_factory=Since)
+    upside_down: Since = field(default_factory=Since)
+    depthless: Since = field(default_factory=Since)
+    errors: Counter[str] = field(default_factory=Counter)
+    last_error: dict[str, str] = field(default_factory=dict)
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+
+
+class CameraSource:
+    """Subscribes to a camera and looks for people in its pictures.
+
+    Args:
+        node: Whose subscriptions they are.
+        config: Of the node.
+        deliver: Called with what is seen, on the worker's thread.
+
+    Raises:
+        WeightsError: The pose network's weights are missing.
+    """
+
+    def __init__(self, node: ManagedNode, config: PeopleConfig, deliver: Callable[[View], None]) -> None:
+        self._node = node
+        self._config = config
+        self._deliver = deliver
+        self._finder = PeopleFinder(config.weights, config.threads, config.max_people)
+        self._topics: dict[str, PictureTopic] = {"image": config.image}
+        if config.depth:
+            self._topics["depth"] = config.depth
+
+    def start(self) -> None:
+        """Subscribe and start the worker."""
+        config, node = self._config, self._node
+        self._finder.clear()
+        self._found = _Findings()
+        self._started = time.monotonic()
+        self._info: CameraInfo | None = None
+        self._last_crc = 0
+        self._reported = (0, 0)
+        self._worker: Worker[SynchronizedSet] = Worker("people", self._look, node.report_worker_error)
+        self._subscribers = [
+            subscribe(node, t.type, t.topic, sensor_qos(t.reliability, QUEUE)) for t in self._topics.values()
+        ]
+        self._synchronizer = ApproximateTimeSynchronizer(
+            self._subscribers,
+            QUEUE,
+            SLOP_S,
+            names=list(self._topics),
+            period_s=1.0 / config.rate_hz,
+            timeout_s=TIMEOUT_S,
+        )
+        self._synchronizer.registerSetCallback(self._worker.put)
+        self._timer = node.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=node.steady_clock)
+        self._info_subscription = node.create_subscription(
+            CameraInfo, config.camera_info_topic, self._take_info, sensor_qos("best_effort", 1)
+        )
+
+    def stop(self) -> None:
+        """Unsubscribe and stop the worker."""
+        node = self._node
+        node.destroy_timer(self._timer)
+        node.destroy_subscription(self._info_subscription)
+        for subscriber in self._subscribers:
+            node.destroy_subscription(subscriber.sub)
+        self._synchronizer.close()
+        self._worker.stop()
+
+    def _take_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    # On the worker's thread.
+
+    def _look(self, synchronized: SynchronizedSet) -> None:
+        start = time.perf_counter()
+        message, depth_message = (*synchronized.items, None)[:2]
+        picture = None if message is None else self._read("image", message)
+        if picture is None:
+            return
+        found, stamp_ns, frame_id = self._found, synchronized.stamp_ns, message.header.frame_id
+        crc = crc32(message.data)
+        found.frozen.note(stamp_ns, crc == self._last_crc)
+        self._last_crc = crc
+        if found.frozen.seconds > FROZEN_S:
+            return
+        height, width = picture.shape[:2]
+        depth = self._depth(depth_message, picture, frame_id)
+        people = self._finder.update(stamp_ns, picture, depth, self._camera(width, height, frame_id))
+        people = [person for person in people if person.confidence >= self._config.min_confidence]
+        found.pictures += 1
+        found.people = len(people)
+        found.left_out = max(self._finder.left_out, found.left_out)
+        found.upside_down.note(stamp_ns, is_upside_down(people, LAYOUT))
+        if depth is not None:
+            found.depthless.note(stamp_ns, bool(people) and all(p.position_source != "depth" for p in people))
+        found.seconds.append(time.perf_counter() - start)
+        self._deliver(View(stamp_ns, frame_id, width, height, LAYOUT, people, picture))
+
+    def _read(self, name: str, message: Any) -> NDArray[Any] | None:
+        found, topic = self._found, self._topics[name]
+        try:
+            return topic.array(message, "rgb" if name == "image" else "depth")
+        except ConversionError as error:
+            found.errors[name] += 1
+            found.last_error[name] = str(error)
+            self._node.log_throttled(f"convert {name}", f"{topic.topic}: {error}; the message is skipped")
+            return None
+
+    def _depth(self, message: Any, picture: NDArray[np.uint8], frame_id: str) -> NDArray[np.uint16] | None:
+        depth = None if message is None else self._read("depth", message)
+        if depth is None:
+            return None
+        sizes = ((a.shape[1], a.shape[0]) for a in (picture, depth))
+        self._found.depth = depth_problem(next(sizes), frame_id, next(sizes), message.header.frame_id) or ""
+        return None if self._found.depth else depth_to_millimetres(depth)
+
+    def _camera(self, width: int, height: int, frame_id: str) -> Camera | None:
+        if self._info is None:
+            topic = self._node.resolve_topic_name(self._config.camera_info_topic)
+            self._found.camera = f"no CameraInfo on {topic} yet"
+            return None
+        try:
+            camera = camera_info_to_camera(self._info, width, height, frame_id)
+        except ConversionError as error:
+            self._found.camera = str(error)
+            return None
+        self._found.camera = ""
+        return camera
+
+    # Diagnostics.
+
+    def diagnose(self) -> Iterator[DiagnosticStatus]:
+        """One status each for the pictures, depth, the camera's matrix and the people."""
+        yield self._diagnose_stream("image", self._picture_problem())
+        if self._config.depth:
+            yield self._diagnose_stream("depth", self._depth_problem())
+        yield self._status("camera", *self._camera_problem())
+        yield self._status("people", *self._people_problem(), people=self._found.people)
+
+    def _diagnose_stream(self, name: str, problem: str) -> DiagnosticStatus:
+        s = self._synchronizer.statistics()[name]
+        topic = self._node.resolve_topic_name(self._topics[name].topic)
+        publishers = self._node.count_publishers(topic)
+        if s.received == 0:
+            level, text = ERROR, f"no message on {topic} yet; {why_silent(publishers)}"
+        elif not s.alive:
+            level, text = STALE, f"silent for {s.age_s or 0.0:.1f} s; {why_silent(publishers)}"
+        elif problem:
+            level, text = WARN, problem
+        else:
+            level, text = OK, f"{s.rate_hz:.1f} Hz"
+        if level != OK and time.monotonic() - self._started > PATIENCE_S:
+            self._node.log_throttled(f"diagnose {name}", f"{name}: {text}")
+        return self._status(
+            name,
+            level,
+            text,
+            topic=topic,
+            publishers=publishers,
+            received=s.received,
+            rate_hz=s.rate_hz,
+            late=s.late,
+            duplicate=s.duplicate,
+            refused=s.refused,
+            unreadable=self._found.errors[name],
+        )
+
+    def _picture_problem(self) -> str:
+        found = self._found
+        dropped, looked = self._worker.dropped - self._reported[0], found.pictures - self._reported[1]
+        self._reported = (self._worker.dropped, found.pictures)
+        if found.frozen.seconds > FROZEN_S:
+            return (
+                f"the picture has been the same for {found.frozen.seconds:.1f} s: the camera hangs, nobody is published"
+            )
+        if dropped > MAX_DROPPED * (dropped + looked):
+            ms = float(np.median(found.seconds or [np.nan])) * 1e3
+            return (
+                f"{dropped} of {dropped + looked} pictures dropped since the last report: one takes {ms:.0f} ms; lower "
+                f"rate_hz (now {self._config.rate_hz:g}) or max_people, or raise threads"
+            )
+        return self._unreadable("image")
+
+    def _camera_problem(self) -> tuple[bytes, str]:
+        problem = self._found.camera
+        if problem is None:
+            return STALE, "no picture yet that it could fit"
+        if problem:
+            return WARN, f"{problem}; distances are nominal, those of a lens of 58°"
+        return OK, "calibrated"
+
+    def _depth_problem(self) -> str:
+        found = self._found
+        if found.depth:
+            return f"{found.depth}; depth is not used"
+        if found.depthless.seconds > FROZEN_S:
+            return "no reading where people are in the picture: is depth registered to it?"
+        return self._unreadable("depth")
+
+    def _unreadable(self, name: str) -> str:
+        errors = self._found.errors[name]
+        return f"{errors} messages skipped, the last one: {self._found.last_error[name]}" if errors else ""
+
+    def _people_problem(self) -> tuple[bytes, str]:
+        found = self._found
+        left_out, found.left_out = found.left_out, 0
+        if not self._synchronizer.statistics()["image"].alive or found.frozen.seconds > FROZEN_S:
+            return STALE, "no picture to look at"
+        if left_out:
+            return WARN, f"{left_out} more are in view and left out: max_people is {self._config.max_people}"
+        if found.upside_down.seconds > UPSIDE_DOWN_S:
+            return WARN, (
+                f"everybody has been upside down for {found.upside_down.seconds:.0f} s: is the camera? Turn its picture"
+            )
+        return OK, f"{found.people} in view" if found.people else "nobody in view"
+
+    def _status(self, name: str, level: bytes, text: str, **values: Any) -> DiagnosticStatus:
+        node = self._node
+        return status(level, f"{node.get_name()}: {name}", text, node.get_fully_qualified_name(), **values)

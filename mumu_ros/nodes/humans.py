@@ -1,0 +1,339 @@
+"""REP 155: bodies under /humans/bodies, published for other nodes and read from other trackers."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo
+
+from mumu_ros.conversions import (
+    Body2D,
+    ConversionError,
+    RosTypes,
+    array_to_image,
+    camera_info_to_camera,
+    depth_to_millimetres,
+    is_body_id,
+    ns_to_time,
+    person_to_roi,
+    person_to_skeleton2d,
+    skeleton2d_to_body,
+    time_to_ns,
+)
+from mumu_ros.nodes.camera_source import View
+from mumu_ros.nodes.configuration import PeopleConfig
+from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status, why_silent
+from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.subscribers import message_class, sensor_qos
+from mumu_ros.nodes.worker import Worker
+from mumu_ros.people.bodies import lift_keypoints
+from mumu_ros.people.camera import Camera
+from mumu_ros.people.inputs import depth_problem
+from mumu_ros.people.isolation import FOCAL, isolate
+from mumu_ros.people.landmarks import LAYOUT
+from mumu_ros.people.person import Person, PositionSource
+from mumu_ros.skeletons import layout
+
+__all__ = ["TRACKED", "HumansPublisher", "HumansSource", "has_hri_msgs"]
+
+BODIES = "/humans/bodies"
+TRACKED = f"{BODIES}/tracked"
+SKELETON_TYPE = "hri_msgs/msg/Skeleton2D"
+IDS_TYPE = "hri_msgs/msg/IdsList"
+BODY_TYPES = {
+    "roi": "hri_msgs/msg/NormalizedRegionOfInterest2D",
+    "skeleton2d": SKELETON_TYPE,
+    "position": "geometry_msgs/msg/PointStamped",
+    "cropped": "sensor_msgs/msg/Image",
+}
+"""What is published of a body under /humans/bodies/<id>."""
+DEPTHS = 10
+"""Depth pictures that are kept to look for that of a skeleton."""
+SLOP_NS = 50_000_000
+"""A depth picture that is farther than this from a skeleton is of another moment."""
+RECENT_NS = 500_000_000
+"""A skeleton so much older than the newest is of somebody who is not seen any more."""
+SILENT_S = 3.0
+NOMINAL_SIZE = (640, 480)
+HIPS = ("left_hip", "right_hip")
+
+
+def has_hri_msgs() -> bool:
+    """Whether the messages of REP 155 are installed."""
+    return importlib.util.find_spec("hri_msgs") is not None
+
+
+class HumansPublisher:
+    """Publishes who is tracked, and of each body `roi`, `skeleton2d`, `position` and, where it is wanted, `cropped`."""
+
+    def __init__(self, node: ManagedNode) -> None:
+        self._node = node
+        self._types = RosTypes()
+        self._tracked = node.create_publisher(message_class(IDS_TYPE), TRACKED, 10)
+        self._bodies: dict[str, dict[str, Any]] = {}
+
+    def close(self) -> None:
+        """Stop publishing."""
+        self._node.destroy_publisher(self._tracked)
+        for body_id in list(self._bodies):
+            self._forget(body_id)
+
+    def publish(self, view: View) -> None:
+        """Publish everybody in view."""
+        types = self._types
+        header = types.message("std_msgs/msg/Header", stamp=ns_to_time(view.stamp_ns, types), frame_id=view.frame_id)
+        ids = [person.body_id for person in view.people]
+        for body_id in set(self._bodies) - set(ids):
+            self._forget(body_id)
+        for person in view.people:
+            self._publish_body(person, view, header)
+        self._tracked.publish(types.message(IDS_TYPE, header=header, ids=ids))
+
+    def _publish_body(self, person: Person, view: View, header: Any) -> None:
+        topics = self._bodies.get(person.body_id)
+        if topics is None:
+            topics = self._bodies[person.body_id] = {
+                name: self._node.create_publisher(message_class(type_name), f"{BODIES}/{person.body_id}/{name}", 1)
+                for name, type_name in BODY_TYPES.items()
+            }
+        size, types = (view.width, view.height), self._types
+        topics["roi"].publish(person_to_roi(person, *size, header, types))
+        topics["skeleton2d"].publish(person_to_skeleton2d(person, view.layout, *size, header, types))
+        middle = _middle(person, view.layout)
+        if middle is not None:
+            x, y, z = middle
+            point = types.message("geometry_msgs/msg/Point", x=x, y=y, z=z)
+            topics["position"].publish(types.message(BODY_TYPES["position"], header=header, point=point))
+        if topics["cropped"].get_subscription_count() and view.picture is not None:
+            x0, y0, w, h = (max(0, round(side)) for side in person.roi)
+            part = view.picture[y0 : y0 + h, x0 : x0 + w]
+            if part.size:
+                topics["cropped"].publish(array_to_image(part, view.stamp_ns, view.frame_id, types))
+
+    def _forget(self, body_id: str) -> None:
+        for publisher in self._bodies.pop(body_id).values():
+            self._node.destroy_publisher(publisher)
+
+
+@dataclass
+class _Body:
+    """A body that is tracked by somebody else."""
+
+    subscription: Any
+    latest: Any = None
+
+
+@dataclass(frozen=True)
+class _Job:
+    stamp_ns: int
+    frame_id: str
+    skeletons: dict[str, Any]
+
+
+class HumansSource:
+    """Reads the bodies that a ROS4HRI stack tracks, and lifts their skeletons by depth.
+
+    Args:
+        node: Whose subscriptions they are.
+        config: Of the node.
+        deliver: Called with who is tracked, on the worker's thread.
+
+    Raises:
+        ImportError: hri_msgs is not installed.
+    """
+
+    def __init__(self, node: ManagedNode, config: PeopleConfig, deliver: Callable[[View], None]) -> None:
+        if not has_hri_msgs():
+            raise ImportError(
+                "parameter source is 'hri', but hri_msgs is not installed: apt install ros-$ROS_DISTRO-hri-msgs"
+            )
+        self._node = node
+        self._config = config
+        self._deliver = deliver
+
+    def start(self) -> None:
+        """Subscribe and start the worker."""
+        node, config = self._node, self._config
+        self._bodies: dict[str, _Body] = {}
+        self._left_out: list[str] = []
+        self._received = 0
+        self._heard = time.monotonic()
+        self._last_ns = 0
+        self._info: CameraInfo | None = None
+        self._depths: deque[Any] = deque(maxlen=DEPTHS)
+        self._problems: dict[str, str] = {}
+        self._errors: Counter[str] = Counter()
+        self._worker: Worker[_Job] = Worker("people", self._look, node.report_worker_error)
+        self._subscriptions = [
+            node.create_subscription(message_class(IDS_TYPE), TRACKED, self._take_tracked, 10),
+            node.create_subscription(
+                CameraInfo, config.camera_info_topic, self._take_info, sensor_qos("best_effort", 1)
+            ),
+        ]
+        if config.depth:
+            cls, qos = message_class(config.depth.type), sensor_qos(config.depth.reliability, DEPTHS)
+            self._subscriptions.append(node.create_subscription(cls, config.depth.topic, self._depths.append, qos))
+        self._timer = node.create_timer(1.0 / config.rate_hz, self._tick, clock=node.steady_clock)
+
+    def stop(self) -> None:
+        """Unsubscribe and stop the worker."""
+        self._node.destroy_timer(self._timer)
+        for subscription in [*self._subscriptions, *(body.subscription for body in self._bodies.values())]:
+            self._node.destroy_subscription(subscription)
+        self._worker.stop()
+
+    def _take_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def _take_tracked(self, message: Any) -> None:
+        self._received += 1
+        self._heard = time.monotonic()
+        usable = [body_id for body_id in dict.fromkeys(message.ids) if is_body_id(body_id)]
+        ids = usable[: self._config.max_people]
+        self._left_out = [body_id for body_id in message.ids if body_id not in ids]
+        for body_id in set(self._bodies) - set(ids):
+            self._node.destroy_subscription(self._bodies.pop(body_id).subscription)
+        for body_id in ids:
+            if body_id not in self._bodies:
+                self._bodies[body_id] = _Body(
+                    self._node.create_subscription(
+                        message_class(SKELETON_TYPE),
+                        f"{BODIES}/{body_id}/skeleton2d",
+                        partial(self._take_skeleton, body_id),
+                        sensor_qos("best_effort", 1),
+                    )
+                )
+        if not ids:
+            self._worker.put(_Job(time_to_ns(message.header.stamp), message.header.frame_id, {}))
+
+    def _take_skeleton(self, body_id: str, message: Any) -> None:
+        if body_id in self._bodies:
+            self._bodies[body_id].latest = message
+
+    def _tick(self) -> None:
+        latest = {body_id: body.latest for body_id, body in self._bodies.items() if body.latest is not None}
+        if not latest:
+            return
+        stamps = {body_id: time_to_ns(message.header.stamp) for body_id, message in latest.items()}
+        newest = max(stamps.values())
+        if newest == self._last_ns:
+            return
+        self._last_ns = newest
+        recent = {body_id: m for body_id, m in latest.items() if newest - stamps[body_id] <= RECENT_NS}
+        frame_id = next(m.header.frame_id for body_id, m in recent.items() if stamps[body_id] == newest)
+        self._worker.put(_Job(newest, frame_id, recent))
+
+    # On the worker's thread.
+
+    def _look(self, job: _Job) -> None:
+        self._problems = {}
+        camera = self._camera(job.frame_id)
+        depth = self._depth(job, camera)
+        people = []
+        for body_id, message in job.skeletons.items():
+            try:
+                body = skeleton2d_to_body(message, camera.width, camera.height, LAYOUT)
+            except ConversionError as error:
+                self._errors[body_id] += 1
+                self._node.log_throttled(f"convert {body_id}", f"{BODIES}/{body_id}: {error}; the message is skipped")
+            else:
+                people.append(_person(body_id, body, camera, depth))
+        if depth is not None:
+            views = isolate(depth, camera, [person.joints for person in people])
+            people = [replace(p, depth=v, depth_focal=FOCAL) for p, v in zip(people, views, strict=True)]
+        self._deliver(View(job.stamp_ns, job.frame_id, camera.width, camera.height, LAYOUT, people))
+
+    def _camera(self, frame_id: str) -> Camera:
+        if self._info is None:
+            topic = self._node.resolve_topic_name(self._config.camera_info_topic)
+            self._problems["camera"] = f"no CameraInfo on {topic} yet"
+        else:
+            try:
+                return camera_info_to_camera(self._info, self._info.width, self._info.height, frame_id)
+            except ConversionError as error:
+                self._problems["camera"] = str(error)
+        return Camera.nominal(*NOMINAL_SIZE)
+
+    def _depth(self, job: _Job, camera: Camera) -> NDArray[np.float32] | None:
+        topic = self._config.depth
+        if topic is None:
+            self._problems["depth"] = "depth.topic is empty: skeletons have no place in space, and are not recognised"
+            return None
+        found = min(list(self._depths), key=lambda m: abs(time_to_ns(m.header.stamp) - job.stamp_ns), default=None)
+        if found is None or abs(time_to_ns(found.header.stamp) - job.stamp_ns) > SLOP_NS:
+            name = self._node.resolve_topic_name(topic.topic)
+            self._problems["depth"] = (
+                f"no depth picture on {name} of the skeletons' time; {why_silent(len(self._depths))}"
+            )
+            return None
+        try:
+            millimetres = depth_to_millimetres(topic.array(found, "depth"))
+        except ConversionError as error:
+            self._problems["depth"] = str(error)
+            return None
+        size = (millimetres.shape[1], millimetres.shape[0])
+        problem = depth_problem((camera.width, camera.height), job.frame_id, size, found.header.frame_id)
+        if problem:
+            self._problems["depth"] = problem
+            return None
+        return millimetres.astype(np.float32) * np.float32(0.001)
+
+    # Diagnostics.
+
+    def diagnose(self) -> Iterator[DiagnosticStatus]:
+        """One status each for the bodies, depth and the camera's matrix."""
+        yield self._status("bodies", *self._bodies_problem(), received=self._received, unreadable=self._errors.total())
+        for name, good in (("depth", "used"), ("camera", "calibrated")):
+            problem = self._problems.get(name)
+            yield self._status(name, WARN if problem else OK, problem or good)
+
+    def _bodies_problem(self) -> tuple[bytes, str]:
+        silent_s = time.monotonic() - self._heard
+        without = [body_id for body_id, body in self._bodies.items() if body.latest is None]
+        if not self._received:
+            return ERROR, f"no message on {TRACKED} yet; {why_silent(self._node.count_publishers(TRACKED))}"
+        if silent_s > SILENT_S:
+            return STALE, f"{TRACKED} silent for {silent_s:.1f} s"
+        if self._left_out:
+            return WARN, (
+                f"{len(self._left_out)} bodies are left out: max_people is {self._config.max_people}, and an id is a "
+                f"letter, then letters and digits; the first one: {self._left_out[0][:80]!r}"
+            )
+        if without:
+            return WARN, f"no skeleton2d of {', '.join(without)} yet"
+        return OK, f"{len(self._bodies)} tracked" if self._bodies else "nobody tracked"
+
+    def _status(self, name: str, level: bytes, text: str, **values: Any) -> DiagnosticStatus:
+        node = self._node
+        return status(level, f"{node.get_name()}: {name}", text, node.get_fully_qualified_name(), **values)
+
+
+def _person(body_id: str, body: Body2D, camera: Camera, depth: NDArray[np.float32] | None) -> Person:
+    seen = body.keypoints[np.isfinite(body.keypoints).all(axis=1)]
+    left, top, right, bottom = (*seen.min(axis=0), *seen.max(axis=0)) if len(seen) else (0.0, 0.0, 0.0, 0.0)
+    nowhere = np.full((len(body.keypoints), 3), np.nan, np.float32)
+    source: PositionSource = "depth" if depth is not None else "nominal" if camera.is_nominal else "perspective"
+    return Person(
+        body_id=body_id,
+        confidence=float(body.visibility.max()),
+        roi=(float(left), float(top), float(right - left), float(bottom - top)),
+        keypoints=body.keypoints,
+        joints=nowhere if depth is None else lift_keypoints(body.keypoints, camera, depth),
+        visibility=body.visibility,
+        position_source=source,
+    )
+
+
+def _middle(person: Person, layout_name: str) -> tuple[float, float, float] | None:
+    """Middle of the hips; None where they have no place."""
+    x, y, z = (float(value) for value in person.joints[layout(layout_name).index(*HIPS)].mean(axis=0))
+    return (x, y, z) if np.isfinite((x, y, z)).all() else None

@@ -1,0 +1,86 @@
+"""A camera in, everybody in view out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from mumu_ros.conversions import RosTypes, people_to_message
+from mumu_ros.msg import People as PeopleMessage
+from mumu_ros.nodes.camera_source import CameraSource, View
+from mumu_ros.nodes.configuration import PeopleConfig
+from mumu_ros.nodes.diagnostics import OK, WARN, status
+from mumu_ros.nodes.humans import TRACKED, HumansPublisher, HumansSource, has_hri_msgs
+from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.parameters import PEOPLE
+from mumu_ros.nodes.transforms import FrameChanger
+
+__all__ = ["People"]
+
+
+class People(ManagedNode):
+    """Finds people in a camera's pictures and publishes `people`, and REP 155's topics where hri_msgs is installed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("people", PEOPLE, **options)
+        self._publisher = self.create_lifecycle_publisher(PeopleMessage, "people", 10)
+        self._types = RosTypes()
+        self._source: CameraSource | HumansSource | None = None
+
+    def configure(self) -> None:
+        """Read the parameters and load the pose network."""
+        config = PeopleConfig.read(self.values)
+        self._frame_changer = FrameChanger(self, config.target_frame) if config.target_frame else None
+        self._reads_humans = config.source == "hri"
+        self._source = (HumansSource if self._reads_humans else CameraSource)(self, config, self._publish)
+
+    def cleanup(self) -> None:
+        """Free the pose network."""
+        self._source = None
+
+    def activate(self) -> None:
+        """Subscribe and start the worker."""
+        assert self._source is not None
+        self._published = 0
+        publishes_humans = has_hri_msgs() and not self._reads_humans
+        self._humans = HumansPublisher(self) if publishes_humans else None
+        self._source.start()
+
+    def deactivate(self) -> None:
+        """Unsubscribe and stop the worker."""
+        assert self._source is not None
+        self._source.stop()
+        if self._humans:
+            self._humans.close()
+
+    def _publish(self, view: View) -> None:
+        if self._frame_changer:
+            view = self._frame_changer.apply(view)
+        self._publisher.publish(
+            people_to_message(
+                view.stamp_ns, view.frame_id, view.width, view.height, view.layout, view.people, self._types
+            )
+        )
+        if self._humans:
+            self._humans.publish(view)
+        self._published += 1
+
+    def diagnose(self) -> Iterable[DiagnosticStatus]:
+        """What the source says, and one status for the output."""
+        assert self._source is not None
+        yield from self._source.diagnose()
+        others = self.count_publishers(TRACKED) - 1 if self._humans else 0
+        if self._frame_changer and self._frame_changer.problem:
+            level, text = WARN, f"{self._frame_changer.problem}; joints are in the camera's frame"
+        elif others > 0:
+            level, text = WARN, f"{others} others publish {TRACKED}, too: to read theirs, set source: hri"
+        else:
+            level, text = OK, ""
+        name = f"{self.get_name()}: output"
+        yield status(level, name, text, self.get_fully_qualified_name(), published=self._published)
+
+
+if __name__ == "__main__":
+    main(People)

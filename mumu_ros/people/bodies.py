@@ -1,0 +1,49 @@
+"""People whose joints in the picture somebody else has found: where those are in space."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.people.camera import Camera
+from mumu_ros.people.landmarks import TORSO
+
+__all__ = ["lift_keypoints"]
+
+_HALF_WINDOW = 0.06
+"""Half side of the window in which depth is read, in lengths of the torso."""
+_SURFACE_M = 0.04
+"""So far a joint is behind the skin that the sensor sees."""
+_MAX_OFFSET_M = 0.6
+"""A reading that is farther than this before or behind the torso is of something else."""
+
+
+def lift_keypoints(keypoints: NDArray[np.float32], camera: Camera, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lift joints into space by the depth around them.
+
+    Args:
+        keypoints: (33, 2) pixels in the layout blazepose33; NaN where a joint is not seen.
+        camera: Of the picture.
+        depth: (H, W) metres, registered to the picture (its size may differ), 0 for no reading.
+
+    Returns:
+        (33, 3) metres in the camera's optical frame; NaN where the sensor reads nothing, or something else.
+    """
+    scale = np.array([depth.shape[1] / camera.width, depth.shape[0] / camera.height])
+    torso = keypoints[TORSO]
+    length = np.linalg.norm((torso[0] + torso[1] - torso[2] - torso[3]) / 2)
+    half = _HALF_WINDOW * (length if np.isfinite(length) else 0.0)
+    z = np.array([_reading(point * scale, np.maximum(half * scale, 1.0), depth) for point in keypoints])
+    near = z[TORSO][np.isfinite(z[TORSO])]
+    middle = np.median(near if len(near) else z[np.isfinite(z)]) if np.isfinite(z).any() else np.nan
+    z = np.where(np.abs(z - middle) <= _MAX_OFFSET_M, z + _SURFACE_M, np.nan)[:, np.newaxis]
+    return np.concatenate([camera.rays(keypoints) * z, z], axis=1).astype(np.float32)
+
+
+def _reading(point: NDArray[np.floating], half: NDArray[np.floating], depth: NDArray[np.float32]) -> float:
+    if not np.isfinite(point).all():
+        return float("nan")
+    (x0, y0), (x1, y1) = (np.maximum(np.rint(point + sign * half), 0).astype(int) for sign in (-1, 1))
+    window = depth[y0 : y1 + 1, x0 : x1 + 1]
+    readings = window[window > 0]
+    return float(np.median(readings)) if readings.size else float("nan")

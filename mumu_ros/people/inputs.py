@@ -1,0 +1,69 @@
+"""What is wrong with the pictures that people are looked for in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mumu_ros.people.person import Person
+from mumu_ros.skeletons import layout
+
+__all__ = ["Since", "depth_problem", "is_upside_down"]
+
+_NS_PER_S = 1_000_000_000
+_SAME_ASPECT = 0.01
+
+
+class Since:
+    """Since when a condition holds, in the time of the pictures."""
+
+    def __init__(self) -> None:
+        self._start_ns: int | None = None
+        self._now_ns = 0
+
+    def note(self, stamp_ns: int, holds: bool) -> None:
+        """Say whether it holds at this time."""
+        if not holds:
+            self._start_ns = None
+        elif self._start_ns is None or stamp_ns < self._now_ns:
+            self._start_ns = stamp_ns
+        self._now_ns = stamp_ns
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has held; 0 where it does not."""
+        return 0.0 if self._start_ns is None else (self._now_ns - self._start_ns) / _NS_PER_S
+
+
+def depth_problem(picture: tuple[int, int], picture_frame: str, depth: tuple[int, int], depth_frame: str) -> str | None:
+    """Why a depth picture cannot be used with a colour picture; None: it can.
+
+    Args:
+        picture: Width and height of the colour picture.
+        picture_frame: Its frame_id.
+        depth: Width and height of the depth picture.
+        depth_frame: Its frame_id.
+    """
+    if picture_frame != depth_frame:
+        return (
+            f"depth is in frame {depth_frame!r}, the picture in {picture_frame!r}: not registered; use the topic on "
+            "which the driver publishes depth aligned to colour"
+        )
+    if abs(picture[0] * depth[1] / (picture[1] * depth[0]) - 1) > _SAME_ASPECT:
+        return (
+            f"depth has {depth[0]}×{depth[1]} pixels, the picture {picture[0]}×{picture[1]}, another aspect: not "
+            "registered; use the topic on which the driver publishes depth aligned to colour"
+        )
+    return None
+
+
+def is_upside_down(people: Sequence[Person], layout_name: str) -> bool:
+    """Whether there are people and all of them have their hips above their shoulders in the picture."""
+    index = layout(layout_name).index
+    shoulders, hips = index("left_shoulder", "right_shoulder"), index("left_hip", "right_hip")
+    if not people:
+        return False
+    down = [person.keypoints[hips].mean(axis=0) - person.keypoints[shoulders].mean(axis=0) for person in people]
+    # Whoever lies is neither; NaN compares false.
+    return bool(all(y < -abs(x) and np.isfinite(x) for x, y in down))

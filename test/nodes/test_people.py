@@ -1,0 +1,385 @@
+"""The people node over real DDS, before cameras that work and cameras that do not."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from numpy.typing import NDArray
+from rclpy.lifecycle import TransitionCallbackReturn
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from mumu_ros.conversions import RosTypes, array_to_image, message_to_people, ns_to_time, time_to_ns
+from mumu_ros.msg import People as PeopleMessage
+from mumu_ros.nodes.people import People
+from mumu_ros.people import Person
+from mumu_ros.skeletons import layout
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+TYPES = RosTypes()
+START_NS = 1_700_000_000_000_000_000
+PERIOD_NS = 100_000_000
+FRAME = "camera_color_optical_frame"
+SIZE = (96, 128)
+JOINTS = layout("blazepose33")
+OK, WARN, ERROR, STALE = (getattr(DiagnosticStatus, name) for name in ("OK", "WARN", "ERROR", "STALE"))
+
+
+@dataclass
+class ScriptedFinder:
+    """Stands in for the pose network where a test is not about it: it sees whom the test says."""
+
+    people: list[Person] = field(default_factory=list)
+    left_out: int = 0
+    seconds: float = 0.0
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+    def clear(self) -> None: ...
+
+    def update(self, stamp_ns: int, rgb: Any, depth: Any = None, camera: Any = None) -> list[Person]:
+        self.calls.append({"stamp_ns": stamp_ns, "rgb": rgb, "depth": depth, "camera": camera})
+        time.sleep(self.seconds)
+        return self.people
+
+
+def person(body_id: str = "abcde", head_y: float = 20.0, feet_y: float = 90.0, **fields: Any) -> Person:
+    keypoints = np.zeros((33, 2), np.float32)
+    keypoints[:, 0] = 64
+    keypoints[:, 1] = np.linspace(head_y, feet_y, 33)
+    values = {
+        "confidence": 0.9,
+        "roi": (54.0, 20.0, 20.0, 70.0),
+        "keypoints": keypoints,
+        "joints": np.ones((33, 3), np.float32),
+        "visibility": np.ones(33, np.float32),
+        "position_source": "perspective",
+        **fields,
+    }
+    return Person(body_id=body_id, **values)
+
+
+class Rig:
+    """A people node and a camera before it."""
+
+    def __init__(self, ros: Any, **parameters: Any) -> None:
+        self.ros = ros
+        self.node = ros.add(
+            People, **{"image.topic": "image", "camera_info.topic": "info", "rate_hz": 100.0, **parameters}
+        )
+        self.people = ros.collect(PeopleMessage, "people")
+        self.diagnostics: dict[str, Any] = {}
+        ros.node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnose, 10)
+        image_type = CompressedImage if "Compressed" in parameters.get("image.type", "") else Image
+        self.image = ros.node.create_publisher(image_type, "image", 10)
+        self.depth = ros.node.create_publisher(Image, "depth", 10)
+        self.info = ros.node.create_publisher(CameraInfo, "info", 10)
+        self.number = 0
+
+    def start(self) -> Rig:
+        assert self.node.trigger_configure() == SUCCESS
+        assert self.node.trigger_activate() == SUCCESS
+        self.ros.wait(lambda: self.image.get_subscription_count() and self.info.get_subscription_count())
+        return self
+
+    def show(
+        self, picture: NDArray[Any] | None = None, depth: NDArray[Any] | None = None, depth_frame: str = FRAME
+    ) -> int:
+        """Publish the next picture, by default one of noise, and return its stamp."""
+        self.number += 1
+        stamp_ns = START_NS + self.number * PERIOD_NS
+        noise = np.random.default_rng(self.number).integers(0, 255, (*SIZE, 3), np.uint8)
+        self.image.publish(array_to_image(noise if picture is None else picture, stamp_ns, FRAME, TYPES))
+        if depth is not None:
+            self.depth.publish(array_to_image(depth, stamp_ns, depth_frame, TYPES))
+        return stamp_ns
+
+    def say(
+        self,
+        name: str,
+        condition: Callable[[Any], bool],
+        show: Callable[[], Any] | None = None,
+        timeout_s: float = 20.0,
+    ) -> str:
+        """Go on showing pictures until the diagnosis is of this kind, and return its text."""
+
+        def diagnosed() -> bool:
+            (show or self.show)()
+            self.node.publish_diagnostics()
+            self.ros.executor.spin_once(timeout_sec=0.02)
+            return name in self.diagnostics and condition(self.diagnostics[name])
+
+        self.ros.wait(diagnosed, timeout_s)
+        return str(self.diagnostics[name].message)
+
+    def _diagnose(self, message: DiagnosticArray) -> None:
+        self.diagnostics.update({status.name.removeprefix("people: "): status for status in message.status})
+
+
+@pytest.fixture
+def finder(monkeypatch: pytest.MonkeyPatch) -> ScriptedFinder:
+    scripted = ScriptedFinder()
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: scripted)
+    return scripted
+
+
+@pytest.fixture
+def rig(ros: Any) -> Callable[..., Rig]:
+    return lambda **parameters: Rig(ros, **parameters)
+
+
+def camera_info(width: int = 128, height: int = 96, frame_id: str = FRAME, focal: float = 100.0) -> CameraInfo:
+    message = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
+    message.header.frame_id = frame_id
+    message.k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
+    return message
+
+
+def is_ok(status: Any) -> bool:
+    return bool(status.level == OK)
+
+
+def is_warning(status: Any) -> bool:
+    return bool(status.level == WARN)
+
+
+def test_a_picture_goes_in_and_everybody_in_view_comes_out(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    finder.people = [person("abcde"), person("fghij", confidence=0.4), person("klmno")]
+    r = rig(min_confidence=0.5).start()
+    picture = np.arange(96 * 128 * 3, dtype=np.uint8).reshape(96, 128, 3)
+    stamp_ns = r.show(picture)
+    r.ros.wait(lambda: r.people)
+    message = r.people[0]
+    assert (time_to_ns(message.header.stamp), message.header.frame_id) == (stamp_ns, FRAME)
+    assert (message.width, message.height, message.layout) == (128, 96, "blazepose33")
+    found = message_to_people(message)
+    assert [p.body_id for p in found] == ["abcde", "klmno"]
+    np.testing.assert_array_equal(found[0].keypoints, finder.people[0].keypoints)
+    np.testing.assert_array_equal(finder.calls[0]["rgb"], picture)
+
+
+def test_pictures_are_looked_at_at_the_rate_that_is_asked_for(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig(rate_hz=2.0).start()
+    for _ in range(30):
+        r.show()
+        r.ros.executor.spin_once(timeout_sec=0.02)
+    r.ros.wait(lambda: len(finder.calls) >= 5)
+    steps = np.diff([call["stamp_ns"] for call in finder.calls])
+    assert (np.abs(steps - 5 * PERIOD_NS) <= PERIOD_NS).all()
+
+
+def test_nobody_in_view_is_said_and_published(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig().start()
+    assert r.say("people", is_ok) == "nobody in view"
+    r.ros.wait(lambda: r.people)
+    assert not any(message.people for message in r.people)
+
+
+def test_without_a_camera_info_distances_are_nominal(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig().start()
+    text = r.say("camera", lambda status: "no CameraInfo" in status.message)
+    assert "no CameraInfo on /info yet; distances are nominal" in text
+    assert all(call["camera"] is None for call in finder.calls)
+
+
+def test_a_camera_info_that_fits_is_used(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig().start()
+    r.info.publish(camera_info(focal=111.0))
+    r.say("camera", is_ok)
+    assert finder.calls[-1]["camera"].fx == 111.0
+
+
+@pytest.mark.parametrize(
+    ("info", "text"),
+    [
+        (camera_info(640, 360), "the camera matrix is for 640×360, the picture has 128×96"),
+        (camera_info(focal=0.0), "not calibrated"),
+        (camera_info(frame_id="camera_depth_optical_frame"), "is of frame 'camera_depth_optical_frame'"),
+    ],
+    ids=["aspect", "uncalibrated", "frame"],
+)
+def test_a_camera_info_that_does_not_fit_is_not_used(
+    rig: Callable[..., Rig], finder: ScriptedFinder, info: CameraInfo, text: str
+) -> None:
+    r = rig().start()
+    r.info.publish(info)
+    said = r.say("camera", lambda status: text in status.message)
+    assert "distances are nominal" in said
+    assert finder.calls[-1]["camera"] is None
+
+
+def test_registered_depth_is_used_also_at_another_resolution(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig(**{"depth.topic": "depth"}).start()
+    depth = np.full((48, 64), 2000, np.uint16)
+    r.say("depth", is_ok, lambda: r.show(depth=depth))
+    r.ros.wait(lambda: any(call["depth"] is not None for call in finder.calls))
+    used = next(call["depth"] for call in finder.calls if call["depth"] is not None)
+    np.testing.assert_array_equal(used, depth)
+
+
+@pytest.mark.parametrize(
+    ("shape", "frame_id", "text"),
+    [
+        ((72, 128), FRAME, "depth has 128×72 pixels, the picture 128×96"),
+        ((96, 128), "camera_depth_optical_frame", "depth is in frame 'camera_depth_optical_frame'"),
+    ],
+    ids=["aspect", "frame"],
+)
+def test_depth_that_is_not_registered_is_not_used(
+    rig: Callable[..., Rig], finder: ScriptedFinder, shape: tuple[int, int], frame_id: str, text: str
+) -> None:
+    r = rig(**{"depth.topic": "depth"}).start()
+    said = r.say("depth", is_warning, lambda: r.show(depth=np.full(shape, 2000, np.uint16), depth_frame=frame_id))
+    assert text in said
+    assert said.endswith("depth is not used")
+    assert all(call["depth"] is None for call in finder.calls)
+
+
+def test_depth_without_readings_where_people_are_is_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    finder.people = [person(position_source="perspective")]
+    r = rig(**{"depth.topic": "depth"}).start()
+    text = r.say("depth", is_warning, lambda: r.show(depth=np.zeros(SIZE, np.uint16)))
+    assert "is depth registered to it?" in text
+
+
+def test_a_depth_sensor_that_is_silent_is_named_and_not_waited_for(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    r = rig(**{"depth.topic": "depth"}).start()
+    assert "no message on /depth yet" in r.say("depth", lambda status: status.level == ERROR)
+    r.ros.wait(lambda: r.people)
+
+
+def test_a_camera_that_is_silent_is_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig().start()
+    r.say("image", is_ok)
+    assert "silent for" in r.say("image", lambda status: status.level == STALE, lambda: None)
+
+
+def test_a_picture_that_freezes_is_named_and_nobody_is_published(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    finder.people = [person()]
+    r = rig().start()
+    still = np.full((*SIZE, 3), 7, np.uint8)
+    frozen = "the picture has been the same for"
+    r.say("image", lambda status: frozen in status.message, lambda: r.show(still))
+    published = len(r.people)
+    for _ in range(5):
+        r.say("image", lambda status: frozen in status.message, lambda: r.show(still))
+    assert len(r.people) == published
+    r.say("image", is_ok)
+    r.ros.wait(lambda: len(r.people) > published)
+
+
+def test_a_camera_upside_down_is_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    finder.people = [person(head_y=90.0, feet_y=20.0)]
+    r = rig().start()
+    assert "everybody has been upside down" in r.say("people", is_warning)
+    finder.people = [person(head_y=90.0, feet_y=20.0), person("fghij")]
+    assert r.say("people", is_ok) == "2 in view"
+
+
+def test_people_beyond_max_people_are_counted(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    finder.people, finder.left_out = [person()], 14
+    r = rig(max_people=6).start()
+    assert r.say("people", is_warning) == "14 more are in view and left out: max_people is 6"
+
+
+def test_a_processor_that_is_too_slow_is_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    finder.seconds = 0.2
+    r = rig().start()
+    text = r.say("image", lambda status: "dropped" in status.message)
+    assert "lower rate_hz (now 100)" in text
+
+
+def test_a_picture_that_cannot_be_read_is_skipped_and_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig().start()
+    broken = array_to_image(np.zeros((*SIZE, 3), np.uint8), START_NS, FRAME, TYPES)
+    broken.encoding = "8UC3"
+
+    def show() -> None:
+        r.show()
+        broken.header.stamp = ns_to_time(START_NS + r.number * PERIOD_NS + PERIOD_NS // 2, TYPES)
+        r.image.publish(broken)
+
+    assert "encoding '8UC3'" in r.say("image", lambda status: "skipped" in status.message, show)
+    r.ros.wait(lambda: r.people)
+
+
+def test_compressed_pictures_are_read(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig(**{"image.type": "sensor_msgs/msg/CompressedImage"}).start()
+    message = CompressedImage(format="png", data=cv2.imencode(".png", np.full((*SIZE, 3), 90, np.uint8))[1].tobytes())
+    message.header.stamp = ns_to_time(START_NS, TYPES)
+    message.header.frame_id = FRAME
+    r.image.publish(message)
+    r.ros.wait(lambda: r.people)
+    assert (r.people[0].width, r.people[0].height) == (128, 96)
+
+
+def frames(video: Path, count: int) -> list[NDArray[np.uint8]]:
+    """The first pictures of a video, RGB, 640 pixels wide."""
+    capture, pictures = cv2.VideoCapture(str(video)), []
+    while len(pictures) < count:
+        read, picture = capture.read()
+        assert read
+        size = (640, round(640 * picture.shape[0] / picture.shape[1]))
+        pictures.append(cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB))
+    return pictures
+
+
+def test_real_people_are_found_and_keep_their_ids(rig: Callable[..., Rig], weights: Path, video: Path) -> None:
+    """Each picture is published when the one before has been answered: nothing depends on the machine's speed."""
+    r = rig(weights=str(weights)).start()
+    pictures = frames(video, 24)
+    height, width = pictures[0].shape[:2]
+    r.info.publish(camera_info(width, height, focal=0.8 * width))
+    for answered, picture in enumerate(pictures, 1):
+        r.show(picture)
+        r.ros.wait(lambda answered=answered: len(r.people) >= answered, timeout_s=60.0)
+    times_seen = Counter(p.body_id for message in r.people[4:] for p in message.people)
+    followed = dict(times_seen.most_common(2))
+    assert min(followed.values()) >= 0.95 * len(r.people[4:]), times_seen
+    found = {p.body_id: p for p in message_to_people(r.people[-1])}
+    for p in (found[body_id] for body_id in followed):
+        left, right = p.joints[JOINTS.index("left_shoulder", "right_shoulder")]
+        assert 0.2 < np.linalg.norm(left - right) < 0.6, "shoulders of an adult, metres"
+        assert 1.0 < left[2] < 6.0
+        assert p.position_source in ("perspective", "nominal")
+
+
+def test_a_real_camera_upside_down_is_named(rig: Callable[..., Rig], weights: Path, video: Path) -> None:
+    r = rig(weights=str(weights)).start()
+    turned = itertools.cycle(picture[::-1, ::-1].copy() for picture in frames(video, 30))
+
+    def show() -> None:
+        count = len(r.people)
+        r.show(next(turned))
+        r.ros.wait(lambda: len(r.people) > count, timeout_s=60.0)
+
+    r.say("people", lambda status: "everybody has been upside down" in status.message, show, timeout_s=120.0)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({"weights": "/no/such/folder"}, "mumu weights"),
+        ({"source": "lidar"}, "parameter source is 'lidar'; expected one of camera, hri"),
+        ({"image.type": "sensor_msgs/msg/Imu"}, "parameter image.type is 'sensor_msgs/msg/Imu'"),
+        ({"image.topic": ""}, "parameter image.topic is empty"),
+        ({"max_people": 0}, "parameter max_people is 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_remedy(
+    rig: Callable[..., Rig], capfd: pytest.CaptureFixture[str], parameters: dict[str, Any], text: str
+) -> None:
+    assert rig(**parameters).node.trigger_configure() == FAILURE
+    assert text in capfd.readouterr().err
