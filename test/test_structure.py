@@ -33,7 +33,7 @@ ALLOWED = {
     "people": {"streams", "skeletons"},
     "failures": {"streams"},
     "simulation": {"streams", "failures", "skeletons"},
-    "conversions": {"people"},
+    "conversions": {"people", "skeletons"},
     "model": {"skeletons"},
     "health": {"model"},
     "pipeline": {"streams", "model", "conversions"},
