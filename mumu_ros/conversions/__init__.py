@@ -8,6 +8,7 @@ from mumu_ros.conversions.errors import ConversionError, shorten
 from mumu_ros.conversions.frames import frame_to_samples, samples_to_frame
 from mumu_ros.conversions.humans import Body2D, person_to_roi, person_to_skeleton2d, skeleton2d_to_body
 from mumu_ros.conversions.images import (
+    MAX_PIXELS,
     ImageKind,
     compressed_image_to_array,
     depth_to_millimetres,
@@ -35,6 +36,7 @@ from mumu_ros.conversions.vectors import (
 )
 
 __all__ = [
+    "MAX_PIXELS",
     "SUPPORTED_TYPES",
     "VECTOR_TYPES",
     "Body2D",

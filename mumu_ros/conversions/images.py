@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions.errors import ConversionError
 
-__all__ = ["ImageKind", "compressed_image_to_array", "depth_to_millimetres", "image_to_array"]
+__all__ = ["MAX_PIXELS", "ImageKind", "compressed_image_to_array", "depth_to_millimetres", "image_to_array"]
 
 ImageKind = Literal["rgb", "depth"]
 
@@ -50,28 +50,38 @@ _RGB_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
 }
 _DEPTH_ENCODINGS = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
-# A segment of a JPEG or PNG that its file must end with; decoders fill in grey for what is missing.
-_JPEG_END = b"\xff\xd9"
-_PNG_END = b"IEND\xaeB`\x82"
+MAX_PIXELS = 32_000_000
+"""A picture of more is refused before it is decoded: a file of some kilobytes can claim 65535 × 65535."""
+
+# How a JPEG or PNG begins, and what must come at its end: decoders fill in grey for what is missing.
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_PNG_SIZE = struct.Struct(">8x4x4sII")  # signature, length and name of the first chunk, width, height
+_JPEG_SEGMENT = struct.Struct(">BBH")  # 0xFF, marker, length from the length on
+_JPEG_SIZE = struct.Struct(">xHH")  # of a frame header: bits per sample, height, width
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_JPEG_SCAN = 0xDA
 
 # compressed_depth_image_transport puts its format and two quantisation parameters before the PNG.
 _COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
 
 
-def image_to_array(msg: Any, kind: ImageKind) -> NDArray[Any]:
+def image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """Return the pixels of a sensor_msgs/msg/Image.
 
     Args:
         msg: The message, of rclpy or rosbags.
         kind: "rgb": uint8 (H, W, 3) in RGB order. "depth": uint16 (H, W) in millimetres for 16UC1 and mono16,
             float32 (H, W) in metres for 32FC1; 0 or NaN is no reading (REP 118).
+        max_pixels: A larger picture is refused.
 
     Returns:
         An array that shares memory with the message where the encoding allows; read it only.
 
     Raises:
-        ConversionError: unknown encoding, empty image, or data that do not fit height and step.
+        ConversionError: unknown encoding, empty image, too many pixels, or data that do not fit height and step.
     """
+    _require_size(msg.width, msg.height, max_pixels)
     return _depth_image(msg) if kind == "depth" else _rgb_image(msg)
 
 
@@ -104,8 +114,6 @@ def _depth_image(msg: Any) -> NDArray[Any]:
 
 def _pixels(msg: Any, dtype: str, channels: int, rows: int) -> NDArray[Any]:
     """View the data as (rows, width[, channels]) in native byte order, without a copy if that is so."""
-    if not msg.height or not msg.width:
-        raise ConversionError(f"image is empty: {msg.width}×{msg.height} pixels; check the camera driver")
     stored = np.dtype((">" if msg.is_bigendian else "<") + dtype)
     row_bytes = msg.width * channels * stored.itemsize
     if msg.step < row_bytes:
@@ -124,33 +132,33 @@ def _pixels(msg: Any, dtype: str, channels: int, rows: int) -> NDArray[Any]:
     return np.require(pixels, stored.newbyteorder("="), "A")
 
 
-def compressed_image_to_array(msg: Any, kind: ImageKind) -> NDArray[Any]:
+def compressed_image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """Return the pixels of a sensor_msgs/msg/CompressedImage.
 
     Args:
         msg: The message: JPEG or PNG of image_transport's `compressed`, or the PNG of its `compressedDepth`.
         kind: As for `image_to_array`; depth must be a 16-bit PNG.
+        max_pixels: A larger picture is refused before it is decoded.
 
     Returns:
         A new array, shaped as by `image_to_array`.
 
     Raises:
-        ConversionError: another format, or data that end early.
+        ConversionError: another format, too many pixels, data that end early or that the decoder refuses.
     """
     if "compressedDepth" in msg.format:
         if kind != "depth":
             raise ConversionError(f"format {msg.format!r} is depth; configure this topic as a depth stream")
-        return _compressed_depth(msg)
+        return _compressed_depth(msg, max_pixels)
     data = np.frombuffer(msg.data, np.uint8)
     if kind == "rgb":
         # The picture as the sensor saw it: an EXIF orientation would swap its sides.
-        return cv2.cvtColor(
-            _decode(data, msg.format, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), cv2.COLOR_BGR2RGB
-        )
-    return _depth_png(data, msg.format)
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        return cv2.cvtColor(_decode(data, msg.format, flags, max_pixels), cv2.COLOR_BGR2RGB)
+    return _depth_png(data, msg.format, max_pixels)
 
 
-def _compressed_depth(msg: Any) -> NDArray[Any]:
+def _compressed_depth(msg: Any, max_pixels: int) -> NDArray[Any]:
     encoding = msg.format.partition(";")[0].strip()
     if encoding not in _DEPTH_ENCODINGS:
         raise ConversionError(f"format {msg.format!r} is not depth; expected 16UC1 or 32FC1")
@@ -161,18 +169,18 @@ def _compressed_depth(msg: Any) -> NDArray[Any]:
     if len(msg.data) <= _COMPRESSED_DEPTH_HEADER.size:
         raise ConversionError(f"compressed depth is truncated: {len(msg.data)} bytes")
     _, quantum, offset = _COMPRESSED_DEPTH_HEADER.unpack_from(msg.data)
-    image = _depth_png(np.frombuffer(msg.data, np.uint8)[_COMPRESSED_DEPTH_HEADER.size :], msg.format)
+    image = _depth_png(np.frombuffer(msg.data, np.uint8)[_COMPRESSED_DEPTH_HEADER.size :], msg.format, max_pixels)
     if encoding != "32FC1":
         return image
     # Inverse depth, quantised: value = quantum / depth + offset, and 0 for no reading.
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         metres = np.float32(quantum) / (image.astype(np.float32) - np.float32(offset))
     metres[image == 0] = np.nan
     return metres
 
 
-def _depth_png(data: NDArray[np.uint8], format_: str) -> NDArray[np.uint16]:
-    image = _decode(data, format_, cv2.IMREAD_UNCHANGED)
+def _depth_png(data: NDArray[np.uint8], format_: str, max_pixels: int) -> NDArray[np.uint16]:
+    image = _decode(data, format_, cv2.IMREAD_UNCHANGED, max_pixels)
     if image.dtype != np.uint16 or image.ndim != 2:
         raise ConversionError(
             f"format {format_!r} holds {image.dtype} {image.shape}, not depth; "
@@ -181,16 +189,60 @@ def _depth_png(data: NDArray[np.uint8], format_: str) -> NDArray[np.uint16]:
     return image
 
 
-def _decode(data: NDArray[np.uint8], format_: str, flags: int) -> NDArray[Any]:
-    tail = bytes(data[-64:]).rstrip(b"\0")  # some cameras pad their JPEGs with zeros
-    if not tail.endswith((_JPEG_END, _PNG_END)):
-        raise ConversionError(
-            f"compressed image ({format_!r}, {data.size} bytes) is truncated, or is neither JPEG nor PNG"
-        )
-    image = cv2.imdecode(data, flags)
+def _decode(data: NDArray[np.uint8], format_: str, flags: int, max_pixels: int) -> NDArray[Any]:
+    what = f"compressed image ({format_!r}, {data.size} bytes)"
+    size = _size_of(data.tobytes())
+    if size is None:
+        raise ConversionError(f"{what} is truncated, or is neither JPEG nor PNG")
+    _require_size(*size, max_pixels)
+    try:
+        image = cv2.imdecode(data, flags)
+    except (cv2.error, MemoryError) as error:
+        raise ConversionError(f"{what} of {size[0]}×{size[1]} cannot be decoded: {error}") from None
     if image is None:
-        raise ConversionError(f"compressed image ({format_!r}, {data.size} bytes) cannot be decoded")
+        raise ConversionError(f"{what} cannot be decoded")
     return image
+
+
+def _require_size(width: int, height: int, max_pixels: int) -> None:
+    if not width or not height:
+        raise ConversionError(f"image is empty: {width}×{height} pixels; check the camera driver")
+    if width * height > max_pixels:
+        raise ConversionError(
+            f"image of {width}×{height} has more than {max_pixels} pixels; if it is meant, raise max_pixels"
+        )
+
+
+def _size_of(data: bytes) -> tuple[int, int] | None:
+    """Width and height in the header of a JPEG or PNG that has its end; None of anything else."""
+    if data.startswith(_PNG_START):
+        if len(data) < _PNG_SIZE.size or _PNG_END not in data:
+            return None
+        name, width, height = _PNG_SIZE.unpack_from(data)
+        return (width, height) if name == b"IHDR" else None
+    return _jpeg_size(data) if data.startswith(_JPEG_START) else None
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """From its segments up to the first scan, in which the end marker cannot occur before the end."""
+    size, at = None, 2
+    while at + _JPEG_SEGMENT.size <= len(data):
+        start, marker, length = _JPEG_SEGMENT.unpack_from(data, at)
+        if start != 0xFF or length < 2:
+            return None
+        if marker == 0xFF:  # a fill byte
+            at += 1
+            continue
+        at += _JPEG_SEGMENT.size
+        if marker in _JPEG_FRAMES and at + _JPEG_SIZE.size <= len(data):
+            if size is not None:
+                return None  # a decoder may believe either
+            height, width = _JPEG_SIZE.unpack_from(data, at)
+            size = width, height
+        if marker == _JPEG_SCAN:
+            return size if data.find(_JPEG_END, at) >= 0 else None
+        at += length - 2
+    return None
 
 
 def depth_to_millimetres(depth: NDArray[Any]) -> NDArray[np.uint16]:
@@ -201,7 +253,8 @@ def depth_to_millimetres(depth: NDArray[Any]) -> NDArray[np.uint16]:
     """
     if depth.dtype == np.uint16:
         return depth
-    millimetres = depth * np.float32(1000)
+    with np.errstate(over="ignore", invalid="ignore"):
+        millimetres = depth * np.float32(1000)
     # NaN compares false, so it is replaced as well.
     millimetres[~((millimetres >= 0) & (millimetres < 65535.5))] = 0
     return np.rint(millimetres).astype(np.uint16)

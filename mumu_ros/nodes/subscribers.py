@@ -1,4 +1,4 @@
-"""Subscriptions that feed the synchroniser: message_filters' where it is installed, the same few lines where not."""
+"""Subscriptions that feed the synchroniser."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
+from mumu_ros.conversions import RosTypes, ns_to_time, time_to_ns
 from mumu_ros.pipeline.framing import Restamped
 
-try:
-    from message_filters import Subscriber as StockSubscriber
-except ImportError:
-    StockSubscriber = None
+__all__ = ["Subscriber", "message_class", "sensor_qos", "subscribe"]
 
-__all__ = ["message_class", "sensor_qos", "subscribe"]
+_LAST_NS = 2**31 * 10**9 - 1
+_TYPES = RosTypes()
 
 
 def message_class(type_name: str) -> Any:
@@ -38,35 +38,67 @@ def sensor_qos(reliability: str, depth: int) -> QoSProfile:
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy[reliability.upper()])
 
 
-def subscribe(node: Node, type_name: str, topic: str, qos: QoSProfile) -> Any:
+def subscribe(node: Node, type_name: str, topic: str, qos: QoSProfile, offset_ns: int = 0) -> Subscriber:
     """Subscribe for a message filter.
 
-    Returns:
-        An object with `registerCallback(callback)` and the subscription itself as `sub`. Messages of a type without
-        header reach the callbacks as `Restamped`, with the node's time at
-        their arrival.
+    Args:
+        node: Subscribes.
+        type_name: Of the messages, such as "sensor_msgs/msg/Image".
+        topic: Their topic.
+        qos: Of the subscription.
+        offset_ns: Added to the stamps.
+
+    Raises:
+        ImportError: See `message_class`.
     """
     cls = message_class(type_name)
     if "header" not in cls.get_fields_and_field_types():
-        return _Subscriber(node, cls, topic, qos, lambda message: _stamped(node, message))
-    if StockSubscriber is not None:
-        return StockSubscriber(node, cls, topic, qos_profile=qos)
-    return _Subscriber(node, cls, topic, qos, lambda message: message)
+        return Subscriber(node, cls, topic, qos, lambda message: _stamped(node, message))
+    if offset_ns:
+        return Subscriber(node, cls, topic, qos, lambda message: _shifted(message, offset_ns))
+    return Subscriber(node, cls, topic, qos, lambda message: message)
 
 
-class _Subscriber:
+class Subscriber:
+    """A subscription as message filters want it, in place of `message_filters.Subscriber`.
+
+    Messages of a type without header reach the callbacks as `Restamped`, with the node's time at their arrival, and
+    those of a stream with an offset as `Restamped`, too.
+
+    Attributes:
+        sub: The subscription.
+        lost: Messages that the middleware says it has lost; None where it cannot tell.
+    """
+
     def __init__(self, node: Node, cls: Any, topic: str, qos: QoSProfile, convert: Callable[[Any], Any]) -> None:
         self._callbacks: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._convert = convert
-        self.sub = node.create_subscription(cls, topic, self._receive, qos)
+        self.lost: int | None = 0
+        events = SubscriptionEventCallbacks(message_lost=self._lose)
+        try:
+            self.sub = node.create_subscription(cls, topic, self._receive, qos, event_callbacks=events)
+        except UnsupportedEventTypeError:
+            self.lost = None
+            self.sub = node.create_subscription(cls, topic, self._receive, qos)
 
     def registerCallback(self, callback: Callable[..., None], *args: Any) -> None:  # noqa: N802 (the stock name)
+        """Have `callback(message, *args)` called for each message."""
         self._callbacks.append((callback, args))
 
     def _receive(self, message: Any) -> None:
         converted = self._convert(message)
         for callback, args in self._callbacks:
             callback(converted, *args)
+
+    def _lose(self, info: Any) -> None:
+        self.lost = info.total_count
+
+
+def _shifted(message: Any, offset_ns: int) -> Restamped:
+    # What leaves the range of a stamp becomes 0, which is refused and counted as any other stamp of 0.
+    stamp_ns = time_to_ns(message.header.stamp) + offset_ns
+    stamp = ns_to_time(stamp_ns if 0 <= stamp_ns <= _LAST_NS else 0, _TYPES)
+    return Restamped(Header(stamp=stamp, frame_id=message.header.frame_id), message)
 
 
 def _stamped(node: Node, message: Any) -> Restamped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mumu_ros.conversions import SUPPORTED_TYPES
+from mumu_ros.conversions import MAX_PIXELS, SUPPORTED_TYPES
 from mumu_ros.pipeline.parameters import ParameterError, Values, declare_streams
 from mumu_ros.share import share_path
 
@@ -25,6 +25,9 @@ class StreamConfig:
     shape: tuple[int, ...]
     reliability: str
     depth: int
+    max_pixels: int = MAX_PIXELS
+    joints: tuple[str, ...] = ()
+    offset_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._one_of("kind", self.kind, ("rgb", "depth", "vector"))
@@ -32,6 +35,10 @@ class StreamConfig:
         self._one_of("reliability", self.reliability, ("best_effort", "reliable"))
         if not self.topic:
             raise ParameterError(f"parameter {self.name}.topic is empty; give the topic of stream {self.name!r}")
+        if self.joints and self.type != "sensor_msgs/msg/JointState":
+            raise ParameterError(
+                f"parameter {self.name}.joints names joints of a JointState, and type is {self.type!r}"
+            )
         fits = "vector" if self.kind == "vector" else "image"
         if SUPPORTED_TYPES[self.type] != fits:
             raise ParameterError(
@@ -59,6 +66,9 @@ class StreamConfig:
             shape=tuple(values.read(f"{name}.shape")),
             reliability=values.read(f"{name}.reliability"),
             depth=values.read(f"{name}.depth"),
+            max_pixels=values.read(f"{name}.max_pixels"),
+            joints=tuple(joint for joint in values.read(f"{name}.joints") if joint),
+            offset_s=values.read(f"{name}.offset_s"),
         )
 
     @property

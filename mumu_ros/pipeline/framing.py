@@ -26,6 +26,9 @@ from mumu_ros.streams import SynchronizedSet
 
 __all__ = ["Frame", "FrameBuilder", "Restamped", "message_to_array"]
 
+_WITHOUT_TURN = 100
+"""So many messages of an IMU in a row that shake and do not turn at all are those of an accelerometer alone."""
+
 
 @dataclass(frozen=True, eq=False)
 class Restamped:
@@ -79,7 +82,7 @@ class Frame:
 class FrameBuilder:
     """Turns synchronised messages into frames: converts, crops and resizes.
 
-    A message that cannot be converted is skipped and counted.
+    A message that cannot be converted is skipped and counted, whatever its conversion raises; the others are not.
 
     Args:
         streams: In the synchroniser's order, images first.
@@ -102,6 +105,7 @@ class FrameBuilder:
         self._converter = convert or message_to_array
         self.errors: Counter[str] = Counter()
         self.last_error: dict[str, str] = {}
+        self._habits = {stream.name: _Habits(stream) for stream in streams}
 
     def build(self, synchronized: SynchronizedSet) -> Frame:
         """Return what the messages of a set show."""
@@ -123,30 +127,72 @@ class FrameBuilder:
 
     def _convert(self, stream: StreamConfig, message: Any) -> NDArray[Any] | None:
         try:
-            return self._converter(stream, message)
+            array = self._converter(stream, message)
+            self._habits[stream.name].check(message, array)
+            return array
         except ConversionError as error:
-            self.errors[stream.name] += 1
-            self.last_error[stream.name] = str(error)
-            if self._on_error:
-                self._on_error(stream, error)
-            return None
+            problem = error
+        except Exception as error:  # of a decoder, for instance: it must not cost the other streams anything
+            problem = ConversionError(f"cannot be converted, {type(error).__name__}: {error}")
+        self.last_error[stream.name] = str(problem)  # first: who sees the count asks for the text
+        self.errors[stream.name] += 1
+        if self._on_error:
+            self._on_error(stream, problem)
+        return None
+
+
+class _Habits:
+    """What one stream's messages had in common so far, to find what a single message does not show."""
+
+    def __init__(self, stream: StreamConfig) -> None:
+        self._stream = stream
+        self._joints: list[str] | None = None
+        self._acceleration: NDArray[Any] | None = None
+        self._without_turn = 0
+
+    def check(self, message: Any, array: NDArray[Any]) -> None:
+        """Take note of a converted message.
+
+        Raises:
+            ConversionError: It is a JointState whose joints are not those of the first one, or an Imu whose angular
+                velocity has been exactly 0 for long, though it shakes.
+        """
+        inner = message.message if isinstance(message, Restamped) else message
+        if self._stream.type == "sensor_msgs/msg/JointState" and not self._stream.joints:
+            names = list(inner.name)
+            self._joints = names if self._joints is None else self._joints
+            if names != self._joints:
+                raise ConversionError(
+                    f"joints are {names}, and were {self._joints} before; name those that are meant, in their order: "
+                    f"{self._stream.name}.joints"
+                )
+        if self._stream.type == "sensor_msgs/msg/Imu":
+            shakes = self._acceleration is not None and bool((array[0] != self._acceleration).any())
+            self._acceleration = array[0]
+            self._without_turn = 0 if array[1].any() else self._without_turn + shakes
+            if self._without_turn > _WITHOUT_TURN:
+                raise ConversionError(
+                    "angular_velocity is always exactly 0: the topic carries an accelerometer only; use one that "
+                    "carries both (RealSense: unite_imu_method)"
+                )
 
 
 def message_to_array(stream: StreamConfig, message: Any) -> NDArray[Any]:
     """Return a message of a stream as an array, cropped and resized.
 
     Returns:
-        rgb: uint8 (H, W, 3); depth: uint16 (H, W) millimetres; vector: float32 of the stream's shape.
+        rgb: uint8 (H, W, 3); depth: uint16 (H, W) millimetres; vector: float32 of the stream's shape, finite but for
+        joints of a skeleton that are not seen.
 
     Raises:
         ConversionError: It does not fit the stream's configuration.
     """
     inner = message.message if isinstance(message, Restamped) else message
     if not stream.is_image:
-        return vector_to_array(inner, stream.type, stream.shape).astype(np.float32)
+        return vector_to_array(inner, stream.type, stream.shape, stream.joints).astype(np.float32)
     kind: Any = stream.kind
     read = image_to_array if stream.type == "sensor_msgs/msg/Image" else compressed_image_to_array
-    pixels = read(inner, kind)
+    pixels = read(inner, kind, stream.max_pixels)
     if stream.crop:
         x, y, width, height = stream.crop
         if x + width > pixels.shape[1] or y + height > pixels.shape[0]:

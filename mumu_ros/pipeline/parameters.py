@@ -90,6 +90,26 @@ STREAM = (
     ),
     Parameter("reliability", "best_effort", "Quality of service of the subscription: best_effort or reliable."),
     Parameter("depth", 10, "Messages that the subscription's queue keeps.", 1, 1000),
+    Parameter(
+        "max_pixels",
+        32_000_000,
+        "A picture of more pixels is refused before it is decoded: a small file can claim to be a huge one.",
+        1,
+        2**31 - 1,
+    ),
+    Parameter(
+        "joints",
+        [""],
+        "JointState: names of the joints to use, in the model's order; empty: all, in the order of the messages, which "
+        "then must not change.",
+    ),
+    Parameter(
+        "offset_s",
+        0.0,
+        "Added to the stamps, for a sensor whose clock differs from the others'; /diagnostics has an estimate.",
+        -1e10,
+        1e10,
+    ),
 )
 
 INFERENCE = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import zlib
+from functools import partial
 from types import SimpleNamespace
 
 import cv2
@@ -245,7 +247,9 @@ def test_a_truncated_compressed_image_is_refused(extension, keep):
         ("mono8; compressedDepth png", b"\0" * 40, "depth", "expected 16UC1 or 32FC1"),
         ("16UC1; compressedDepth png", b"\0" * 40, "rgb", "configure this topic as a depth stream"),
         ("jpeg", b"", "rgb", "truncated"),
-        ("png", b"\x89PNGIEND\xaeB`\x82", "rgb", "cannot be decoded"),
+        ("png", b"\x89PNGIEND\xaeB`\x82", "rgb", "neither JPEG nor PNG"),
+        ("bmp", b"BM" + b"\xff" * 60 + b"\xff\xd9", "rgb", "neither JPEG nor PNG"),
+        ("pam", b"P7\nWIDTH 65535\nHEIGHT 65535\nDEPTH 4\nMAXVAL 255\nENDHDR\n\xff\xd9", "rgb", "neither JPEG nor PNG"),
     ],
 )
 def test_what_cannot_be_decompressed_is_refused_with_the_remedy(format_, data, kind, text):
@@ -257,3 +261,71 @@ def test_depth_that_was_compressed_as_a_picture_is_refused():
     message = compressed(".jpg", np.zeros((8, 8), np.uint8), "mono8; jpeg compressed")
     with pytest.raises(ConversionError, match=r"uint8 .*compress depth with compressedDepth"):
         compressed_image_to_array(message, "depth")
+
+
+def with_size(data: bytes, width: int, height: int) -> bytes:
+    """A compressed picture whose header claims another size."""
+    if data.startswith(b"\x89PNG"):
+        header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+        return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png"])
+@pytest.mark.parametrize(("width", "height"), [(65535, 65535), (16384, 16384), (1, 65535), (65535, 1000), (0, 5)])
+def test_a_picture_is_bounded_by_its_header_before_it_is_decoded(extension, width, height, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("decoded")
+
+    rgb = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    message = compressed(extension, rgb, extension[1:])
+    message.data = with_size(bytes(message.data), width, height)
+    monkeypatch.setattr(cv2, "imdecode", refuse)
+    with pytest.raises(ConversionError, match=rf"{width}×{height}"):
+        compressed_image_to_array(message, "rgb", max_pixels=65534)
+
+
+def test_a_raw_picture_is_bounded_too(image_message):
+    with pytest.raises(ConversionError, match="4×4 has more than 15 pixels"):
+        image_to_array(image_message(random_table("rgb8", 4, 4), "rgb8", 4, 4), "rgb", max_pixels=15)
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png"])
+@pytest.mark.parametrize("tail", [b"\0" * 5000, b"driver's own bytes", b"\xff\xd9"])
+def test_what_comes_after_the_end_of_a_picture_does_no_harm(extension, tail):
+    """Many camera drivers pad their JPEGs."""
+    rgb = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+    message = compressed(extension, rgb, extension[1:])
+    expected = compressed_image_to_array(message, "rgb")
+    message.data = bytes(message.data) + tail
+    np.testing.assert_array_equal(compressed_image_to_array(message, "rgb"), expected)
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png"])
+@pytest.mark.parametrize("kind", ["rgb", "depth"])
+@given(changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=8))
+def test_a_mutated_picture_is_pixels_or_a_conversion_error(extension, kind, changes):
+    rgb = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
+    message = compressed(extension, rgb, extension[1:])
+    data = bytearray(message.data)
+    for place, value in changes:
+        data[place % len(data)] = value
+    message.data = bytes(data)
+    try:
+        pixels = compressed_image_to_array(message, kind, max_pixels=10_000)
+    except ConversionError:
+        return
+    assert pixels.shape[0] * pixels.shape[1] <= 10_000
+
+
+@pytest.mark.parametrize("text", ["x" * 10**6, "\n" * 10**6])
+def test_the_text_of_an_error_is_readable_however_long_what_it_quotes(text, image_message):
+    message = image_message(random_table("rgb8", 4, 4), "rgb8", 4, 4)
+    message.encoding = text
+    compressed_message = SimpleNamespace(format=text, data=b"")
+    for kind in ("rgb", "depth"):
+        for read in (partial(image_to_array, message), partial(compressed_image_to_array, compressed_message)):
+            with pytest.raises(ConversionError) as error:
+                read(kind)
+            assert len(str(error.value)) <= 500

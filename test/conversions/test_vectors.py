@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,11 +22,14 @@ from mumu_ros.conversions import (
     time_to_ns,
     vector_to_array,
 )
+from mumu_ros.conversions.vectors import MOST_ACCELERATION, MOST_ANGULAR_VELOCITY
+from mumu_ros.recordings.typestore import BagTypes
 
 IMU = "sensor_msgs/msg/Imu"
 POSES = "geometry_msgs/msg/PoseArray"
 FLOATS = "std_msgs/msg/Float32MultiArray"
 JOINTS = "sensor_msgs/msg/JointState"
+BAG_TYPES = BagTypes()
 
 
 def float_array(types, values, offset=0):
@@ -68,27 +72,54 @@ def test_a_quantity_that_the_imu_does_not_measure_is_refused(quantity, types):
 
 
 @given(
-    sample=arrays(np.float64, (2, 3), elements=st.floats(-1e6, 1e6)),
+    acceleration=arrays(np.float64, 3, elements=st.floats(0.01, MOST_ACCELERATION)),
+    turn=arrays(np.float64, 3, elements=st.floats(-MOST_ANGULAR_VELOCITY, MOST_ANGULAR_VELOCITY)),
     index=st.tuples(st.integers(0, 1), st.integers(0, 2)),
-    bad=st.sampled_from([np.nan, np.inf, -np.inf]),
+    bad=st.sampled_from([np.nan, np.inf, -np.inf, 4001.0, -1e5, 3e38, 1e300]),
 )
-def test_a_value_that_is_not_finite_is_named_with_its_place(sample, index, bad):
-    def xyz(row):
-        return SimpleNamespace(x=row[0], y=row[1], z=row[2])
-
-    def message(values):
-        covariance = np.zeros(9)
-        return SimpleNamespace(
-            linear_acceleration=xyz(values[0]),
-            angular_velocity=xyz(values[1]),
-            linear_acceleration_covariance=covariance,
-            angular_velocity_covariance=covariance,
-        )
-
-    np.testing.assert_array_equal(vector_to_array(message(sample), IMU, (2, 3)), sample)
+def test_a_value_that_no_imu_measures_is_named_with_its_place(acceleration, turn, index, bad):
+    types = BAG_TYPES
+    sample = np.stack((acceleration, turn))
+    message = array_to_imu(sample, 1, "wrist", types)
+    np.testing.assert_array_equal(vector_to_array(message, IMU, (2, 3)), sample)
     sample[index] = bad
-    with pytest.raises(ConversionError, match=rf"value {bad} at \[{index[0]}, {index[1]}\] is not finite"):
-        vector_to_array(message(sample), IMU, (2, 3))
+    quantity = ("linear_acceleration", "angular_velocity")[index[0]]
+    why = "beyond any sensor" if np.isfinite(bad) else "not finite"
+    with pytest.raises(ConversionError, match=rf"{quantity} {re.escape(f'{bad:g}')} .* at \[0, {index[1]}\] is {why}"):
+        vector_to_array(array_to_imu(sample, 1, "wrist", types), IMU, (2, 3))
+
+
+def test_a_gyroscope_alone_is_no_imu(types):
+    """RealSense publishes two topics by default, each with zeros in its other half."""
+    with pytest.raises(ConversionError, match=r"gyroscope only.*unite_imu_method"):
+        vector_to_array(array_to_imu(np.array([[0, 0, 0], [0.1, 0, 0]]), 1, "camera", types), IMU, (2, 3))
+
+
+@pytest.mark.parametrize("bad", [np.inf, 1e300, 1001.0])
+def test_a_joint_that_is_not_seen_is_passed_on_as_such(bad, types):
+    joints = np.random.default_rng(0).normal(size=(5, 3))
+    joints[2, 1] = np.nan
+    found = vector_to_array(array_to_pose_array(joints, 3, "camera", types), POSES, (5, 3))
+    assert np.isnan(found[2]).all()
+    np.testing.assert_array_equal(found[[0, 1, 3, 4]], joints[[0, 1, 3, 4]])
+    with pytest.raises(ConversionError, match="none of the 5 joints is seen"):
+        vector_to_array(array_to_pose_array(np.full((5, 3), np.nan), 3, "camera", types), POSES, (5, 3))
+    joints[1, 1] = bad
+    with pytest.raises(ConversionError, match=r"position .* at \[1, 1\]"):
+        vector_to_array(array_to_pose_array(joints, 3, "camera", types), POSES, (5, 3))
+
+
+@given(order=st.permutations(["a", "b", "c", "d"]))
+def test_joints_that_are_named_are_found_in_any_order(order):
+    message = joint_state(BAG_TYPES, [float(ord(name)) for name in order])
+    message.name = list(order)
+    found = vector_to_array(message, JOINTS, (2,), ("c", "a"))
+    np.testing.assert_array_equal(found, [ord("c"), ord("a")])
+    message.name = [*order[:-1], "e"]
+    if {"c", "a"} <= set(message.name):
+        return
+    with pytest.raises(ConversionError, match="not there once each"):
+        vector_to_array(message, JOINTS, (2,), ("c", "a"))
 
 
 def test_opposite_infinities_are_not_finite(types):

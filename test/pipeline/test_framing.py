@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from mumu_ros.conversions import array_to_image, array_to_imu, frame_to_samples, ns_to_time
 from mumu_ros.pipeline.configuration import StreamConfig
-from mumu_ros.pipeline.framing import FrameBuilder, Restamped
+from mumu_ros.pipeline.framing import Frame, FrameBuilder, Restamped, message_to_array
 from mumu_ros.recordings.typestore import BagTypes
 from mumu_ros.streams import SynchronizedSet
 
@@ -39,7 +40,7 @@ def imu(value: float, stamp_ns: int) -> tuple[int, Any]:
 
 
 @settings(max_examples=20)
-@given(st.booleans(), st.booleans(), st.lists(st.floats(-1e6, 1e6), max_size=4), st.integers(0, 9))
+@given(st.booleans(), st.booleans(), st.lists(st.floats(-100, 100), max_size=4), st.integers(0, 9))
 def test_a_frame_gives_the_samples_that_its_message_gives(
     has_rgb: bool, has_depth: bool, values: list[float], epoch: int
 ) -> None:
@@ -67,6 +68,63 @@ def test_a_message_that_does_not_fit_is_counted_and_told() -> None:
     assert builder.errors == {"depth": 1}
     assert told == [f"depth: {builder.last_error['depth']}"]
     assert "leaves the image of 8×8" in told[0]
+
+
+@pytest.mark.parametrize("error", [cv2.error("decoder"), MemoryError(), ValueError("reshape"), KeyError("x")])
+def test_whatever_a_conversion_raises_costs_its_own_stream_only(error: Exception) -> None:
+    def convert(stream: StreamConfig, message: Any) -> np.ndarray:
+        if stream.name == "rgb":
+            raise error
+        return message_to_array(stream, message)
+
+    builder = FrameBuilder(STREAMS, convert=convert)
+    rgb, depth = image(np.zeros((24, 32, 3), np.uint8)), image(np.zeros((24, 32), np.uint16))
+    frame = builder.build(SynchronizedSet(9, 0, (rgb, depth, (imu(1, 3),)), (True, True, True)))
+    assert frame.missing == ["rgb"]
+    assert builder.errors == {"rgb": 1}
+    assert type(error).__name__ in builder.last_error["rgb"]
+
+
+def test_an_accelerometer_alone_is_found_by_its_habit() -> None:
+    builder = FrameBuilder(STREAMS)
+    rng = np.random.default_rng(0)
+
+    def build(turn: float, shake: float) -> Frame:
+        sample = np.array([rng.normal(9, shake, 3), (turn, 0, 0)])
+        samples = ((5, array_to_imu(sample, 5, "wrist", TYPES)),)
+        return builder.build(SynchronizedSet(9, 0, (None, None, samples), (False, False, True)))
+
+    for _ in range(300):
+        assert "imu" in build(0.0, 0.0).series, "at rest, without noise"
+    for _ in range(100):
+        build(0.0, 0.1)
+    assert "imu" not in build(0.0, 0.1).series
+    assert "accelerometer only" in builder.last_error["imu"]
+    assert "imu" in build(0.1, 0.1).series
+
+
+def test_joints_in_another_order_are_refused_unless_they_are_named() -> None:
+    def build(builder: FrameBuilder, names: list[str]) -> list[float] | None:
+        none = TYPES.sequence(np.zeros(0))
+        message = TYPES.message(
+            "sensor_msgs/msg/JointState",
+            header=TYPES.message("std_msgs/msg/Header", stamp=ns_to_time(5, TYPES), frame_id=""),
+            name=names,
+            position=TYPES.sequence(np.array([float(ord(name)) for name in names])),
+            velocity=none,
+            effort=none,
+        )
+        frame = builder.build(SynchronizedSet(9, 0, (((5, message),),), (True,)))
+        return frame.series["arm"][1][0].tolist() if frame.series else None
+
+    def arm(**fields: Any) -> FrameBuilder:
+        return FrameBuilder([stream("arm", "vector", "sensor_msgs/msg/JointState", shape=(2,), **fields)])
+
+    unnamed, named = arm(), arm(joints=("b", "a"))
+    assert build(unnamed, ["a", "b"]) == [97, 98]
+    assert build(unnamed, ["b", "a"]) is None
+    assert "arm.joints" in unnamed.last_error["arm"]
+    assert build(named, ["a", "b"]) == build(named, ["b", "c", "a"]) == [98, 97]
 
 
 def test_a_restamped_message_has_its_new_stamp_and_its_old_content() -> None:
