@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.exceptions import InvalidTopicNameException
 
 from mumu_ros.conversions import ConversionError, RosTypes, time_to_ns
 from mumu_ros.msg import MultimodalFrame
-from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status, why_silent
+from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status
+from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode, main
-from mumu_ros.nodes.parameters import SENSOR_SYNC
+from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
-from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet
+from mumu_ros.pipeline.watch import Report, StreamWatch
+from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet, seconds_to_ns
 
 __all__ = ["SensorSync"]
 
 POLL_PERIOD_S = 0.02
 """How often sets whose deadline has passed are looked for when no message arrives."""
-PATIENCE_S = 3.0
-"""A stream may be silent so long after the start before the log says so."""
 WAITING_SETS = 32
 """Sets that wait for conversion at most: those of a few seconds, which come at once when a stream is given up."""
-DELAYS = 200
-"""So many of a stream's last messages are what its delay is reported of: one second of a fast IMU."""
+_LEVELS: dict[str, bytes] = {"": OK, "waiting": STALE, "silent": ERROR}
 
 
 class SensorSync(ManagedNode):
@@ -44,22 +43,34 @@ class SensorSync(ManagedNode):
     def configure(self) -> None:
         """Read the parameters."""
         self._config = SensorSyncConfig.read(self.values)
+        for stream in self._config.streams:
+            self._require_topic(stream)
         self._published = 0
         self._builder = FrameBuilder(self._config.streams, self._report)
+
+    def _require_topic(self, stream: StreamConfig) -> None:
+        try:
+            self.resolve_topic_name(stream.topic)
+        except InvalidTopicNameException as error:
+            reason = " ".join(str(error).split())
+            raise ParameterError(f"parameter {stream.name}.topic is {stream.topic!r}: {reason}") from None
 
     def activate(self) -> None:
         """Subscribe to every stream."""
         config = self._config
-        self._activated = time.monotonic()
         self._worker: Worker[SynchronizedSet] = Worker(
             "sensor_sync", self._publish, self.report_worker_error, capacity=WAITING_SETS
         )
-        self._subscribers = [
-            subscribe(self, s.type, s.topic, sensor_qos(s.reliability, s.depth)) for s in config.streams
-        ]
-        self._delays_ms: dict[str, deque[float]] = {stream.name: deque(maxlen=DELAYS) for stream in config.streams}
-        for stream, subscriber in zip(config.streams, self._subscribers, strict=True):
-            subscriber.registerCallback(self._note_delay, self._delays_ms[stream.name])
+        self.undo.callback(self._worker.stop)
+        self._subscribers = []
+        now_s = time.monotonic()
+        self._watches = {s.name: StreamWatch(s, config.timeout_s, config.rate_hz, now_s) for s in config.streams}
+        for stream in config.streams:
+            qos = sensor_qos(stream.reliability, stream.depth)
+            subscriber = subscribe(self, stream.type, stream.topic, qos, seconds_to_ns(stream.offset_s))
+            self.undo.callback(self.destroy_subscription, subscriber.sub)
+            subscriber.registerCallback(self._note, self._watches[stream.name])
+            self._subscribers.append(subscriber)
         frames = sum(stream.is_image for stream in config.streams)  # they come first
         self._synchronizer = ApproximateTimeSynchronizer(
             self._subscribers[:frames],
@@ -70,19 +81,13 @@ class SensorSync(ManagedNode):
             period_s=1.0 / config.rate_hz,
             timeout_s=config.timeout_s,
         )
+        self.undo.callback(self._synchronizer.close)
         self._synchronizer.registerSetCallback(self._worker.put)
-        self._timer = self.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=self.steady_clock)
+        timer = self.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=self.steady_clock)
+        self.undo.callback(self.destroy_timer, timer)
 
-    def deactivate(self) -> None:
-        """Unsubscribe and stop the worker."""
-        self.destroy_timer(self._timer)
-        for subscriber in self._subscribers:
-            self.destroy_subscription(subscriber.sub)
-        self._synchronizer.close()
-        self._worker.stop()
-
-    def _note_delay(self, message: Any, delays_ms: deque[float]) -> None:
-        delays_ms.append((self.get_clock().now().nanoseconds - time_to_ns(message.header.stamp)) * 1e-6)
+    def _note(self, message: Any, watch: StreamWatch) -> None:
+        watch.note(time_to_ns(message.header.stamp), self.get_clock().now().nanoseconds, time.monotonic())
 
     def _publish(self, synchronized: SynchronizedSet) -> None:
         self._publisher.publish(self._builder.build(synchronized).message(self._types))
@@ -94,38 +99,42 @@ class SensorSync(ManagedNode):
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status for each stream, one for the output."""
         statistics = self._synchronizer.statistics()
-        for stream in self._config.streams:
+        now_s = time.monotonic()
+        for stream, subscriber in zip(self._config.streams, self._subscribers, strict=True):
             s = statistics[stream.name]
-            topic = self.resolve_topic_name(stream.topic)
-            publishers = self.count_publishers(topic)
+            watch = self._watches[stream.name]
             errors = self._builder.errors[stream.name]
-            if s.received == 0:
-                level, text = ERROR, f"no message on {topic} yet; {why_silent(publishers)}"
-                if time.monotonic() - self._activated > PATIENCE_S:
-                    self.log_throttled(f"silent {stream.name}", f"stream {stream.name!r}: {text}")
-            elif not s.alive:
-                level, text = STALE, f"silent for {s.age_s or 0.0:.1f} s; {why_silent(publishers)}"
-            else:
-                level, text = OK, f"{s.rate_hz:.1f} Hz"
-            if errors:
-                level = max(level, WARN)
-                text += f"; {errors} messages skipped, the last one: {self._builder.last_error[stream.name]}"
+            report = watch.report(
+                s,
+                self._published,
+                [other for other in self._watches.values() if other is not watch],
+                partial(why_silent, self, stream),
+                now_s,
+                errors,
+                self._builder.last_error.get(stream.name, ""),
+            )
+            self._warn(stream, report)
+            topic = self.resolve_topic_name(stream.topic)
             yield status(
-                level,
+                _level(report, s.received),
                 f"{self.get_name()}: {stream.name}",
-                text,
+                report.text,
                 self.get_fully_qualified_name(),
                 topic=topic,
-                publishers=publishers,
+                publishers=self.count_publishers(topic),
+                fault=report.fault,
                 received=s.received,
                 rate_hz=s.rate_hz,
                 late=s.late,
                 duplicate=s.duplicate,
                 refused=s.refused,
                 dropped=s.dropped,
+                lost="unknown" if subscriber.lost is None else subscriber.lost,
+                missing_share=_or_nan(report.missing_share),
                 unreadable=errors,
-                delay_ms_p50=_quantile(self._delays_ms[stream.name], 0.5),
-                delay_ms_p99=_quantile(self._delays_ms[stream.name], 0.99),
+                delay_ms_p50=_or_nan(watch.delay_quantile_ns(0.5)) * 1e-6,
+                delay_ms_p99=_or_nan(watch.delay_quantile_ns(0.99)) * 1e-6,
+                offset_s=_or_nan(report.offset_s),
             )
         yield status(
             WARN if self._worker.dropped else OK,
@@ -137,9 +146,20 @@ class SensorSync(ManagedNode):
             epoch=self._synchronizer.epoch,
         )
 
+    def _warn(self, stream: StreamConfig, report: Report) -> None:
+        if report.fault not in ("", "waiting", "unreadable"):  # what is unreadable is logged when it comes
+            self.log_throttled(f"{report.fault} {stream.name}", f"stream {stream.name!r}: {report.text}")
 
-def _quantile(values: deque[float], q: float) -> float:
-    return float(np.quantile(values, q)) if values else float("nan")
+
+def _level(report: Report, received: int) -> bytes:
+    if report.fault == "silent" and received:
+        level: bytes = STALE
+        return level
+    return _LEVELS.get(report.fault, bytes(WARN))
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 if __name__ == "__main__":

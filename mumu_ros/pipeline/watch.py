@@ -1,0 +1,228 @@
+"""What there is to say of a stream of sensor_sync, from when its messages came and what became of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mumu_ros.pipeline.configuration import StreamConfig
+from mumu_ros.streams import NS_PER_S, StreamStatistics
+
+__all__ = ["Report", "StreamWatch"]
+
+Fault = Literal["", "waiting", "silent", "stamps", "clock", "late", "unpaired", "lost", "unreadable"]
+"""Why a stream is no good, as a word that does not change; docs/reliability.md explains each."""
+
+PATIENCE_S = 3.0
+"""A stream may be silent so long after the start before it is an error."""
+_MESSAGES = 200
+"""So many of the last messages are looked at: one second of a fast IMU."""
+_REPORTS = 4
+"""Counts of the last so many reports, one a second, are compared: what was wrong long ago is over."""
+_MOST_LATE = {True: 0.05, False: 0.2}
+"""Share of frames, and of range samples, that may be late or refused: a late range sample goes into the next set."""
+_FEW = 3
+_MOST_OFFSET_NS = NS_PER_S
+_LEAST_PAIRED = 0.5
+_MOST_MISSING = 0.35
+_TOLERANCE = 0.2
+
+
+@dataclass(frozen=True)
+class Report:
+    """One stream's state.
+
+    Attributes:
+        fault: What is wrong; "" if nothing is.
+        text: The same in a sentence, with the remedy.
+        offset_s: What added to the stream's stamps would make it agree with the others; None if unknown.
+        missing_share: Estimated share of messages that never came, from the steps between stamps; None if unknown.
+    """
+
+    fault: Fault
+    text: str
+    offset_s: float | None
+    missing_share: float | None
+
+
+@dataclass(frozen=True)
+class _Counts:
+    received: int
+    late: int
+    refused: int
+    duplicate: int
+    errors: int
+    sets: int
+    paired: int
+
+
+class StreamWatch:
+    """Watches one stream. `note` may be called at any rate; `report` once a second.
+
+    Args:
+        stream: Its configuration.
+        timeout_s: Silence after which it is dead.
+        sets_hz: Sets a second at most; a slower stream is not in each of them.
+        now_s: By a monotonic clock, as everywhere here.
+    """
+
+    def __init__(self, stream: StreamConfig, timeout_s: float, sets_hz: float, now_s: float) -> None:
+        self.stream = stream
+        self._sets_hz = sets_hz
+        self._timeout_s = timeout_s
+        self._started_s = now_s
+        self._came_s: float | None = None
+        self._stamp_ns = 0
+        self._delays_ns: deque[int] = deque(maxlen=_MESSAGES)
+        self._steps_ns: deque[int] = deque(maxlen=_MESSAGES)
+        self._counts: deque[_Counts] = deque(maxlen=_REPORTS)
+
+    def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
+        """Take note of a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
+        if stamp_ns > self._stamp_ns > 0:
+            self._steps_ns.append(stamp_ns - self._stamp_ns)
+        self._stamp_ns = stamp_ns
+        self._delays_ns.append(arrival_ns - stamp_ns)
+        self._came_s = now_s
+
+    @property
+    def delay_ns(self) -> float | None:
+        """Median time from stamp to arrival; None if nothing came."""
+        return self.delay_quantile_ns(0.5)
+
+    def delay_quantile_ns(self, q: float) -> float | None:
+        """A quantile of the time from stamp to arrival of the last messages; None if nothing came."""
+        return float(np.quantile(list(self._delays_ns), q)) if self._delays_ns else None
+
+    def speaks(self, now_s: float) -> bool:
+        """Whether messages come, whatever their stamps are."""
+        return self._came_s is not None and now_s - self._came_s <= self._timeout_s
+
+    def report(
+        self,
+        s: StreamStatistics,
+        sets: int,
+        others: Sequence[StreamWatch],
+        why_silent: Callable[[bool], str],
+        now_s: float,
+        errors: int = 0,
+        last_error: str = "",
+    ) -> Report:
+        """What there is to say now.
+
+        Args:
+            s: The synchroniser's statistics of the stream.
+            sets: Sets published so far.
+            others: The other streams.
+            why_silent: Asked for an explanation of silence; told whether the stream has spoken before.
+            now_s: Monotonic time.
+            errors: Messages that could not be converted.
+            last_error: Why the last one could not.
+        """
+        counts = _Counts(s.received, s.late, s.refused, s.duplicate, errors, sets, s.paired)
+        before = self._counts[0] if self._counts else _Counts(*(0,) * 7)
+        self._counts.append(counts)
+        nearest = self._nearest(others, now_s)
+        delay_ns = self.delay_ns
+        offset_ns = None
+        if nearest is not None and delay_ns is not None and nearest.delay_ns is not None:
+            offset_ns = delay_ns - nearest.delay_ns
+        missing = self._missing_share()
+        fault, text = self._judge(counts, before, s, nearest, offset_ns, missing, why_silent, now_s)
+        if fault == "unpaired" and any(_is_off(other, nearest) for other in others if other.speaks(now_s)):
+            fault, text = "", f"{s.rate_hz:.1f} Hz"  # the reference is on the wrong clock, and named for it
+        new_errors = counts.errors - before.errors
+        if new_errors:
+            fault = fault or "unreadable"
+            text += f"; {new_errors} messages skipped, the last one: {last_error}"
+        return Report(fault, text, None if offset_ns is None else offset_ns / NS_PER_S, missing)
+
+    def _judge(
+        self,
+        now: _Counts,
+        before: _Counts,
+        s: StreamStatistics,
+        nearest: StreamWatch | None,
+        offset_ns: float | None,
+        missing: float | None,
+        why_silent: Callable[[bool], str],
+        now_s: float,
+    ) -> tuple[Fault, str]:
+        topic, rate = self.stream.topic, f"{s.rate_hz:.1f} Hz"
+        if self._came_s is None:
+            if now_s - self._started_s < PATIENCE_S:
+                return "waiting", f"waiting for the first message on {topic}"
+            return "silent", f"no message on {topic} yet; {why_silent(False)}"
+        if not self.speaks(now_s):
+            return "silent", f"silent for {now_s - self._came_s:.1f} s; {why_silent(True)}"
+        received = now.received - before.received
+        bad = now.late + now.refused + now.duplicate - before.late - before.refused - before.duplicate
+        is_off = _is_off(self, nearest)
+        if self._stamp_ns <= 0 and now.refused > before.refused:
+            return (
+                "stamps",
+                f"its stamps are {self._stamp_ns / NS_PER_S:g} s: the driver does not set them; {rate} used",
+            )
+        is_bad = bad >= _FEW and bad > _MOST_LATE[self.stream.is_image] * received
+        if is_off:
+            return "clock", f"{self._clock_words(nearest, offset_ns)}; {bad} of {received} late or refused"
+        if is_bad:
+            return "late", f"{rate}, but {bad} of {received} late or refused: {self._clock_words(nearest, offset_ns)}"
+        sets, paired = now.sets - before.sets, now.paired - before.paired
+        expected = sets * min(1.0, s.rate_hz / self._sets_hz) if self.stream.is_image else 0.0
+        if sets >= _FEW and paired < _LEAST_PAIRED * expected:
+            return "unpaired", f"{rate}, but in {paired} of {sets} frames only: {self._clock_words(nearest, offset_ns)}"
+        if missing is not None and missing > _MOST_MISSING:
+            return "lost", (
+                f"{rate}; about {missing:.0%} of its messages do not arrive: raise {self.stream.name}.depth, lower the "
+                "sensor's rate or, for images, start its driver with the DDS profile config/fastdds.xml"
+            )
+        return "", rate
+
+    def _clock_words(self, nearest: StreamWatch | None, offset_ns: float | None) -> str:
+        delay_ns = self.delay_ns or 0.0
+        words = f"its stamps are {_behind(delay_ns)} their arrival"
+        if nearest in (None, self) or offset_ns is None:
+            return words
+        remedy_s = offset_ns / NS_PER_S + self.stream.offset_s
+        return (
+            f"{words}, {_behind(offset_ns)} {nearest.stream.name}: is it the device's clock, or a slow network? "
+            f"Synchronise the clocks, or set {self.stream.name}.offset_s: {remedy_s:.3g}"
+        )
+
+    def _nearest(self, others: Sequence[StreamWatch], now_s: float) -> StreamWatch | None:
+        """The living stream whose clock most others agree with; of two that disagree, the one nearer to the node's."""
+        living = [w for w in (self, *others) if w.speaks(now_s)]
+
+        def disagreement(watch: StreamWatch) -> tuple[int, float]:
+            delay_ns = watch.delay_ns or 0.0
+            agree = sum(abs((other.delay_ns or 0.0) - delay_ns) <= _MOST_OFFSET_NS for other in living)
+            return -agree, abs(delay_ns)
+
+        return min(living, key=disagreement, default=None)
+
+    def _missing_share(self) -> float | None:
+        """From steps that are multiples of the shortest ones; None if the stamps are not regular."""
+        if len(self._steps_ns) < _MESSAGES // 8:
+            return None
+        steps = np.array(self._steps_ns, np.float64)
+        period = float(np.quantile(steps, 0.1))
+        multiples = steps / period
+        if np.mean(np.abs(multiples - multiples.round()) < _TOLERANCE) < 0.8:
+            return None
+        return max(0.0, 1.0 - period / float(steps.mean()))
+
+
+def _is_off(watch: StreamWatch, nearest: StreamWatch | None) -> bool:
+    if nearest is None or nearest.delay_ns is None or watch.delay_ns is None:
+        return False
+    return abs(watch.delay_ns - nearest.delay_ns) > _MOST_OFFSET_NS
+
+
+def _behind(offset_ns: float) -> str:
+    seconds = abs(offset_ns) / NS_PER_S
+    return f"{seconds:.3g} s {'behind' if offset_ns >= 0 else 'ahead of'}"

@@ -1,0 +1,137 @@
+"""What is said of a stream names the fault, how much, and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mumu_ros.pipeline.configuration import StreamConfig
+from mumu_ros.pipeline.watch import Report, StreamWatch
+from mumu_ros.streams import NS_PER_S, Synchronizer
+
+START_NS = 1_700_000_000 * NS_PER_S
+SETS_HZ = 10.0
+RATES_HZ = {"rgb": 30.0, "depth": 30.0, "imu": 100.0}
+
+
+def config(name: str) -> StreamConfig:
+    kind = "vector" if name == "imu" else name
+    type_name = "sensor_msgs/msg/Imu" if name == "imu" else "sensor_msgs/msg/Image"
+    return StreamConfig(name, f"/{name}", type_name, kind, (24, 32), None, (2, 3), "best_effort", 10)
+
+
+Change = Callable[[int, int], int | None]
+"""Number and stamp of a message to its stamp as it comes; None: it does not come."""
+
+
+class Rig:
+    """Three streams over a synchroniser, by a clock of the test's own; `changes` says what is wrong with which."""
+
+    def __init__(self, changes: dict[str, Change]) -> None:
+        self.changes = changes
+        self.sync = Synchronizer(["rgb", "depth"], ["imu"], period_s=1 / SETS_HZ)
+        self.watches = {name: StreamWatch(config(name), 0.5, SETS_HZ, 0.0) for name in RATES_HZ}
+        self.sets = 0
+        self.now_s = 0.0
+        self.sent = dict.fromkeys(RATES_HZ, 0)
+
+    def run(self, seconds: float) -> dict[str, Report]:
+        """Let time pass; what is said at its end, having been asked once a second."""
+        events = sorted(
+            (number / rate, name, number)
+            for name, rate in RATES_HZ.items()
+            for number in range(int(self.now_s * rate), int((self.now_s + seconds) * rate))
+        )
+        asked_s = self.now_s + 1.0
+        for at_s, name, number in events:
+            while at_s >= asked_s:
+                self._ask(asked_s)
+                asked_s += 1.0
+            arrival_ns = START_NS + round(at_s * NS_PER_S)
+            stamp_ns = self.changes.get(name, lambda _, stamp_ns: stamp_ns)(number, arrival_ns - 5_000_000)
+            now_ns = round(at_s * NS_PER_S)
+            if stamp_ns is not None:
+                self.sets += len(self.sync.add(name, stamp_ns, number, now_ns))
+                self.watches[name].note(stamp_ns, arrival_ns, at_s)
+            self.sets += len(self.sync.poll(now_ns))
+        self.now_s += seconds
+        return self._ask(self.now_s)
+
+    def _ask(self, now_s: float) -> dict[str, Report]:
+        statistics = self.sync.statistics(round(now_s * NS_PER_S))
+        return {
+            name: watch.report(
+                statistics[name],
+                self.sets,
+                [w for w in self.watches.values() if w is not watch],
+                lambda has_spoken: "nothing publishes it any more" if has_spoken else "wrong type",
+                now_s,
+            )
+            for name, watch in self.watches.items()
+        }
+
+
+def faults(reports: dict[str, Report]) -> dict[str, str]:
+    return {name: report.fault for name, report in reports.items() if report.fault}
+
+
+def test_nothing_is_said_of_streams_that_are_well() -> None:
+    reports = Rig({}).run(10)
+    assert faults(reports) == {}
+    assert reports["rgb"].text == "30.0 Hz"
+    assert reports["imu"].offset_s == pytest.approx(0, abs=1e-6)
+
+
+def test_a_recording_is_no_wrong_clock() -> None:
+    year_ns = 365 * 86400 * NS_PER_S
+    assert faults(Rig(dict.fromkeys(RATES_HZ, lambda _, stamp_ns: stamp_ns - year_ns)).run(10)) == {}
+
+
+@pytest.mark.parametrize("name", list(RATES_HZ))
+@pytest.mark.parametrize("offset_s", [-1.6e9, -33.0, -8.5, -2.0, 2.0, 50.0])
+def test_a_stream_on_a_clock_of_its_own_is_named_with_offset_and_remedy(name: str, offset_s: float) -> None:
+    reports = Rig({name: lambda _, stamp_ns: stamp_ns + round(offset_s * NS_PER_S)}).run(6)
+    assert faults(reports) == {name: "clock"}
+    report = reports[name]
+    assert report.offset_s == pytest.approx(-offset_s, rel=1e-3)
+    assert ("behind" if offset_s < 0 else "ahead of") in report.text
+    assert f"{name}.offset_s: {-offset_s:.3g}" in report.text
+    mended = Rig({name: lambda _, stamp_ns: stamp_ns + round((offset_s + report.offset_s) * NS_PER_S)})
+    assert faults(mended.run(6)) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "fault", "text"),
+    [
+        (lambda _, __: 0, "stamps", "its stamps are 0 s: the driver does not set them"),
+        (lambda _, __: None, "silent", "no message on /depth yet; wrong type"),
+        (lambda n, stamp: stamp if n < 60 else None, "silent", "nothing publishes it any more"),
+        (lambda n, stamp: stamp - (n % 2) * 700_000_000, "late", "late or refused"),
+        (lambda n, stamp: stamp if n % 11 < 2 else None, "lost", "of its messages do not arrive: raise depth.depth"),
+    ],
+)
+def test_every_reason_has_its_own_words(change: Change, fault: str, text: str) -> None:
+    reports = Rig({"depth": change}).run(6)
+    assert faults(reports) == {"depth": fault}
+    assert text in reports["depth"].text
+    assert ("QoS" in reports["depth"].text) is False
+
+
+def test_a_stream_that_is_well_again_is_said_to_be_so() -> None:
+    rig = Rig({"depth": lambda n, stamp: stamp - (2 * NS_PER_S if 60 <= n < 200 else 0)})
+    assert faults(rig.run(6)) == {"depth": "clock"}
+    assert faults(rig.run(8)) == {}
+
+
+def test_while_everything_starts_there_is_no_alarm() -> None:
+    reports = Rig(dict.fromkeys(RATES_HZ, lambda *_: None)).run(2)
+    assert set(faults(reports).values()) == {"waiting"}
+
+
+def test_losses_are_estimated_from_stamps() -> None:
+    rng = np.random.default_rng(0)
+    for kept in (0.18, 0.4, 1.0):
+        report = Rig({"imu": lambda _, stamp, kept=kept: stamp if rng.random() < kept else None}).run(12)["imu"]
+        assert report.missing_share == pytest.approx(1 - kept, abs=0.1)
