@@ -128,8 +128,12 @@ def _read_calibration(path: str) -> Calibration:
 
 
 def _cross_validate(arguments: argparse.Namespace) -> int:
-    """Train and test on every fold of the configuration's protocol, with every seed."""
+    """Train and test on every fold of the configuration's protocol, with every seed.
+
+    A model of several datasets (data.sets) is tested on each of them and on people of UTD-MHAD, left out in turn.
+    """
     from mumu_ros.training.cross_validation import cross_validate
+    from mumu_ros.training.people_protocol import cross_validate_people, people_table
     from mumu_ros.training.settings import parse_subjects, read_settings
     from mumu_ros.training.summary import summarize, table
 
@@ -139,6 +143,12 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
 
     settings = read_settings(arguments.config, arguments.overrides)
     seeds = parse_subjects(arguments.seeds)
+    if settings.data.sets:
+        results = cross_validate_people(settings, seeds, Path(arguments.out))
+        print(people_table(results))
+        if arguments.json:
+            print(json.dumps(results))
+        return 0
     study = cross_validate(settings, seeds, arguments.out, jobs=arguments.jobs, report=report)
     taxonomy = settings.model.taxonomy
     summary = {"command": "mumu " + shlex.join(sys.argv[1:]), **summarize(study, taxonomy)}

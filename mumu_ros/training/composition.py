@@ -20,7 +20,7 @@ from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.clips import Stream
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["IDLE", "OTHER", "Take", "compose"]
+__all__ = ["IDLE", "OTHER", "Performance", "Take", "compose", "compose_stream", "resample", "window_series"]
 
 IDLE, OTHER = "idle", "other"
 """The activities of somebody who does nothing, and who does something else."""
@@ -78,6 +78,56 @@ def compose(takes: Sequence[Take], config: ModelConfig, count: int, seed: int) -
 
 
 @dataclass(frozen=True, eq=False)
+class Performance:
+    """Somebody who rests, does something, rests, does something else.
+
+    Attributes:
+        skeleton: float32 (T, J, 3) at 30 Hz.
+        spans: First step and end of each activity.
+        labels: Of each activity.
+    """
+
+    skeleton: Array
+    spans: tuple[tuple[int, int], ...]
+    labels: tuple[tuple[str, ...], ...]
+
+
+def compose_stream(takes: Sequence[Take], config: ModelConfig, rest_s: tuple[float, float], seed: int) -> Performance:
+    """Clips of one person one after the other, as they were recorded, with rest before, between and after them.
+
+    Args:
+        takes: Of one person and dataset, in their order.
+        config: Of the model.
+        rest_s: Shortest and longest rest.
+        seed: Of all that is drawn.
+    """
+    return _Composer(takes, config, np.random.default_rng(seed)).stream(takes, rest_s)
+
+
+def window_series(modality: Modality, steps: int, series: Sequence[Array | None]) -> tuple[Array, NDArray[np.bool_]]:
+    """Lay series at 30 Hz out as windows of a modality that end with their last samples.
+
+    Args:
+        modality: Of the model.
+        steps: Of a window.
+        series: (T, *shape) each, or None; longer ones lose their beginning.
+
+    Returns:
+        (N, steps, *shape), and bool (N, steps): which are there.
+    """
+    x = np.zeros((len(series), steps, *modality.shape), np.float32)
+    mask = np.zeros((len(series), steps), np.bool_)
+    for row, samples in enumerate(series):
+        if samples is None or not len(samples):
+            continue
+        at = len(samples) - 1 - np.arange(steps)[::-1] * (_RATE_HZ / modality.rate_hz)
+        found = _at(samples, np.maximum(at, 0))
+        there = (at >= 0) & ~np.isnan(found).all(axis=(1, 2))
+        x[row, there], mask[row] = found[there], there
+    return x, mask
+
+
+@dataclass(frozen=True, eq=False)
 class _Part:
     """A stretch of a window at 30 Hz; `labels` are those of its end."""
 
@@ -115,11 +165,27 @@ class _Composer:
         vectors, masks = {}, {}
         for modality in self._config.measured:
             series = [row.skeleton if modality is self._skeleton else row.imu for row in rows]
-            vectors[modality.name], masks[modality.name] = self._on_grid(modality, series)
+            steps = self._config.steps(modality.name)
+            vectors[modality.name], masks[modality.name] = window_series(modality, steps, series)
         return WindowSet(
             {}, {}, vectors, masks, labels.argmax(axis=1), np.array(subjects), np.ones(count, np.bool_), np.array(ids),
             labels=labels,
         )  # fmt: skip
+
+    def stream(self, takes: Sequence[Take], rest_s: tuple[float, float]) -> Performance:
+        """See `compose_stream`."""
+        parts: list[_Part] = []
+        for take in takes:
+            parts.append(_Part(self._still(take, self._rest(rest_s), take.skeleton[0])[0], None, ()))
+            parts.append(_Part(take.skeleton, None, take.labels))
+        parts.append(self._held(_Part(parts[-1].skeleton, None, ()), self._rest(rest_s)))
+        ends = np.cumsum([len(part.skeleton) for part in parts])
+        active = range(1, len(parts) - 1, 2)
+        spans = tuple((int(ends[i - 1]), int(ends[i])) for i in active)
+        return Performance(_joined(parts, int(ends[-1]))[0], spans, tuple(parts[i].labels for i in active))
+
+    def _rest(self, rest_s: tuple[float, float]) -> int:
+        return round(self._generator.uniform(*rest_s) * _RATE_HZ)
 
     def _draw(self, source: str) -> int:
         """A clip of a dataset; activities alike."""
@@ -249,21 +315,6 @@ class _Composer:
         part = at - whole
         skeleton = _at(np.array(poses, np.float32), np.minimum(whole + part * part * (3 - 2 * part), len(poses) - 1))
         return _Part((skeleton + self._sway(self._steps, skeleton.shape[1])).astype(np.float32), None, (OTHER,))
-
-    def _on_grid(self, modality: Modality, series: Sequence[Array | None]) -> tuple[Array, NDArray[np.bool_]]:
-        """Series that end with the window, at the modality's rate."""
-        steps = self._config.steps(modality.name)
-        x = np.zeros((len(series), steps, *modality.shape), np.float32)
-        mask = np.zeros((len(series), steps), np.bool_)
-        for row, samples in enumerate(series):
-            if samples is None or not len(samples):
-                continue
-            at = len(samples) - 1 - np.arange(steps)[::-1] * (_RATE_HZ / modality.rate_hz)
-            there = at >= 0
-            found = _at(samples, np.maximum(at, 0))
-            there &= ~np.isnan(found).all(axis=(1, 2))
-            x[row, there], mask[row] = found[there], there
-        return x, mask
 
 
 def _at(samples: Array, at: NDArray[np.float64]) -> Array:

@@ -1,0 +1,354 @@
+"""Cross-validation of a model for whoever stands before a robot: datasets left out, people left out, streams.
+
+A model that is trained on several datasets is tested on what differs from them: another dataset whose people, room and
+tracker it has not seen, or people of UTD-MHAD whom it has not seen, by every kind of joints that there are of them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mumu_ros.evaluation.metrics import auroc
+from mumu_ros.files import replacing
+from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.skeletons import mirror
+from mumu_ros.training.bodies import mirror_imu
+from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, window_series
+from mumu_ros.training.files import claim
+from mumu_ros.training.fit import fit
+from mumu_ros.training.people import load_takes
+from mumu_ros.training.scoring import fit_temperature, softmax
+from mumu_ros.training.settings import Settings
+
+__all__ = ["cross_validate_people", "people_table"]
+
+_PEOPLE_FOLDS = 3
+_DECISIONS_HZ = 5.0
+_REST_S = (4.0, 7.0)
+_KEPT = 0.85
+"""Share of the known activities of a dataset never seen that the threshold accepts."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """What is left out of training and tested.
+
+    Attributes:
+        name: `msr_action3d`, `people_1`, ….
+        dataset: Left out; empty: people are.
+        subjects: Of UTD-MHAD, left out of both of its sets.
+    """
+
+    name: str
+    dataset: str = ""
+    subjects: tuple[int, ...] = ()
+
+    def tests(self, take: Take) -> bool:
+        """Whether a clip is left out."""
+        if self.dataset:
+            return take.source == self.dataset
+        return take.source.startswith("utd_mhad") and take.subject in self.subjects
+
+
+@dataclass(frozen=True, eq=False)
+class _Tested:
+    """Decisions about clips.
+
+    Attributes:
+        logits: (N, K).
+        right: bool (N, K), which labels are right.
+        known: bool (N,), whether one of them was trained.
+    """
+
+    logits: Array
+    right: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+
+def cross_validate_people(
+    settings: Settings, seeds: Sequence[int], out: Path, report: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Train with each dataset of other people left out, and with each third of UTD-MHAD's people left out; test there.
+
+    Networks are kept in `out`; a run that was interrupted goes on.
+
+    Args:
+        settings: Of the training.
+        seeds: Of the trainings.
+        out: Folder.
+        report: Called with a line for each fold that is done.
+
+    Returns:
+        `conditions`: by dataset or kind of joints, means and spreads over the seeds; `streams`: the same;
+        `calibration`: the temperature and threshold that the datasets left out ask for.
+
+    Raises:
+        ConfigError: `out` is of other work, or the data have nothing to leave out.
+        DatasetError: The data cannot be read.
+    """
+    claim(out / "settings.json", settings)
+    data = settings.data
+    takes = load_takes(settings.model, {name: str(Path(data.root) / name) for name in data.sets}).takes
+    folds = _folds(takes)
+    tested: dict[int, dict[str, _Tested]] = {seed: {} for seed in seeds}
+    streams: dict[int, list[dict[str, list[float]]]] = {seed: [] for seed in seeds}
+    for seed in seeds:
+        for fold in folds:
+            began = time.monotonic()
+            network = _network(settings, takes, fold, seed, out / f"{fold.name}_{seed}")
+            for condition, clips in _conditions(fold, [take for take in takes if fold.tests(take)], settings.model):
+                found = _test(
+                    network, clips, {label for take in takes if not fold.tests(take) for label in take.labels}
+                )
+                before = tested[seed].get(condition)
+                tested[seed][condition] = found if before is None else _both(before, found)
+            if not fold.dataset:
+                streams[seed] += list(_streams(network, [take for take in takes if fold.tests(take)], seed))
+            report(f"{fold.name}, seed {seed}: {time.monotonic() - began:.0f} s")
+    named = _named(settings.model)
+    calibration = _calibrate([tested[seed][fold.name] for seed in seeds for fold in folds if fold.dataset], named)
+    results = {
+        "seeds": list(seeds),
+        "calibration": asdict(calibration),
+        "conditions": {
+            condition: _spread([_score(tested[seed][condition], named, calibration) for seed in seeds])
+            for condition in tested[seeds[0]]
+        },
+        "streams": _spread([_score_streams(streams[seed], named, settings.model, calibration) for seed in seeds]),
+    }
+    for name, content in (("results", results), ("calibration", results["calibration"])):
+        with replacing(out / f"{name}.json") as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return results
+
+
+def people_table(results: Mapping[str, Any]) -> str:
+    """The results as Markdown."""
+    seeds = ", ".join(map(str, results["seeds"]))
+    lines = [
+        f"Seeds {seeds}; unknown below a probability of {results['calibration']['unknown_threshold']:.2f}.",
+        "",
+        "| left out | clips of known activities | right, % | refused, % | unknown ones accepted, % | AUROC |",
+        "|---|---|---|---|---|---|",
+    ]
+    for condition, score in results["conditions"].items():
+        cells = [
+            _cell(score[key], scale) for key, scale in (("top1", 100), ("refused", 100), ("unknown_accepted", 100))
+        ]
+        lines.append(
+            f"| {condition} | {score['known']['mean']:.0f} | {' | '.join(cells)} | {_cell(score['auroc'], 1)} |"
+        )
+    lines += ["", "| streams of people left out | |", "|---|---|"]
+    lines += [f"| {name.replace('_', ' ')} | {_cell(value, 1)} |" for name, value in results["streams"].items()]
+    return "\n".join(lines)
+
+
+def _cell(value: Mapping[str, float] | None, scale: float) -> str:
+    if value is None:
+        return "–"
+    digits = 1 if scale == 100 else 2
+    spread = f" ± {value['std'] * scale:.{digits}f}" if value["std"] else ""
+    return f"{value['mean'] * scale:.{digits}f}{spread}"
+
+
+def _folds(takes: Sequence[Take]) -> list[_Fold]:
+    sources = sorted({take.source for take in takes})
+    folds = [_Fold(source, dataset=source) for source in sources if not source.startswith("utd_mhad")]
+    subjects = sorted({take.subject for take in takes if take.source.startswith("utd_mhad")})
+    if len(sources) > 1 and len(subjects) >= _PEOPLE_FOLDS:
+        people = [tuple(subjects[i::_PEOPLE_FOLDS]) for i in range(_PEOPLE_FOLDS)]
+        folds += [_Fold(f"people_{i + 1}", subjects=chosen) for i, chosen in enumerate(people)]
+    if len(sources) < 2 or not folds:
+        raise ConfigError(f"data.sets is {tuple(sources)!r}; expected two or more, to leave one out")
+    return folds
+
+
+def _network(settings: Settings, takes: Sequence[Take], fold: _Fold, seed: int, folder: Path) -> Network:
+    if (folder / "config.json").exists():
+        return load_checkpoint(folder).model
+    settings = replace(settings, optimization=replace(settings.optimization, seed=seed))
+    kept = [take for take in takes if not fold.tests(take)]
+    network = fit(settings, compose(kept, settings.model, settings.data.windows, seed), None, progress=False)
+    save_checkpoint(folder, network)
+    return network
+
+
+def _conditions(fold: _Fold, takes: Sequence[Take], config: ModelConfig) -> Iterator[tuple[str, list[Take]]]:
+    """What is tested in a fold: a name, and clips."""
+    if fold.dataset:
+        yield fold.name, list(takes)
+        return
+    kinect = [take for take in takes if take.source == "utd_mhad"]
+    if kinect:
+        yield from _kinect_conditions(kinect, config)
+    imus = {take.id.removeprefix("utd_mhad/"): take.imu for take in kinect}
+    for variant in ("with_depth", "without_depth"):
+        front = [take for take in takes if take.source == "utd_mhad_front" and take.id.endswith(variant)]
+        if front:
+            name = f"front end's joints {variant.replace('_', ' ')}"
+            yield name, front
+            if kinect:
+                yield f"{name} and IMU", [replace(take, imu=imus.get(take.id.split("/")[1])) for take in front]
+
+
+def _kinect_conditions(takes: Sequence[Take], config: ModelConfig) -> Iterator[tuple[str, list[Take]]]:
+    generator = np.random.default_rng(0)
+    layout = next(modality.layout for modality in config.modalities if modality.layout)
+    alone = [replace(take, imu=None) for take in takes]
+    yield "Kinect's joints and IMU", list(takes)
+    yield "Kinect's joints", alone
+    yield "Kinect's joints, 5 cm noisy", [_noisy(take, generator) for take in alone]
+    yield "Kinect's joints, mirrored", [replace(take, skeleton=mirror(take.skeleton, layout)) for take in alone]
+    yield "IMU, turned anyhow, on either wrist", [_turned(take, generator) for take in takes if take.imu is not None]
+
+
+def _noisy(take: Take, generator: np.random.Generator) -> Take:
+    noise = generator.normal(0, 0.05, take.skeleton.shape)
+    return replace(take, skeleton=(take.skeleton + noise).astype(np.float32))
+
+
+def _turned(take: Take, generator: np.random.Generator) -> Take:
+    """Only the IMU, mounted anyhow, in half of the clips on the other wrist of a mirrored person."""
+    assert take.imu is not None
+    axes, triangle = np.linalg.qr(generator.normal(size=(3, 3)))
+    rotation = axes * np.sign(np.diag(triangle))
+    rotation[:, 0] *= np.linalg.det(rotation)
+    imu = mirror_imu(take.imu[None], np.array([generator.random() < 0.5]))[0]
+    return replace(take, skeleton=take.skeleton[:0], imu=(imu @ rotation.T).astype(np.float32))
+
+
+def _test(network: Network, takes: Sequence[Take], taught: set[str]) -> _Tested:
+    activities = network.config.taxonomy.activities
+    inputs, masks = {}, {}
+    for modality in network.config.measured:
+        series = [take.skeleton if modality.layout else take.imu for take in takes]
+        steps = network.config.steps(modality.name)
+        inputs[modality.name], masks[modality.name] = window_series(modality, steps, series)
+    right = np.array([[name in take.labels for name in activities] for take in takes])
+    known = np.array([bool(set(take.labels) & taught - {IDLE, OTHER}) for take in takes])
+    return _Tested(_logits(network, inputs, masks), right, known)
+
+
+@torch.inference_mode()
+def _logits(network: Network, inputs: Mapping[str, Array], masks: Mapping[str, NDArray[np.bool_]]) -> Array:
+    count = len(next(iter(inputs.values())))
+    parts = []
+    for start in range(0, count, 128):
+        rows = slice(start, start + 128)
+        output = network(
+            {name: torch.from_numpy(x[rows]) for name, x in inputs.items()},
+            {name: torch.from_numpy(mask[rows]) for name, mask in masks.items()},
+        )
+        parts.append(output.activity_logits.numpy())
+    return np.concatenate(parts)
+
+
+def _both(one: _Tested, other: _Tested) -> _Tested:
+    return _Tested(*(np.concatenate([getattr(one, key), getattr(other, key)]) for key in ("logits", "right", "known")))
+
+
+def _named(config: ModelConfig) -> NDArray[np.bool_]:
+    """Activities that are claimed: all but `idle` and `other`."""
+    return np.array([name not in (IDLE, OTHER) for name in config.taxonomy.activities])
+
+
+def _calibrate(tested: Sequence[_Tested], named: NDArray[np.bool_]) -> Calibration:
+    """Temperature and threshold by the known activities of the datasets left out, which count alike."""
+    # Where several labels are right, the most probable of them is the truth.
+    truth = [np.where(t.right, t.logits, -np.inf).argmax(axis=1)[t.known] for t in tested]
+    temperature = fit_temperature(np.concatenate([t.logits[t.known] for t in tested]), np.concatenate(truth))
+    confidence = []
+    for t in tested:
+        probabilities = softmax(t.logits[t.known] / temperature)
+        confidence.append(
+            np.quantile(np.where(named[probabilities.argmax(axis=1)], probabilities.max(axis=1), 0), 1 - _KEPT)
+        )
+    return Calibration(temperature, float(np.mean(confidence)))
+
+
+def _score(tested: _Tested, named: NDArray[np.bool_], calibration: Calibration) -> dict[str, float | None]:
+    probabilities = softmax(tested.logits / calibration.temperature)
+    decided = probabilities.argmax(axis=1)
+    accepted = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
+    right = tested.right[np.arange(len(decided)), decided]
+    known = tested.known
+    confidence = np.where(named, probabilities, 0).max(axis=1)
+    return {
+        "known": float(known.sum()),
+        "top1": float(right[known].mean()),
+        "refused": float((~accepted[known]).mean()),
+        "unknown_accepted": None if known.all() else float(accepted[~known].mean()),
+        "auroc": None if known.all() else auroc(confidence[known], confidence[~known]),
+    }
+
+
+def _streams(network: Network, takes: Sequence[Take], seed: int) -> Iterator[dict[str, list[float]]]:
+    """Decisions about each person's clips with rest between them: times, logits and spans."""
+    for source, subject in sorted({(take.source, take.subject) for take in takes}):
+        own = [take for take in takes if (take.source, take.subject) == (source, subject) and _first(take)]
+        performance = compose_stream(own, network.config, _REST_S, seed)
+        ends = np.arange(1, len(performance.skeleton) * _DECISIONS_HZ / 30) * round(30 / _DECISIONS_HZ)
+        ends = ends[ends <= len(performance.skeleton)].astype(np.int64)
+        modality = next(m for m in network.config.modalities if m.layout)
+        steps = network.config.steps(modality.name)
+        x, mask = window_series(modality, steps, [performance.skeleton[:end] for end in ends])
+        logits = _logits(network, {modality.name: x}, {modality.name: mask})
+        yield {"ends": ends, "logits": logits, "spans": performance.spans, "labels": performance.labels}  # type: ignore[dict-item]
+
+
+def _first(take: Take) -> bool:
+    return "_t1" in take.id
+
+
+def _score_streams(
+    streams: Sequence[Mapping[str, Any]], named: NDArray[np.bool_], config: ModelConfig, calibration: Calibration
+) -> dict[str, float | None]:
+    """How often rest is called an activity, and how soon an activity is named and forgotten."""
+    rest, right, half, lag = [], [], [], []
+    activities = np.array(config.taxonomy.activities)
+    for stream in streams:
+        probabilities = softmax(stream["logits"] / calibration.temperature)
+        decided, ends = probabilities.argmax(axis=1), stream["ends"]
+        claimed = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
+        resting = np.ones(len(ends), np.bool_)
+        following = [*(start for start, _ in stream["spans"][1:]), ends[-1]]
+        for (start, end), labels, until in zip(stream["spans"], stream["labels"], following, strict=True):
+            resting &= ~((ends > start) & (ends <= end + 30))
+            correct = claimed & np.isin(activities[decided], labels)
+            last = np.flatnonzero((ends > start) & (ends <= end + 9))
+            if len(last) and labels != (OTHER,):
+                right.append(correct[last[-3:]].any())
+                half.append(correct[(ends > start) & (ends <= (start + end) / 2)].any())
+            after = np.flatnonzero((ends > end) & (ends <= until))
+            quiet = after[~claimed[after]]
+            lag.append(((ends[quiet[0]] if len(quiet) else until) - end) / 30)
+        rest.append(claimed[resting])
+    return {
+        "rest called an activity, share of decisions": float(np.concatenate(rest).mean()),
+        "right at the end of an activity, share": float(np.mean(right)),
+        "right by its half, share": float(np.mean(half)),
+        "still claimed after its end, median s": float(np.median(lag)),
+    }
+
+
+def _spread(scores: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, float] | None]:
+    """Mean and standard deviation over seeds of each number."""
+    spread: dict[str, dict[str, float] | None] = {}
+    for key in scores[0]:
+        values = [score[key] for score in scores]
+        known = [value for value in values if value is not None]
+        spread[key] = {"mean": float(np.mean(known)), "std": float(np.std(known))} if known else None
+    return spread

@@ -1,0 +1,72 @@
+"""Leaving out datasets and people, on a few small recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from mumu_ros.model.config import ConfigError
+from mumu_ros.share import share_path
+from mumu_ros.training.people_protocol import cross_validate_people, people_table
+from mumu_ros.training.settings import Settings, read_settings
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Two datasets of two people with an activity that no other has, and front end joints of three people."""
+    rng = np.random.default_rng(0)
+    for name, file, joints, activities in (
+        ("florence3d", "a{:02}_s{}_id1.txt", 15, (1, 4, 8)),
+        ("kard", "a{:02}_s{:02}_e01_realworld.txt", 15, (2, 13, 11)),
+    ):
+        (tmp_path / name).mkdir()
+        for activity in activities:
+            for subject in (1, 2):
+                rows = rng.normal((0, 0, 2500), 200, (30 * joints, 3))
+                (tmp_path / name / file.format(activity, subject)).write_text(
+                    "".join(f"{x:.1f} {y:.1f} {z:.1f}\n" for x, y, z in rows)
+                )
+    (tmp_path / "utd_mhad_front").mkdir()
+    for subject in (1, 2, 3):
+        for action in (3, 4):
+            x = rng.normal((0, 0, 2.5), 0.2, (30, 33, 3)).astype(np.float32)
+            path = tmp_path / "utd_mhad_front" / f"a{action}_s{subject}_t1.npz"
+            np.savez(path, with_depth=x, without_depth=x, stamps_s=np.arange(30) / 15)
+    content = yaml.safe_load((share_path("config") / "training" / "people.yaml").read_text())
+    content["model"] |= {"taxonomy": str(share_path("config", "taxonomies") / "people.yaml"), "feature_size": 8}
+    sets = ["kard", "florence3d", "utd_mhad_front"]
+    content["data"] |= {"root": str(tmp_path), "sets": sets, "windows": 30}
+    content["optimization"] |= {"epochs": 1, "batch_size": 15}
+    (tmp_path / "people.yaml").write_text(yaml.safe_dump(content))
+    return read_settings(tmp_path / "people.yaml")
+
+
+def test_every_dataset_and_every_third_of_the_people_is_left_out_once(settings: Settings, tmp_path: Path) -> None:
+    lines: list[str] = []
+    results = cross_validate_people(settings, [0], tmp_path / "out", report=lines.append)
+    assert [line.split(",")[0] for line in lines] == ["florence3d", "kard", "people_1", "people_2", "people_3"]
+    conditions = results["conditions"]
+    # Wave and clap are in other sets, too; reading a watch and taking an umbrella are nowhere.
+    assert [conditions[name]["known"]["mean"] for name in ("florence3d", "kard")] == [4, 4]
+    assert conditions["kard"]["unknown_accepted"] is not None
+    assert conditions["front end's joints with depth"]["known"]["mean"] == 6
+    assert 0 <= results["streams"]["right at the end of an activity, share"]["mean"] <= 1
+    assert results["calibration"]["temperature"] > 0
+    assert "| kard | 4 |" in people_table(results)
+
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
+    again = cross_validate_people(settings, [0], tmp_path / "out", report=lines.append)
+    assert again == results, "what was trained is not trained again"
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
+
+
+def test_with_one_dataset_there_is_nothing_to_leave_out(settings: Settings, tmp_path: Path) -> None:
+    alone = read_settings(tmp_path / "people.yaml", ["data.sets=[kard]"])
+    with pytest.raises(ConfigError, match=r"data\.sets is \('kard',\); expected two or more"):
+        cross_validate_people(alone, [0], tmp_path / "out")
