@@ -49,7 +49,7 @@ ALLOWED = {
         "conversions",
         "pipeline",
     },
-    "recognition": {"streams", "skeletons", "people", "model", "health"},
+    "recognition": {"streams", "skeletons", "people", "model", "health", "pipeline"},
     "recordings": {"streams", "failures", "conversions", "simulation", "training"},
     "labelling": {"streams", "conversions", "recordings", "model"},
     "training": {
@@ -134,6 +134,7 @@ def test_imports_point_one_way(path: Path) -> None:
         "mumu_ros.model.checkpoint",
         "mumu_ros.recordings",
         "mumu_ros.pipeline.framing",
+        "mumu_ros.recognition",
         "mumu_ros.labelling.cli",
         "mumu_ros.training.cli",
         "mumu_ros.training.datasets.cli",

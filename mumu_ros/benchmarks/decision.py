@@ -89,11 +89,11 @@ class _Stopwatch:
         self.encoder_s += self._clock() - start
         return features
 
-    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Outputs]:
         start = self._clock()
         outputs = self.backend.decide(inputs, masks)
         self.tail_s += self._clock() - start
-        self.said.append(outputs)
+        self.said.extend(outputs)
         return outputs
 
 
@@ -140,7 +140,10 @@ def _health(checkpoint: Checkpoint, folder: Path, backend: Backend) -> float:
     # Noise is no healthy sensor: with thresholds out of reach it costs what one does.
     model = load_health(folder, checkpoint)
     monitor = HealthMonitor(replace(model, thresholds=np.full_like(model.thresholds, np.inf)))
-    recognizers = (Recognizer(checkpoint, backend=backend), Recognizer(checkpoint, backend=backend, health=monitor))
+    recognizers = (
+        Recognizer(checkpoint, backend=backend),
+        Recognizer(checkpoint, backend=backend, health=lambda: monitor),
+    )
     clock = cost_clock(next(checkpoint.model.parameters()).device)
     costs = [0.0, 0.0]
     end_ns = _START_NS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,34 +15,58 @@ from mumu_ros.conversions.messages import MessageTypes, array_to_image, header_s
 
 __all__ = ["frame_to_samples", "samples_to_frame"]
 
+_MOST_AXES = 8
+_LONGEST_NAME = 80
 
-def frame_to_samples(msg: Any) -> Iterator[tuple[str, int, NDArray[Any]]]:
+
+def frame_to_samples(
+    msg: Any, on_error: Callable[[str, ConversionError], None] | None = None
+) -> Iterator[tuple[str, int, NDArray[Any]]]:
     """Yield every sample of a MultimodalFrame as (stream, stamp_ns, array).
 
     Images come as by `image_to_array` (rgb8: uint8 RGB; 16UC1: uint16 millimetres), series as float32 of
     the stream's shape, oldest first. The arrays share memory with the message.
 
+    Args:
+        msg: The message, of rclpy or rosbags.
+        on_error: Called with the stream and the error of a part that is left out; None: raise it.
+
     Raises:
-        ConversionError: a part does not fit its own shape; the text names the stream.
+        ConversionError: A part does not fit its own shape, and there is no `on_error`; the text names the stream.
     """
-    for part in msg.images:
+    for part, read in (*((p, _read_image) for p in msg.images), *((p, _read_series) for p in msg.series)):
+        name = str(part.name)[:_LONGEST_NAME]
         try:
-            pixels = image_to_array(part.image, "rgb" if part.image.encoding == "rgb8" else "depth")
+            samples = read(part)
         except ConversionError as error:
-            raise ConversionError(f"stream {part.name!r}: {error}") from None
-        stamp_ns = header_stamp_ns(part.image)
-        assert stamp_ns is not None
-        yield part.name, stamp_ns, pixels
-    for part in msg.series:
-        shape = tuple(int(size) for size in part.shape)
-        if len(part.data) != len(part.stamps_ns) * math.prod(shape):
-            raise ConversionError(
-                f"stream {part.name!r}: {len(part.data)} values are not {len(part.stamps_ns)} samples "
-                f"of shape {list(shape)}"
-            )
-        samples = np.asarray(part.data, np.float32).reshape(-1, *shape)
-        for sample_ns, sample in zip(part.stamps_ns, samples, strict=True):
-            yield part.name, int(sample_ns), sample
+            named = ConversionError(f"stream {name!r}: {error}")
+            if on_error is None:
+                raise named from None
+            on_error(name, named)
+        else:
+            for stamp_ns, sample in samples:
+                yield name, stamp_ns, sample
+
+
+def _read_image(part: Any) -> list[tuple[int, NDArray[Any]]]:
+    pixels = image_to_array(part.image, "rgb" if part.image.encoding == "rgb8" else "depth")
+    return [(header_stamp_ns(part.image) or 0, pixels)]
+
+
+def _read_series(part: Any) -> list[tuple[int, NDArray[Any]]]:
+    shape = tuple(int(size) for size in part.shape)
+    count = len(part.stamps_ns)
+    # Python's integers do not overflow: what fits has no size that numpy could not take.
+    is_empty = count > 0 and not len(part.data)
+    if len(part.data) != count * math.prod(shape) or is_empty or len(shape) > _MOST_AXES:
+        raise ConversionError(
+            f"{len(part.data)} values are not {count} samples of shape {list(shape[:_MOST_AXES])}"
+            f"{' and more' if len(shape) > _MOST_AXES else ''}"
+        )
+    if not count:
+        return []
+    samples = np.asarray(part.data, np.float32).reshape(count, *shape)
+    return [(int(stamp_ns), sample) for stamp_ns, sample in zip(part.stamps_ns, samples, strict=True)]
 
 
 def samples_to_frame(

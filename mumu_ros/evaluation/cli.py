@@ -184,7 +184,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
         _print_streams(name, setup, checkpoint.config.names, guessed=sync is None)
     health = load_health(model, checkpoint) if arguments.health or inference.health else None
     evaluation = Evaluation(checkpoint, inference, alterations, faults, health)
-    evaluation.recognizer().warm_up()
+    evaluation.session().recognizer.warm_up()
     return evaluation, setups
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mumu_ros.evaluation.features import FeatureTap
@@ -20,7 +21,8 @@ from mumu_ros.health import HealthModel, HealthMonitor
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
-from mumu_ros.recognition import Recognizer, RecognizerSettings
+from mumu_ros.recognition import Recognizer
+from mumu_ros.recognition.session import Session, recognizer_settings
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.labels import read_labels
 from mumu_ros.streams import NS_PER_S, ns_to_seconds
@@ -63,12 +65,11 @@ class Evaluation:
     faults: tuple[Fault, ...] = ()
     health: HealthModel | None = None
 
-    def recognizer(self) -> Recognizer:
+    def session(self) -> Session:
         """A fresh one."""
-        i = self.inference
-        settings = RecognizerSettings(i.min_coverage, i.unknown_threshold, i.smoothing_s, i.hysteresis)
-        health = HealthMonitor(self.health) if self.health else None
-        return Recognizer(self.checkpoint, settings, health=health)
+        settings = recognizer_settings(self.inference, self.checkpoint.config, live=False)
+        health = partial(HealthMonitor, self.health) if self.health else None
+        return Session(Recognizer(self.checkpoint, settings, health=health), self.inference)
 
 
 def open_setup(path: Path, labels: Path | None, sync: SensorSyncConfig | None, config: ModelConfig) -> Setup:
@@ -131,8 +132,7 @@ def evaluate_bag(
             Chain(
                 setup.topics,
                 setup.sync,
-                evaluation.inference,
-                evaluation.recognizer(),
+                evaluation.session(),
                 alterer=Alterer(alterations, config.sensors, faults) if alterations or faults else None,
                 stopwatch=stopwatch,
                 convert=convert,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,14 +17,13 @@ from mumu_ros.evaluation.decisions import DecisionLog, Decisions
 from mumu_ros.evaluation.sensors import Outage, SensorLog, SensorReport, split_pauses
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.whatif import Alterer
-from mumu_ros.model.preprocessing import SampleError
-from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, StreamConfig
+from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import Frame, FrameBuilder, Restamped, message_to_array
-from mumu_ros.recognition import Recognizer
+from mumu_ros.recognition.session import Sample, Session
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.topics import ANNOTATION_TYPE
 from mumu_ros.recordings.typestore import BagTypes
-from mumu_ros.streams import NS_PER_S, RateSampler, SynchronizedSet, Synchronizer, seconds_to_ns
+from mumu_ros.streams import NS_PER_S, SynchronizedSet, Synchronizer, seconds_to_ns
 
 __all__ = ["Chain", "Replay", "SharedConversions", "replay"]
 
@@ -128,8 +128,7 @@ class Chain:
     Args:
         topics: Stream name to topic.
         sync: As sensor_sync has it.
-        inference: As inference has it.
-        recognizer: Fresh.
+        session: Fresh.
         alterer: Changes to the messages.
         stopwatch: Takes the time of the stages.
         convert: See `FrameBuilder`.
@@ -139,14 +138,13 @@ class Chain:
         self,
         topics: Mapping[str, str],
         sync: SensorSyncConfig,
-        inference: InferenceConfig,
-        recognizer: Recognizer,
+        session: Session,
         *,
         alterer: Alterer | None = None,
         stopwatch: Stopwatch | None = None,
         convert: SharedConversions | None = None,
     ) -> None:
-        config = recognizer.checkpoint.config
+        config = session.checkpoint.config
         self._stopwatch = stopwatch or Stopwatch()
         self._topics = topics
         self._streams = [stream.name for stream in sync.streams]
@@ -159,17 +157,14 @@ class Chain:
             timeout_s=sync.timeout_s,
         )
         self._builder = FrameBuilder(sync.streams, convert=convert)
-        self._recognizer = recognizer
+        self._session = session
         self._modalities = set(config.names)
-        self._sampler = RateSampler(round(NS_PER_S / inference.rate_hz))
         self._alterer = alterer
         self._log = DecisionLog(config.taxonomy, config.names)
         self._timeout_ns = seconds_to_ns(sync.timeout_s)
         self._sensors = {name: SensorLog(self._timeout_ns) for name in topics}
         self._types = BagTypes()
         self._waits_ms = array("f")
-        self._refused: dict[str, int] = {}
-        self._epoch = -1
         self._polled_ns = 0
         self._first_ns = self._last_ns = 0
 
@@ -198,7 +193,7 @@ class Chain:
     def result(self, annotations: Sequence[Any], problems: Sequence[str]) -> Replay:
         """What came out; the recording's annotations and problems are given."""
         statistics = self._synchronizer.statistics(self._polled_ns)
-        problems = [*problems, *(f"{n} times: {reason}" for reason, n in self._refused.items())]
+        problems = [*problems, *(f"{n} times: {reason}" for n, reason in self._session.refused.values())]
         for name, errors in self._builder.errors.items():
             problems.append(
                 f"{errors} messages of {self._topics[name]} were skipped, the last one because of: "
@@ -263,23 +258,19 @@ class Chain:
 
     def _receive(self, frame: Frame) -> None:
         """What the inference node does with a MultimodalFrame."""
-        if frame.epoch != self._epoch:
-            self._epoch = frame.epoch
-            self._recognizer.clear()
-            self._sampler.reset()
         with self._stopwatch.measure("prepare"):
-            self._push(frame)
-        if self._sampler.accept(frame.stamp_ns):
-            with self._stopwatch.measure("recognise"):
-                decision = self._recognizer.recognize(frame.stamp_ns)
-            self._log.append(frame.epoch, decision)
+            stamps_ns = self._session.receive(frame.stamp_ns, self._samples(frame), frame.epoch)
+        for stamp_ns in stamps_ns:
+            start = time.perf_counter()
+            answers = self._session.decide(stamp_ns)
+            if answers:
+                self._stopwatch.add("recognise", (time.perf_counter() - start) * 1e3)
+            for _, answer in answers:
+                self._log.append(frame.epoch, answer)
 
-    def _push(self, frame: Frame) -> None:
-        try:
-            for name, stamp_ns, sample in frame.samples():
-                if name in self._modalities:
-                    changed = self._alterer.change(name, stamp_ns, sample) if self._alterer else sample
-                    if changed is not None:
-                        self._recognizer.push(name, stamp_ns, changed)
-        except SampleError as error:  # the rest of the frame is skipped, as in the node
-            self._refused[str(error)] = self._refused.get(str(error), 0) + 1
+    def _samples(self, frame: Frame) -> Iterator[Sample]:
+        for name, stamp_ns, sample in frame.samples():
+            if name in self._modalities:
+                changed = self._alterer.change(name, stamp_ns, sample) if self._alterer else sample
+                if changed is not None:
+                    yield name, stamp_ns, changed

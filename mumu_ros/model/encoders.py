@@ -168,12 +168,12 @@ class CoOccurrence(nn.Module):
         motion = nn.functional.pad(zero_masked(raw[:, 1:] - raw[:, :-1], both), (0, 0, 0, 0, 1, 0))
         streams = torch.cat([raw, motion], dim=-1).permute(0, 3, 1, 2)
         points = self.joint_level(streams)
-        points = points.reshape(len(points), 2, self._TEMPORAL, *points.shape[2:])
+        points = points.reshape(points.shape[0], 2, self._TEMPORAL, *points.shape[2:])
         # Joints become channels; what was learned of each becomes the second spatial axis.
         bodies = points.permute(0, 1, 4, 3, 2).flatten(1, 2)
         segments = self.body_level(bodies).permute(0, 2, 1, 3)
         features = torch.relu(self.project(segments.flatten(2)))
-        return features, mask.reshape(len(mask), -1, self.stride).any(dim=2)
+        return features, mask.reshape(mask.shape[0], -1, self.stride).any(dim=2)
 
 
 class CoOccurrence1d(nn.Module):

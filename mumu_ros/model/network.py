@@ -130,7 +130,7 @@ class Network(nn.Module):
         """
         self._check_names(features)
         like = next(iter(features.values()))
-        absent = torch.zeros_like(like), torch.zeros(len(like), dtype=torch.bool, device=like.device)
+        absent = torch.zeros_like(like), torch.zeros(like.shape[0], dtype=torch.bool, device=like.device)
         pairs = [(features[n], present[n]) if n in features else absent for n in self.config.names]
         mask = torch.stack([there for _, there in pairs], dim=1)
         stacked = zero_masked(torch.stack([feature for feature, _ in pairs], dim=1), mask)

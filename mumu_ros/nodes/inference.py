@@ -1,163 +1,164 @@
-"""MultimodalFrames in, ActivityRecognitions out."""
+"""MultimodalFrames and People in, ActivityRecognitions out."""
 
 from __future__ import annotations
 
-import math
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.publisher import Publisher
 
-from mumu_ros.conversions import ConversionError, RosTypes, frame_to_samples, header_stamp_ns, ns_to_time
-from mumu_ros.health import HealthMonitor, fault_age_s, load_health
-from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
-from mumu_ros.model.config import ModelConfig
-from mumu_ros.model.preprocessing import SampleError
-from mumu_ros.msg import ActivityRecognition, MultimodalFrame
+from mumu_ros.conversions import (
+    RosTypes,
+    frame_to_samples,
+    header_stamp_ns,
+    message_to_people,
+    ns_to_time,
+)
+from mumu_ros.health import fault_age_s
+from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
 from mumu_ros.nodes.diagnostics import OK, STALE, WARN, status
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import InferenceConfig
-from mumu_ros.recognition import Decision, Recognizer, RecognizerSettings
-from mumu_ros.recognition.backends import Backend, choose_backend, is_exported, open_backend, takes_long
-from mumu_ros.streams import NS_PER_S, RateSampler
+from mumu_ros.recognition import Decision, NoDecision, Session
 
 __all__ = ["Inference"]
+
+_MAX_NOTED = 32
+"""Names of unreadable parts that are kept at most."""
+_LONGEST_TEXT = 300
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A frame that has come."""
+    """An instant at which there may be something to decide."""
 
     stamp_ns: int
-    epoch: int
     frame_id: str
 
 
 class Inference(ManagedNode):
-    """Runs a model on `multimodal_frame` and publishes `activity`."""
+    """Runs a model on `multimodal_frame` and `people` and publishes `activity`, for each body."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("inference", INFERENCE, **options)
         self._publisher = self.create_lifecycle_publisher(ActivityRecognition, "activity", 10)
         self._types = RosTypes()
-        self._recognizer: Recognizer | None = None
+        self._session: Session | None = None
+        self._of_bodies: dict[str, Publisher[ActivityRecognition]] = {}
+        self._publishing = threading.Lock()
 
     def configure(self) -> None:
         """Load the model, put it on its device and run it once."""
-        config = self._config = InferenceConfig.read(self.values)
+        config = InferenceConfig.read(self.values)
         torch.set_num_threads(config.threads)
-        self._device = select_device(config.device)
-        checkpoint = load_checkpoint(config.model, self._device)
-        health = HealthMonitor(load_health(config.model, checkpoint)) if config.health else None
-        self._recognizer = Recognizer(
-            checkpoint, self._settings(checkpoint.config), self._open_backend(checkpoint), health
-        )
-        self._recognizer.warm_up()
-        self._names = set(checkpoint.config.names)
+        self._session = Session.open(config, note=self.get_logger().info, on_error=self._note)
+        checkpoint = self._session.checkpoint
+        self._device = next(checkpoint.model.parameters()).device
         self.get_logger().info(
-            f"model {checkpoint.id} on {self._device} by {self._backend}: "
+            f"model {checkpoint.id} on {self._device} by {self._session.backend}: "
             f"{len(checkpoint.config.taxonomy.activities)} activities from {', '.join(checkpoint.config.names)}"
         )
 
-    def _settings(self, model: ModelConfig) -> RecognizerSettings:
-        config = self._config
-        fastest_hz = max((m.rate_hz for m in model.modalities if m.is_image), default=config.rate_hz)
-        # The frames since the last decision, and one more: who is slower than that gives frames up, not the present.
-        backlog = math.ceil(fastest_hz / config.rate_hz) + 1
-        return RecognizerSettings(
-            config.min_coverage, config.unknown_threshold, config.smoothing_s, config.hysteresis, backlog
-        )
-
-    def _open_backend(self, checkpoint: Checkpoint) -> Backend:
-        config = self._config
-        self._backend = choose_backend(checkpoint, config.model) if config.backend == "auto" else config.backend
-        if takes_long(self._backend) and not is_exported(self._backend, checkpoint, config.model):
-            self.get_logger().info(
-                f"preparing {checkpoint.id} for {self._backend}; done ahead of time by: "
-                f"mumu export {config.model} --backend {self._backend}"
-            )
-        return open_backend(self._backend, checkpoint, config.model, config.threads)
-
     def cleanup(self) -> None:
         """Free the model and the memory of its device."""
-        self._recognizer = None
+        self._session = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def activate(self) -> None:
         """Subscribe and start the worker."""
-        self._epoch: int | None = None
-        self._sampled_epoch: int | None = None
-        self._sampler = RateSampler(round(NS_PER_S / self._config.rate_hz))
-        self._frames = 0
-        self._decisions = 0
-        self._no_decision = ""
-        self._faults: dict[str, str] = {}
-        self._seen: set[str] = set()
+        assert self._session is not None
+        self._session.restart()
+        self._frames = self._views = self._decisions = 0
+        self._answers: dict[str, Decision | NoDecision] = {}
+        self._unreadable: dict[str, str] = {}
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
         self._subscription = self.create_subscription(MultimodalFrame, "multimodal_frame", self._receive, 10)
+        self._people = self.create_subscription(People, "people", self._see, 10)
 
     def deactivate(self) -> None:
         """Unsubscribe and stop the worker."""
         self.destroy_subscription(self._subscription)
+        self.destroy_subscription(self._people)
         self._worker.stop()
+        self._follow_bodies(())
 
     def _receive(self, message: MultimodalFrame) -> None:
-        assert self._recognizer is not None
+        assert self._session is not None
         self._frames += 1
-        stamp_ns = header_stamp_ns(message) or 0
-        if message.epoch != self._epoch:
-            self._epoch = message.epoch
-            self._recognizer.clear()
-        self._push(message)
-        self._worker.put(_Job(stamp_ns, message.epoch, message.header.frame_id))
+        if self.count_publishers(self._people.topic_name):
+            self._session.expect_people()
+        samples = frame_to_samples(message, self._note)
+        stamps_ns = self._session.receive(header_stamp_ns(message) or 0, samples, message.epoch)
+        self._put(stamps_ns, message.header.frame_id)
 
-    def _push(self, message: MultimodalFrame) -> None:
-        assert self._recognizer is not None
-        try:
-            for name, stamp_ns, sample in frame_to_samples(message):
-                self._seen.add(name)
-                if name in self._names:
-                    self._recognizer.push(name, stamp_ns, sample)
-        except (ConversionError, SampleError) as error:
-            self.log_throttled("sample", f"{self._subscription.topic_name}: {error}; the rest of this frame is skipped")
+    def _see(self, message: People) -> None:
+        assert self._session is not None
+        self._views += 1
+        people = message_to_people(message, partial(self._note, "people"))
+        stamps_ns = self._session.see(header_stamp_ns(message) or 0, message.layout, people)
+        self._follow_bodies(self._session.bodies)
+        self._put(stamps_ns, message.header.frame_id)
+
+    def _note(self, name: str, error: ValueError) -> None:
+        """Keep what is wrong with a part of a message for the diagnostics, by the name of the stream."""
+        text = str(error)[:_LONGEST_TEXT]
+        if name in self._unreadable or len(self._unreadable) < _MAX_NOTED:
+            self._unreadable[name] = text
+        self.log_throttled("part", f"{text}; skipped")
+
+    def _put(self, stamps_ns: Sequence[int], frame_id: str) -> None:
+        if stamps_ns:
+            self._worker.put(_Job(stamps_ns[-1], frame_id))
+
+    def _follow_bodies(self, bodies: Sequence[str]) -> None:
+        """Have a publisher for each body that is known, and for no other."""
+        with self._publishing:
+            for body in self._of_bodies.keys() - bodies:
+                self.destroy_publisher(self._of_bodies.pop(body))
+                self._answers.pop(body, None)
+            for body in bodies:
+                if body not in self._of_bodies:
+                    topic = f"/humans/bodies/{body}/activity"
+                    self._of_bodies[body] = self.create_publisher(ActivityRecognition, topic, 10)
 
     def _work(self, job: _Job) -> None:
         """Encode what has come; decide when it is time."""
-        assert self._recognizer is not None
-        if job.epoch != self._sampled_epoch:
-            self._sampled_epoch = job.epoch
-            self._sampler.reset()
-        if not self._sampler.accept(job.stamp_ns):
-            self._recognizer.encode(job.stamp_ns)
-            return
+        assert self._session is not None
         start = time.perf_counter()
-        decision = self._recognizer.recognize(job.stamp_ns)
+        answers = self._session.decide(job.stamp_ns)
         seconds = time.perf_counter() - start
-        if isinstance(decision, Decision):
-            self._publisher.publish(self._message(decision, seconds, job.frame_id))
-            self._seconds.append(seconds)
+        for body, answer in answers:
+            with self._publishing:
+                self._answers[body] = answer
+                if isinstance(answer, NoDecision):
+                    continue
+                message = self._message(body, answer, seconds, job.frame_id)
+                self._publisher.publish(message)
+                if body in self._of_bodies:
+                    self._of_bodies[body].publish(message)
             self._decisions += 1
-            self._no_decision = ""
-            self._faults = _faults(decision, self._recognizer.checkpoint.config.names)
-        else:
-            self._no_decision = decision.reason
+        if answers:
+            self._seconds.append(seconds)
 
-    def _message(self, d: Decision, seconds: float, frame_id: str) -> ActivityRecognition:
-        assert self._recognizer is not None
-        checkpoint = self._recognizer.checkpoint
+    def _message(self, body: str, d: Decision, seconds: float, frame_id: str) -> ActivityRecognition:
+        assert self._session is not None
+        checkpoint = self._session.checkpoint
         types = self._types
         message = ActivityRecognition(
             window_start=ns_to_time(d.start_ns, types),
-            body_id=self._config.body_id,
+            body_id=body,
             group=d.group,
             group_probability=float(d.group_probabilities.max()),
             activity=d.activity,
@@ -184,46 +185,56 @@ class Inference(ManagedNode):
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: what the recogniser gets and gives."""
-        assert self._recognizer is not None
-        never = sorted(self._names - self._seen)
-        if not self._frames:
-            level, text = STALE, f"no frame on {self._subscription.topic_name} yet: is sensor_sync active?"
-        elif self._no_decision:
-            level, text = WARN, self._no_decision
-        elif self._faults:
-            level, text = WARN, "; ".join(f"{name}: {fault}" for name, fault in self._faults.items())
-        elif never:
-            level, text = (
-                WARN,
-                f"the model's {', '.join(never)} never came; sensor_sync sends {sorted(self._seen)}",
-            )
-            self.log_throttled("never", text)
-        else:
-            level, text = OK, f"{self._decisions} decisions"
+        assert self._session is not None
+        level, text = self._state()
         times = np.array(self._seconds or [np.nan])
+        recognizer = self._session.recognizer
         yield status(
             level,
             f"{self.get_name()}: recogniser",
             text,
             self.get_fully_qualified_name(),
-            model=self._recognizer.checkpoint.id,
+            model=recognizer.checkpoint.id,
             device=self._device,
             frames=self._frames,
+            people_messages=self._views,
+            bodies=len(self._session.bodies),
             decisions=self._decisions,
-            backend=self._backend,
+            not_finite=recognizer.not_finite,
+            backend=self._session.backend,
             dropped=self._worker.dropped,
-            skipped_frames=self._recognizer.skipped_frames,
+            skipped_frames=recognizer.skipped_frames,
             processing_ms_p50=float(np.median(times) * 1e3),
             processing_ms_p99=float(np.quantile(times, 0.99) * 1e3),
         )
 
+    def _state(self) -> tuple[bytes, str]:
+        assert self._session is not None
+        if not self._frames and not self._views:
+            topics = f"{self._subscription.topic_name} and {self._people.topic_name}"
+            return STALE, f"nothing on {topics} yet: is sensor_sync active?"
+        with self._publishing:
+            answers = dict(self._answers)
+        names = self._session.checkpoint.config.names
+        problems = [
+            *(answer.reason for answer in answers.values() if isinstance(answer, NoDecision)),
+            *(fault for d in answers.values() if isinstance(d, Decision) for fault in _faults(d, names)),
+            *self._session.problems(),
+            *self._unreadable.values(),
+        ]
+        if not problems and (never := sorted(set(names) - self._session.seen)):
+            problems = [f"the model's {', '.join(never)} never came; there is {sorted(self._session.seen)}"]
+            self.log_throttled("never", problems[0])
+        self._unreadable.clear()
+        return (WARN, "; ".join(dict.fromkeys(problems))) if problems else (OK, f"{self._decisions} decisions")
 
-def _faults(decision: Decision, names: Sequence[str]) -> dict[str, str]:
-    return {
-        name: f"{health.fault} since {fault_age_s(health, decision.stamp_ns):.1f} s"
+
+def _faults(decision: Decision, names: Sequence[str]) -> list[str]:
+    return [
+        f"{name}: {health.fault} since {fault_age_s(health, decision.stamp_ns):.1f} s"
         for name, health in zip(names, decision.health, strict=False)
         if health.fault
-    }
+    ]
 
 
 def _floats(values: np.ndarray) -> list[float]:

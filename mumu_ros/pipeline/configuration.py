@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mumu_ros.conversions import MAX_PIXELS, SUPPORTED_TYPES
-from mumu_ros.pipeline.parameters import ParameterError, Values, declare_streams
+from mumu_ros.pipeline.parameter_file import given_parameters
+from mumu_ros.pipeline.parameters import INFERENCE, ParameterError, Values, declare_streams
 from mumu_ros.share import share_path
 
 __all__ = ["InferenceConfig", "SensorSyncConfig", "StreamConfig", "find_model"]
@@ -126,6 +129,8 @@ class InferenceConfig:
     hysteresis: float
     health: bool
     body_id: str
+    max_people: int
+    imu_bodies: Mapping[str, str]
 
     @classmethod
     def read(cls, values: Values) -> InferenceConfig:
@@ -151,7 +156,26 @@ class InferenceConfig:
             hysteresis=values.read("hysteresis"),
             health=values.read("health"),
             body_id=values.read("body_id"),
+            max_people=values.read("max_people"),
+            imu_bodies=_pairs("imu_bodies", values.read("imu_bodies")),
         )
+
+    @classmethod
+    def of(cls, **given: Any) -> InferenceConfig:
+        """The parameters by name, such as `model="sim"`; the defaults of the others.
+
+        Raises:
+            ParameterError: One of them cannot be meant.
+        """
+        return cls.read(given_parameters(given, INFERENCE))
+
+
+def _pairs(name: str, values: Sequence[str]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values if value]
+    for pair in pairs:
+        if not all(pair):
+            raise ParameterError(f"parameter {name} has {''.join(pair)!r}; expected <modality>=<body id>")
+    return {key: value for key, _, value in pairs}
 
 
 def find_model(name: str) -> Path:

@@ -10,7 +10,7 @@ import yaml
 
 from mumu_ros.pipeline.parameters import Parameter, ParameterError, Values
 
-__all__ = ["read_parameters"]
+__all__ = ["given_parameters", "read_parameters"]
 
 _PARAMETERS = "ros__parameters"
 
@@ -43,7 +43,7 @@ def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> 
         OSError: It cannot be read.
     """
     if path is None:
-        return Values(_Given({}), rows)
+        return given_parameters({}, rows)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -62,6 +62,11 @@ def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> 
     given: dict[str, Any] = {}
     for section in sections:
         given.update(_flat(section))
+    return given_parameters(given, rows)
+
+
+def given_parameters(given: Mapping[str, Any], rows: Sequence[Parameter]) -> Values:
+    """Parameters that are given by name, with the defaults of a table for the others."""
     return Values(_Given(given), rows)
 
 

@@ -152,7 +152,18 @@ INFERENCE = (
         "Look for sensors that lie (stuck, saturated, unlike the others) and leave them out; needs the model's "
         "health.safetensors, see mumu health.",
     ),
-    Parameter("body_id", "", "REP 155 id of the body that is watched, copied to the message."),
+    Parameter(
+        "body_id",
+        "",
+        "REP 155 id of the body that is watched, copied to the message; used where no people node tells people apart.",
+    ),
+    Parameter("max_people", 6, "This many people are recognised at most; bounds time and memory.", 1, 64),
+    Parameter(
+        "imu_bodies",
+        [""],
+        "Who wears an IMU, where that is known: <modality>=<body id>. An IMU that is not named here belongs to whoever "
+        "moves as it does.",
+    ),
 )
 
 

@@ -1,6 +1,30 @@
-"""A live recogniser: push samples in, get decisions out."""
+"""A live recogniser: samples and people in, one decision for each person out.
 
-from mumu_ros.recognition.decision import Decision, NoDecision
-from mumu_ros.recognition.recognizer import Recognizer, RecognizerSettings
+Names are loaded when they are asked for: importing this package does not import torch.
+"""
 
-__all__ = ["Decision", "NoDecision", "Recognizer", "RecognizerSettings"]
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mumu_ros.recognition.decision import Decision, NoDecision
+    from mumu_ros.recognition.recognizer import Recognizer, RecognizerSettings
+    from mumu_ros.recognition.session import Session
+
+__all__ = ["Decision", "NoDecision", "Recognizer", "RecognizerSettings", "Session"]
+
+_MODULE_OF = {
+    "Decision": "decision",
+    "NoDecision": "decision",
+    "Recognizer": "recognizer",
+    "RecognizerSettings": "recognizer",
+    "Session": "session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

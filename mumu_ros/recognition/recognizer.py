@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -15,12 +15,16 @@ from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition.backends import Backend, Eager, Outputs
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
-from mumu_ros.recognition.features import FeatureCache
+from mumu_ros.recognition.features import FeatureCache, encode_new
 from mumu_ros.recognition.smoothing import Smoother
 from mumu_ros.recognition.windows import window_assembler
-from mumu_ros.streams import Window
+from mumu_ros.streams import Series, Window, WindowAssembler
 
-__all__ = ["Recognizer", "RecognizerSettings"]
+__all__ = ["SCENE", "Recognizer", "RecognizerSettings"]
+
+SCENE = ""
+"""Stands for the body that samples are of which nobody in particular was named for: that of the one person there is, or
+what several persons share."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,22 @@ class RecognizerSettings:
 
 
 class Recognizer:
-    """Recognises what one person is doing from streams of samples.
+    """Recognises what people are doing from streams of samples: one activity for each.
 
-    Every frame is encoded once; what a decision costs is the newest frames and a small tail. `push` may be called from
-    one thread while `encode` and `recognize` run in another. The result of `recognize(t)` depends on the samples up to
-    t only, not on when they were pushed (unless `backlog` made it give up frames).
+    Every frame is encoded once; what a decision costs is the newest frames and a small tail, one pass of it for all
+    bodies. `push` and `forget` may be called from one thread while `encode` and `recognize` run in another. The result
+    of `recognize(t)` depends on the samples up to t only, not on when they were pushed (unless `backlog` made it give
+    up frames).
 
     Args:
         checkpoint: The model, on the device that it is to run on.
         settings: How to decide.
         backend: What it runs on (`open_backend`); None: PyTorch, operation by operation.
-        health: Looks at the sensors of each window; those that lie are left out. None: all are believed.
+        health: Makes what looks at the sensors of one body, so that those that look faulty are left out. None: all are
+            believed.
+
+    Attributes:
+        not_finite: How many decisions were refused because a number in them was not finite.
 
     Raises:
         ValueError: `min_coverage` has neither one value nor one for each modality.
@@ -82,7 +91,7 @@ class Recognizer:
         checkpoint: Checkpoint,
         settings: RecognizerSettings | None = None,
         backend: Backend | None = None,
-        health: HealthMonitor | None = None,
+        health: Callable[[], HealthMonitor] | None = None,
     ) -> None:
         self.checkpoint = checkpoint
         self.settings = settings = settings or RecognizerSettings()
@@ -92,142 +101,206 @@ class Recognizer:
                 f"min_coverage is {list(settings.min_coverage)}; expected one value, or {len(config.modalities)}: "
                 f"one each for {', '.join(config.names)}"
             )
+        self.not_finite = 0
         self._min_coverage = np.broadcast_to(np.array(settings.min_coverage), len(config.modalities))
         self._preprocessing = Preprocessing(config)
         self._lock = threading.Lock()
-        self._assembler = window_assembler(config)
-        self._recording = 0
         self._backend = backend or Eager(checkpoint.model)
         self._health = health
-        self._caches = {m.name: self._cache(m.name) for m in config.modalities if m.is_image}
-        self._smoothers = [Smoother(settings.smoothing_s, settings.hysteresis) for _ in range(2)]
-        self._timeline = (0, 0)
+        self._images = [m.name for m in config.modalities if m.is_image]
+        self._bodies = {SCENE: self._body()}
+        self._skipped = 0
         calibration = checkpoint.calibration
         self._temperature = calibration.temperature
         threshold = settings.unknown_threshold
         self._unknown_threshold = calibration.unknown_threshold if threshold is None else threshold
 
-    def push(self, modality: str, stamp_ns: int, sample: np.ndarray) -> None:
+    def push(self, modality: str, stamp_ns: int, sample: np.ndarray, body: str = SCENE) -> None:
         """Take in one sample.
 
         Args:
             modality: A modality of the model.
             stamp_ns: Acquisition time.
             sample: As `Preprocessing.prepare` takes it. It is not copied where no conversion is needed.
+            body: Whom it is of; remembered from now on if it is new.
 
         Raises:
             SampleError: The modality does not exist or the sample does not fit it.
         """
         prepared = self._preprocessing.prepare(modality, sample)
         with self._lock:
-            self._assembler.push(modality, stamp_ns, prepared)
+            if body not in self._bodies:
+                self._bodies[body] = self._body()
+            self._bodies[body].windows.push(modality, stamp_ns, prepared)
+
+    def forget(self, body: str) -> None:
+        """Forget a body: its samples and all that was made of them."""
+        with self._lock:
+            gone = self._bodies.pop(body, None)
+        if gone:
+            self._skipped += sum(cache.skipped for cache in gone.caches.values())
 
     def clear(self) -> None:
-        """Forget every sample: what comes next is another recording."""
+        """Forget every sample and every body: what comes next is another recording."""
         with self._lock:
-            self._assembler = window_assembler(self.checkpoint.config)
-            self._recording += 1
+            scene = self._bodies[SCENE]
+            others = [body for name, body in self._bodies.items() if name != SCENE]
+            self._skipped += sum(cache.skipped for body in others for cache in body.caches.values())
+            scene.windows = window_assembler(self.checkpoint.config)
+            scene.recording += 1
+            self._bodies = {SCENE: scene}
 
     @property
     def skipped_frames(self) -> int:
         """How many frames were given up, see `RecognizerSettings.backlog`."""
-        return sum(cache.skipped for cache in self._caches.values())
+        with self._lock:
+            return self._skipped + sum(c.skipped for body in self._bodies.values() for c in body.caches.values())
 
     def warm_up(self) -> None:
         """Run the network once on an empty window, so that the first decision is not a slow one."""
         inputs, masks = self._preprocessing.batch([Window(0, 0, 0, {})])
-        tensors = {name: torch.from_numpy(x) for name, x in inputs.items() if name not in self._caches}
-        for name in self._caches:
+        tensors = {name: torch.from_numpy(x) for name, x in inputs.items() if name not in self._images}
+        for name in self._images:
             features = self._backend.encode(name, inputs[name][0, :1])
             tensors[name] = features.repeat(inputs[name].shape[1], 1).unsqueeze(0)
         self._backend.decide(tensors, {name: np.ones_like(mask) for name, mask in masks.items()})
 
-    def encode(self, stamp_ns: int) -> None:
+    def encode(self, stamp_ns: int, bodies: Mapping[str, Collection[str]] | None = None) -> None:
         """Encode the frames up to `stamp_ns` ahead of the decision that will need them.
 
         Left to `recognize` for a modality of which a decision shows only every so many frames: it is not known which.
+
+        Args:
+            stamp_ns: End of the windows.
+            bodies: See `recognize_all`; None: the one there is.
         """
-        window = self._window(stamp_ns)
-        for name, cache in self._caches.items():
-            if cache.looks_at_every_frame:
-                cache.update(window.start_ns, window.series[name])
+        looks = self._look(stamp_ns, bodies or {SCENE: ()})
+        self._encode([name for name in self._images if looks[0].caches[name].looks_at_every_frame], looks)
 
     def recognize(self, stamp_ns: int) -> Decision | NoDecision:
-        """Decide about the window that ends at `stamp_ns`.
+        """Decide about the one person there is, whose samples were pushed without naming a body.
 
         Returns:
-            A decision, or the reason why there is none: no modality has enough samples.
+            A decision, or the reason why there is none.
         """
-        window = self._window(stamp_ns)
+        return self.recognize_all(stamp_ns, {SCENE: ()})[SCENE]
+
+    def recognize_all(self, stamp_ns: int, bodies: Mapping[str, Collection[str]]) -> dict[str, Decision | NoDecision]:
+        """Decide about the windows that end at `stamp_ns`, in one pass of the network.
+
+        Args:
+            stamp_ns: End of the windows.
+            bodies: Of whom to decide, and which modalities each takes from the samples that were pushed for nobody in
+                particular.
+
+        Returns:
+            For each a decision, or the reason why there is none: no modality has enough samples, or the network's
+            output is not finite.
+        """
         names = self.checkpoint.config.names
-        coverage = np.array([window.series[name].coverage for name in names], np.float32)
-        present = coverage >= self._min_coverage
-        if not present.any():
-            return NoDecision(stamp_ns, _too_little(names, coverage, self._min_coverage))
-        output = self._run(window, [name for name, there in zip(names, present, strict=True) if there])
-        group, activity = self._distributions(output)
-        return self._decide(window, coverage, output, group, activity)
+        answers: dict[str, Decision | NoDecision] = {}
+        looks = []
+        for look in self._look(stamp_ns, bodies) if bodies else ():
+            present = look.coverage >= self._min_coverage
+            look.names = [name for name, there in zip(names, present, strict=True) if there]
+            if look.names:
+                looks.append(look)
+            else:
+                answers[look.name] = NoDecision(stamp_ns, _too_little(names, look.coverage, self._min_coverage))
+        for look, output in zip(looks, self._run(looks), strict=True):
+            answers[look.name] = self._decide(look, output)
+        return {name: answers[name] for name in bodies if name in answers}
 
-    def _cache(self, name: str) -> FeatureCache:
-        config = self.checkpoint.config
-        encode = partial(self._backend.encode, name)
-        return FeatureCache(self.checkpoint.model.encoder(name), config.steps(name), encode, self.settings.backlog)
+    def _body(self) -> _Body:
+        config, settings = self.checkpoint.config, self.settings
+        network = self.checkpoint.model
+        return _Body(
+            window_assembler(config),
+            {name: FeatureCache(network.encoder(name), config.steps(name), settings.backlog) for name in self._images},
+            (Smoother(settings.smoothing_s, settings.hysteresis), Smoother(settings.smoothing_s, settings.hysteresis)),
+            self._health() if self._health else None,
+        )
 
-    def _window(self, stamp_ns: int) -> Window:
-        """The window that ends there; another recording, or a jump back in time, makes everything begin anew."""
+    def _look(self, stamp_ns: int, bodies: Mapping[str, Collection[str]]) -> list[_Look]:
+        """What the window that ends there shows of each body that is still remembered."""
         with self._lock:
-            window = self._assembler.window(stamp_ns)
-            timeline = (self._recording, window.epoch)
-        if timeline != self._timeline:
-            self._timeline = timeline
-            for smoother in self._smoothers:
-                smoother.clear()
-            for cache in self._caches.values():
-                cache.clear()
-            if self._health:
-                self._health.clear()
-        return window
+            scene = self._bodies[SCENE]
+            known = {name: self._bodies[name] for name in (SCENE, *bodies) if name in self._bodies}
+            windows = {name: body.windows.window(stamp_ns) for name, body in known.items()}
+            for name, body in known.items():
+                body.follow((body.recording, windows[name].epoch))
+        looks = []
+        for name, shared in bodies.items():
+            if name not in known:
+                continue
+            window, caches = windows[name], known[name].caches
+            if name != SCENE:
+                series = {m: windows[SCENE if m in shared else name].series[m] for m in window.series}
+                window = Window(window.start_ns, window.end_ns, window.epoch, series)
+                caches = {m: (scene if m in shared else known[name]).caches[m] for m in caches}
+            coverage = np.array([window.series[m].coverage for m in self.checkpoint.config.names], np.float32)
+            looks.append(_Look(name, known[name], window, caches, coverage))
+        return looks
 
-    def _run(self, window: Window, names: Sequence[str]) -> Outputs:
-        vectors = [name for name in names if name not in self._caches]
-        arrays, masks = self._preprocessing.batch([window], vectors)
-        inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    def _encode(self, names: Sequence[str], looks: Sequence[_Look]) -> None:
         for name in names:
-            if name in self._caches:
-                self._caches[name].update(window.start_ns, window.series[name])
-                inputs[name], masks[name] = self._caches[name].window(window.series[name])
-        if self._health is None:
-            return self._backend.decide(inputs, masks)
-        known: dict[tuple[str, ...], Outputs] = {}
-        if self._health.is_due(window.end_ns):
-            output = known[tuple(inputs)] = self._backend.decide(inputs, masks)
-            samples = {name: x.cpu().numpy() for name, x in inputs.items()}
-            self._health.update(window.end_ns, samples, masks, output.features)
-        # Who is stuck is left out; who only looks odd, where the decision is surer without it.
-        outputs = []
-        for liars in (self._health.stuck, self._health.accused):
-            believed = {name: x for name, x in inputs.items() if name not in liars} or inputs
-            if tuple(believed) not in known:
-                known[tuple(believed)] = self._backend.decide(believed, masks)
-            outputs.append(known[tuple(believed)])
-        return max(outputs, key=_sureness)
+            # Who shares frames shares their cache, too.
+            shown: dict[int, tuple[FeatureCache, Series]] = {
+                id(look.caches[name]): (look.caches[name], look.window.series[name])
+                for look in looks
+                if not look.names or name in look.names
+            }
+            if shown:
+                encode_new(partial(self._backend.encode, name), list(shown.values()), looks[0].window.start_ns)
 
-    def _distributions(self, output: Outputs) -> tuple[np.ndarray, np.ndarray]:
+    def _run(self, looks: Sequence[_Look]) -> list[Outputs]:
+        """What the network says about each, modalities that look faulty left out."""
+        self._encode(self._images, looks)
+        for look in looks:
+            vectors = [name for name in look.names if name not in self._images]
+            arrays, look.masks = self._preprocessing.batch([look.window], vectors)
+            look.inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            for name in look.names:
+                if name in self._images:
+                    look.inputs[name], look.masks[name] = look.caches[name].window(look.window.series[name])
+        self._ask([(look, tuple(look.inputs)) for look in looks if look.is_due])
+        for look in looks:
+            if look.is_due:
+                assert look.body.health is not None
+                samples = {name: x.cpu().numpy() for name, x in look.inputs.items()}
+                features = look.said[tuple(look.inputs)].features
+                look.body.health.update(look.window.end_ns, samples, look.masks, features)
+        self._ask([(look, chosen) for look in looks for chosen in look.candidates()])
+        return [max((look.said[chosen] for chosen in look.candidates()), key=_sureness) for look in looks]
+
+    def _ask(self, questions: Sequence[tuple[_Look, tuple[str, ...]]]) -> None:
+        """Let the network say, in one pass, what it makes of some modalities of some windows, if it has not yet."""
+        open_ = list(dict.fromkeys(question for question in questions if question[1] not in question[0].said))
+        if not open_:
+            return
+        inputs: dict[str, torch.Tensor] = {}
+        masks: dict[str, np.ndarray] = {}
+        for name in dict.fromkeys(name for _, chosen in open_ for name in chosen):
+            like, like_mask = next((look.inputs[name], look.masks[name]) for look, chosen in open_ if name in chosen)
+            inputs[name] = torch.cat(
+                [look.inputs[name] if name in chosen else torch.zeros_like(like) for look, chosen in open_]
+            )
+            masks[name] = np.concatenate(
+                [look.masks[name] if name in chosen else np.zeros_like(like_mask) for look, chosen in open_]
+            )
+        for (look, chosen), output in zip(open_, self._backend.decide(inputs, masks), strict=True):
+            look.said[chosen] = output
+
+    def _decide(self, look: _Look, output: Outputs) -> Decision | NoDecision:
         logits = (output.group_logits, output.activity_logits)
+        if not all(np.isfinite(x).all() for x in logits):
+            self.not_finite += 1
+            return NoDecision(look.window.end_ns, f"the network's output is not finite; {_largest(look)}")
         group, activity = (torch.softmax(torch.from_numpy(x) / self._temperature, dim=-1).numpy() for x in logits)
-        return group, activity
-
-    def _decide(
-        self,
-        window: Window,
-        coverage: np.ndarray,
-        output: Outputs,
-        group: np.ndarray,
-        activity: np.ndarray,
-    ) -> Decision:
         taxonomy = self.checkpoint.config.taxonomy
-        group, group_index = self._smoothers[0].update(window.end_ns, group)
-        activity, activity_index = self._smoothers[1].update(window.end_ns, activity)
+        window = look.window
+        group, group_index = look.body.smoothers[0].update(window.end_ns, group)
+        activity, activity_index = look.body.smoothers[1].update(window.end_ns, activity)
         series = [window.series[name] for name in self.checkpoint.config.names]
         return Decision(
             start_ns=window.start_ns,
@@ -237,21 +310,96 @@ class Recognizer:
             group_probabilities=group,
             activity_probabilities=activity,
             present=output.present,
-            coverage=coverage,
+            coverage=look.coverage,
             ages_s=np.array([np.nan if s.age_ns is None else s.age_ns * 1e-9 for s in series], np.float32),
             sm_weights=output.sm_weights,
             gm_weights=output.gm_weights,
-            health=self._health.verdict if self._health else (),
+            health=look.body.health.verdict if look.body.health else (),
         )
 
     def _label(self, probabilities: np.ndarray, index: int, labels: Sequence[str]) -> str:
         return UNKNOWN if probabilities[index] < self._unknown_threshold else labels[index]
 
 
+@dataclass(eq=False)
+class _Body:
+    """What is remembered of one person from decision to decision.
+
+    Attributes:
+        windows: Its samples.
+        caches: Its encoded frames, by image modality.
+        smoothers: Of groups and of activities.
+        health: Looks at its sensors, or None.
+        recording: How often its samples were forgotten.
+    """
+
+    windows: WindowAssembler
+    caches: dict[str, FeatureCache]
+    smoothers: tuple[Smoother, Smoother]
+    health: HealthMonitor | None
+    recording: int = 0
+    _timeline: tuple[int, int] = (0, 0)
+
+    def follow(self, timeline: tuple[int, int]) -> None:
+        """Another recording, or a jump back in time, makes everything begin anew."""
+        if timeline == self._timeline:
+            return
+        self._timeline = timeline
+        for part in (*self.smoothers, *self.caches.values(), self.health):
+            if part is not None:
+                part.clear()
+
+
+@dataclass(eq=False)
+class _Look:
+    """One body at one instant.
+
+    Attributes:
+        name: Of the body.
+        body: What is remembered of it.
+        window: What it has shown.
+        caches: Where the encoded frames of that are, by image modality.
+        coverage: Of the modalities, (M,).
+        names: The modalities with enough samples.
+        inputs: What the network is given of those.
+        masks: Which steps are there.
+        said: What the network made of some of the modalities.
+    """
+
+    name: str
+    body: _Body
+    window: Window
+    caches: dict[str, FeatureCache]
+    coverage: np.ndarray
+    names: list[str] = field(default_factory=list)
+    inputs: dict[str, torch.Tensor] = field(default_factory=dict)
+    masks: dict[str, np.ndarray] = field(default_factory=dict)
+    said: dict[tuple[str, ...], Outputs] = field(default_factory=dict)
+    is_due: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_due = self.body.health is not None and self.body.health.is_due(self.window.end_ns)
+
+    def candidates(self) -> list[tuple[str, ...]]:
+        """The modalities to decide by: what is stuck is left out; what only looks odd, where that is surer."""
+        health = self.body.health
+        if health is None:
+            return [tuple(self.inputs)]
+        without = [tuple(n for n in self.inputs if n not in left_out) for left_out in (health.stuck, health.accused)]
+        return [names or tuple(self.inputs) for names in without]
+
+
 def _sureness(output: Outputs) -> float:
-    """The probability of the most probable activity."""
+    """The probability of the most probable activity; −1 where that is no number."""
     logits = output.activity_logits
-    return 1 / float(np.exp(logits - logits.max()).sum())
+    return 1 / float(np.exp(logits - logits.max()).sum()) if np.isfinite(logits).all() else -1.0
+
+
+def _largest(look: _Look) -> str:
+    """Which modality the largest number comes from, in words."""
+    sizes = {name: float(x.abs().max()) for name, x in look.inputs.items()}
+    name = max(sizes, key=lambda name: np.inf if np.isnan(sizes[name]) else sizes[name])
+    return f"the largest input is {sizes[name]:.3g}, of {name}"
 
 
 def _too_little(names: Sequence[str], coverage: np.ndarray, least: np.ndarray) -> str:

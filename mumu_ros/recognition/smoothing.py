@@ -39,7 +39,12 @@ class Smoother:
 
         Returns:
             The smoothed distribution (K,) and the index of the label to report.
+
+        Raises:
+            ValueError: A probability is not finite: it would stay in the average.
         """
+        if not np.isfinite(probabilities).all():
+            raise ValueError(f"probabilities are {probabilities.tolist()}; expected finite numbers")
         if self._stamp_ns is not None and stamp_ns < self._stamp_ns:
             self.clear()
         if self._stamp_ns is None or self._time_constant_ns == 0:

@@ -189,7 +189,7 @@ def _replay(
     checkpoint: Checkpoint, health: HealthModel, clip: Clip, injector: FaultInjector
 ) -> Iterator[tuple[int, set[str]]]:
     """Stamp of each decision, and who is accused then."""
-    recognizer = Recognizer(checkpoint, health=HealthMonitor(health))
+    recognizer = Recognizer(checkpoint, health=lambda: HealthMonitor(health))
     due_ns = 0
     for stamp_ns, name, sample in heapq.merge(*(_samples(clip, n, injector) for n in clip.streams), key=lambda s: s[0]):
         if due_ns == 0:

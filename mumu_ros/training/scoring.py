@@ -103,7 +103,7 @@ def _run_window(model: Network, backend: Backend, inputs: Arrays, masks: Arrays,
             if len(shown):
                 features[0, shown] = backend.encode(name, x[row, shown]).cpu()
             tensors[name] = features
-    return backend.decide(tensors, there)
+    return backend.decide(tensors, there)[0]
 
 
 def score(predictions: Predictions, windows: WindowSet, taxonomy: Taxonomy, temperature: float = 1.0) -> dict[str, Any]:

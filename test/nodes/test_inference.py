@@ -180,15 +180,15 @@ def test_a_decision_that_fails_is_skipped_and_the_node_lives(
 ) -> None:
     r = robot()
     r.start()
-    recognize = r.node._recognizer.recognize
+    recognize = r.node._session.recognizer.recognize_all
     failing = [True]
 
-    def fail_at_first(stamp_ns: int) -> Any:
+    def fail_at_first(*arguments: Any) -> Any:
         if failing[0]:
             raise RuntimeError("the device has had enough")
-        return recognize(stamp_ns)
+        return recognize(*arguments)
 
-    monkeypatch.setattr(r.node._recognizer, "recognize", fail_at_first)
+    monkeypatch.setattr(r.node._session.recognizer, "recognize_all", fail_at_first)
     r.play(0, 15)
     assert not r.recognitions
     failing[0] = False
@@ -225,7 +225,7 @@ def test_deactivate_activate_and_cleanup(robot: Callable[..., Robot]) -> None:
     r.ros.wait(lambda: len(r.recognitions) > before)
     assert r.node.trigger_deactivate() == SUCCESS
     assert r.node.trigger_cleanup() == SUCCESS
-    assert r.node._recognizer is None
+    assert r.node._session is None
 
 
 def spoil_weights(model: Path) -> None:

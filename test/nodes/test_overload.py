@@ -26,14 +26,14 @@ def test_the_newest_frame_wins_and_the_others_are_counted_in_the_diagnostics(
     ros: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy, go = threading.Event(), threading.Event()
-    recognize = Recognizer.recognize
+    recognize = Recognizer.recognize_all
 
-    def slowly(recognizer: Recognizer, stamp_ns: int) -> Any:
+    def slowly(*arguments: Any) -> Any:
         busy.set()
         assert go.wait(TIMEOUT_S)
-        return recognize(recognizer, stamp_ns)
+        return recognize(*arguments)
 
-    monkeypatch.setattr(Recognizer, "recognize", slowly)
+    monkeypatch.setattr(Recognizer, "recognize_all", slowly)
     node = ros.add(Inference, model=str(tiny_model), min_coverage=[0.05])
     assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     recognitions = ros.collect(ActivityRecognition, "activity")

@@ -18,6 +18,8 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -28,6 +30,7 @@ from mumu_ros.recognition.backends import (
     Backend,
     BackendError,
     Eager,
+    Outputs,
     choose_backend,
     cuda_graphs,
     export_backend,
@@ -41,6 +44,7 @@ from mumu_ros.share import share_path
 
 CONVERTED = ("openvino", "onnxruntime")
 _converted: dict[str, Any] = {}
+WINDOWS = 3
 
 
 def needs(*modules: str) -> pytest.MarkDecorator:
@@ -93,33 +97,69 @@ def frames_of(checkpoint: Checkpoint, name: str, count: int) -> np.ndarray:
 
 
 def compare(checkpoint: Checkpoint, backend: Backend, tolerance: float, without: tuple[str, ...] = ()) -> None:
-    """Frames one and three at a time, then windows with gaps and without some modalities."""
+    """Frames one and three at a time, then windows with gaps and without some modalities, alone and together."""
     eager = Eager(checkpoint.model)
     rng = np.random.default_rng(7)
     inputs, masks = {}, {}
     for modality in checkpoint.config.modalities:
         name, steps = modality.name, checkpoint.config.steps(modality.name)
-        masks[name] = rng.random((1, steps)) < 0.7
-        masks[name][0, -1] = True
+        masks[name] = rng.random((WINDOWS, steps)) < 0.7
+        masks[name][:, -1] = True
         if not modality.is_image:
-            inputs[name] = torch.from_numpy(rng.normal(size=(1, steps, *modality.shape)).astype(np.float32))
+            inputs[name] = torch.from_numpy(rng.normal(size=(WINDOWS, steps, *modality.shape)).astype(np.float32))
             if modality.layout:
-                inputs[name][torch.from_numpy(rng.random((1, steps, modality.shape[0])) < 0.3)] = torch.nan
+                inputs[name][torch.from_numpy(rng.random((WINDOWS, steps, modality.shape[0])) < 0.3)] = torch.nan
             continue
         for count in (1, 3, 1):
             given = frames_of(checkpoint, name, count)
             expected = eager.encode(name, given)
             found = backend.encode(name, given).cpu()
             assert (found - expected).abs().max() <= tolerance * max(1.0, float(expected.abs().max()))
-        inputs[name] = eager.encode(name, frames_of(checkpoint, name, steps)).unsqueeze(0)
+        frames = frames_of(checkpoint, name, WINDOWS * steps)
+        inputs[name] = eager.encode(name, frames).reshape(WINDOWS, steps, -1)
     for name in without:
         del inputs[name]
-    expected_outputs, found_outputs = eager.decide(inputs, masks), backend.decide(inputs, masks)
-    assert found_outputs.present.tolist() == expected_outputs.present.tolist()
-    for field in ("group_logits", "activity_logits", "sm_weights", "gm_weights", "features"):
-        np.testing.assert_allclose(
-            getattr(found_outputs, field), getattr(expected_outputs, field), rtol=0, atol=tolerance
-        )
+    # One window lacks what the others have.
+    masks[next(iter(inputs))][1] = len(inputs) == 1
+    alone = [
+        eager.decide({n: x[row : row + 1] for n, x in inputs.items()}, {n: m[row : row + 1] for n, m in masks.items()})[
+            0
+        ]
+        for row in range(WINDOWS)
+    ]
+    agree(backend.decide(inputs, masks), alone, tolerance)
+    first = {name: x[:1] for name, x in inputs.items()}
+    agree(backend.decide(first, {name: mask[:1] for name, mask in masks.items()}), alone[:1], tolerance)
+
+
+def agree(found: list[Outputs], expected: list[Outputs], tolerance: float) -> None:
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one.present.tolist() == other.present.tolist()
+        for field in ("group_logits", "activity_logits", "sm_weights", "gm_weights", "features"):
+            np.testing.assert_allclose(getattr(one, field), getattr(other, field), rtol=0, atol=tolerance)
+
+
+@given(data=st.data(), count=st.integers(1, 5))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_windows_together_give_what_each_gives_alone(rich_folder: Path, data: st.DataObject, count: int) -> None:
+    checkpoint = load_checkpoint(rich_folder)
+    backend, config = Eager(checkpoint.model), checkpoint.config
+    rng = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    there = data.draw(st.lists(st.sets(st.sampled_from(config.names), min_size=1), min_size=count, max_size=count))
+    inputs, masks = {}, {}
+    for modality in config.modalities:
+        shape = checkpoint.model.encoder(modality.name).encoded_shape or modality.shape
+        steps = config.steps(modality.name)
+        inputs[modality.name] = torch.from_numpy(rng.normal(size=(count, steps, *shape)).astype(np.float32))
+        mask = rng.random((count, steps)) < 0.8
+        mask[:, -1] = True
+        masks[modality.name] = mask & np.array([[modality.name in names] for names in there])
+    alone = [
+        backend.decide({n: inputs[n][row : row + 1] for n in names}, {n: masks[n][row : row + 1] for n in names})[0]
+        for row, names in enumerate(there)
+    ]
+    agree(backend.decide(inputs, masks), alone, 1e-5)
 
 
 @pytest.mark.parametrize("name", CONVERTED)

@@ -153,7 +153,7 @@ def test_who_is_stuck_is_left_out_and_who_looks_odd_where_the_decision_is_surer_
     surer = max(with_it, without, key=lambda decision: decision.activity_probabilities.max())
     for stuck, expected in (({liar}, without), (set(), surer)):
         monitor = MagicMock(is_due=lambda _: False, verdict=(), accused={liar}, stuck=stuck)
-        recognizer = Recognizer(checkpoint, health=monitor)
+        recognizer = Recognizer(checkpoint, health=lambda monitor=monitor: monitor)
         feed(recognizer, samples)
         decision = recognizer.recognize(END_NS)
         assert isinstance(decision, Decision)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,13 +17,14 @@ from mumu_ros.model.network import Network
 from mumu_ros.recognition.backends.graphs import (
     FrameEncoder,
     Tail,
+    by_window,
     channels_last,
     example_frames,
     image_names,
     in_batches,
     stays_in_fp32,
 )
-from mumu_ros.recognition.backends.interface import Outputs
+from mumu_ros.recognition.backends.interface import Outputs, rows
 
 __all__ = ["Compiled", "computes_bf16"]
 
@@ -64,9 +66,9 @@ class Compiled:
         return in_batches(torch.from_numpy(frames), _BATCHES, self._encoders[name]).float()
 
     @torch.no_grad()
-    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Outputs]:
         """See `Backend.decide`."""
-        return Outputs(*(field.numpy() for field in self._decide(*self._tail.arrange(inputs, masks))))
+        return rows(by_window(self._tail.arrange(inputs, masks), lambda window: self._decide(*window)))
 
 
 @contextmanager
@@ -82,14 +84,13 @@ def _kept_in(folder: Path) -> Iterator[None]:
             os.environ[_CACHE] = before
 
 
-def _compile(module: nn.Module, in_bf16: bool) -> Callable[..., Tensor]:
+def _compile(module: nn.Module, in_bf16: bool) -> Callable[..., Any]:
     channels_last(module)
     # Code for a fixed number of threads would be compiled again by a node that has another number than `mumu export`.
     compiled = torch.compile(module, dynamic=False, options={"freezing": True, "cpp.dynamic_threads": True})
 
-    def run(*tensors: Tensor) -> Tensor:
+    def run(*tensors: Tensor) -> Any:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=in_bf16):
-            result: Tensor = compiled(*tensors)
-            return result
+            return compiled(*tensors)
 
     return run

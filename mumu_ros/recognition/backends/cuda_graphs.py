@@ -16,13 +16,14 @@ from mumu_ros.model.network import Network
 from mumu_ros.recognition.backends.graphs import (
     FrameEncoder,
     Tail,
+    by_window,
     channels_last,
     example_frames,
     image_names,
     in_batches,
     stays_in_fp32,
 )
-from mumu_ros.recognition.backends.interface import Outputs
+from mumu_ros.recognition.backends.interface import Outputs, rows
 
 __all__ = ["CudaGraphs", "fold_batch_norms", "to_bf16"]
 
@@ -67,10 +68,9 @@ class CudaGraphs:
         return in_batches(torch.from_numpy(frames), _BATCHES, replay)
 
     @torch.inference_mode()
-    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Outputs]:
         """See `Backend.decide`."""
-        fields = self._decide(self._tail.arrange(inputs, masks))
-        return Outputs(*(field.cpu().numpy() for field in fields))
+        return rows(by_window(self._tail.arrange(inputs, masks), self._decide))
 
 
 class _Graph:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mumu_ros.model.network import Network
-from mumu_ros.recognition.backends.interface import Outputs
+from mumu_ros.recognition.backends.interface import Outputs, rows
 
 __all__ = ["Eager"]
 
@@ -31,11 +31,11 @@ class Eager:
         return self._network.encode_frames(name, torch.from_numpy(frames).to(self._device))
 
     @torch.inference_mode()
-    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Outputs]:
         """See `Backend.decide`."""
         output = self._network(
             {name: x.to(self._device) for name, x in inputs.items()},
             {name: torch.from_numpy(masks[name]).to(self._device) for name in inputs},
         )
         fields = (output.group_logits, output.activity_logits, output.sm_weights, output.gm_weights, output.features)
-        return Outputs(*(field[0].cpu().numpy() for field in (*fields, output.present)))
+        return rows([field.cpu().numpy() for field in (*fields, output.present)])

@@ -18,7 +18,7 @@ from mumu_ros.model.checkpoint import Checkpoint
 __all__ = ["cache_folder", "essence", "exported_folder", "find_export", "seal", "write_export"]
 
 _FACTS = "export.json"
-_FORMAT = 2
+_FORMAT = 3
 """Raised when converted parts take other inputs or give other outputs: older exports are then made again."""
 _LIBRARIES = {"compile": [], "openvino": ["openvino"], "openvino_int8": ["openvino"], "onnxruntime": ["onnxruntime"]}
 _READ_AT_ONCE = 1 << 20

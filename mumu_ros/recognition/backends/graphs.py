@@ -14,6 +14,7 @@ __all__ = [
     "TAIL",
     "FrameEncoder",
     "Tail",
+    "by_window",
     "channels_last",
     "example_frames",
     "image_names",
@@ -45,7 +46,7 @@ class FrameEncoder(nn.Module):
 
 
 class Tail(nn.Module):
-    """All that follows the frames, for one window and all modalities; an absent one is one without any step.
+    """All that follows the frames, for B windows and all modalities; an absent one is one without any step.
 
     Args:
         network: In evaluation mode.
@@ -57,31 +58,35 @@ class Tail(nn.Module):
         config = network.config
         self.names = config.names
         self.shapes = {
-            m.name: (1, config.steps(m.name), *(network.encoder(m.name).encoded_shape or m.shape))
+            m.name: (config.steps(m.name), *(network.encoder(m.name).encoded_shape or m.shape))
             for m in config.modalities
         }
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Inputs of all modalities in order, then their masks, bool (1, T), to the fields of `Outputs`."""
+        """Inputs of all modalities in order, then their masks, bool (B, T), to the fields of `Outputs`, (B, …)."""
         count = len(self.names)
         inputs = dict(zip(self.names, tensors[:count], strict=True))
         output = self.network(inputs, dict(zip(self.names, tensors[count:], strict=True)))
         fields = (output.group_logits, output.activity_logits, output.sm_weights, output.gm_weights, output.features)
-        return (*(field[0].float() for field in fields), output.present[0])
+        return (*(field.float() for field in fields), output.present)
 
     def arrange(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Tensor]:
         """The arguments of `forward`: inputs as they are, zeros for the modalities that are not there."""
+        count = len(next(iter(masks[name] for name in inputs)))
         tensors, there = [], []
         for name, shape in self.shapes.items():
             is_there = name in inputs
-            tensors.append(inputs[name] if is_there else torch.zeros(shape))
-            there.append(torch.from_numpy(masks[name]) if is_there else torch.zeros(shape[:2], dtype=torch.bool))
+            tensors.append(inputs[name] if is_there else torch.zeros(count, *shape))
+            there.append(torch.from_numpy(masks[name]) if is_there else torch.zeros(count, shape[0], dtype=torch.bool))
         return [*tensors, *there]
 
-    def example(self) -> list[Tensor]:
-        """Arguments of the right shapes and types."""
+    def example(self, count: int = 1) -> list[Tensor]:
+        """Arguments of the right shapes and types for so many windows."""
         shapes = self.shapes.values()
-        return [*(torch.zeros(s) for s in shapes), *(torch.ones(s[:2], dtype=torch.bool) for s in shapes)]
+        return [
+            *(torch.zeros(count, *shape) for shape in shapes),
+            *(torch.ones(count, shape[0], dtype=torch.bool) for shape in shapes),
+        ]
 
 
 def example_frames(network: Network, name: str, count: int = 5) -> Tensor:
@@ -120,6 +125,23 @@ def in_batches(frames: Tensor, sizes: Sequence[int], run: Callable[[Tensor], Ten
         parts.append(run(frames[:count]))
         frames = frames[count:]
     return torch.cat(parts)
+
+
+def by_window(tensors: Sequence[Tensor], run: Callable[[list[Tensor]], Sequence[Tensor]]) -> list[np.ndarray]:
+    """Run the arguments of `Tail` for B windows through what takes one window.
+
+    Args:
+        tensors: Each (B, …).
+        run: The arguments for one window to the fields of `Outputs`, each (1, …); they are copied if the next call
+            overwrites them.
+
+    Returns:
+        The fields, each (B, …), on the host.
+    """
+    found = [
+        [field.cpu().numpy() for field in run([t[row : row + 1] for t in tensors])] for row in range(len(tensors[0]))
+    ]
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
 def channels_last(module: nn.Module) -> None:

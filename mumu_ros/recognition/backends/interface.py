@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
-__all__ = ["Backend", "BackendError", "Outputs"]
+__all__ = ["Backend", "BackendError", "Outputs", "rows"]
 
 
 class BackendError(ValueError):
@@ -43,10 +43,19 @@ class Backend(Protocol):
     def encode(self, name: str, frames: np.ndarray) -> Tensor:
         """Encode prepared frames of an image modality, each by itself: (N, H, W, C) to (N, F), on its device."""
 
-    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
-        """Decide about one window.
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Outputs]:
+        """Decide about B windows, B ≥ 1.
 
         Args:
-            inputs: Per present modality (1, T, F) encoded frames as `encode` gave them, or (1, T, J, C) vectors.
-            masks: For each of those bool (1, T).
+            inputs: Per modality that is present in any of them (B, T, F) encoded frames as `encode` gave them, or
+                (B, T, J, C) vectors.
+            masks: For each of those bool (B, T); a modality is absent from a window where none is True.
+
+        Returns:
+            What the network says about each.
         """
+
+
+def rows(fields: Sequence[np.ndarray]) -> list[Outputs]:
+    """Outputs of B windows, of fields (B, …) in the order of `Outputs`."""
+    return [Outputs(*(field[row] for field in fields)) for row in range(len(fields[0]))]

@@ -25,7 +25,7 @@ from mumu_ros.recognition.backends.graphs import (
     image_names,
     part_files,
 )
-from mumu_ros.recognition.backends.interface import BackendError, Outputs
+from mumu_ros.recognition.backends.interface import BackendError, Outputs, rows
 
 __all__ = ["OnnxRuntime", "convert", "read", "write"]
 
@@ -63,9 +63,9 @@ class OnnxRuntime:
         """See `Backend.encode`."""
         return torch.from_numpy(self._run(name, [frames])[0])
 
-    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Outputs]:
         """See `Backend.decide`."""
-        return Outputs(*self._run(TAIL, [tensor.numpy() for tensor in self._tail.arrange(inputs, masks)]))
+        return rows(self._run(TAIL, [tensor.numpy() for tensor in self._tail.arrange(inputs, masks)]))
 
     def _run(self, name: str, arrays: list[np.ndarray]) -> list[Any]:
         found: list[Any] = self._sessions[name].run(None, dict(zip(self._inputs[name], arrays, strict=True)))
@@ -92,13 +92,14 @@ def _providers(device: torch.device, folder: Path) -> list[tuple[str, dict[str, 
 def convert(network: Network) -> dict[str, bytes]:
     """Convert a network: half a minute for ResNet-50."""
     network = copy.deepcopy(network).cpu()  # Its owner may have it on another device, and goes on using it.
-    many = torch.export.Dim("frames", min=1, max=1024)
+    many, windows = (torch.export.Dim(name, min=1, max=1024) for name in ("frames", "windows"))
     models = {
         name: _convert(FrameEncoder(network, name), [example_frames(network, name)], ({0: many},))
         for name in image_names(network)
     }
     tail = Tail(network)
-    models[TAIL] = _convert(tail, tail.example(), None)
+    example = tail.example(3)
+    models[TAIL] = _convert(tail, example, (tuple({0: windows} for _ in example),))
     return models
 
 

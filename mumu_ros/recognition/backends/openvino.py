@@ -22,7 +22,7 @@ from mumu_ros.recognition.backends.graphs import (
     part_files,
     stays_in_fp32,
 )
-from mumu_ros.recognition.backends.interface import BackendError, Outputs
+from mumu_ros.recognition.backends.interface import BackendError, Outputs, rows
 
 __all__ = ["OpenVino", "convert", "quantize", "read", "write"]
 
@@ -58,11 +58,11 @@ class OpenVino:
         """See `Backend.encode`."""
         return torch.from_numpy(self._requests[name].infer([frames], share_inputs=True)[0])
 
-    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> Outputs:
+    def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Outputs]:
         """See `Backend.decide`."""
         tensors = [tensor.numpy() for tensor in self._tail.arrange(inputs, masks)]
         result = self._requests[TAIL].infer(tensors, share_inputs=True)
-        return Outputs(*(result[index] for index in range(len(result))))
+        return rows([np.array(result[index]) for index in range(len(result))])
 
 
 def convert(network: Network) -> dict[str, Any]:
@@ -76,8 +76,9 @@ def convert(network: Network) -> dict[str, Any]:
                 FrameEncoder(network, name), example_input=frames, input=[(-1, *frames.shape[1:])]
             )
         tail = Tail(network)
-        example = tail.example()
-        models[TAIL] = ov.convert_model(tail, example_input=tuple(example), input=[tuple(t.shape) for t in example])
+        example = tail.example(3)
+        shapes = [(-1, *tensor.shape[1:]) for tensor in example]
+        models[TAIL] = ov.convert_model(tail, example_input=tuple(example), input=shapes)
     return models
 
 

@@ -1,0 +1,114 @@
+"""What a model is given of one person in view: joints in its own layout, and depth as its own camera sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.model.config import Modality
+from mumu_ros.model.preprocessing import SampleError
+from mumu_ros.people.person import Person
+from mumu_ros.skeletons import convert
+from mumu_ros.streams import seconds_to_ns
+
+__all__ = ["PersonSamples", "check_background", "layout_of", "reframe"]
+
+_KINECT = "kinect20"
+_MOST_READINGS = 0.5
+"""Share of a picture's pixels above which more than one person without background is in it (docs/people.md)."""
+
+
+def layout_of(modality: Modality) -> str:
+    """The joint layout of a modality's skeletons; empty where it has none. (20, 3) without a name is the Kinect's."""
+    return modality.layout or (_KINECT if modality.shape == (20, 3) else "")
+
+
+def check_background(modality: Modality, depth: NDArray[Any]) -> None:
+    """Refuse a depth picture that is full of readings where the model knows people without background only.
+
+    Args:
+        modality: Any; others than `pose_cnn` take every picture.
+        depth: uint16 millimetres or float32 metres; 0 and NaN are no reading.
+
+    Raises:
+        SampleError: There are too many readings; says how many, and the remedy.
+    """
+    if not modality.sees_poses or not depth.size:
+        return
+    share = np.count_nonzero(depth > 0) / depth.size
+    if share > _MOST_READINGS:
+        raise SampleError(
+            f"{modality.name}: {share:.0%} of the pixels have a reading; this model knows a person without background "
+            f"(at most {_MOST_READINGS:.0%}): remove the background, or let the people node cut the person out"
+        )
+
+
+class PersonSamples:
+    """Turns what is seen of one person into samples of a model's modalities.
+
+    Args:
+        modalities: Of the model.
+    """
+
+    def __init__(self, modalities: Iterable[Modality]) -> None:
+        self._skeletons = [m for m in modalities if layout_of(m)]
+        self._depths = [m for m in modalities if m.sees_poses]
+        self._seen: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
+
+    def of(self, stamp_ns: int, layout: str, person: Person) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Modality and sample of what is seen of the person; nothing where it is not enough.
+
+        A joint that is not seen is NaN for a model that masks joints. For another one it stays where it was seen last,
+        for at most the modality's `max_gap_s`; after that the whole skeleton is missing.
+
+        Args:
+            stamp_ns: Of the picture.
+            layout: Of the person's joints.
+            person: As of that moment.
+
+        Raises:
+            LayoutError: The layout is unknown or has another number of joints.
+        """
+        for modality in self._skeletons:
+            joints = convert(person.joints, layout, layout_of(modality))
+            if not modality.layout:
+                joints = self._filled(modality, stamp_ns, joints)
+            elif np.isnan(joints).all():
+                continue
+            if modality.layout or not np.isnan(joints).any():
+                yield modality.name, joints
+        for modality in self._depths:
+            if person.depth is not None:
+                yield modality.name, reframe(person.depth, person.depth_focal, modality.focal)
+
+    def _filled(self, modality: Modality, stamp_ns: int, joints: NDArray[np.float32]) -> NDArray[np.float32]:
+        last, last_ns = self._seen.get(modality.name) or (joints, np.full(len(joints), stamp_ns, np.int64))
+        is_seen = np.asarray(~np.isnan(joints).any(axis=1))
+        last = np.where(is_seen[:, None], joints, last)
+        last_ns = np.where(is_seen, stamp_ns, last_ns)
+        self._seen[modality.name] = last, last_ns
+        filled = last.copy()
+        filled[stamp_ns - last_ns > seconds_to_ns(modality.max_gap_s)] = np.nan
+        return filled
+
+
+def reframe(depth: NDArray[np.uint16], focal: float, wanted: float) -> NDArray[np.uint16]:
+    """A depth picture as a camera with another focal length sees it from the same place: rescaled about the centre.
+
+    Args:
+        depth: (H, W) millimetres, 0 for no reading.
+        focal: Focal length in widths of the picture.
+        wanted: That of the other camera.
+    """
+    if abs(focal - wanted) < 1e-6:
+        return depth
+    scale = wanted / focal
+    height, width = depth.shape
+    rows = np.rint((np.arange(height) - (height - 1) / 2) / scale + (height - 1) / 2).astype(int)
+    columns = np.rint((np.arange(width) - (width - 1) / 2) / scale + (width - 1) / 2).astype(int)
+    seen = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
+    found = depth[rows.clip(0, height - 1)[:, None], columns.clip(0, width - 1)]
+    return np.where(seen, found, np.uint16(0))

@@ -1,0 +1,352 @@
+"""The recognition pipeline without ROS: frames and people in, one decision for each person out.
+
+The inference node, the evaluation of recordings and `mumu recognize` run the same session.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from mumu_ros.health import HealthMonitor, load_health
+from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.preprocessing import SampleError
+from mumu_ros.people.person import Person
+from mumu_ros.pipeline.configuration import InferenceConfig
+from mumu_ros.pipeline.parameters import ParameterError
+from mumu_ros.recognition.assignment import ImuAssigner
+from mumu_ros.recognition.backends import Backend, choose_backend, is_exported, open_backend, takes_long
+from mumu_ros.recognition.bodies import PersonSamples, check_background, layout_of
+from mumu_ros.recognition.decision import Decision, NoDecision
+from mumu_ros.recognition.recognizer import SCENE, Recognizer, RecognizerSettings
+from mumu_ros.skeletons import LayoutError
+from mumu_ros.streams import NS_PER_S, RateSampler, seconds_to_ns
+from mumu_ros.streams.stamps import StampGuard, StreamClock, Verdict
+
+__all__ = ["Answers", "Sample", "Session", "recognizer_settings"]
+
+Sample: TypeAlias = tuple[str, int, NDArray[Any]]
+"""Modality, acquisition stamp, and what `Preprocessing.prepare` takes."""
+Answers: TypeAlias = list[tuple[str, Decision | NoDecision]]
+"""Body id and the answer about that body."""
+OnError: TypeAlias = Callable[[str, ValueError], None]
+
+OUT_OF_VIEW_NS = NS_PER_S
+"""So long after a person was last seen nothing more is said of that person."""
+_HELD = 64
+_LONGEST_TEXT = 300
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """Samples of nobody in particular, or the people in view."""
+
+    epoch: int | None
+    act: Callable[[], None]
+
+
+class Session:
+    """One run of a model: what came so far, and what is made of it.
+
+    Without people (`see` is never called) there is one anonymous body, and everything is of it. With people each has
+    windows of its own for what is seen of that person (skeleton, depth of one person). Of what comes by `receive`, a
+    worn IMU belongs to the body that `ImuAssigner` or the parameter `imu_bodies` says; pictures of the whole scene
+    belong to the person who is alone in view, else to nobody; anything else to everybody.
+
+    `receive` and `see` may be called from one thread while `decide` runs in another.
+
+    Args:
+        recognizer: Fresh.
+        config: As the inference node has it.
+        live: Encode frames as they come, and give up what cannot be encoded in time.
+        backend: Name of what the model runs on.
+        on_error: Called with the modality and the error of a sample that is refused.
+
+    Attributes:
+        refused: Samples that were refused by modality: how many, and why the last one was.
+        seen: Names of all streams that came.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        config: InferenceConfig,
+        *,
+        live: bool = False,
+        backend: str = "",
+        on_error: OnError | None = None,
+    ) -> None:
+        model = recognizer.checkpoint.config
+        self.recognizer = recognizer
+        self.config = config
+        self.backend = backend
+        self._live = live
+        self._on_error = on_error
+        self._modalities = {modality.name: modality for modality in model.modalities}
+        self._imus = [m.name for m in model.modalities if not m.is_image and m.shape == (2, 3)]
+        self._personal = [m.name for m in model.modalities if layout_of(m) or m.sees_poses]
+        self._window_ns = seconds_to_ns(model.window_s)
+        self._lock = threading.Lock()
+        self._assigner = ImuAssigner(self._imus, _named_bodies(config, self._imus))
+        self._bodies: dict[str, PersonSamples] = {}
+        self._last_seen_ns: dict[str, int] = {}
+        self._in_view: list[str] = []
+        self._restarts = self._sampled = 0
+        self._sampler = RateSampler(round(NS_PER_S / config.rate_hz))
+        self._expects_people = False
+        self.restart()
+
+    @classmethod
+    def open(
+        cls,
+        config: InferenceConfig,
+        *,
+        live: bool = True,
+        note: Callable[[str], None] | None = None,
+        on_error: OnError | None = None,
+    ) -> Session:
+        """Load the model and what it runs on, and run it once.
+
+        Args:
+            config: What to load and how to decide: `InferenceConfig.of(model=…)` without a parameter file.
+            live: See the class.
+            note: Called with what takes a while.
+            on_error: See the class.
+
+        Raises:
+            ValueError: The model, its device, its back end or its health model cannot be used.
+            OSError: A file cannot be read.
+        """
+        checkpoint = load_checkpoint(config.model, select_device(config.device))
+        name, backend = _open_backend(config, checkpoint, note)
+        health = load_health(config.model, checkpoint) if config.health else None
+        monitor = partial(HealthMonitor, health) if health else None
+        settings = recognizer_settings(config, checkpoint.config, live=live)
+        recognizer = Recognizer(checkpoint, settings, backend, monitor)
+        recognizer.warm_up()
+        return cls(recognizer, config, live=live, backend=name, on_error=on_error)
+
+    def restart(self) -> None:
+        """Forget all that came."""
+        with self._lock:
+            self._forget_all()
+            self._frames, self._views = StreamClock(_HELD), StreamClock(_HELD)
+            self._guard: StampGuard[StreamClock, _Arrival] = StampGuard([self._frames, self._views])
+            self._epoch: int | None = None
+            self._expects_people = False
+            self._crowd = 0
+            self.refused: dict[str, tuple[int, str]] = {}
+            self.seen: set[str] = set()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The model."""
+        return self.recognizer.checkpoint
+
+    @property
+    def bodies(self) -> tuple[str, ...]:
+        """The bodies that are remembered: in view, or gone for less than a window."""
+        with self._lock:
+            return tuple(self._bodies)
+
+    @property
+    def tells_people_apart(self) -> bool:
+        """Whether people come by `see`, so that there is no anonymous body."""
+        return self._expects_people
+
+    def expect_people(self) -> None:
+        """Somebody looks for people: say nothing about an anonymous body until they come."""
+        self._expects_people = True
+
+    def receive(self, stamp_ns: int, samples: Iterable[Sample], epoch: int = 0) -> list[int]:
+        """Take in the samples of one instant that are of nobody in particular.
+
+        Args:
+            stamp_ns: Acquisition time of the reference sample.
+            samples: Those of modalities that the model does not have are passed over; one that cannot be used is
+                refused by itself, see `refused`.
+            epoch: A greater one than before says that time jumped back. Another process counts anew: a smaller one
+                says nothing, the stamps do.
+
+        Returns:
+            Stamps to `decide` at, oldest first; none where people are told apart.
+        """
+        arrival = _Arrival(epoch, partial(self._push_all, list(samples)))
+        stamps = self._take(self._frames, stamp_ns, arrival)
+        return [] if self._expects_people else stamps
+
+    def see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> list[int]:
+        """Take in who is in view of the camera; nobody, too.
+
+        Args:
+            stamp_ns: Acquisition time of the picture.
+            layout: Of the persons' joints, a name in `mumu_ros.skeletons`.
+            people: Everybody. Of more than `max_people` those who are known already come first.
+
+        Returns:
+            Stamps to `decide` at, oldest first.
+        """
+        self._expects_people = True
+        return self._take(self._views, stamp_ns, _Arrival(None, partial(self._see, stamp_ns, layout, tuple(people))))
+
+    def decide(self, stamp_ns: int) -> Answers:
+        """Decide about everybody, where it is time to.
+
+        Args:
+            stamp_ns: One that `receive` or `see` returned, in order; older ones may be left out.
+
+        Returns:
+            An answer for each body that is in view or was a moment ago; none where it is not time yet.
+        """
+        with self._lock:
+            if self._sampled != self._restarts:
+                self._sampled = self._restarts
+                self._sampler.reset()
+            bodies = self._whose(stamp_ns) if self._expects_people else {SCENE: frozenset()}
+        if not self._sampler.accept(stamp_ns):
+            if self._live and bodies:
+                self.recognizer.encode(stamp_ns, bodies)
+            return []
+        answers = self.recognizer.recognize_all(stamp_ns, bodies)
+        return [(body or self.config.body_id, answer) for body, answer in answers.items()]
+
+    def problems(self) -> list[str]:
+        """What is wrong with what comes in, a sentence each."""
+        return []
+
+    def _take(self, clock: StreamClock, stamp_ns: int, arrival: _Arrival) -> list[int]:
+        """Let an arrival in whose stamp can be believed, and what was held back until it could be."""
+        with self._lock:
+            if arrival.epoch is not None and self._is_newer(arrival.epoch):
+                self._forget_all()
+                self._guard.begin_epoch()
+            verdict = self._guard.judge(clock, stamp_ns, arrival)
+            if verdict is Verdict.TURNED_AWAY:
+                return []
+            if verdict is Verdict.GOOD:
+                released = [(clock, stamp_ns, arrival)]
+            else:
+                released = self._guard.release()
+                if verdict is Verdict.BACKWARD:
+                    self._forget_all()
+            for from_clock, its_ns, its in released:
+                from_clock.newest_ns = max(from_clock.newest_ns, its_ns)
+                if its.epoch is not None and self._epoch is None:
+                    self._epoch = its.epoch
+                its.act()
+            return [its_ns for from_clock, its_ns, _ in released if from_clock is clock]
+
+    def _is_newer(self, epoch: int) -> bool:
+        newer = self._epoch is not None and 0 < (epoch - self._epoch) % 2**32 < 2**31
+        if newer:
+            self._epoch = epoch
+        return newer
+
+    def _forget_all(self) -> None:
+        self.recognizer.clear()
+        self._assigner.clear()
+        self._restarts += 1
+        self._bodies.clear()
+        self._last_seen_ns.clear()
+        self._in_view = []
+
+    def _push_all(self, samples: Sequence[Sample]) -> None:
+        for name, stamp_ns, sample in samples:
+            self.seen.add(name)
+            if name not in self._modalities or (self._expects_people and name in self._personal):
+                continue
+            try:
+                check_background(self._modalities[name], sample)
+                self.recognizer.push(name, stamp_ns, sample)
+            except SampleError as error:
+                self._refuse(name, error)
+            else:
+                if name in self._imus:
+                    self._assigner.push(name, stamp_ns, sample)
+
+    def _refuse(self, name: str, error: ValueError) -> None:
+        count = self.refused.get(name, (0, ""))[0]
+        self.refused[name] = (count + 1, str(error)[:_LONGEST_TEXT])
+        if self._on_error:
+            self._on_error(name, error)
+
+    def _see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> None:
+        known = sorted(people, key=lambda person: person.body_id not in self._bodies)
+        self._crowd = len(people)
+        self._in_view = [person.body_id for person in known[: self.config.max_people]]
+        for person in known[: self.config.max_people]:
+            self._last_seen_ns[person.body_id] = stamp_ns
+            samples = self._bodies.setdefault(person.body_id, PersonSamples(self._modalities.values()))
+            try:
+                for name, sample in samples.of(stamp_ns, layout, person):
+                    self.seen.add(name)
+                    self.recognizer.push(name, stamp_ns, sample, person.body_id)
+                self._assigner.see(person.body_id, stamp_ns, layout, person.joints)
+            except (SampleError, LayoutError) as error:
+                self._refuse("people", error)
+        self._forget(stamp_ns)
+
+    def _forget(self, now_ns: int) -> None:
+        """Forget who has been out of view for a window, and the longest gone where there are too many."""
+        longest_gone = sorted(self._bodies, key=lambda body: self._last_seen_ns[body])
+        spare = len(self._bodies) - self.config.max_people
+        for place, body in enumerate(longest_gone):
+            if place < spare or self._last_seen_ns[body] <= now_ns - self._window_ns:
+                del self._bodies[body], self._last_seen_ns[body]
+                self.recognizer.forget(body)
+                self._assigner.forget(body)
+
+    def _whose(self, now_ns: int) -> dict[str, frozenset[str]]:
+        """Of whom to decide, and which modalities of the scene are that body's."""
+        bodies = [body for body, seen_ns in self._last_seen_ns.items() if seen_ns > now_ns - OUT_OF_VIEW_NS]
+        worn = self._assigner.assign(now_ns, bodies)
+        shared = {
+            name
+            for name, modality in self._modalities.items()
+            if name not in self._personal
+            and name not in self._imus
+            and (not modality.is_image or len(self._in_view) == len(bodies) == 1)
+        }
+        return {body: frozenset(shared | {name for name in self._imus if worn.get(name) == body}) for body in bodies}
+
+
+def recognizer_settings(config: InferenceConfig, model: ModelConfig, *, live: bool) -> RecognizerSettings:
+    """How a recogniser decides. Live, it gives up frames that it cannot encode in time."""
+    fastest_hz = max((m.rate_hz for m in model.modalities if m.is_image), default=config.rate_hz)
+    # The frames since the last decision, and one more: a slower encoder gives frames up, not the present.
+    backlog = math.ceil(fastest_hz / config.rate_hz) + 1 if live else None
+    return RecognizerSettings(
+        config.min_coverage, config.unknown_threshold, config.smoothing_s, config.hysteresis, backlog
+    )
+
+
+def _open_backend(
+    config: InferenceConfig, checkpoint: Checkpoint, note: Callable[[str], None] | None
+) -> tuple[str, Backend]:
+    name = choose_backend(checkpoint, config.model) if config.backend == "auto" else config.backend
+    if note and takes_long(name) and not is_exported(name, checkpoint, config.model):
+        note(
+            f"preparing {checkpoint.id} for {name}; done ahead of time by: mumu export {config.model} --backend {name}"
+        )
+    return name, open_backend(name, checkpoint, config.model, config.threads)
+
+
+def _named_bodies(config: InferenceConfig, imus: Sequence[str]) -> dict[str, str]:
+    """What `imu_bodies` says: modality to body.
+
+    Raises:
+        ParameterError: It names no IMU of the model.
+    """
+    for imu in config.imu_bodies:
+        if imu not in imus:
+            raise ParameterError(
+                f"parameter imu_bodies names {imu!r}; the model's IMUs are {', '.join(imus) or 'none'}"
+            )
+    return dict(config.imu_bodies)
