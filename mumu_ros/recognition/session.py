@@ -219,7 +219,13 @@ class Session:
 
     def problems(self) -> list[str]:
         """What is wrong with what comes in, a sentence each."""
-        return []
+        with self._lock:
+            problems = []
+            if self._crowd > self.config.max_people:
+                problems.append(
+                    f"{self._crowd} people are in view, {self.config.max_people} recognised: see max_people"
+                )
+            return problems
 
     def _take(self, clock: StreamClock, stamp_ns: int, arrival: _Arrival) -> list[int]:
         """Let an arrival in whose stamp can be believed, and what was held back until it could be."""

@@ -34,7 +34,7 @@ def test_the_newest_frame_wins_and_the_others_are_counted_in_the_diagnostics(
         return recognize(*arguments)
 
     monkeypatch.setattr(Recognizer, "recognize_all", slowly)
-    node = ros.add(Inference, model=str(tiny_model), min_coverage=[0.05])
+    node = ros.add(Inference, model=str(tiny_model), backend="eager", min_coverage=[0.05])
     assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     recognitions = ros.collect(ActivityRecognition, "activity")
     reports = ros.collect(DiagnosticArray, "/diagnostics")

@@ -1,0 +1,143 @@
+"""One activity for each person in view, over real DDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rclpy.lifecycle import TransitionCallbackReturn
+
+from mumu_ros.conversions import RosTypes, people_to_message, samples_to_frame, time_to_ns
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
+from mumu_ros.nodes.inference import Inference
+from mumu_ros.people import Person
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+MS = 1_000_000
+START_NS = 1_700_000_000_000_000_000
+TYPES = RosTypes()
+STEP_MS = 50
+
+
+@pytest.fixture
+def people_model(tiny_model: Path, tmp_path: Path) -> Path:
+    """A skeleton whose joints are masked one by one, depth of one person, and a worn IMU; one second."""
+    torch.manual_seed(5)
+    modalities = (
+        Modality("skeleton", "vector", (20, 3), 20.0, "cooccurrence1d", stride=2, layout="kinect20"),
+        Modality("depth", "depth", (48, 64, 1), 10.0, "pose_cnn", joints=5, body=(0, 1, 2, 3)),
+        Modality("imu", "vector", (2, 3), 50.0, "cooccurrence", std=(10.0, 10.0, 10.0, 3.0, 3.0, 3.0), stride=5),
+    )
+    config = ModelConfig("people", modalities, load_checkpoint(tiny_model).config.taxonomy, 1.0, 16)
+    save_checkpoint(tmp_path / "people", Network(config).eval())
+    return tmp_path / "people"
+
+
+def person(body_id: str, number: int) -> Person:
+    """Somebody who moves, one joint out of sight."""
+    rng = np.random.default_rng([number, *body_id.encode()])
+    joints = (np.random.default_rng(7).normal(size=(33, 3)) + rng.normal(scale=0.05, size=(33, 3))).astype(np.float32)
+    joints[15] = np.nan
+    depth = np.zeros((96, 128), np.uint16)
+    depth[20:80, 50:75] = 2500
+    return Person(
+        body_id, 0.9, (10, 10, 50, 90), np.zeros((33, 2), np.float32), joints, np.ones(33, np.float32), "depth", depth
+    )
+
+
+class Room:
+    """An inference node, and before it the output of a people node and of a sensor_sync."""
+
+    def __init__(self, ros: Any, model: Path, **parameters: Any) -> None:
+        self.ros = ros
+        self.node = ros.add(Inference, model=str(model), **{"backend": "eager", **parameters})
+        self.recognitions: list[Any] = ros.collect(ActivityRecognition, "activity")
+        self.people = ros.node.create_publisher(People, "people", 100)
+        self.frames = ros.node.create_publisher(MultimodalFrame, "multimodal_frame", 100)
+        assert self.node.trigger_configure() == self.node.trigger_activate() == SUCCESS
+        ros.wait(self.people.get_subscription_count)
+        ros.wait(self.frames.get_subscription_count)
+
+    def play(self, first: int, count: int, bodies: tuple[str, ...], imu: bool = False) -> None:
+        for number in range(first, first + count):
+            stamp_ns = START_NS + number * STEP_MS * MS
+            if imu:
+                stamps = [stamp_ns - i * 10 * MS for i in reversed(range(5))]
+                series = {"imu": (stamps, [np.ones((2, 3))] * 5)}
+                self.frames.publish(samples_to_frame(stamp_ns, "imu", {}, series, TYPES))
+                self.spin()
+            persons = [person(body, number) for body in bodies]
+            self.people.publish(people_to_message(stamp_ns, "camera", 640, 480, "blazepose33", persons, TYPES))
+            self.spin()
+
+    def spin(self) -> None:
+        for _ in range(3):
+            self.ros.executor.spin_once(timeout_sec=0.01)
+
+    def of(self, body: str) -> list[Any]:
+        return [message for message in self.recognitions if message.body_id == body]
+
+    def topics(self) -> set[str]:
+        names = dict(self.ros.node.get_topic_names_and_types())
+        return {name for name in names if name.startswith("/humans/") and self.ros.node.count_publishers(name)}
+
+
+@pytest.fixture
+def room(ros: Any, people_model: Path) -> Callable[..., Room]:
+    return lambda **parameters: Room(ros, people_model, **parameters)
+
+
+def test_each_person_has_an_activity_on_both_topics(room: Callable[..., Room]) -> None:
+    r = room()
+    r.play(0, 2, ("anna1", "berta"))
+    own = r.ros.collect(ActivityRecognition, "/humans/bodies/anna1/activity")
+    r.ros.wait(lambda: r.ros.node.count_publishers("/humans/bodies/anna1/activity"))
+    r.ros.wait(lambda: r.node.count_subscribers("/humans/bodies/anna1/activity"))
+    r.play(2, 30, ("anna1", "berta"), imu=True)
+    r.ros.wait(lambda: len(r.of("anna1")) >= 5 and len(r.of("berta")) >= 5 and len(own) >= 4)
+    assert {message.body_id for message in r.recognitions} == {"anna1", "berta"}
+    assert {message.body_id for message in own} == {"anna1"}
+    message = r.of("anna1")[-1]
+    assert message.header.frame_id == "camera"
+    assert list(message.modalities) == ["skeleton", "depth", "imu"]
+    assert list(message.present) == [True, True, False], "nobody is known to wear the IMU"
+    stamps = [time_to_ns(m.header.stamp) for m in r.of("berta")]
+    assert set(np.diff(stamps)) == {200 * MS}
+    assert r.of("anna1")[-1].activity_probabilities != r.of("berta")[-1].activity_probabilities
+
+
+def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Room]) -> None:
+    r = room()
+    r.play(0, 15, ("anna1", "berta"))
+    r.ros.wait(lambda: r.topics() == {f"/humans/bodies/{body}/activity" for body in ("anna1", "berta")})
+    r.play(15, 25, ("berta",))
+    r.ros.wait(lambda: r.topics() == {"/humans/bodies/berta/activity"})
+    assert r.node._session.bodies == ("berta",)
+    r.play(40, 30, ())
+    r.ros.wait(lambda: not r.topics())
+    before = len(r.recognitions)
+    r.play(70, 10, ())
+    assert len(r.recognitions) == before, "nobody is in view"
+
+
+def test_an_imu_that_is_named_belongs_to_that_body(room: Callable[..., Room]) -> None:
+    r = room(imu_bodies=["imu=berta"])
+    r.play(0, 30, ("anna1", "berta"), imu=True)
+    r.ros.wait(lambda: r.of("anna1") and r.of("berta") and r.of("berta")[-1].present[2])
+    assert not any(message.present[2] for message in r.of("anna1"))
+
+
+def test_no_more_than_max_people_are_recognised_and_who_is_known_stays(room: Callable[..., Room]) -> None:
+    r = room(max_people=2)
+    r.play(0, 20, ("anna1", "berta"))
+    r.play(20, 20, ("carla", "doris", "berta", "anna1"))
+    r.ros.wait(lambda: len(r.of("anna1")) >= 8)
+    assert {message.body_id for message in r.recognitions} == {"anna1", "berta"}
+    r.ros.wait(lambda: any("max_people" in text for text in r.node._session.problems()))
