@@ -32,7 +32,7 @@ ALLOWED = {
     "skeletons": set(),
     "people": {"streams", "skeletons"},
     "failures": {"streams"},
-    "simulation": {"streams", "failures", "skeletons"},
+    "simulation": {"streams", "failures", "skeletons", "people"},
     "conversions": {"people", "skeletons"},
     "model": {"skeletons"},
     "health": {"model"},

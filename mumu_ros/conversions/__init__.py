@@ -3,7 +3,7 @@
 Everything reads fields only, so that messages of rclpy and messages deserialised by rosbags are served alike.
 """
 
-from mumu_ros.conversions.camera import camera_info_to_camera
+from mumu_ros.conversions.camera import camera_info_to_camera, camera_to_camera_info
 from mumu_ros.conversions.errors import ConversionError, shorten
 from mumu_ros.conversions.frames import frame_to_samples, samples_to_frame
 from mumu_ros.conversions.humans import Body2D, person_to_roi, person_to_skeleton2d, skeleton2d_to_body
@@ -48,6 +48,7 @@ __all__ = [
     "array_to_imu",
     "array_to_pose_array",
     "camera_info_to_camera",
+    "camera_to_camera_info",
     "compressed_image_to_array",
     "depth_to_millimetres",
     "float_array_to_array",

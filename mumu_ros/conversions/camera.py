@@ -1,13 +1,16 @@
-"""sensor_msgs/msg/CameraInfo to the camera of a picture."""
+"""sensor_msgs/msg/CameraInfo to the camera of a picture and back."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mumu_ros.conversions.errors import ConversionError
+from mumu_ros.conversions.messages import MessageTypes, ns_to_time
 from mumu_ros.people.camera import Camera, CameraError
 
-__all__ = ["camera_info_to_camera"]
+__all__ = ["camera_info_to_camera", "camera_to_camera_info"]
 
 _DISTORTION_MODELS = ("plumb_bob", "rational_polynomial", "thin_prism")
 """Those whose coefficients are OpenCV's, in its order."""
@@ -55,3 +58,24 @@ def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str) -> C
         return camera.resized(width, height)
     except CameraError as error:
         raise ConversionError(str(error)) from error
+
+
+def camera_to_camera_info(camera: Camera, stamp_ns: int, frame_id: str, types: MessageTypes) -> Any:
+    """Return a camera as sensor_msgs/msg/CameraInfo, without rectification."""
+    fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
+    return types.message(
+        "sensor_msgs/msg/CameraInfo",
+        header=types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id=frame_id),
+        width=camera.width,
+        height=camera.height,
+        distortion_model="plumb_bob",
+        d=types.sequence(np.array(camera.distortion or (0.0,) * 5)),
+        k=np.array((fx, 0, cx, 0, fy, cy, 0, 0, 1), np.float64),
+        r=np.eye(3).ravel(),
+        p=np.array((fx, 0, cx, 0, 0, fy, cy, 0, 0, 0, 1, 0), np.float64),
+        binning_x=0,
+        binning_y=0,
+        roi=types.message(
+            "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+        ),
+    )

@@ -150,7 +150,14 @@ def array_to_pose_array(joints: NDArray[Any], stamp_ns: int, frame_id: str, type
 
 
 def segment_to_annotation(
-    start_ns: int, end_ns: int, group: str, activity: str, types: MessageTypes, subject: str = ""
+    start_ns: int,
+    end_ns: int,
+    group: str,
+    activity: str,
+    types: MessageTypes,
+    *,
+    subject: str = "",
+    body_id: str = "",
 ) -> Any:
     """Return what one person did in [start_ns, end_ns) as mumu_ros/msg/ActivityAnnotation."""
     return types.message(
@@ -160,7 +167,7 @@ def segment_to_annotation(
         end=ns_to_time(end_ns, types),
         group=group,
         activity=activity,
-        body_id="",
+        body_id=body_id,
         subject=subject,
     )
 

@@ -127,12 +127,17 @@ def _one_of(values: Values, name: str, allowed: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True)
 class SimulatorConfig:
-    """See the table SIMULATOR in parameters.py. `seconds` is infinite where the parameter is 0."""
+    """See the table SIMULATOR in parameters.py.
+
+    `seconds` is infinite where the parameter is 0; more than one person have a `room`.
+    """
 
     seed: int
     subject: int
     seconds: float
     image_size: tuple[int, int]
+    people: int
+    room: bool
     faults: tuple[Fault, ...]
 
     @classmethod
@@ -151,6 +156,8 @@ class SimulatorConfig:
             subject=values.read("subject"),
             seconds=values.read("seconds") or math.inf,
             image_size=(values.read("height"), values.read("width")),
+            people=values.read("people"),
+            room=values.read("room") or values.read("people") > 1,
             faults=faults,
         )
 

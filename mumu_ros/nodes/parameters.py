@@ -22,6 +22,7 @@ from mumu_ros.pipeline.parameters import (
     Values,
     expected,
 )
+from mumu_ros.simulation import MAX_PEOPLE
 
 __all__ = [
     "EVALUATION",
@@ -43,7 +44,20 @@ SIMULATOR = (
     AUTOSTART,
     Parameter("seed", 0, "Of the performance: which activities, when and how.", 0, 2**31 - 1),
     Parameter("subject", 1000, "Who performs: body, speed, handedness, camera.", 0, 2**31 - 1),
-    Parameter("seconds", 0.0, "Length of the performance; 0: for ever, minute after minute.", 0.0, 86400.0),
+    Parameter("people", 1, "How many people; more than one are always in a furnished room.", 1, MAX_PEOPLE),
+    Parameter(
+        "room",
+        False,
+        "A furnished room in which people walk about, leave and come back; who is really in view is then published on "
+        "truth/people.",
+    ),
+    Parameter(
+        "seconds",
+        0.0,
+        "Length of the performance; 0: for ever, minute after minute (in a room ten minutes each).",
+        0.0,
+        86400.0,
+    ),
     Parameter("width", 320, "Of the camera images.", 64, 1920),
     Parameter("height", 240, "Of the camera images.", 48, 1080),
     Parameter(

@@ -1,4 +1,4 @@
-"""A synthetic person before synthetic sensors, live: a first run without hardware."""
+"""Synthetic people before synthetic sensors, live: a first run without hardware."""
 
 from __future__ import annotations
 
@@ -19,14 +19,23 @@ from mumu_ros.nodes.parameters import SIMULATOR
 from mumu_ros.nodes.playback import Playback
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings.simulate import simulator_messages
-from mumu_ros.recordings.topics import ANNOTATION_TOPIC, ANNOTATION_TYPE, SIMULATOR_TOPICS
+from mumu_ros.recordings.topics import (
+    ANNOTATION_TOPIC,
+    ANNOTATION_TYPE,
+    CAMERA_INFO_TOPICS,
+    CAMERA_INFO_TYPE,
+    SIMULATOR_TOPICS,
+    TRUTH_TOPIC,
+    TRUTH_TYPE,
+)
 from mumu_ros.simulation import Simulator as Simulation
 
 __all__ = ["Simulator"]
 
 NS_PER_S = 1_000_000_000
 PERFORMANCE_S = 60.0
-"""An endless simulation is a chain of performances of this length."""
+ROOM_PERFORMANCE_S = 600.0
+"""An endless simulation is a chain of performances of this length; where people walk about they jump when one ends."""
 
 LEAD_NS = NS_PER_S
 """Time to draw the person and for listeners to find the topics before the performance begins."""
@@ -49,6 +58,9 @@ class Simulator(ManagedNode):
         """Begin the performance, now."""
         annotation_qos = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         types = {topic.name: topic.type_name for topic in SIMULATOR_TOPICS.values()}
+        types |= dict.fromkeys(CAMERA_INFO_TOPICS.values(), CAMERA_INFO_TYPE)
+        if self._config.room:
+            types[TRUTH_TOPIC] = TRUTH_TYPE
         # Relative names, so that a namespace moves them.
         self._publishers_by_topic = {
             name: self.create_publisher(message_class(type_name), name.lstrip("/"), 10)
@@ -73,10 +85,12 @@ class Simulator(ManagedNode):
         return Simulation(
             seed=config.seed + number,
             subject=config.subject,
-            seconds=PERFORMANCE_S if endless else config.seconds,
+            seconds=(ROOM_PERFORMANCE_S if config.room else PERFORMANCE_S) if endless else config.seconds,
             start_ns=start_ns,
             faults=[fault for fault in config.faults if number == 0 or fault.is_permanent],
             image_size=config.image_size,
+            people=config.people,
+            room=config.room,
         )
 
     def _events(self, start_ns: int) -> Iterator[tuple[int, Callable[[], None]]]:

@@ -1,58 +1,95 @@
-"""`mumu simulate`: a recording of a simulated person."""
+"""`mumu simulate`: a recording of simulated people."""
 
 from __future__ import annotations
 
 import argparse
 import heapq
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mumu_ros.conversions import MessageTypes, segment_to_annotation
+import numpy as np
+
+from mumu_ros.conversions import MessageTypes, camera_to_camera_info, people_to_message, segment_to_annotation
 from mumu_ros.failures import NOTATION
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.topics import ANNOTATION_TOPIC, ANNOTATION_TYPE, SIMULATOR_TOPICS
+from mumu_ros.recordings.topics import (
+    ANNOTATION_TOPIC,
+    ANNOTATION_TYPE,
+    CAMERA_INFO_TOPICS,
+    CAMERA_INFO_TYPE,
+    SIMULATOR_TOPICS,
+    TRUTH_TOPIC,
+    TRUTH_TYPE,
+)
 from mumu_ros.recordings.writer import STORAGES, RecordingWriter
-from mumu_ros.simulation import ACTIVITIES, GROUP_OF, Simulator, parse_fault
+from mumu_ros.simulation import ACTIVITIES, GROUP_OF, MAX_PEOPLE, TRUTH_LAYOUT, Simulator, parse_fault
 
 __all__ = ["register", "simulator_messages"]
 
 
-def simulator_messages(simulator: Simulator, types: MessageTypes) -> Iterator[tuple[str, str, int, Any]]:
+TRUTH_HZ = 10
+
+_Row = tuple[str, str, int, Any]
+
+
+def simulator_messages(simulator: Simulator, types: MessageTypes) -> Iterator[_Row]:
     """Yield (topic, ROS type, stamp in nanoseconds, message) of a simulation in the order of stamps.
 
-    An annotation comes at the start of its segment, before the samples.
+    An annotation comes at the start of its segment, before the samples; each image is followed by its CameraInfo. Where
+    people walk about, who is in view is told `TRUTH_HZ` times a second.
     """
-    annotations = (
-        (
-            ANNOTATION_TOPIC,
-            ANNOTATION_TYPE,
+    rows = [_annotations(simulator, types), _samples(simulator, types)]
+    if simulator.people[0].body_id:
+        rows.append(_truth(simulator, types))
+    yield from heapq.merge(*rows, key=lambda row: row[2])
+
+
+def _annotations(simulator: Simulator, types: MessageTypes) -> Iterator[_Row]:
+    segments = [(segment, person.body_id) for person in simulator.people for segment in person.segments]
+    for segment, body_id in sorted(segments, key=lambda pair: pair[0].start_ns):
+        message = segment_to_annotation(
             segment.start_ns,
-            segment_to_annotation(
-                segment.start_ns,
-                segment.end_ns,
-                segment.group,
-                segment.activity,
-                types,
-                subject=str(simulator.subject),
-            ),
+            segment.end_ns,
+            segment.group,
+            segment.activity,
+            types,
+            subject=str(simulator.subject),
+            body_id=body_id,
         )
-        for segment in simulator.segments
-    )
-    samples = (
-        (topic.name, topic.type_name, sample.stamp_ns, topic.message(sample.data, sample.stamp_ns, types))
-        for sample in simulator.samples()
-        for topic in (SIMULATOR_TOPICS[sample.stream],)
-    )
-    yield from heapq.merge(annotations, samples, key=lambda row: row[2])
+        yield ANNOTATION_TOPIC, ANNOTATION_TYPE, segment.start_ns, message
+
+
+def _samples(simulator: Simulator, types: MessageTypes) -> Iterator[_Row]:
+    camera = simulator.camera.intrinsics
+    for sample in simulator.samples():
+        topic, stamp_ns = SIMULATOR_TOPICS[sample.stream], sample.stamp_ns
+        yield topic.name, topic.type_name, stamp_ns, topic.message(sample.data, stamp_ns, types)
+        if sample.stream in CAMERA_INFO_TOPICS:
+            info = camera_to_camera_info(camera, stamp_ns, topic.frame_id, types)
+            yield CAMERA_INFO_TOPICS[sample.stream], CAMERA_INFO_TYPE, stamp_ns, info
+
+
+def _truth(simulator: Simulator, types: MessageTypes) -> Iterator[_Row]:
+    height, width = simulator.camera.size
+    frame_id = SIMULATOR_TOPICS["rgb"].frame_id
+    for second in range(math.ceil(simulator.seconds)):
+        time_s = second + np.arange(TRUTH_HZ) / TRUTH_HZ
+        time_s = time_s[time_s < simulator.seconds]
+        for at_s, people in zip(time_s.tolist(), simulator.people_at(time_s), strict=True):
+            stamp_ns = simulator.start_ns + round(at_s * 1e9)
+            seen = [person for person in people if person.confidence > 0]
+            message = people_to_message(stamp_ns, frame_id, width, height, TRUTH_LAYOUT, seen, types)
+            yield TRUTH_TOPIC, TRUTH_TYPE, stamp_ns, message
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "simulate",
-        help="record a simulated person as a rosbag2",
+        help="record a simulated person, or several, as a rosbag2",
         description="Write the simulator's streams and annotations as a rosbag2.",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of the new recording")
@@ -74,6 +111,15 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         f"{' and '.join(sorted(set(GROUP_OF) - set(ACTIVITIES)))}, in random order)",
     )
     parser.add_argument("--image-size", default="320x240", metavar="WxH", help="size of the images (default: 320x240)")
+    parser.add_argument(
+        "--people", type=int, default=1, metavar="N", help=f"how many, up to {MAX_PEOPLE} (default: 1); implies --room"
+    )
+    parser.add_argument(
+        "--room",
+        action="store_true",
+        help="a furnished room in which people walk about, leave and come back; the bag then says on "
+        f"{TRUTH_TOPIC} who is really in view",
+    )
     parser.add_argument("--storage", choices=sorted(STORAGES), default="mcap", help="(default: mcap)")
     parser.set_defaults(run=_run)
 
@@ -87,6 +133,8 @@ def _run(arguments: argparse.Namespace) -> int:
             faults=[parse_fault(text) for text in arguments.fault],
             image_size=_image_size(arguments.image_size),
             activities=arguments.activities.split(",") if arguments.activities else None,
+            people=arguments.people,
+            room=arguments.room,
         )
         count = _record(simulator, arguments.out, arguments.storage)
     except (ValueError, RecordingError) as error:
@@ -99,12 +147,11 @@ def _run(arguments: argparse.Namespace) -> int:
 def _record(simulator: Simulator, path: Path, storage: str) -> int:
     count = 0
     told_s = 0
-    start_ns = simulator.segments[0].start_ns
     with RecordingWriter(path, storage) as writer:
         for topic, type_name, stamp_ns, message in simulator_messages(simulator, writer.types):
             writer.write(topic, type_name, message, stamp_ns)
             count += 1
-            if (stamp_ns - start_ns) / 1e9 >= told_s + 10:
+            if (stamp_ns - simulator.start_ns) / 1e9 >= told_s + 10:
                 told_s += 10
                 print(f"{told_s} of {simulator.seconds:g} s", file=sys.stderr, flush=True)
     return count

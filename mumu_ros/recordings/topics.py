@@ -11,10 +11,30 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions import MessageTypes, array_to_image, array_to_imu, array_to_pose_array
 
-__all__ = ["ANNOTATION_TOPIC", "ANNOTATION_TYPE", "SIMULATOR_TOPICS", "UTD_MHAD_TOPICS", "StreamTopic"]
+__all__ = [
+    "ANNOTATION_TOPIC",
+    "ANNOTATION_TYPE",
+    "CAMERA_INFO_TOPICS",
+    "CAMERA_INFO_TYPE",
+    "SIMULATOR_TOPICS",
+    "TRUTH_TOPIC",
+    "TRUTH_TYPE",
+    "UTD_MHAD_TOPICS",
+    "StreamTopic",
+]
 
 ANNOTATION_TOPIC = "/annotation"
 ANNOTATION_TYPE = "mumu_ros/msg/ActivityAnnotation"
+
+TRUTH_TOPIC = "/truth/people"
+"""Where the simulator says who is really in view."""
+TRUTH_TYPE = "mumu_ros/msg/People"
+
+CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
+CAMERA_INFO_TOPICS: Mapping[str, str] = MappingProxyType(
+    {"rgb": "/camera/color/camera_info", "depth": "/camera/depth/camera_info"}
+)
+"""Stream of `mumu_ros.simulation` to the topic that describes its camera."""
 
 _BUILDERS: Mapping[str, Callable[[NDArray[Any], int, str, MessageTypes], Any]] = {
     "sensor_msgs/msg/Image": array_to_image,

@@ -1,24 +1,29 @@
-"""A synthetic person seen by synthetic sensors.
+"""Synthetic people seen by synthetic sensors.
 
-`Simulator` gives the samples of a colour camera, a depth camera and two inertial sensors while a person
-performs activities; faults of `mumu_ros.failures` unplug or spoil them. Needs numpy and OpenCV only.
+`Simulator` gives the samples of a colour camera, a depth camera and two inertial sensors while one person or several
+perform activities, and the truth about everybody at any time; faults of `mumu_ros.failures` unplug or spoil the
+sensors. Needs numpy and OpenCV only.
 """
 
+from mumu_ros.simulation.crowd import MAX_PEOPLE
 from mumu_ros.simulation.performance import Segment
 from mumu_ros.simulation.sensors import SENSORS, STREAMS, StreamInfo, parse_fault
 from mumu_ros.simulation.simulator import Sample, Simulator
 from mumu_ros.simulation.taxonomy import ACTIVITIES, EXTRA_GROUPS, GROUP_OF, GROUPS
+from mumu_ros.simulation.truth import TRUTH_LAYOUT
 
 __all__ = [
     "ACTIVITIES",
     "EXTRA_GROUPS",
     "GROUPS",
     "GROUP_OF",
+    "MAX_PEOPLE",
     "SENSORS",
     "STREAMS",
     "Sample",
     "Segment",
     "Simulator",
     "StreamInfo",
+    "TRUTH_LAYOUT",
     "parse_fault",
 ]

@@ -59,6 +59,10 @@ class Pose:
     positions: Array
     rotations: Array
 
+    def at(self, t: int) -> "Pose":
+        """One instant of it."""
+        return Pose(self.positions[t : t + 1], self.rotations[t : t + 1])
+
     def position(self, joint: str) -> Array:
         """(T, 3) of one joint."""
         return self.positions[:, JOINTS.index(joint)]

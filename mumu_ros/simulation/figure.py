@@ -12,6 +12,7 @@ from mumu_ros.simulation.subject import Colour, Looks
 __all__ = ["Shapes", "figure_shapes"]
 
 _DARK: Colour = (45, 45, 50)
+_WOOD: Colour = (140, 95, 55)
 _STEEL: Colour = (150, 155, 165)
 _TOOL: Colour = (215, 170, 35)
 
@@ -31,6 +32,20 @@ class Shapes:
     radii: Array
     colours: Array
     visible: npt.NDArray[np.bool_]
+
+    def at(self, t: int) -> "Shapes":
+        """One instant of them."""
+        return Shapes(self.spheres[t : t + 1], self.radii, self.colours, self.visible[t : t + 1])
+
+    @classmethod
+    def together(cls, parts: Sequence["Shapes"]) -> "Shapes":
+        """All shapes of several people."""
+        return cls(
+            np.concatenate([part.spheres for part in parts], axis=1),
+            np.concatenate([part.radii for part in parts]),
+            np.concatenate([part.colours for part in parts]),
+            np.concatenate([part.visible for part in parts], axis=1),
+        )
 
 
 class _Builder:
@@ -67,7 +82,9 @@ class _Builder:
 
 
 def figure_shapes(pose: Pose, looks: Looks, held: Sequence[str | None]) -> Shapes:
-    """The shapes of a person who at each instant holds a "box", "drill", "hammer", "screwdriver" or None."""
+    """The shapes of a person who at each instant holds a "box", "drill", "hammer", "screwdriver", sits on a "stool",
+    or does neither.
+    """
     builder = _Builder(np.array([name or "" for name in held]))
     _add_trunk(builder, pose, looks)
     _add_head(builder, pose, looks)
@@ -76,6 +93,8 @@ def figure_shapes(pose: Pose, looks: Looks, held: Sequence[str | None]) -> Shape
         _add_arm(builder, pose, looks, side)
     if "box" in held:
         _add_box(builder, pose, looks)
+    if "stool" in held:
+        _add_stool(builder, pose)
     _add_tools(builder, pose)
     return builder.shapes()
 
@@ -150,12 +169,19 @@ def _add_box(builder: _Builder, pose: Pose, looks: Looks) -> None:
         face(((1, side, 1), (-1, side, 1), (1, side, -1), (-1, side, -1)), 0.75)
 
 
+def _add_stool(builder: _Builder, pose: Pose) -> None:
+    seat = pose.position("pelvis") - (0.0, 0.0, 0.12)
+    foot = seat * (1.0, 1.0, 0.0) + (0.0, 0.0, 0.03)
+    left = 0.12 * pose.rotation("pelvis")[:, :, 1]
+    builder.add(((foot + left, foot - left), (seat + left, seat - left)), (0.03, 0.05), _WOOD, "stool")
+
+
 def _add_tools(builder: _Builder, pose: Pose) -> None:
     axes = pose.rotation("dominant_hand")
     thumb, ahead = axes[:, :, 0], -axes[:, :, 2]
     fist = 0.4 * pose.position("dominant_wrist") + 0.6 * pose.position("dominant_hand")
     tip = fist + 0.22 * thumb
-    builder.add((fist - 0.06 * thumb, tip), (0.014, 0.014), (140, 95, 55), "hammer")
+    builder.add((fist - 0.06 * thumb, tip), (0.014, 0.014), _WOOD, "hammer")
     builder.add((tip - 0.05 * ahead, tip + 0.06 * ahead), (0.024, 0.024), _STEEL, "hammer")
     body = fist + 0.05 * thumb
     builder.add((body - 0.04 * ahead, body + 0.17 * ahead), (0.034, 0.03), _TOOL, "drill")

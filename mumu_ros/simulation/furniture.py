@@ -11,8 +11,10 @@ __all__ = ["furnished_room"]
 
 _HEIGHT_M = 2.6
 _WALL_M = 0.1
-_ATTEMPTS = 24
-_MOST_PIECES = 9
+_ATTEMPTS = 40
+_MOST_PIECES = 12
+_BEHIND = 0.6
+"""Share of the pieces that stand at the back wall, where the camera sees them best."""
 
 
 def furnished_room(rng: np.random.Generator, stage: Array) -> Room:
@@ -32,7 +34,7 @@ def furnished_room(rng: np.random.Generator, stage: Array) -> Room:
         ((wall_x, right, _HEIGHT_M), (ahead, left, _HEIGHT_M + _WALL_M)),
     ]
     pieces = list(_pieces(rng, stage, wall_x, (right, left)))
-    floor, wall = _colour(rng, 90, 170), _colour(rng, 150, 220)
+    floor, wall = _colour(rng, 110, 190), _colour(rng, 185, 235)
     colours = [floor, wall, wall, wall, np.minimum(1.1 * wall, 245)]
     colours += [colour for piece in pieces for colour in np.tile(_colour(rng, 50, 190), (len(piece), 1))]
     return Room(wall_x, np.concatenate((np.array(walls), *pieces)), np.array(colours), rng.uniform(0.12, 0.3))
@@ -43,13 +45,12 @@ def _pieces(rng: np.random.Generator, stage: Array, wall_x: float, sides: tuple[
     taken = [stage]
     for _ in range(_ATTEMPTS):
         piece = _KINDS[rng.integers(len(_KINDS))](rng)
-        place = rng.integers(3)
-        along = rng.uniform(wall_x + 0.5, stage[1, 0] - 0.5) if place else rng.uniform(*sides)
-        if place == 0:
-            piece = piece + np.array((wall_x, along, 0.0))
+        if rng.random() < _BEHIND:
+            piece = piece + np.array((wall_x, rng.uniform(*sides), 0.0))
         else:
-            sign = 1.0 if place == 1 else -1.0
-            turned = piece[..., (1, 0, 2)] * (1.0, sign, 1.0) + (along, sides[0] if place == 1 else sides[1], 0.0)
+            side = rng.integers(2)
+            along = rng.uniform(wall_x + 0.5, stage[1, 0] - 0.5)
+            turned = piece[..., (1, 0, 2)] * (1.0, (1.0, -1.0)[side], 1.0) + (along, sides[side], 0.0)
             piece = np.stack((turned.min(axis=1), turned.max(axis=1)), axis=1)
         footprint = np.stack((piece[:, 0, :2].min(axis=0), piece[:, 1, :2].max(axis=0)))
         inside = sides[0] <= footprint[0, 1] and footprint[1, 1] <= sides[1] and footprint[0, 0] >= wall_x

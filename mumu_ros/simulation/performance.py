@@ -13,7 +13,7 @@ from mumu_ros.simulation.subject import Subject
 from mumu_ros.simulation.taxonomy import ACTIVITIES, GROUP_OF
 from mumu_ros.simulation.vibration import vibration
 
-__all__ = ["Performance", "Segment", "draw_schedule"]
+__all__ = ["Performance", "Segment", "activity_order", "draw_schedule", "smooth_step"]
 
 _ARMS_BLEND_S = 0.4
 _BODY_BLEND_S = 0.7
@@ -61,11 +61,16 @@ def draw_schedule(
     durations = rng.uniform(*segment_s, count)
     edges_s = np.concatenate(((0.0,), np.cumsum(durations))) * (seconds / durations.sum())
     edges_ns = [start_ns + round(edge * 1e9) for edge in edges_s]
-    order = _shuffled(rng) if activities is None else _cycled(activities)
+    order = activity_order(rng, activities)
     return tuple(
         Segment(start, end, GROUP_OF[activity], activity)
         for start, end, activity in zip(edges_ns[:-1], edges_ns[1:], order, strict=False)
     )
+
+
+def activity_order(rng: np.random.Generator, activities: Sequence[str] | None) -> Iterator[str]:
+    """A script over and over, or all activities in a random order in which each occurs before any occurs again."""
+    return _shuffled(rng) if activities is None else _cycled(activities)
 
 
 def _cycled(activities: Sequence[str]) -> Iterator[str]:
@@ -111,6 +116,10 @@ class Performance:
         """What is in the hands at each time; it changes halfway through a transition."""
         return [HELD_OBJECT.get(self._activities[i]) for i in self._indices(time_s - _ARMS_BLEND_S / 2)]
 
+    def sits(self, time_s: Array) -> list[bool]:
+        """Whether something to sit on is needed."""
+        return [self._activities[i] == "sit" for i in self._indices(time_s)]
+
     def _indices(self, time_s: Array) -> npt.NDArray[np.intp]:
         return np.maximum(np.searchsorted(self._starts_s, time_s, side="right") - 1, 0)
 
@@ -124,7 +133,7 @@ class Performance:
             since_s = time_s[chosen] - self._starts_s[index]
             if index and since_s.min() < blend_s.max():
                 before = describe(self._activities[index - 1], self._move(index - 1, time_s[chosen]))
-                values = before + _smooth_step(np.divide.outer(since_s, blend_s)) * (values - before)
+                values = before + smooth_step(np.divide.outer(since_s, blend_s)) * (values - before)
             result[chosen] = values
         return result
 
@@ -132,7 +141,7 @@ class Performance:
         return Move(time_s - self._starts_s[index], self._manners[index])
 
 
-def _smooth_step(fraction: Array) -> Array:
+def smooth_step(fraction: Array) -> Array:
     """0 to 1 over [0, 1] with continuous acceleration (minimum jerk, Flash and Hogan 1985)."""
     x = np.clip(fraction, 0.0, 1.0)
     return x**3 * (10 + x * (6 * x - 15))

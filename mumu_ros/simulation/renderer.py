@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mumu_ros.simulation.body import Array, Pose
-from mumu_ros.simulation.figure import Shapes, figure_shapes
+from mumu_ros.simulation.body import Array
+from mumu_ros.simulation.figure import Shapes
 from mumu_ros.simulation.scene import Camera, Room
-from mumu_ros.simulation.subject import Looks
 
 __all__ = ["DEPTH_RANGE_MM", "Renderer"]
 
@@ -35,9 +34,8 @@ _EDGE_MM = 150
 class Renderer:
     """Draws shapes far to near over the empty room."""
 
-    def __init__(self, camera: Camera, room: Room, looks: Looks, rng: np.random.Generator) -> None:
+    def __init__(self, camera: Camera, room: Room, rng: np.random.Generator) -> None:
         self._camera = camera
-        self._looks = looks
         self._brightness = rng.uniform(0.75, 1.05) * rng.uniform(0.93, 1.07, 3)
         colour, depth = room.view(camera)
         self._room_rgb: _Image = np.clip(colour * self._brightness, 0, 255).astype(np.uint8)
@@ -46,9 +44,8 @@ class Renderer:
         self._rgb_noise = np.round(rng.normal(0, _RGB_NOISE, (*tile, 3))).astype(np.int16)
         self._depth_noise = rng.normal(0, _DEPTH_NOISE_PER_MM, tile).astype(np.float32)
 
-    def rgb_images(self, pose: Pose, held: Sequence[str | None], noise: Sequence[int]) -> Iterator[_Image]:
+    def rgb_images(self, shapes: Shapes, noise: Sequence[int]) -> Iterator[_Image]:
         """One uint8 H×W×3 image per instant; `noise` chooses a frame's noise."""
-        shapes = figure_shapes(pose, self._looks, held)
         outlines, depths = self._outlines(shapes.spheres, shapes.radii)
         lit, _ = self._outlines(shapes.spheres + 0.3 * shapes.radii[..., None] * _LIGHT, 0.72 * shapes.radii)
         colours = np.clip(shapes.colours * self._brightness, 0, 255)
@@ -61,9 +58,9 @@ class Renderer:
                 np.uint8, copy=False
             )
 
-    def depth_images(self, pose: Pose, held: Sequence[str | None], noise: Sequence[int]) -> Iterator[_DepthImage]:
+    def depth_images(self, shapes: Shapes, noise: Sequence[int]) -> Iterator[_DepthImage]:
         """One uint16 H×W image in millimetres per instant, 0 where there is no reading."""
-        pieces = _split(figure_shapes(pose, self._looks, held))
+        pieces = _split(shapes)
         outlines, depths = self._outlines(pieces.spheres, pieces.radii)
         surface = np.round(1000 * (depths - 0.7 * pieces.radii.mean(axis=1)))
         for index, order in enumerate(_far_to_near(depths, pieces.visible)):
@@ -71,6 +68,35 @@ class Renderer:
             for i in order:
                 _fill(image, outlines[index, i], surface[index, i], cv2.LINE_8)
             yield self._measured(image, self._depth_noise[self._window(noise[index])])
+
+    def owners(self, people: Sequence[Shapes]) -> tuple[npt.NDArray[np.uint8], Array]:
+        """Who is seen where at one instant.
+
+        Args:
+            people: Everybody's shapes, at one instant each.
+
+        Returns:
+            H×W: 0 for the room, n for the nth person; and (N,) which share of each person is seen: neither hidden by
+            another one nor outside of the picture.
+        """
+        owner = np.repeat(np.arange(1, len(people) + 1), [len(person.radii) for person in people])
+        shapes = Shapes.together(people)
+        outlines, depths = self._outlines(shapes.spheres, shapes.radii)
+        image = np.zeros(self._camera.size, np.uint8)
+        for i in next(_far_to_near(depths, shapes.visible)):
+            _fill(image, outlines[0, i], float(owner[i]), cv2.LINE_8)
+        seen = np.bincount(image.ravel(), minlength=len(people) + 1)[1:]
+        whole = [self._area(outlines[0, (owner == n) & shapes.visible[0]]) for n in range(1, len(people) + 1)]
+        return image, np.minimum(seen / np.maximum(whole, 1), 1.0)
+
+    def _area(self, outlines: npt.NDArray[np.int32]) -> int:
+        """Pixels that shapes would cover in a picture that is large enough."""
+        low, high = outlines.min(axis=(0, 1)), outlines.max(axis=(0, 1))
+        width, height = (np.minimum(high - low, 8 * np.array(self._camera.size[::-1]) << _SHIFT) >> _SHIFT) + 2
+        image = np.zeros((int(height), int(width)), np.uint8)
+        for outline in outlines:
+            _fill(image, outline - low, 1.0, cv2.LINE_8)
+        return int(np.count_nonzero(image))
 
     def _outlines(self, spheres: Array, radii: Array) -> tuple[npt.NDArray[np.int32], Array]:
         """Circles (T, P, 40, 2) around the spheres in fixed-point pixels, and the shapes' depths (T, P)."""
@@ -96,7 +122,10 @@ class Renderer:
 
 
 def _fill(
-    image: _Image | _DepthImage, points: npt.NDArray[np.int32], colour: Sequence[float] | float, line: int
+    image: npt.NDArray[np.uint8] | _DepthImage,
+    points: npt.NDArray[np.int32],
+    colour: Sequence[float] | float,
+    line: int,
 ) -> None:
     cv2.fillConvexPoly(image, cv2.convexHull(points), colour, line, _SHIFT)
 

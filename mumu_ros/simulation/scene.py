@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mumu_ros.people.camera import Camera as Intrinsics
 from mumu_ros.simulation.body import Array
 
 __all__ = ["Camera", "Room"]
@@ -36,8 +37,18 @@ class Camera:
         azimuth, distance = rng.uniform(-0.3, 0.3), rng.uniform(2.3, 3.4)
         position = np.array((distance * np.cos(azimuth), distance * np.sin(azimuth), rng.uniform(0.95, 1.5)))
         target = np.array((0.0, rng.uniform(-0.12, 0.12), rng.uniform(0.9, 1.05)))
+        return cls._aimed(position, target, rng.normal(0, 0.015), size)
+
+    @classmethod
+    def overlooking(cls, rng: np.random.Generator, size: tuple[int, int]) -> "Camera":
+        """A camera 3 to 6 m before people who walk about, at chest height."""
+        position = np.array((rng.uniform(3.5, 3.9), rng.uniform(-0.3, 0.3), rng.uniform(1.2, 1.6)))
+        target = np.array((-0.4, rng.uniform(-0.15, 0.15), rng.uniform(0.85, 1.0)))
+        return cls._aimed(position, target, rng.normal(0, 0.01), size)
+
+    @classmethod
+    def _aimed(cls, position: Array, target: Array, roll: float, size: tuple[int, int]) -> "Camera":
         forward = _unit(target - position)
-        roll = rng.normal(0, 0.015)
         right = _unit(np.cross(forward, (0.0, np.sin(roll), np.cos(roll))))
         return cls(position, np.stack((right, np.cross(forward, right), forward)), size)
 
@@ -51,11 +62,26 @@ class Camera:
         """Principal point (x, y) in pixels; pixel (0, 0) is centred on 0, 0."""
         return ((self.size[1] - 1) / 2, (self.size[0] - 1) / 2)
 
+    @property
+    def intrinsics(self) -> Intrinsics:
+        """The same camera without its place."""
+        height, width = self.size
+        return Intrinsics(width, height, self.focal_length, self.focal_length, *self.centre)
+
     def project(self, points: Array) -> tuple[Array, Array]:
         """Pixels (…, 2) as x, y and depths (…) along the optical axis in metres, of points (…, 3)."""
         local = (points - self.position) @ self.axes.T
         depth = np.maximum(local[..., 2], 0.05)
         return local[..., :2] / depth[..., None] * self.focal_length + np.array(self.centre), depth
+
+    def window(self, box: Array) -> tuple[slice, slice]:
+        """The part of the picture that a box with corners (2, 3) can be in."""
+        corners = np.array([(x, y, z) for x in box[:, 0] for y in box[:, 1] for z in box[:, 2]])
+        if ((corners - self.position) @ self.axes[2] < 0.1).any():  # it reaches behind the camera
+            return slice(None), slice(None)
+        pixels, _ = self.project(corners)
+        low, high = np.floor(pixels.min(axis=0)).astype(int) - 1, np.ceil(pixels.max(axis=0)).astype(int) + 2
+        return slice(max(low[1], 0), max(high[1], 0)), slice(max(low[0], 0), max(high[0], 0))
 
     def rays(self) -> Array:
         """(H, W, 3) viewing directions in the world frame, scaled to unit depth."""
@@ -110,10 +136,11 @@ class Room:
             depth, surface = np.where(behind, wall, floor), behind.astype(np.intp)
             normal = np.where(behind[..., None], (1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
             for index, box in enumerate(self.boxes, start=2):
-                entered, axis = _enter(rays, origin, box)
-                nearer = entered < depth
-                depth[nearer], surface[nearer] = entered[nearer], index
-                normal[nearer] = np.eye(3)[axis[nearer]] * -np.sign(rays[nearer])
+                part = camera.window(box)
+                entered, axis = _enter(rays[part], origin, box)
+                nearer = entered < depth[part]
+                depth[part][nearer], surface[part][nearer] = entered[nearer], index
+                normal[part][nearer] = np.eye(3)[axis[nearer]] * -np.sign(rays[part][nearer])
         points = origin + rays * depth[..., None]
         shade = 0.55 + 0.5 * np.clip(normal @ _LIGHT, 0, 1) - 0.05 * np.linalg.norm(points[..., :2], axis=-1)
         planks = np.floor(points[..., 1] / self.plank_m) % 2

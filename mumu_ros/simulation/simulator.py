@@ -1,4 +1,4 @@
-"""The simulator: samples of all sensors in time order."""
+"""The simulator: samples of all sensors in time order, and the truth about the people."""
 
 import heapq
 import math
@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mumu_ros.failures import Fault, FaultInjector
+from mumu_ros.people.person import Person
+from mumu_ros.simulation.actor import Actor
 from mumu_ros.simulation.body import Array, Pose
+from mumu_ros.simulation.crowd import MAX_PEOPLE, draw_crowd
+from mumu_ros.simulation.figure import Shapes
+from mumu_ros.simulation.furniture import furnished_room
 from mumu_ros.simulation.imu import DIFFERENCE_S, inertial_samples
 from mumu_ros.simulation.performance import Performance, Segment, draw_schedule
 from mumu_ros.simulation.renderer import Renderer
@@ -18,6 +23,8 @@ from mumu_ros.simulation.scene import Camera, Room
 from mumu_ros.simulation.sensors import SENSORS, STREAMS, StreamInfo
 from mumu_ros.simulation.subject import Subject
 from mumu_ros.simulation.taxonomy import GROUP_OF
+from mumu_ros.simulation.truth import true_person
+from mumu_ros.simulation.way import Stage
 
 __all__ = ["Sample", "Simulator"]
 
@@ -43,9 +50,17 @@ class Sample:
 
 
 class Simulator:
-    """A synthetic person performing activities before a camera, with inertial sensors at wrist and belt.
+    """Synthetic people performing activities before a camera, the first with inertial sensors at wrist and belt.
 
     Equal arguments give equal bytes.
+
+    Attributes:
+        subject: Who they are.
+        seconds: Duration.
+        start_ns: Stamp of the beginning.
+        camera: Who looks; the depth camera is registered to it.
+        room: What is around them.
+        people: Everybody, the first one with the inertial sensors.
     """
 
     def __init__(
@@ -59,8 +74,10 @@ class Simulator:
         image_size: tuple[int, int] = (240, 320),
         activities: Sequence[str] | None = None,
         segment_s: tuple[float, float] = (4.0, 6.5),
+        people: int = 1,
+        room: bool = False,
     ) -> None:
-        """Draw the person, the place and the performance.
+        """Draw the people, the place and the performance.
 
         Args:
             seed: Decides the performance: the order of activities, their manner, the noise.
@@ -72,41 +89,82 @@ class Simulator:
             activities: A script of `GROUP_OF`'s keys, played over and over as long as the time lasts; by default a
                 random order in which every one of `ACTIVITIES` occurs before any occurs again.
             segment_s: Shortest and longest duration of an activity, stretched a little to fill `seconds`.
+            people: How many; more than one are always in a furnished room.
+            room: A furnished room, in which people walk from place to place, out of view and back. Without it one
+                person performs in its place before a wall.
 
         Raises:
             ValueError: naming the argument that makes no sense.
         """
-        _validate(seed, subject, seconds, image_size, activities, segment_s)
+        _validate(seed, subject, seconds, image_size, activities, segment_s, people)
         self.subject = seed if subject is None else subject
         self.seconds = seconds
         self._seed = seed
-        self._start_ns = start_ns
+        self.start_ns = start_ns
         self._faults = tuple(faults)
-        self._person = Subject.draw(np.random.default_rng((self.subject, 0)))
-        self.segments: tuple[Segment, ...] = draw_schedule(
-            self._rng(0),
-            seconds=seconds,
-            start_ns=start_ns,
-            activities=activities,
-            segment_s=segment_s,
-        )
-        self._performance = Performance(self._person, self.segments, self._rng(1))
         place = np.random.default_rng((self.subject, 1))
-        self.camera = Camera.draw(place, image_size)
-        skeleton = self._person.skeleton
-        self.room = Room.draw(place, seat_height=skeleton.shin + skeleton.ankle_height - 0.06)
-        self._renderer = Renderer(self.camera, self.room, self._person.looks, place)
+        if room or people > 1:
+            self.camera = Camera.overlooking(place, image_size)
+            stage = Stage.before(self.camera)
+            self.people = draw_crowd(
+                people,
+                stage,
+                subject=self.subject,
+                rng=self._rng,
+                seconds=seconds,
+                start_ns=start_ns,
+                activities=activities,
+                segment_s=segment_s,
+            )
+            self.room = furnished_room(place, stage.floor)
+        else:
+            self.camera = Camera.draw(place, image_size)
+            self.people = (self._soloist(activities, segment_s),)
+            skeleton = self.people[0].subject.skeleton
+            self.room = Room.draw(place, seat_height=skeleton.shin + skeleton.ankle_height - 0.06)
+        self._renderer = Renderer(self.camera, self.room, place)
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """What the first person does when."""
+        return self.people[0].segments
 
     def samples(self) -> Iterator[Sample]:
         """All samples in time order; every call starts anew."""
-        injector = FaultInjector(self._faults, SENSORS, self._start_ns, self._seed)
+        injector = FaultInjector(self._faults, SENSORS, self.start_ns, self._seed)
         for second in range(math.ceil(self.seconds)):
             parts = [self._stream_samples(index, stream, second, injector) for index, stream in enumerate(STREAMS)]
             yield from heapq.merge(*parts, key=lambda sample: sample.stamp_ns)
 
     def pose(self, time_s: Array) -> Pose:
-        """The body at times in seconds since the start: the truth behind the samples."""
-        return self._person.skeleton.pose(self._performance.angles(np.asarray(time_s, dtype=np.float64)))
+        """The first person's body at times in seconds since the start: the truth behind the samples."""
+        return self.people[0].pose(np.asarray(time_s, dtype=np.float64))
+
+    def people_at(self, time_s: Array) -> Iterator[list[Person]]:
+        """Everybody at each of some times in seconds since the start, in the layout `TRUTH_LAYOUT`, seen or not.
+
+        A person's confidence is the share of it that is seen, 0 where it is hidden or out of view; a joint's visibility
+        is 1 where the camera sees it, else 0.
+        """
+        poses = [actor.pose(time_s) for actor in self.people]
+        shapes = [actor.shapes(time_s) for actor in self.people]
+        for t in range(len(time_s)):
+            owners, shares = self._renderer.owners([person.at(t) for person in shapes])
+            yield [
+                true_person(a.body_id, pose.at(t), a.subject.skeleton.side, self.camera, owners, number, float(share))
+                for number, (a, pose, share) in enumerate(zip(self.people, poses, shares, strict=True), start=1)
+            ]
+
+    def _soloist(self, activities: Sequence[str] | None, segment_s: tuple[float, float]) -> Actor:
+        person = Subject.draw(np.random.default_rng((self.subject, 0)))
+        segments = draw_schedule(
+            self._rng(0),
+            seconds=self.seconds,
+            start_ns=self.start_ns,
+            activities=activities,
+            segment_s=segment_s,
+        )
+        return Actor("", person, Performance(person, segments, self._rng(1)), segments)
 
     def _rng(self, *purpose: int) -> np.random.Generator:
         return np.random.default_rng((self._seed, self.subject, *purpose))
@@ -120,7 +178,7 @@ class Simulator:
         stamps_ns = np.round(time_s * 1e9).astype(np.int64)
         time_s = stamps_ns / 1e9
         noise = rng.integers(0, 2**31, rate)
-        stamps_ns += self._start_ns
+        stamps_ns += self.start_ns
         kept = np.isin(stamps_ns, injector.arrive(stream.name, stamps_ns[time_s < self.seconds]))
         if not kept.any():
             return
@@ -137,7 +195,7 @@ class Simulator:
 
     def _images(self, kind: str, time_s: Array, noise: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[Any]]:
         render = self._renderer.rgb_images if kind == "rgb" else self._renderer.depth_images
-        yield from render(self.pose(time_s), self._performance.held_objects(time_s), noise.tolist())
+        yield from render(Shapes.together([actor.shapes(time_s) for actor in self.people]), noise.tolist())
 
     def _inertial(self, stream: str, time_s: Array, rng: np.random.Generator) -> Array:
         """(T, 2, 3) readings of one inertial sensor."""
@@ -147,11 +205,12 @@ class Simulator:
         before, now, after = (
             Pose(pose.positions[i : i + count], pose.rotations[i : i + count]) for i in range(0, 3 * count, count)
         )
-        shaken, rate, belt = np.moveaxis(self._performance.vibration(time_s), 1, 0)
+        wearer = self.people[0]
+        shaken, rate, belt = np.moveaxis(wearer.performance.vibration(time_s), 1, 0)
         if stream == "imu_wrist":
-            site = ("dominant_wrist", "dominant_forearm", self._person.wrist, (shaken, rate))
+            site = ("dominant_wrist", "dominant_forearm", wearer.subject.wrist, (shaken, rate))
         else:
-            site = ("pelvis", "pelvis", self._person.belt, (belt, np.zeros_like(belt)))
+            site = ("pelvis", "pelvis", wearer.subject.belt, (belt, np.zeros_like(belt)))
         return inertial_samples((before, now, after), *site, rng)
 
 
@@ -162,7 +221,10 @@ def _validate(
     image_size: tuple[int, int],
     activities: Sequence[str] | None,
     segment_s: tuple[float, float],
+    people: int,
 ) -> None:
+    if not 1 <= people <= MAX_PEOPLE:
+        raise ValueError(f"people is {people}; expected 1 to {MAX_PEOPLE}")
     for name, number in (("seed", seed), ("subject", subject or 0)):
         if number < 0:
             raise ValueError(f"{name} is {number}; expected 0 or more")

@@ -8,10 +8,10 @@ import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image, Imu
+from sensor_msgs.msg import CameraInfo, Image, Imu
 
 from mumu_ros.conversions import time_to_ns
-from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
+from mumu_ros.msg import ActivityAnnotation, ActivityRecognition, People
 from mumu_ros.nodes.player import Player
 from mumu_ros.nodes.simulator import Simulator
 from mumu_ros.recordings import Recording, RecordingWriter
@@ -139,6 +139,18 @@ def test_the_simulator_publishes_what_a_recording_of_it_holds(ros: Any, bag: Pat
     assert len(seen) > 0.5 * len(recorded)
     assert seen == recorded[-len(seen) :]
     assert felt == accelerations[-len(felt) :]
+
+
+def test_the_simulator_tells_who_is_really_in_view_of_which_camera(ros: Any) -> None:
+    node = ros.add(Simulator, seed=1, subject=1000, seconds=SECONDS, width=64, height=48, people=2)
+    truth, infos = ros.collect(People, "/truth/people"), ros.collect(CameraInfo, "/camera/color/camera_info")
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: truth and infos)
+    expected = Simulation(seed=1, subject=1000, seconds=SECONDS, image_size=(48, 64), people=2)
+    assert infos[0].k[0] == expected.camera.focal_length
+    assert {person.body_id for person in truth[0].people} <= {person.body_id for person in expected.people}
+    assert all(len(person.joints) == 3 * 33 for person in truth[0].people)
 
 
 def test_a_pulled_cable_silences_its_topic_only(ros: Any) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mumu_ros.conversions import header_stamp_ns, image_to_array, imu_to_array, time_to_ns
+from mumu_ros.conversions import header_stamp_ns, image_to_array, imu_to_array, message_to_people, time_to_ns
 from mumu_ros.recordings import Recording
-from mumu_ros.recordings.topics import ANNOTATION_TOPIC, SIMULATOR_TOPICS
+from mumu_ros.recordings.topics import ANNOTATION_TOPIC, CAMERA_INFO_TOPICS, SIMULATOR_TOPICS, TRUTH_TOPIC
 from mumu_ros.simulation import Simulator, parse_fault
 
 SMALL = ["--seconds", 2, "--seed", 5, "--image-size", "64x48"]
@@ -26,7 +26,7 @@ def test_every_sample_is_in_the_recording_unchanged_and_in_order(tmp_path, mumu,
         logged_ns = []
         for topic, stamp_ns, message in recording.messages():
             logged_ns.append(stamp_ns)
-            if topic == ANNOTATION_TOPIC:
+            if topic == ANNOTATION_TOPIC or topic in CAMERA_INFO_TOPICS.values():
                 continue
             sample = next(samples)
             assert (streams[topic], stamp_ns) == (sample.stream, sample.stamp_ns)
@@ -50,6 +50,43 @@ def test_annotations_are_the_segments(tmp_path, mumu, simulator):
         (s.start_ns, s.end_ns, s.group, s.activity, "5") for s in simulator.segments
     ]
     assert [stamp for _, stamp, _ in annotations] == [s.start_ns for s in simulator.segments]
+
+
+def test_every_image_has_the_camera_that_has_seen_it(tmp_path, mumu, simulator):
+    mumu(["simulate", tmp_path / "bag", *SMALL])
+    camera = simulator.camera.intrinsics
+    with Recording(tmp_path / "bag") as recording:
+        for stream, topic in CAMERA_INFO_TOPICS.items():
+            infos = [message for _, _, message in recording.messages([topic])]
+            images = [message for _, _, message in recording.messages([SIMULATOR_TOPICS[stream].name])]
+            assert [m.header for m in infos] == [m.header for m in images]
+            assert {(m.width, m.height) for m in infos} == {(64, 48)}
+            assert list(infos[0].k) == [camera.fx, 0, camera.cx, 0, camera.fy, camera.cy, 0, 0, 1]
+            assert infos[0].distortion_model == "plumb_bob"
+            assert not infos[0].d.any()
+        assert TRUTH_TOPIC not in recording.topics
+
+
+def test_several_people_are_annotated_by_body_and_the_truth_is_recorded(tmp_path, mumu):
+    assert mumu(["simulate", tmp_path / "bag", *SMALL, "--people", 3, "--seconds", 3]) == 0
+    simulator = Simulator(seed=5, seconds=3, image_size=(48, 64), people=3)
+    with Recording(tmp_path / "bag") as recording:
+        annotations = [message for _, _, message in recording.messages([ANNOTATION_TOPIC])]
+        truth = [message for _, _, message in recording.messages([TRUTH_TOPIC])]
+        assert recording.problems == []
+    for person in simulator.people:
+        own = [(time_to_ns(m.start), m.activity) for m in annotations if m.body_id == person.body_id]
+        assert own == [(segment.start_ns, segment.activity) for segment in person.segments]
+    assert len(truth) == 30
+    assert {(message.layout, message.width, message.height) for message in truth} == {("blazepose33", 64, 48)}
+    moment = truth[17]
+    expected = next(simulator.people_at(np.array([(header_stamp_ns(moment) - simulator.start_ns) / 1e9])))
+    seen = {person.body_id: person for person in expected if person.confidence > 0}
+    told = message_to_people(moment)
+    assert [person.body_id for person in told] == list(seen)
+    for person in told:
+        np.testing.assert_array_equal(person.joints, seen[person.body_id].joints)
+        assert person.confidence == pytest.approx(seen[person.body_id].confidence)
 
 
 def test_equal_arguments_give_equal_bytes(tmp_path, mumu):
@@ -84,6 +121,7 @@ def test_a_fault_silences_its_streams(tmp_path, mumu):
         (["--image-size", "640"], "image size '640' is not WIDTHxHEIGHT"),
         (["--image-size", "axb"], "'axb'"),
         (["--activities", "bow,juggle"], "'juggle'"),
+        (["--people", "9"], "people is 9; expected 1 to 6"),
     ],
 )
 def test_a_bad_argument_is_one_line_and_status_2(tmp_path, mumu, capsys, arguments, text):
