@@ -19,6 +19,7 @@ BENCHMARKS = {
     "decision": ("mumu_ros.benchmarks.decision", "one decision, with kept features and without"),
     "synchronizer": ("mumu_ros.benchmarks.synchronizer", "pairing messages by stamp"),
     "transport": ("mumu_ros.benchmarks.transport", "images and IMU samples between processes, and their conversion"),
+    "tracking": ("mumu_ros.benchmarks.tracking", "simulated people who cross: id switches, losses, inventions"),
     "end-to-end": ("mumu_ros.benchmarks.end_to_end", "the running system: latency, losses, processor time"),
 }
 

@@ -85,8 +85,9 @@ class Renderer:
         image = np.zeros(self._camera.size, np.uint8)
         for i in next(_far_to_near(depths, shapes.visible)):
             _fill(image, outlines[0, i], float(owner[i]), cv2.LINE_8)
-        seen = np.bincount(image.ravel(), minlength=len(people) + 1)[1:]
-        whole = [self._area(outlines[0, (owner == n) & shapes.visible[0]]) for n in range(1, len(people) + 1)]
+        numbers = range(1, len(people) + 1)
+        seen = np.array([np.count_nonzero(image == n) for n in numbers])
+        whole = np.array([self._area(outlines[0, (owner == n) & shapes.visible[0]]) for n in numbers])
         return image, np.minimum(seen / np.maximum(whole, 1), 1.0)
 
     def _area(self, outlines: npt.NDArray[np.int32]) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -49,12 +50,10 @@ def true_person(
     joints = (world - camera.position) @ camera.axes.T
     pixels, _ = camera.project(world)
     keypoints = np.asarray(np.where(joints[:, 2:] > 0.1, pixels, np.nan), np.float32)
-    visible = _is_seen(keypoints, owners == number)
-    rows, columns = np.nonzero(owners == number)
-    roi = (0.0, 0.0, 0.0, 0.0)
-    if len(rows):
-        x, y = columns.min(), rows.min()
-        roi = (float(x), float(y), float(columns.max() + 1 - x), float(rows.max() + 1 - y))
+    own = owners == number
+    visible = _is_seen(keypoints, own)
+    x, y, width, height = cv2.boundingRect(own.view(np.uint8))
+    roi = (float(x), float(y), float(width), float(height))
     return Person(body_id, share, roi, keypoints, joints.astype(np.float32), visible, "depth")
 
 
