@@ -115,7 +115,7 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
     monitor = Monitor(faults)
     executor.add_node(monitor)
     screen = Screen(monitor, arguments.seconds, f"subject {arguments.subject}, seed {arguments.seed}")
-    params_file = share_path("config", "hri.yaml")
+    params_file = share_path("config", "sim.yaml")
     try:
         with Processes() as nodes:
             print("Starting sensor_sync and inference …", flush=True)

@@ -10,7 +10,7 @@ import yaml
 
 from mumu_ros.pipeline.parameters import Parameter, ParameterError, Values
 
-__all__ = ["given_parameters", "read_parameters"]
+__all__ = ["given_parameters", "node_sections", "read_parameters"]
 
 _PARAMETERS = "ros__parameters"
 
@@ -44,12 +44,7 @@ def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> 
     """
     if path is None:
         return given_parameters({}, rows)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path} is no YAML: {error}") from error
-    if not isinstance(content, Mapping):
-        raise ParameterError(f"{path} is no parameter file; expected `/**/{node}: {{{_PARAMETERS}: {{…}}}}`")
+    content = _content(path)
     sections = [
         section[_PARAMETERS]
         for name, section in content.items()
@@ -75,3 +70,23 @@ def _flat(section: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in section.items():
         flat.update(_flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value})
     return flat
+
+
+def node_sections(path: Path) -> set[str]:
+    """Names of the nodes that a parameter file has a section for; wildcards are not counted.
+
+    Raises:
+        ParameterError: The file is no parameter file.
+        OSError: It cannot be read.
+    """
+    return {str(name).rsplit("/", 1)[-1] for name in _content(path)} - {"*", "**"}
+
+
+def _content(path: Path) -> Mapping[Any, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path} is no YAML: {error}") from error
+    if not isinstance(content, Mapping):
+        raise ParameterError(f"{path} is no parameter file; expected `/**/NODE: {{{_PARAMETERS}: {{…}}}}`")
+    return content

@@ -24,7 +24,7 @@ def simulated_bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evaluated(simulated_bag: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder that `mumu evaluate sim` wrote about it."""
     out = tmp_path_factory.mktemp("evaluated")
-    params = str(share_path("config", "hri.yaml"))
+    params = str(share_path("config", "sim.yaml"))
     assert main(["evaluate", "sim", str(simulated_bag), "--params", params, "--out", str(out)]) == 0
     return out
 

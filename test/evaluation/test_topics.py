@@ -88,7 +88,7 @@ def test_a_refusal_says_that_the_recording_is_cut_off(write: Write) -> None:
 
 
 def resolved(path: Path) -> dict[str, str]:
-    values = read_parameters(share_path("config", "hri.yaml"), "sensor_sync", SENSOR_SYNC)
+    values = read_parameters(share_path("config", "sim.yaml"), "sensor_sync", SENSOR_SYNC)
     with Recording(path) as recording:
         return resolve_topics(SensorSyncConfig.read(values), recording)
 

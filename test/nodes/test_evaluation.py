@@ -23,7 +23,7 @@ from mumu_ros.recordings.labels import Label, write_labels
 from mumu_ros.share import share_path
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-PARAMS = share_path("config", "hri.yaml")
+PARAMS = share_path("config", "sim.yaml")
 S = 1_000_000_000
 T0 = 1_700_000_000 * S
 TYPES = RosTypes()
@@ -49,7 +49,7 @@ def test_online_and_offline_decide_the_same(ros: Any, tmp_path: Path) -> None:
     assert main(["simulate", str(bag), *simulated, "--fault", "imu_wrist:2-4"]) == 0
     assert main(["evaluate", "sim", str(bag), "--params", str(PARAMS), "--out", str(offline)]) == 0
     launched = subprocess.run(
-        [sys.executable, "-m", "mumu_ros.cli", "launch", "replay", f"bag:={bag}", f"out:={online}", "rate:=0.5"],
+        [sys.executable, "-m", "mumu_ros.cli", "launch", "replay", f"bag:={bag}", f"params_file:={PARAMS}", f"out:={online}", "rate:=0.5"],
         env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)},
         capture_output=True,
         text=True,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +17,91 @@ import pytest
 import yaml
 
 from mumu_ros.msg import ActivityRecognition
-from mumu_ros.nodes import launcher, parameters
+from mumu_ros.nodes import launching, parameters
 from mumu_ros.nodes.demo import default_faults
+from mumu_ros.nodes.launching import DEMO, HRI, REPLAY, Argument, plan_demo, plan_hri, plan_replay
+from mumu_ros.pipeline.parameters import ParameterError
 from mumu_ros.share import share_path
 
 LAUNCH_FILES = sorted(share_path("launch").glob("*.launch.py"))
 DEMO_TIMEOUT_S = 120.0
 
 
-def declared_arguments(path: Path) -> dict[str, str]:
-    """Arguments of a launch file: name and description."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    return {
-        ast.literal_eval(call.args[0]): next(ast.literal_eval(k.value) for k in call.keywords if k.arg == "description")
-        for call in calls
-        if getattr(call.func, "id", "") == "DeclareLaunchArgument"
-    }
+@pytest.mark.parametrize("arguments", [launching.HRI, launching.REPLAY, launching.DEMO], ids=["hri", "replay", "demo"])
+def test_every_launch_argument_is_described_and_its_default_is_allowed(arguments: Sequence[Argument]) -> None:
+    assert all(len(a.description) > 10 for a in arguments)
+    assert all(a.default in a.choices for a in arguments if a.choices)
 
 
-@pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
-def test_every_launch_argument_is_described(path: Path) -> None:
-    arguments = declared_arguments(path)
-    assert arguments
-    assert all(len(text) > 10 for text in arguments.values())
-
-
-@pytest.mark.parametrize("name", launcher.ARGUMENTS)
-def test_mumu_launch_takes_the_arguments_of_the_launch_file(name: str) -> None:
-    assert set(launcher.ARGUMENTS[name]) == set(declared_arguments(share_path("launch", f"{name}.launch.py")))
-
-
-def test_the_launch_files_start_installed_executables_only() -> None:
-    text = "".join(path.read_text() for path in LAUNCH_FILES)
+def test_the_plans_start_installed_executables_only(tmp_path: Path) -> None:
     cmake = (Path(__file__).resolve().parents[2] / "CMakeLists.txt").read_text()
     installed = re.search(r"foreach\(node ([\w ]+)\)", cmake)
     assert installed
-    assert set(re.findall(r'executable="(\w+)"', text)) <= set(installed[1].split())
+    plans = [
+        *plan_hri(given(HRI, simulate="true", overlay="true")),
+        *plan_replay(given(REPLAY, bag=str(tmp_path))),
+        *plan_demo(given(DEMO)),
+    ]
+    assert {plan.name for plan in plans} <= set(installed[1].split())
+
+
+def given(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
+    """A value for each argument, as a launch file has them."""
+    return {a.name: a.default or "" for a in arguments} | values
+
+
+def test_a_real_camera_gets_people_and_a_model_of_real_people() -> None:
+    plans = {plan.name: plan for plan in plan_hri(given(HRI))}
+    assert set(plans) == {"people", "inference"}
+    assert {plan.params_file for plan in plans.values()} == {share_path("config", "hri.yaml")}
+
+
+def test_simulated_people_come_with_their_own_parameters_and_model() -> None:
+    plans = {plan.name: plan for plan in plan_hri(given(HRI, simulate="true", overlay="true"))}
+    assert set(plans) == {"people", "sensor_sync", "inference", "overlay", "simulator"}
+    assert {plan.params_file for plan in plans.values()} == {share_path("config", "sim.yaml")}
+
+
+@pytest.mark.parametrize("where", ["on the command line", "in the file", "by default"])
+def test_a_model_of_simulated_people_is_refused_before_a_real_camera(tmp_path: Path, where: str) -> None:
+    file = tmp_path / "mine.yaml"
+    section = {"in the file": {"model": "sim"}, "on the command line": {"model": "utd-mhad-dp"}}.get(where, {})
+    nodes = {"/**/people": {"ros__parameters": {}}, "/**/inference": {"ros__parameters": section}}
+    file.write_text(yaml.safe_dump(nodes))
+    values = {"params_file": str(file), **({"model": "sim"} if where == "on the command line" else {})}
+    if where != "by default" or default_model() == "sim":
+        with pytest.raises(ParameterError, match="'sim' was trained on simulated people only"):
+            plan_hri(given(HRI, **values))
+    assert plan_hri(given(HRI, **values, use_sim_time="true")), "a recording may show simulated people"
+
+
+def default_model() -> Any:
+    return next(row.default for row in parameters.INFERENCE if row.name == "model")
+
+
+def test_only_what_is_given_wins_over_the_parameter_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**/people: {ros__parameters: {}}\n/**/inference: {ros__parameters: {model: utd-mhad-dp}}\n")
+    for plan in plan_hri(given(HRI, params_file=str(file))):
+        assert plan.parameters == {}
+    plans = {p.name: p for p in plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dsp", autostart="false"))}
+    assert plans["inference"].parameters == {"autostart": False, "model": "utd-mhad-dsp"}
+    assert plans["people"].parameters == {"autostart": False}
+
+
+def test_nodes_are_started_where_the_file_has_a_section_for_them(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    for sections, started in (
+        ("/**/sensor_sync: {}", {"sensor_sync", "inference"}),
+        ("/robot/people: {}", {"people", "inference"}),
+        ("/robot/people: {}\n/robot/sensor_sync: {}\n/**: {}", {"sensor_sync", "people", "inference"}),
+    ):
+        file.write_text(sections)
+        plans = plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dp"))
+        assert {plan.name for plan in plans} == started
+    file.write_text("/**/inference: {}")
+    with pytest.raises(ParameterError, match="no section for sensor_sync or people"):
+        plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dp"))
 
 
 @pytest.mark.skipif(not os.environ.get("AMENT_PREFIX_PATH"), reason="no ROS environment is set up")
@@ -65,12 +113,11 @@ def test_launch_files_load_where_launch_is_installed(path: Path) -> None:
     assert get_launch_description_from_python_launch_file(str(path)).entities
 
 
-def test_the_parameter_file_names_known_parameters_only() -> None:
-    content = yaml.safe_load(share_path("config", "hri.yaml").read_text())
-    tables = {"/**/sensor_sync": parameters.SENSOR_SYNC, "/**/inference": parameters.INFERENCE}
-    assert set(content) == set(tables)
-    for node, table in tables.items():
-        known = {row.name for row in table}
+@pytest.mark.parametrize("name", ["hri", "sim", "utd_mhad"])
+def test_the_parameter_files_name_known_parameters_only(name: str) -> None:
+    content = yaml.safe_load(share_path("config", f"{name}.yaml").read_text())
+    for node in content:
+        known = {row.name for row in getattr(parameters, node.removeprefix("/**/").upper())}
         values = content[node]["ros__parameters"]
         streams = values.get("streams", [])
         assert set(values) <= known | set(streams)
@@ -90,6 +137,8 @@ def test_the_page_of_parameters_is_what_the_nodes_read() -> None:
         (["speed:=2"], "expected NAME:=VALUE with one of"),
         (["simulate:=maybe"], "simulate:=true or simulate:=false"),
         (["params_file:=/no/such.yaml"], "is no file"),
+        (["model:=no/such/model"], "no model folder 'no/such/model'"),
+        (["model:=sim"], "trained on simulated people only"),
     ],
 )
 def test_mumu_launch_refuses_what_it_cannot_mean(arguments: list[str], text: str) -> None:
@@ -130,7 +179,7 @@ def test_mumu_launch_runs_the_chain_and_ctrl_c_leaves_nothing(ros: Any, launched
     recognitions = ros.collect(ActivityRecognition, "/robot1/activity")
     ros.wait(lambda: len(recognitions) >= 3, timeout_s=60.0)
     children = psutil.Process(launched.pid).children()
-    assert len(children) == 3
+    assert len(children) == 4
     launched.send_signal(signal.SIGINT)
     assert launched.wait(20) == 0
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
@@ -138,7 +187,7 @@ def test_mumu_launch_runs_the_chain_and_ctrl_c_leaves_nothing(ros: Any, launched
 
 def test_the_nodes_end_when_the_launcher_is_killed(ros: Any, launched: subprocess.Popen[str]) -> None:
     launcher_process = psutil.Process(launched.pid)
-    ros.wait(lambda: len(launcher_process.children()) == 3, timeout_s=60.0)
+    ros.wait(lambda: len(launcher_process.children()) == 4, timeout_s=60.0)
     children = launcher_process.children()
     launched.kill()
     _, alive = psutil.wait_procs(children, timeout=30)

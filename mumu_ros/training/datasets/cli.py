@@ -41,7 +41,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "--subjects", metavar="1,1,2", help="who is in each bag, as a number; default: somebody else in each, 1, 2, …"
     )
     build.add_argument(
-        "--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/hri.yaml)"
+        "--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/sim.yaml)"
     )
     build.add_argument(
         "--taxonomy",
@@ -72,7 +72,7 @@ def _build(arguments: argparse.Namespace) -> int:
     numbers = arguments.subjects.split(",") if arguments.subjects else [str(i + 1) for i in range(len(bags))]
     if wrong := [text for text in _one_each("--subjects", numbers, len(bags)) if not text.strip().isdecimal()]:
         raise ValueError(f"--subjects: {wrong[0]!r} is no whole number; expected one for each bag, such as 1,1,2")
-    params = arguments.params or share_path("config", "hri.yaml")
+    params = arguments.params or share_path("config", "sim.yaml")
     config = SensorSyncConfig.read(read_parameters(params, "sensor_sync", SENSOR_SYNC))
     report = build_dataset(
         [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],

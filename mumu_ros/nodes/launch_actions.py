@@ -1,0 +1,52 @@
+"""Plans of launching.py as actions of `launch`: what the launch files have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchDescription
+from mumu_ros.nodes.launching import Argument, NodePlan
+from mumu_ros.share import share_path
+
+__all__ = ["description"]
+
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+
+
+def description(
+    arguments: Sequence[Argument], plan: Callable[[Mapping[str, str]], Sequence[NodePlan]]
+) -> LaunchDescription:
+    """A launch description with these arguments that starts what `plan` makes of them; when a node ends, all do."""
+
+    def start(context: Any) -> list[Any]:
+        given = {a.name: LaunchConfiguration(a.name).perform(context) for a in arguments}
+        return [_action(node, given.get("namespace", "")) for node in plan(given)]
+
+    declared = [
+        DeclareLaunchArgument(a.name, default_value=a.default, description=a.description, choices=a.choices or None)
+        for a in arguments
+    ]
+    # The profile gives shared memory room for camera images; one that is set already is kept.
+    profile = str(share_path("config", "fastdds.xml"))
+    environment = [
+        SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=profile)) for name in PROFILE_VARIABLES
+    ]
+    return LaunchDescription([*declared, *environment, OpaqueFunction(function=start)])
+
+
+def _action(plan: NodePlan, namespace: str) -> Node:
+    files = [str(plan.params_file)] if plan.params_file else []
+    return Node(
+        package="mumu_ros",
+        executable=plan.name,
+        name=plan.name,
+        namespace=namespace,
+        parameters=[*files, *([dict(plan.parameters)] if plan.parameters else [])],
+        output="screen",
+        on_exit=Shutdown(reason=f"{plan.name} has ended"),
+    )

@@ -1,0 +1,204 @@
+"""What the launch files start: one table of arguments and one plan for `ros2 launch` and for `mumu launch`.
+
+Imports neither rclpy nor launch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mumu_ros.pipeline.configuration import find_model
+from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
+from mumu_ros.pipeline.parameters import INFERENCE, ParameterError
+from mumu_ros.share import share_path
+
+__all__ = ["AWAITED", "DEMO", "HRI", "REPLAY", "Argument", "NodePlan", "plan_demo", "plan_hri", "plan_replay"]
+
+AWAITED = ["multimodal_frame", "activity"]
+"""Nothing is played before the model is loaded and the evaluation listens."""
+DEMO_SECONDS = 60.0
+FLAG = ("true", "false")
+GIVEN_FLAG = ("", *FLAG)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a launch file. Without a default it must be given; the default "" leaves it to `params_file`."""
+
+    name: str
+    default: str | None
+    description: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """A node to start.
+
+    Attributes:
+        name: Of the node and of its executable.
+        params_file: Its parameter file.
+        parameters: Those that win over the file's.
+    """
+
+    name: str
+    params_file: Path | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+_MODEL = Argument("model", "", "Model folder, or the name of a shipped model. Empty: as params_file says.")
+_DEVICE = Argument("device", "", "Where the model runs: auto, cpu, cuda, cuda:0. Empty: as params_file says.")
+_NAMESPACE = Argument("namespace", "", "Namespace of the nodes and their topics.")
+HRI = (
+    Argument(
+        "params_file",
+        "",
+        "Parameters of the nodes: topics, rates, thresholds. sensor_sync and people are started where it has a section "
+        "for them. Empty: config/hri.yaml, or config/sim.yaml with simulate:=true.",
+    ),
+    _MODEL,
+    _NAMESPACE,
+    _DEVICE,
+    Argument("overlay", "false", "Publish the picture with everybody and what they do drawn on it.", FLAG),
+    Argument("simulate", "false", "Start simulated people with sensors, to try it out.", FLAG),
+    Argument("use_sim_time", "", "Take time from /clock (bag replay). Empty: as params_file says.", GIVEN_FLAG),
+    Argument(
+        "autostart",
+        "",
+        "Configure and activate; false leaves that to a manager. Empty: as params_file says.",
+        GIVEN_FLAG,
+    ),
+)
+REPLAY = (
+    Argument("bag", None, "Folder of the rosbag2 to play."),
+    Argument("params_file", "", "Parameters of the nodes that recorded it. Empty: config/hri.yaml."),
+    _MODEL,
+    _DEVICE,
+    Argument("labels", "", "Label file; empty: the bag's annotations."),
+    Argument("out", "evaluation", "Folder for the report."),
+    Argument("rate", "1.0", "Playback speed."),
+    Argument("loop", "false", "Begin again at the end, until Ctrl-C.", FLAG),
+)
+DEMO = (
+    _MODEL,
+    _NAMESPACE,
+    _DEVICE,
+    Argument("overlay", "false", "Publish the picture with everybody and what they do drawn on it.", FLAG),
+    Argument("faults", "[imu_wrist:13.2-27, rgb:37.2-51]", "What fails when, such as '[imu_wrist:stuck:12-30]'."),
+)
+
+
+def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
+    """The nodes of hri.launch.py.
+
+    Args:
+        arguments: A value for each of `HRI`.
+
+    Raises:
+        ParameterError: They cannot be meant: the text names the argument.
+        OSError: `params_file` cannot be read.
+    """
+    simulates = arguments["simulate"] == "true"
+    params_file = _params_file(arguments, "sim.yaml" if simulates else "hri.yaml")
+    common = {name: arguments[name] == "true" for name in ("use_sim_time", "autostart") if arguments[name]}
+    model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
+    _check_model(params_file, arguments["model"], is_simulated=simulates or arguments["use_sim_time"] == "true")
+    sections = node_sections(params_file)
+    sources = [name for name in ("sensor_sync", "people") if name in sections]
+    if not sources:
+        raise ParameterError(
+            f"params_file {params_file} has no section for sensor_sync or people: nothing to recognise"
+        )
+    plans = [NodePlan(name, params_file, common) for name in sources]
+    plans.append(NodePlan("inference", params_file, {**common, **model}))
+    optional = {"overlay": arguments["overlay"] == "true", "simulator": simulates}
+    return plans + [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
+
+
+def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
+    """The nodes of replay.launch.py; when the player ends, it is over.
+
+    Args:
+        arguments: A value for each of `REPLAY`.
+
+    Raises:
+        ParameterError: They cannot be meant: the text names the argument.
+        OSError: `params_file` cannot be read.
+    """
+    if not Path(arguments["bag"]).expanduser().exists() or not arguments["bag"]:
+        raise ParameterError(f"bag:={arguments['bag']} is no recording; give the folder of the rosbag2 to play")
+    try:
+        rate = float(arguments["rate"])
+    except ValueError as error:
+        raise ParameterError(
+            f"rate:={arguments['rate']} is no number; expected a playback speed such as 1.0"
+        ) from error
+    params_file = _params_file(arguments, "hri.yaml")
+    model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
+    sections = node_sections(params_file)
+    clock = {"use_sim_time": True}
+    judged = {
+        "model": _model_name(params_file, arguments["model"]),
+        "labels": arguments["labels"],
+        "out": arguments["out"],
+    }
+    played = {"bag": arguments["bag"], "rate": rate, "loop": arguments["loop"] == "true", "wait_for": AWAITED}
+    return [
+        *(NodePlan(name, params_file, clock) for name in ("sensor_sync", "people") if name in sections),
+        NodePlan("inference", params_file, {**clock, **model}),
+        NodePlan("evaluation", None, {**clock, **judged}),
+        NodePlan("player", None, played),
+    ]
+
+
+def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
+    """The nodes of demo.launch.py; when watch ends, it is over.
+
+    Args:
+        arguments: A value for each of `DEMO`.
+
+    Raises:
+        ParameterError: They cannot be meant: the text names the argument.
+    """
+    given = {argument.name: argument.default or "" for argument in HRI} | {"simulate": "true"}
+    given |= {name: value for name, value in arguments.items() if name in given}
+    faults = [text.strip() for text in arguments["faults"].strip("[] ").split(",")]
+    performance = {"seconds": DEMO_SECONDS, "faults": faults}
+    plans = [p if p.name != "simulator" else NodePlan(p.name, p.params_file, performance) for p in plan_hri(given)]
+    return [*plans, NodePlan("watch", None, performance)]
+
+
+def _params_file(arguments: Mapping[str, str], default: str) -> Path:
+    given = arguments["params_file"]
+    path = Path(given).expanduser() if given else share_path("config", default)
+    if not path.is_file():
+        raise ParameterError(f"params_file:={given} is no file")
+    return path
+
+
+def _model_name(params_file: Path, given: str) -> str:
+    try:
+        return given or str(read_parameters(params_file, "inference", INFERENCE).read("model"))
+    except ParameterError:  # no section for inference, or a value that inference itself refuses
+        return next(str(row.default) for row in INFERENCE if row.name == "model")
+
+
+def _check_model(params_file: Path, given: str, *, is_simulated: bool) -> None:
+    """Refuse a model that has seen simulated people only, unless those are what it will see."""
+    name = _model_name(params_file, given)
+    try:
+        content = json.loads((find_model(name) / "config.json").read_text(encoding="utf-8"))
+        dataset = content["provenance"]["data"]["dataset"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ParameterError):
+            raise
+        return  # inference says what is wrong with it
+    if dataset == "simulator" and not is_simulated:
+        raise ParameterError(
+            f"model {name!r} was trained on simulated people only and would call real ones anything; give another, or "
+            "simulate:=true (or use_sim_time:=true with a recording of simulated people)"
+        )
