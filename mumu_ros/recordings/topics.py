@@ -65,7 +65,8 @@ class StreamTopic:
 SIMULATOR_TOPICS: Mapping[str, StreamTopic] = MappingProxyType(
     {
         "rgb": StreamTopic("/camera/color/image_raw", "sensor_msgs/msg/Image", "camera_color_optical_frame"),
-        "depth": StreamTopic("/camera/depth/image_raw", "sensor_msgs/msg/Image", "camera_depth_optical_frame"),
+        # Registered to colour: in its frame.
+        "depth": StreamTopic("/camera/depth/image_raw", "sensor_msgs/msg/Image", "camera_color_optical_frame"),
         "imu_wrist": StreamTopic("/imu/wrist", "sensor_msgs/msg/Imu", "imu_wrist"),
         "imu_belt": StreamTopic("/imu/belt", "sensor_msgs/msg/Imu", "imu_belt"),
     }

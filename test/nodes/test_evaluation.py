@@ -49,7 +49,10 @@ def test_online_and_offline_decide_the_same(ros: Any, tmp_path: Path) -> None:
     assert main(["simulate", str(bag), *simulated, "--fault", "imu_wrist:2-4"]) == 0
     assert main(["evaluate", "sim", str(bag), "--params", str(PARAMS), "--out", str(offline)]) == 0
     launched = subprocess.run(
-        [sys.executable, "-m", "mumu_ros.cli", "launch", "replay", f"bag:={bag}", f"params_file:={PARAMS}", f"out:={online}", "rate:=0.5"],
+        [
+            *(sys.executable, "-m", "mumu_ros.cli", "launch", "replay"),
+            *(f"bag:={bag}", f"params_file:={PARAMS}", f"out:={online}", "rate:=0.5"),
+        ],
         env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)},
         capture_output=True,
         text=True,
