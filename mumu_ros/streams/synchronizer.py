@@ -15,9 +15,13 @@ from typing import Any, NamedTuple
 
 from mumu_ros.streams.queues import FrameQueue, RangeQueue, StreamQueue, StreamStatistics
 from mumu_ros.streams.sampler import RateSampler
-from mumu_ros.streams.stamps import FOREVER_NS, JUMP_NS, StampGuard, Verdict, seconds_to_ns
+from mumu_ros.streams.stamps import FOREVER_NS, JUMP_NS, NS_PER_S, StampGuard, Verdict, seconds_to_ns
 
 __all__ = ["SynchronizedSet", "Synchronizer"]
+
+_STALL_NS = 2 * NS_PER_S
+_STALL_PERIODS = 3
+_STALL_MESSAGES = 5
 
 
 class SynchronizedSet(NamedTuple):
@@ -47,6 +51,7 @@ class Synchronizer:
     silent for longer than `timeout_s` is not waited for until it speaks again. One frame may be the nearest to two
     references. A range sample that comes after its set left goes into the next one. `StampGuard` says which stamps are
     refused and when time jumped; a jump back empties the queues, its messages until then make sets of their own.
+    Whatever clocks do: when messages come and no set has left for two seconds, or for three periods, an epoch starts.
 
     Arrival times (`now_ns`) are of any one monotonic clock and serve deadlines and timeouts only: equal input gives
     equal output.
@@ -108,6 +113,9 @@ class Synchronizer:
         self._blocker: StreamQueue | None = None  # the stream that the first pending set waits for
         self._wake_ns = 0  # arrival time from which something may be due
         self._out: list[SynchronizedSet] = []
+        self._stall_ns = max(_STALL_NS, seconds_to_ns(_STALL_PERIODS * period_s))
+        self._heard = 0  # messages since the last set that stood for a decision about time
+        self._heard_from_ns = self._heard_last_ns = 0  # arrival of the first and the last of them
 
     @property
     def epoch(self) -> int:
@@ -170,6 +178,7 @@ class Synchronizer:
             return self.poll(now_ns)
         verdict = self._guard.judge(s, stamp_ns, (item, now_ns))
         if verdict is Verdict.TURNED_AWAY:
+            self._recover(now_ns)
             return self.poll(now_ns)
         if verdict is not Verdict.GOOD:
             return self._replay(backward=verdict is Verdict.BACKWARD)
@@ -197,6 +206,8 @@ class Synchronizer:
 
     def _arrived(self, s: StreamQueue, stamp_ns: int, now_ns: int) -> Sequence[SynchronizedSet]:
         """Draw the consequences of a message just queued."""
+        if self._recover(now_ns):
+            return ()
         if stamp_ns <= self._last_ns:
             if self._outlived(now_ns):
                 return ()
@@ -222,6 +233,20 @@ class Synchronizer:
         living = [s.newest_ns for s in self._streams if now_ns - s.seen_ns <= self._timeout_ns]
         if max(living) >= self._last_ns - JUMP_NS:
             return False
+        self._guard.begin_epoch()
+        self._clear()
+        return True
+
+    def _recover(self, now_ns: int) -> bool:
+        """Start an epoch if messages keep coming and no set has left for long: their clocks are not what they were."""
+        if not self._heard or now_ns - self._heard_last_ns > self._timeout_ns:
+            self._heard = 0
+            self._heard_from_ns = now_ns
+        self._heard += 1
+        self._heard_last_ns = now_ns
+        if self._heard < _STALL_MESSAGES or now_ns - self._heard_from_ns < self._stall_ns:
+            return False
+        self._heard = 0
         self._guard.begin_epoch()
         self._clear()
         return True
@@ -326,6 +351,7 @@ class Synchronizer:
             present.append(there)
         self._out.append(SynchronizedSet(stamp_ns, self._epoch, tuple(items), tuple(present)))
         self._last_ns = self._floor_ns = stamp_ns
+        self._heard = 0
 
     def _replay(self, *, backward: bool) -> Sequence[SynchronizedSet]:
         """After a confirmed jump of time, take again, as of their arrival, the messages that it held back."""
