@@ -289,8 +289,10 @@ class Synchronizer:
             self._emit(self._pending.popleft()[0])
         self._pending.clear()
         self._floor_ns = self._last_ns
-        if self._sampler:
+        if self._sampler and self._last_ns:
             self._sampler.follow()
+        elif self._sampler:
+            self._sampler.reset()  # no set of this epoch has left: the grid may be on another clock
         elif reference and self._last_ns and reference.shortest_ns < FOREVER_NS:
             # Less than half a period after the last set, it is the same moment seen by the other stream.
             self._floor_ns += reference.shortest_ns // 2
