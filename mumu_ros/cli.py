@@ -15,6 +15,7 @@ __all__ = ["main"]
 # `mumu simulate` needs no torch and `mumu train` no ROS.
 COMMANDS = {
     "demo": ("mumu_ros.nodes.demo", "a simulated person, recognised live over ROS 2"),
+    "recognize": ("mumu_ros.recognize.cli", "say who does what in a video, a bag, or before a camera"),
     "watch": ("mumu_ros.nodes.watch", "show what a running system recognises"),
     "launch": (
         "mumu_ros.nodes.launcher",

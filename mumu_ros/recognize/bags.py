@@ -1,0 +1,135 @@
+"""Pictures, depth and IMU of a rosbag2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.conversions import (
+    ConversionError,
+    compressed_image_to_array,
+    header_stamp_ns,
+    image_to_array,
+    vector_to_array,
+)
+from mumu_ros.conversions.cameras import camera_info_to_camera
+from mumu_ros.people import Camera
+from mumu_ros.recognize.sources import Shot, SourceError, Worn
+from mumu_ros.recordings import Recording
+from mumu_ros.streams import SynchronizedSet, Synchronizer
+
+__all__ = ["read_bag"]
+
+_IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+_INFO, _IMU = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu"
+_DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+_DRAIN_NS = 1_000_000_000
+
+
+def read_bag(path: Path, imus: tuple[str, ...]) -> Iterator[Shot]:
+    """Read the pictures of a rosbag2, with registered depth, CameraInfo and IMUs if it has them.
+
+    Raises:
+        SourceError: It has no colour picture, several that could be meant, or an IMU that could be several of `imus`.
+        RecordingError: It cannot be read.
+    """
+    with Recording(path) as recording:
+        topics = _Topics.of(recording, imus)
+        frames = ["rgb", *(["depth"] if topics.depth else [])]
+        synchronizer = Synchronizer(frames, list(topics.imus), slop_s=0.03)
+        names = {topics.rgb: "rgb", topics.depth: "depth", **{topic: name for name, topic in topics.imus.items()}}
+        camera: Camera | None = None
+        log_ns = 0
+        for topic, log_ns, message in recording.messages([t for t in (*names, topics.info) if t]):
+            if topic == topics.info:
+                camera = camera or _camera(message)
+                continue
+            stamp_ns = header_stamp_ns(message) or log_ns
+            for found in synchronizer.add(names[topic], stamp_ns, message, log_ns):
+                yield from _shots(found, topics, camera)
+        for found in synchronizer.poll(log_ns + _DRAIN_NS):
+            yield from _shots(found, topics, camera)
+
+
+class _Topics:
+    """Which topic is what."""
+
+    def __init__(self, rgb: str, depth: str, info: str, imus: dict[str, str]) -> None:
+        self.rgb, self.depth, self.info, self.imus = rgb, depth, info, imus
+
+    @classmethod
+    def of(cls, recording: Recording, imus: tuple[str, ...]) -> _Topics:
+        kinds: dict[str, list[str]] = {"rgb": [], "depth": []}
+        for topic in recording.topics.values():
+            if topic.type_name in (_IMAGE, _COMPRESSED) and topic.count:
+                kinds[_kind(recording, topic.name)].append(topic.name)
+        if len(kinds["rgb"]) != 1:
+            listed = ", ".join(kinds["rgb"]) or ", ".join(t.name for t in recording.topics.values())
+            raise SourceError(f"{recording.path} has {len(kinds['rgb'])} colour pictures; expected one of: {listed}")
+        if len(kinds["depth"]) > 1:
+            raise SourceError(f"{recording.path} has several depth pictures, {', '.join(kinds['depth'])}; keep one")
+        infos = [t.name for t in recording.topics.values() if t.type_name == _INFO]
+        beside = [name for name in infos if name.rpartition("/")[0] == kinds["rgb"][0].rpartition("/")[0]]
+        return cls(kinds["rgb"][0], *(kinds["depth"] or [""]), (beside or [""])[0], _imus(recording, imus))
+
+
+def _kind(recording: Recording, topic: str) -> str:
+    _, _, message = next(recording.messages([topic]))
+    encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
+    return "depth" if encoding.startswith(_DEPTH_ENCODINGS) or "compressedDepth" in encoding else "rgb"
+
+
+def _imus(recording: Recording, imus: tuple[str, ...]) -> dict[str, str]:
+    topics = [t.name for t in recording.topics.values() if t.type_name == _IMU and t.count]
+    if len(topics) == len(imus) == 1:
+        return {imus[0]: topics[0]}
+    found = {}
+    for name in imus:
+        fitting = [t for t in topics if all(word in t.lower() for word in name.lower().split("_"))]
+        if len(fitting) > 1:
+            raise SourceError(f"{recording.path}: {name} could be {' or '.join(fitting)}; keep one of them in the bag")
+        if fitting:
+            found[name] = fitting[0]
+    return found
+
+
+def _shots(found: SynchronizedSet, topics: _Topics, camera: Camera | None) -> Iterator[Shot]:
+    picture, *others = found.items
+    rgb = _pixels(picture, "rgb")
+    if rgb is None:
+        return
+    depth = _pixels(others.pop(0), "depth") if topics.depth else None
+    worn = [
+        Worn(name, stamp_ns, sample)
+        for name, samples in zip(topics.imus, others, strict=True)
+        for stamp_ns, message in samples or ()
+        if (sample := _vector(message)) is not None
+    ]
+    yield Shot(found.stamp_ns, rgb, depth, camera, tuple(worn))
+
+
+def _pixels(message: Any, kind: Any) -> NDArray[Any] | None:
+    if message is None:
+        return None
+    try:
+        return (image_to_array if hasattr(message, "encoding") else compressed_image_to_array)(message, kind)
+    except ConversionError:
+        return None
+
+
+def _vector(message: Any) -> NDArray[np.float64] | None:
+    try:
+        return vector_to_array(message, _IMU, (2, 3))
+    except ConversionError:
+        return None
+
+
+def _camera(message: Any) -> Camera | None:
+    try:
+        return camera_info_to_camera(message)
+    except ConversionError:
+        return None

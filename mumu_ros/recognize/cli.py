@@ -1,0 +1,215 @@
+"""`mumu recognize SOURCE`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
+from mumu_ros.people.drawing import Activity, draw
+from mumu_ros.recognize.segments import Said, Segment, segments
+from mumu_ros.recognize.sources import Shot, SourceError, open_source
+
+if TYPE_CHECKING:
+    from mumu_ros.recognition import Session
+
+__all__ = ["register"]
+
+_MODEL = "people"
+_SEED = 0
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the `mumu` parser."""
+    parser = commands.add_parser(
+        "recognize",
+        help="say who does what in a video, a folder of pictures, a bag, or before a camera",
+        description=(
+            "Finds and follows everybody in the pictures, and says what each does from when to when. Needs no ROS. A "
+            "camera is watched until Ctrl-C."
+        ),
+    )
+    parser.add_argument("source", metavar="SOURCE", help="video file, folder of pictures, rosbag2, or camera (0, 1, …)")
+    parser.add_argument("--out", type=Path, metavar="FILE.mp4", help="write the pictures with everything drawn on them")
+    parser.add_argument("--model", default=_MODEL, help=f"model folder, or a shipped model's name (default {_MODEL})")
+    parser.add_argument("--weights", type=Path, help=f"folder of the pose network (default {weights_folder()})")
+    parser.add_argument("--max-people", type=int, default=6, metavar="N", help="people followed at most (default 6)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads of each network (default 1)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+    parser.set_defaults(run=_run)
+
+
+@dataclass
+class _Report:
+    """What has been seen so far; `ids` has in how many pictures each person was."""
+
+    first_ns: int = 0
+    people_per_frame: list[int] = field(default_factory=list)
+    ms: list[float] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
+    decisions: dict[str, list[Said]] = field(default_factory=dict)
+    now: dict[str, Activity] = field(default_factory=dict)
+
+    def seconds(self, stamp_ns: int) -> float:
+        return (stamp_ns - self.first_ns) * 1e-9
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.out and arguments.out.suffix.lower() != ".mp4":
+        raise SourceError(f"--out is {str(arguments.out)!r}; expected a file that ends in .mp4")
+    from mumu_ros.pipeline.configuration import InferenceConfig
+    from mumu_ros.recognition import Session
+
+    config = InferenceConfig.of(
+        model=arguments.model, threads=arguments.threads, max_people=arguments.max_people, device="auto"
+    )
+    session = Session.open(config, live=False, note=lambda text: print(text, file=sys.stderr))
+    weights = find_weights(arguments.weights) if arguments.weights else fetch_weights()
+    finder = PeopleFinder(weights, arguments.threads, arguments.max_people, _SEED)
+    modalities = session.checkpoint.config.modalities
+    imus = tuple(m.name for m in modalities if not m.is_image and m.shape == (2, 3))
+    report = _Report()
+    started = time.monotonic()
+    try:
+        with _writer(arguments.out) as film:
+            for shot in open_source(arguments.source, imus):
+                _look(shot, finder, session, report, film)
+                _progress(report, started)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    found = segments(report.decisions)
+    _print_table(found, report)
+    if arguments.json:
+        print(json.dumps(_summary(found, report), ensure_ascii=False))
+    return 0
+
+
+def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, film: _Film | None) -> None:
+    start = time.perf_counter()
+    people = finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
+    if shot.worn:
+        session.receive(shot.stamp_ns, [(w.modality, w.stamp_ns, w.sample) for w in shot.worn])
+    report.first_ns = report.first_ns or shot.stamp_ns
+    for stamp_ns in session.see(shot.stamp_ns, LAYOUT, people):
+        for body_id, answer in session.decide(stamp_ns):
+            _note(body_id, answer, session, report)
+    report.people_per_frame.append(len(people))
+    for person in people:
+        report.ids[person.body_id] = report.ids.get(person.body_id, 0) + 1
+    report.ms.append((time.perf_counter() - start) * 1e3)
+    if film:
+        here = {person.body_id for person in people}
+        report.now = {body: activity for body, activity in report.now.items() if body in here}
+        film.write(shot, people, report.now)
+
+
+def _note(body_id: str, answer: Any, session: Session, report: _Report) -> None:
+    probabilities = getattr(answer, "activity_probabilities", None)
+    if probabilities is None:
+        return
+    probability = float(probabilities.max())
+    said = report.decisions.setdefault(body_id, [])
+    # A window that begins before anybody was there is about the rest of it.
+    start_s = max(report.seconds(answer.start_ns), 0.0)
+    said.append(Said(start_s, report.seconds(answer.stamp_ns), answer.activity, probability))
+    weights = zip(session.checkpoint.config.names, answer.gm_weights, answer.present, strict=True)
+    report.now[body_id] = Activity(
+        answer.activity, probability, {name: float(w) if there else None for name, w, there in weights}
+    )
+
+
+def _progress(report: _Report, started: float) -> None:
+    count = len(report.ms)
+    if sys.stderr.isatty() and count % 10 == 0:
+        rate = count / (time.monotonic() - started)
+        print(
+            f"\r{count} pictures, {report.people_per_frame[-1]} people, {rate:.0f} a second ", end="", file=sys.stderr
+        )
+
+
+def _print_table(found: dict[str, list[Segment]], report: _Report) -> None:
+    count = len(report.people_per_frame)
+    share = sum(n > 0 for n in report.people_per_frame) / count if count else 0.0
+    ms = float(np.median(report.ms)) if report.ms else 0.0
+    print(f"{count} pictures, somebody in {share:.0%} of them; {ms:.0f} ms a picture")
+    if not found:
+        print("nobody was in view for long enough to say what they do")
+        return
+    print(f"{'id':<8}{'from':>8}{'to':>8}   {'activity':<24}{'probability':>11}")
+    for body_id, rows in found.items():
+        for row in rows:
+            print(f"{body_id:<8}{row.from_s:>7.1f}s{row.to_s:>7.1f}s   {row.activity:<24}{row.probability:>11.2f}")
+
+
+def _summary(found: dict[str, list[Segment]], report: _Report) -> dict[str, Any]:
+    return {
+        "frames": len(report.people_per_frame),
+        "people_per_frame": report.people_per_frame,
+        "ids": list(report.ids),
+        "tracks": len(report.ids),
+        "ms_per_frame": round(float(np.median(report.ms)), 2) if report.ms else None,
+        "people": {body_id: [asdict(row) for row in found.get(body_id, [])] for body_id in report.ids},
+    }
+
+
+class _Film:
+    """An MP4 of what was seen."""
+
+    _CODEC = "mp4v"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._shots: list[tuple[int, NDArray[np.uint8]]] = []
+        self._writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for _, picture in self._shots:  # a single picture, whose rate was not known
+            self._put(picture, 10.0)
+        if self._writer:
+            self._writer.release()
+
+    def write(self, shot: Shot, people: Sequence[Person], activities: dict[str, Activity]) -> None:
+        """Add a picture; the rate is that of the first two."""
+        picture = draw(shot.rgb, people, activities)
+        if self._writer:
+            self._put(picture, 0.0)
+            return
+        self._shots.append((shot.stamp_ns, picture))
+        if len(self._shots) == 2:
+            (first_ns, _), (second_ns, _) = self._shots
+            rate = 1e9 / max(second_ns - first_ns, 1e6)
+            for _, waiting in self._shots:
+                self._put(waiting, min(rate, 240.0))
+            self._shots = []
+
+    def _put(self, picture: NDArray[np.uint8], rate: float) -> None:
+        if self._writer is None:
+            size = (picture.shape[1], picture.shape[0])
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            codec = cv2.VideoWriter_fourcc(*self._CODEC)  # type: ignore[attr-defined]
+            self._writer = cv2.VideoWriter(str(self._path), codec, rate, size)
+            if not self._writer.isOpened():
+                raise SourceError(f"{str(self._path)!r} cannot be written as MP4; is the folder there, and room on it?")
+        self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def _writer(path: Path | None) -> AbstractContextManager[_Film | None]:
+    return _Film(path) if path else nullcontext()

@@ -1,0 +1,77 @@
+"""From the decisions about each person to what they did from when to when."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Said", "Segment", "segments"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One decision about one person.
+
+    Attributes:
+        start_s: Start of the window that it is about.
+        end_s: Its end.
+        activity: What the person is doing, or "unknown".
+        probability: Of that activity.
+    """
+
+    start_s: float
+    end_s: float
+    activity: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What one person did for a while.
+
+    Attributes:
+        from_s: Seconds from the first picture.
+        to_s: Seconds from the first picture.
+        activity: What it did, or "unknown".
+        probability: Mean over the decisions.
+    """
+
+    from_s: float
+    to_s: float
+    activity: str
+    probability: float
+
+
+def segments(decisions: Mapping[str, Sequence[Said]]) -> dict[str, list[Segment]]:
+    """Join decisions of the same activity that follow each other.
+
+    A decision tells what went on in the middle of its window; so a segment ends halfway between the middles of the two
+    decisions that differ. The first and the last one reach to the ends of what is known of the person.
+
+    Args:
+        decisions: By person, in order.
+    """
+    return {body: _joined(said) for body, said in decisions.items() if said}
+
+
+def _joined(said: Sequence[Said]) -> list[Segment]:
+    runs: list[list[Said]] = []
+    for decision in said:
+        if runs and runs[-1][0].activity == decision.activity:
+            runs[-1].append(decision)
+        else:
+            runs.append([decision])
+    borders = [
+        said[0].start_s,
+        *((_middle(a[-1]) + _middle(b[0])) / 2 for a, b in itertools.pairwise(runs)),
+        said[-1].end_s,
+    ]
+    return [
+        Segment(start, end, run[0].activity, sum(d.probability for d in run) / len(run))
+        for start, end, run in zip(borders, borders[1:], runs, strict=False)
+    ]
+
+
+def _middle(decision: Said) -> float:
+    return (decision.start_s + decision.end_s) / 2

@@ -1,0 +1,148 @@
+"""Where pictures come from: a video file, a camera, a folder of pictures, a rosbag2."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.people import Camera
+
+__all__ = ["Shot", "SourceError", "Worn", "open_source"]
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+_FOLDER_FPS = 30.0
+_FIRST_NS = 1_000_000_000
+"""Stamp of the first picture of a file: 0 means "no stamp" everywhere else."""
+
+
+class SourceError(ValueError):
+    """A source that cannot be read: quotes it and says what can be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Worn:
+    """Samples of a sensor other than the camera.
+
+    Attributes:
+        modality: The model's name for it.
+        stamp_ns: Acquisition time.
+        sample: As `Preprocessing.prepare` takes it.
+    """
+
+    modality: str
+    stamp_ns: int
+    sample: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A picture and what else is known at its time.
+
+    Attributes:
+        stamp_ns: Acquisition time.
+        rgb: uint8 (H, W, 3).
+        depth: Registered to it: uint16 millimetres or float32 metres; None: no sensor.
+        camera: From CameraInfo; None: not known.
+        worn: Samples of other sensors since the last picture.
+    """
+
+    stamp_ns: int
+    rgb: NDArray[np.uint8]
+    depth: NDArray[Any] | None = None
+    camera: Camera | None = None
+    worn: tuple[Worn, ...] = field(default=())
+
+
+def open_source(source: str, imus: tuple[str, ...] = ()) -> Iterator[Shot]:
+    """Read a source.
+
+    Args:
+        source: A video file, a folder of pictures (in the order of their numbers, 30 a second), a rosbag2, or a camera:
+            its number or /dev/video….
+        imus: Names of the model's IMUs, for which a bag may have topics.
+
+    Raises:
+        SourceError: It is none of these, or cannot be read.
+    """
+    path = Path(source).expanduser()
+    if source.isdecimal() or source.startswith("/dev/"):
+        return _camera(source)
+    if (path / "metadata.yaml").is_file() or path.suffix in (".mcap", ".db3") or any(path.glob("*.mcap")):
+        from mumu_ros.recognize.bags import read_bag
+
+        return read_bag(path, imus)
+    if path.is_dir():
+        return _folder(path)
+    if path.is_file():
+        return _video(path)
+    raise SourceError(
+        f"{source!r} is no video file, folder of pictures, rosbag2 or camera (a number such as 0, or /dev/video0)"
+    )
+
+
+def _video(path: Path) -> Iterator[Shot]:
+    capture = cv2.VideoCapture(str(path))
+    with closing(_Capture(capture)):
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        if not capture.isOpened() or not 0 < fps < 1000:
+            raise SourceError(f"{str(path)!r} cannot be read as a video; convert it to MP4 (H.264) first")
+        count = 0
+        while True:
+            there, picture = capture.read()
+            if not there:
+                break
+            yield Shot(_FIRST_NS + round(count * 1e9 / fps), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+            count += 1
+    if not count:
+        raise SourceError(f"{str(path)!r} has no picture that can be decoded; convert it to MP4 (H.264) first")
+
+
+def _camera(source: str) -> Iterator[Shot]:
+    capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+    with closing(_Capture(capture)):
+        if not capture.isOpened():
+            raise SourceError(f"camera {source!r} cannot be opened; `ls /dev/video*` lists those that are there")
+        while True:
+            there, picture = capture.read()
+            if not there:
+                return
+            yield Shot(time.time_ns(), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+
+
+def _folder(path: Path) -> Iterator[Shot]:
+    files = sorted((f for f in path.iterdir() if f.suffix.lower() in _PICTURES), key=_number)
+    if not files:
+        raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor a metadata.yaml of a bag")
+    size = None
+    for count, file in enumerate(files):
+        picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise SourceError(f"{str(file)!r} cannot be decoded; remove it or convert it")
+        if size and picture.shape != size:
+            found, before = (f"{shape[1]}×{shape[0]}" for shape in (picture.shape, size))
+            raise SourceError(f"{str(file)!r} is {found}, those before it {before}")
+        size = picture.shape
+        yield Shot(_FIRST_NS + round(count * 1e9 / _FOLDER_FPS), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+
+
+def _number(file: Path) -> tuple[list[int], str]:
+    return [int(digits) for digits in re.findall(r"\d+", file.stem)], file.name
+
+
+class _Capture:
+    """cv2.VideoCapture with the name that `closing` asks for."""
+
+    def __init__(self, capture: cv2.VideoCapture) -> None:
+        self._capture = capture
+
+    def close(self) -> None:
+        self._capture.release()

@@ -1,0 +1,62 @@
+"""Videos, folders of pictures and bags as pictures with stamps; what is none of them is refused."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mumu_ros.recognize.sources import SourceError, open_source
+
+
+def write_pictures(folder: Path, count: int, size: tuple[int, int] = (48, 64)) -> None:
+    folder.mkdir()
+    for k in range(count):
+        cv2.imwrite(str(folder / f"frame_{k}.png"), np.full((*size, 3), (0, 0, 20 * k), np.uint8))
+
+
+def test_pictures_of_a_folder_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "shots", 12)
+    shots = list(open_source(str(tmp_path / "shots")))
+    assert [int(shot.rgb[0, 0, 0]) for shot in shots] == [20 * k for k in range(12)]  # red, the last channel of a file
+    assert {b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)} <= {33333333, 33333334}
+
+
+def test_a_video_has_its_own_rate(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 20.0, (64, 48))
+    for _ in range(9):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    shots = list(open_source(str(path)))
+    assert len(shots) == 9
+    assert {b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)} == {50_000_000}
+    assert shots[0].stamp_ns > 0
+    assert shots[0].rgb.shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.mp4", "no video file, folder of pictures, rosbag2 or camera"),
+        ("broken.mp4", "cannot be read as a video"),
+        ("empty", "neither pictures"),
+        ("mixed", r"b.png' is 10×10, those before it 64×48"),
+        ("damaged", "cannot be decoded"),
+        ("/dev/video77", "cannot be opened"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_the_remedy(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "broken.mp4").write_bytes(b"no video" * 100)
+    (tmp_path / "empty").mkdir()
+    for folder in ("mixed", "damaged"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "mixed" / "b.png"), np.zeros((10, 10, 3), np.uint8))
+    (tmp_path / "damaged" / "b.png").write_bytes(b"x")
+    source = name if name.startswith("/") else str(tmp_path / name)
+    with pytest.raises(SourceError, match=message):
+        list(open_source(source))
