@@ -14,7 +14,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.detection import detect, tiles
 from mumu_ros.people.filters import OneEuro
 from mumu_ros.people.isolation import FOCAL, isolate
-from mumu_ros.people.landmarks import TORSO, Pose, find_pose
+from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
 from mumu_ros.people.lifting import Lifted, lift
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
@@ -25,7 +25,6 @@ from mumu_ros.people.weights import find_weights
 __all__ = ["PeopleFinder"]
 
 _MIN_SCORE = 0.5
-_MIN_VISIBILITY = 0.3
 _DETECT_EVERY = 5
 """Pictures from one run of the detector to the next while somebody is followed."""
 _MAX_NEW = 2
@@ -162,7 +161,7 @@ class PeopleFinder:
                 pose = find_pose(self._networks, picture.rgb, detection.region)
                 if pose.score >= _MIN_SCORE:
                     pose = find_pose(self._networks, picture.rgb, pose.region)
-                if pose.score >= _MIN_SCORE and pose.visibility[TORSO].mean() >= _MIN_VISIBILITY:
+                if pose.score >= _MIN_SCORE and pose.visibility[TORSO].mean() >= MIN_VISIBILITY:
                     found.append(_observation(pose, None, picture))
         return found
 
@@ -184,21 +183,25 @@ class PeopleFinder:
     def _people(self, picture: _Picture, seen: list[Track]) -> list[Person]:
         alive = {track.body_id for track in self._tracker.tracks}
         self._smoothing = {name: kept for name, kept in self._smoothing.items() if name in alive}
-        people = []
-        for track in seen:
-            smoothing = self._smoothing.setdefault(track.body_id, _Smoothing())
-            people.append(_person(picture, track, smoothing))
+        lifted = [lift(track.pose, picture.camera, picture.depth) for track in seen]
+        people = [
+            _person(picture, track, where, self._smoothing.setdefault(track.body_id, _Smoothing()))
+            for track, where in zip(seen, lifted, strict=True)
+        ]
         if picture.depth is not None:
-            views = isolate(picture.depth, picture.camera, [person.joints for person in people])
-            people = [replace(p, depth=view, depth_focal=FOCAL) for p, view in zip(people, views, strict=True)]
+            # From the joints of this picture: smoothed ones are late by a part of a hand's way.
+            views = iter(isolate(picture.depth, picture.camera, [where.joints for where in lifted if where]))
+            people = [
+                replace(person, depth=next(views), depth_focal=FOCAL) if where else person
+                for person, where in zip(people, lifted, strict=True)
+            ]
         return people
 
 
 def _observation(pose: Pose, track: Track | None, picture: _Picture) -> Observation:
     lifted = None if picture.depth is None else lift(pose, picture.camera, picture.depth)
-    distances = lifted.joints[TORSO, 2] if lifted and lifted.source == "depth" else np.array([np.nan])
-    known = distances[np.isfinite(distances)]
-    return Observation(pose, track, _appearance(picture.rgb, pose), float(known.mean()) if len(known) else None)
+    distance_m = float(lifted.joints[TORSO, 2].mean()) if lifted and lifted.source == "depth" else None
+    return Observation(pose, track, _appearance(picture.rgb, pose), distance_m)
 
 
 def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:
@@ -228,10 +231,9 @@ def _is_at(region: Region, pose: Pose) -> bool:
     return float(np.hypot(region.x - hips[0], region.y - hips[1])) < _RADIUS * pose.torso
 
 
-def _person(picture: _Picture, track: Track, smoothing: _Smoothing) -> Person:
+def _person(picture: _Picture, track: Track, lifted: Lifted | None, smoothing: _Smoothing) -> Person:
     pose, camera, stamp_ns = track.pose, picture.camera, picture.stamp_ns
-    lifted = lift(pose, camera, picture.depth)
-    seen = (pose.visibility >= _MIN_VISIBILITY)[:, np.newaxis]
+    seen = (pose.visibility >= MIN_VISIBILITY)[:, np.newaxis]
     # In torso lengths, so that one setting fits near and far.
     scaled = np.where(seen, pose.keypoints / pose.torso, np.nan).astype(np.float32)
     keypoints = smoothing.keypoints.update(stamp_ns, scaled) * pose.torso
@@ -244,29 +246,29 @@ def _person(picture: _Picture, track: Track, smoothing: _Smoothing) -> Person:
         confidence=pose.score,
         roi=(float(left), float(top), float(max(width, 0)), float(max(height, 0))),
         keypoints=keypoints,
-        joints=_smoothed(stamp_ns, lifted, smoothing),
+        joints=_smoothed(stamp_ns, lifted, seen, smoothing),
         visibility=pose.visibility.astype(np.float32),
         position_source=lifted.source if lifted else ("nominal" if camera.is_nominal else "perspective"),
     )
 
 
-def _smoothed(stamp_ns: int, lifted: Lifted | None, smoothing: _Smoothing) -> NDArray[np.float32]:
+def _smoothed(
+    stamp_ns: int, lifted: Lifted | None, seen: NDArray[np.bool_], smoothing: _Smoothing
+) -> NDArray[np.float32]:
     """Joints, smoothed: where the person is by itself, since its distance is noisier than its shape."""
     if lifted is None:
-        return np.full((len(smoothing.lifted[-1]) if smoothing.lifted else 33, 3), np.nan, np.float32)
+        return np.full((len(seen), 3), np.nan, np.float32)
     smoothing.lifted.append(lifted.joints)
-    joints = lifted.joints
-    if lifted.source == "depth":  # One frame in which a reading is of something else.
-        joints = np.where(np.isnan(joints), np.nan, _median(smoothing.lifted))
-    torso = joints[TORSO]
-    middle = np.nanmean(torso, axis=0) if np.isfinite(torso).any() else np.full(3, np.nan)
-    place = smoothing.place.update(stamp_ns, middle.astype(np.float32))
-    return place + smoothing.joints.update(stamp_ns, (joints - middle).astype(np.float32))
+    # A median of three hides a frame in which a reading is of something else.
+    joints = _median(smoothing.lifted) if lifted.source == "depth" else lifted.joints
+    middle = joints[TORSO].mean(axis=0)
+    place = smoothing.place.update(stamp_ns, middle)
+    shape = np.where(seen & (joints[:, 2:] > 0), joints - middle, np.nan).astype(np.float32)
+    return place + smoothing.joints.update(stamp_ns, shape)
 
 
 def _median(recent: deque[NDArray[np.float32]]) -> NDArray[np.float32]:
-    stacked = np.stack(recent)
-    found: NDArray[np.float32] = np.where(np.isnan(stacked).any(axis=0), stacked[-1], np.median(stacked, axis=0))
+    found: NDArray[np.float32] = np.median(np.stack(recent), axis=0).astype(np.float32)
     return found
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.people.camera import Camera
-from mumu_ros.people.landmarks import BONES, TORSO
+from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO
+from mumu_ros.skeletons import layout
 
 __all__ = ["FOCAL", "SIZE", "isolate"]
 
@@ -16,8 +17,11 @@ SIZE = (96, 128)
 """Height and width of a person's depth picture."""
 FOCAL = 0.89
 """Focal length of its camera in widths: that of UTD-MHAD's Kinect, which the shipped depth models were trained with."""
-_NEAR_BONES_M = 0.22
+_NEAR_M = 0.22
 """A pixel within this distance of a bone belongs to the person: bones may be 10 cm off, limbs are 10 cm thick."""
+_NEAR_FEET_M = 0.12
+"""The same for shins and feet, which stand on a floor that is not the person."""
+_FEET = frozenset(layout(LAYOUT).index("left_ankle", "right_ankle", "left_toe", "right_toe"))
 
 
 def isolate(
@@ -32,7 +36,7 @@ def isolate(
     Args:
         depth: (H, W) metres, registered to the camera's picture (its size may differ), 0 for no reading.
         camera: Of the picture.
-        skeletons: (33, 3) joints of everybody in view, in the camera's optical frame; NaN where not seen.
+        skeletons: (33, 3) joints of everybody in view, in the camera's optical frame, hidden ones too.
 
     Returns:
         For each uint16 (96, 128) millimetres, 0 for everything else.
@@ -44,7 +48,7 @@ def isolate(
         points = _points(depth, own, turn)
         distances = np.stack([_distance_to_bones(points, other) for other in skeletons])
         mine = distances[[other is joints for other in skeletons]][0]
-        belongs = (mine <= _NEAR_BONES_M) & (mine <= distances.min(axis=0))
+        belongs = (mine <= 1) & (mine <= distances.min(axis=0))
         z = np.where(belongs, (points @ turn.T)[..., 2], 0.0)
         views.append((z * 1000).clip(0, 65535).astype(np.uint16))
     return views
@@ -52,8 +56,8 @@ def isolate(
 
 def _turn_to(joints: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows: axes of a camera that is panned to a person."""
-    middle = np.nanmean(joints[TORSO], axis=0)
-    pan = float(np.arctan2(middle[0], middle[2])) if np.isfinite(middle).all() else 0.0
+    middle = joints[TORSO].mean(axis=0)
+    pan = float(np.arctan2(middle[0], middle[2]))
     cos, sin = np.cos(pan), np.sin(pan)
     return np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
 
@@ -72,16 +76,14 @@ def _points(depth: NDArray[np.float32], camera: Camera, turn: NDArray[np.float32
 
 
 def _distance_to_bones(points: NDArray[np.float32], joints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Distance of each point to the nearest bone of a skeleton, metres; infinite where there is no point."""
+    """Distance of each point to the nearest bone of a skeleton: 1 is as far as a person reaches; infinite: no point."""
     nearest = np.full(points.shape[:-1], np.inf, np.float32)
     some = np.isfinite(points[..., 0])
     found = points[some]
     for a, b in BONES:
         start, end = joints[a], joints[b]
-        if not np.isfinite(start).all() or not np.isfinite(end).all():
-            continue
         bone = end - start
         share = ((found - start) @ bone / max(float(bone @ bone), 1e-6)).clip(0, 1)
         away = np.linalg.norm(found - (start + share[:, np.newaxis] * bone), axis=1)
-        nearest[some] = np.minimum(nearest[some], away)
+        nearest[some] = np.minimum(nearest[some], away / (_NEAR_FEET_M if b in _FEET else _NEAR_M))
     return nearest

@@ -13,7 +13,7 @@ from mumu_ros.people.networks import LANDMARK_SIZE, PoseNetworks
 from mumu_ros.people.regions import Region, cut
 from mumu_ros.skeletons import layout
 
-__all__ = ["BONES", "LAYOUT", "TORSO", "Pose", "find_pose", "hide"]
+__all__ = ["BONES", "LAYOUT", "MIN_VISIBILITY", "TORSO", "Pose", "find_pose", "hide"]
 
 LAYOUT = "blazepose33"
 _LIMBS = (
@@ -34,6 +34,8 @@ BONES = tuple(
 )
 """Pairs of joints that are joined by a limb or by the trunk."""
 _JOINTS = len(layout(LAYOUT))
+MIN_VISIBILITY = 0.3
+"""A joint that is less certain is not seen."""
 _HEAD = layout(LAYOUT).index("left_ear", "right_ear", "nose")
 _LIMB_WIDTH, _HEAD_RADIUS = 0.25, 0.32
 """Of a person who is painted over, in lengths of the torso."""

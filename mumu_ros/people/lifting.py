@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.people.camera import Camera
-from mumu_ros.people.landmarks import TORSO, Pose
+from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose
 from mumu_ros.people.person import PositionSource
 
 __all__ = ["Lifted", "lift"]
 
-_MIN_VISIBILITY = 0.3
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
 """Half sides of the windows in which depth is read, in lengths of the torso."""
@@ -29,7 +28,8 @@ class Lifted:
     """Where a person is.
 
     Attributes:
-        joints: (33, 3) metres in the camera's optical frame; NaN where a joint is not seen.
+        joints: (33, 3) metres in the camera's optical frame, also of joints that are hidden: where the network expects
+            them.
         source: Where the distance comes from.
     """
 
@@ -54,7 +54,6 @@ def lift(pose: Pose, camera: Camera, depth: NDArray[np.float32] | None) -> Lifte
     """
     rays = camera.rays(pose.keypoints)
     world = _turned_to_ray(pose.world, rays[TORSO].mean(axis=0))
-    seen = pose.visibility >= _MIN_VISIBILITY
     torso_m = None if depth is None else _torso_depth(pose, camera, depth)
     if depth is None or torso_m is None:
         place = _perspective(rays, world, pose.visibility)
@@ -67,8 +66,7 @@ def lift(pose: Pose, camera: Camera, depth: NDArray[np.float32] | None) -> Lifte
         z = _joint_depths(pose, camera, depth, expected)
         joints = np.concatenate([rays * z[:, np.newaxis], z[:, np.newaxis]], axis=1)
         source = "depth"
-    joints = np.where(seen[:, np.newaxis] & (joints[:, 2:] > 0), joints, np.nan).astype(np.float32)
-    return Lifted(joints, source)
+    return Lifted(joints.astype(np.float32), source)
 
 
 def _turned_to_ray(world: NDArray[np.float32], ray: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -88,7 +86,7 @@ def _perspective(
 
     For each landmark (X + t_x) = r_x (Z + t_z), and the same for y: linear in the place t.
     """
-    weight = np.where(visibility >= _MIN_VISIBILITY, visibility, 0.0)
+    weight = np.where(visibility >= MIN_VISIBILITY, visibility, 0.0)
     if np.count_nonzero(weight[TORSO]) < 3:
         return None
     zero, one = np.zeros(len(rays)), np.ones(len(rays))
