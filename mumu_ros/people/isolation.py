@@ -78,12 +78,14 @@ def _points(depth: NDArray[np.float32], camera: Camera, turn: NDArray[np.float32
 def _distance_to_bones(points: NDArray[np.float32], joints: NDArray[np.float32]) -> NDArray[np.float32]:
     """Distance of each point to the nearest bone of a skeleton: 1 is as far as a person reaches; infinite: no point."""
     nearest = np.full(points.shape[:-1], np.inf, np.float32)
-    some = np.isfinite(points[..., 0])
+    low, high = joints.min(axis=0) - _NEAR_M, joints.max(axis=0) + _NEAR_M
+    some = ((points > low) & (points < high)).all(axis=-1)
     found = points[some]
     for a, b in BONES:
         start, end = joints[a], joints[b]
         bone = end - start
         share = ((found - start) @ bone / max(float(bone @ bone), 1e-6)).clip(0, 1)
-        away = np.linalg.norm(found - (start + share[:, np.newaxis] * bone), axis=1)
+        apart = found - (start + share[:, np.newaxis] * bone)
+        away = np.sqrt(np.einsum("ij,ij->i", apart, apart))
         nearest[some] = np.minimum(nearest[some], away / (_NEAR_FEET_M if b in _FEET else _NEAR_M))
     return nearest

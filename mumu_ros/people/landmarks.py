@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,13 +62,13 @@ class Pose:
     world: NDArray[np.float32]
     region: Region
 
-    @property
+    @functools.cached_property
     def middle(self) -> NDArray[np.float32]:
         """(2,) middle of the torso, pixels."""
         middle: NDArray[np.float32] = self.keypoints[TORSO].mean(axis=0)
         return middle
 
-    @property
+    @functools.cached_property
     def torso(self) -> float:
         """Length of the torso, pixels; where it is seen from above or below, at least half of the shoulders' width."""
         left, right, left_hip, right_hip = self.keypoints[TORSO]
