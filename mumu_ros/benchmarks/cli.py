@@ -20,6 +20,7 @@ BENCHMARKS = {
     "synchronizer": ("mumu_ros.benchmarks.synchronizer", "pairing messages by stamp"),
     "transport": ("mumu_ros.benchmarks.transport", "images and IMU samples between processes, and their conversion"),
     "tracking": ("mumu_ros.benchmarks.tracking", "simulated people who cross: id switches, losses, inventions"),
+    "people": ("mumu_ros.benchmarks.people", "finding and following people in pictures"),
     "end-to-end": ("mumu_ros.benchmarks.end_to_end", "the running system: latency, losses, processor time"),
 }
 

@@ -29,6 +29,8 @@ _DETECT_EVERY = 5
 """Pictures from one run of the detector to the next while somebody is followed."""
 _MAX_NEW = 2
 """Detections that are looked at more closely in one picture, at most."""
+_UPRIGHT = 1.05
+"""Radians from upright within which somebody new is expected to be."""
 _RADIUS = 0.5
 """A detection whose hips are within this many torso lengths of a known person's is that person."""
 
@@ -123,7 +125,7 @@ class PeopleFinder:
         self._stamp_ns, self._size = stamp_ns, (width, height)
         self._tracker.forget(stamp_ns)
         observations = self._follow(picture)
-        observations += self._search(picture, [o.pose for o in observations])
+        observations += self._search(picture, observations)
         self._frames += 1
         seen = self._tracker.update(stamp_ns, observations)
         return self._people(picture, seen)
@@ -147,10 +149,11 @@ class PeopleFinder:
                     found.append(_observation(pose, track, picture))
         return found
 
-    def _search(self, picture: _Picture, known: list[Pose]) -> list[Observation]:
+    def _search(self, picture: _Picture, followed: list[Observation]) -> list[Observation]:
         """Look for others in the part of the picture whose turn it is."""
         found: list[Observation] = []
-        for tile in self._due():
+        known = [o.pose for o in followed]
+        for tile in self._due(followed):
             new = 0
             for detection in detect(self._networks, picture.rgb, tile, known + [o.pose for o in found]):
                 poses = known + [o.pose for o in found]
@@ -161,16 +164,18 @@ class PeopleFinder:
                 pose = find_pose(self._networks, picture.rgb, detection.region)
                 if pose.score >= _MIN_SCORE:
                     pose = find_pose(self._networks, picture.rgb, pose.region)
-                if pose.score >= _MIN_SCORE and pose.visibility[TORSO].mean() >= MIN_VISIBILITY:
+                if pose.score >= _MIN_SCORE and _is_convincing(pose):
                     found.append(_observation(pose, None, picture))
         return found
 
-    def _due(self) -> list[Region]:
+    def _due(self, followed: list[Observation]) -> list[Region]:
         """Parts of the picture to look for new people in, in this frame."""
         if self._frames == 0:
             self._turns = tiles(*self._size)
             return self._turns
-        is_followed = all(t.seen_ns == self._stamp_ns for t in self._tracker.tracks) and self._tracker.tracks
+        confirmed = [track for track in self._tracker.tracks if track.is_confirmed]
+        found = [o.origin for o in followed]
+        is_followed = bool(confirmed) and all(track in found for track in confirmed)
         if is_followed and self._frames % _DETECT_EVERY:
             return []
         # The whole picture and its large parts have every other turn.
@@ -218,6 +223,14 @@ def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:
     counts = np.concatenate([colours, brightness]) + 0.5
     found: NDArray[np.float32] = (counts / counts.sum()).astype(np.float32)
     return found
+
+
+def _is_convincing(pose: Pose) -> bool:
+    """Whether a pose that nobody expected is a person: upright, and with most of the torso in the picture.
+
+    Things on a table are taken for people who lie. Somebody who falls while being followed goes on being followed.
+    """
+    return abs(pose.region.angle) < _UPRIGHT and np.count_nonzero(pose.visibility[TORSO] >= 0.5) >= 3
 
 
 def _may_hide(pose: Pose, region: Region) -> bool:

@@ -21,11 +21,10 @@ _MEMORY_NS = 1_200_000_000
 """Somebody who is not seen for so long is forgotten, and is a new person afterwards."""
 _CONFIRMATIONS = 3
 _SURE_SCORE = 0.95
-_UPRIGHT = 1.0
-"""Radians. Things on a table are taken for people who lie: whoever is tilted more has to be seen more often."""
-_TILTED_CONFIRMATIONS = 15
 _SAME_PERSON = 0.25
 """Mean distance of the keypoints of two poses of one person, at most, in lengths of the torso."""
+_SHARES_LIMBS = 0.6
+"""The same for a new pose beside somebody who is seen already."""
 _GATE = 2.5
 """Highest cost of an assignment."""
 _OWN_BONUS = 0.3
@@ -80,8 +79,6 @@ class Track:
     @property
     def needed(self) -> int:
         """How often it has to be seen before it is told to anybody."""
-        if abs(self.pose.region.angle) > _UPRIGHT:
-            return _TILTED_CONFIRMATIONS
         return 1 if self.pose.score >= _SURE_SCORE else _CONFIRMATIONS
 
     def predicted(self, stamp_ns: int) -> NDArray[np.float32]:
@@ -155,7 +152,7 @@ class Tracker:
                     taken.add(int(column))
         self.left_out = 0
         for column, observation in enumerate(unique):
-            if column not in taken and observation.origin is None:
+            if column not in taken and observation.origin is None and not self._is_mixture(stamp_ns, observation):
                 self._add(stamp_ns, observation)
         return [track for track in self.tracks if track.seen_ns == stamp_ns and track.is_confirmed]
 
@@ -167,6 +164,11 @@ class Tracker:
             if not any(same_person(o.pose, other.pose) for other in unique):
                 unique.append(o)
         return unique
+
+    def _is_mixture(self, stamp_ns: int, observation: Observation) -> bool:
+        """Whether a new pose shares limbs with somebody who is seen: no third person between two."""
+        seen = [track.pose for track in self.tracks if track.seen_ns == stamp_ns]
+        return any(same_person(observation.pose, pose, _SHARES_LIMBS) for pose in seen)
 
     def _add(self, stamp_ns: int, observation: Observation) -> None:
         if len(self.tracks) >= self._max_people:
@@ -195,11 +197,11 @@ class Tracker:
                 return body_id
 
 
-def same_person(a: Pose, b: Pose) -> bool:
-    """Whether two poses are of one person: their keypoints are in the same places."""
+def same_person(a: Pose, b: Pose, limit: float = _SAME_PERSON) -> bool:
+    """Whether two poses are of one person: their keypoints are `limit` torso lengths apart or less, on average."""
     weight = a.visibility * b.visibility + 1e-3
     apart = np.linalg.norm(a.keypoints - b.keypoints, axis=1)
-    return float(np.average(apart, weights=weight)) < _SAME_PERSON * min(a.torso, b.torso)
+    return float(np.average(apart, weights=weight)) < limit * min(a.torso, b.torso)
 
 
 def difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

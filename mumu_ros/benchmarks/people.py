@@ -1,0 +1,126 @@
+"""The people front end: what a picture costs with one person in view, and what each further one adds.
+
+The pictures are of a simulated room that people walk in and out of, or of a video. Costs are CPU time, beside that of
+one run of the landmark network in the same minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from mumu_ros.people import PeopleFinder, find_weights
+from mumu_ros.people.networks import DETECTOR_SIZE, LANDMARK_SIZE, PoseNetworks
+from mumu_ros.recognize.sources import Shot, open_source
+
+__all__ = ["measure", "register", "table"]
+
+_SIZE = (640, 480)
+_SEED = 3
+_FIRST_NS = 1_000_000_000
+_NETWORK_RUNS = 40
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--video", type=Path, help="pictures of this file instead of simulated ones")
+    parser.add_argument("--people", type=int, default=3, metavar="N", help="simulated people (default 3)")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, metavar="S", help="length of what is looked at (default 20)"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run the front end over the pictures."""
+    shots = list(_shots(arguments))
+    networks = _network_ms(arguments.threads)
+    finder = PeopleFinder(threads=arguments.threads, max_people=max(1, arguments.people), seed=_SEED)
+    finder.update(shots[0].stamp_ns, shots[0].rgb, shots[0].depth, shots[0].camera)  # looks everywhere
+    memory = psutil.Process().memory_info().rss
+    costs: dict[int, list[float]] = defaultdict(list)
+    walls: list[float] = []
+    for shot in shots[1:]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        people = finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
+        costs[len(people)].append((time.process_time() - cpu) * 1e3)
+        walls.append((time.perf_counter() - wall) * 1e3)
+    by_count = {count: float(np.mean(ms)) for count, ms in sorted(costs.items()) if len(ms) >= 5}
+    counts = np.array([count for count, ms in costs.items() for _ in ms if count > 0], float)
+    ms = np.array([cost for count, given in costs.items() for cost in given if count > 0])
+    further = float(np.polyfit(counts, ms, 1)[0]) if len(set(counts)) > 1 else float("nan")
+    return {
+        "pictures": len(shots),
+        "has_depth": shots[0].depth is not None,
+        "cpu_ms_by_people": by_count,
+        "cpu_ms_one": by_count.get(1, float("nan")),
+        "cpu_ms_further": further,
+        "pictures_per_second": 1e3 / float(np.median(walls)),
+        "networks_cpu_ms": networks,
+        "ratio_one": by_count.get(1, float("nan")) / networks["landmarks"],
+        "memory_growth_mb": (psutil.Process().memory_info().rss - memory) / 2**20,
+    }
+
+
+def table(result: dict[str, Any]) -> list[list[str]]:
+    """What was measured, for people."""
+    networks = result["networks_cpu_ms"]
+    rows = [["", "CPU ms", "to the landmark network"]]
+    for name in ("landmarks", "detector"):
+        rows.append([f"{name} alone", f"{networks[name]:.1f}", f"{networks[name] / networks['landmarks']:.2f}"])
+    for count, ms in result["cpu_ms_by_people"].items():
+        rows.append([f"a picture with {count} in view", f"{ms:.1f}", f"{ms / networks['landmarks']:.2f}"])
+    rows.append(["each further person", f"{result['cpu_ms_further']:.1f}", ""])
+    depth = "with depth" if result["has_depth"] else "without depth"
+    rows.append([f"{result['pictures']} pictures of 640×480 {depth}; {result['pictures_per_second']:.0f} a second"])
+    rows.append([f"memory: {result['memory_growth_mb']:+.1f} MB"])
+    return rows
+
+
+def _shots(arguments: argparse.Namespace) -> Iterator[Shot]:
+    if arguments.video:
+        for shot in open_source(str(arguments.video)):
+            if shot.stamp_ns < _FIRST_NS + arguments.seconds * 1e9:
+                yield Shot(shot.stamp_ns, _cropped(shot.rgb))
+        return
+    raise NotImplementedError
+
+
+def _cropped(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle of a picture in 640×480."""
+    height, width = rgb.shape[:2]
+    wide, high = min(width, height * 4 // 3), min(height, width * 3 // 4)
+    x, y = (width - wide) // 2, (height - high) // 2
+    return np.asarray(cv2.resize(rgb[y : y + high, x : x + wide], _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _network_ms(threads: int) -> dict[str, float]:
+    """CPU time of one run of each network."""
+    networks = PoseNetworks(find_weights(), threads)
+    rng = np.random.default_rng(0)
+
+    def picture(side: int) -> NDArray[np.uint8]:
+        return rng.integers(0, 255, (side, side, 3), np.uint8)
+
+    found = {}
+    for name, run, side in (
+        ("landmarks", networks.landmarks, LANDMARK_SIZE),
+        ("detector", networks.detect, DETECTOR_SIZE),
+    ):
+        given = picture(side)
+        times = []
+        for _ in range(_NETWORK_RUNS):
+            start = time.process_time()
+            run(given)
+            times.append((time.process_time() - start) * 1e3)
+        found[name] = float(np.median(times))
+    return found
