@@ -92,7 +92,7 @@ def _shots(arguments: argparse.Namespace) -> Iterator[Shot]:
             if shot.stamp_ns < _FIRST_NS + arguments.seconds * 1e9:
                 yield Shot(shot.stamp_ns, _cropped(shot.rgb))
         return
-    raise NotImplementedError
+    raise ValueError("give --video FILE")
 
 
 def _cropped(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

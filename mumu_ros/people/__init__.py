@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mumu_ros.people.finder import PeopleFinder
     from mumu_ros.people.landmarks import LAYOUT
     from mumu_ros.people.person import Person, PositionSource
-    from mumu_ros.people.weights import WeightsError, fetch_weights, find_weights
+    from mumu_ros.people.weights import WeightsError, fetch_weights, find_weights, weights_folder
 
 __all__ = [
     "LAYOUT",
@@ -25,6 +25,7 @@ __all__ = [
     "WeightsError",
     "fetch_weights",
     "find_weights",
+    "weights_folder",
 ]
 
 _MODULES = {
@@ -32,7 +33,7 @@ _MODULES = {
     "finder": ("PeopleFinder",),
     "landmarks": ("LAYOUT",),
     "person": ("Person", "PositionSource"),
-    "weights": ("WeightsError", "fetch_weights", "find_weights"),
+    "weights": ("WeightsError", "fetch_weights", "find_weights", "weights_folder"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -24,7 +24,8 @@ from mumu_ros.people.weights import find_weights
 
 __all__ = ["PeopleFinder"]
 
-_MIN_SCORE = 0.5
+_MIN_SCORE, _MIN_KNOWN_SCORE = 0.5, 0.3
+"""Of somebody new, and of somebody who was there a moment ago."""
 _DETECT_EVERY = 5
 """Pictures from one run of the detector to the next while somebody is followed."""
 _MAX_NEW = 2
@@ -135,7 +136,7 @@ class PeopleFinder:
         found: list[Observation] = []
         for track in self._tracker.tracks:
             pose = find_pose(self._networks, picture.rgb, track.region(picture.stamp_ns))
-            if pose.score >= _MIN_SCORE:
+            if pose.score >= (_MIN_KNOWN_SCORE if track.is_confirmed else _MIN_SCORE):
                 found.append(_observation(pose, track, picture))
         found = self._tracker.merge(picture.stamp_ns, found)
         # Whoever is not found, or found where another one is, may be behind somebody.
@@ -230,7 +231,7 @@ def _is_convincing(pose: Pose) -> bool:
 
     Things on a table are taken for people who lie. Somebody who falls while being followed goes on being followed.
     """
-    return abs(pose.region.angle) < _UPRIGHT and np.count_nonzero(pose.visibility[TORSO] >= 0.5) >= 3
+    return abs(pose.region.angle) < _UPRIGHT and int((pose.visibility[TORSO] >= 0.5).sum()) >= 3
 
 
 def _may_hide(pose: Pose, region: Region) -> bool:

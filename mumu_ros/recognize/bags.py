@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions import (
     ConversionError,
+    camera_info_to_camera,
     compressed_image_to_array,
     header_stamp_ns,
     image_to_array,
     vector_to_array,
 )
-from mumu_ros.conversions.cameras import camera_info_to_camera
 from mumu_ros.people import Camera
 from mumu_ros.recognize.sources import Shot, SourceError, Worn
 from mumu_ros.recordings import Recording
@@ -42,24 +43,27 @@ def read_bag(path: Path, imus: tuple[str, ...]) -> Iterator[Shot]:
         frames = ["rgb", *(["depth"] if topics.depth else [])]
         synchronizer = Synchronizer(frames, list(topics.imus), slop_s=0.03)
         names = {topics.rgb: "rgb", topics.depth: "depth", **{topic: name for name, topic in topics.imus.items()}}
-        camera: Camera | None = None
+        info: Any = None
         log_ns = 0
         for topic, log_ns, message in recording.messages([t for t in (*names, topics.info) if t]):
             if topic == topics.info:
-                camera = camera or _camera(message)
+                info = message
                 continue
             stamp_ns = header_stamp_ns(message) or log_ns
             for found in synchronizer.add(names[topic], stamp_ns, message, log_ns):
-                yield from _shots(found, topics, camera)
+                yield from _shots(found, topics, info)
         for found in synchronizer.poll(log_ns + _DRAIN_NS):
-            yield from _shots(found, topics, camera)
+            yield from _shots(found, topics, info)
 
 
+@dataclass(frozen=True)
 class _Topics:
-    """Which topic is what."""
+    """Which topic is what; empty: none."""
 
-    def __init__(self, rgb: str, depth: str, info: str, imus: dict[str, str]) -> None:
-        self.rgb, self.depth, self.info, self.imus = rgb, depth, info, imus
+    rgb: str
+    depth: str
+    info: str
+    imus: dict[str, str]
 
     @classmethod
     def of(cls, recording: Recording, imus: tuple[str, ...]) -> _Topics:
@@ -74,7 +78,8 @@ class _Topics:
             raise SourceError(f"{recording.path} has several depth pictures, {', '.join(kinds['depth'])}; keep one")
         infos = [t.name for t in recording.topics.values() if t.type_name == _INFO]
         beside = [name for name in infos if name.rpartition("/")[0] == kinds["rgb"][0].rpartition("/")[0]]
-        return cls(kinds["rgb"][0], *(kinds["depth"] or [""]), (beside or [""])[0], _imus(recording, imus))
+        depth = kinds["depth"][0] if kinds["depth"] else ""
+        return cls(kinds["rgb"][0], depth, beside[0] if beside else "", _imus(recording, imus))
 
 
 def _kind(recording: Recording, topic: str) -> str:
@@ -97,7 +102,7 @@ def _imus(recording: Recording, imus: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _shots(found: SynchronizedSet, topics: _Topics, camera: Camera | None) -> Iterator[Shot]:
+def _shots(found: SynchronizedSet, topics: _Topics, info: Any) -> Iterator[Shot]:
     picture, *others = found.items
     rgb = _pixels(picture, "rgb")
     if rgb is None:
@@ -109,7 +114,7 @@ def _shots(found: SynchronizedSet, topics: _Topics, camera: Camera | None) -> It
         for stamp_ns, message in samples or ()
         if (sample := _vector(message)) is not None
     ]
-    yield Shot(found.stamp_ns, rgb, depth, camera, tuple(worn))
+    yield Shot(found.stamp_ns, rgb, depth, _camera(info, picture, rgb), tuple(worn))
 
 
 def _pixels(message: Any, kind: Any) -> NDArray[Any] | None:
@@ -128,8 +133,10 @@ def _vector(message: Any) -> NDArray[np.float64] | None:
         return None
 
 
-def _camera(message: Any) -> Camera | None:
+def _camera(info: Any, picture: Any, rgb: NDArray[Any]) -> Camera | None:
+    if info is None:
+        return None
     try:
-        return camera_info_to_camera(message)
+        return camera_info_to_camera(info, rgb.shape[1], rgb.shape[0], picture.header.frame_id)
     except ConversionError:
         return None

@@ -100,7 +100,7 @@ def _video(path: Path) -> Iterator[Shot]:
             there, picture = capture.read()
             if not there:
                 break
-            yield Shot(_FIRST_NS + round(count * 1e9 / fps), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+            yield Shot(_FIRST_NS + round(count * 1e9 / fps), _rgb(picture))
             count += 1
     if not count:
         raise SourceError(f"{str(path)!r} has no picture that can be decoded; convert it to MP4 (H.264) first")
@@ -115,7 +115,7 @@ def _camera(source: str) -> Iterator[Shot]:
             there, picture = capture.read()
             if not there:
                 return
-            yield Shot(time.time_ns(), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+            yield Shot(time.time_ns(), _rgb(picture))
 
 
 def _folder(path: Path) -> Iterator[Shot]:
@@ -131,7 +131,11 @@ def _folder(path: Path) -> Iterator[Shot]:
             found, before = (f"{shape[1]}×{shape[0]}" for shape in (picture.shape, size))
             raise SourceError(f"{str(file)!r} is {found}, those before it {before}")
         size = picture.shape
-        yield Shot(_FIRST_NS + round(count * 1e9 / _FOLDER_FPS), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+        yield Shot(_FIRST_NS + round(count * 1e9 / _FOLDER_FPS), _rgb(picture))
+
+
+def _rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _number(file: Path) -> tuple[list[int], str]:
