@@ -36,6 +36,8 @@ __all__ = ["Inference"]
 _MAX_NOTED = 32
 """Names of unreadable parts that are kept at most."""
 _LONGEST_TEXT = 300
+_STILL_COMING_S = 0.5
+"""A modality whose newest sample is older than this has stopped, and sensor_sync says so."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Inference(ManagedNode):
         """Load the model, put it on its device and run it once."""
         config = InferenceConfig.read(self.values)
         torch.set_num_threads(config.threads)
-        self._session = Session.open(config, note=self.get_logger().info, on_error=self._note)
+        self._session = Session.open(config, on_error=self._note)
         checkpoint = self._session.checkpoint
         self._device = next(checkpoint.model.parameters()).device
         self.get_logger().info(
@@ -84,15 +86,12 @@ class Inference(ManagedNode):
         self._unreadable: dict[str, str] = {}
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
+        self.undo.callback(self._follow_bodies, ())
+        self.undo.callback(self._worker.stop)
         self._subscription = self.create_subscription(MultimodalFrame, "multimodal_frame", self._receive, 10)
+        self.undo.callback(self.destroy_subscription, self._subscription)
         self._people = self.create_subscription(People, "people", self._see, 10)
-
-    def deactivate(self) -> None:
-        """Unsubscribe and stop the worker."""
-        self.destroy_subscription(self._subscription)
-        self.destroy_subscription(self._people)
-        self._worker.stop()
-        self._follow_bodies(())
+        self.undo.callback(self.destroy_subscription, self._people)
 
     def _receive(self, message: MultimodalFrame) -> None:
         assert self._session is not None
@@ -219,6 +218,7 @@ class Inference(ManagedNode):
         problems = [
             *(answer.reason for answer in answers.values() if isinstance(answer, NoDecision)),
             *(fault for d in answers.values() if isinstance(d, Decision) for fault in _faults(d, names)),
+            *(thin for d in answers.values() if isinstance(d, Decision) for thin in _thin(d, names)),
             *self._session.problems(),
             *self._unreadable.values(),
         ]
@@ -234,6 +234,17 @@ def _faults(decision: Decision, names: Sequence[str]) -> list[str]:
         f"{name}: {health.fault} since {fault_age_s(health, decision.stamp_ns):.1f} s"
         for name, health in zip(names, decision.health, strict=False)
         if health.fault
+    ]
+
+
+def _thin(decision: Decision, names: Sequence[str]) -> list[str]:
+    """The modalities that come, but with too few samples to take part."""
+    accused = {name for name, health in zip(names, decision.health, strict=False) if health.fault}
+    absent = zip(names, decision.coverage, decision.present, decision.ages_s, strict=True)
+    return [
+        f"{name}: {coverage:.0%} of the samples that the model expects, too few: is it too slow, or just back?"
+        for name, coverage, is_present, age_s in absent
+        if not is_present and coverage > 0 and age_s < _STILL_COMING_S and name not in accused
     ]
 
 

@@ -29,7 +29,8 @@ class StreamSpec:
         kind: "frames" (images: sampled at the rate) or "vector" (interpolated onto a grid of the rate).
         rate_hz: The model's rate, not the sensor's.
         shape: Shape of a vector sample, such as (2, 3); unused for frames.
-        max_gap_s: A grid step of a vector stream counts as absent if no sample lies this near to it.
+        max_gap_s: A grid step of a vector stream counts as absent if no sample lies this near to it. Between samples
+            twice as far apart there is no gap, only interpolation, which `Series.coverage` does not count.
         gaps: Elements of a vector may be NaN: not there. A grid step then has those that both of its neighbours have.
 
     Raises:
@@ -62,7 +63,8 @@ class Series:
         stamps_ns: int64 (T,), increasing.
         samples: Frames: a tuple of T frames. Vector: float32 (T, *shape), 0 where the mask is False.
         mask: bool (T,): whether the step was seen.
-        coverage: Share of the expected steps that were seen, 0 to 1.
+        coverage: Share of the expected samples that came, 0 to 1: of a vector stream the steps in the mask, but no more
+            than samples in the window, so that a slow sensor is not taken for a whole one.
         age_ns: The window's end less the newest sample's stamp at or before it; None if there is none.
     """
 
@@ -228,6 +230,7 @@ class VectorBuffer(_Buffer):
             samples = np.zeros((self.steps, *self.spec.shape), dtype=np.float32)
             return Series(grid, samples, np.zeros(self.steps, dtype=np.bool_), 0.0, None)
         start = max(0, int(np.searchsorted(known[:stop], grid[0], side="right")) - 1)
+        seen = stop - int(np.searchsorted(known[:stop], end_ns - self.window_ns, side="right"))
         stamps, values = known[start:stop], self._values[:, start:stop]
 
         after = np.searchsorted(stamps, grid, side="right")
@@ -253,6 +256,6 @@ class VectorBuffer(_Buffer):
             stamps_ns=grid,
             samples=steps.T.astype(np.float32, order="C").reshape(self.steps, *self.spec.shape),
             mask=mask,
-            coverage=np.count_nonzero(mask) / self.steps,
+            coverage=min(int(np.count_nonzero(mask)), seen) / self.steps,
             age_ns=end_ns - int(stamps[-1]),
         )

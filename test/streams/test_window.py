@@ -77,8 +77,16 @@ class TestVectors:
                 np.testing.assert_allclose(found.samples[i].ravel(), oracle, rtol=1e-5, atol=1e-5)
             else:
                 assert not found.samples[i].any()
-        assert found.coverage == pytest.approx(found.mask.mean())
+        came = sum(end - 2 * 10**9 < t for t, _ in known)
+        assert found.coverage == pytest.approx(min(found.mask.sum(), came) / (2 * grid_hz))
         assert found.age_ns == (end - known[-1][0] if known else None)
+
+    @pytest.mark.parametrize(("rate_hz", "coverage"), [(6.6, 0.066), (25, 0.25), (50, 0.5), (100, 1.0), (400, 1.0)])
+    def test_a_slow_sensor_is_not_taken_for_a_whole_one(self, rate_hz, coverage):
+        samples = [(T + round(k * 1e9 / rate_hz), np.ones((2, 3))) for k in range(round(3 * rate_hz))]
+        found = filled(samples, StreamSpec("imu", "vector", 100, (2, 3), 0.1)).window(T + 2 * 10**9).series["imu"]
+        assert found.mask.mean() > 0.9, "it is interpolated"
+        assert found.coverage == pytest.approx(coverage, abs=0.011)
 
     @few
     @given(seed=st.integers(0, 999), end_ms=st.integers(500, 3000))
