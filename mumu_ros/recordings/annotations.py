@@ -14,7 +14,7 @@ def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
     """Read what a recording's annotations say, in order of time.
 
     An annotation without an end lasts until the next one. Empty and overlapping ones are left out and said in the
-    recording's `problems`.
+    recording's `problems`; so are those of all bodies but the first, because a label says nothing of whose it is.
 
     Args:
         recording: An open recording.
@@ -22,6 +22,13 @@ def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
     """
     topics = [topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE and topic.count]
     messages = [message for _, _, message in recording.messages(topics)] if topics else []
+    bodies = sorted({str(message.body_id) for message in messages})
+    if len(bodies) > 1:
+        recording.problems.append(
+            f"annotations are of {len(bodies)} bodies, {', '.join(map(repr, bodies))}; "
+            f"only those of {bodies[0]!r} are read"
+        )
+        messages = [message for message in messages if message.body_id == bodies[0]]
     starts = [time_to_ns(message.start) for message in messages]
     following = [*starts[1:], end_ns]
     ends = [time_to_ns(message.end) or after for message, after in zip(messages, following, strict=False)]

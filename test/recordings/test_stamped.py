@@ -91,6 +91,17 @@ def test_annotations_last_until_the_next_and_what_overlaps_is_said(tmp_path: Pat
         ]
 
 
+def test_annotations_of_several_bodies_are_not_mixed(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for at, body_id, activity in ((0, "b", "wave"), (1, "a", "walk"), (2, "b", "sit"), (4, "a", "stand")):
+            note = segment_to_annotation(START_NS + at * S, 0, "", activity, writer.types, body_id=body_id)
+            writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, START_NS + at * S)
+    with Recording(tmp_path / "bag") as recording:
+        labels = read_annotations(recording, START_NS + 10 * S)
+        assert [label.activity for label in labels] == ["walk", "stand"]
+        assert recording.problems == ["annotations are of 2 bodies, 'a', 'b'; only those of 'a' are read"]
+
+
 def test_labels_lie_beside_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "walk.v2").mkdir()
     (tmp_path / "run.mcap").touch()
