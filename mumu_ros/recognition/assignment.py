@@ -1,17 +1,83 @@
-"""Whose IMU is it: a worn IMU moves as the body moves that wears it."""
+"""Whose IMU is it: a worn IMU turns as the limb turns that wears it.
+
+Compared are the magnitude of the IMU's angular rate and how fast the limbs of everybody in view change their direction:
+neither depends on how the sensor is mounted, nor on where the camera stands. Accelerations tell less (docs/people.md).
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ImuAssigner"]
+from mumu_ros.skeletons import convert, layout
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["ImuAssigner", "fit"]
+
+_LAYOUT = "kinect20"
+_ENDS = np.array(
+    [
+        layout(_LAYOUT).index(*ends)
+        for ends in (
+            ("left_elbow", "left_wrist"),
+            ("right_elbow", "right_wrist"),
+            ("hip_center", "neck"),
+            ("left_hip", "left_knee"),
+            ("right_hip", "right_knee"),
+        )
+    ]
+)
+"""Limbs that may wear an IMU: two joints of each."""
+_RATE_HZ = 25
+_SPAN_S = 4.0
+_SHORTEST_S = 1.5
+"""A limb that is seen for less than this says nothing."""
+_GAP_NS = 300_000_000
+"""Longer gaps are not interpolated."""
+_MAX_LAG = _RATE_HZ // 5
+"""Clocks of a camera and an IMU may be a fifth of a second apart."""
+_SMOOTHING = np.hanning(9)[1:-1] / np.hanning(9)[1:-1].sum()
+_STEP_NS = NS_PER_S // 200
+"""An IMU's samples are kept at 200 Hz at most."""
+_PERIOD_NS = NS_PER_S // 2
+_STILL_RAD_S = 0.3
+"""An IMU whose rate varies by less says nothing."""
+_FIT = 0.6
+_MISFIT = 0.2
+_MARGIN = 0.25
+
+
+@dataclass
+class _Imu:
+    """One IMU.
+
+    Attributes:
+        samples: Stamp and angular rate, (3,).
+        wearer: Body that it belongs to; empty: none.
+        rival: Body that it should belong to after the last look.
+        fits: How well it fitted each body at the last look.
+        looked_ns: When that was.
+    """
+
+    samples: deque[tuple[int, NDArray[np.floating]]] = field(
+        default_factory=lambda: deque(maxlen=round(_SPAN_S * NS_PER_S / _STEP_NS) + 100)
+    )
+    wearer: str = ""
+    rival: str = ""
+    fits: dict[str, float] = field(default_factory=dict)
+    looked_ns: int | None = None
 
 
 class ImuAssigner:
     """Tells which body in view wears each IMU.
+
+    The only body in view wears it unless it clearly moves otherwise. Of several it is the one that fits, and better
+    than every other by a margin; a change takes two looks, half a second apart. While the IMU is still, or nobody fits
+    clearly better than before, everything stays as it is.
 
     Args:
         imus: Names of the IMUs.
@@ -19,22 +85,153 @@ class ImuAssigner:
     """
 
     def __init__(self, imus: Sequence[str], named: Mapping[str, str]) -> None:
-        self._imus = tuple(imus)
         self._named = dict(named)
+        self._imus = {imu: _Imu() for imu in imus}
+        self._limbs: dict[str, deque[tuple[int, NDArray[np.float32]]]] = {}
 
     def clear(self) -> None:
         """Forget every motion."""
+        self._imus = {imu: _Imu() for imu in self._imus}
+        self._limbs.clear()
 
     def forget(self, body: str) -> None:
         """Forget a body."""
+        self._limbs.pop(body, None)
+        for imu in self._imus.values():
+            if imu.wearer == body:
+                imu.wearer = ""
 
     def push(self, imu: str, stamp_ns: int, sample: NDArray[np.floating]) -> None:
         """Take in one sample, (2, 3): acceleration in m/s², angular rate in rad/s."""
+        samples = self._imus[imu].samples
+        if not samples or stamp_ns >= samples[-1][0] + _STEP_NS:
+            samples.append((stamp_ns, sample[1]))
 
-    def see(self, body: str, stamp_ns: int, layout: str, joints: NDArray[np.float32]) -> None:
-        """Take in where the joints of a body are."""
+    def see(self, body: str, stamp_ns: int, source: str, joints: NDArray[np.float32]) -> None:
+        """Take in where the joints of a body are.
 
-    def assign(self, _now_ns: int, bodies: Sequence[str]) -> dict[str, str]:
-        """IMU to the body in view that wears it; none for an IMU that fits nobody or whose body is out of view."""
-        worn = {imu: self._named.get(imu) or (bodies[0] if len(bodies) == 1 else "") for imu in self._imus}
-        return {imu: body for imu, body in worn.items() if body in bodies}
+        Raises:
+            LayoutError: `source` is no layout, or has another number of joints.
+        """
+        ends = convert(joints, source, _LAYOUT)[_ENDS]
+        seen = self._limbs.setdefault(body, deque(maxlen=round(_SPAN_S * 60)))
+        if not seen or stamp_ns > seen[-1][0]:
+            seen.append((stamp_ns, ends[:, 1] - ends[:, 0]))
+
+    def assign(self, now_ns: int, bodies: Sequence[str]) -> dict[str, str]:
+        """IMU to the body in view that wears it; no entry for an IMU that fits nobody or whose body is out of view."""
+        for name, imu in self._imus.items():
+            if name in self._named:
+                imu.wearer = self._named[name]
+            elif imu.looked_ns is None or not 0 <= now_ns - imu.looked_ns < _PERIOD_NS:
+                self._look(imu, now_ns, bodies)
+        return {name: imu.wearer for name, imu in self._imus.items() if imu.wearer in bodies}
+
+    def problems(self, bodies: Sequence[str]) -> list[str]:
+        """A sentence for each IMU that came and belongs to nobody in view."""
+        return [
+            f"{name} moves like nobody in view ({_words(imu.fits)}) and is left out; say who wears it in imu_bodies"
+            if imu.fits
+            else f"{name} has not moved enough to tell who wears it, and is left out; say who does in imu_bodies"
+            for name, imu in self._imus.items()
+            if bodies and imu.samples and imu.wearer not in bodies
+        ]
+
+    def _look(self, imu: _Imu, now_ns: int, bodies: Sequence[str]) -> None:
+        imu.looked_ns = now_ns
+        fits = {body: fit(imu.samples, self._limbs.get(body, ()), now_ns) for body in bodies}
+        imu.fits = {body: value for body, value in fits.items() if value is not None}
+        if len(bodies) == 1:
+            value = imu.fits.get(bodies[0])
+            imu.wearer = imu.rival = "" if value is not None and value < _MISFIT else bodies[0]
+            return
+        if len(imu.fits) < len(bodies):
+            return  # still, or somebody is too new to be compared
+        *_, second, best = sorted(imu.fits, key=lambda body: imu.fits[body])
+        if imu.fits[best] >= _FIT and imu.fits[best] - imu.fits[second] >= _MARGIN:
+            self._hand_over(imu, best)
+        elif imu.wearer and imu.fits.get(imu.wearer, -1.0) < max(imu.fits[best] - _MARGIN, _MISFIT):
+            self._hand_over(imu, "")
+        else:
+            imu.rival = imu.wearer
+
+    def _hand_over(self, imu: _Imu, body: str) -> None:
+        if imu.rival == body:
+            imu.wearer = body
+        imu.rival = body
+
+
+def fit(
+    rates: Sequence[tuple[int, NDArray[np.floating]]] | deque[tuple[int, NDArray[np.floating]]],
+    limbs: Sequence[tuple[int, NDArray[np.floating]]] | deque[tuple[int, NDArray[np.floating]]],
+    now_ns: int,
+) -> float | None:
+    """How well an IMU's angular rate fits the limbs of a body over the last seconds.
+
+    Args:
+        rates: Stamps and angular rates (3,), rad/s, oldest first.
+        limbs: Stamps and the vectors along L limbs, (L, 3); NaN where they are not seen.
+        now_ns: The last instant that counts.
+
+    Returns:
+        Correlation of the two magnitudes, of the limb and the small delay that fit best, −1 to 1; None while the IMU
+        is still or too little is known.
+    """
+    if len(rates) < 2 or len(limbs) < 2:
+        return None
+    steps = round(_SPAN_S * _RATE_HZ)
+    grid = now_ns - np.arange(steps)[::-1] * (NS_PER_S // _RATE_HZ)
+    rate = _smooth(_on_grid(grid, rates))
+    rate = np.linalg.norm(rate, axis=1)
+    along = _on_grid(grid, limbs).reshape(steps, -1, 3)
+    along = _smooth((along / np.linalg.norm(along, axis=2, keepdims=True)).reshape(steps, -1)).reshape(steps, -1, 3)
+    turning = np.linalg.norm(np.gradient(along, 1 / _RATE_HZ, axis=0), axis=2)
+    if np.isnan(rate).all() or np.nanstd(rate) < _STILL_RAD_S:
+        return None
+    best = [
+        _correlations(rate[max(0, lag) : steps + min(0, lag), None], turning[max(0, -lag) : steps - max(0, lag)])
+        for lag in range(-_MAX_LAG, _MAX_LAG + 1)
+    ]
+    return None if np.isnan(best).all() else float(np.nanmax(best))
+
+
+def _on_grid(
+    grid: NDArray[np.int64], given: Sequence[tuple[int, NDArray[np.floating]]] | deque[tuple[int, NDArray[np.floating]]]
+) -> NDArray[np.float64]:
+    """Vectors of any shape interpolated linearly, (T, N); NaN in long gaps and beyond the ends."""
+    stamps = np.array([stamp_ns for stamp_ns, _ in given], np.int64)
+    values = np.stack([np.asarray(value, np.float64).ravel() for _, value in given])
+    found = np.full((len(grid), values.shape[1]), np.nan)
+    for column, numbers in enumerate(values.T):
+        known = ~np.isnan(numbers)
+        if known.sum() < 2:
+            continue
+        at = stamps[known]
+        after = np.searchsorted(at, grid).clip(1, len(at) - 1)
+        near = (at[after] - at[after - 1] <= _GAP_NS) & (grid >= at[0]) & (grid <= at[-1])
+        # Nanoseconds since the beginning: a float has no room for those since 1970.
+        line = np.interp((grid - at[0]).astype(np.float64), (at - at[0]).astype(np.float64), numbers[known])
+        found[near, column] = line[near]
+    return found
+
+
+def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A moving mean over a third of a second, of (T, N); NaN where any of it is."""
+    margin = len(_SMOOTHING) // 2
+    padded = np.pad(values, ((margin, margin), (0, 0)), mode="edge")
+    return np.stack([np.convolve(column, _SMOOTHING, "valid") for column in padded.T], axis=1)
+
+
+def _correlations(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of (T, 1) with each column of (T, L), (L,); NaN where too few steps have both."""
+    both = ~(np.isnan(first) | np.isnan(second))
+    count = both.sum(axis=0)
+    a, b = np.where(both, first, 0.0), np.where(both, second, 0.0)
+    a, b = (np.where(both, x - x.sum(axis=0) / np.maximum(count, 1), 0.0) for x in (a, b))
+    size = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
+    found = (a * b).sum(axis=0) / np.maximum(size, 1e-9)
+    return np.where(count >= _SHORTEST_S * _RATE_HZ, found, np.nan)
+
+
+def _words(fits: Mapping[str, float]) -> str:
+    return ", ".join(f"{body} {value:.2f}" for body, value in fits.items())

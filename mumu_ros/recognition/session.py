@@ -98,6 +98,7 @@ class Session:
         self._bodies: dict[str, PersonSamples] = {}
         self._last_seen_ns: dict[str, int] = {}
         self._in_view: list[str] = []
+        self._near: list[str] = []
         self._restarts = self._sampled = 0
         self._sampler = RateSampler(round(NS_PER_S / config.rate_hz))
         self._expects_people = False
@@ -225,7 +226,7 @@ class Session:
                 problems.append(
                     f"{self._crowd} people are in view, {self.config.max_people} recognised: see max_people"
                 )
-            return problems
+            return [*problems, *self._assigner.problems(self._near)]
 
     def _take(self, clock: StreamClock, stamp_ns: int, arrival: _Arrival) -> list[int]:
         """Let an arrival in whose stamp can be believed, and what was held back until it could be."""
@@ -262,6 +263,7 @@ class Session:
         self._bodies.clear()
         self._last_seen_ns.clear()
         self._in_view = []
+        self._near = []
 
     def _push_all(self, samples: Sequence[Sample]) -> None:
         for name, stamp_ns, sample in samples:
@@ -312,6 +314,7 @@ class Session:
     def _whose(self, now_ns: int) -> dict[str, frozenset[str]]:
         """Of whom to decide, and which modalities of the scene are that body's."""
         bodies = [body for body, seen_ns in self._last_seen_ns.items() if seen_ns > now_ns - OUT_OF_VIEW_NS]
+        self._near = bodies
         worn = self._assigner.assign(now_ns, bodies)
         shared = {
             name

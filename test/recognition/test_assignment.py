@@ -1,0 +1,125 @@
+"""A worn IMU is found by how it turns, whatever its mounting; nobody gets one that fits nobody."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mumu_ros.recognition.assignment import ImuAssigner
+from mumu_ros.skeletons import layout
+
+S = 1_000_000_000
+START_NS = 1_700_000_000 * S
+HZ = 100
+SHOULDER, ELBOW, WRIST = layout("kinect20").index("right_shoulder", "right_elbow", "right_wrist")
+
+
+class Mover:
+    """Somebody whose right forearm swings at random, and what an IMU at it measures."""
+
+    def __init__(self, seed: int, seconds: float, level: float = 1.0) -> None:
+        rng = np.random.default_rng(seed)
+        steps = round(seconds * HZ)
+        kernel = np.hanning(HZ // 2)
+        rate = np.convolve(rng.normal(size=steps + len(kernel)), kernel / np.linalg.norm(kernel), "same")[:steps]
+        self.rate = level * 4 * rate
+        angle = np.cumsum(self.rate) / HZ
+        self.joints = np.tile(rng.normal(scale=0.1, size=(20, 3)), (steps, 1, 1)).astype(np.float32)
+        forearm = 0.25 * np.stack([np.cos(angle), np.sin(angle), np.zeros(steps)], axis=1)
+        self.joints[:, WRIST] = self.joints[:, ELBOW] + forearm
+
+    def imu(self, mounting: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(T, 2, 3)."""
+        rates = np.zeros((len(self.rate), 3))
+        rates[:, 2] = self.rate
+        return np.stack([np.tile([0.0, 9.81, 0.0], (len(rates), 1)), rates], axis=1) @ mounting.T
+
+
+def rotation(seed: int) -> NDArray[np.float64]:
+    q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
+    turned: NDArray[np.float64] = q * np.sign(np.linalg.det(q))
+    return turned
+
+
+def play(
+    assigner: ImuAssigner,
+    movers: dict[str, Mover],
+    imu: NDArray[np.floating],
+    first: float,
+    last: float,
+    late: float = 0,
+) -> list[str]:
+    """Whom the IMU belonged to, at 5 Hz; joints come at 20 Hz."""
+    found = []
+    for step in range(round(first * HZ), round(last * HZ)):
+        stamp_ns = START_NS + step * S // HZ
+        assigner.push("imu", stamp_ns + round(late * S), imu[step])
+        if step % (HZ // 20) == 0:
+            for body, mover in movers.items():
+                assigner.see(body, stamp_ns, "kinect20", mover.joints[step])
+        if step % (HZ // 5) == 0:
+            found.append(assigner.assign(stamp_ns, list(movers)).get("imu", ""))
+    return found
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10_000), late=st.floats(-0.15, 0.15))
+def test_it_belongs_to_who_moves_as_it_does_whatever_the_mounting(seed: int, late: float) -> None:
+    movers = {"anna1": Mover(seed, 8), "berta": Mover(seed + 1, 8)}
+    found = play(ImuAssigner(["imu"], {}), movers, movers["berta"].imu(rotation(seed)), 0, 8, late)
+    assert found[-1] == "berta"
+    assert "anna1" not in found
+
+
+def test_it_seldom_belongs_to_anybody_if_it_moves_as_nobody_does() -> None:
+    """A few seconds of two motions may look alike by chance."""
+    found = []
+    for seed in range(0, 30, 3):
+        movers = {"anna1": Mover(seed, 6), "berta": Mover(seed + 1, 6)}
+        assigner = ImuAssigner(["imu"], {})
+        found += play(assigner, movers, Mover(seed + 2, 6).imu(np.eye(3)), 0, 6)
+        if found[-1] == "":
+            (problem,) = assigner.problems(list(movers))
+            assert "imu" in problem
+            assert "imu_bodies" in problem
+    assert found.count("") >= 0.7 * len(found)
+
+
+def test_the_only_body_in_view_wears_it_unless_it_moves_otherwise() -> None:
+    alone = {"anna1": Mover(1, 8)}
+    assert set(play(ImuAssigner(["imu"], {}), alone, alone["anna1"].imu(rotation(1)), 0, 8)) == {"anna1"}
+    still = {"anna1": Mover(1, 8, level=0.0)}
+    assert set(play(ImuAssigner(["imu"], {}), still, still["anna1"].imu(rotation(1)), 0, 8)) == {"anna1"}
+    wrong = [play(ImuAssigner(["imu"], {}), alone, Mover(seed, 8).imu(np.eye(3)), 0, 8)[-1] for seed in range(2, 12)]
+    assert wrong.count("") >= 1, "clearly another motion"
+
+
+def test_it_stays_where_it_was_while_nobody_moves_and_goes_over_when_somebody_else_takes_it() -> None:
+    movers = {"anna1": Mover(1, 24), "berta": Mover(2, 24)}
+    anna, berta = (movers[body].imu(np.eye(3)) for body in movers)
+    imu = np.concatenate([anna[: 8 * HZ], anna[8 * HZ : 9 * HZ] * 0, berta[9 * HZ :]])
+    assigner = ImuAssigner(["imu"], {})
+    assert play(assigner, movers, imu, 0, 8)[-1] == "anna1"
+    found = play(assigner, movers, imu, 8, 20)
+    assert found[0] == "anna1"
+    assert found[-1] == "berta"
+
+
+def test_who_is_named_wears_it_and_who_is_out_of_view_wears_nothing() -> None:
+    movers = {"anna1": Mover(1, 4), "berta": Mover(2, 4)}
+    assigner = ImuAssigner(["imu"], {"imu": "anna1"})
+    assert set(play(assigner, movers, movers["berta"].imu(np.eye(3)), 0, 4)) == {"anna1"}
+    assert assigner.assign(START_NS + 4 * S, ["berta"]) == {}
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_joints_that_are_not_seen_claim_nothing(share: float) -> None:
+    movers = {"anna1": Mover(1, 8), "berta": Mover(2, 8)}
+    hidden = np.random.default_rng(0).random((8 * HZ, 20)) < share
+    movers["berta"].joints[hidden] = np.nan
+    found = play(ImuAssigner(["imu"], {}), movers, movers["berta"].imu(np.eye(3)), 0, 8)
+    assert "anna1" not in found
+    assert share < 1 or set(found) == {""}
