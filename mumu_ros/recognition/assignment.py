@@ -145,8 +145,8 @@ class ImuAssigner:
             value = imu.fits.get(bodies[0])
             imu.wearer = imu.rival = "" if value is not None and value < _MISFIT else bodies[0]
             return
-        if len(imu.fits) < len(bodies):
-            return  # still, or somebody is too new to be compared
+        if not bodies or len(imu.fits) < len(bodies):
+            return  # nobody is there, the IMU is still, or somebody is too new to be compared
         *_, second, best = sorted(imu.fits, key=lambda body: imu.fits[body])
         if imu.fits[best] >= _FIT and imu.fits[best] - imu.fits[second] >= _MARGIN:
             self._hand_over(imu, best)

@@ -81,3 +81,34 @@ def test_an_image_that_is_truncated_is_refused_by_name(own_types):
 def test_an_array_that_is_no_image_is_refused_by_name(own_types):
     with pytest.raises(ConversionError, match="stream 'rgb': float64"):
         samples_to_frame(9, "c", {"rgb": (9, "c", np.zeros((4, 4, 3)))}, {}, own_types)
+
+
+@given(
+    shape=st.lists(st.sampled_from([0, 1, 2, 3, 6, 2**16, 2**32 - 1]), max_size=70),
+    count=st.integers(0, 3),
+    values=st.integers(0, 18),
+)
+def test_a_series_of_any_shape_is_read_or_refused_and_costs_no_other_part(shape, count, values):
+    frame = samples_to_frame(
+        9, "c", {}, {"bad": ([1], [np.zeros((2, 3))]), "good": ([2], [np.ones((2, 3))])}, BAG_TYPES
+    )
+    bad = frame.series[0]
+    bad.shape = np.array(shape, np.uint32)
+    bad.stamps_ns = np.arange(count, dtype=np.int64)
+    bad.data = np.zeros(values, np.float32)
+    errors: list[tuple[str, ConversionError]] = []
+    found = list(frame_to_samples(frame, lambda name, error: errors.append((name, error))))
+    assert [name for name, _, _ in found if name == "good"] == ["good"]
+    assert all(sample.shape == tuple(shape) for name, _, sample in found if name == "bad")
+    assert len(errors) + (len(found) > 1 or count == 0) >= 1
+    assert all(name == "bad" and len(str(error)) < 300 for name, error in errors)
+
+
+def test_a_bad_image_costs_no_other_part(own_types):
+    images = {"rgb": (9, "c", np.zeros((4, 4, 3), np.uint8)), "depth": (9, "c", np.zeros((4, 4), np.uint16))}
+    frame = samples_to_frame(9, "c", images, {"imu": ([1, 2], [np.zeros((2, 3))] * 2)}, own_types)
+    frame.images[0].image.width = 2**32 - 1
+    errors: list[str] = []
+    names = [name for name, _, _ in frame_to_samples(frame, lambda name, _: errors.append(name))]
+    assert names == ["depth", "imu", "imu"]
+    assert errors == ["rgb"]

@@ -162,6 +162,20 @@ def test_a_sample_of_another_shape_is_reported_and_the_rest_goes_on(
     assert "Traceback" not in log
 
 
+@pytest.mark.parametrize("shape", [[0], [0, 0], [4294967295] * 4, [3, 3], []])
+def test_a_series_of_any_shape_ends_nothing_and_is_named(robot: Callable[..., Robot], shape: list[int]) -> None:
+    r = robot()
+    r.start()
+    frame = samples_to_frame(START_NS, "camera", {}, {"imu": ([START_NS], [np.zeros((2, 3))])}, TYPES)
+    frame.series[0].shape = shape
+    if 0 in shape:
+        frame.series[0].data = []
+    r.publisher.publish(frame)
+    r.ros.wait(lambda: r.diagnosed("imu"))
+    r.play(1, 15)
+    r.ros.wait(lambda: len(r.recognitions) >= 3)
+
+
 def test_a_modality_that_never_comes_is_named(robot: Callable[..., Robot]) -> None:
     r = robot()
     r.start()

@@ -1,0 +1,280 @@
+"""The pipeline without ROS: people apart, stamps that jump, samples that cannot be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mumu_ros.model.checkpoint import load_checkpoint
+from mumu_ros.pipeline.configuration import InferenceConfig
+from mumu_ros.pipeline.parameters import ParameterError
+from mumu_ros.recognition import Decision, NoDecision, Recognizer, Session
+from mumu_ros.recognition.backends import Eager, Outputs
+from mumu_ros.recognition.session import Answers, recognizer_settings
+
+from .conftest import make_person
+
+MS = 1_000_000
+S = 1000 * MS
+START_NS = 1_700_000_000 * S
+FRAME_MS = 50
+SHARED = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def open_session(model: Path, **parameters: Any) -> Session:
+    config = InferenceConfig.of(model=str(model), backend="eager", **parameters)
+    return Session(Recognizer(load_checkpoint(model)), config)
+
+
+def imu(stamp_ns: int, seed: int = 0) -> Iterator[tuple[str, int, np.ndarray]]:
+    rng = np.random.default_rng([seed, stamp_ns % 2**32])
+    for i in reversed(range(5)):
+        yield "imu", stamp_ns - i * 10 * MS, rng.normal(size=(2, 3))
+
+
+def receive(session: Session, stamp_ns: int, epoch: int = 0) -> list[Decision]:
+    """A frame with an IMU; what is decided then."""
+    stamps = session.receive(stamp_ns, imu(stamp_ns), epoch)
+    return [a for s in stamps for _, a in session.decide(s) if isinstance(a, Decision)]
+
+
+def see(session: Session, number: int, bodies: tuple[str, ...], unseen: tuple[int, ...] = ()) -> Answers:
+    stamp_ns = START_NS + number * FRAME_MS * MS
+    stamps = session.see(stamp_ns, "blazepose33", [make_person(body, number, unseen) for body in bodies])
+    return [answer for s in stamps for answer in session.decide(s)]
+
+
+def decided(answers: Answers) -> dict[str, Decision]:
+    return {body: answer for body, answer in answers if isinstance(answer, Decision)}
+
+
+@SHARED
+@given(
+    views=st.lists(st.sets(st.sampled_from(["anna1", "berta", "carla"])), min_size=30, max_size=60),
+    together=st.booleans(),
+)
+def test_a_person_among_others_is_recognised_as_if_alone(
+    people_model: Path, views: list[set[str]], together: bool
+) -> None:
+    """Whoever comes and goes: within 1e-5 of what a session says that sees nobody else."""
+    crowd, alone = open_session(people_model), open_session(people_model)
+    for number, view in enumerate(views):
+        bodies = tuple(sorted(view | {"anna1"})) if together else tuple(sorted(view))
+        expected = decided(see(alone, number, ("anna1",) if "anna1" in bodies else ())).get("anna1")
+        found = decided(see(crowd, number, bodies)).get("anna1")
+        assert (found is None) == (expected is None)
+        if found is not None and expected is not None:
+            np.testing.assert_allclose(found.activity_probabilities, expected.activity_probabilities, atol=1e-5)
+            np.testing.assert_allclose(found.gm_weights, expected.gm_weights, atol=1e-5)
+
+
+@SHARED
+@given(
+    views=st.lists(st.lists(st.integers(0, 30).map("b{:03}".format), max_size=9, unique=True), max_size=80),
+    most=st.integers(1, 4),
+)
+def test_memory_is_bounded_by_max_people_and_who_leaves_is_forgotten(
+    people_model: Path, views: list[list[str]], most: int
+) -> None:
+    session = open_session(people_model, max_people=most)
+    number = 0
+    for number, view in enumerate(views):
+        see(session, number, tuple(view))
+        assert len(session.bodies) <= most
+        assert set(session.recognizer._bodies) <= {"", *session.bodies}
+    for later in range(number + 1, number + 25):
+        see(session, later, ())
+    assert session.bodies == ()
+    assert set(session.recognizer._bodies) == {""}
+
+
+def test_nothing_is_said_of_an_anonymous_body_once_people_are_told_apart(people_model: Path) -> None:
+    session = open_session(people_model, body_id="b1")
+    answers = [a for k in range(20) for s in session.receive(START_NS + k * FRAME_MS * MS, imu(k * MS)) for a in [s]]
+    assert answers, "nobody looks for people yet"
+    session.expect_people()
+    assert session.receive(START_NS + 20 * FRAME_MS * MS, []) == []
+    assert all(see(session, number, ()) == [] for number in range(21, 40))
+
+
+def test_a_joint_out_of_sight_is_filled_for_a_moment_and_then_the_skeleton_is_missing(people_model: Path) -> None:
+    wrist = (15,)
+    session = open_session(people_model)
+    for number in range(20):
+        last = decided(see(session, number, ("anna1",), wrist if number % 3 == 0 else ()))
+        assert not last or last["anna1"].coverage[0] > 0.15
+    for number in range(20, 45):
+        last = decided(see(session, number, ("anna1",), wrist)) or last
+    assert last["anna1"].present.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("later_ms", [0, 700])
+def test_one_stamp_from_the_future_ends_nothing(tiny_model: Path, later_ms: int) -> None:
+    session = open_session(tiny_model)
+    found = []
+    for k in range(60):
+        found += receive(session, START_NS + k * FRAME_MS * MS)
+        if k == later_ms // FRAME_MS:
+            assert not receive(session, (2**31 - 1) * S)
+    assert len(found) >= 9
+    assert found[-1].stamp_ns > START_NS + 55 * FRAME_MS * MS
+
+
+def test_a_first_stamp_from_the_future_ends_nothing_for_long(tiny_model: Path) -> None:
+    session = open_session(tiny_model)
+    receive(session, (2**31 - 1) * S)
+    found = [d.stamp_ns for k in range(60) for d in receive(session, START_NS + k * FRAME_MS * MS)]
+    assert found
+    assert found[0] < START_NS + 2 * S
+
+
+def test_another_process_with_an_earlier_clock_and_the_same_epoch_is_followed(tiny_model: Path) -> None:
+    session = open_session(tiny_model)
+    for k in range(40):
+        receive(session, START_NS + k * FRAME_MS * MS)
+    earlier_ns = START_NS - 3600 * S
+    found = [d.stamp_ns for k in range(60) for d in receive(session, earlier_ns + k * FRAME_MS * MS)]
+    assert len(found) >= 8
+    assert min(found) < earlier_ns + 1500 * MS
+
+
+@SHARED
+@given(
+    apart_s=st.sampled_from([0.0, 0.02, 30.0, -30.0, 1e6]),
+    epochs=st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    turns=st.lists(st.booleans(), min_size=80, max_size=80),
+)
+def test_two_publishers_with_epochs_of_their_own_do_not_end_decisions(
+    tiny_model: Path, apart_s: float, epochs: tuple[int, int], turns: list[bool]
+) -> None:
+    session = open_session(tiny_model)
+    found = 0
+    for k, first in enumerate(turns):
+        stamp_ns = START_NS + k * FRAME_MS * MS
+        found += len(receive(session, stamp_ns, epochs[0]))
+        if first:
+            found += len(receive(session, stamp_ns + round(apart_s * S), epochs[1]))
+    assert found >= 10
+
+
+@SHARED
+@given(
+    jumps=st.lists(
+        st.tuples(st.integers(5, 60), st.sampled_from([-3600.0, -20.0, -2.0, 0.0, 2.0, 20.0, 1e6]), st.booleans()),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_whatever_the_clock_does_decisions_go_on_within_a_window(
+    tiny_model: Path, jumps: list[tuple[int, float, bool]]
+) -> None:
+    """With the epoch raised, as sensor_sync does, or not, as after its restart."""
+    session = open_session(tiny_model)
+    now_ns, epoch = START_NS + 10**7 * S, 0
+    for frames, jump_s, tells in jumps:
+        now_ns += round(jump_s * S)
+        epoch += tells and jump_s < 0
+        for _ in range(frames):
+            now_ns += FRAME_MS * MS
+            receive(session, now_ns, epoch)
+    found = []
+    for _ in range(40):
+        now_ns += FRAME_MS * MS
+        found += receive(session, now_ns, epoch)
+    assert len(found) >= 2
+
+
+@SHARED
+@given(
+    bad=st.sampled_from(
+        [np.zeros((3, 3)), np.full((2, 3), np.nan), np.full((2, 3), 1e300), np.zeros(0), np.zeros((2, 3), "U1")]
+    ),
+    where=st.integers(0, 5),
+)
+def test_a_sample_that_cannot_be_meant_costs_no_other_and_is_counted(
+    tiny_model: Path, bad: np.ndarray, where: int
+) -> None:
+    errors: list[tuple[str, ValueError]] = []
+    session = Session(
+        Recognizer(load_checkpoint(tiny_model)),
+        InferenceConfig.of(model=str(tiny_model), backend="eager"),
+        on_error=lambda name, error: errors.append((name, error)),
+    )
+    found = []
+    for k in range(40):
+        stamp_ns = START_NS + k * FRAME_MS * MS
+        samples = list(imu(stamp_ns))
+        samples.insert(where, ("depth", stamp_ns, bad))
+        stamps = session.receive(stamp_ns, samples)
+        found += [a for s in stamps for _, a in session.decide(s) if isinstance(a, Decision)]
+    assert len(found) >= 7
+    assert all(d.present.tolist() == [False, False, True] for d in found)
+    count, reason = session.refused["depth"]
+    assert count == len(errors) == 40
+    assert "depth" in reason
+    assert len(reason) <= 300
+
+
+class Overflowing(Eager):
+    """Gives NaN where an IMU has numbers that a network cannot add up."""
+
+    def decide(self, inputs: Any, masks: Any) -> list[Outputs]:
+        said = super().decide(inputs, masks)
+        huge = [bool((row.abs() > 1e30).any()) for row in inputs["imu"]]
+        return [
+            replace(o, activity_logits=o.activity_logits * np.nan) if h else o for o, h in zip(said, huge, strict=True)
+        ]
+
+
+def test_a_decision_that_is_not_finite_is_not_made_and_counted(tiny_model: Path) -> None:
+    checkpoint = load_checkpoint(tiny_model)
+    config = InferenceConfig.of(model=str(tiny_model), smoothing_s=1.0)
+    recognizer = Recognizer(
+        checkpoint, recognizer_settings(config, checkpoint.config, live=True), Overflowing(checkpoint.model)
+    )
+    session = Session(recognizer, config, live=True)
+    answers: list[Any] = []
+    for k in range(60):
+        stamp_ns = START_NS + k * FRAME_MS * MS
+        huge = 15 <= k < 25
+        samples = [(name, at, np.full((2, 3), 3e38) if huge else x) for name, at, x in imu(stamp_ns)]
+        answers += [a for s in session.receive(stamp_ns, samples) for _, a in session.decide(s)]
+    refused = [a for a in answers if isinstance(a, NoDecision) and "not finite" in a.reason]
+    assert refused
+    assert all("imu" in a.reason for a in refused)
+    assert recognizer.not_finite == len(refused)
+    good = [a for a in answers if isinstance(a, Decision)]
+    assert all(np.isfinite(a.activity_probabilities).all() for a in good)
+    assert good[-1].stamp_ns > START_NS + 50 * FRAME_MS * MS
+
+
+def test_a_depth_picture_with_a_room_behind_is_refused_by_name(people_model: Path) -> None:
+    session = open_session(people_model)
+    person = make_person("anna1", 0).depth
+    assert person is not None
+    for k in range(40):
+        stamp_ns = START_NS + k * FRAME_MS * MS
+        depth = person if k < 20 else np.where(person > 0, person, np.uint16(3500))
+        stamps = session.receive(stamp_ns, [("depth", stamp_ns, depth), *imu(stamp_ns)])
+        found = [a for s in stamps for _, a in session.decide(s) if isinstance(a, Decision)]
+        if k == 19 - 19 % 4:
+            assert found[0].present[1]
+    assert not [*found, *receive(session, START_NS + 40 * FRAME_MS * MS)][-1].present[1]
+    count, reason = session.refused["depth"]
+    assert count == 20
+    assert "100% of the pixels" in reason
+    assert "background" in reason
+
+
+def test_an_imu_of_no_model_cannot_be_named(people_model: Path) -> None:
+    with pytest.raises(ParameterError, match=r"imu_bodies names 'belt'; the model's IMUs are imu"):
+        open_session(people_model, imu_bodies=["belt=anna1"])
+    with pytest.raises(ParameterError, match=r"expected <modality>=<body id>"):
+        open_session(people_model, imu_bodies=["anna1"])
