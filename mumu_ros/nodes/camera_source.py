@@ -107,7 +107,7 @@ class CameraSource:
             self._topics["depth"] = config.depth
 
     def start(self) -> None:
-        """Subscribe and start the worker."""
+        """Subscribe and start the worker, until the node undoes it."""
         config, node = self._config, self._node
         self._finder.clear()
         self._found = _Findings()
@@ -116,11 +116,13 @@ class CameraSource:
         self._last_crc = 0
         self._reported = (0, 0)
         self._worker: Worker[SynchronizedSet] = Worker("people", self._look, node.report_worker_error)
-        self._subscribers = [
-            subscribe(node, t.type, t.topic, sensor_qos(t.reliability, QUEUE)) for t in self._topics.values()
-        ]
+        node.undo.callback(self._worker.stop)
+        subscribers = []
+        for t in self._topics.values():
+            subscribers.append(subscribe(node, t.type, t.topic, sensor_qos(t.reliability, QUEUE)))
+            node.undo.callback(node.destroy_subscription, subscribers[-1].sub)
         self._synchronizer = ApproximateTimeSynchronizer(
-            self._subscribers,
+            subscribers,
             QUEUE,
             SLOP_S,
             names=list(self._topics),
@@ -128,20 +130,13 @@ class CameraSource:
             timeout_s=TIMEOUT_S,
         )
         self._synchronizer.registerSetCallback(self._worker.put)
-        self._timer = node.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=node.steady_clock)
-        self._info_subscription = node.create_subscription(
+        node.undo.callback(self._synchronizer.close)
+        timer = node.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=node.steady_clock)
+        node.undo.callback(node.destroy_timer, timer)
+        info = node.create_subscription(
             CameraInfo, config.camera_info_topic, self._take_info, sensor_qos("best_effort", 1)
         )
-
-    def stop(self) -> None:
-        """Unsubscribe and stop the worker."""
-        node = self._node
-        node.destroy_timer(self._timer)
-        node.destroy_subscription(self._info_subscription)
-        for subscriber in self._subscribers:
-            node.destroy_subscription(subscriber.sub)
-        self._synchronizer.close()
-        self._worker.stop()
+        node.undo.callback(node.destroy_subscription, info)
 
     def _take_info(self, message: CameraInfo) -> None:
         self._info = message

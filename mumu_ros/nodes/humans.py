@@ -161,7 +161,7 @@ class HumansSource:
         self._deliver = deliver
 
     def start(self) -> None:
-        """Subscribe and start the worker."""
+        """Subscribe and start the worker, until the node undoes it."""
         node, config = self._node, self._config
         self._bodies: dict[str, _Body] = {}
         self._left_out: list[str] = []
@@ -173,7 +173,10 @@ class HumansSource:
         self._problems: dict[str, str] = {}
         self._errors: Counter[str] = Counter()
         self._worker: Worker[_Job] = Worker("people", self._look, node.report_worker_error)
-        self._subscriptions = [
+        node.undo.callback(self._worker.stop)
+        self._subscriptions: list[Any] = []
+        node.undo.callback(self._unsubscribe)
+        self._subscriptions += [
             node.create_subscription(message_class(IDS_TYPE), TRACKED, self._take_tracked, 10),
             node.create_subscription(
                 CameraInfo, config.camera_info_topic, self._take_info, sensor_qos("best_effort", 1)
@@ -181,18 +184,19 @@ class HumansSource:
         ]
         if config.depth:
             cls, qos = message_class(config.depth.type), sensor_qos(config.depth.reliability, DEPTHS)
-            self._subscriptions.append(node.create_subscription(cls, config.depth.topic, self._depths.append, qos))
-        self._timer = node.create_timer(1.0 / config.rate_hz, self._tick, clock=node.steady_clock)
+            self._subscriptions.append(node.create_subscription(cls, config.depth.topic, self._take_depth, qos))
+        timer = node.create_timer(1.0 / config.rate_hz, self._tick, clock=node.steady_clock)
+        node.undo.callback(node.destroy_timer, timer)
 
-    def stop(self) -> None:
-        """Unsubscribe and stop the worker."""
-        self._node.destroy_timer(self._timer)
+    def _unsubscribe(self) -> None:
         for subscription in [*self._subscriptions, *(body.subscription for body in self._bodies.values())]:
             self._node.destroy_subscription(subscription)
-        self._worker.stop()
 
     def _take_info(self, message: CameraInfo) -> None:
         self._info = message
+
+    def _take_depth(self, message: Any) -> None:
+        self._depths.append(message)
 
     def _take_tracked(self, message: Any) -> None:
         self._received += 1

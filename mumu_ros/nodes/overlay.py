@@ -61,26 +61,23 @@ class Overlay(ManagedNode):
         self._drawn = 0
         self._error = ""
         self._worker: Worker[SynchronizedSet] = Worker("overlay", self._show, self.report_worker_error)
-        self._subscribers = [
+        self.undo.callback(self._worker.stop)
+        subscribers = [
             subscribe(self, "mumu_ros/msg/People", "people", sensor_qos("reliable", 10)),
             subscribe(self, picture.type, picture.topic, sensor_qos(picture.reliability, 5)),
         ]
+        for subscriber in subscribers:
+            self.undo.callback(self.destroy_subscription, subscriber.sub)
         # People first: a picture waits for who is in it.
         self._synchronizer = ApproximateTimeSynchronizer(
-            self._subscribers, QUEUE, SLOP_S, names=["people", "image"], timeout_s=TIMEOUT_S
+            subscribers, QUEUE, SLOP_S, names=["people", "image"], timeout_s=TIMEOUT_S
         )
         self._synchronizer.registerSetCallback(self._worker.put)
-        self._activity = self.create_subscription(ActivityRecognition, "activity", self._take_recognition, 10)
-        self._timer = self.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=self.steady_clock)
-
-    def deactivate(self) -> None:
-        """Unsubscribe and stop the worker."""
-        self.destroy_timer(self._timer)
-        self.destroy_subscription(self._activity)
-        for subscriber in self._subscribers:
-            self.destroy_subscription(subscriber.sub)
-        self._synchronizer.close()
-        self._worker.stop()
+        self.undo.callback(self._synchronizer.close)
+        activity = self.create_subscription(ActivityRecognition, "activity", self._take_recognition, 10)
+        self.undo.callback(self.destroy_subscription, activity)
+        timer = self.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=self.steady_clock)
+        self.undo.callback(self.destroy_timer, timer)
 
     def _take_recognition(self, message: ActivityRecognition) -> None:
         self._recognitions[message.body_id] = message

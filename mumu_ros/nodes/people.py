@@ -46,14 +46,9 @@ class People(ManagedNode):
         self._published = 0
         publishes_humans = has_hri_msgs() and not self._reads_humans
         self._humans = HumansPublisher(self) if publishes_humans else None
-        self._source.start()
-
-    def deactivate(self) -> None:
-        """Unsubscribe and stop the worker."""
-        assert self._source is not None
-        self._source.stop()
         if self._humans:
-            self._humans.close()
+            self.undo.callback(self._humans.close)
+        self._source.start()
 
     def _publish(self, view: View) -> None:
         if self._frame_changer:

@@ -20,6 +20,7 @@ from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes import launching, parameters
 from mumu_ros.nodes.demo import default_faults
 from mumu_ros.nodes.launching import DEMO, HRI, REPLAY, Argument, plan_demo, plan_hri, plan_replay
+from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.pipeline.parameters import ParameterError
 from mumu_ros.share import share_path
 
@@ -241,3 +242,22 @@ def test_the_demo_says_why_a_node_could_not_start(tmp_path: Path) -> None:
     assert "inference ended with status 1" in result.stderr
     assert f"{tmp_path}/config.json" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_layouts_show_topics_that_the_overlay_publishes(ros: Any) -> None:
+    layout = json.loads(share_path("config", "foxglove_layout.json").read_text())
+    panels = set(re.findall(r'"((?:\w+)!(?:\w+))"', json.dumps(layout["layout"])))
+    assert panels == set(layout["configById"])
+    rviz = yaml.safe_load(share_path("config", "mumu.rviz").read_text())
+    displays = [d["Topic"]["Value"] for d in rviz["Visualization Manager"]["Displays"] if "Topic" in d]
+    shown = {layout["configById"]["Image!overlay"]["imageMode"]["imageTopic"], *displays}
+    shown |= set(layout["configById"]["3D!people"]["topics"])
+    node = ros.add(Overlay)
+    published = {name for name, _ in node.get_publisher_names_and_types_by_node("overlay", "/")}
+    assert shown <= published
+    fields = {path["value"].split(".")[1].removesuffix("[:]") for path in layout_paths(layout)}
+    assert fields <= set(ActivityRecognition.get_fields_and_field_types())
+
+
+def layout_paths(layout: dict[str, Any]) -> list[dict[str, Any]]:
+    return [path for panel in layout["configById"].values() for path in panel.get("paths", [])]

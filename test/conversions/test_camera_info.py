@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mumu_ros.conversions import ConversionError, camera_info_to_camera
+
+FRAME = "camera_color_optical_frame"
+
+
+def camera_info(**fields: Any) -> Any:
+    values = {
+        "header": SimpleNamespace(frame_id=FRAME),
+        "width": 640,
+        "height": 480,
+        "distortion_model": "plumb_bob",
+        "d": [0.0] * 5,
+        "k": np.array([600.0, 0, 310.0, 0, 605.0, 250.0, 0, 0, 1]),
+        "binning_x": 0,
+        "binning_y": 0,
+        "roi": SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0),
+        **fields,
+    }
+    return SimpleNamespace(**values)
+
+
+def test_it_is_the_camera_of_its_picture() -> None:
+    camera = camera_info_to_camera(camera_info(), 640, 480, FRAME)
+    assert (camera.width, camera.height) == (640, 480)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (600.0, 605.0, 310.0, 250.0)
+    assert camera.distortion == ()
+    assert not camera.is_nominal
+
+
+def test_a_resized_picture_is_seen_by_the_same_rays() -> None:
+    whole = camera_info_to_camera(camera_info(), 640, 480, FRAME)
+    half = camera_info_to_camera(camera_info(), 320, 240, FRAME)
+    pixels = np.array([[10.0, 20.0], [200.0, 100.0]])
+    np.testing.assert_allclose(half.rays(pixels), whole.rays(2 * pixels), atol=1e-6)
+
+
+def test_a_region_of_interest_and_binning_are_seen_by_the_same_rays() -> None:
+    whole = camera_info_to_camera(camera_info(), 640, 480, FRAME)
+    roi = SimpleNamespace(x_offset=100, y_offset=60, width=400, height=300)
+    part = camera_info_to_camera(camera_info(roi=roi, binning_x=2, binning_y=2), 200, 150, FRAME)
+    pixels = np.array([[10.0, 20.0], [150.0, 100.0]])
+    np.testing.assert_allclose(part.rays(pixels), whole.rays(2 * pixels + (100, 60)), atol=1e-6)
+
+
+def test_distortion_is_kept_in_the_order_of_opencv() -> None:
+    coefficients = [0.1, -0.2, 0.001, 0.002, 0.05]
+    assert camera_info_to_camera(camera_info(d=coefficients), 640, 480, FRAME).distortion == tuple(coefficients)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"k": np.zeros(9)}, "focal length 0"),
+        ({"k": np.array([1.0, 0, 310.0, 0, 1.0, 250.0, 0, 0, 1])}, "impossible"),
+        ({"k": np.array([np.nan, 0, 310.0, 0, 600.0, 250.0, 0, 0, 1])}, "finite"),
+        ({"width": 0, "height": 0}, "at least one pixel"),
+        ({"width": 640, "height": 360}, "640×360"),
+        ({"d": [0.1, 0.1, 0.1, 0.1], "distortion_model": "equidistant"}, "'equidistant' is not supported"),
+        ({"header": SimpleNamespace(frame_id="camera_depth_optical_frame")}, "'camera_depth_optical_frame'"),
+    ],
+)
+def test_what_does_not_fit_the_picture_is_refused_by_value(fields: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConversionError, match=text):
+        camera_info_to_camera(camera_info(**fields), 640, 480, FRAME)

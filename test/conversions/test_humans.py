@@ -1,0 +1,96 @@
+"""REP 155's messages, with a stand-in that has the fields of hri_msgs, and with hri_msgs where it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mumu_ros.conversions import ConversionError, RosTypes, person_to_roi, person_to_skeleton2d, skeleton2d_to_body
+from mumu_ros.people import Person
+from mumu_ros.skeletons import layout
+
+SIZE = (640, 480)
+LAYOUT = layout("blazepose33")
+ORDER = layout("hri18")
+
+
+class StandIn:
+    """Builds anything from its fields."""
+
+    def message(self, _type_name: str, **fields: Any) -> Any:
+        return SimpleNamespace(**fields)
+
+    def sequence(self, values: Any) -> Any:
+        return values
+
+
+@pytest.fixture(params=["stand-in", "hri_msgs"])
+def types(request: pytest.FixtureRequest) -> Any:
+    if request.param == "stand-in":
+        return StandIn()
+    if importlib.util.find_spec("hri_msgs") is None:
+        pytest.skip("hri_msgs is not installed")
+    return RosTypes()
+
+
+def header(types: Any) -> Any:
+    if isinstance(types, StandIn):
+        return SimpleNamespace()
+    return types.message("std_msgs/msg/Header", frame_id="camera")
+
+
+def person(keypoints: np.ndarray, visibility: np.ndarray | None = None) -> Person:
+    joints = np.full((33, 3), np.nan, np.float32)
+    seen = np.ones(33, np.float32) if visibility is None else visibility.astype(np.float32)
+    return Person("abcde", 0.75, (64.0, 48.0, 320.0, 240.0), keypoints.astype(np.float32), joints, seen, "nominal")
+
+
+def test_a_skeleton_comes_back_where_it_was(types: Any) -> None:
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform((0, 0), SIZE, (33, 2))
+    visibility = rng.uniform(0.1, 1, 33)
+    keypoints[LAYOUT.index("left_wrist")] = np.nan
+    message = person_to_skeleton2d(person(keypoints, visibility), "blazepose33", *SIZE, header(types), types)
+    body = skeleton2d_to_body(message, *SIZE, "blazepose33")
+    for joint in ORDER.joints:
+        if joint in ("neck", "left_wrist"):
+            continue
+        i = LAYOUT.index(joint)[0]
+        np.testing.assert_allclose(body.keypoints[i], keypoints[i], atol=0.01)
+        assert body.visibility[i] == pytest.approx(visibility[i], abs=1e-6)
+    assert np.isnan(body.keypoints[LAYOUT.index("left_wrist")]).all()
+    assert body.visibility[LAYOUT.index("left_wrist")[0]] == 0
+
+
+def test_the_neck_is_between_the_shoulders(types: Any) -> None:
+    keypoints = np.full((33, 2), np.nan)
+    keypoints[LAYOUT.index("left_shoulder", "right_shoulder")] = (400, 100), (200, 120)
+    message = person_to_skeleton2d(person(keypoints), "blazepose33", *SIZE, header(types), types)
+    neck = message.skeleton[ORDER.index("neck")[0]]
+    assert (neck.x * SIZE[0], neck.y * SIZE[1]) == pytest.approx((300, 110), abs=0.01)
+    assert sum(point.c > 0 for point in message.skeleton) == 3
+
+
+def test_the_region_is_a_share_of_the_picture(types: Any) -> None:
+    roi = person_to_roi(person(np.zeros((33, 2))), *SIZE, header(types), types)
+    assert (roi.xmin, roi.ymin, roi.xmax, roi.ymax, roi.c) == pytest.approx((0.1, 0.1, 0.6, 0.6, 0.75))
+
+
+number = st.floats(width=32)
+
+
+@given(points=st.lists(st.tuples(number, number, number), min_size=18, max_size=18))
+def test_whatever_somebody_publishes_is_a_body_or_refused_by_value(points: list[tuple[float, float, float]]) -> None:
+    message = SimpleNamespace(skeleton=[SimpleNamespace(x=x, y=y, c=c) for x, y, c in points])
+    if all(0 <= value <= 1 for point in points for value in point):
+        body = skeleton2d_to_body(message, *SIZE, "blazepose33")
+        assert ((body.visibility >= 0) & (body.visibility <= 1)).all()
+    else:
+        with pytest.raises(ConversionError, match="expected numbers from 0 to 1"):
+            skeleton2d_to_body(message, *SIZE, "blazepose33")

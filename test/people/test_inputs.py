@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mumu_ros.people import LAYOUT, Camera, Person
+from mumu_ros.people.bodies import lift_keypoints
+from mumu_ros.people.inputs import Since, is_upside_down
+from mumu_ros.skeletons import layout
+
+JOINTS = layout(LAYOUT)
+S = 1_000_000_000
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**12), st.booleans()), min_size=1))
+def test_a_condition_holds_since_it_began_and_has_not_ended(notes: list[tuple[int, bool]]) -> None:
+    since = Since()
+    start: int | None = None
+    last = 0
+    for stamp_ns, holds in notes:
+        since.note(stamp_ns, holds)
+        if not holds:
+            start = None
+        elif start is None or stamp_ns < last:  # time that jumps back begins anew
+            start = stamp_ns
+        last = stamp_ns
+        assert since.seconds == (0 if start is None else (last - start) / S)
+
+
+def person(shoulders: tuple[float, float], hips: tuple[float, float]) -> Person:
+    keypoints = np.full((33, 2), np.nan, np.float32)
+    keypoints[JOINTS.index("left_shoulder", "right_shoulder")] = shoulders
+    keypoints[JOINTS.index("left_hip", "right_hip")] = hips
+    nothing = np.full((33, 3), np.nan, np.float32)
+    return Person("abcde", 1.0, (0.0, 0.0, 1.0, 1.0), keypoints, nothing, np.ones(33, np.float32), "nominal")
+
+
+def test_people_are_upside_down_when_all_of_them_are() -> None:
+    upright, lying, turned = (person((100, 100), hips) for hips in ((100, 200), (200, 90), (110, 20)))
+    unseen = person((np.nan, np.nan), (100, 20))
+    assert is_upside_down([turned], LAYOUT)
+    assert is_upside_down([turned, turned], LAYOUT)
+    for people in ([], [upright], [lying], [turned, upright], [turned, lying], [turned, unseen]):
+        assert not is_upside_down(people, LAYOUT)
+
+
+def test_joints_are_lifted_to_where_the_sensor_reads_them_and_no_further() -> None:
+    """A person at 2 m before a wall at 4 m: what is seen beside the person is not invented."""
+    camera = Camera(640, 480, 600.0, 600.0, 320.0, 240.0)
+    depth = np.full((240, 320), 4.0, np.float32)  # half the picture's resolution
+    depth[50:210, 120:200] = 2.0
+    depth[100:104, 150:154] = 0.0  # a hole
+    keypoints = np.full((33, 2), np.nan, np.float32)
+    on = {"left_shoulder": (280, 150), "right_shoulder": (360, 150), "left_hip": (290, 300), "right_hip": (350, 300)}
+    for joint, pixel in on.items():
+        keypoints[JOINTS.index(joint)] = pixel
+    keypoints[JOINTS.index("left_wrist")] = (60, 200)  # before the wall
+    joints = lift_keypoints(keypoints, camera, depth)
+    for joint, pixel in on.items():
+        x, y, z = joints[JOINTS.index(joint)[0]]
+        assert 2.0 <= z <= 2.1, "the skin, and the joint behind it"
+        np.testing.assert_allclose(camera.project(np.array([x, y, z])), pixel, atol=0.01)
+    assert np.isnan(joints[JOINTS.index("left_wrist")]).all()
+    assert np.isfinite(joints).all(axis=1).sum() == 4
+    assert np.isnan(lift_keypoints(keypoints, camera, np.zeros_like(depth))).all()
