@@ -194,11 +194,11 @@ class _Composer:
 
     def _window(self, take: Take) -> _Part:
         kind = self._generator.random()
-        if kind < 0.62:
-            return self._ends_in(take)
         if kind < 0.72:
+            return self._ends_in(take)
+        if kind < 0.81:
             return self._ended(take)
-        if kind < 0.90:
+        if kind < 0.93:
             return _Part(*self._still(take, self._steps), (IDLE,))
         return self._aimless(take)
 

@@ -7,19 +7,24 @@ folder, one file a clip, so that a training does not run the front end again.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mumu_ros.files import replacing
 from mumu_ros.model.preprocessing import Preprocessing
-from mumu_ros.skeletons import convert
+from mumu_ros.people import Camera, PeopleFinder
+from mumu_ros.simulation.shading import shade
+from mumu_ros.skeletons import LAYOUTS, convert
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.clips import Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.training.datasets.reading import START_NS, prepare_all, select_clips, wanted_streams
-from mumu_ros.training.datasets.utd_mhad import ACTIONS
+from mumu_ros.training.datasets.utd_mhad import ACTIONS, FRAME_RATE_HZ, UtdMhad
+from mumu_ros.training.datasets.utd_mhad_clips import find_utd_mhad
 
-__all__ = ["VARIANTS", "FrontEndDataset"]
+__all__ = ["VARIANTS", "FrontEndDataset", "record_front_end"]
 
 VARIANTS = ("with_depth", "without_depth")
 """Arrays of a file, beside `stamps_s` (T,): (T, 33, 3) joints in the camera's optical frame, lifted by the depth image
@@ -28,6 +33,74 @@ or by the network's world landmarks; NaN where a joint is not seen."""
 _FILE = re.compile(r"a(\d+)_s(\d+)_t(\d+)")
 _LAYOUT = "blazepose33"
 _FEWEST_FRAMES = 6
+_EVERY = 2
+"""Of the 30 frames a second; a robot's front end sees about 15."""
+_FOCAL = 0.89
+"""The Kinect's focal length, in widths of its picture."""
+
+
+def record_front_end(
+    root: str,
+    out: Path,
+    trials: Collection[int],
+    *,
+    weights: Path | None = None,
+    progress: Callable[[str], None] = print,
+) -> int:
+    """Run the people front end over UTD-MHAD's depth images, drawn as pictures, and keep the joints that it finds.
+
+    Clips that are in `out` already are left as they are.
+
+    Args:
+        root: UTD-MHAD's folder, as `UtdMhadDataset` takes it.
+        out: Folder for the files that `FrontEndDataset` reads.
+        trials: Which of each person's trials.
+        weights: Of the pose network; None: where `mumu weights` puts them.
+        progress: Called with a line for each clip.
+
+    Returns:
+        How many clips were written.
+
+    Raises:
+        DatasetError: UTD-MHAD is not there.
+        WeightsError: The weights are not there.
+    """
+    dataset = UtdMhad(find_utd_mhad(root), modalities=("depth",))
+    out.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for subject, action, trial in dataset.clips:
+        path = out / f"a{action}_s{subject}_t{trial}.npz"
+        if trial not in trials or path.exists():
+            continue
+        clip = dataset.read(subject, action, trial)
+        if clip is None:
+            progress(f"{path.stem}: left out, {list(dataset.skipped.values())[-1]}")
+            continue
+        depth = clip.samples("depth")
+        stamps_s = np.arange(0, len(depth), _EVERY) / FRAME_RATE_HZ
+        lifted, placed = _follow(depth, True, weights), _follow(depth, False, weights)
+        with replacing(path) as temporary:
+            np.savez_compressed(temporary, stamps_s=stamps_s, with_depth=lifted, without_depth=placed)
+        seen = np.count_nonzero(~np.isnan(lifted).all(axis=(1, 2)))
+        progress(f"{path.stem}: somebody in {seen} of {len(lifted)} pictures")
+        written += 1
+    return written
+
+
+def _follow(depth: NDArray[np.uint16], lifts: bool, weights: Path | None) -> NDArray[np.float32]:
+    """Joints of the person in depth images (T, 240, 320), every second frame; NaN where nobody is found."""
+    finder = PeopleFinder(weights, max_people=1, seed=0)
+    joints = np.full((len(depth[::_EVERY]), len(LAYOUTS[_LAYOUT]), 3), np.nan, np.float32)
+    for index, image in enumerate(depth[::_EVERY]):
+        picture = shade(image)
+        height, width = picture.shape[:2]
+        focal = _FOCAL * width
+        camera = Camera(width, height, focal, focal, width / 2, height / 2)
+        stamp_ns = START_NS + round(index * _EVERY / FRAME_RATE_HZ * NS_PER_S)
+        people = finder.update(stamp_ns, picture, image if lifts else None, camera)
+        if people:
+            joints[index] = people[0].joints
+    return joints
 
 
 class FrontEndDataset:

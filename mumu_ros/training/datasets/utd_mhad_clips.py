@@ -17,7 +17,7 @@ from mumu_ros.training.clips import Clip, ClipInfo, DatasetError, Segment, Strea
 from mumu_ros.training.datasets.reading import START_NS, Video, prepare_all, wanted_streams
 from mumu_ros.training.datasets.utd_mhad import HOME_PAGE, MODALITIES, UtdMhad, UtdMhadClip
 
-__all__ = ["UtdMhadDataset"]
+__all__ = ["UtdMhadDataset", "find_utd_mhad"]
 
 _PARTS: Mapping[str, tuple[str, Any]] = MappingProxyType(
     {
@@ -61,7 +61,7 @@ class UtdMhadDataset:
         Raises:
             DatasetError: The dataset is not there, or no clip of these subjects is.
         """
-        self._root = _find(root)
+        self._root = find_utd_mhad(root)
         self._folders = tuple(m for m in MODALITIES if (self._root / m.capitalize()).is_dir())
         self._files = UtdMhad(self._root, subjects=subjects, modalities=self._folders)
         self._keys = {UtdMhadClip(*key).name: key for key in self._files.clips}
@@ -96,7 +96,12 @@ class UtdMhadDataset:
         return Clip(streams, (segment,), clip.subject, clip.id)
 
 
-def _find(root: str) -> Path:
+def find_utd_mhad(root: str) -> Path:
+    """The dataset's folder: `root`, or where it is looked for when that is empty; see `UtdMhadDataset`.
+
+    Raises:
+        DatasetError: It is not there.
+    """
     if root:
         places = [Path(root).expanduser()]
     else:

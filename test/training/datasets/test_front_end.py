@@ -6,12 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.skeletons import convert
 from mumu_ros.training.clips import DatasetError
 from mumu_ros.training.datasets import open_dataset
+from mumu_ros.training.datasets.front_end import record_front_end
+from mumu_ros.training.datasets.reading import START_NS
+from mumu_ros.training.datasets.utd_mhad import UtdMhad
 
 SKELETON = Modality("skeleton", "vector", (15, 3), 15, "cooccurrence1d", layout="florence15")
 PREPROCESSING = Preprocessing(ModelConfig("t", (SKELETON,), Taxonomy("t", {"g": ("a",)}), 1.0))
@@ -37,3 +42,24 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     dataset = open_dataset("utd_mhad_front", str(tmp_path))
     with pytest.raises(DatasetError, match=r"a3_s2_t1\.npz has no with"):
         dataset.read(dataset.clips[0], PREPROCESSING)
+
+
+def test_the_front_end_finds_the_person_of_a_depth_clip(weights: Path, tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[4] / "shared/data/utd_mhad"
+    if not root.is_dir():
+        pytest.skip("UTD-MHAD is not in shared/data/utd_mhad beside the repository")
+    clip = UtdMhad(root, modalities=("depth", "skeleton")).load(2, 3, 1, ("depth", "skeleton"))
+    (tmp_path / "Depth").mkdir()
+    depth = clip.samples("depth")[:24, :, ::-1].transpose(1, 2, 0)
+    savemat(tmp_path / "Depth" / "a3_s2_t1_depth.mat", {"d_depth": depth})
+    lines: list[str] = []
+    assert record_front_end(str(tmp_path), tmp_path / "out", [1], weights=weights, progress=lines.append) == 1
+    assert record_front_end(str(tmp_path), tmp_path / "out", [1], weights=weights) == 0, "what is there stays"
+    assert lines == [f"a3_s2_t1: somebody in {lines[0].split()[3]} of 12 pictures"]
+    dataset = open_dataset("utd_mhad_front", str(tmp_path / "out"))
+    for variant in dataset.clips:
+        stream = dataset.read(variant, PREPROCESSING).streams["skeleton"]
+        seconds = (stream.stamps_ns - START_NS) / 1e9
+        truth = convert(clip.samples("skeleton"), "kinect20", "florence15")[np.round(seconds * 30).astype(int)]
+        error = np.linalg.norm(np.array(stream.samples) - truth, axis=-1)
+        assert np.nanmedian(error) < 0.25, variant.id
