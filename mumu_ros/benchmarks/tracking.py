@@ -29,7 +29,7 @@ _SIZE = (480, 640)
 _BATCH = 64
 _VISIBLE = 0.5
 """Whoever is seen to this share has to be found."""
-_HIDDEN = 0.1
+_HIDDEN = 0.3
 """Whoever is seen to less is out of sight, …"""
 _MEMORY_S = 1.0
 """… and may have another id after so long."""
@@ -42,7 +42,6 @@ _GATE = 0.75
 _KEYPOINT_NOISE = 0.03
 _DEPTH_NOISE_M = 0.05
 _DROPOUT = 0.05
-_SEEN = 0.3
 _DETECT_EVERY = 5
 _BINS = 40
 
@@ -228,7 +227,7 @@ def _tracker(simulator: Simulator) -> Iterator[_Instant]:
         for index, (at_s, truth) in enumerate(zip(part.tolist(), simulator.people_at(part), strict=True), start=first):
             stamp_ns = 1 + round(at_s * 1e9)
             tracker.forget(stamp_ns)
-            seen = [p for p in truth if p.confidence >= _SEEN and rng.random() > _DROPOUT]
+            seen = [p for p in truth if p.confidence >= _HIDDEN and rng.random() > _DROPOUT]
             observed: list[Observation] = []
             for track in tracker.tracks:
                 region = track.region(stamp_ns)

@@ -117,8 +117,9 @@ class Performance:
         return [HELD_OBJECT.get(self._activities[i]) for i in self._indices(time_s - _ARMS_BLEND_S / 2)]
 
     def sits(self, time_s: Array) -> list[bool]:
-        """Whether something to sit on is needed."""
-        return [self._activities[i] == "sit" for i in self._indices(time_s)]
+        """Whether something to sit on is needed: also while the person is getting up."""
+        now, before = self._indices(time_s), self._indices(time_s - _BODY_BLEND_S / 2)
+        return ["sit" in (self._activities[i], self._activities[j]) for i, j in zip(now, before, strict=True)]
 
     def _indices(self, time_s: Array) -> npt.NDArray[np.intp]:
         return np.maximum(np.searchsorted(self._starts_s, time_s, side="right") - 1, 0)
