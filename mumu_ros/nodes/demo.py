@@ -10,19 +10,23 @@ import shutil
 import sys
 import tempfile
 import time
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CompressedImage
 
 from mumu_ros.failures import NOTATION, Fault
 from mumu_ros.model.checkpoint import HEALTH_FILE
 from mumu_ros.nodes.monitor import Monitor, Summary
+from mumu_ros.nodes.page import Page
 from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.nodes.screen import Screen
 from mumu_ros.nodes.watch import SETTLE_S, print_summary
+from mumu_ros.people import WeightsError, find_weights
 from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.share import share_path
 from mumu_ros.simulation import parse_fault
@@ -32,6 +36,8 @@ __all__ = ["register"]
 START_TIMEOUT_S = 60.0
 BUSY_PERIOD_S = 5.0
 """How often a node that takes long to start is quoted."""
+VIEW = "view"
+"""Namespace of what the page shows."""
 SUBJECT = 1000
 """The shipped model was never trained on subjects from 1000 on."""
 
@@ -65,8 +71,19 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "fail otherwise, such as imu_wrist:stuck:12-20: docs/failures.md lists the kinds; may be repeated; replaces "
         "the demo's own two",
     )
+    parser.add_argument(
+        "--page",
+        action=argparse.BooleanOptionalAction,
+        default=_has_screen(),
+        help="show the camera with people and activity drawn on it on a page of this machine (default: where there is "
+        "a screen)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     parser.set_defaults(run=run_demo)
+
+
+def _has_screen() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def default_faults(seconds: float) -> tuple[Fault, ...]:
@@ -116,6 +133,7 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
     executor.add_node(monitor)
     screen = Screen(monitor, arguments.seconds, f"subject {arguments.subject}, seed {arguments.seed}")
     params_file = share_path("config", "sim.yaml")
+    page = _page(monitor) if arguments.page else None
     try:
         with Processes() as nodes:
             print("Starting sensor_sync and inference …", flush=True)
@@ -127,7 +145,13 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
             }
             nodes.start("inference", inference, params_file, log=log)
             ready = ("inference: recogniser", "sensor_sync: output")
+            if page:
+                _start_overlay(nodes, params_file, log)
             _wait(executor, monitor, lambda: all(r in monitor.status for r in ready), nodes, log)
+            if page:
+                print(f"The camera's picture: {page.url}", flush=True)
+                if _has_screen():  # else a browser in the terminal might open
+                    webbrowser.open(page.url)
             parameters = {
                 "seed": arguments.seed,
                 "subject": arguments.subject,
@@ -141,9 +165,31 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
             _spin(executor, SETTLE_S, lambda: False, nodes, log)
         return monitor.summary()
     finally:
+        if page:
+            page.close()
         executor.shutdown()
         monitor.destroy_node()
         rclpy.try_shutdown()
+
+
+def _page(monitor: Monitor) -> Page | None:
+    """The page that shows the overlay; None, with a word why, where the pose network's weights are missing."""
+    try:
+        find_weights()
+    except WeightsError as error:
+        print(f"No picture of the camera: {error}", file=sys.stderr)
+        return None
+    page = Page()
+    monitor.create_subscription(CompressedImage, f"/{VIEW}/overlay/compressed", lambda m: page.show(bytes(m.data)), 2)
+    return page
+
+
+def _start_overlay(nodes: Processes, params_file: Path, log: Path) -> None:
+    """Start people and overlay, in a namespace of their own: inference goes on when the camera is unplugged."""
+    camera = {"image.topic": "/camera/color/image_raw"}
+    depth = {"camera_info.topic": "/camera/color/camera_info", "depth.topic": "/camera/depth/image_raw"}
+    nodes.start("people", {**camera, **depth}, params_file, VIEW, log)
+    nodes.start("overlay", camera, params_file, VIEW, log, remappings={"activity": "/activity"})
 
 
 def _wait(

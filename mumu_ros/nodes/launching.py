@@ -168,8 +168,10 @@ def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
     given |= {name: value for name, value in arguments.items() if name in given}
     faults = [text.strip() for text in arguments["faults"].strip("[] ").split(",")]
     performance = {"seconds": DEMO_SECONDS, "faults": faults}
-    plans = [p if p.name != "simulator" else NodePlan(p.name, p.params_file, performance) for p in plan_hri(given)]
-    return [*plans, NodePlan("watch", None, performance)]
+    # Without people: what is said of nobody in particular goes on when the colour camera is unplugged.
+    plans = [plan for plan in plan_hri(given) if plan.name not in ("people", "simulator")]
+    simulator = NodePlan("simulator", share_path("config", "sim.yaml"), performance)
+    return [*plans, simulator, NodePlan("watch", None, performance)]
 
 
 def _params_file(arguments: Mapping[str, str], default: str) -> Path:

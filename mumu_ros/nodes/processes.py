@@ -61,6 +61,7 @@ class Processes:
         params_file: Path | None = None,
         namespace: str = "",
         log: Path | None = None,
+        remappings: Mapping[str, str] | None = None,
     ) -> None:
         """Start a node.
 
@@ -70,8 +71,11 @@ class Processes:
             params_file: ROS parameter file.
             namespace: Of the node.
             log: File that its output is appended to; by default it goes where this process's goes.
+            remappings: Names of topics, and what they are called instead.
         """
         arguments = ["--ros-args"]
+        for old, new in (remappings or {}).items():
+            arguments += ["-r", f"{old}:={new}"]
         if namespace:
             arguments += ["-r", f"__ns:=/{namespace.strip('/')}"]
         if params_file:
