@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from mumu_ros.people import PeopleFinder, find_weights
 from mumu_ros.people.networks import DETECTOR_SIZE, LANDMARK_SIZE, PoseNetworks
 from mumu_ros.recognize.sources import Shot, open_source
+from mumu_ros.simulation import Sample, Simulator
 
 __all__ = ["measure", "register", "table"]
 
@@ -43,6 +44,8 @@ def register(parser: argparse.ArgumentParser) -> None:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the front end over the pictures."""
     shots = list(_shots(arguments))
+    if len(shots) < 2:
+        raise ValueError(f"{arguments.video or 'the simulation'} has {len(shots)} pictures; expected two or more")
     networks = _network_ms(arguments.threads)
     finder = PeopleFinder(threads=arguments.threads, max_people=max(1, arguments.people), seed=_SEED)
     finder.update(shots[0].stamp_ns, shots[0].rgb, shots[0].depth, shots[0].camera)  # looks everywhere
@@ -92,7 +95,15 @@ def _shots(arguments: argparse.Namespace) -> Iterator[Shot]:
             if shot.stamp_ns < _FIRST_NS + arguments.seconds * 1e9:
                 yield Shot(shot.stamp_ns, _cropped(shot.rgb))
         return
-    raise ValueError("give --video FILE")
+    simulator = Simulator(
+        seed=_SEED, seconds=arguments.seconds, people=arguments.people, room=True, image_size=(_SIZE[1], _SIZE[0])
+    )
+    rgb: Sample | None = None
+    for sample in simulator.samples():
+        if sample.stream == "rgb":
+            rgb = sample
+        elif sample.stream == "depth" and rgb is not None:
+            yield Shot(rgb.stamp_ns, rgb.data, sample.data, simulator.camera.intrinsics)
 
 
 def _cropped(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

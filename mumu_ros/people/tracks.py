@@ -19,6 +19,10 @@ __all__ = ["Observation", "Track", "Tracker", "same_person"]
 _NS_PER_S = 1_000_000_000
 _MEMORY_NS = 1_200_000_000
 """Somebody who is not seen for so long is forgotten, and is a new person afterwards."""
+_HIDDEN_MEMORY_NS = 5_000_000_000
+"""The same for somebody who may be behind another person."""
+_BESIDE = 2.0
+"""Distance of two torsos, in lengths of the larger one, at which one may hide the other."""
 _CONFIRMATIONS = 3
 _SURE_SCORE = 0.95
 _SAME_PERSON = 0.25
@@ -27,6 +31,10 @@ _SHARES_LIMBS = 0.6
 """The same for a new pose beside somebody who is seen already."""
 _GATE = 2.5
 """Highest cost of an assignment."""
+_COAST_S = 0.7
+"""Somebody out of sight is expected to walk on for so long."""
+_BLINK_S, _WANDERING = 0.1, 2.0
+"""After a moment out of sight distances count less: by how much, for each second."""
 _OWN_BONUS = 0.3
 _SPEED_WEIGHT = 0.4
 _APPEARANCE_WEIGHT = 2.0
@@ -105,7 +113,7 @@ class Track:
 
     def _elapsed_s(self, stamp_ns: int) -> float:
         # Somebody out of sight does not walk on for ever.
-        return min((stamp_ns - self.seen_ns) / _NS_PER_S, 0.3)
+        return min((stamp_ns - self.seen_ns) / _NS_PER_S, _COAST_S)
 
 
 class Tracker:
@@ -129,12 +137,9 @@ class Tracker:
 
     def forget(self, stamp_ns: int) -> None:
         """Forget whoever has not been seen for long; tracks that were never confirmed at once."""
-        kept = []
-        for track in self.tracks:
-            patience = _MEMORY_NS if track.is_confirmed else _MEMORY_NS // 8
-            if 0 <= stamp_ns - track.seen_ns <= patience:
-                kept.append(track)
-        self.tracks = kept
+        newest_ns = max((track.seen_ns for track in self.tracks), default=0)
+        seen = [track for track in self.tracks if track.seen_ns == newest_ns and track.is_confirmed]
+        self.tracks = [t for t in self.tracks if 0 <= stamp_ns - t.seen_ns <= self._patience_ns(t, seen)]
 
     def update(self, stamp_ns: int, observations: Sequence[Observation]) -> list[Track]:
         """Take in a frame.
@@ -165,6 +170,13 @@ class Tracker:
                 unique.append(o)
         return unique
 
+    def _patience_ns(self, track: Track, seen: Sequence[Track]) -> int:
+        if not track.is_confirmed:
+            return _MEMORY_NS // 8
+        # Somebody who was last seen beside somebody else may stand behind them.
+        beside = [o for o in seen if o is not track and _apart(o.pose, track.pose) < _BESIDE]
+        return _HIDDEN_MEMORY_NS if beside else _MEMORY_NS
+
     def _is_mixture(self, stamp_ns: int, observation: Observation) -> bool:
         """Whether a new pose shares limbs with somebody who is seen: no third person between two."""
         seen = [track.pose for track in self.tracks if track.seen_ns == stamp_ns]
@@ -180,7 +192,9 @@ class Tracker:
     def _cost(self, track: Track, observation: Observation, stamp_ns: int) -> float:
         pose = observation.pose
         size = max(track.pose.torso, pose.torso)
-        away = float(np.linalg.norm(pose.middle - track.predicted(stamp_ns))) / size
+        # Whoever was out of sight has gone on somehow.
+        hidden_s = max(0.0, (stamp_ns - track.seen_ns) / _NS_PER_S - _BLINK_S)
+        away = float(np.linalg.norm(pose.middle - track.predicted(stamp_ns))) / size / (1 + _WANDERING * hidden_s)
         growth = abs(float(np.log(pose.torso / track.pose.torso)))
         look = _APPEARANCE_WEIGHT * difference(track.appearance, observation.appearance)
         behind = 0.0
@@ -202,6 +216,11 @@ def same_person(a: Pose, b: Pose, limit: float = _SAME_PERSON) -> bool:
     weight = a.visibility * b.visibility + 1e-3
     apart = np.linalg.norm(a.keypoints - b.keypoints, axis=1)
     return float(np.average(apart, weights=weight)) < limit * min(a.torso, b.torso)
+
+
+def _apart(a: Pose, b: Pose) -> float:
+    """Distance of two torsos, in lengths of the larger one."""
+    return float(np.linalg.norm(a.middle - b.middle)) / max(a.torso, b.torso)
 
 
 def difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
