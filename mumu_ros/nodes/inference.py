@@ -36,6 +36,8 @@ __all__ = ["Inference"]
 _MAX_NOTED = 32
 """Names of unreadable parts that are kept at most."""
 _LONGEST_TEXT = 300
+_SILENT_S = 2.0
+"""After this long without a message on `people` the diagnostics say so."""
 _STILL_COMING_S = 0.5
 """A modality whose newest sample is older than this has stopped, and sensor_sync says so."""
 
@@ -84,6 +86,7 @@ class Inference(ManagedNode):
         self._frames = self._views = self._decisions = 0
         self._answers: dict[str, Decision | NoDecision] = {}
         self._unreadable: dict[str, str] = {}
+        self._seen_at = time.monotonic()
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
         self.undo.callback(self._follow_bodies, ())
@@ -105,6 +108,7 @@ class Inference(ManagedNode):
     def _see(self, message: People) -> None:
         assert self._session is not None
         self._views += 1
+        self._seen_at = time.monotonic()
         people = message_to_people(message, partial(self._note, "people"))
         stamps_ns = self._session.see(header_stamp_ns(message) or 0, message.layout, people)
         self._follow_bodies(self._session.bodies)
@@ -226,7 +230,13 @@ class Inference(ManagedNode):
             problems = [f"the model's {', '.join(never)} never came; there is {sorted(self._session.seen)}"]
             self.log_throttled("never", problems[0])
         self._unreadable.clear()
-        return (WARN, "; ".join(dict.fromkeys(problems))) if problems else (OK, f"{self._decisions} decisions")
+        silent_s = time.monotonic() - self._seen_at
+        if self._session.tells_people_apart and silent_s > _SILENT_S:
+            problems.insert(0, f"nothing on {self._people.topic_name} for {silent_s:.0f} s: does the people node run?")
+        if problems:
+            return WARN, "; ".join(dict.fromkeys(problems))
+        is_empty = self._session.tells_people_apart and not self._session.bodies
+        return OK, "nobody is in view" if is_empty else f"{self._decisions} decisions"
 
 
 def _faults(decision: Decision, names: Sequence[str]) -> list[str]:

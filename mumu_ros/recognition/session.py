@@ -143,6 +143,7 @@ class Session:
             self._epoch: int | None = None
             self._expects_people = False
             self._crowd = 0
+            self._turned_away: dict[str, int] = {}
             self.refused: dict[str, tuple[int, str]] = {}
             self.seen: set[str] = set()
 
@@ -219,9 +220,17 @@ class Session:
         return [(body or self.config.body_id, answer) for body, answer in answers.items()]
 
     def problems(self) -> list[str]:
-        """What is wrong with what comes in, a sentence each."""
+        """What is wrong with what came since the last call, a sentence each."""
         with self._lock:
             problems = []
+            for name, clock in (("frames", self._frames), ("people", self._views)):
+                turned_away = clock.late + clock.refused
+                if new := turned_away - self._turned_away.get(name, 0):
+                    problems.append(
+                        f"{new} {name} have stamps that are not on the timeline of the others and are left out: "
+                        f"is there a second publisher, or a clock that is set?"
+                    )
+                self._turned_away[name] = turned_away
             if self._crowd > self.config.max_people:
                 problems.append(
                     f"{self._crowd} people are in view, {self.config.max_people} recognised: see max_people"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from mumu_ros.conversions import RosTypes, people_to_message, samples_to_frame, time_to_ns
@@ -59,6 +60,7 @@ class Room:
         self.ros = ros
         self.node = ros.add(Inference, model=str(model), **{"backend": "eager", **parameters})
         self.recognitions: list[Any] = ros.collect(ActivityRecognition, "activity")
+        self.diagnostics: list[Any] = ros.collect(DiagnosticArray, "/diagnostics")
         self.people = ros.node.create_publisher(People, "people", 100)
         self.frames = ros.node.create_publisher(MultimodalFrame, "multimodal_frame", 100)
         assert self.node.trigger_configure() == self.node.trigger_activate() == SUCCESS
@@ -80,6 +82,9 @@ class Room:
     def spin(self) -> None:
         for _ in range(3):
             self.ros.executor.spin_once(timeout_sec=0.01)
+
+    def diagnosed(self, text: str) -> bool:
+        return any(text in status.message for message in self.diagnostics[-2:] for status in message.status)
 
     def of(self, body: str) -> list[Any]:
         return [message for message in self.recognitions if message.body_id == body]
@@ -125,6 +130,8 @@ def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Roo
     before = len(r.recognitions)
     r.play(70, 10, ())
     assert len(r.recognitions) == before, "nobody is in view"
+    r.ros.wait(lambda: r.diagnosed("nobody is in view"))
+    r.ros.wait(lambda: r.diagnosed("does the people node run?"))
 
 
 def test_an_imu_that_is_named_belongs_to_that_body(room: Callable[..., Room]) -> None:
@@ -140,4 +147,4 @@ def test_no_more_than_max_people_are_recognised_and_who_is_known_stays(room: Cal
     r.play(20, 20, ("carla", "doris", "berta", "anna1"))
     r.ros.wait(lambda: len(r.of("anna1")) >= 8)
     assert {message.body_id for message in r.recognitions} == {"anna1", "berta"}
-    r.ros.wait(lambda: any("max_people" in text for text in r.node._session.problems()))
+    r.ros.wait(lambda: r.diagnosed("see max_people"))

@@ -125,6 +125,9 @@ def test_one_stamp_from_the_future_ends_nothing(tiny_model: Path, later_ms: int)
             assert not receive(session, (2**31 - 1) * S)
     assert len(found) >= 9
     assert found[-1].stamp_ns > START_NS + 55 * FRAME_MS * MS
+    (problem,) = session.problems()
+    assert "1 frames have stamps" in problem
+    assert session.problems() == []
 
 
 def test_a_first_stamp_from_the_future_ends_nothing_for_long(tiny_model: Path) -> None:
