@@ -14,21 +14,22 @@ from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.share import share_path
 from mumu_ros.training.clips import Clip, ClipInfo, DatasetError
-from mumu_ros.training.composition import IDLE, OTHER, Take, compose, resample
+from mumu_ros.training.composition import IDLE, OTHER, Take, resample
 from mumu_ros.training.datasets import open_dataset
 from mumu_ros.training.datasets.utd_mhad import ACTIONS, inertial_site
 from mumu_ros.training.loading import Loaded
-from mumu_ros.training.settings import Settings
+from mumu_ros.training.settings import Data, Settings
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows
 
 __all__ = [
     "Takes",
     "accepted_labels",
-    "composed_windows",
+    "divide_takes",
     "has_labels",
     "load_takes",
     "load_test_windows",
     "read_labels",
+    "read_takes",
 ]
 
 _SAME_LABELS = {"utd_mhad_front": "utd_mhad"}
@@ -92,16 +93,20 @@ def accepted_labels(taxonomy: Taxonomy, dataset: str, clips: Sequence[ClipInfo])
     return known
 
 
-def composed_windows(settings: Settings) -> Loaded:
-    """The windows that a training on several datasets is for; see `load_takes` and `compose`.
-
-    Raises:
-        DatasetError: A dataset is not there, or nothing of it can be read.
-        ConfigError: An activity is not in the label file of the taxonomy.
-    """
+def read_takes(settings: Settings) -> Takes:
+    """The clips of all datasets of a training; see `load_takes`."""
     data = settings.data
-    loaded = load_takes(settings.model, {name: str(Path(data.root) / name) for name in data.sets})
-    return Loaded(compose(loaded.takes, settings.model, data.windows, settings.optimization.seed), (), loaded.skipped)
+    return load_takes(settings.model, {name: str(Path(data.root) / name) for name in data.sets})
+
+
+def divide_takes(takes: Sequence[Take], data: Data) -> tuple[list[Take], list[Take]]:
+    """Those to train on, and those of the people whom nobody trains on."""
+    held_out = {name: data.held_out(name) for name in data.sets}
+    kept: list[Take] = []
+    left: list[Take] = []
+    for take in takes:
+        (left if take.subject in held_out[take.source] else kept).append(take)
+    return kept, left
 
 
 def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Collection[int] = ()) -> Loaded:

@@ -27,11 +27,11 @@ from mumu_ros.training.bodies import mirror_imu
 from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, window_series
 from mumu_ros.training.files import claim
 from mumu_ros.training.fit import fit
-from mumu_ros.training.people import load_takes
+from mumu_ros.training.people import read_takes
 from mumu_ros.training.scoring import fit_temperature, softmax
 from mumu_ros.training.settings import Settings
 
-__all__ = ["cross_validate_people", "people_table"]
+__all__ = ["assess_people", "cross_validate_people", "people_table"]
 
 _PEOPLE_FOLDS = 3
 _DECISIONS_HZ = 5.0
@@ -100,8 +100,7 @@ def cross_validate_people(
         DatasetError: The data cannot be read.
     """
     claim(out / "settings.json", settings)
-    data = settings.data
-    takes = load_takes(settings.model, {name: str(Path(data.root) / name) for name in data.sets}).takes
+    takes = read_takes(settings).takes
     folds = _folds(takes)
     tested: dict[int, dict[str, _Tested]] = {seed: {} for seed in seeds}
     streams: dict[int, list[dict[str, list[float]]]] = {seed: [] for seed in seeds}
@@ -133,6 +132,38 @@ def cross_validate_people(
         with replacing(out / f"{name}.json") as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return results
+
+
+def assess_people(network: Network, takes: Sequence[Take], seed: int) -> tuple[Calibration, dict[str, Any]]:
+    """Calibrate a network on people whom it was not trained on, and say how good it is there.
+
+    Args:
+        network: In evaluation mode.
+        takes: Their clips, of one or more datasets.
+        seed: Of the streams' rest.
+
+    Returns:
+        The calibration, whose threshold accepts 85 % of the known clips, each dataset counting alike; `conditions` and
+        `streams` as of `cross_validate_people`.
+    """
+    named, activities = _named(network.config), set(network.config.taxonomy.activities)
+    folds = [_Fold(source, dataset=source) for source in sorted({take.source for take in takes})]
+    tested: dict[str, _Tested] = {}
+    for fold in folds:
+        own = [take for take in takes if fold.tests(take)]
+        tested[fold.name] = _test(network, own, activities)
+    calibration = _calibrate(list(tested.values()), named)
+    utd = [take for take in takes if take.source.startswith("utd_mhad")]
+    if utd:
+        people = _Fold("people", subjects=tuple({take.subject for take in utd}))
+        tested |= {name: _test(network, clips, activities) for name, clips in _conditions(people, utd, network.config)}
+    streams = list(_streams(network, utd, seed)) if utd else []
+    return calibration, {
+        "seeds": [seed],
+        "calibration": asdict(calibration),
+        "conditions": {name: _spread([_score(found, named, calibration)]) for name, found in tested.items()},
+        "streams": _spread([_score_streams(streams, named, network.config, calibration)]) if streams else {},
+    }
 
 
 def people_table(results: Mapping[str, Any]) -> str:

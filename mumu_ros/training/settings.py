@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,7 +63,8 @@ class Data:
             training only, the model need not have it. Empty: none.
         cache: Folder for the windows; empty: keep them in memory only.
         sets: `people`: the datasets of which windows are composed (`training/composition.py`), each in the folder of
-            `root` that has its name.
+            `root` that has its name; and of each the subjects (such as `9,10`, or none) whom nobody trains on: the
+            confidence is calibrated on them.
         windows: `people`: how many windows to compose.
     """
 
@@ -77,11 +78,10 @@ class Data:
     min_overlap: float = 0.6
     pose: str = ""
     cache: str = ""
-    sets: tuple[str, ...] = ()
+    sets: Mapping[str, str] = field(default_factory=dict)
     windows: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sets", tuple(self.sets) if isinstance(self.sets, list) else self.sets)
         if self.dataset not in DATASETS:
             raise ConfigError(f"data.dataset is {self.dataset!r}; expected one of {', '.join(DATASETS)}")
         if self.protocol not in PROTOCOLS:
@@ -98,13 +98,20 @@ class Data:
 
     def _check_sets(self) -> None:
         known = [name for name in DATASETS if name not in ("people", "simulator")]
-        is_list = isinstance(self.sets, tuple) and set(self.sets) <= set(known)
-        if not is_list or bool(self.sets) != (self.dataset == "people"):
-            wanted = f"a list of {', '.join(known)}" if self.dataset == "people" else "none but for dataset people"
+        is_known = isinstance(self.sets, Mapping) and set(self.sets) <= set(known)
+        if not is_known or bool(self.sets) != (self.dataset == "people"):
+            wanted = f"some of {', '.join(known)} with subjects" if self.dataset == "people" else "none but for people"
             raise ConfigError(f"data.sets is {self.sets!r}; expected {wanted}")
+        for text in self.sets.values():
+            if text != "":
+                parse_subjects(text)
         if not isinstance(self.windows, int) or (self.windows < 1) == (self.dataset == "people"):
             wanted = "1 or more" if self.dataset == "people" else "0 but for dataset people"
             raise ConfigError(f"data.windows is {self.windows!r}; expected {wanted}")
+
+    def held_out(self, dataset: str) -> tuple[int, ...]:
+        """The subjects of one of `sets` whom nobody trains on."""
+        return parse_subjects(self.sets[dataset]) if self.sets[dataset] != "" else ()
 
     def subjects(self, use: Literal["train", "calibration"]) -> tuple[int, ...]:
         """The subjects of one list; empty: all, or nobody."""

@@ -19,9 +19,11 @@ from mumu_ros.model.checkpoint import Calibration, check_target, load_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.pipeline.configuration import find_model
+from mumu_ros.training.composition import compose
 from mumu_ros.training.fit import fit, forget
-from mumu_ros.training.loading import load_windows
-from mumu_ros.training.people import composed_windows
+from mumu_ros.training.loading import Loaded, load_windows
+from mumu_ros.training.people import Takes, divide_takes, read_takes
+from mumu_ros.training.people_protocol import assess_people
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
@@ -75,9 +77,10 @@ def train(
     began = time.monotonic()
     people = settings.data.subjects("calibration")
     held_out = load_windows(settings.model, settings.data, people) if people else None
+    takes = read_takes(settings) if settings.data.sets else None
     loaded = (
-        composed_windows(settings)
-        if settings.data.sets
+        _composed(settings, takes)
+        if takes
         else load_windows(settings.model, settings.data, settings.data.subjects("train"))
     )
     said = None if master is None else teacher_logits(master, settings, loaded.windows)
@@ -100,11 +103,20 @@ def train(
         known = held_out.windows.known()
         metrics["calibration_subjects"] = score(predict(model, known), known, settings.model.taxonomy)
         calibration = calibration or calibrate(model, known)
+    left = divide_takes(takes.takes, settings.data)[1] if takes else []
+    if left:
+        calibrated, metrics["held_out"] = assess_people(model, left, settings.optimization.seed)
+        calibration = calibration or calibrated
     with naming(out):
         save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command))
         (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     forget(work)
     return metrics
+
+
+def _composed(settings: Settings, takes: Takes) -> Loaded:
+    kept, _ = divide_takes(takes.takes, settings.data)
+    return Loaded(compose(kept, settings.model, settings.data.windows, settings.optimization.seed), (), takes.skipped)
 
 
 def _begin(init: str | Path, settings: Settings) -> Network:

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from mumu_ros.cli import main
-from mumu_ros.model.checkpoint import Calibration, save_checkpoint
+from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
@@ -109,21 +109,26 @@ def test_a_model_is_trained_on_several_datasets_at_once(kard: Path, tmp_path: Pa
         (kard / "florence3d" / f"a{activity:02}_s1_id{activity}.txt").write_text(lines)
     content = yaml.safe_load((share_path("config") / "training" / "people.yaml").read_text())
     content["model"] |= {"taxonomy": str(share_path("config", "taxonomies") / "people.yaml"), "feature_size": 8}
-    content["data"] |= {"root": str(kard), "sets": ["kard", "florence3d"], "windows": 40}
+    content["data"] |= {"root": str(kard), "sets": {"kard": 2, "florence3d": ""}, "windows": 40}
     content["optimization"] |= {"epochs": 1, "batch_size": 16}
     (tmp_path / "people.yaml").write_text(yaml.safe_dump(content))
     metrics = train(read_settings(tmp_path / "people.yaml"), tmp_path / "model", progress=False)
     assert metrics["train_windows"] == 40
     assert list(metrics["skipped"]) == ["kard/a14_s01_e01_realworld"]
+    # Two clips of activities that it knows, of the person left out.
+    assert metrics["held_out"]["conditions"]["kard"]["known"]["mean"] == 2
+    calibration = load_checkpoint(tmp_path / "model").calibration
+    assert dataclasses.asdict(calibration) == metrics["held_out"]["calibration"]
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("data.sets=[kard, octopus]", r"data\.sets is \('kard', 'octopus'\); expected a list of utd_mhad, "),
-        ("data.sets=[]", r"data\.sets is \(\); expected a list of"),
+        ("data.sets={kard: 1, octopus: 2}", r"data\.sets is .*'octopus': 2\}; expected some of utd_mhad, "),
+        ("data.sets={}", r"data\.sets is \{\}; expected some of"),
+        ("data.sets={kard: everybody}", r"subjects are 'everybody'; expected numbers"),
         ("data.windows=0", r"data\.windows is 0; expected 1 or more"),
-        ("data.dataset=kard", "expected none but for dataset people"),
+        ("data.dataset=kard", "expected none but for people"),
     ],
 )
 def test_impossible_data(override: str, message: str) -> None:

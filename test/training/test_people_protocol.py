@@ -40,7 +40,7 @@ def settings(tmp_path: Path) -> Settings:
             np.savez(path, with_depth=x, without_depth=x, stamps_s=np.arange(30) / 15)
     content = yaml.safe_load((share_path("config") / "training" / "people.yaml").read_text())
     content["model"] |= {"taxonomy": str(share_path("config", "taxonomies") / "people.yaml"), "feature_size": 8}
-    sets = ["kard", "florence3d", "utd_mhad_front"]
+    sets = {"kard": "", "florence3d": "", "utd_mhad_front": ""}
     content["data"] |= {"root": str(tmp_path), "sets": sets, "windows": 30}
     content["optimization"] |= {"epochs": 1, "batch_size": 15}
     (tmp_path / "people.yaml").write_text(yaml.safe_dump(content))
@@ -67,6 +67,6 @@ def test_every_dataset_and_every_third_of_the_people_is_left_out_once(settings: 
 
 
 def test_with_one_dataset_there_is_nothing_to_leave_out(settings: Settings, tmp_path: Path) -> None:
-    alone = read_settings(tmp_path / "people.yaml", ["data.sets=[kard]"])
+    alone = read_settings(tmp_path / "people.yaml", ["data.sets={kard: 1}"])
     with pytest.raises(ConfigError, match=r"data\.sets is \('kard',\); expected two or more"):
         cross_validate_people(alone, [0], tmp_path / "out")
