@@ -19,17 +19,17 @@ def why_silent(node: Node, stream: StreamConfig, has_spoken: bool) -> str:
     Args:
         node: Subscribes to it.
         stream: Its configuration.
-        has_spoken: Whether messages came before: then type and quality of service are not to blame.
+        has_spoken: Whether messages came before: then the quality of service is not to blame.
     """
     publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(stream.topic))
     if not publishers:
         return "nothing publishes it: check the driver" + ("" if has_spoken else " and the topic name")
     who = _names(publishers)
+    types = {p.topic_type for p in publishers}
+    if stream.type not in types:
+        return f"{who} publishes {', '.join(sorted(types))}, and {stream.name}.type is {stream.type}"
     if has_spoken:
         return f"{who} publishes it, and sends nothing: check the driver and the network"
-    others = sorted({p.topic_type for p in publishers} - {stream.type})
-    if others and len(others) == len({p.topic_type for p in publishers}):
-        return f"{who} publishes {', '.join(others)}, and {stream.name}.type is {stream.type}"
     if stream.reliability == "reliable" and all(
         p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers
     ):

@@ -20,7 +20,9 @@ Fault = Literal["", "waiting", "silent", "stamps", "clock", "late", "unpaired", 
 PATIENCE_S = 3.0
 """A stream may be silent so long after the start before it is an error."""
 _MESSAGES = 200
-"""So many of the last messages are looked at: one second of a fast IMU."""
+_DELAYS_S = 2.0
+_STEPS_S = 5.0
+"""Of the last messages so many at most, and no older ones, are looked at for delays and for steps between stamps."""
 _REPORTS = 4
 """Counts of the last so many reports, one a second, are compared: what was wrong long ago is over."""
 _MOST_LATE = {True: 0.05, False: 0.2}
@@ -77,17 +79,20 @@ class StreamWatch:
         self._started_s = now_s
         self._came_s: float | None = None
         self._stamp_ns = 0
-        self._delays_ns: deque[int] = deque(maxlen=_MESSAGES)
-        self._steps_ns: deque[int] = deque(maxlen=_MESSAGES)
+        self._delays_ns: deque[tuple[float, int]] = deque(maxlen=_MESSAGES)  # when it came, and its delay
+        self._steps_ns: deque[tuple[float, int]] = deque(maxlen=_MESSAGES)
         self._counts: deque[_Counts] = deque(maxlen=_REPORTS)
 
     def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
         """Take note of a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
         if stamp_ns > self._stamp_ns > 0:
-            self._steps_ns.append(stamp_ns - self._stamp_ns)
+            self._steps_ns.append((now_s, stamp_ns - self._stamp_ns))
         self._stamp_ns = stamp_ns
-        self._delays_ns.append(arrival_ns - stamp_ns)
+        self._delays_ns.append((now_s, arrival_ns - stamp_ns))
         self._came_s = now_s
+        for recent, age_s in ((self._delays_ns, _DELAYS_S), (self._steps_ns, _STEPS_S)):
+            while recent and now_s - recent[0][0] > age_s:
+                recent.popleft()
 
     @property
     def delay_ns(self) -> float | None:
@@ -96,7 +101,7 @@ class StreamWatch:
 
     def delay_quantile_ns(self, q: float) -> float | None:
         """A quantile of the time from stamp to arrival of the last messages; None if nothing came."""
-        return float(np.quantile(list(self._delays_ns), q)) if self._delays_ns else None
+        return float(np.quantile([delay_ns for _, delay_ns in self._delays_ns], q)) if self._delays_ns else None
 
     def speaks(self, now_s: float) -> bool:
         """Whether messages come, whatever their stamps are."""
@@ -209,7 +214,7 @@ class StreamWatch:
         """From steps that are multiples of the shortest ones; None if the stamps are not regular."""
         if len(self._steps_ns) < _MESSAGES // 8:
             return None
-        steps = np.array(self._steps_ns, np.float64)
+        steps = np.array([step_ns for _, step_ns in self._steps_ns], np.float64)
         period = float(np.quantile(steps, 0.1))
         multiples = steps / period
         if np.mean(np.abs(multiples - multiples.round()) < _TOLERANCE) < 0.8:
