@@ -23,7 +23,7 @@ _MESSAGES = 200
 _DELAYS_S = 2.0
 _STEPS_S = 5.0
 """Of the last messages so many at most, and no older ones, are looked at for delays and for steps between stamps."""
-_REPORTS = 4
+_REPORTS = 3
 """Counts of the last so many reports, one a second, are compared: what was wrong long ago is over."""
 _MOST_LATE = {True: 0.05, False: 0.2}
 """Share of frames, and of range samples, that may be late or refused: a late range sample goes into the next set."""

@@ -128,10 +128,16 @@ class Recognizer:
             SampleError: The modality does not exist or the sample does not fit it.
         """
         prepared = self._preprocessing.prepare(modality, sample)
+        self.remember(body)
+        with self._lock:
+            if body in self._bodies:  # unless it was forgotten in between
+                self._bodies[body].windows.push(modality, stamp_ns, prepared)
+
+    def remember(self, body: str) -> None:
+        """Remember a body, though it may show nothing of its own: a model may have worn sensors only."""
         with self._lock:
             if body not in self._bodies:
                 self._bodies[body] = self._body()
-            self._bodies[body].windows.push(modality, stamp_ns, prepared)
 
     def forget(self, body: str) -> None:
         """Forget a body: its samples and all that was made of them."""
@@ -175,7 +181,8 @@ class Recognizer:
             bodies: See `recognize_all`; None: the one there is.
         """
         looks = self._look(stamp_ns, bodies or {SCENE: ()})
-        self._encode([name for name in self._images if looks[0].caches[name].looks_at_every_frame], looks)
+        for look in looks[:1]:
+            self._encode([name for name in self._images if look.caches[name].looks_at_every_frame], looks)
 
     def recognize(self, stamp_ns: int) -> Decision | NoDecision:
         """Decide about the one person there is, whose samples were pushed without naming a body.

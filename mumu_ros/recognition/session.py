@@ -301,6 +301,7 @@ class Session:
         for person in known[: self.config.max_people]:
             self._last_seen_ns[person.body_id] = stamp_ns
             samples = self._bodies.setdefault(person.body_id, PersonSamples(self._modalities.values()))
+            self.recognizer.remember(person.body_id)
             try:
                 for name, sample in samples.of(stamp_ns, layout, person):
                     self.seen.add(name)

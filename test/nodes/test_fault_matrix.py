@@ -157,10 +157,14 @@ class Bench:
         """Publish and spin until the condition holds; how long it took, in seconds."""
         start_s = time.monotonic()
         while not condition():
-            assert time.monotonic() - start_s < TIMEOUT_S, what
+            assert time.monotonic() - start_s < TIMEOUT_S, f"{what}: {self._said()}"
             self._publish()
             self.ros.executor.spin_once(timeout_sec=0.005)
         return time.monotonic() - start_s
+
+    def _said(self) -> str:
+        present = list(self.decisions[-1].present) if self.decisions else "no decision"
+        return f"{present}, {[f'{name}: {status.message}' for name, status in self.status.items()]}"
 
     def is_well(self) -> bool:
         """Nothing is wrong with any stream, and a decision has all of them."""
@@ -194,19 +198,20 @@ class Bench:
         assert all(len(status.message) < 1000 for status in self.status.values())
         self.faults = {}
         if stranger is not None:
-            rclpy.shutdown(context=stranger)
+            stranger.destroy_node()
+            rclpy.shutdown(context=stranger.context)
             self.publishers[sensor] = self.ros.node.create_publisher(self.types[sensor], sensor, 200)
         self.decisions.clear()
         return named_s, self.wait(self.is_well, f"{sensor} {fault.name}: all is well again")
 
-    def _replace(self, sensor: str) -> rclpy.Context:
+    def _replace(self, sensor: str) -> Any:
         """In the place of the driver another one, which publishes another type."""
         self.ros.node.destroy_publisher(self.publishers[sensor])
         context = rclpy.Context()
         rclpy.init(context=context, domain_id=self.ros.domain)
         node = rclpy.create_node("stranger", context=context)
         node.create_publisher(String, sensor, 10)
-        return context
+        return node
 
     def _publish(self) -> None:
         now_s = time.monotonic()
