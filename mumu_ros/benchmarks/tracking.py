@@ -18,6 +18,7 @@ from scipy.optimize import linear_sum_assignment
 
 from mumu_ros.people import PeopleFinder, Person
 from mumu_ros.people.landmarks import TORSO, Pose
+from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
 from mumu_ros.people.tracks import Observation, Tracker
 from mumu_ros.simulation import MAX_PEOPLE, Sample, Simulator
@@ -261,8 +262,8 @@ def _observed(
     region = Region.around(hips, hips + (shoulders - hips) * radius / max(torso, 1.0))
     pose = Pose(0.99, keypoints, person.visibility, np.zeros_like(person.joints), region)
     look = clothes[person.body_id] * rng.uniform(0.8, 1.2, _BINS)
-    away = float(person.joints[TORSO, 2].mean()) + rng.normal(0, _DEPTH_NOISE_M)
-    return Observation(pose, origin, (look / look.sum()).astype(np.float32), away)
+    off = np.array([0, 0, rng.normal(0, _DEPTH_NOISE_M)], np.float32)
+    return Observation(pose, origin, (look / look.sum()).astype(np.float32), Lifted(person.joints + off, "depth"))
 
 
 def _person(body_id: str, pose: Pose) -> Person:

@@ -189,25 +189,20 @@ class PeopleFinder:
     def _people(self, picture: _Picture, seen: list[Track]) -> list[Person]:
         alive = {track.body_id for track in self._tracker.tracks}
         self._smoothing = {name: kept for name, kept in self._smoothing.items() if name in alive}
-        lifted = [lift(track.pose, picture.camera, picture.depth) for track in seen]
-        people = [
-            _person(picture, track, where, self._smoothing.setdefault(track.body_id, _Smoothing()))
-            for track, where in zip(seen, lifted, strict=True)
-        ]
+        people = [_person(picture, track, self._smoothing.setdefault(track.body_id, _Smoothing())) for track in seen]
         if picture.depth is not None:
             # From the joints of this picture: smoothed ones are late by a part of a hand's way.
-            views = iter(isolate(picture.depth, picture.camera, [where.joints for where in lifted if where]))
+            lifted = [track.lifted.joints for track in seen if track.lifted]
+            views = iter(isolate(picture.depth, picture.camera, lifted))
             people = [
-                replace(person, depth=next(views), depth_focal=FOCAL) if where else person
-                for person, where in zip(people, lifted, strict=True)
+                replace(person, depth=next(views), depth_focal=FOCAL) if track.lifted else person
+                for person, track in zip(people, seen, strict=True)
             ]
         return people
 
 
 def _observation(pose: Pose, track: Track | None, picture: _Picture) -> Observation:
-    lifted = None if picture.depth is None else lift(pose, picture.camera, picture.depth)
-    distance_m = float(lifted.joints[TORSO, 2].mean()) if lifted and lifted.source == "depth" else None
-    return Observation(pose, track, _appearance(picture.rgb, pose), distance_m)
+    return Observation(pose, track, _appearance(picture.rgb, pose), lift(pose, picture.camera, picture.depth))
 
 
 def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:
@@ -245,8 +240,8 @@ def _is_at(region: Region, pose: Pose) -> bool:
     return float(np.hypot(region.x - hips[0], region.y - hips[1])) < _RADIUS * pose.torso
 
 
-def _person(picture: _Picture, track: Track, lifted: Lifted | None, smoothing: _Smoothing) -> Person:
-    pose, camera, stamp_ns = track.pose, picture.camera, picture.stamp_ns
+def _person(picture: _Picture, track: Track, smoothing: _Smoothing) -> Person:
+    pose, lifted, camera, stamp_ns = track.pose, track.lifted, picture.camera, picture.stamp_ns
     seen = (pose.visibility >= MIN_VISIBILITY)[:, np.newaxis]
     # In torso lengths, so that one setting fits near and far.
     scaled = np.where(seen, pose.keypoints / pose.torso, np.nan).astype(np.float32)

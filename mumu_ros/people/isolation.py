@@ -22,6 +22,8 @@ _NEAR_M = 0.22
 _NEAR_FEET_M = 0.12
 """The same for shins and feet, which stand on a floor that is not the person."""
 _FEET = frozenset(layout(LAYOUT).index("left_ankle", "right_ankle", "left_toe", "right_toe"))
+_STARTS, _ENDS = ([bone[i] for bone in BONES] for i in (0, 1))
+_REACH = [_NEAR_FEET_M if end in _FEET else _NEAR_M for end in _ENDS]
 
 
 def isolate(
@@ -46,12 +48,23 @@ def isolate(
     for joints in skeletons:
         turn = _turn_to(joints)
         points = _points(depth, own, turn)
-        distances = np.stack([_distance_to_bones(points, other) for other in skeletons])
-        mine = distances[[other is joints for other in skeletons]][0]
-        belongs = (mine <= 1) & (mine <= distances.min(axis=0))
-        z = np.where(belongs, (points @ turn.T)[..., 2], 0.0)
-        views.append((z * 1000).clip(0, 65535).astype(np.uint16))
+        reach = _reach(joints)
+        places = np.flatnonzero(((points > reach[0]) & (points < reach[1])).all(axis=-1))
+        near = points.reshape(-1, 3)[places]
+        distance = _distance_to_bones(near, joints)
+        belongs = distance <= 1
+        for other in skeletons:
+            if other is not joints and (_reach(other)[0] < reach[1]).all() and (reach[0] < _reach(other)[1]).all():
+                belongs &= distance <= _distance_to_bones(near, other)
+        view = np.zeros(SIZE, np.uint16)
+        view.reshape(-1)[places[belongs]] = (near[belongs] @ turn[2] * 1000).clip(0, 65535)
+        views.append(view)
     return views
+
+
+def _reach(joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Corners of the box that holds a person."""
+    return joints.min(axis=0) - _NEAR_M, joints.max(axis=0) + _NEAR_M
 
 
 def _turn_to(joints: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -76,16 +89,12 @@ def _points(depth: NDArray[np.float32], camera: Camera, turn: NDArray[np.float32
 
 
 def _distance_to_bones(points: NDArray[np.float32], joints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Distance of each point to the nearest bone of a skeleton: 1 is as far as a person reaches; infinite: no point."""
-    nearest = np.full(points.shape[:-1], np.inf, np.float32)
-    low, high = joints.min(axis=0) - _NEAR_M, joints.max(axis=0) + _NEAR_M
-    some = ((points > low) & (points < high)).all(axis=-1)
-    found = points[some]
-    for a, b in BONES:
-        start, end = joints[a], joints[b]
-        bone = end - start
-        share = ((found - start) @ bone / max(float(bone @ bone), 1e-6)).clip(0, 1)
-        apart = found - (start + share[:, np.newaxis] * bone)
-        away = np.sqrt(np.einsum("ij,ij->i", apart, apart))
-        nearest[some] = np.minimum(nearest[some], away / (_NEAR_FEET_M if b in _FEET else _NEAR_M))
-    return nearest
+    """Distance of (N, 3) points to the nearest bone of a skeleton, (N,): 1 is as far as a person reaches."""
+    start, bone = joints[_STARTS], joints[_ENDS] - joints[_STARTS]
+    square = np.maximum(np.einsum("bi,bi->b", bone, bone), 1e-6)
+    share = ((points @ bone.T - np.einsum("bi,bi->b", start, bone)) / square).clip(0, 1)
+    nearest = np.full(len(points), np.inf, np.float32)
+    for i, reach in enumerate(_REACH):
+        apart = points - start[i] - share[:, i : i + 1] * bone[i]
+        np.minimum(nearest, np.einsum("ni,ni->n", apart, apart) / reach**2, out=nearest)
+    return np.sqrt(nearest)

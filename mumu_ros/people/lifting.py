@@ -16,7 +16,8 @@ __all__ = ["Lifted", "lift"]
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
 """Half sides of the windows in which depth is read, in lengths of the torso."""
-_MIN_READINGS = 3
+_SAMPLES, _MIN_READINGS = 7, 3
+"""Readings along a side of a window, and how many there must be in all of it."""
 _SURFACE_M = 0.04
 """So far a joint is behind the skin that the sensor sees."""
 _MAX_OFFSET_M = 0.45
@@ -100,29 +101,28 @@ def _perspective(
 
 def _torso_depth(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> float | None:
     """Median of what the sensor reads around shoulders and hips; None where it reads nothing."""
-    readings = [_read(point, _TORSO_WINDOW * pose.torso, camera, depth) for point in pose.keypoints[TORSO]]
-    found = [float(np.median(r)) for r in readings if len(r) >= _MIN_READINGS]
-    return float(np.median(found)) if len(found) >= 2 else None
+    found = _read(pose.keypoints[TORSO], _TORSO_WINDOW * pose.torso, camera, depth)
+    known = found[np.isfinite(found)]
+    return float(np.median(known)) if len(known) >= 2 else None
 
 
 def _joint_depths(
     pose: Pose, camera: Camera, depth: NDArray[np.float32], expected: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    z = expected.copy()
-    for joint, point in enumerate(pose.keypoints):
-        readings = _read(point, _JOINT_WINDOW * pose.torso, camera, depth)
-        if len(readings) >= _MIN_READINGS:
-            reading = float(np.median(readings)) + _SURFACE_M
-            if abs(reading - expected[joint]) <= _MAX_OFFSET_M:
-                z[joint] = reading
-    return z
+    reading = _read(pose.keypoints, _JOINT_WINDOW * pose.torso, camera, depth) + _SURFACE_M
+    # A comparison with NaN is false: where nothing is read, the expected depth stays.
+    return np.where(np.abs(reading - expected) <= _MAX_OFFSET_M, reading, expected).astype(np.float32)
 
 
-def _read(point: NDArray[np.float32], half: float, camera: Camera, depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the sensor reads in a window around a pixel of the picture."""
-    scale = np.array([depth.shape[1] / camera.width, depth.shape[0] / camera.height])
-    x, y = point * scale
-    rx, ry = np.maximum(half * scale, 1.0)
-    window = depth[max(0, round(y - ry)) : max(0, round(y + ry) + 1), max(0, round(x - rx)) : max(0, round(x + rx) + 1)]
-    found: NDArray[np.float32] = window[window > 0]
-    return found
+def _read(points: NDArray[np.float32], half: float, camera: Camera, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Medians of what the sensor reads in windows around pixels of the picture, (N, 2) to (N,); NaN: nothing."""
+    height, width = depth.shape
+    scale = np.array([width / camera.width, height / camera.height])
+    steps = np.linspace(-1, 1, _SAMPLES)[:, np.newaxis] * np.maximum(half * scale, 1.0)
+    columns, rows = (np.rint(points[:, i : i + 1] * scale[i] + steps[:, i]).astype(np.intp) for i in (0, 1))
+    inside = ((columns >= 0) & (columns < width))[:, np.newaxis, :] & ((rows >= 0) & (rows < height))[:, :, np.newaxis]
+    window = depth[rows.clip(0, height - 1)[:, :, np.newaxis], columns.clip(0, width - 1)[:, np.newaxis, :]]
+    sorted_m = np.sort(np.where(inside & (window > 0), window, np.inf).reshape(len(points), -1), axis=1)
+    counts = np.isfinite(sorted_m).sum(axis=1)
+    medians = sorted_m[np.arange(len(points)), (counts - 1).clip(min=0) // 2]
+    return np.where(counts >= _MIN_READINGS, medians, np.nan).astype(np.float32)

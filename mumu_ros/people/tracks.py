@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from mumu_ros.people.landmarks import Pose
+from mumu_ros.people.landmarks import TORSO, Pose
+from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
 
 __all__ = ["Observation", "Track", "Tracker", "same_person"]
@@ -50,13 +51,13 @@ class Observation:
         pose: The pose.
         origin: The track in whose region it was found; None: it was detected.
         appearance: What the person's clothes look like: a histogram that sums to 1.
-        distance_m: How far the torso is; None: not known.
+        lifted: Where the person is; None: not known.
     """
 
     pose: Pose
     origin: Track | None
     appearance: NDArray[np.float32]
-    distance_m: float | None = None
+    lifted: Lifted | None = None
 
 
 @dataclass(eq=False)
@@ -68,6 +69,7 @@ class Track:
         pose: As last seen.
         seen_ns: When.
         hits: In how many frames it was seen.
+        lifted: Where it was then.
         velocity: (2,) of the torso's middle, pixels a second.
     """
 
@@ -75,7 +77,7 @@ class Track:
     pose: Pose
     seen_ns: int
     appearance: NDArray[np.float32]
-    distance_m: float | None
+    lifted: Lifted | None
     hits: int = 1
     velocity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
 
@@ -107,8 +109,7 @@ class Track:
             velocity = (pose.middle - self.pose.middle) / dt
             self.velocity = (self.velocity + _SPEED_WEIGHT * (velocity - self.velocity)).astype(np.float32)
         self.appearance = self.appearance + _APPEARANCE_RATE * (observation.appearance - self.appearance)
-        self.distance_m = observation.distance_m
-        self.pose, self.seen_ns = pose, stamp_ns
+        self.pose, self.lifted, self.seen_ns = pose, observation.lifted, stamp_ns
         self.hits += 1
 
     def _elapsed_s(self, stamp_ns: int) -> float:
@@ -187,7 +188,7 @@ class Tracker:
             self.left_out += 1
             return
         o = observation
-        self.tracks.append(Track(self._new_id(), o.pose, stamp_ns, o.appearance, o.distance_m))
+        self.tracks.append(Track(self._new_id(), o.pose, stamp_ns, o.appearance, o.lifted))
 
     def _cost(self, track: Track, observation: Observation, stamp_ns: int) -> float:
         pose = observation.pose
@@ -198,8 +199,9 @@ class Tracker:
         growth = abs(float(np.log(pose.torso / track.pose.torso)))
         look = _APPEARANCE_WEIGHT * difference(track.appearance, observation.appearance)
         behind = 0.0
-        if track.distance_m and observation.distance_m:
-            behind = 2 * abs(track.distance_m - observation.distance_m)
+        depths = [_depth(track.lifted), _depth(observation.lifted)]
+        if depths[0] and depths[1]:
+            behind = 2 * abs(depths[0] - depths[1])
         cost = away + growth + look + behind - _OWN_BONUS * (observation.origin is track)
         return cost if cost < _GATE else _IMPOSSIBLE
 
@@ -216,6 +218,11 @@ def same_person(a: Pose, b: Pose, limit: float = _SAME_PERSON) -> bool:
     weight = a.visibility * b.visibility + 1e-3
     apart = np.linalg.norm(a.keypoints - b.keypoints, axis=1)
     return float(np.average(apart, weights=weight)) < limit * min(a.torso, b.torso)
+
+
+def _depth(lifted: Lifted | None) -> float | None:
+    """How far the torso is as a depth sensor says; None: there is none."""
+    return float(lifted.joints[TORSO, 2].mean()) if lifted and lifted.source == "depth" else None
 
 
 def _apart(a: Pose, b: Pose) -> float:
