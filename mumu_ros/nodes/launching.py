@@ -106,16 +106,18 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     params_file = _params_file(arguments, "sim.yaml" if simulates else "hri.yaml")
     common = {name: arguments[name] == "true" for name in ("use_sim_time", "autostart") if arguments[name]}
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
-    _check_model(params_file, arguments["model"], is_simulated=simulates or arguments["use_sim_time"] == "true")
-    sections = node_sections(params_file)
-    sources = [name for name in ("sensor_sync", "people") if name in sections]
-    if not sources:
+    name = _model_name(params_file, arguments["model"])
+    knows_simulated_only = _knows_simulated_only(name)
+    if knows_simulated_only and not simulates and arguments["use_sim_time"] != "true":
         raise ParameterError(
-            f"params_file {params_file} has no section for sensor_sync or people: nothing to recognise"
+            f"model {name!r} was trained on simulated people only and would call real ones anything; give another, or "
+            "simulate:=true (or use_sim_time:=true with a recording of simulated people)"
         )
+    overlay = arguments["overlay"] == "true"
+    sources = _sources(params_file, sees_people=overlay or not knows_simulated_only)
     plans = [NodePlan(name, params_file, common) for name in sources]
     plans.append(NodePlan("inference", params_file, {**common, **model}))
-    optional = {"overlay": arguments["overlay"] == "true", "simulator": simulates}
+    optional = {"overlay": overlay, "simulator": simulates}
     return plans + [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
 
 
@@ -139,16 +141,17 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
         ) from error
     params_file = _params_file(arguments, "hri.yaml")
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
-    sections = node_sections(params_file)
+    name = _model_name(params_file, arguments["model"])
+    sources = _sources(params_file, sees_people=not _knows_simulated_only(name))
     clock = {"use_sim_time": True}
     judged = {
-        "model": _model_name(params_file, arguments["model"]),
+        "model": name,
         "labels": arguments["labels"],
         "out": arguments["out"],
     }
     played = {"bag": arguments["bag"], "rate": rate, "loop": arguments["loop"] == "true", "wait_for": AWAITED}
     return [
-        *(NodePlan(name, params_file, clock) for name in ("sensor_sync", "people") if name in sections),
+        *(NodePlan(source, params_file, clock) for source in sources),
         NodePlan("inference", params_file, {**clock, **model}),
         NodePlan("evaluation", None, {**clock, **judged}),
         NodePlan("player", None, played),
@@ -182,6 +185,20 @@ def _params_file(arguments: Mapping[str, str], default: str) -> Path:
     return path
 
 
+def _sources(params_file: Path, *, sees_people: bool) -> list[str]:
+    """The nodes that inference listens to: those that the file has a section for.
+
+    A model of simulated people sees whole pictures and nobody in particular: for it alone, people is not started.
+    """
+    sections = node_sections(params_file)
+    sources = [name for name in ("sensor_sync", "people") if name in sections]
+    if not sources:
+        raise ParameterError(
+            f"params_file {params_file} has no section for sensor_sync or people: nothing to recognise"
+        )
+    return [name for name in sources if name != "people" or sees_people]
+
+
 def _model_name(params_file: Path, given: str) -> str:
     try:
         return given or str(read_parameters(params_file, "inference", INFERENCE).read("model"))
@@ -189,18 +206,16 @@ def _model_name(params_file: Path, given: str) -> str:
         return next(str(row.default) for row in INFERENCE if row.name == "model")
 
 
-def _check_model(params_file: Path, given: str, *, is_simulated: bool) -> None:
-    """Refuse a model that has seen simulated people only, unless those are what it will see."""
-    name = _model_name(params_file, given)
+def _knows_simulated_only(name: str) -> bool:
+    """Whether a model was trained on simulated people.
+
+    Raises:
+        ParameterError: There is no such model.
+    """
     try:
         content = json.loads((find_model(name) / "config.json").read_text(encoding="utf-8"))
-        dataset = content["provenance"]["data"]["dataset"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, ParameterError):
-            raise
-        return  # inference says what is wrong with it
-    if dataset == "simulator" and not is_simulated:
-        raise ParameterError(
-            f"model {name!r} was trained on simulated people only and would call real ones anything; give another, or "
-            "simulate:=true (or use_sim_time:=true with a recording of simulated people)"
-        )
+        return bool(content["provenance"]["data"]["dataset"] == "simulator")
+    except ParameterError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # inference says what is wrong with it
