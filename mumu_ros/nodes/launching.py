@@ -106,15 +106,14 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     params_file = _params_file(arguments, "sim.yaml" if simulates else "hri.yaml")
     common = {name: arguments[name] == "true" for name in ("use_sim_time", "autostart") if arguments[name]}
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
-    name = _model_name(params_file, arguments["model"])
-    knows_simulated_only = _knows_simulated_only(name)
-    if knows_simulated_only and not simulates and arguments["use_sim_time"] != "true":
+    known = _Model.of(_model_name(params_file, arguments["model"]))
+    if known.knows_simulated_only and not simulates and arguments["use_sim_time"] != "true":
         raise ParameterError(
-            f"model {name!r} was trained on simulated people only and would call real ones anything; give another, or "
-            "simulate:=true (or use_sim_time:=true with a recording of simulated people)"
+            f"model {known.name!r} was trained on simulated people only and would call real ones anything; give another, "
+            "or simulate:=true (or use_sim_time:=true with a recording of simulated people)"
         )
     overlay = arguments["overlay"] == "true"
-    sources = _sources(params_file, sees_people=overlay or not knows_simulated_only)
+    sources = _sources(params_file, sees_people=overlay or known.sees_people)
     plans = [NodePlan(name, params_file, common) for name in sources]
     plans.append(NodePlan("inference", params_file, {**common, **model}))
     optional = {"overlay": overlay, "simulator": simulates}
@@ -141,11 +140,11 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
         ) from error
     params_file = _params_file(arguments, "hri.yaml")
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
-    name = _model_name(params_file, arguments["model"])
-    sources = _sources(params_file, sees_people=not _knows_simulated_only(name))
+    known = _Model.of(_model_name(params_file, arguments["model"]))
+    sources = _sources(params_file, sees_people=known.sees_people)
     clock = {"use_sim_time": True}
     judged = {
-        "model": name,
+        "model": known.name,
         "labels": arguments["labels"],
         "out": arguments["out"],
     }
@@ -188,7 +187,7 @@ def _params_file(arguments: Mapping[str, str], default: str) -> Path:
 def _sources(params_file: Path, *, sees_people: bool) -> list[str]:
     """The nodes that inference listens to: those that the file has a section for.
 
-    A model of simulated people sees whole pictures and nobody in particular: for it alone, people is not started.
+    For a model that sees whole pictures and nobody in particular, people is not started.
     """
     sections = node_sections(params_file)
     sources = [name for name in ("sensor_sync", "people") if name in sections]
@@ -206,16 +205,34 @@ def _model_name(params_file: Path, given: str) -> str:
         return next(str(row.default) for row in INFERENCE if row.name == "model")
 
 
-def _knows_simulated_only(name: str) -> bool:
-    """Whether a model was trained on simulated people.
+@dataclass(frozen=True)
+class _Model:
+    """What a launch has to know of a model.
 
-    Raises:
-        ParameterError: There is no such model.
+    Attributes:
+        name: As it was given.
+        knows_simulated_only: Whether it was trained on simulated people.
+        sees_people: Whether it sees anything of one person: a skeleton, or the person's own depth picture.
     """
-    try:
-        content = json.loads((find_model(name) / "config.json").read_text(encoding="utf-8"))
-        return bool(content["provenance"]["data"]["dataset"] == "simulator")
-    except ParameterError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError):
-        return False  # inference says what is wrong with it
+
+    name: str
+    knows_simulated_only: bool
+    sees_people: bool
+
+    @classmethod
+    def of(cls, name: str) -> _Model:
+        """Read a model's configuration; of one that cannot be read inference says what is wrong with it.
+
+        Raises:
+            ParameterError: There is no such model.
+        """
+        try:
+            content = json.loads((find_model(name) / "config.json").read_text(encoding="utf-8"))
+            dataset = content["provenance"].get("data", {}).get("dataset")
+            modalities = content["model"]["modalities"]
+            personal = any(m.get("layout") or m["encoder"] == "pose_cnn" or m["shape"] == [20, 3] for m in modalities)
+            return cls(name, dataset == "simulator", personal)
+        except ParameterError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return cls(name, False, True)

@@ -127,7 +127,7 @@ PLAYER = (
 
 EVALUATION = (
     AUTOSTART,
-    Parameter("model", "sim", "Model that inference runs: its folder, or the name of a shipped one."),
+    Parameter("model", "people", "Model that inference runs: its folder, or the name of a shipped one."),
     Parameter("labels", "", "Label file to compare with; empty: the annotations that are heard."),
     Parameter("out", "evaluation", "Folder for report.html, metrics.json and predictions.csv."),
 )

@@ -114,7 +114,7 @@ STREAM = (
 
 INFERENCE = (
     AUTOSTART,
-    Parameter("model", "sim", "Folder of a trained model, or the name of a shipped one."),
+    Parameter("model", "people", "Folder of a trained model, or the name of a shipped one."),
     Parameter("device", "auto", "Where the model runs: auto, cpu, cuda or cuda:<index>."),
     Parameter(
         "backend",
