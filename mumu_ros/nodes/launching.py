@@ -109,7 +109,7 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     known = _Model.of(_model_name(params_file, arguments["model"]))
     if known.knows_simulated_only and not simulates and arguments["use_sim_time"] != "true":
         raise ParameterError(
-            f"model {known.name!r} was trained on simulated people only and would call real ones anything; give another, "
+            f"model {known.name!r} knows simulated people only, and would call real ones anything: give another, "
             "or simulate:=true (or use_sim_time:=true with a recording of simulated people)"
         )
     overlay = arguments["overlay"] == "true"

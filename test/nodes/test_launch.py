@@ -73,7 +73,7 @@ def test_a_model_of_simulated_people_is_refused_before_a_real_camera(tmp_path: P
     file.write_text(yaml.safe_dump(nodes))
     values = {"params_file": str(file), **({"model": "sim"} if where == "on the command line" else {})}
     if where != "by default" or default_model() == "sim":
-        with pytest.raises(ParameterError, match="'sim' was trained on simulated people only"):
+        with pytest.raises(ParameterError, match="'sim' knows simulated people only"):
             plan_hri(given(HRI, **values))
     assert plan_hri(given(HRI, **values, use_sim_time="true")), "a recording may show simulated people"
 
@@ -141,7 +141,7 @@ def test_the_page_of_parameters_is_what_the_nodes_read() -> None:
         (["simulate:=maybe"], "simulate:=true or simulate:=false"),
         (["params_file:=/no/such.yaml"], "is no file"),
         (["model:=no/such/model"], "no model folder 'no/such/model'"),
-        (["model:=sim"], "trained on simulated people only"),
+        (["model:=sim"], "knows simulated people only"),
     ],
 )
 def test_mumu_launch_refuses_what_it_cannot_mean(arguments: list[str], text: str) -> None:

@@ -34,7 +34,7 @@ def test_the_shipped_file_is_read() -> None:
 
 def test_without_a_file_there_are_the_defaults() -> None:
     inference = InferenceConfig.read(read_parameters(None, "inference", INFERENCE))
-    assert inference.model == share_path("models", "sim")
+    assert inference.model == share_path("models", "people")
     assert inference.unknown_threshold is None
     with pytest.raises(ParameterError, match=r"rgb\.topic is empty"):
         sync(None)
