@@ -163,6 +163,7 @@ class Chain:
         self._log = DecisionLog(config.taxonomy, config.names)
         self._timeout_ns = seconds_to_ns(sync.timeout_s)
         self._sensors = {name: SensorLog(self._timeout_ns) for name in topics}
+        self._offsets_ns = {stream.name: seconds_to_ns(stream.offset_s) for stream in sync.streams}
         self._types = BagTypes()
         self._waits_ms = array("f")
         self._polled_ns = 0
@@ -172,7 +173,7 @@ class Chain:
         """Take in a message, as a subscription does."""
         self._poll_until(log_ns)
         own_ns = header_stamp_ns(message)
-        recorded_ns = log_ns if own_ns is None else own_ns
+        recorded_ns = log_ns if own_ns is None else own_ns + self._offsets_ns[stream]
         stamp_ns = self._alterer.restamp(stream, recorded_ns) if self._alterer else recorded_ns
         if stamp_ns is None:
             return

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.exceptions import InvalidTopicNameException
 
 from mumu_ros.conversions import ConversionError, RosTypes, time_to_ns
 from mumu_ros.msg import MultimodalFrame
@@ -51,8 +50,8 @@ class SensorSync(ManagedNode):
     def _require_topic(self, stream: StreamConfig) -> None:
         try:
             self.resolve_topic_name(stream.topic)
-        except InvalidTopicNameException as error:
-            reason = " ".join(str(error).split())
+        except RuntimeError as error:  # rclpy's RCLError
+            reason = str(error).partition(", at ")[0]
             raise ParameterError(f"parameter {stream.name}.topic is {stream.topic!r}: {reason}") from None
 
     def activate(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
@@ -16,9 +17,11 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
-from mumu_ros.nodes import managed
+from mumu_ros.nodes import demo, managed
 from mumu_ros.nodes.managed import BUSY, ManagedNode
+from mumu_ros.nodes.monitor import Monitor
 from mumu_ros.nodes.parameters import AUTOSTART
+from mumu_ros.nodes.processes import Processes
 from mumu_ros.nodes.worker import Worker
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -186,6 +189,35 @@ def test_a_node_that_takes_long_to_configure_says_so_while_it_does(
     thread.join()
     ros.executor.add_node(node)
     assert "converting sim" in status.message
+
+
+def test_a_demo_waits_while_a_node_says_that_it_is_busy(
+    ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "START_TIMEOUT_S", 0.4)
+    monitor = Monitor(context=ros.context)
+    ros.executor.add_node(monitor)
+    publisher = ros.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+    ros.wait(publisher.get_subscription_count)
+    (tmp_path / "log").write_text("the last line")
+    said = 0
+
+    def is_done() -> bool:
+        """Ready after a second of being busy."""
+        nonlocal said
+        said += 1
+        text = f"configuring for {said} s: converting"
+        publisher.publish(DiagnosticArray(status=[DiagnosticStatus(name=f"inference: {BUSY}", message=text)]))
+        return time.monotonic() > start_s + 1.0
+
+    start_s = time.monotonic()
+    nodes = Processes()
+    demo._wait(ros.executor, monitor, is_done, nodes, tmp_path / "log")
+    assert "inference: configuring for" in capsys.readouterr().out
+    with pytest.raises(demo.DemoError, match=r"nothing happened for 0 s; (?s:.*)the last line"):
+        demo._wait(ros.executor, monitor, lambda: False, nodes, tmp_path / "log")
+    ros.executor.remove_node(monitor)
+    monitor.destroy_node()
 
 
 def test_a_worker_outlives_its_own_report() -> None:

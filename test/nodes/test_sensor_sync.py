@@ -7,10 +7,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 from std_msgs.msg import Float32MultiArray
 
@@ -23,6 +24,7 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 MS = 1_000_000
 START_NS = 1_700_000_000_000_000_000
 TYPES = RosTypes()
+BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 RIG = {
     "streams": ["rgb", "depth", "imu"],
     "rgb.topic": "rgb",
@@ -216,6 +218,8 @@ def test_a_bag_that_loops_begins_a_new_epoch(rig: Callable[..., Rig]) -> None:
         ({"rate_hz": -1.0}, ["rate_hz is -1.0", "0.1 to 200"]),
         ({"rate_hz": "fast"}, ["rate_hz is 'fast'", "a number"]),
         ({"depth.topic": ""}, ["depth.topic is empty"]),
+        ({"depth.topic": "a b"}, ["depth.topic is 'a b'"]),
+        ({"imu.joints": ["a"]}, ["imu.joints names joints of a JointState"]),
         ({"depth.kind": "sonar"}, ["depth.kind is 'sonar'", "rgb, depth, vector"]),
         ({"imu.type": "nav_msgs/msg/Odometry"}, ["imu.type is 'nav_msgs/msg/Odometry'", "sensor_msgs/msg/Imu"]),
         ({"imu.type": "sensor_msgs/msg/Image"}, ["imu.type is 'sensor_msgs/msg/Image'", "vector"]),
@@ -336,3 +340,51 @@ def test_vectors_of_every_type_and_compressed_images_are_taken(ros: Any) -> None
     shapes = {series.name: list(series.shape) for series in frame.series}
     assert shapes == {"joints": [4], "skeleton": [20, 3], "emg": [8]}
     assert abs(int(frame.images[0].image.data[0]) - 90) < 3
+
+
+def test_a_clock_that_differs_is_named_and_mended_by_an_offset(ros: Any, rig: Callable[..., Rig]) -> None:
+    r = rig(**{"imu.offset_s": 2.0})
+    r.start()
+    now_ns = ros.node.get_clock().now().nanoseconds
+    late_ns = now_ns - 2_000 * MS
+
+    def play(imu_ns: int) -> None:
+        for number in range(10):
+            step_ns = number * 100 * MS
+            r.play(number, 1, without=("imu",), start_ns=now_ns)
+            for i in range(10):
+                sample = array_to_imu(np.ones((2, 3)), imu_ns + step_ns + i * 10 * MS, "wrist", TYPES)
+                r.publishers["imu"].publish(sample)
+
+    play(late_ns)
+    delivered = ros.wait(lambda: [stamp for frame in r.frames for stamp in stamps(frame, "imu")])
+    assert min(delivered) >= now_ns, "two seconds are added"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "publisher", "text"),
+    [
+        ({"imu.topic": "elsewhere"}, None, "nothing publishes it: check the driver and the topic name"),
+        (
+            {"imu.reliability": "reliable"},
+            QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+            "reliable: set best_effort",
+        ),
+    ],
+)
+def test_why_nothing_arrives_is_read_from_the_graph(
+    ros: Any, parameters: dict[str, Any], publisher: Any, text: str
+) -> None:
+    node = ros.add(SensorSync, **{**RIG, **parameters})
+    if publisher is not None:
+        ros.node.create_publisher(Imu, "imu", publisher)
+    reports = ros.collect(DiagnosticArray, "/diagnostics")
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+
+    def said() -> list[Any]:
+        found = [status for report in reports for status in report.status]
+        return [status for status in found if status.name == "sensor_sync: imu" and text in status.message]
+
+    assert ros.wait(said)[-1].level == DiagnosticStatus.ERROR
+    waiting = next(s for s in reports[0].status if s.name == "sensor_sync: imu")
+    assert "waiting for the first message" in waiting.message, "no alarm while others still start"
