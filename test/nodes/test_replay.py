@@ -70,7 +70,7 @@ def replay(ros: Any, tmp_path: Path) -> Replay:
         command = ["convert", "utd-mhad", str(DATA), str(bag), "--subjects", "1", "--limit", str(clips)]
         subprocess.run([sys.executable, "-m", "mumu_ros.cli", *command], check=True, capture_output=True)
         sensor_sync = ros.add(SensorSync, **parameters_of("sensor_sync"))
-        inference = ros.add(Inference, model=str(model), **parameters_of("inference"))
+        inference = ros.add(Inference, **{**parameters_of("inference"), "model": str(model), "backend": "eager"})
         player = ros.add(Player, bag=str(bag))
         recognitions = ros.collect(ActivityRecognition, "activity")
         annotations: list[ActivityAnnotation] = []
