@@ -50,6 +50,8 @@ SMALL_PICTURE = 480
 """A picture with fewer columns has room for the details of one person."""
 HEAD = 0.3
 """Upper share of a person's region that a label should leave free."""
+HAIR = 0.12
+"""The region begins at the uppermost joint, the eyes: so much of it is the person's height above them."""
 SHIFT = 4
 """Fractional bits of the coordinates of lines and circles."""
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -295,7 +297,7 @@ def _place(
     w, h = min(size[0], picture[0]), min(size[1], picture[1])
     x, y, roi_w, roi_h = _box(person)
     wanted = [
-        (x, y - h - gap),
+        (x, y - h - gap - round(HAIR * roi_h)),
         (x, y + roi_h + gap),
         (x + roi_w + gap, y),
         (x - w - gap, y),
