@@ -9,7 +9,7 @@ from mumu_ros.training.datasets.skeleton_sets import SKELETON_SETS, SkeletonSetD
 
 __all__ = ["DATASETS", "open_dataset"]
 
-DATASETS = ("simulator", "utd_mhad", "utd_mhad_front", "mmact", "folder", "people", *SKELETON_SETS)
+DATASETS = ("simulator", "utd_mhad", "mmact", "folder", "people", "utd_mhad_front", *SKELETON_SETS)
 """The names that `open_dataset` knows; docs/datasets.md describes them."""
 
 
@@ -41,7 +41,9 @@ def open_dataset(name: str, root: str, *, subjects: Collection[int] | None = Non
     if name in SKELETON_SETS:
         return SkeletonSetDataset(name, root, subjects)
     if name == "people":
-        raise DatasetError("people is several datasets, which only mumu train composes windows of; name one of them")
+        raise DatasetError(
+            f"people is several datasets in the folders of {root!r}, for training only; name one of them"
+        )
     if name == "mmact":
         from mumu_ros.training.datasets.mmact import MmactDataset
 
