@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ def read_bag(path: Path, imus: tuple[str, ...]) -> Iterator[Shot]:
     """Read the pictures of a rosbag2, with registered depth, CameraInfo and IMUs if it has them.
 
     Raises:
-        SourceError: It has no colour picture, several that could be meant, or an IMU that could be several of `imus`.
+        SourceError: It has no colour picture, or several pictures that could be meant.
         RecordingError: It cannot be read.
     """
     with Recording(path) as recording:
@@ -95,10 +96,10 @@ def _imus(recording: Recording, imus: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for name in imus:
         fitting = [t for t in topics if all(word in t.lower() for word in name.lower().split("_"))]
-        if len(fitting) > 1:
-            raise SourceError(f"{recording.path}: {name} could be {' or '.join(fitting)}; keep one of them in the bag")
-        if fitting:
+        if len(fitting) == 1:
             found[name] = fitting[0]
+        elif topics:
+            print(f"{name} is not used: it could be {' or '.join(topics)}", file=sys.stderr)
     return found
 
 
