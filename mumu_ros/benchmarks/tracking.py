@@ -20,7 +20,7 @@ from mumu_ros.people import PeopleFinder, Person
 from mumu_ros.people.landmarks import TORSO, Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
-from mumu_ros.people.tracks import Observation, Tracker
+from mumu_ros.people.tracks import Observation, Track, Tracker
 from mumu_ros.simulation import MAX_PEOPLE, Sample, Simulator
 
 __all__ = ["TrackScore", "measure", "register", "table"]
@@ -44,7 +44,10 @@ _KEYPOINT_NOISE = 0.03
 _DEPTH_NOISE_M = 0.05
 _DROPOUT = 0.05
 _DETECT_EVERY = 5
+"""As the front end does, unless somebody is missing: then it looks at every picture."""
 _BINS = 40
+_SAME_PX = 20
+"""A detection nearer to somebody who is followed is that person."""
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -218,52 +221,59 @@ def _pairs(samples: Iterator[Sample]) -> Iterator[tuple[Sample, Sample]]:
 
 
 def _tracker(simulator: Simulator) -> Iterator[_Instant]:
-    """The tracker on true poses with noise and dropouts, found as the front end finds them: followed and detected."""
-    rng = np.random.default_rng(0)
-    tracker = Tracker(MAX_PEOPLE, seed=0)
-    clothes = {person.body_id: rng.dirichlet(np.full(_BINS, 0.3)) for person in simulator.people}
+    """The tracker on true poses with noise and dropouts."""
+    follower = _NoisyFollower([person.body_id for person in simulator.people])
     times_s = np.arange(0, simulator.seconds, 1 / _HZ)
-    for first in range(0, len(times_s), _BATCH):
-        part = times_s[first : first + _BATCH]
-        for index, (at_s, truth) in enumerate(zip(part.tolist(), simulator.people_at(part), strict=True), start=first):
-            stamp_ns = 1 + round(at_s * 1e9)
-            tracker.forget(stamp_ns)
-            seen = [p for p in truth if p.confidence >= _HIDDEN and rng.random() > _DROPOUT]
-            observed: list[Observation] = []
-            for track in tracker.tracks:
-                region = track.region(stamp_ns)
-                inside = [p for p in seen if _off(p, region) < region.size / 4]
-                if inside:  # the network looks at the most conspicuous one
-                    person = min(inside, key=lambda p: _off(p, region) / p.confidence)
-                    observed.append(_observed(person, clothes, rng, track))
-            observed = tracker.merge(stamp_ns, observed)
-            if index % _DETECT_EVERY == 0:
-                middles = [o.pose.middle for o in observed]
-                new = [p for p in seen if all(np.linalg.norm(_torso(p.keypoints)[0] - m) > 20 for m in middles)]
-                observed += [_observed(person, clothes, rng) for person in new]
-            yield _Instant(
-                at_s, truth, [_person(track.body_id, track.pose) for track in tracker.update(stamp_ns, observed)]
-            )
+    for part in np.split(times_s, range(_BATCH, len(times_s), _BATCH)):
+        for at_s, truth in zip(part.tolist(), simulator.people_at(part), strict=True):
+            yield _Instant(at_s, truth, follower.update(1 + round(at_s * 1e9), truth))
+
+
+class _NoisyFollower:
+    """The front end with the true people instead of networks: follows each near where it was, detects the others."""
+
+    def __init__(self, body_ids: Sequence[str]) -> None:
+        self._rng = np.random.default_rng(0)
+        self._tracker = Tracker(MAX_PEOPLE, seed=0)
+        self._clothes = {body_id: self._rng.dirichlet(np.full(_BINS, 0.3)) for body_id in body_ids}
+        self._pictures = 0
+
+    def update(self, stamp_ns: int, truth: Sequence[Person]) -> list[Person]:
+        """Who is found at an instant."""
+        tracker = self._tracker
+        tracker.forget(stamp_ns)
+        seen = [p for p in truth if p.confidence >= _HIDDEN and self._rng.random() > _DROPOUT]
+        observed: list[Observation] = []
+        for track in tracker.tracks:
+            region = track.region(stamp_ns)
+            inside = [p for p in seen if _off(p, region) < region.size / 4]
+            if inside:  # the network looks at the most conspicuous one
+                person = min(inside, key=lambda p: _off(p, region) / p.confidence)
+                observed.append(self._observed(person, track))
+        observed = tracker.merge(stamp_ns, observed)
+        if self._pictures % _DETECT_EVERY == 0 or len(observed) < len(tracker.tracks):
+            middles = [o.pose.middle for o in observed]
+            new = [p for p in seen if all(np.linalg.norm(_torso(p.keypoints)[0] - m) > _SAME_PX for m in middles)]
+            observed += [self._observed(person, None) for person in new]
+        self._pictures += 1
+        return [_person(track.body_id, track.pose) for track in tracker.update(stamp_ns, observed)]
+
+    def _observed(self, person: Person, origin: Track | None) -> Observation:
+        _, torso = _torso(person.keypoints)
+        noise = self._rng.normal(0, _KEYPOINT_NOISE * torso, person.keypoints.shape)
+        keypoints = (person.keypoints + noise).astype(np.float32)
+        hips, shoulders = keypoints[TORSO[2:]].mean(axis=0), keypoints[TORSO[:2]].mean(axis=0)
+        radius = float(np.linalg.norm(keypoints - hips, axis=1).max())
+        region = Region.around(hips, hips + (shoulders - hips) * radius / max(torso, 1.0))
+        pose = Pose(0.99, keypoints, person.visibility, np.zeros_like(person.joints), region)
+        look = self._clothes[person.body_id] * self._rng.uniform(0.8, 1.2, _BINS)
+        off = np.array([0, 0, self._rng.normal(0, _DEPTH_NOISE_M)], np.float32)
+        return Observation(pose, origin, (look / look.sum()).astype(np.float32), Lifted(person.joints + off, "depth"))
 
 
 def _off(person: Person, region: Region) -> float:
     hips = person.keypoints[TORSO[2:]].mean(axis=0)
     return float(np.hypot(region.x - hips[0], region.y - hips[1]))
-
-
-def _observed(
-    person: Person, clothes: Mapping[str, NDArray[Any]], rng: np.random.Generator, origin: Any = None
-) -> Observation:
-    _, torso = _torso(person.keypoints)
-    noise = rng.normal(0, _KEYPOINT_NOISE * torso, person.keypoints.shape)
-    keypoints = (person.keypoints + noise).astype(np.float32)
-    hips, shoulders = keypoints[TORSO[2:]].mean(axis=0), keypoints[TORSO[:2]].mean(axis=0)
-    radius = float(np.linalg.norm(keypoints - hips, axis=1).max())
-    region = Region.around(hips, hips + (shoulders - hips) * radius / max(torso, 1.0))
-    pose = Pose(0.99, keypoints, person.visibility, np.zeros_like(person.joints), region)
-    look = clothes[person.body_id] * rng.uniform(0.8, 1.2, _BINS)
-    off = np.array([0, 0, rng.normal(0, _DEPTH_NOISE_M)], np.float32)
-    return Observation(pose, origin, (look / look.sum()).astype(np.float32), Lifted(person.joints + off, "depth"))
 
 
 def _person(body_id: str, pose: Pose) -> Person:
