@@ -20,6 +20,7 @@ BENCHMARKS = {
     "synchronizer": ("mumu_ros.benchmarks.synchronizer", "pairing messages by stamp"),
     "transport": ("mumu_ros.benchmarks.transport", "images and IMU samples between processes, and their conversion"),
     "tracking": ("mumu_ros.benchmarks.tracking", "simulated people who cross: id switches, losses, inventions"),
+    "rooms": ("mumu_ros.benchmarks.rooms", "real people in composed rooms, recognised by depth"),
     "people": ("mumu_ros.benchmarks.people", "finding and following people in pictures"),
     "wearer": ("mumu_ros.benchmarks.wearer", "whose IMU it is, of two people in view: right, wrong, nobody"),
     "end-to-end": ("mumu_ros.benchmarks.end_to_end", "the running system: latency, losses, processor time"),
