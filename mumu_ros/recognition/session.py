@@ -40,6 +40,8 @@ OnError: TypeAlias = Callable[[str, ValueError], None]
 
 OUT_OF_VIEW_NS = NS_PER_S
 """So long after a person was last seen nothing more is said of that person."""
+BLIND_NS = 3 * NS_PER_S
+"""A camera that says nothing for so long, not even that nobody is in view, is gone."""
 _HELD = 64
 _LONGEST_TEXT = 300
 
@@ -164,8 +166,9 @@ class Session:
         return self._expects_people
 
     def expect_people(self) -> None:
-        """Somebody looks for people: say nothing about an anonymous body until they come."""
-        self._expects_people = True
+        """Somebody looks for people: say nothing about an anonymous body until they come for the first time."""
+        if not self._views.newest_ns:
+            self._expects_people = True
 
     def receive(self, stamp_ns: int, samples: Iterable[Sample], epoch: int = 0) -> list[int]:
         """Take in the samples of one instant that are of nobody in particular.
@@ -178,10 +181,13 @@ class Session:
                 says nothing, the stamps do.
 
         Returns:
-            Stamps to `decide` at, oldest first; none where people are told apart.
+            Stamps to `decide` at, oldest first; none where people are told apart, unless `see` has not been called for
+            the last three seconds: what is worn then goes on telling what somebody does.
         """
         arrival = _Arrival(epoch, partial(self._push_all, list(samples)))
         stamps = self._take(self._frames, stamp_ns, arrival)
+        if self._views.newest_ns and self._frames.newest_ns - self._views.newest_ns > BLIND_NS:
+            self._expects_people = False
         return [] if self._expects_people else stamps
 
     def see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> list[int]:

@@ -104,6 +104,29 @@ def test_nothing_is_said_of_an_anonymous_body_once_people_are_told_apart(people_
     assert all(see(session, number, ()) == [] for number in range(21, 40))
 
 
+def test_a_worn_sensor_goes_on_when_the_camera_is_gone_and_people_are_told_apart_when_it_is_back(
+    people_model: Path,
+) -> None:
+    session = open_session(people_model)
+
+    def frames(first: int, last: int) -> set[str]:
+        found: Answers = []
+        for k in range(first, last):
+            stamp_ns = START_NS + k * FRAME_MS * MS
+            session.expect_people()  # the people node is still there
+            found += [a for s in session.receive(stamp_ns, imu(stamp_ns)) for a in session.decide(s)]
+        return set(decided(found))
+
+    assert frames(0, 20) == set()
+    for k in range(20, 40):
+        see(session, k, ("anna1",))
+        assert frames(k, k + 1) == set()
+    assert frames(40, 90) == set()
+    assert frames(110, 200) == {""}
+    assert decided(see(session, 200, ("anna1",)) + see(session, 205, ("anna1",)) + see(session, 210, ("anna1",)))
+    assert frames(210, 220) == set()
+
+
 def test_a_joint_out_of_sight_is_filled_for_a_moment_and_then_the_skeleton_is_missing(people_model: Path) -> None:
     wrist = (15,)
     session = open_session(people_model)
