@@ -59,7 +59,7 @@ def detect(
         tile: Which part.
         hidden: People who are known already.
     """
-    numbers, logits = networks.detect(hide(cut(picture, tile, DETECTOR_SIZE), tile, hidden))
+    numbers, logits = networks.detect(hide(cut(picture, tile, DETECTOR_SIZE), tile, hidden)[0])
     scores = 1 / (1 + np.exp(-logits.clip(-50, 50)))
     places = np.flatnonzero(scores >= _MIN_SCORE)
     places = places[np.argsort(-scores[places])]

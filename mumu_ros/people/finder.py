@@ -30,6 +30,8 @@ _DETECT_EVERY = 5
 """Pictures from one run of the detector to the next while somebody is followed."""
 _MAX_NEW = 2
 """Detections that are looked at more closely in one picture, at most."""
+_MIN_TORSO = 2
+"""So many of shoulders and hips have to be seen beside the people who are painted over."""
 _UPRIGHT = 1.05
 """Radians from upright within which somebody new is expected to be."""
 _RADIUS = 0.5
@@ -146,7 +148,8 @@ class PeopleFinder:
             others = [o.pose for o in found if _may_hide(o.pose, region)]
             if others:
                 pose = find_pose(self._networks, picture.rgb, region, others)
-                if pose.score >= _MIN_SCORE and not any(same_person(pose, other) for other in others):
+                seen = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum())
+                if pose.score >= _MIN_SCORE and seen >= _MIN_TORSO and not any(same_person(pose, o) for o in others):
                     found.append(_observation(pose, track, picture))
         return found
 

@@ -83,13 +83,15 @@ def find_pose(networks: PoseNetworks, picture: NDArray[np.uint8], region: Region
         networks: The networks.
         picture: RGB, uint8 (H, W, 3).
         region: Where the person is.
-        hidden: Other people, who are painted over.
+        hidden: Other people, who are painted over; a joint that is found behind them is not seen.
     """
-    crop = hide(cut(picture, region, LANDMARK_SIZE), region, hidden)
+    crop, paint = hide(cut(picture, region, LANDMARK_SIZE), region, hidden)
     landmarks, world, score = networks.landmarks(crop)
     points = region.to_picture(landmarks[:, :2] / LANDMARK_SIZE)
     visible, present = _probability(landmarks[:_JOINTS, 3]), _probability(landmarks[:_JOINTS, 4])
     inside = ((points[:_JOINTS] >= 0) & (points[:_JOINTS] < (picture.shape[1], picture.shape[0]))).all(axis=1)
+    columns, rows = landmarks[:_JOINTS, :2].clip(0, LANDMARK_SIZE - 1).astype(int).T
+    inside &= paint[rows, columns] == 0
     return Pose(
         score=score,
         keypoints=points[:_JOINTS],
@@ -99,7 +101,7 @@ def find_pose(networks: PoseNetworks, picture: NDArray[np.uint8], region: Region
     )
 
 
-def hide(crop: NDArray[np.uint8], region: Region, poses: Sequence[Pose]) -> NDArray[np.uint8]:
+def hide(crop: NDArray[np.uint8], region: Region, poses: Sequence[Pose]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A square picture of a region in which people are painted over, so that somebody behind or beside them is found.
 
     Both networks look at the most conspicuous person. What is known is therefore replaced by its blurred surroundings.
@@ -108,10 +110,13 @@ def hide(crop: NDArray[np.uint8], region: Region, poses: Sequence[Pose]) -> NDAr
         crop: RGB, square: the region as `cut` gives it.
         region: The region.
         poses: Whom to hide.
+
+    Returns:
+        The picture, and uint8 (size, size) where it is painted over.
     """
-    if not poses:
-        return crop
     mask = np.zeros(crop.shape[:2], np.uint8)
+    if not poses:
+        return crop, mask
     for pose in poses:
         points = (region.from_picture(pose.keypoints) * len(crop)).clip(-4096, 4096).astype(np.int32)
         torso = pose.torso / region.size * len(crop)
@@ -120,7 +125,7 @@ def hide(crop: NDArray[np.uint8], region: Region, poses: Sequence[Pose]) -> NDAr
         cv2.fillConvexPoly(mask, cv2.convexHull(points[TORSO]), 255)
         cv2.circle(mask, points[_HEAD].mean(axis=0).astype(int).tolist(), max(1, round(_HEAD_RADIUS * torso)), 255, -1)
     blurred = cv2.blur(crop, (len(crop) // 3, len(crop) // 3))
-    return np.where(mask[..., np.newaxis] > 0, blurred, crop)
+    return np.where(mask[..., np.newaxis] > 0, blurred, crop), mask
 
 
 def _probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
