@@ -49,7 +49,7 @@ class Takes:
 
 
 def _labels_path(taxonomy: Taxonomy) -> Path:
-    return share_path("config", "taxonomies") / f"{taxonomy.name}_labels.yaml"
+    return share_path("config", "labels") / f"{taxonomy.name}.yaml"
 
 
 def has_labels(taxonomy: Taxonomy) -> bool:
@@ -58,7 +58,7 @@ def has_labels(taxonomy: Taxonomy) -> bool:
 
 
 def read_labels(taxonomy: Taxonomy) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Dataset to its activities in the words of a taxonomy, from `config/taxonomies/<name>_labels.yaml`.
+    """Dataset to its activities in the words of a taxonomy, from `config/labels/<name>.yaml`.
 
     Raises:
         ConfigError: There is no such file, or it names what the taxonomy does not have.
@@ -87,7 +87,7 @@ def accepted_labels(taxonomy: Taxonomy, dataset: str, clips: Sequence[ClipInfo])
     known = read_labels(taxonomy).get(_SAME_LABELS.get(dataset, dataset), {})
     if missing := sorted({clip.activity for clip in clips} - set(known)):
         raise ConfigError(
-            f"{dataset} has {', '.join(missing)}; say in {taxonomy.name}_labels.yaml which activities of taxonomy "
+            f"{dataset} has {', '.join(missing)}; say in config/labels/{taxonomy.name}.yaml which activities of taxonomy "
             f"{taxonomy.name!r} they are, or []"
         )
     return known

@@ -61,7 +61,7 @@ def test_every_activity_of_every_dataset_is_one_of_the_taxonomy_or_none() -> Non
 
 
 def test_what_neither_file_says_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"kard has juggle; say in people_labels\.yaml"):
+    with pytest.raises(ConfigError, match=r"kard has juggle; say in config/labels/people\.yaml"):
         accepted_labels(PEOPLE, "kard", [ClipInfo("x", 1, "juggle")])
     smaller = Taxonomy("people", {"g": ("wave", "idle", "other")})
     with pytest.raises(ConfigError, match=r"swipe_left of utd_mhad is swipe_inward, which taxonomy 'people' lacks"):
