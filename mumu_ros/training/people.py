@@ -87,8 +87,8 @@ def accepted_labels(taxonomy: Taxonomy, dataset: str, clips: Sequence[ClipInfo])
     known = read_labels(taxonomy).get(_SAME_LABELS.get(dataset, dataset), {})
     if missing := sorted({clip.activity for clip in clips} - set(known)):
         raise ConfigError(
-            f"{dataset} has {', '.join(missing)}; say in config/labels/{taxonomy.name}.yaml which activities of taxonomy "
-            f"{taxonomy.name!r} they are, or []"
+            f"{dataset} has {', '.join(missing)}; say in config/labels/{taxonomy.name}.yaml which activities of "
+            f"taxonomy {taxonomy.name!r} they are, or []"
         )
     return known
 
