@@ -226,12 +226,13 @@ class Inference(ManagedNode):
             *self._session.problems(),
             *self._unreadable.values(),
         ]
-        if not problems and (never := sorted(set(names) - self._session.seen)):
+        # Where sensor_sync does not run, nobody expects more than the camera.
+        if not problems and self._frames and (never := sorted(set(names) - self._session.seen)):
             problems = [f"the model's {', '.join(never)} never came; there is {sorted(self._session.seen)}"]
             self.log_throttled("never", problems[0])
         self._unreadable.clear()
         silent_s = time.monotonic() - self._seen_at
-        if self._session.tells_people_apart and silent_s > _SILENT_S:
+        if (self._views or self._session.tells_people_apart) and silent_s > _SILENT_S:
             problems.insert(0, f"nothing on {self._people.topic_name} for {silent_s:.0f} s: does the people node run?")
         if problems:
             return WARN, "; ".join(dict.fromkeys(problems))
