@@ -228,8 +228,10 @@ def _is_convincing(pose: Pose) -> bool:
     """Whether a pose that nobody expected is a person: upright, and with most of the torso in the picture.
 
     Things on a table are taken for people who lie. Somebody who falls while being followed goes on being followed.
+    Everybody is upside down before a camera that is.
     """
-    return abs(pose.region.angle) < _UPRIGHT and int((pose.visibility[TORSO] >= 0.5).sum()) >= 3
+    tilt = abs(pose.region.angle)
+    return min(tilt, np.pi - tilt) < _UPRIGHT and int((pose.visibility[TORSO] >= 0.5).sum()) >= 3
 
 
 def _may_hide(pose: Pose, region: Region) -> bool:

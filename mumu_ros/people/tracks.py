@@ -139,6 +139,8 @@ class Tracker:
     def forget(self, stamp_ns: int) -> None:
         """Forget whoever has not been seen for long; tracks that were never confirmed at once."""
         newest_ns = max((track.seen_ns for track in self.tracks), default=0)
+        if stamp_ns - newest_ns > _MEMORY_NS // 4:
+            newest_ns = -1  # nobody is in view, so that nobody is behind anybody
         seen = [track for track in self.tracks if track.seen_ns == newest_ns and track.is_confirmed]
         self.tracks = [t for t in self.tracks if 0 <= stamp_ns - t.seen_ns <= self._patience_ns(t, seen)]
 
