@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,13 @@ def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Roo
     before = len(r.recognitions)
     r.play(70, 10, ())
     assert len(r.recognitions) == before, "nobody is in view"
-    r.ros.wait(lambda: r.diagnosed("nobody is in view"))
+    views = itertools.count(80, 5)
+
+    def nobody() -> bool:
+        r.play(next(views), 5, ())  # a status comes once a second
+        return r.diagnosed("nobody is in view")
+
+    r.ros.wait(nobody)
     r.ros.wait(lambda: r.diagnosed("does the people node run?"))
 
 

@@ -61,7 +61,8 @@ def write_bag(tmp_path: Path) -> WriteBag:
                     )
                     writer.write("/camera", "sensor_msgs/msg/Image", image, at_ns)
                 if index % 3 == 0:
-                    imu = array_to_imu(np.full((2, 3), float(index)), stamp_ns(at_ns), "i", writer.types)
+                    sample = np.array([[index] * 3, [0] * 3], float)  # no sensor turns as fast as the index
+                    imu = array_to_imu(sample, stamp_ns(at_ns), "i", writer.types)
                     writer.write("/imu", "sensor_msgs/msg/Imu", imu, at_ns)
         if labels:
             rows = [Label(START_NS + round(a * S), START_NS + round(b * S), g, x) for a, b, g, x in labels]
