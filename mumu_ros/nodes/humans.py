@@ -276,7 +276,7 @@ class HumansSource:
         if found is None or abs(time_to_ns(found.header.stamp) - job.stamp_ns) > SLOP_NS:
             name = self._node.resolve_topic_name(topic.topic)
             self._problems["depth"] = (
-                f"no depth picture on {name} of the skeletons' time; {why_silent(len(self._depths))}"
+                f"no depth picture on {name} of the skeletons' time; {why_silent(self._node.count_publishers(name))}"
             )
             return None
         try:
