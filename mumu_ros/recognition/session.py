@@ -104,6 +104,7 @@ class Session:
         self._restarts = self._sampled = 0
         self._sampler = RateSampler(round(NS_PER_S / config.rate_hz))
         self._expects_people = False
+        self._unseen_since_ns: int | None = None  # on the frames' timeline: a camera's clock may be ahead
         self.restart()
 
     @classmethod
@@ -167,8 +168,13 @@ class Session:
 
     def expect_people(self) -> None:
         """Somebody looks for people: say nothing about an anonymous body until they come for the first time."""
-        if not self._views.newest_ns:
+        if not self._views.newest_ns and not self._is_blind:
             self._expects_people = True
+
+    @property
+    def _is_blind(self) -> bool:
+        since_ns = self._unseen_since_ns
+        return since_ns is not None and self._frames.newest_ns - since_ns > BLIND_NS
 
     def receive(self, stamp_ns: int, samples: Iterable[Sample], epoch: int = 0) -> list[int]:
         """Take in the samples of one instant that are of nobody in particular.
@@ -181,12 +187,14 @@ class Session:
                 says nothing, the stamps do.
 
         Returns:
-            Stamps to `decide` at, oldest first; none where people are told apart, unless `see` has not been called for
-            the last three seconds: what is worn then goes on telling what somebody does.
+            Stamps to `decide` at, oldest first; none where people are told apart, unless nobody looked for them in the
+            last three seconds of frames: what is worn then goes on telling what somebody does.
         """
         arrival = _Arrival(epoch, partial(self._push_all, list(samples)))
         stamps = self._take(self._frames, stamp_ns, arrival)
-        if self._views.newest_ns and self._frames.newest_ns - self._views.newest_ns > BLIND_NS:
+        if stamps and self._unseen_since_ns is None:
+            self._unseen_since_ns = stamps[0]
+        if self._is_blind:
             self._expects_people = False
         return [] if self._expects_people else stamps
 
@@ -201,7 +209,6 @@ class Session:
         Returns:
             Stamps to `decide` at, oldest first.
         """
-        self._expects_people = True
         return self._take(self._views, stamp_ns, _Arrival(None, partial(self._see, stamp_ns, layout, tuple(people))))
 
     def decide(self, stamp_ns: int) -> Answers:
@@ -277,6 +284,7 @@ class Session:
         self._restarts += 1
         self._bodies.clear()
         self._last_seen_ns.clear()
+        self._unseen_since_ns = None
         self._in_view = []
         self._near = []
 
@@ -301,6 +309,8 @@ class Session:
             self._on_error(name, error)
 
     def _see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> None:
+        self._unseen_since_ns = None
+        self._expects_people = True
         known = sorted(people, key=lambda person: person.body_id not in self._bodies)
         self._crowd = len(people)
         self._in_view = [person.body_id for person in known[: self.config.max_people]]

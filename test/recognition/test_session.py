@@ -104,6 +104,16 @@ def test_nothing_is_said_of_an_anonymous_body_once_people_are_told_apart(people_
     assert all(see(session, number, ()) == [] for number in range(21, 40))
 
 
+def test_a_worn_sensor_is_recognised_by_itself_when_the_people_node_never_sees_anything(people_model: Path) -> None:
+    session = open_session(people_model)
+    found = []
+    for k in range(120):
+        session.expect_people()
+        found.append(bool(receive(session, START_NS + k * FRAME_MS * MS)))
+    assert not any(found[:60])
+    assert any(found[65:])
+
+
 def test_a_worn_sensor_goes_on_when_the_camera_is_gone_and_people_are_told_apart_when_it_is_back(
     people_model: Path,
 ) -> None:
@@ -125,6 +135,17 @@ def test_a_worn_sensor_goes_on_when_the_camera_is_gone_and_people_are_told_apart
     assert frames(110, 200) == {""}
     assert decided(see(session, 200, ("anna1",)) + see(session, 205, ("anna1",)) + see(session, 210, ("anna1",)))
     assert frames(210, 220) == set()
+
+
+@pytest.mark.parametrize("ahead_ms", [-20_000, 0, 900, 100_000, 10**9])
+def test_a_view_with_any_stamp_silences_worn_sensors_for_no_longer_than_a_camera_that_stopped(
+    people_model: Path, ahead_ms: int
+) -> None:
+    session = open_session(people_model)
+    for k in range(20):
+        receive(session, START_NS + k * FRAME_MS * MS)
+    session.see(START_NS + ahead_ms * MS, "blazepose33", [])
+    assert any(receive(session, START_NS + k * FRAME_MS * MS) for k in range(20, 120))
 
 
 def test_a_joint_out_of_sight_is_filled_for_a_moment_and_then_the_skeleton_is_missing(people_model: Path) -> None:
