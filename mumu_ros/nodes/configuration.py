@@ -13,7 +13,6 @@ from mumu_ros.conversions import ImageKind, compressed_image_to_array, image_to_
 from mumu_ros.failures import Fault
 from mumu_ros.nodes.parameters import ParameterError, Values
 from mumu_ros.pipeline.configuration import find_model
-from mumu_ros.simulation import parse_fault
 
 __all__ = [
     "EvaluationConfig",
@@ -23,8 +22,6 @@ __all__ = [
     "PlayerConfig",
     "SimulatorConfig",
 ]
-
-_IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ class PictureTopic:
         """
         return cls(
             topic=values.read(f"{name}.topic"),
-            type=_one_of(values, f"{name}.type", _IMAGE_TYPES),
-            reliability=_one_of(values, "reliability", ("best_effort", "reliable")),
+            type=values.read(f"{name}.type"),
+            reliability=values.read("reliability"),
         )
 
     def array(self, message: Any, kind: ImageKind) -> NDArray[Any]:
@@ -54,7 +51,7 @@ class PictureTopic:
         Raises:
             ConversionError: It holds none.
         """
-        read = image_to_array if self.type == _IMAGE_TYPES[0] else compressed_image_to_array
+        read = image_to_array if self.type == "sensor_msgs/msg/Image" else compressed_image_to_array
         return read(message, kind)
 
 
@@ -85,7 +82,7 @@ class PeopleConfig:
             raise ParameterError("parameter image.topic is empty; give the topic of the colour camera")
         weights = values.read("weights")
         return cls(
-            source=_one_of(values, "source", ("camera", "hri")),
+            source=values.read("source"),
             image=image,
             depth=depth if depth.topic else None,
             camera_info_topic=values.read("camera_info.topic"),
@@ -118,13 +115,6 @@ class OverlayConfig:
         return cls(image=image, jpeg_quality=values.read("jpeg_quality"))
 
 
-def _one_of(values: Values, name: str, allowed: tuple[str, ...]) -> str:
-    value = values.read(name)
-    if value not in allowed:
-        raise ParameterError(f"parameter {name} is {value!r}; expected one of {', '.join(allowed)}")
-    return str(value)
-
-
 @dataclass(frozen=True)
 class SimulatorConfig:
     """See the table SIMULATOR in parameters.py.
@@ -147,10 +137,6 @@ class SimulatorConfig:
         Raises:
             ParameterError: One of them cannot be meant.
         """
-        try:
-            faults = tuple(parse_fault(text) for text in values.read("faults") if text)
-        except ValueError as error:
-            raise ParameterError(f"parameter faults: {error}") from error
         return cls(
             seed=values.read("seed"),
             subject=values.read("subject"),
@@ -158,7 +144,7 @@ class SimulatorConfig:
             image_size=(values.read("height"), values.read("width")),
             people=values.read("people"),
             room=values.read("room") or values.read("people") > 1,
-            faults=faults,
+            faults=values.read("faults"),
         )
 
 

@@ -6,13 +6,14 @@ Imports neither rclpy nor launch.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mumu_ros.nodes.parameters import TABLES
 from mumu_ros.pipeline.configuration import find_model
-from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
+from mumu_ros.pipeline.parameter_file import check_names, node_sections, read_parameters
 from mumu_ros.pipeline.parameters import INFERENCE, ParameterError
 from mumu_ros.share import share_path
 
@@ -117,7 +118,8 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     plans = [NodePlan(name, params_file, common) for name in sources]
     plans.append(NodePlan("inference", params_file, {**common, **model}))
     optional = {"overlay": overlay, "simulator": simulates}
-    return plans + [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
+    plans += [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
+    return _checked(plans)
 
 
 def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
@@ -149,12 +151,13 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
         "out": arguments["out"],
     }
     played = {"bag": arguments["bag"], "rate": rate, "loop": arguments["loop"] == "true", "wait_for": AWAITED}
-    return [
+    plans = [
         *(NodePlan(source, params_file, clock) for source in sources),
         NodePlan("inference", params_file, {**clock, **model}),
         NodePlan("evaluation", None, {**clock, **judged}),
         NodePlan("player", None, played),
     ]
+    return _checked(plans)
 
 
 def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
@@ -182,6 +185,14 @@ def _params_file(arguments: Mapping[str, str], default: str) -> Path:
     if not path.is_file():
         raise ParameterError(f"params_file:={given} is no file")
     return path
+
+
+def _checked(plans: Sequence[NodePlan]) -> list[NodePlan]:
+    """The same, once every name in the nodes' own sections is known: rclpy drops others without a word."""
+    for plan in plans:
+        if plan.params_file:
+            check_names(plan.params_file, plan.name, TABLES[plan.name])
+    return list(plans)
 
 
 def _sources(params_file: Path, *, sees_people: bool) -> list[str]:

@@ -25,8 +25,9 @@ from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 
 from mumu_ros.conversions import shorten
+from mumu_ros.nodes.declaring import declare, unknown_parameters
 from mumu_ros.nodes.diagnostics import OK, WARN, status
-from mumu_ros.nodes.parameters import Parameter, declare
+from mumu_ros.nodes.parameters import Parameter, ParameterError
 
 __all__ = ["BUSY", "ManagedNode", "run"]
 
@@ -53,6 +54,7 @@ class ManagedNode(LifecycleNode):
     def __init__(self, name: str, parameters: Sequence[Parameter], **options: Any) -> None:
         super().__init__(name, **options)
         self.values = declare(self, parameters)
+        self._unknown = unknown_parameters(self, parameters)
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.undo = contextlib.ExitStack()
         self._logged: dict[str, float] = {}
@@ -65,7 +67,7 @@ class ManagedNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Watchdogs run on the steady clock: they must not stop with the simulated one.
         self.create_timer(1.0, self.publish_diagnostics, clock=self.steady_clock)
-        self.add_on_set_parameters_callback(self._refuse_when_configured)
+        self.add_on_set_parameters_callback(self._judge)
         for service in self.services:
             service.callback = self._answering(service)
 
@@ -140,6 +142,8 @@ class ManagedNode(LifecycleNode):
         if self._errors:
             text = f"{self._errors} unexpected errors, the last one: {self._last_error}"
             statuses.append(self._status(WARN, "errors", text, errors=self._errors))
+        if self._unknown:
+            statuses.append(self._status(WARN, "parameters", f"ignored: {'; '.join(self._unknown)}"))
         self._publish_statuses(statuses)
 
     def _publish_statuses(self, statuses: list[DiagnosticStatus]) -> None:
@@ -154,6 +158,8 @@ class ManagedNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Configure; on bad parameters or a bad model say why and stay unconfigured."""
+        for text in self._unknown:
+            self.get_logger().warning(f"ignored: {text}")
         with self._busy("configuring"):
             if not self._attempt("configure", self.configure):
                 return TransitionCallbackReturn.FAILURE
@@ -263,7 +269,14 @@ class ManagedNode(LifecycleNode):
         )
         return False
 
-    def _refuse_when_configured(self, parameters: Sequence[Any]) -> SetParametersResult:
+    def _judge(self, parameters: Sequence[Any]) -> SetParametersResult:
+        """Refuse a value that a parameter cannot have, and a change that would count at the next configure only."""
+        for parameter in parameters:
+            try:
+                if self.has_parameter(parameter.name):  # one that is being declared is refused when it is read
+                    self.values.check(parameter.name, parameter.value)
+            except ParameterError as error:
+                return SetParametersResult(successful=False, reason=shorten(str(error)))
         if self._configured and any(p.name != "use_sim_time" for p in parameters):
             name = parameters[0].name
             return SetParametersResult(

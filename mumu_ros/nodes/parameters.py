@@ -1,20 +1,18 @@
-"""Every parameter of every node: its name, default, meaning and range, and the frozen dataclass that a node reads.
+"""Every parameter of every node: its name, default, meaning and range.
 
-A node declares its table when it is made, so that `ros2 param list` and `describe` show it, and builds its dataclass
-when it is configured. A parameter can be changed while the node is unconfigured; afterwards the change is refused.
+Imports no rclpy: launching.py reads it, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.node import Node
-
+from mumu_ros.failures import Fault
 from mumu_ros.pipeline.parameters import (
     AUTOSTART,
+    IMAGE_TYPES,
     INFERENCE,
+    RELIABILITY,
     SENSOR_SYNC,
     STREAM,
     Parameter,
@@ -22,7 +20,7 @@ from mumu_ros.pipeline.parameters import (
     Values,
     expected,
 )
-from mumu_ros.simulation import MAX_PEOPLE
+from mumu_ros.simulation import MAX_PEOPLE, parse_fault
 
 __all__ = [
     "EVALUATION",
@@ -32,13 +30,18 @@ __all__ = [
     "PLAYER",
     "SENSOR_SYNC",
     "SIMULATOR",
+    "TABLES",
     "WATCH",
     "Parameter",
     "ParameterError",
     "Values",
-    "declare",
     "markdown",
 ]
+
+
+def _faults(texts: Sequence[str]) -> tuple[Fault, ...]:
+    return tuple(parse_fault(text) for text in texts if text)
+
 
 SIMULATOR = (
     AUTOSTART,
@@ -65,13 +68,14 @@ SIMULATOR = (
         [""],
         "Cables to pull, such as imu_wrist:15-27: a stream (rgb, depth, imu_wrist, imu_belt) or device (camera, imu) "
         "and the seconds between which it is silent; or other failures, such as imu:noise=2:5-15 (failures.md).",
+        parse=_faults,
     ),
 )
 
 _PICTURE = (
     Parameter("image.topic", "camera/color/image_raw", "Topic of the colour pictures."),
-    Parameter("image.type", "sensor_msgs/msg/Image", "Its type: sensor_msgs/msg/Image or CompressedImage."),
-    Parameter("reliability", "best_effort", "Quality of service of the subscriptions: best_effort or reliable."),
+    Parameter("image.type", IMAGE_TYPES[0], "Its type.", choices=IMAGE_TYPES),
+    RELIABILITY,
 )
 
 PEOPLE = (
@@ -81,6 +85,7 @@ PEOPLE = (
         "camera",
         "Where people come from: camera (they are looked for in its pictures), or hri (the bodies that a ROS4HRI stack "
         "publishes under /humans/bodies; needs hri_msgs).",
+        choices=("camera", "hri"),
     ),
     *_PICTURE,
     Parameter(
@@ -89,7 +94,7 @@ PEOPLE = (
         "Topic of depth pictures that are registered to the colour pictures; empty: none, distances then come from the "
         "size of the body in the picture.",
     ),
-    Parameter("depth.type", "sensor_msgs/msg/Image", "Its type: sensor_msgs/msg/Image or CompressedImage."),
+    Parameter("depth.type", IMAGE_TYPES[0], "Its type.", choices=IMAGE_TYPES),
     Parameter("camera_info.topic", "camera/color/camera_info", "Topic of the colour camera's CameraInfo."),
     Parameter("weights", "", "Folder of the pose network's weights; empty: where `mumu weights` puts them."),
     Parameter("threads", 1, "CPU threads of the pose network.", 1, 256),
@@ -140,49 +145,33 @@ WATCH = (
         0.0,
         86400.0,
     ),
-    Parameter("faults", [""], "What the simulator was told to unplug or spoil, for the summary."),
+    Parameter("faults", [""], "What the simulator was told to unplug or spoil, for the summary.", parse=_faults),
 )
 
-
-class _NodeSource:
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    def declare(self, name: str, row: Parameter) -> None:
-        # Typed and bounded by `Values`, not by ROS: `rate_hz: 10` in a YAML file is a number, too, and a node that is
-        # given a bad value must live to say so.
-        descriptor = ParameterDescriptor(
-            name=row.name, description=row.description, additional_constraints=expected(row), dynamic_typing=True
-        )
-        self._node.declare_parameter(name, row.default, descriptor)
-
-    def get(self, name: str) -> Any:
-        return self._node.get_parameter(name).value
-
-
-def declare(node: Node, rows: Sequence[Parameter]) -> Values:
-    """Declare a table of parameters on a node."""
-    return Values(_NodeSource(node), rows)
+TABLES = {
+    "sensor_sync": SENSOR_SYNC,
+    "people": PEOPLE,
+    "inference": INFERENCE,
+    "overlay": OVERLAY,
+    "simulator": SIMULATOR,
+    "player": PLAYER,
+    "evaluation": EVALUATION,
+    "watch": WATCH,
+}
+"""Node to its table; the nodes that have a section in a parameter file, and those that a launch file starts."""
 
 
 def markdown() -> str:
     """Every table of this module as the page docs/parameters.md."""
-    tables = {
-        "sensor_sync": SENSOR_SYNC,
-        "sensor_sync: each stream, as `<name>.<parameter>`": STREAM,
-        "people": PEOPLE,
-        "inference": INFERENCE,
-        "overlay": OVERLAY,
-        "simulator": SIMULATOR,
-        "player": PLAYER,
-        "evaluation": EVALUATION,
-        "watch": WATCH,
-    }
+    title = "sensor_sync: each stream, as `<name>.<parameter>`"
+    tables = {"sensor_sync": SENSOR_SYNC, title: STREAM, **TABLES}
     lines = [
         "# Parameters",
         "",
         "Written by `python -m mumu_ros.nodes.parameters > docs/parameters.md` from the tables that the nodes read.",
-        "They are read when a node is configured; a change while it is configured is refused.",
+        "They are read when a node is configured. A value that a parameter cannot have is refused when it is set;",
+        "so is any change while the node is configured. A name that is not here is refused by the launch files and",
+        "`mumu evaluate` in a node's own section of a parameter file; the node warns, in its log and on /diagnostics.",
     ]
     for title, rows in tables.items():
         lines += ["", f"## {title}", "", "| parameter | default | expected | meaning |", "|---|---|---|---|"]

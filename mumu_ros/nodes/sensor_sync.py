@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
+from mumu_ros.pipeline.parameters import declare_streams
 from mumu_ros.pipeline.watch import Report, StreamWatch
 from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet, seconds_to_ns
 
@@ -38,6 +40,17 @@ class SensorSync(ManagedNode):
         super().__init__("sensor_sync", SENSOR_SYNC, **options)
         self._publisher = self.create_lifecycle_publisher(MultimodalFrame, "multimodal_frame", 10)
         self._types = RosTypes()
+        self._declare_streams()
+        self.add_post_set_parameters_callback(self._follow_streams)
+
+    def _follow_streams(self, parameters: Sequence[Any]) -> None:
+        if any(parameter.name == "streams" for parameter in parameters):
+            self._declare_streams()
+
+    def _declare_streams(self) -> None:
+        """Have the parameters of every stream before it is configured, to be listed and set."""
+        with contextlib.suppress(ParameterError):  # configure says what is wrong with the names
+            declare_streams(self.values)
 
     def configure(self) -> None:
         """Read the parameters."""

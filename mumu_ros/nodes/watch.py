@@ -14,10 +14,10 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from mumu_ros.nodes.declaring import declare
 from mumu_ros.nodes.monitor import Monitor, Summary
-from mumu_ros.nodes.parameters import WATCH, declare
+from mumu_ros.nodes.parameters import WATCH
 from mumu_ros.nodes.screen import Screen
-from mumu_ros.simulation import parse_fault
 
 __all__ = ["print_summary", "register"]
 
@@ -62,7 +62,7 @@ def _watch(**options: Any) -> int:
     executor.add_node(monitor)
     try:
         values = declare(monitor, WATCH)
-        monitor.faults = tuple(parse_fault(text) for text in values.read("faults") if text)
+        monitor.faults = values.read("faults")
         seconds = values.read("seconds") or math.inf
         screen = Screen(monitor, seconds, monitor.get_namespace())
         deadline = math.inf

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,6 @@ class StreamConfig:
     offset_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self._one_of("kind", self.kind, ("rgb", "depth", "vector"))
-        self._one_of("type", self.type, tuple(SUPPORTED_TYPES))
-        self._one_of("reliability", self.reliability, ("best_effort", "reliable"))
         if not self.topic:
             raise ParameterError(f"parameter {self.name}.topic is empty; give the topic of stream {self.name!r}")
         if self.joints and self.type != "sensor_msgs/msg/JointState":
@@ -56,16 +53,13 @@ class StreamConfig:
         Raises:
             ParameterError: One of them cannot be meant.
         """
-        crop = values.read(f"{name}.crop")
-        if len(crop) != 4:
-            raise ParameterError(f"parameter {name}.crop is {crop}; expected x, y, width, height")
         return cls(
             name=name,
             topic=values.read(f"{name}.topic"),
             type=values.read(f"{name}.type"),
             kind=values.read(f"{name}.kind"),
             size=(values.read(f"{name}.height"), values.read(f"{name}.width")),
-            crop=tuple(crop) if crop[2] else None,
+            crop=values.read(f"{name}.crop"),
             shape=tuple(values.read(f"{name}.shape")),
             reliability=values.read(f"{name}.reliability"),
             depth=values.read(f"{name}.depth"),
@@ -78,10 +72,6 @@ class StreamConfig:
     def is_image(self) -> bool:
         """Whether its messages are images."""
         return self.kind != "vector"
-
-    def _one_of(self, field: str, value: str, allowed: tuple[str, ...]) -> None:
-        if value not in allowed:
-            raise ParameterError(f"parameter {self.name}.{field} is {value!r}; expected one of {', '.join(allowed)}")
 
 
 @dataclass(frozen=True)
@@ -139,11 +129,6 @@ class InferenceConfig:
         Raises:
             ParameterError: One of them cannot be meant, or `model` is neither a folder nor a shipped model.
         """
-        threshold = values.read("unknown_threshold")
-        if threshold < 0 and threshold != -1:
-            raise ParameterError(
-                f"parameter unknown_threshold is {threshold}; expected 0 to 1, or -1 for the model's own"
-            )
         return cls(
             model=find_model(values.read("model")),
             device=values.read("device"),
@@ -151,13 +136,13 @@ class InferenceConfig:
             threads=values.read("threads"),
             rate_hz=values.read("rate_hz"),
             min_coverage=tuple(values.read("min_coverage")),
-            unknown_threshold=None if threshold == -1 else threshold,
+            unknown_threshold=values.read("unknown_threshold"),
             smoothing_s=values.read("smoothing_s"),
             hysteresis=values.read("hysteresis"),
             health=values.read("health"),
             body_id=values.read("body_id"),
             max_people=values.read("max_people"),
-            imu_bodies=_pairs("imu_bodies", values.read("imu_bodies")),
+            imu_bodies=values.read("imu_bodies"),
         )
 
     @classmethod
@@ -168,14 +153,6 @@ class InferenceConfig:
             ParameterError: One of them cannot be meant.
         """
         return cls.read(given_parameters(given, INFERENCE))
-
-
-def _pairs(name: str, values: Sequence[str]) -> dict[str, str]:
-    pairs = [value.partition("=") for value in values if value]
-    for pair in pairs:
-        if not all(pair):
-            raise ParameterError(f"parameter {name} has {''.join(pair)!r}; expected <modality>=<body id>")
-    return {key: value for key, _, value in pairs}
 
 
 def find_model(name: str) -> Path:

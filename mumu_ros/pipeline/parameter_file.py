@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mumu_ros.pipeline.parameters import Parameter, ParameterError, Values
+from mumu_ros.pipeline.parameters import Parameter, ParameterError, Values, unknown_names
 
-__all__ = ["given_parameters", "node_sections", "read_parameters"]
+__all__ = ["check_names", "given_parameters", "node_sections", "read_parameters"]
 
 _PARAMETERS = "ros__parameters"
 
@@ -31,7 +31,7 @@ def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> 
     """Read what a parameter file says to a node.
 
     Sections are for the node if they end in its name, in `*` or in `**`; namespaces are not looked at. A later section
-    wins over an earlier one.
+    wins over an earlier one. A section for all nodes may have parameters of others.
 
     Args:
         path: The file; None gives the defaults.
@@ -39,25 +39,42 @@ def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> 
         rows: Its table.
 
     Raises:
-        ParameterError: The file is no parameter file, or has no section for the node.
+        ParameterError: The file is no parameter file, has no section for the node, or a section of the node's own has a
+            parameter that the table does not have.
         OSError: It cannot be read.
     """
     if path is None:
         return given_parameters({}, rows)
     content = _content(path)
-    sections = [
-        section[_PARAMETERS]
-        for name, section in content.items()
-        if str(name).rsplit("/", 1)[-1] in (node, "*", "**")
-        and isinstance(section, Mapping)
-        and isinstance(section.get(_PARAMETERS), Mapping)
-    ]
+    sections = list(_sections(content, node))
     if not sections:
         raise ParameterError(f"{path} has no section for {node}; it has {', '.join(map(str, content)) or 'none'}")
+    check_names(path, node, rows)
     given: dict[str, Any] = {}
-    for section in sections:
-        given.update(_flat(section))
+    for _, section in sections:
+        given.update(section)
     return given_parameters(given, rows)
+
+
+def check_names(path: Path, node: str, rows: Sequence[Parameter]) -> None:
+    """Refuse parameters that a node does not have, where a file has a section of its own for it.
+
+    Raises:
+        ParameterError: There is one; the text has the most similar name that the table has.
+        OSError: The file cannot be read.
+    """
+    own = [name for is_own, section in _sections(_content(path), node) if is_own for name in section]
+    for problem in unknown_names(own, rows):
+        raise ParameterError(f"{path}: {node} has {problem}")
+
+
+def _sections(content: Mapping[Any, Any], node: str) -> Iterator[tuple[bool, dict[str, Any]]]:
+    """Whether a section is the node's own and what it says, flat, for each that counts for the node."""
+    for name, section in content.items():
+        last = str(name).rsplit("/", 1)[-1]
+        values = section.get(_PARAMETERS) if isinstance(section, Mapping) else None
+        if last in (node, "*", "**") and isinstance(values, Mapping):
+            yield last == node, _flat(values)
 
 
 def given_parameters(given: Mapping[str, Any], rows: Sequence[Parameter]) -> Values:

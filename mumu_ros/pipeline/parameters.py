@@ -5,14 +5,19 @@ A node declares its table when it is made; a parameter file of the nodes says th
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from mumu_ros.conversions import SUPPORTED_TYPES
+
 __all__ = [
     "AUTOSTART",
+    "IMAGE_TYPES",
     "INFERENCE",
+    "RELIABILITY",
     "SENSOR_SYNC",
     "STREAM",
     "Parameter",
@@ -21,6 +26,7 @@ __all__ = [
     "Values",
     "declare_streams",
     "expected",
+    "unknown_names",
 ]
 
 Value: TypeAlias = bool | int | float | str | list[int] | list[float] | list[str]
@@ -32,15 +38,56 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One row of a node's table. `low` and `high` bound a number, or every number of a list."""
+    """One row of a node's table.
+
+    Attributes:
+        name: Of the parameter.
+        default: Its value where none is given; its type is that of every value.
+        description: What it means.
+        low: Least number, or least number of a list.
+        high: Greatest one.
+        choices: The texts that it may be; empty: any.
+        parse: Turns a value of the right type into what the node reads; a ValueError says what was expected.
+    """
 
     name: str
     default: Value
     description: str
     low: float = -math.inf
     high: float = math.inf
+    choices: tuple[str, ...] = ()
+    parse: Callable[[Any], Any] | None = None
 
 
+def _different_names(names: Sequence[str]) -> tuple[str, ...]:
+    if not names or not all(names) or len(set(names)) != len(names):
+        raise ValueError("expected different, non-empty names")
+    return tuple(names)
+
+
+def _rectangle(crop: Sequence[int]) -> tuple[int, ...] | None:
+    if len(crop) != 4:
+        raise ValueError("expected x, y, width, height")
+    return tuple(crop) if crop[2] else None
+
+
+def _threshold(value: float) -> float | None:
+    if -1 < value < 0:
+        raise ValueError("expected 0 to 1, or -1 for the model's own")
+    return None if value == -1 else value
+
+
+def _wearers(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts if text]
+    if not all(all(pair) for pair in pairs):
+        raise ValueError("expected <modality>=<body id>")
+    return {modality: body for modality, _, body in pairs}
+
+
+IMAGE_TYPES = tuple(name for name, kind in SUPPORTED_TYPES.items() if kind == "image")
+RELIABILITY = Parameter(
+    "reliability", "best_effort", "Quality of service of the subscription.", choices=("best_effort", "reliable")
+)
 AUTOSTART = Parameter("autostart", True, "Configure and activate at start, without a lifecycle manager.")
 
 SENSOR_SYNC = (
@@ -50,6 +97,7 @@ SENSOR_SYNC = (
         ["rgb", "depth", "imu_wrist", "imu_belt"],
         "Names of the streams; each has parameters <name>.topic, <name>.type and so on. The first image stream is the "
         "reference that the others are paired with, while it lives.",
+        parse=_different_names,
     ),
     Parameter("rate_hz", 10.0, "Frames published a second; images in between are skipped by time.", 0.1, 200.0),
     Parameter("slop_s", 0.05, "Images farther apart than this are not paired.", 0.001, 10.0),
@@ -68,10 +116,10 @@ STREAM = (
     Parameter(
         "type",
         "sensor_msgs/msg/Image",
-        "Its type: sensor_msgs/msg/Image, CompressedImage, Imu or JointState, geometry_msgs/msg/PoseArray, or "
-        "std_msgs/msg/Float32MultiArray.",
+        "Its type.",
+        choices=tuple(SUPPORTED_TYPES),
     ),
-    Parameter("kind", "rgb", "What it is: rgb, depth or vector."),
+    Parameter("kind", "rgb", "What it is.", choices=("rgb", "depth", "vector")),
     Parameter("width", 224, "Images are resized to this many pixels.", 16, 4096),
     Parameter("height", 224, "Images are resized to this many pixels.", 16, 4096),
     Parameter(
@@ -80,6 +128,7 @@ STREAM = (
         "Part of the image to use, in pixels: x, y, width, height. Width 0: all.",
         0,
         65536,
+        parse=_rectangle,
     ),
     Parameter(
         "shape",
@@ -88,7 +137,7 @@ STREAM = (
         1,
         4096,
     ),
-    Parameter("reliability", "best_effort", "Quality of service of the subscription: best_effort or reliable."),
+    RELIABILITY,
     Parameter("depth", 10, "Messages that the subscription's queue keeps.", 1, 1000),
     Parameter(
         "max_pixels",
@@ -119,8 +168,8 @@ INFERENCE = (
     Parameter(
         "backend",
         "auto",
-        "What the model runs on: eager, compile, openvino, openvino_int8, onnxruntime, cuda_graphs, or auto for the "
-        "best that is installed; see mumu export.",
+        "What the model runs on; auto: the best that is installed, see mumu export.",
+        choices=("auto", "eager", "compile", "openvino", "openvino_int8", "onnxruntime", "cuda_graphs"),
     ),
     Parameter("threads", 1, "CPU threads of the model.", 1, 256),
     Parameter("rate_hz", 5.0, "Decisions a second at most, by sensor time.", 0.1, 100.0),
@@ -137,6 +186,7 @@ INFERENCE = (
         "A highest probability below this gives 'unknown'. -1: the model's own.",
         -1.0,
         1.0,
+        parse=_threshold,
     ),
     Parameter("smoothing_s", 0.0, "Time constant of averaging over decisions; 0: none.", 0.0, 60.0),
     Parameter(
@@ -163,6 +213,7 @@ INFERENCE = (
         [""],
         "Who wears an IMU, where that is known: <modality>=<body id>. An IMU that is not named here belongs to whoever "
         "moves as it does.",
+        parse=_wearers,
     ),
 )
 
@@ -199,12 +250,21 @@ class Values:
             self._source.declare(name, row)
 
     def read(self, name: str) -> Any:
-        """The value of a parameter.
+        """What the value of a parameter means: `Parameter.parse` of it where there is one.
 
         Raises:
             ParameterError: It has the wrong type or is out of range.
         """
         return _checked(name, self._rows[name], self._source.get(name))
+
+    def check(self, name: str, value: Any) -> None:
+        """Refuse a value that a parameter cannot have; of a parameter that is not declared nothing is known.
+
+        Raises:
+            ParameterError: As `read` would.
+        """
+        if name in self._rows:
+            _checked(name, self._rows[name], value)
 
 
 def declare_streams(values: Values) -> tuple[str, ...]:
@@ -213,34 +273,57 @@ def declare_streams(values: Values) -> tuple[str, ...]:
     Raises:
         ParameterError: `streams` is empty or names one twice.
     """
-    names = tuple(values.read("streams"))
-    if not names or not all(names) or len(set(names)) != len(names):
-        raise ParameterError(f"parameter streams is {list(names)}; expected different, non-empty names")
+    names: tuple[str, ...] = values.read("streams")
     for name in names:
         for row in STREAM:
             values.declare(row, prefix=f"{name}.")
     return names
 
 
+def unknown_names(given: Iterable[str], rows: Sequence[Parameter]) -> Iterator[str]:
+    """Name each given parameter that a table does not have, and the most similar one that it has."""
+    known = [row.name for row in rows]
+    for name in given:
+        stream, dot, _ = name.rpartition(".")
+        of_stream = [f"{stream}.{row.name}" for row in STREAM] if dot and "streams" in known else []
+        candidates = [*known, *of_stream]
+        if name in candidates or name in _OF_EVERY_NODE or name.startswith("qos_overrides."):
+            continue
+        near = difflib.get_close_matches(name, candidates, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(candidates)}"
+        yield f"no parameter {name!r}; {hint}"
+
+
+_OF_EVERY_NODE = ("use_sim_time", "start_type_description_service")
+
+
 def _checked(name: str, row: Parameter, value: Any) -> Any:
     if not isinstance(row.default, list):
-        return _element(name, row, type(row.default), value)
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        checked = _element(name, row, type(row.default), value)
+    elif isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
         raise ParameterError(f"parameter {name} is {value!r}; expected {expected(row)}")
-    return [_element(name, row, type(row.default[0]), element) for element in value]
+    else:
+        checked = [_element(name, row, type(row.default[0]), element) for element in value]
+    try:
+        return row.parse(checked) if row.parse else checked
+    except ValueError as error:
+        raise ParameterError(f"parameter {name} is {checked!r}; {error}") from error
 
 
 def _element(name: str, row: Parameter, kind: type[Any], value: Any) -> Any:
     if kind is float and type(value) is int:
         value = float(value)
     is_number = kind in (int, float)
-    if type(value) is not kind or (is_number and not row.low <= float(value) <= row.high):
+    is_good = type(value) is kind and (not row.choices or value in row.choices)
+    if not is_good or (is_number and not row.low <= float(value) <= row.high):
         raise ParameterError(f"parameter {name} is {value!r}; expected {expected(row)}")
     return value
 
 
 def expected(row: Parameter) -> str:
     """What a value must be, in words."""
+    if row.choices:
+        return f"one of {', '.join(row.choices)}"
     names = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
     is_list = isinstance(row.default, list)
     name = names[type(row.default[0] if isinstance(row.default, list) else row.default)]

@@ -21,6 +21,7 @@ from mumu_ros.nodes import launching, parameters
 from mumu_ros.nodes.demo import default_faults
 from mumu_ros.nodes.launching import DEMO, HRI, REPLAY, Argument, plan_demo, plan_hri, plan_replay
 from mumu_ros.nodes.overlay import Overlay
+from mumu_ros.pipeline.parameter_file import check_names, node_sections
 from mumu_ros.pipeline.parameters import ParameterError
 from mumu_ros.share import share_path
 
@@ -118,14 +119,17 @@ def test_launch_files_load_where_launch_is_installed(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["hri", "sim", "utd_mhad"])
 def test_the_parameter_files_name_known_parameters_only(name: str) -> None:
-    content = yaml.safe_load(share_path("config", f"{name}.yaml").read_text())
-    for node in content:
-        known = {row.name for row in getattr(parameters, node.removeprefix("/**/").upper())}
-        values = content[node]["ros__parameters"]
-        streams = values.get("streams", [])
-        assert set(values) <= known | set(streams)
-        for stream in streams:
-            assert set(values[stream]) <= {row.name for row in parameters.STREAM}
+    path = share_path("config", f"{name}.yaml")
+    assert node_sections(path) <= set(parameters.TABLES)
+    for node in node_sections(path):
+        check_names(path, node, parameters.TABLES[node])
+
+
+def test_a_name_that_no_node_has_starts_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**/people: {ros__parameters: {}}\n/**/inference: {ros__parameters: {treads: 2}}\n")
+    with pytest.raises(ParameterError, match=r"mine\.yaml: inference has no parameter 'treads'; did you mean threads"):
+        plan_hri(given(HRI, params_file=str(file)))
 
 
 def test_the_page_of_parameters_is_what_the_nodes_read() -> None:

@@ -66,12 +66,25 @@ def test_sections_fit_by_name_and_wildcard_and_the_last_one_wins(tmp_path: Path)
             "rate_hz is 'fast'; expected a number",
         ),
         ("sensor_sync: {ros__parameters: {streams: [a, a]}}", r"streams is \['a', 'a'\]"),
+        ("/**/sensor_sync: {ros__parameters: {timout_s: 1}}", "no parameter 'timout_s'; did you mean timeout_s"),
+        ("sensor_sync: {ros__parameters: {rgb: {widht: 64}}}", "no parameter 'rgb.widht'; did you mean rgb.width"),
     ],
 )
 def test_files_that_cannot_be_meant_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
     path = written(tmp_path / "p.yaml", text)
     with pytest.raises(ParameterError, match=complaint):
         sync(path)
+
+
+def test_a_section_for_all_nodes_may_have_what_another_node_reads(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "p.yaml",
+        """
+        /**: {ros__parameters: {robot_name: anna, use_sim_time: true}}
+        sensor_sync: {ros__parameters: {streams: [a], a: {topic: t}, unused: {topic: u}, use_sim_time: false}}
+        """,
+    )
+    assert [stream.name for stream in sync(path).streams] == ["a"]
 
 
 def test_a_model_is_a_folder_or_a_shipped_one(tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""Parameters as ROS sees them: listed and described before configuring, refused when set, never dropped in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from mumu_ros.nodes.evaluation import Evaluation
+from mumu_ros.nodes.inference import Inference
+from mumu_ros.nodes.overlay import Overlay
+from mumu_ros.nodes.parameters import TABLES
+from mumu_ros.nodes.people import People
+from mumu_ros.nodes.player import Player
+from mumu_ros.nodes.sensor_sync import SensorSync
+from mumu_ros.nodes.simulator import Simulator
+from mumu_ros.pipeline.parameters import STREAM
+from mumu_ros.recognition.backends.choice import BACKENDS
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+NODES = (SensorSync, People, Inference, Overlay, Simulator, Player, Evaluation)
+OF_ANOTHER_TYPE = {bool: "maybe", int: 1.5, float: "fast", str: 3, list: "one"}
+
+
+def refused(row: Any) -> list[Any]:
+    """Values that a parameter cannot have: of another type, beyond its bounds, none of its choices."""
+    is_list = isinstance(row.default, list)
+    beyond = [limit for limit in (row.low - 1, row.high + 1) if abs(limit) < 2**40]
+    kind = type(row.default[0] if is_list else row.default)
+    beyond = [[kind(limit)] if is_list else kind(limit) for limit in beyond]
+    return [OF_ANOTHER_TYPE[type(row.default)], *beyond, *(["neither of them"] if row.choices else [])]
+
+
+@pytest.mark.parametrize("node_class", NODES, ids=lambda node_class: node_class.__name__)
+def test_what_a_parameter_cannot_be_is_refused_when_it_is_set(ros: Any, node_class: Any) -> None:
+    node = ros.add(node_class)
+    rows = {row.name: row for row in TABLES[node.get_name()]}
+    if node_class is SensorSync:
+        rows |= {f"{stream}.{row.name}": row for stream in rows["streams"].default for row in STREAM}
+    for name, row in rows.items():
+        assert node.describe_parameter(name).description == row.description
+        before = node.get_parameter(name).value
+        for value in refused(row):
+            (result,) = node.set_parameters([Parameter(name, value=value)])
+            assert not result.successful, (name, value)
+            assert f"parameter {name} is" in result.reason
+        assert node.get_parameter(name).value == before
+        (result,) = node.set_parameters([Parameter(name, value=row.default)])
+        assert result.successful, result.reason
+
+
+@pytest.mark.parametrize(
+    ("node_class", "name", "value", "text"),
+    [
+        (SensorSync, "streams", ["a", "a"], "different, non-empty names"),
+        (SensorSync, "rgb.crop", [1, 2, 3], "x, y, width, height"),
+        (Inference, "unknown_threshold", -0.5, "0 to 1, or -1"),
+        (Inference, "imu_bodies", ["wrist"], "<modality>=<body id>"),
+        (Simulator, "faults", ["sonar:1-2"], "'sonar'"),
+    ],
+)
+def test_so_is_what_has_the_right_type_and_cannot_be_meant(
+    ros: Any, node_class: Any, name: str, value: Any, text: str
+) -> None:
+    (result,) = ros.add(node_class).set_parameters([Parameter(name, value=value)])
+    assert not result.successful
+    assert text in result.reason
+
+
+def test_a_stream_that_is_named_has_its_parameters_at_once(ros: Any) -> None:
+    node = ros.add(SensorSync, streams=["imu"])
+    assert node.has_parameter("imu.topic")
+    assert not node.has_parameter("belt.topic")
+    (result,) = node.set_parameters([Parameter("streams", value=["imu", "belt"])])
+    assert result.successful
+    assert all(node.has_parameter(f"belt.{row.name}") for row in STREAM)
+    assert node.set_parameters([Parameter("belt.topic", value="imu/belt")])[0].successful
+
+
+def test_a_name_that_is_none_is_said_in_the_diagnostics(ros: Any) -> None:
+    given = {"rate_hs": 5.0, "belt.topic": "belt", "belt.widht": 3, "use_sim_time": False}
+    node = ros.add(SensorSync, streams=["imu"], **{"imu.topic": "imu", "imu.shpae": [2, 3], **given})
+    statuses: dict[str, str] = {}
+
+    def note(message: DiagnosticArray) -> None:
+        statuses.update({status.name: status.message for status in message.status})
+
+    ros.node.create_subscription(DiagnosticArray, "/diagnostics", note, 10)
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    text = ros.wait(lambda: statuses.get("sensor_sync: parameters"))
+    for wrong, right in (("rate_hs", "rate_hz"), ("imu.shpae", "imu.shape"), ("belt.widht", "belt.width")):
+        assert f"no parameter {wrong!r}; did you mean {right}?" in text
+    assert "use_sim_time" not in text
+    assert "'belt.topic'" not in text, "a stream that is not used now"
+
+
+def test_every_back_end_may_be_chosen() -> None:
+    (row,) = (row for row in TABLES["inference"] if row.name == "backend")
+    assert set(row.choices) == {"auto", *BACKENDS}
