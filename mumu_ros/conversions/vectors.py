@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.conversions.errors import ConversionError
+from mumu_ros.fault_codes import FaultCode
 
 __all__ = [
     "MOST_ACCELERATION",
@@ -148,7 +149,9 @@ def _require_below(limit: float, array: NDArray[np.float64], what: str, unit: st
     good = np.abs(array) <= limit  # false for NaN
     if not good.all():
         index = tuple(int(i) for i in np.argwhere(~good)[0])
+        code = FaultCode.IMPLAUSIBLE
         value = f"{what} {array[index]:g} {unit}".rstrip()
         if not np.isfinite(array[index]):
-            raise ConversionError(f"{value} at {list(index)} is not finite; check the sensor driver")
-        raise ConversionError(f"{value} at {list(index)} is beyond any sensor (±{limit:g}); check the driver's units")
+            raise ConversionError(f"{value} at {list(index)} is not finite; check the sensor driver", code)
+        text = f"{value} at {list(index)} is beyond any sensor (±{limit:g}); check the driver's units"
+        raise ConversionError(text, code)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health.model import PLAIN, Description, HealthModel
 from mumu_ros.health.statistics import EDGE, describe, split
 
@@ -15,7 +16,6 @@ __all__ = ["PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "blame", 
 
 _NS_PER_S = 1_000_000_000
 PERIOD_S = 0.5
-_STUCK = "stuck"
 _WHOLE = 0.9
 """Share of the steps above which a window has no gaps worth speaking of."""
 
@@ -26,13 +26,12 @@ class ModalityHealth:
 
     Attributes:
         score: How odd it looks; healthy ones seldom pass 1.
-        fault: "" while it is believed, else what it looks like: stuck, saturated, noisy, too still, offset, or
-            "unlike the others".
+        fault: What it looks like; NONE while it is believed.
         since_ns: When it first looked odd; None while it is believed.
     """
 
     score: float
-    fault: str = ""
+    fault: FaultCode = FaultCode.NONE
     since_ns: int | None = None
 
 
@@ -97,7 +96,7 @@ class HealthMonitor:
         count = len(self.health.modalities)
         self._odd_since: list[int | None] = [None] * count
         self._well_since: list[int | None] = [None] * count
-        self._fault = [""] * count
+        self._fault = [FaultCode.NONE] * count
 
     @property
     def accused(self) -> set[str]:
@@ -107,7 +106,8 @@ class HealthMonitor:
     @property
     def stuck(self) -> set[str]:
         """Those of the accused that showed nothing new."""
-        return {name for name, fault in zip(self.health.modalities, self._fault, strict=True) if fault == _STUCK}
+        pairs = zip(self.health.modalities, self._fault, strict=True)
+        return {name for name, fault in pairs if fault is FaultCode.STUCK}
 
     def is_due(self, stamp_ns: int) -> bool:
         """Whether it is time for a look."""
@@ -147,7 +147,7 @@ class HealthMonitor:
             self._odd_since[index] = since = stamp_ns if since is None else since
             if stamp_ns - since >= self._accuse_ns:
                 fault = name_fault(self.health, description, index)
-                self._fault[index] = fault if fault == _STUCK else self._fault[index] or fault
+                self._fault[index] = fault if fault is FaultCode.STUCK else self._fault[index] or fault
             return
         well = self._well_since[index]
         self._well_since[index] = well = stamp_ns if well is None else well
@@ -155,7 +155,7 @@ class HealthMonitor:
             self._absolve(index)
 
     def _absolve(self, index: int) -> None:
-        self._fault[index], self._odd_since[index], self._well_since[index] = "", None, None
+        self._fault[index], self._odd_since[index], self._well_since[index] = FaultCode.NONE, None, None
 
 
 def blame(health: HealthModel, description: Description) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -179,19 +179,19 @@ def blame(health: HealthModel, description: Description) -> tuple[NDArray[np.flo
     return scores, description.present & ~trusted
 
 
-def name_fault(health: HealthModel, description: Description, index: int) -> str:
+def name_fault(health: HealthModel, description: Description, index: int) -> FaultCode:
     """Say in a word what is odd about a modality of the first window."""
     feature, end = health.ends[index]
     deviation = health.standardize(description)[0, index, feature:end]
     means, spreads, steps = split(deviation)
     if health.is_stuck(description)[0, index]:
-        return _STUCK
+        return FaultCode.STUCK
     if deviation[EDGE] > PLAIN:
-        return "saturated"
+        return FaultCode.SATURATED
     if steps.mean() > PLAIN / 2:
-        return "noisy"
+        return FaultCode.NOISY
     if max(spreads.mean(), steps.mean()) < -PLAIN / 2:
-        return "too still"
+        return FaultCode.TOO_STILL
     if np.abs(means).max() > PLAIN:
-        return "offset"
-    return "unlike the others"
+        return FaultCode.OFFSET
+    return FaultCode.UNLIKE_OTHERS

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
 
 from mumu_ros.conversions import ConversionError, camera_info_to_camera, depth_to_millimetres
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.configuration import PeopleConfig, PictureTopic
-from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status, why_silent
+from mumu_ros.nodes.diagnostics import Problem
+from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
@@ -81,7 +83,7 @@ class _Findings:
     upside_down: Since = field(default_factory=Since)
     depthless: Since = field(default_factory=Since)
     errors: Counter[str] = field(default_factory=Counter)
-    last_error: dict[str, str] = field(default_factory=dict)
+    last_error: dict[str, ConversionError] = field(default_factory=dict)
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=100))
 
 
@@ -173,8 +175,8 @@ class CameraSource:
         try:
             return topic.array(message, "rgb" if name == "image" else "depth")
         except ConversionError as error:
+            found.last_error[name] = error
             found.errors[name] += 1
-            found.last_error[name] = str(error)
             self._node.log_throttled(f"convert {name}", f"{topic.topic}: {error}; the message is skipped")
             return None
 
@@ -206,29 +208,25 @@ class CameraSource:
         yield self._diagnose_stream("image", self._picture_problem())
         if self._config.depth:
             yield self._diagnose_stream("depth", self._depth_problem())
-        yield self._status("camera", *self._camera_problem())
-        yield self._status("people", *self._people_problem(), people=self._found.people)
+        yield self._node.status("camera", self._camera_problem())
+        yield self._node.status("people", self._people_problem(), people=self._found.people)
 
-    def _diagnose_stream(self, name: str, problem: str) -> DiagnosticStatus:
+    def _diagnose_stream(self, name: str, problem: Problem | None) -> DiagnosticStatus:
         s = self._synchronizer.statistics()[name]
         topic = self._node.resolve_topic_name(self._topics[name].topic)
-        publishers = self._node.count_publishers(topic)
-        if s.received == 0:
-            level, text = ERROR, f"no message on {topic} yet; {why_silent(publishers)}"
-        elif not s.alive:
-            level, text = STALE, f"silent for {s.age_s or 0.0:.1f} s; {why_silent(publishers)}"
-        elif problem:
-            level, text = WARN, problem
-        else:
-            level, text = OK, f"{s.rate_hz:.1f} Hz"
-        if level != OK and time.monotonic() - self._started > PATIENCE_S:
+        code, text = problem or (FaultCode.NONE, f"{s.rate_hz:.1f} Hz")
+        if not s.alive:
+            t = self._topics[name]
+            code, reason = why_silent(self._node, t.topic, t.type, t.reliability, bool(s.received))
+            since = f"silent for {s.age_s or 0.0:.1f} s" if s.received else f"no message on {topic} yet"
+            text = f"{since}; {reason}"
+        if code and time.monotonic() - self._started > PATIENCE_S:
             self._node.log_throttled(f"diagnose {name}", f"{name}: {text}")
-        return self._status(
+        return self._node.status(
             name,
-            level,
-            text,
+            (code, text),
             topic=topic,
-            publishers=publishers,
+            publishers=self._node.count_publishers(topic),
             received=s.received,
             rate_hz=s.rate_hz,
             late=s.late,
@@ -237,55 +235,56 @@ class CameraSource:
             unreadable=self._found.errors[name],
         )
 
-    def _picture_problem(self) -> str:
+    def _picture_problem(self) -> Problem | None:
         found = self._found
         dropped, looked = self._worker.dropped - self._reported[0], found.pictures - self._reported[1]
         self._reported = (self._worker.dropped, found.pictures)
         if found.frozen.seconds > FROZEN_S:
+            seconds = found.frozen.seconds
             return (
-                f"the picture has been the same for {found.frozen.seconds:.1f} s: the camera hangs, nobody is published"
+                FaultCode.FROZEN,
+                f"the picture has been the same for {seconds:.1f} s: the camera hangs, nobody is published",
             )
         if dropped > MAX_DROPPED * (dropped + looked):
             ms = float(np.median(found.seconds or [np.nan])) * 1e3
-            return (
+            return FaultCode.TOO_SLOW, (
                 f"{dropped} of {dropped + looked} pictures dropped since the last report: one takes {ms:.0f} ms; lower "
                 f"rate_hz (now {self._config.rate_hz:g}) or max_people, or raise threads"
             )
         return self._unreadable("image")
 
-    def _camera_problem(self) -> tuple[bytes, str]:
+    def _camera_problem(self) -> Problem:
         problem = self._found.camera
         if problem is None:
-            return STALE, "no picture yet that it could fit"
+            return FaultCode.WAITING, "no picture yet that it could fit"
         if problem:
-            return WARN, f"{problem}; distances are nominal, those of a lens of 58°"
-        return OK, "calibrated"
+            return FaultCode.UNCALIBRATED, f"{problem}; distances are nominal, those of a lens of 58°"
+        return FaultCode.NONE, "calibrated"
 
-    def _depth_problem(self) -> str:
+    def _depth_problem(self) -> Problem | None:
         found = self._found
         if found.depth:
-            return f"{found.depth}; depth is not used"
+            return FaultCode.UNREGISTERED, f"{found.depth}; depth is not used"
         if found.depthless.seconds > FROZEN_S:
-            return "no reading where people are in the picture: is depth registered to it?"
+            return FaultCode.UNREGISTERED, "no reading where people are in the picture: is depth registered to it?"
         return self._unreadable("depth")
 
-    def _unreadable(self, name: str) -> str:
-        errors = self._found.errors[name]
-        return f"{errors} messages skipped, the last one: {self._found.last_error[name]}" if errors else ""
+    def _unreadable(self, name: str) -> Problem | None:
+        last = self._found.last_error.get(name)
+        if last is None:
+            return None
+        return last.code, f"{self._found.errors[name]} messages skipped, the last one: {last}"
 
-    def _people_problem(self) -> tuple[bytes, str]:
+    def _people_problem(self) -> Problem:
         found = self._found
         left_out, found.left_out = found.left_out, 0
         if not self._synchronizer.statistics()["image"].alive or found.frozen.seconds > FROZEN_S:
-            return STALE, "no picture to look at"
+            return FaultCode.WAITING, "no picture to look at"
         if left_out:
-            return WARN, f"{left_out} more are in view and left out: max_people is {self._config.max_people}"
+            most = self._config.max_people
+            return FaultCode.CROWDED, f"{left_out} more are in view and left out: max_people is {most}"
         if found.upside_down.seconds > UPSIDE_DOWN_S:
-            return WARN, (
+            return FaultCode.UPSIDE_DOWN, (
                 f"everybody has been upside down for {found.upside_down.seconds:.0f} s: is the camera? Turn its picture"
             )
-        return OK, f"{found.people} in view" if found.people else "nobody in view"
-
-    def _status(self, name: str, level: bytes, text: str, **values: Any) -> DiagnosticStatus:
-        node = self._node
-        return status(level, f"{node.get_name()}: {name}", text, node.get_fully_qualified_name(), **values)
+        return FaultCode.NONE, f"{found.people} in view" if found.people else "nobody in view"

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from mumu_ros.conversions import shorten
+from mumu_ros.fault_codes import FaultCode
 
-__all__ = ["ERROR", "OK", "STALE", "WARN", "status", "why_silent"]
+__all__ = ["Problem", "status"]
 
-OK = DiagnosticStatus.OK
-WARN = DiagnosticStatus.WARN
-ERROR = DiagnosticStatus.ERROR
-STALE = DiagnosticStatus.STALE
+Problem: TypeAlias = tuple[FaultCode, str]
+"""What is wrong, as a word and as a sentence with the remedy."""
 
 
-def status(level: bytes, name: str, message: str, hardware_id: str = "", **values: Any) -> DiagnosticStatus:
-    """A status; texts are cut to a readable length, numbers among `values` have four significant digits."""
+def status(name: str, problem: Problem, hardware_id: str, **values: Any) -> DiagnosticStatus:
+    """A status of the level of the problem's code, with the code as its first value.
+
+    Texts are cut to a readable length, numbers among `values` have four significant digits.
+    """
+    code, text = problem
     pairs = [
         KeyValue(key=key, value=f"{value:.4g}" if isinstance(value, float) else shorten(str(value)))
-        for key, value in values.items()
+        for key, value in {"code": code, **values}.items()
     ]
-    return DiagnosticStatus(level=level, name=name, message=shorten(message), hardware_id=hardware_id, values=pairs)
-
-
-def why_silent(publishers: int) -> str:
-    """What to look at when a topic with so many publishers is silent."""
-    if publishers == 0:
-        return "nothing publishes it: check the topic name and the driver"
-    return f"{publishers} publish it: check the reliability (QoS) and, for images, the DDS profile config/fastdds.xml"
+    level = bytes([code.level])
+    return DiagnosticStatus(level=level, name=name, message=shorten(text), hardware_id=hardware_id, values=pairs)

@@ -8,33 +8,38 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 
-from mumu_ros.pipeline.configuration import StreamConfig
+from mumu_ros.fault_codes import FaultCode
+from mumu_ros.nodes.diagnostics import Problem
 
 __all__ = ["why_silent"]
 
 
-def why_silent(node: Node, stream: StreamConfig, has_spoken: bool) -> str:
-    """What keeps the messages of a stream away, and the remedy.
+def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spoken: bool) -> Problem:
+    """What keeps the messages of a topic away, and the remedy.
 
     Args:
         node: Subscribes to it.
-        stream: Its configuration.
+        topic: Its name, as the node has it.
+        type_name: Type of the subscription, such as "sensor_msgs/msg/Image".
+        reliability: Of the subscription: best_effort or reliable.
         has_spoken: Whether messages came before: then the quality of service is not to blame.
     """
-    publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(stream.topic))
+    publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
     if not publishers:
-        return "nothing publishes it: check the driver" + ("" if has_spoken else " and the topic name")
+        return FaultCode.UNPUBLISHED, "nothing publishes it: check the driver" + (
+            "" if has_spoken else " and the topic name"
+        )
     who = _names(publishers)
     types = {p.topic_type for p in publishers}
-    if stream.type not in types:
-        return f"{who} publishes {', '.join(sorted(types))}, and {stream.name}.type is {stream.type}"
+    if type_name not in types:
+        return FaultCode.WRONG_TYPE, f"{who} publishes {', '.join(sorted(types))}, and {type_name} is expected"
     if has_spoken:
-        return f"{who} publishes it, and sends nothing: check the driver and the network"
-    if stream.reliability == "reliable" and all(
+        return FaultCode.SILENT, f"{who} publishes it, and sends nothing: check the driver and the network"
+    if reliability == "reliable" and all(
         p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers
     ):
-        return f"{who} publishes it best effort, and {stream.name}.reliability is reliable: set best_effort"
-    return (
+        return FaultCode.WRONG_QOS, f"{who} publishes it best effort, and reliability is reliable: set best_effort"
+    return FaultCode.SILENT, (
         f"{who} publishes it, and its type and quality of service fit: check that the driver sends, the network and, "
         "for images, the DDS profile config/fastdds.xml"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,11 +18,11 @@ from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accura
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.summary import summarize
 from mumu_ros.evaluation.truth import from_annotations, from_labels
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import ModalityHealth
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.configuration import EvaluationConfig
-from mumu_ros.nodes.diagnostics import OK, STALE, WARN, status
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import EVALUATION, ParameterError
 from mumu_ros.recognition import Decision
@@ -30,6 +31,8 @@ from mumu_ros.recordings.labels import read_labels
 __all__ = ["Evaluation"]
 
 NS_PER_S = 1_000_000_000
+_CODES = {code.value: code for code in FaultCode}
+"""Words of another version count as a fault, too."""
 USUAL_PERIOD_NS = NS_PER_S // 5
 OTHER_CLOCK_NS = 60 * NS_PER_S
 """A recognition older than this is of another clock: a bag's, without use_sim_time."""
@@ -139,18 +142,16 @@ class Evaluation(ManagedNode):
         """One status: how well it has gone lately."""
         right = accuracy(self._recent, Truth(self._truth([])))
         if self._strange:
-            level, text = WARN, self._strange
+            code, text = FaultCode.OTHER_MODEL, self._strange
         elif not self._recent:
-            level, text = STALE, "no recognition yet: is inference active?"
+            code, text = FaultCode.WAITING, "no recognition yet: is inference active?"
         elif right is None:
-            level, text = WARN, "no annotation fits the recognitions' stamps"
+            code, text = FaultCode.UNLABELLED, "no annotation fits the recognitions' stamps"
         else:
-            level, text = OK, f"{right:.0%} of the last {len(self._recent)} right"
-        yield status(
-            level,
-            f"{self.get_name()}: accuracy",
-            text,
-            self.get_fully_qualified_name(),
+            code, text = FaultCode.NONE, f"{right:.0%} of the last {len(self._recent)} right"
+        yield self.status(
+            "accuracy",
+            (code, text),
             epoch=self._epoch,
             annotations=len(self._annotations),
             recent_accuracy=float("nan") if right is None else right,
@@ -171,8 +172,11 @@ def _decision(message: ActivityRecognition, start_ns: int, stamp_ns: int) -> Dec
         sm_weights=np.array(message.sm_fusion_weights, np.float32),
         gm_weights=np.array(message.gm_fusion_weights, np.float32),
         health=tuple(
-            ModalityHealth(score, fault, stamp_ns - round(age_s * NS_PER_S) if fault else None)
-            for score, fault, age_s in zip(message.anomaly, message.fault, message.fault_age_s, strict=True)
+            # A fault that health has not found, such as silence, has no age.
+            ModalityHealth(score)
+            if math.isnan(age_s)
+            else ModalityHealth(score, _CODES.get(fault, FaultCode.UNLIKE_OTHERS), stamp_ns - round(age_s * NS_PER_S))
+            for score, fault, age_s in zip(message.anomaly, message.fault, message.fault_age_s, strict=False)
         ),
     )
 

@@ -29,9 +29,11 @@ from mumu_ros.conversions import (
     skeleton2d_to_body,
     time_to_ns,
 )
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.camera_source import View
 from mumu_ros.nodes.configuration import PeopleConfig
-from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status, why_silent
+from mumu_ros.nodes.diagnostics import Problem
+from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.subscribers import message_class, sensor_qos
 from mumu_ros.nodes.worker import Worker
@@ -170,7 +172,7 @@ class HumansSource:
         self._last_ns = 0
         self._info: CameraInfo | None = None
         self._depths: deque[Any] = deque(maxlen=DEPTHS)
-        self._problems: dict[str, str] = {}
+        self._problems: dict[str, Problem] = {}
         self._errors: Counter[str] = Counter()
         self._worker: Worker[_Job] = Worker("people", self._look, node.report_worker_error)
         node.undo.callback(self._worker.stop)
@@ -259,35 +261,37 @@ class HumansSource:
     def _camera(self, frame_id: str) -> Camera:
         if self._info is None:
             topic = self._node.resolve_topic_name(self._config.camera_info_topic)
-            self._problems["camera"] = f"no CameraInfo on {topic} yet"
+            self._problems["camera"] = FaultCode.UNCALIBRATED, f"no CameraInfo on {topic} yet"
         else:
             try:
                 return camera_info_to_camera(self._info, self._info.width, self._info.height, frame_id)
             except ConversionError as error:
-                self._problems["camera"] = str(error)
+                self._problems["camera"] = FaultCode.UNCALIBRATED, str(error)
         return Camera.nominal(*NOMINAL_SIZE)
 
     def _depth(self, job: _Job, camera: Camera) -> NDArray[np.float32] | None:
         topic = self._config.depth
         if topic is None:
-            self._problems["depth"] = "depth.topic is empty: skeletons have no place in space, and are not recognised"
+            self._problems["depth"] = (
+                FaultCode.UNREGISTERED,
+                "depth.topic is empty: skeletons have no place in space, and are not recognised",
+            )
             return None
         found = min(list(self._depths), key=lambda m: abs(time_to_ns(m.header.stamp) - job.stamp_ns), default=None)
         if found is None or abs(time_to_ns(found.header.stamp) - job.stamp_ns) > SLOP_NS:
             name = self._node.resolve_topic_name(topic.topic)
-            self._problems["depth"] = (
-                f"no depth picture on {name} of the skeletons' time; {why_silent(self._node.count_publishers(name))}"
-            )
+            code, reason = why_silent(self._node, name, topic.type, topic.reliability, found is not None)
+            self._problems["depth"] = code, f"no depth picture on {name} of the skeletons' time; {reason}"
             return None
         try:
             millimetres = depth_to_millimetres(topic.array(found, "depth"))
         except ConversionError as error:
-            self._problems["depth"] = str(error)
+            self._problems["depth"] = error.code, str(error)
             return None
         size = (millimetres.shape[1], millimetres.shape[0])
         problem = depth_problem((camera.width, camera.height), job.frame_id, size, found.header.frame_id)
         if problem:
-            self._problems["depth"] = problem
+            self._problems["depth"] = FaultCode.UNREGISTERED, problem
             return None
         return millimetres.astype(np.float32) * np.float32(0.001)
 
@@ -295,30 +299,26 @@ class HumansSource:
 
     def diagnose(self) -> Iterator[DiagnosticStatus]:
         """One status each for the bodies, depth and the camera's matrix."""
-        yield self._status("bodies", *self._bodies_problem(), received=self._received, unreadable=self._errors.total())
+        counts = {"received": self._received, "unreadable": self._errors.total()}
+        yield self._node.status("bodies", self._bodies_problem(), **counts)
         for name, good in (("depth", "used"), ("camera", "calibrated")):
-            problem = self._problems.get(name)
-            yield self._status(name, WARN if problem else OK, problem or good)
+            yield self._node.status(name, self._problems.get(name, (FaultCode.NONE, good)))
 
-    def _bodies_problem(self) -> tuple[bytes, str]:
+    def _bodies_problem(self) -> Problem:
         silent_s = time.monotonic() - self._heard
         without = [body_id for body_id, body in self._bodies.items() if body.latest is None]
-        if not self._received:
-            return ERROR, f"no message on {TRACKED} yet; {why_silent(self._node.count_publishers(TRACKED))}"
-        if silent_s > SILENT_S:
-            return STALE, f"{TRACKED} silent for {silent_s:.1f} s"
+        if not self._received or silent_s > SILENT_S:
+            code, reason = why_silent(self._node, TRACKED, IDS_TYPE, "reliable", bool(self._received))
+            since = f"{TRACKED} silent for {silent_s:.1f} s" if self._received else f"no message on {TRACKED} yet"
+            return code, f"{since}; {reason}"
         if self._left_out:
-            return WARN, (
+            return FaultCode.CROWDED, (
                 f"{len(self._left_out)} bodies are left out: max_people is {self._config.max_people}, and an id is a "
                 f"letter, then letters and digits; the first one: {self._left_out[0][:80]!r}"
             )
         if without:
-            return WARN, f"no skeleton2d of {', '.join(without)} yet"
-        return OK, f"{len(self._bodies)} tracked" if self._bodies else "nobody tracked"
-
-    def _status(self, name: str, level: bytes, text: str, **values: Any) -> DiagnosticStatus:
-        node = self._node
-        return status(level, f"{node.get_name()}: {name}", text, node.get_fully_qualified_name(), **values)
+            return FaultCode.SILENT, f"no skeleton2d of {', '.join(without)} yet"
+        return FaultCode.NONE, f"{len(self._bodies)} tracked" if self._bodies else "nobody tracked"
 
 
 def _person(body_id: str, body: Body2D, camera: Camera, depth: NDArray[np.float32] | None) -> Person:

@@ -16,15 +16,18 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.publisher import Publisher
 
 from mumu_ros.conversions import (
+    ConversionError,
     RosTypes,
     frame_to_samples,
     header_stamp_ns,
     message_to_people,
     ns_to_time,
 )
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import fault_age_s
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
-from mumu_ros.nodes.diagnostics import OK, STALE, WARN, status
+from mumu_ros.nodes.diagnostics import Problem
+from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.worker import Worker
@@ -36,6 +39,7 @@ __all__ = ["Inference"]
 _MAX_NOTED = 32
 """Names of unreadable parts that are kept at most."""
 _LONGEST_TEXT = 300
+_PEOPLE_TYPE = "mumu_ros/msg/People"
 _SILENT_S = 2.0
 """After this long without a message on `people` the diagnostics say so."""
 _STILL_COMING_S = 0.5
@@ -85,7 +89,7 @@ class Inference(ManagedNode):
         self._session.restart()
         self._frames = self._views = self._decisions = 0
         self._answers: dict[str, Decision | NoDecision] = {}
-        self._unreadable: dict[str, str] = {}
+        self._unreadable: dict[str, Problem] = {}
         self._seen_at = time.monotonic()
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
@@ -118,7 +122,8 @@ class Inference(ManagedNode):
         """Keep what is wrong with a part of a message for the diagnostics, by the name of the stream."""
         text = str(error)[:_LONGEST_TEXT]
         if name in self._unreadable or len(self._unreadable) < _MAX_NOTED:
-            self._unreadable[name] = text
+            code = error.code if isinstance(error, ConversionError) else FaultCode.UNREADABLE
+            self._unreadable[name] = code, text
         self.log_throttled("part", f"{text}; skipped")
 
     def _put(self, stamps_ns: Sequence[int], frame_id: str) -> None:
@@ -179,7 +184,7 @@ class Inference(ManagedNode):
             model=checkpoint.id,
             processing_time_s=seconds,
             anomaly=[h.score for h in d.health],
-            fault=[h.fault for h in d.health],
+            fault=d.faults,
             fault_age_s=[fault_age_s(h, d.stamp_ns) for h in d.health],
         )
         message.header.stamp = ns_to_time(d.stamp_ns, types)
@@ -189,14 +194,11 @@ class Inference(ManagedNode):
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: what the recogniser gets and gives."""
         assert self._session is not None
-        level, text = self._state()
         times = np.array(self._seconds or [np.nan])
         recognizer = self._session.recognizer
-        yield status(
-            level,
-            f"{self.get_name()}: recogniser",
-            text,
-            self.get_fully_qualified_name(),
+        yield self.status(
+            "recogniser",
+            self._state(),
             model=recognizer.checkpoint.id,
             device=self._device,
             frames=self._frames,
@@ -211,16 +213,16 @@ class Inference(ManagedNode):
             processing_ms_p99=float(np.quantile(times, 0.99) * 1e3),
         )
 
-    def _state(self) -> tuple[bytes, str]:
+    def _state(self) -> Problem:
         assert self._session is not None
         if not self._frames and not self._views:
             topics = f"{self._subscription.topic_name} and {self._people.topic_name}"
-            return STALE, f"nothing on {topics} yet: is sensor_sync active?"
+            return FaultCode.WAITING, f"nothing on {topics} yet: is sensor_sync active?"
         with self._publishing:
             answers = dict(self._answers)
         names = self._session.checkpoint.config.names
-        problems = [
-            *(answer.reason for answer in answers.values() if isinstance(answer, NoDecision)),
+        problems: list[Problem] = [
+            *((answer.code, answer.reason) for answer in answers.values() if isinstance(answer, NoDecision)),
             *(fault for d in answers.values() if isinstance(d, Decision) for fault in _faults(d, names)),
             *(thin for d in answers.values() if isinstance(d, Decision) for thin in _thin(d, names)),
             *self._session.problems(),
@@ -228,34 +230,36 @@ class Inference(ManagedNode):
         ]
         # Where sensor_sync does not run, nobody expects more than the camera.
         if not problems and self._frames and (never := sorted(set(names) - self._session.seen)):
-            problems = [f"the model's {', '.join(never)} never came; there is {sorted(self._session.seen)}"]
-            self.log_throttled("never", problems[0])
+            text = f"the model's {', '.join(never)} never came; there is {sorted(self._session.seen)}"
+            problems = [(FaultCode.MISSING, text)]
+            self.log_throttled("never", text)
         self._unreadable.clear()
         silent_s = time.monotonic() - self._seen_at
         if (self._views or self._session.tells_people_apart) and silent_s > _SILENT_S:
-            problems.insert(0, f"nothing on {self._people.topic_name} for {silent_s:.0f} s: does the people node run?")
+            code, reason = why_silent(self, self._people.topic_name, _PEOPLE_TYPE, "reliable", bool(self._views))
+            text = f"nothing on {self._people.topic_name} for {silent_s:.0f} s: does the people node run? {reason}"
+            problems.insert(0, (code, text))
         if problems:
-            return WARN, "; ".join(dict.fromkeys(problems))
+            return problems[0][0], "; ".join(dict.fromkeys(text for _, text in problems))
         is_empty = self._session.tells_people_apart and not self._session.bodies
-        return OK, "nobody is in view" if is_empty else f"{self._decisions} decisions"
+        return FaultCode.NONE, "nobody is in view" if is_empty else f"{self._decisions} decisions"
 
 
-def _faults(decision: Decision, names: Sequence[str]) -> list[str]:
+def _faults(decision: Decision, names: Sequence[str]) -> list[Problem]:
     return [
-        f"{name}: {health.fault} since {fault_age_s(health, decision.stamp_ns):.1f} s"
+        (health.fault, f"{name}: {health.fault} since {fault_age_s(health, decision.stamp_ns):.1f} s")
         for name, health in zip(names, decision.health, strict=False)
         if health.fault
     ]
 
 
-def _thin(decision: Decision, names: Sequence[str]) -> list[str]:
+def _thin(decision: Decision, names: Sequence[str]) -> list[Problem]:
     """The modalities that come, but with too few samples to take part."""
-    accused = {name for name, health in zip(names, decision.health, strict=False) if health.fault}
-    absent = zip(names, decision.coverage, decision.present, decision.ages_s, strict=True)
+    words = "of the samples that the model expects, too few: is it too slow, or just back?"
     return [
-        f"{name}: {coverage:.0%} of the samples that the model expects, too few: is it too slow, or just back?"
-        for name, coverage, is_present, age_s in absent
-        if not is_present and coverage > 0 and age_s < _STILL_COMING_S and name not in accused
+        (code, f"{name}: {coverage:.0%} {words}")
+        for name, code, coverage, age_s in zip(names, decision.faults, decision.coverage, decision.ages_s, strict=True)
+        if code is FaultCode.SPARSE and age_s < _STILL_COMING_S
     ]
 
 

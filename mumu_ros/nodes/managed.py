@@ -25,8 +25,9 @@ from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 
 from mumu_ros.conversions import shorten
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.declaring import declare, unknown_parameters
-from mumu_ros.nodes.diagnostics import OK, WARN, status
+from mumu_ros.nodes.diagnostics import Problem, status
 from mumu_ros.nodes.parameters import Parameter, ParameterError
 
 __all__ = ["BUSY", "ManagedNode", "run"]
@@ -91,6 +92,10 @@ class ManagedNode(LifecycleNode):
 
     # What a subclass uses.
 
+    def status(self, name: str, problem: Problem, **values: Any) -> DiagnosticStatus:
+        """A status "<node>: <name>", see `diagnostics.status`."""
+        return status(f"{self.get_name()}: {name}", problem, self.get_fully_qualified_name(), **values)
+
     def log_throttled(self, key: str, message: str) -> None:
         """Log a warning, cut to a readable length, at most every 5 s for the same key."""
         now = time.monotonic()
@@ -141,18 +146,16 @@ class ManagedNode(LifecycleNode):
             self.report_error(error)
         if self._errors:
             text = f"{self._errors} unexpected errors, the last one: {self._last_error}"
-            statuses.append(self._status(WARN, "errors", text, errors=self._errors))
+            statuses.append(self.status("errors", (FaultCode.EXCEPTION, text), errors=self._errors))
         if self._unknown:
-            statuses.append(self._status(WARN, "parameters", f"ignored: {'; '.join(self._unknown)}"))
+            text = f"ignored: {'; '.join(self._unknown)}"
+            statuses.append(self.status("parameters", (FaultCode.UNKNOWN_PARAMETER, text)))
         self._publish_statuses(statuses)
 
     def _publish_statuses(self, statuses: list[DiagnosticStatus]) -> None:
         message = DiagnosticArray(status=statuses)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
-
-    def _status(self, level: bytes, name: str, text: str, **values: Any) -> DiagnosticStatus:
-        return status(level, f"{self.get_name()}: {name}", text, self.get_fully_qualified_name(), **values)
 
     # Lifecycle.
 
@@ -232,7 +235,7 @@ class ManagedNode(LifecycleNode):
         def say() -> None:
             while not done.wait(1.0):
                 text = f"{what} for {time.monotonic() - start:.0f} s{f': {self._said}' if self._said else ''}"
-                self._publish_statuses([self._status(OK, BUSY, text)])
+                self._publish_statuses([self.status(BUSY, (FaultCode.NONE, text))])
 
         thread = threading.Thread(target=say, name="busy", daemon=True)
         thread.start()

@@ -129,7 +129,7 @@ class Monitor(Node):
         return (recognition.start_ns - start_ns) / NS_PER_S, (recognition.stamp_ns - start_ns) / NS_PER_S
 
     def _messages_lost(self) -> dict[str, int]:
-        sent = {key: int(n) for key, n in self.status.get("simulator: person", {}).items()}
+        sent = {key: int(n) for key, n in self.status.get("simulator: person", {}).items() if key.startswith("/")}
         got = {
             values["topic"].removeprefix(self.get_namespace().rstrip("/")): int(values["received"])
             for name, values in self.status.items()

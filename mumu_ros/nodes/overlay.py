@@ -13,10 +13,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
 
 from mumu_ros.conversions import ConversionError, RosTypes, array_to_image, message_to_people, time_to_ns
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import ActivityRecognition
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.configuration import OverlayConfig
-from mumu_ros.nodes.diagnostics import OK, STALE, WARN, status, why_silent
+from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.markers import people_to_markers
 from mumu_ros.nodes.parameters import OVERLAY
@@ -36,6 +37,7 @@ QUEUE = 15
 TIMEOUT_S = 1.0
 """Where nobody says who is in view for so long, the bare picture is shown."""
 POLL_PERIOD_S = 0.02
+PEOPLE_TYPE = "mumu_ros/msg/People"
 MEMORY_NS = 2 * NS_PER_S
 """An activity so much older than the picture is not shown."""
 
@@ -63,7 +65,7 @@ class Overlay(ManagedNode):
         self._worker: Worker[SynchronizedSet] = Worker("overlay", self._show, self.report_worker_error)
         self.undo.callback(self._worker.stop)
         subscribers = [
-            subscribe(self, "mumu_ros/msg/People", "people", sensor_qos("reliable", 10)),
+            subscribe(self, PEOPLE_TYPE, "people", sensor_qos("reliable", 10)),
             subscribe(self, picture.type, picture.topic, sensor_qos(picture.reliability, 5)),
         ]
         for subscriber in subscribers:
@@ -141,23 +143,21 @@ class Overlay(ManagedNode):
             if newest - time_to_ns(m.header.stamp) <= MEMORY_NS
         }
         streams = self._synchronizer.statistics()
-        topics = {"image": self._config.image.topic, "people": "people"}
+        picture = self._config.image
+        topics = {
+            "image": (picture.topic, picture.type, picture.reliability),
+            "people": ("people", PEOPLE_TYPE, "reliable"),
+        }
         silent = [name for name in topics if not streams[name].alive]
         if silent:
-            topic = self.resolve_topic_name(topics[silent[0]])
-            level, text = STALE, f"no message on {topic}; {why_silent(self.count_publishers(topic))}"
+            topic = self.resolve_topic_name(topics[silent[0]][0])
+            code, reason = why_silent(self, *topics[silent[0]], bool(streams[silent[0]].received))
+            text = f"no message on {topic}; {reason}"
         elif self._error:
-            level, text = WARN, f"a person was left out: {self._error}"
+            code, text = FaultCode.UNREADABLE, f"a person was left out: {self._error}"
         else:
-            level, text = OK, f"{streams['image'].rate_hz:.1f} Hz"
-        yield status(
-            level,
-            f"{self.get_name()}: picture",
-            text,
-            self.get_fully_qualified_name(),
-            drawn=self._drawn,
-            dropped=self._worker.dropped,
-        )
+            code, text = FaultCode.NONE, f"{streams['image'].rate_hz:.1f} Hz"
+        yield self.status("picture", (code, text), drawn=self._drawn, dropped=self._worker.dropped)
 
 
 def _activity(message: ActivityRecognition) -> Activity:

@@ -8,10 +8,10 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from mumu_ros.conversions import RosTypes, people_to_message
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.camera_source import CameraSource, View
 from mumu_ros.nodes.configuration import PeopleConfig
-from mumu_ros.nodes.diagnostics import OK, WARN, status
 from mumu_ros.nodes.humans import TRACKED, HumansPublisher, HumansSource, has_hri_msgs
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import PEOPLE
@@ -68,13 +68,12 @@ class People(ManagedNode):
         yield from self._source.diagnose()
         others = self.count_publishers(TRACKED) - 1 if self._humans else 0
         if self._frame_changer and self._frame_changer.problem:
-            level, text = WARN, f"{self._frame_changer.problem}; joints are in the camera's frame"
+            code, text = FaultCode.NO_TRANSFORM, f"{self._frame_changer.problem}; joints are in the camera's frame"
         elif others > 0:
-            level, text = WARN, f"{others} others publish {TRACKED}, too: to read theirs, set source: hri"
+            code, text = FaultCode.CONTESTED, f"{others} others publish {TRACKED}, too: to read theirs, set source: hri"
         else:
-            level, text = OK, ""
-        name = f"{self.get_name()}: output"
-        yield status(level, name, text, self.get_fully_qualified_name(), published=self._published)
+            code, text = FaultCode.NONE, ""
+        yield self.status("output", (code, text), published=self._published)
 
 
 if __name__ == "__main__":

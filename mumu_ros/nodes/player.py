@@ -13,8 +13,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.configuration import PlayerConfig
-from mumu_ros.nodes.diagnostics import OK, WARN, status
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import PLAYER, ParameterError
 from mumu_ros.nodes.playback import Playback
@@ -118,13 +118,8 @@ class Player(ManagedNode):
         """One status: how many messages of each topic have been played."""
         assert self._recording is not None
         problems = self._recording.problems
-        yield status(
-            WARN if problems else OK,
-            f"{self.get_name()}: bag",
-            "; ".join(problems),
-            self.get_fully_qualified_name(),
-            **dict(self._played),
-        )
+        code = FaultCode.DAMAGED if problems else FaultCode.NONE
+        yield self.status("bag", (code, "; ".join(problems)), **dict(self._played))
 
 
 def _qos(topic: str) -> QoSProfile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -134,10 +135,10 @@ class Screen:
 
 def _accusations(message: Any) -> list[str]:
     """What each modality is accused of: "stuck for 2.1 s"; empty: nothing."""
-    if not message.fault:
+    if not message.fault_age_s:
         return [""] * len(message.modalities)
     pairs = zip(message.fault, message.fault_age_s, strict=True)
-    return [f"{fault} for {age_s:.1f} s" if fault else "" for fault, age_s in pairs]
+    return ["" if math.isnan(age_s) else f"{fault} for {age_s:.1f} s" for fault, age_s in pairs]
 
 
 def _bar(share: float) -> str:

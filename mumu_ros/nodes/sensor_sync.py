@@ -11,8 +11,8 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from mumu_ros.conversions import ConversionError, RosTypes, time_to_ns
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import MultimodalFrame
-from mumu_ros.nodes.diagnostics import ERROR, OK, STALE, WARN, status
 from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
@@ -30,7 +30,8 @@ POLL_PERIOD_S = 0.02
 """How often sets whose deadline has passed are looked for when no message arrives."""
 WAITING_SETS = 32
 """Sets that wait for conversion at most: those of a few seconds, which come at once when a stream is given up."""
-_LEVELS: dict[str, bytes] = {"": OK, "waiting": STALE, "silent": ERROR}
+_UNLOGGED = (FaultCode.NONE, FaultCode.WAITING, FaultCode.UNREADABLE, FaultCode.IMPLAUSIBLE)
+"""What is wrong with a message is logged when it comes."""
 
 
 class SensorSync(ManagedNode):
@@ -116,25 +117,22 @@ class SensorSync(ManagedNode):
             s = statistics[stream.name]
             watch = self._watches[stream.name]
             errors = self._builder.errors[stream.name]
+            topic = self.resolve_topic_name(stream.topic)
             report = watch.report(
                 s,
                 self._published,
                 [other for other in self._watches.values() if other is not watch],
-                partial(why_silent, self, stream),
+                partial(why_silent, self, stream.topic, stream.type, stream.reliability),
                 now_s,
                 errors,
-                self._builder.last_error.get(stream.name, ""),
+                self._builder.last_error.get(stream.name),
             )
             self._warn(stream, report)
-            topic = self.resolve_topic_name(stream.topic)
-            yield status(
-                _level(report, s.received),
-                f"{self.get_name()}: {stream.name}",
-                report.text,
-                self.get_fully_qualified_name(),
+            yield self.status(
+                stream.name,
+                (report.code, report.text),
                 topic=topic,
                 publishers=self.count_publishers(topic),
-                fault=report.fault,
                 received=s.received,
                 rate_hz=s.rate_hz,
                 late=s.late,
@@ -148,26 +146,19 @@ class SensorSync(ManagedNode):
                 delay_ms_p99=_or_nan(watch.delay_quantile_ns(0.99)) * 1e-6,
                 offset_s=_or_nan(report.offset_s),
             )
-        yield status(
-            WARN if self._worker.dropped else OK,
-            f"{self.get_name()}: output",
-            f"{self._worker.dropped} frames dropped: conversion is too slow" if self._worker.dropped else "",
-            self.get_fully_qualified_name(),
+        dropped = self._worker.dropped
+        slow = (FaultCode.TOO_SLOW, f"{dropped} frames dropped: conversion is too slow")
+        yield self.status(
+            "output",
+            slow if dropped else (FaultCode.NONE, ""),
             published=self._published,
-            dropped=self._worker.dropped,
+            dropped=dropped,
             epoch=self._synchronizer.epoch,
         )
 
     def _warn(self, stream: StreamConfig, report: Report) -> None:
-        if report.fault not in ("", "waiting", "unreadable"):  # what is unreadable is logged when it comes
-            self.log_throttled(f"{report.fault} {stream.name}", f"stream {stream.name!r}: {report.text}")
-
-
-def _level(report: Report, received: int) -> bytes:
-    if report.fault == "silent" and received:
-        level: bytes = STALE
-        return level
-    return _LEVELS.get(report.fault, bytes(WARN))
+        if report.code not in _UNLOGGED:
+            self.log_throttled(f"{report.code} {stream.name}", f"stream {stream.name!r}: {report.text}")
 
 
 def _or_nan(value: float | None) -> float:

@@ -12,8 +12,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mumu_ros.conversions import RosTypes
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.configuration import SimulatorConfig
-from mumu_ros.nodes.diagnostics import OK, status
 from mumu_ros.nodes.managed import ManagedNode, main
 from mumu_ros.nodes.parameters import SIMULATOR
 from mumu_ros.nodes.playback import Playback
@@ -113,13 +113,7 @@ class Simulator(ManagedNode):
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: how many messages of each topic found a listener."""
-        yield status(
-            OK,
-            f"{self.get_name()}: person",
-            self._name,
-            self.get_fully_qualified_name(),
-            **dict(self._published),
-        )
+        yield self.status("person", (FaultCode.NONE, self._name), **dict(self._published))
 
 
 if __name__ == "__main__":

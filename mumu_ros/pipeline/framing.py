@@ -104,7 +104,7 @@ class FrameBuilder:
         self._on_error = on_error
         self._converter = convert or message_to_array
         self.errors: Counter[str] = Counter()
-        self.last_error: dict[str, str] = {}
+        self.last_error: dict[str, ConversionError] = {}
         self._habits = {stream.name: _Habits(stream) for stream in streams}
 
     def build(self, synchronized: SynchronizedSet) -> Frame:
@@ -134,7 +134,7 @@ class FrameBuilder:
             problem = error
         except Exception as error:  # of a decoder, for instance: it must not cost the other streams anything
             problem = ConversionError(f"cannot be converted, {type(error).__name__}: {error}")
-        self.last_error[stream.name] = str(problem)  # first: who sees the count asks for the text
+        self.last_error[stream.name] = problem  # first: who sees the count asks for the text
         self.errors[stream.name] += 1
         if self._on_error:
             self._on_error(stream, problem)

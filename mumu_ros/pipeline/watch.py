@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from mumu_ros.conversions import ConversionError
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.streams import NS_PER_S, StreamStatistics
 
 __all__ = ["Report", "StreamWatch"]
-
-Fault = Literal["", "waiting", "silent", "stamps", "clock", "late", "unpaired", "lost", "unreadable"]
-"""Why a stream is no good, as a word that does not change; docs/reliability.md explains each."""
 
 PATIENCE_S = 3.0
 """A stream may be silent so long after the start before it is an error."""
@@ -39,13 +37,13 @@ class Report:
     """One stream's state.
 
     Attributes:
-        fault: What is wrong; "" if nothing is.
+        code: What is wrong.
         text: The same in a sentence, with the remedy.
         offset_s: What added to the stream's stamps would make it agree with the others; None if unknown.
         missing_share: Estimated share of messages that never came, from the steps between stamps; None if unknown.
     """
 
-    fault: Fault
+    code: FaultCode
     text: str
     offset_s: float | None
     missing_share: float | None
@@ -112,10 +110,10 @@ class StreamWatch:
         s: StreamStatistics,
         sets: int,
         others: Sequence[StreamWatch],
-        why_silent: Callable[[bool], str],
+        why_silent: Callable[[bool], tuple[FaultCode, str]],
         now_s: float,
         errors: int = 0,
-        last_error: str = "",
+        last_error: ConversionError | None = None,
     ) -> Report:
         """What there is to say now.
 
@@ -137,14 +135,14 @@ class StreamWatch:
         if nearest is not None and delay_ns is not None and nearest.delay_ns is not None:
             offset_ns = delay_ns - nearest.delay_ns
         missing = self._missing_share()
-        fault, text = self._judge(counts, before, s, nearest, offset_ns, missing, why_silent, now_s)
-        if fault == "unpaired" and any(_is_off(other, nearest) for other in others if other.speaks(now_s)):
-            fault, text = "", f"{s.rate_hz:.1f} Hz"  # the reference is on the wrong clock, and named for it
+        code, text = self._judge(counts, before, s, nearest, offset_ns, missing, why_silent, now_s)
+        if code is FaultCode.UNPAIRED and any(_is_off(other, nearest) for other in others if other.speaks(now_s)):
+            code, text = FaultCode.NONE, f"{s.rate_hz:.1f} Hz"  # the reference is on the wrong clock, and named for it
         new_errors = counts.errors - before.errors
-        if new_errors:
-            fault = fault or "unreadable"
+        if new_errors and last_error:
+            code = code or last_error.code
             text += f"; {new_errors} messages skipped, the last one: {last_error}"
-        return Report(fault, text, None if offset_ns is None else offset_ns / NS_PER_S, missing)
+        return Report(code, text, None if offset_ns is None else offset_ns / NS_PER_S, missing)
 
     def _judge(
         self,
@@ -154,39 +152,42 @@ class StreamWatch:
         nearest: StreamWatch | None,
         offset_ns: float | None,
         missing: float | None,
-        why_silent: Callable[[bool], str],
+        why_silent: Callable[[bool], tuple[FaultCode, str]],
         now_s: float,
-    ) -> tuple[Fault, str]:
+    ) -> tuple[FaultCode, str]:
         topic, rate = self.stream.topic, f"{s.rate_hz:.1f} Hz"
         if self._came_s is None:
             if now_s - self._started_s < PATIENCE_S:
-                return "waiting", f"waiting for the first message on {topic}"
-            return "silent", f"no message on {topic} yet; {why_silent(False)}"
+                return FaultCode.WAITING, f"waiting for the first message on {topic}"
+            code, reason = why_silent(False)
+            return code, f"no message on {topic} yet; {reason}"
         if not self.speaks(now_s):
-            return "silent", f"silent for {now_s - self._came_s:.1f} s; {why_silent(True)}"
+            code, reason = why_silent(True)
+            return code, f"silent for {now_s - self._came_s:.1f} s; {reason}"
         received = now.received - before.received
         bad = now.late + now.refused + now.duplicate - before.late - before.refused - before.duplicate
         is_off = _is_off(self, nearest)
         if self._stamp_ns <= 0 and now.refused > before.refused:
             return (
-                "stamps",
+                FaultCode.STAMPS,
                 f"its stamps are {self._stamp_ns / NS_PER_S:g} s: the driver does not set them; {rate} used",
             )
         is_bad = bad >= _FEW and bad > _MOST_LATE[self.stream.is_image] * received
+        words = self._clock_words(nearest, offset_ns)
         if is_off:
-            return "clock", f"{self._clock_words(nearest, offset_ns)}; {bad} of {received} late or refused"
+            return FaultCode.CLOCK, f"{words}; {bad} of {received} late or refused"
         if is_bad:
-            return "late", f"{rate}, but {bad} of {received} late or refused: {self._clock_words(nearest, offset_ns)}"
+            return FaultCode.LATE, f"{rate}, but {bad} of {received} late or refused: {words}"
         sets, paired = now.sets - before.sets, now.paired - before.paired
         expected = sets * min(1.0, s.rate_hz / self._sets_hz) if self.stream.is_image else 0.0
         if sets >= _FEW and paired < _LEAST_PAIRED * expected:
-            return "unpaired", f"{rate}, but in {paired} of {sets} frames only: {self._clock_words(nearest, offset_ns)}"
+            return FaultCode.UNPAIRED, f"{rate}, but in {paired} of {sets} frames only: {words}"
         if missing is not None and missing > _MOST_MISSING:
-            return "lost", (
+            return FaultCode.LOST, (
                 f"{rate}; about {missing:.0%} of its messages do not arrive: raise {self.stream.name}.depth, lower the "
                 "sensor's rate or, for images, start its driver with the DDS profile config/fastdds.xml"
             )
-        return "", rate
+        return FaultCode.NONE, rate
 
     def _clock_words(self, nearest: StreamWatch | None, offset_ns: float | None) -> str:
         delay_ns = self.delay_ns or 0.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import ModalityHealth
 
 __all__ = ["UNKNOWN", "Decision", "NoDecision"]
@@ -33,6 +34,7 @@ class Decision:
         sm_weights: (M,) attention of SM-Fusion, 0 where absent.
         gm_weights: (M,) attention of GM-Fusion, 0 where absent.
         health: What is thought of each modality; empty where nobody looks.
+        faults: What is wrong with each modality; empty where it is not known.
     """
 
     start_ns: int
@@ -47,6 +49,7 @@ class Decision:
     sm_weights: np.ndarray
     gm_weights: np.ndarray
     health: tuple[ModalityHealth, ...] = ()
+    faults: tuple[FaultCode, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,9 @@ class NoDecision:
     Attributes:
         stamp_ns: The window's end.
         reason: For a person to read: which modality has how little.
+        code: The same as a word.
     """
 
     stamp_ns: int
     reason: str
+    code: FaultCode = FaultCode.SPARSE

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import HealthMonitor
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.preprocessing import Preprocessing
@@ -241,12 +242,14 @@ class Recognizer:
             if name not in known:
                 continue
             window, caches = windows[name], known[name].caches
+            others: frozenset[str] = frozenset()
             if name != SCENE:
+                others = frozenset(m for m, s in windows[SCENE].series.items() if m not in shared and s.coverage)
                 series = {m: windows[SCENE if m in shared else name].series[m] for m in window.series}
                 window = Window(window.start_ns, window.end_ns, window.epoch, series)
                 caches = {m: (scene if m in shared else known[name]).caches[m] for m in caches}
             coverage = np.array([window.series[m].coverage for m in self.checkpoint.config.names], np.float32)
-            looks.append(_Look(name, known[name], window, caches, coverage))
+            looks.append(_Look(name, known[name], window, caches, coverage, others))
         return looks
 
     def _encode(self, names: Sequence[str], looks: Sequence[_Look]) -> None:
@@ -302,7 +305,9 @@ class Recognizer:
         logits = (output.group_logits, output.activity_logits)
         if not all(np.isfinite(x).all() for x in logits):
             self.not_finite += 1
-            return NoDecision(look.window.end_ns, f"the network's output is not finite; {_largest(look)}")
+            return NoDecision(
+                look.window.end_ns, f"the network's output is not finite; {_largest(look)}", FaultCode.NOT_FINITE
+            )
         group, activity = (torch.softmax(torch.from_numpy(x) / self._temperature, dim=-1).numpy() for x in logits)
         taxonomy = self.checkpoint.config.taxonomy
         window = look.window
@@ -322,6 +327,7 @@ class Recognizer:
             sm_weights=output.sm_weights,
             gm_weights=output.gm_weights,
             health=look.body.health.verdict if look.body.health else (),
+            faults=look.faults(output.present),
         )
 
     def _label(self, probabilities: np.ndarray, index: int, labels: Sequence[str]) -> str:
@@ -367,6 +373,7 @@ class _Look:
         window: What it has shown.
         caches: Where the encoded frames of that are, by image modality.
         coverage: Of the modalities, (M,).
+        others: Modalities whose samples come and are not of this body.
         names: The modalities with enough samples.
         inputs: What the network is given of those.
         masks: Which steps are there.
@@ -378,6 +385,7 @@ class _Look:
     window: Window
     caches: dict[str, FeatureCache]
     coverage: np.ndarray
+    others: frozenset[str]
     names: list[str] = field(default_factory=list)
     inputs: dict[str, torch.Tensor] = field(default_factory=dict)
     masks: dict[str, np.ndarray] = field(default_factory=dict)
@@ -386,6 +394,16 @@ class _Look:
 
     def __post_init__(self) -> None:
         self.is_due = self.body.health is not None and self.body.health.is_due(self.window.end_ns)
+
+    def faults(self, present: np.ndarray) -> tuple[FaultCode, ...]:
+        """What is wrong with each modality; `present` are those that took part."""
+        verdict = self.body.health.verdict if self.body.health else ()
+        found = [v.fault for v in verdict] or [FaultCode.NONE] * len(present)
+        for index, (name, coverage) in enumerate(zip(self.window.series, self.coverage, strict=True)):
+            if not found[index] and not present[index]:
+                absent = FaultCode.UNASSIGNED if name in self.others else FaultCode.SILENT
+                found[index] = FaultCode.SPARSE if coverage else absent
+        return tuple(found)
 
     def candidates(self) -> list[tuple[str, ...]]:
         """The modalities to decide by: what is stuck is left out; what only looks odd, where that is surer."""

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import HealthMonitor, load_health
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
 from mumu_ros.model.config import ModelConfig
@@ -232,23 +233,23 @@ class Session:
         answers = self.recognizer.recognize_all(stamp_ns, bodies)
         return [(body or self.config.body_id, answer) for body, answer in answers.items()]
 
-    def problems(self) -> list[str]:
-        """What is wrong with what came since the last call, a sentence each."""
+    def problems(self) -> list[tuple[FaultCode, str]]:
+        """What is wrong with what came since the last call, a word and a sentence each."""
         with self._lock:
             problems = []
             for name, clock in (("frames", self._frames), ("people", self._views)):
                 turned_away = clock.late + clock.refused
                 if new := turned_away - self._turned_away.get(name, 0):
-                    problems.append(
+                    text = (
                         f"{new} {name} have stamps that are not on the timeline of the others and are left out: "
                         f"is there a second publisher, or a clock that is set?"
                     )
+                    problems.append((FaultCode.CLOCK, text))
                 self._turned_away[name] = turned_away
             if self._crowd > self.config.max_people:
-                problems.append(
-                    f"{self._crowd} people are in view, {self.config.max_people} recognised: see max_people"
-                )
-            return [*problems, *self._assigner.problems(self._near)]
+                text = f"{self._crowd} people are in view, {self.config.max_people} recognised: see max_people"
+                problems.append((FaultCode.CROWDED, text))
+            return problems + [(FaultCode.UNASSIGNED, text) for text in self._assigner.problems(self._near)]
 
     def _take(self, clock: StreamClock, stamp_ns: int, arrival: _Arrival) -> list[int]:
         """Let an arrival in whose stamp can be believed, and what was held back until it could be."""

@@ -171,16 +171,16 @@ class Bench:
         """Nothing is wrong with any stream, and a decision has all of them."""
         known = [self.status.get(f"sensor_sync: {name}") for name in SENSORS]
         return (
-            all(s and field(s, "fault") == "" for s in known)
+            all(s and field(s, "code") == "" for s in known)
             and bool(self.decisions)
             and all(self.decisions[-1].present)
         )
 
     def is_named(self, sensor: str, named: str) -> bool:
-        """Whether /diagnostics has this word as the stream's fault, or this text."""
+        """Whether /diagnostics has this word as the stream's code, or this text."""
         stream, recogniser = (self.status.get(n) for n in (f"sensor_sync: {sensor}", "inference: recogniser"))
         texts = [s.message for s in (stream, recogniser) if s]
-        return bool(stream) and (field(stream, "fault") == named or any(named in text for text in texts))
+        return bool(stream) and (field(stream, "code") == named or any(named in text for text in texts))
 
     def attempt(self, fault: Fault, sensor: str) -> tuple[float, float]:
         """Let a sensor fail and come back; seconds until the fault was named, and until all was well again."""

@@ -123,7 +123,8 @@ def test_without_people_the_bare_picture_is_shown_and_the_silence_named(rig: Rig
     rig.node.publish_diagnostics()
     rig.ros.wait(lambda: rig.diagnostics)
     diagnosis = rig.diagnostics["overlay: picture"]
-    assert diagnosis.level == DiagnosticStatus.STALE
+    assert diagnosis.level == DiagnosticStatus.ERROR
+    assert diagnosis.values[0].value == "silent"
     assert "no message on /people" in diagnosis.message
 
 

@@ -31,7 +31,7 @@ PERIOD_NS = 100_000_000
 FRAME = "camera_color_optical_frame"
 SIZE = (96, 128)
 JOINTS = layout("blazepose33")
-OK, WARN, ERROR, STALE = (getattr(DiagnosticStatus, name) for name in ("OK", "WARN", "ERROR", "STALE"))
+OK, WARN, ERROR = (getattr(DiagnosticStatus, name) for name in ("OK", "WARN", "ERROR"))
 
 
 @dataclass
@@ -261,7 +261,7 @@ def test_a_depth_sensor_that_is_silent_is_named_and_not_waited_for(
 def test_a_camera_that_is_silent_is_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
     r = rig().start()
     r.say("image", is_ok)
-    assert "silent for" in r.say("image", lambda status: status.level == STALE, lambda: None)
+    assert "silent for" in r.say("image", lambda status: status.level == ERROR, lambda: None)
 
 
 def test_a_picture_that_freezes_is_named_and_nobody_is_published(

@@ -82,7 +82,7 @@ def test_whatever_a_conversion_raises_costs_its_own_stream_only(error: Exception
     frame = builder.build(SynchronizedSet(9, 0, (rgb, depth, (imu(1, 3),)), (True, True, True)))
     assert frame.missing == ["rgb"]
     assert builder.errors == {"rgb": 1}
-    assert type(error).__name__ in builder.last_error["rgb"]
+    assert type(error).__name__ in str(builder.last_error["rgb"])
 
 
 def test_an_accelerometer_alone_is_found_by_its_habit() -> None:
@@ -99,7 +99,7 @@ def test_an_accelerometer_alone_is_found_by_its_habit() -> None:
     for _ in range(100):
         build(0.0, 0.1)
     assert "imu" not in build(0.0, 0.1).series
-    assert "accelerometer only" in builder.last_error["imu"]
+    assert "accelerometer only" in str(builder.last_error["imu"])
     assert "imu" in build(0.1, 0.1).series
 
 
@@ -123,7 +123,7 @@ def test_joints_in_another_order_are_refused_unless_they_are_named() -> None:
     unnamed, named = arm(), arm(joints=("b", "a"))
     assert build(unnamed, ["a", "b"]) == [97, 98]
     assert build(unnamed, ["b", "a"]) is None
-    assert "arm.joints" in unnamed.last_error["arm"]
+    assert "arm.joints" in str(unnamed.last_error["arm"])
     assert build(named, ["a", "b"]) == build(named, ["b", "c", "a"]) == [98, 97]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.pipeline.watch import Report, StreamWatch
 from mumu_ros.streams import NS_PER_S, Synchronizer
@@ -66,7 +67,11 @@ class Rig:
                 statistics[name],
                 self.sets,
                 [w for w in self.watches.values() if w is not watch],
-                lambda has_spoken: "nothing publishes it any more" if has_spoken else "wrong type",
+                lambda has_spoken: (
+                    (FaultCode.UNPUBLISHED, "no publisher any more")
+                    if has_spoken
+                    else (FaultCode.WRONG_TYPE, "another type")
+                ),
                 now_s,
             )
             for name, watch in self.watches.items()
@@ -74,7 +79,7 @@ class Rig:
 
 
 def faults(reports: dict[str, Report]) -> dict[str, str]:
-    return {name: report.fault for name, report in reports.items() if report.fault}
+    return {name: report.code for name, report in reports.items() if report.code}
 
 
 def test_nothing_is_said_of_streams_that_are_well() -> None:
@@ -103,18 +108,18 @@ def test_a_stream_on_a_clock_of_its_own_is_named_with_offset_and_remedy(name: st
 
 
 @pytest.mark.parametrize(
-    ("change", "fault", "text"),
+    ("change", "code", "text"),
     [
         (lambda _, __: 0, "stamps", "its stamps are 0 s: the driver does not set them"),
-        (lambda _, __: None, "silent", "no message on /depth yet; wrong type"),
-        (lambda n, stamp: stamp if n < 60 else None, "silent", "nothing publishes it any more"),
+        (lambda _, __: None, "wrong_type", "no message on /depth yet; another type"),
+        (lambda n, stamp: stamp if n < 60 else None, "unpublished", "no publisher any more"),
         (lambda n, stamp: stamp - (n % 2) * 700_000_000, "late", "late or refused"),
         (lambda n, stamp: stamp if n % 11 < 2 else None, "lost", "of its messages do not arrive: raise depth.depth"),
     ],
 )
-def test_every_reason_has_its_own_words(change: Change, fault: str, text: str) -> None:
+def test_every_reason_has_its_own_words(change: Change, code: str, text: str) -> None:
     reports = Rig({"depth": change}).run(6)
-    assert faults(reports) == {"depth": fault}
+    assert faults(reports) == {"depth": code}
     assert text in reports["depth"].text
     assert ("QoS" in reports["depth"].text) is False
 

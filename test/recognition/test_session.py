@@ -148,6 +148,19 @@ def test_a_view_with_any_stamp_silences_worn_sensors_for_no_longer_than_a_camera
     assert any(receive(session, START_NS + k * FRAME_MS * MS) for k in range(20, 120))
 
 
+def test_what_is_wrong_with_a_modality_is_said_for_each_body(people_model: Path) -> None:
+    session = open_session(people_model, imu_bodies=["imu=anna1"])
+    answers: Answers = []
+    for number in range(60):
+        stamp_ns = START_NS + number * FRAME_MS * MS
+        session.receive(stamp_ns, imu(stamp_ns))
+        answers += see(session, number, ("anna1", "berta"), tuple(range(33)) if number > 30 else ())
+    last, names = decided(answers), session.checkpoint.config.names
+    faults = {body: dict(zip(names, decision.faults, strict=True)) for body, decision in last.items()}
+    assert {body: found["imu"] for body, found in faults.items()} == {"anna1": "", "berta": "unassigned"}
+    assert {found["skeleton"] for found in faults.values()} == {"silent"}
+
+
 def test_a_joint_out_of_sight_is_filled_for_a_moment_and_then_the_skeleton_is_missing(people_model: Path) -> None:
     wrist = (15,)
     session = open_session(people_model)
@@ -170,7 +183,8 @@ def test_one_stamp_from_the_future_ends_nothing(tiny_model: Path, later_ms: int)
     assert len(found) >= 9
     assert found[-1].stamp_ns > START_NS + 55 * FRAME_MS * MS
     (problem,) = session.problems()
-    assert "1 frames have stamps" in problem
+    assert problem[0] == "clock"
+    assert "1 frames have stamps" in problem[1]
     assert session.problems() == []
 
 
