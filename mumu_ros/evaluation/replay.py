@@ -21,7 +21,7 @@ from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import Frame, FrameBuilder, Restamped, message_to_array
 from mumu_ros.recognition.session import Sample, Session
 from mumu_ros.recordings import Recording
-from mumu_ros.recordings.topics import ANNOTATION_TYPE
+from mumu_ros.recordings.annotations import annotation_topics
 from mumu_ros.recordings.typestore import BagTypes
 from mumu_ros.streams import NS_PER_S, SynchronizedSet, Synchronizer, seconds_to_ns
 
@@ -79,10 +79,9 @@ def replay(
         progress: Called with the log time of each message.
     """
     stopwatch = stopwatch or Stopwatch()
-    annotated = [topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE]
     stream_of = {topic: stream for stream, topic in topics.items()}
     annotations: list[Any] = []
-    messages = recording.messages([*stream_of, *annotated])
+    messages = recording.messages([*stream_of, *annotation_topics(recording)])
     log_ns = 0
     while True:
         with stopwatch.measure("read"):

@@ -26,7 +26,9 @@ def message_class(type_name: str) -> Any:
     Raises:
         ImportError: Its package is not installed or has no such message; says how to get it.
     """
-    package, _, name = type_name.split("/")
+    package, _, name = type_name.partition("/msg/")
+    if not (package.isidentifier() and name.isidentifier()):
+        raise ImportError(f"{type_name!r} is no message type; expected one such as sensor_msgs/msg/Image")
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name)
     except (ImportError, AttributeError) as error:

@@ -21,7 +21,7 @@ from mumu_ros.conversions import (
 )
 from mumu_ros.people import Camera
 from mumu_ros.recognize.sources import Shot, SourceError, Worn
-from mumu_ros.recordings import Recording
+from mumu_ros.recordings import Recording, Topic
 from mumu_ros.streams import SynchronizedSet, Synchronizer
 
 __all__ = ["read_bag"]
@@ -70,27 +70,34 @@ class _Topics:
     def of(cls, recording: Recording, imus: tuple[str, ...]) -> _Topics:
         kinds: dict[str, list[str]] = {"rgb": [], "depth": []}
         for topic in recording.topics.values():
-            if topic.type_name in (_IMAGE, _COMPRESSED) and topic.count:
-                kinds[_kind(recording, topic.name)].append(topic.name)
+            if topic.type_name in (_IMAGE, _COMPRESSED) and (kind := _kind(recording, topic.name)):
+                kinds[kind].append(topic.name)
         if len(kinds["rgb"]) != 1:
             listed = ", ".join(kinds["rgb"]) or ", ".join(t.name for t in recording.topics.values())
             raise SourceError(f"{recording.path} has {len(kinds['rgb'])} colour pictures; expected one of: {listed}")
         if len(kinds["depth"]) > 1:
             raise SourceError(f"{recording.path} has several depth pictures, {', '.join(kinds['depth'])}; keep one")
-        infos = [t.name for t in recording.topics.values() if t.type_name == _INFO]
+        infos = [t.name for t in _decoded(recording) if t.type_name == _INFO]
         beside = [name for name in infos if name.rpartition("/")[0] == kinds["rgb"][0].rpartition("/")[0]]
         depth = kinds["depth"][0] if kinds["depth"] else ""
         return cls(kinds["rgb"][0], depth, beside[0] if beside else "", _imus(recording, imus))
 
 
+def _decoded(recording: Recording) -> list[Topic]:
+    return [topic for topic in recording.topics.values() if topic.name not in recording.undecoded]
+
+
 def _kind(recording: Recording, topic: str) -> str:
-    _, _, message = next(recording.messages([topic]))
+    """What a topic shows; empty where no message can be read."""
+    if topic in recording.undecoded or (first := next(recording.messages([topic]), None)) is None:
+        return ""
+    message = first[2]
     encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
     return "depth" if encoding.startswith(_DEPTH_ENCODINGS) or "compressedDepth" in encoding else "rgb"
 
 
 def _imus(recording: Recording, imus: tuple[str, ...]) -> dict[str, str]:
-    topics = [t.name for t in recording.topics.values() if t.type_name == _IMU and t.count]
+    topics = [t.name for t in _decoded(recording) if t.type_name == _IMU and t.count]
     if len(topics) == len(imus) == 1:
         return {imus[0]: topics[0]}
     found = {}

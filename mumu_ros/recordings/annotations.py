@@ -7,7 +7,13 @@ from mumu_ros.recordings.labels import Label
 from mumu_ros.recordings.reader import Recording
 from mumu_ros.recordings.topics import ANNOTATION_TYPE
 
-__all__ = ["read_annotations"]
+__all__ = ["annotation_topics", "read_annotations"]
+
+
+def annotation_topics(recording: Recording) -> list[str]:
+    """The topics with annotations that can be decoded."""
+    annotated = (topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE)
+    return [name for name in annotated if name not in recording.undecoded]
 
 
 def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
@@ -20,7 +26,7 @@ def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
         recording: An open recording.
         end_ns: Where the last annotation ends if it does not say so.
     """
-    topics = [topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE and topic.count]
+    topics = annotation_topics(recording)
     messages = [message for _, _, message in recording.messages(topics)] if topics else []
     bodies = sorted({str(message.body_id) for message in messages})
     if len(bodies) > 1:

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import heapq
-import struct
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
-import apsw
-from rosbags.rosbag2 import Reader, ReaderError
-from rosbags.serde import SerdeError
-from rosbags.typesys import TypesysError
+from rosbags.typesys.store import Typestore
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.salvage import close_mcap, has_unwritten, recover_sqlite
+from mumu_ros.recordings.folder import list_files, open_file
+from mumu_ros.recordings.metadata import Metadata, read_metadata
+from mumu_ros.recordings.storage import ZSTD, Channel, DamageError, Storage, from_zstd
 from mumu_ros.recordings.typestore import recorded_typestore
 
-if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdError
-else:
-    from backports.zstd import ZstdError
-
 __all__ = ["Recording", "Topic"]
-
-# What rosbags raises on damaged bytes, at one place or another.
-_DAMAGE = (
-    *(ReaderError, TypesysError, SerdeError, apsw.Error, ZstdError, struct.error),
-    *(ValueError, KeyError, TypeError, OverflowError, MemoryError, EOFError),
-)
 
 
 @dataclass(frozen=True)
@@ -54,13 +39,15 @@ class Topic:
 
 
 class Recording:
-    """A rosbag2: a folder, or one of its .mcap or .db3 files. A context manager.
+    """A rosbag2: a folder, or one of its .mcap or .db3 files, also compressed (.zstd). A context manager.
 
-    What a recorder that was killed left behind is read as far as it is whole.
+    What is in the files counts; metadata.yaml is only compared with it. What a recorder that was killed left behind is
+    read as far as it is whole, and what is damaged or cannot be understood costs nothing but itself.
 
     Attributes:
         path: The recording.
         topics: Topic name to Topic.
+        undecoded: Topic to why its messages cannot be decoded, where that is so. The problems say it, too.
         start_ns: Log time of the first message; 0 when there is none.
         end_ns: Log time of the last message; 0 when there is none.
         problems: What is missing or damaged, a sentence each; empty for a sound recording. Look again after
@@ -75,30 +62,21 @@ class Recording:
         """
         self.path = Path(path)
         self.problems: list[str] = []
+        self._stores: dict[str, Typestore] = {}
+        self.undecoded: dict[str, str] = {}
+        self._foreign: set[str] = set()
         self._stack = ExitStack()
         try:
-            self._readers = self._open()
-            self._connections = [x for reader in self._readers for x in reader.connections]
-            self._typestore = recorded_typestore(self._connections)
-        except _DAMAGE as error:
-            self._stack.close()
-            raise RecordingError(f"{self.path} is damaged: {error}") from error
-        except RecordingError:
+            metadata = self._open()
+            self.topics = self._list(metadata)
+        except BaseException:
             self._stack.close()
             raise
-        counts: Counter[str] = Counter()
-        types: dict[str, str] = {}
-        for connection in self._connections:
-            types.setdefault(connection.topic, connection.msgtype)
-            counts[connection.topic] += connection.msgcount
-        self.topics = {name: Topic(name, types[name], counts[name]) for name in sorted(types)}
-        self._undefined = {name for name in types if types[name] not in self._typestore.types}
-        for name in sorted(self._undefined):
-            self.problems.append(f"topic {name} is not decoded: nothing defines its type {types[name]}")
-        filled = [reader for reader in self._readers if reader.message_count]
-        self.start_ns = min((reader.start_time for reader in filled), default=0)
-        # rosbags gives the first nanosecond after the recording.
-        self.end_ns = max((reader.end_time for reader in filled), default=1) - 1
+        filled = [storage for storage in self._storages if storage.end_ns]
+        self.start_ns = min((storage.start_ns for storage in filled), default=0)
+        self.end_ns = max((storage.end_ns for storage in filled), default=0)
+        if metadata:
+            self._compare(metadata)
 
     def __enter__(self) -> Recording:
         return self
@@ -124,17 +102,16 @@ class Recording:
         """Yield (topic, log time in nanoseconds, message) in the order of log time.
 
         Args:
-            topics: Names of the topics to read; by default all whose type is defined.
+            topics: Names of the topics to read; by default all that can be decoded.
             start_s: Where to begin, seconds after the first message.
 
         Raises:
-            RecordingError: a topic is not there, or nothing defines its type.
+            RecordingError: a topic is not there, or cannot be decoded.
         """
-        names = set(self.topics) - self._undefined if topics is None else set(topics)
-        if undefined := sorted(names & self._undefined):
+        names = set(self.topics) - set(self.undecoded) if topics is None else set(topics)
+        if undefined := sorted(names & set(self.undecoded)):
             raise RecordingError(
-                f"{self.path}: nothing defines the type of {', '.join(undefined)}; "
-                "record with definitions (MCAP, or sqlite3 of Iron and later)"
+                f"{self.path}: " + "; ".join(f"{x} is not read: {self.undecoded[x]}" for x in undefined)
             )
         damaged: Counter[str] = Counter()
         last: dict[str, str] = {}
@@ -146,92 +123,135 @@ class Recording:
                 last[topic] = f"at {stamp_ns} ns: {error}"
                 continue
             yield topic, stamp_ns, message
-        self.problems += [
-            f"{n} messages of {name} are not read; the last one {last[name]}" for name, n in damaged.items()
-        ]
+        for name, n in damaged.items():
+            self._report(f"{n} messages of {name} are not read; the last one {last[name]}")
 
     def decode(self, topic: str, data: bytes) -> Any:
         """Return the message of a topic that `raw_messages` gave as bytes.
 
         Raises:
-            RecordingError: the bytes are damaged, or nothing defines the topic's type.
+            RecordingError: the bytes are damaged, or the topic cannot be decoded.
         """
+        if topic in self.undecoded:
+            raise RecordingError(f"{topic} is not read: {self.undecoded[topic]}")
         try:
-            return self._typestore.deserialize_cdr(data, self.topics[topic].type_name)
-        except _DAMAGE as error:
+            return self._stores[topic].deserialize_cdr(data, self.topics[topic].type_name)
+        # The code was generated from a definition that somebody else wrote: it may fail in any way.
+        except Exception as error:
             raise RecordingError(f"the message of {topic} is damaged: {error}") from error
 
     def raw_messages(
         self, topics: Collection[str] | None = None, start_s: float = 0.0
     ) -> Iterator[tuple[str, int, bytes]]:
-        """Yield like `messages`, each message as the CDR bytes that were recorded."""
+        """Yield like `messages`, each message as the CDR bytes that were recorded; other bytes are passed over."""
         names = set(self.topics if topics is None else topics)
         if unknown := sorted(names - set(self.topics)):
             raise RecordingError(
                 f"{self.path} has no topic {', '.join(unknown)}; it has {', '.join(self.topics) or 'none'}"
             )
+        names -= self._foreign
         start_ns = self.start_ns + round(start_s * 1e9)
-        yield from heapq.merge(*(self._read(reader, names, start_ns) for reader in self._readers), key=itemgetter(1))
+        found: Counter[str] = Counter()
+        parts = (self._read(storage, names, start_ns) for storage in self._storages)
+        for row in heapq.merge(*parts, key=itemgetter(1)):
+            found[row[0]] += 1
+            yield row
+        for name in sorted(names):
+            if start_s <= 0 and found[name] < self.topics[name].count:
+                self._report(f"of the {self.topics[name].count} messages of {name}, {found[name]} can be read")
 
-    def _read(self, reader: Reader, names: set[str], start_ns: int) -> Iterator[tuple[str, int, bytes]]:
-        connections = [
-            connection
-            for connection in reader.connections
-            if connection.topic in names and connection.msgtype == self.topics[connection.topic].type_name
-        ]
-        if not connections:
+    def _read(self, storage: Storage, names: set[str], start_ns: int) -> Iterator[tuple[str, int, bytes]]:
+        wanted = {
+            channel.id: channel.topic
+            for channel in storage.channels
+            if channel.topic in names and channel.type_name == self.topics[channel.topic].type_name
+        }
+        if not wanted:
             return
-        last_ns, skip_ns, damage = start_ns, 0, ""
-        while start_ns <= reader.end_time:
-            try:
-                for connection, stamp_ns, data in reader.messages(connections, start=start_ns):
-                    last_ns, skip_ns = stamp_ns, 0
-                    yield connection.topic, stamp_ns, data
-                break
-            except _DAMAGE as error:
-                damage = damage or f"{reader.path} is damaged, what lies behind that is read where it is whole: {error}"
-            # Where the next whole chunk begins is not known: farther and farther, until something can be read.
-            skip_ns += 1 + skip_ns // 4
-            start_ns = last_ns + skip_ns
-        if damage:
-            self.problems.append(damage)
+        for channel, log_ns, data in storage.messages(wanted, start_ns):
+            topic = wanted[channel]
+            if data.startswith(ZSTD):
+                try:
+                    data = from_zstd(data)
+                except DamageError as error:
+                    self._report(f"messages of {topic} are damaged, as the one at {log_ns} ns: {error}")
+                    continue
+            yield topic, log_ns, data
+        for problem in storage.problems:
+            self._report(problem)
 
-    def _open(self) -> list[Reader]:
+    def _report(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def _open(self) -> Metadata | None:
+        """Open what can be opened of the files; what metadata.yaml says."""
         if not self.path.exists():
             raise RecordingError(f"{self.path} does not exist")
         if self.path.suffix == ".bag":
             raise RecordingError(f"{self.path} is a ROS 1 bag; convert it with rosbags-convert")
-        folder = self.path.is_dir()
-        files = [*sorted(self.path.glob("*.mcap")), *sorted(self.path.glob("*.db3"))] if folder else [self.path]
-        reason: Exception | str = "its recorder did not finish"
-        if not any(map(has_unwritten, files)):
+        metadata = None
+        if self.path.is_dir():
             try:
-                return [self._stack.enter_context(Reader(self.path))]
-            except (*_DAMAGE, FileNotFoundError) as error:
-                self._stack.close()
-                reason = error
-        # Without a sound metadata.yaml or index, the storage files may still be read one by one.
-        readers = [reader for file in files if (reader := self._open_file(file))]
-        if not readers:
-            raise RecordingError(f"{self.path} is not a readable rosbag2: {' '.join(self.problems) or reason}")
-        self.problems.insert(0, f"{self.path} is not whole: {reason}")
-        return readers
+                metadata = read_metadata(self.path / "metadata.yaml")
+            except RecordingError as error:
+                self._report(f"{self.path} is not whole: metadata.yaml is not used: {error}")
+        files = list_files(self.path, metadata.files if metadata else (), self.problems)
+        found = (open_file(file, self._stack, self.problems) for file in files)
+        self._storages: list[Storage] = [storage for storage in found if storage]
+        if not self._storages:
+            reason = " ".join(self.problems) or "it has no .mcap or .db3 file"
+            raise RecordingError(f"{self.path} is not a readable rosbag2: {reason}")
+        for storage in self._storages:
+            for problem in storage.problems:
+                self._report(problem)
+        return metadata
 
-    def _open_file(self, path: Path) -> Reader | None:
-        if not has_unwritten(path):
-            with suppress(*_DAMAGE):  # What is whole of a damaged one is read below.
-                return self._stack.enter_context(Reader(path))
-        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="mumu-")))
+    def _list(self, metadata: Metadata | None) -> dict[str, Topic]:
+        """The topics; what cannot be decoded of them is noted."""
+        channels: dict[str, list[Channel]] = {}
+        for storage in self._storages:
+            for channel in storage.channels:
+                channels.setdefault(channel.topic, []).append(channel)
+        topics = {}
+        for name, type_name in (metadata.types if metadata else {}).items():
+            if name not in channels:
+                topics[name] = Topic(name, type_name, 0)
+        for name, same in channels.items():
+            type_name = same[0].type_name
+            if others := sorted({channel.type_name for channel in same} - {type_name}):
+                self._report(f"topic {name} is {type_name} and {', '.join(others)}; only the first is read")
+            same = [channel for channel in same if channel.type_name == type_name]
+            topics[name] = Topic(name, type_name, sum(channel.count for channel in same))
+            self._define(name, same)
+        return {name: topics[name] for name in sorted(topics)}
+
+    def _define(self, topic: str, channels: list[Channel]) -> None:
+        foreign = {channel.serialization for channel in channels} - {"cdr"}
+        texts = tuple({(x.definition_format, x.definition): None for x in channels if x.definition_format})
         try:
-            if path.suffix == ".mcap":
-                closed = close_mcap(path, folder)
-                copy, problem = closed.path, f"truncated: its last {closed.lost_bytes} bytes are not read"
-            else:
-                copy, messages = recover_sqlite(path, folder)
-                problem = f"not whole: {messages} messages were recovered from it"
-            reader = self._stack.enter_context(Reader(copy))
-        except (*_DAMAGE, RecordingError) as error:
-            self.problems.append(f"{path} cannot be read: {error}")
-            return None
-        self.problems.append(f"{path} is {problem}.")
-        return reader
+            if foreign:
+                self._foreign.add(topic)
+                raise RecordingError(f"its messages are {', '.join(map(repr, sorted(foreign)))}; expected 'cdr'")
+            self._stores[topic], doubt = recorded_typestore(channels[0].type_name, texts)
+        except RecordingError as error:
+            self.undecoded[topic] = str(error)
+            self._report(f"topic {topic} is not decoded: {error}")
+            return
+        if doubt:
+            self._report(f"topic {topic}: {doubt}; that of this installation is used")
+
+    def _compare(self, metadata: Metadata) -> None:
+        """Note where metadata.yaml says something else than the files."""
+        wrong = [
+            f"{name} {said}, not {found}"
+            for name, said in metadata.counts.items()
+            if said != (found := self.topics[name].count)
+        ]
+        if wrong:
+            self._report(f"{self.path}: metadata.yaml counts other messages than the files hold: {', '.join(wrong)}")
+        elif abs(metadata.duration_s - self.duration_s) > 1.0:
+            self._report(
+                f"{self.path}: metadata.yaml says {metadata.duration_s:.1f} s, the files hold {self.duration_s:.1f} s; "
+                "all of it is read"
+            )

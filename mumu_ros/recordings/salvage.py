@@ -1,87 +1,59 @@
-"""Make of a damaged storage file one that readers accept."""
+"""Make of compressed, damaged or unfinished storage files ones that can be read."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from mumu_ros.files import naming
 from mumu_ros.recordings.errors import RecordingError
 
-__all__ = ["ClosedMcap", "close_mcap", "has_unwritten", "recover_sqlite"]
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError, ZstdFile
+else:
+    from backports.zstd import ZstdError, ZstdFile
 
-# https://mcap.dev/spec: magic, then records of opcode, length and content; a footer without offsets says that
-# there is no summary, so that readers scan the records.
-_MAGIC = b"\x89MCAP0\r\n"
-_RECORD = struct.Struct("<BQ")
-_HEADER, _FOOTER, _DATA_END = 0x01, 0x02, 0x0F
-_EMPTY_FOOTER = _RECORD.pack(_FOOTER, 20) + bytes(20)
+__all__ = ["has_unwritten", "recover_sqlite", "unpack_zstd"]
 
 # https://www.sqlite.org/fileformat.html: big-endian, the size of a page and how many the file should have.
 _SQLITE = b"SQLite format 3\0"
 _PAGE_SIZE, _PAGE_COUNT = (struct.Struct(">H"), 16), (struct.Struct(">I"), 28)
 _BESIDE = ("-wal", "-journal")
 _FARTHEST = 2**40
+_PIECE = 1 << 20
+# Of the tables that are read; what else a file says about itself is not run.
+_TABLES = {
+    "topics": "id INTEGER PRIMARY KEY, name, type, serialization_format",
+    "message_definitions": "topic_type, encoding, encoded_message_definition",
+    "messages": "id INTEGER PRIMARY KEY, topic_id, timestamp, data",
+}
 
 
-@dataclass(frozen=True)
-class ClosedMcap:
-    """A copy that ends properly.
+def unpack_zstd(path: Path, folder: Path) -> tuple[Path, str]:
+    """Decompress a file into a folder, as far as it goes.
 
-    Attributes:
-        path: The copy.
-        lost_bytes: Length of the last, incomplete record that it leaves out.
-    """
-
-    path: Path
-    lost_bytes: int
-
-
-def close_mcap(path: Path, folder: Path) -> ClosedMcap:
-    """Copy the whole records of a truncated MCAP file into a folder and end them with a footer.
-
-    The original is not changed; the copy takes as much space as it.
+    Returns:
+        The plain file, named without the last suffix; and why it ends early, empty if it is whole.
 
     Raises:
-        RecordingError: the file is no MCAP, or holds no whole record.
-        OSError: the copy cannot be written; names it.
+        OSError: It cannot be written; names it.
     """
-    size = path.stat().st_size
-    with path.open("rb") as source:
-        end = _end_of_records(source, size)
-        if not end:
-            raise RecordingError(f"{path} holds no MCAP record")
-        source.seek(0)
-        copy = folder / path.name
-        with naming(copy), copy.open("wb") as target:
-            shutil.copyfileobj(source, target)
-            target.truncate(end)
-            target.seek(end)
-            target.write(_EMPTY_FOOTER + _MAGIC)
-    return ClosedMcap(copy, size - end)
-
-
-def _end_of_records(source: BinaryIO, size: int) -> int:
-    """Return the offset after the last whole record of data; 0 when there is none."""
-    if source.read(len(_MAGIC)) != _MAGIC:
-        return 0
-    end = 0
-    position = len(_MAGIC)
-    while len(head := source.read(_RECORD.size)) == _RECORD.size:
-        opcode, length = _RECORD.unpack(head)
-        position += _RECORD.size + length
-        # A zero opcode is no record: file systems pad what was not written when the power failed.
-        if position > size or opcode in (0, _FOOTER, _DATA_END):
-            break
-        source.seek(position)
-        end = position
-    return end
+    plain = folder / path.stem
+    with path.open("rb") as file, naming(plain), plain.open("wb") as target:
+        source = ZstdFile(file)
+        while True:
+            try:
+                piece = source.read1(_PIECE)
+            except (ZstdError, EOFError) as error:
+                return plain, str(error)
+            if not piece:
+                return plain, ""
+            target.write(piece)
 
 
 def has_unwritten(path: Path) -> bool:
@@ -109,23 +81,35 @@ def recover_sqlite(path: Path, folder: Path) -> tuple[Path, int]:
             if (beside := path.with_name(path.name + suffix)).exists():
                 shutil.copyfile(beside, damaged.with_name(damaged.name + suffix))
         _pad(damaged)
-    try:
-        with closing(sqlite3.connect(damaged)) as source, closing(sqlite3.connect(copy)) as target:
-            messages = 0
-            for name, statement in source.execute(
-                "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
-            ).fetchall():
-                target.execute(statement)
-                for row in _rows(source, name):
-                    target.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
-                    messages += name == "messages"
+    with closing(sqlite3.connect(damaged)) as source, closing(sqlite3.connect(copy)) as target:
+        source.text_factory = target.text_factory = lambda data: data.decode(errors="replace")
+        try:
+            found = {name: _columns(source, name) for name in _TABLES}
+        except sqlite3.Error as error:
+            raise RecordingError(f"{path}: {error}") from error
+        if not (found["topics"] and found["messages"]):
+            raise RecordingError(f"{path} is no database of rosbag2")
+        try:
+            for name, columns in found.items():
+                target.execute(f"CREATE TABLE {name} ({_TABLES[name]})")
+                marks = ", ".join("?" * len(columns))
+                insert = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"
+                if columns:
+                    target.executemany(insert, _rows(source, name, columns))
+            target.execute("CREATE INDEX timestamp_idx ON messages (timestamp)")
             target.commit()
-    except sqlite3.OperationalError as error:
-        raise OSError(f"cannot write {copy}: {error}") from error
-    except sqlite3.Error as error:
-        raise RecordingError(f"{path}: {error}") from error
+            (messages,) = target.execute("SELECT COUNT(*) FROM messages").fetchone()
+        except sqlite3.Error as error:  # What cannot be read has been passed over.
+            raise OSError(f"cannot write {copy}: {error}") from error
     damaged.unlink()
     return copy, messages
+
+
+def _columns(source: sqlite3.Connection, table: str) -> list[str]:
+    """Those that are read, as far as the table has them."""
+    wanted = [column.split()[0] for column in _TABLES[table].split(", ")]
+    present = {name for _, name, *_ in source.execute(f"PRAGMA table_info({table})")}
+    return [column for column in wanted if column in present]
 
 
 def _pad(path: Path) -> None:
@@ -140,18 +124,19 @@ def _pad(path: Path) -> None:
             file.truncate(length)
 
 
-def _rows(source: sqlite3.Connection, table: str) -> Iterator[tuple[object, ...]]:
+def _rows(source: sqlite3.Connection, table: str, columns: list[str]) -> Iterator[tuple[object, ...]]:
     """Rows by ascending rowid, passing over those that cannot be read."""
-    query = f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid"
+    query = f"SELECT rowid, {', '.join(columns)} FROM {table} WHERE rowid > ? ORDER BY rowid"
     last = 0
     while True:
         try:
             for rowid, *row in source.execute(query, (last,)):
-                yield tuple(row)
-                last = rowid
+                if rowid > last:  # Damaged tables may go in circles.
+                    yield tuple(row)
+                    last = rowid
         except sqlite3.DatabaseError:
             last = _next_readable(source, query, last)
-            if last == _FARTHEST:
+            if last >= _FARTHEST:
                 return
         else:
             return

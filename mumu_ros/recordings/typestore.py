@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from typing import Any
 
 from numpy.typing import NDArray
-from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.interfaces import Nodetype
 from rosbags.interfaces.typing import Typesdict
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.share import share_path
 
 __all__ = ["BagTypes", "load_typestore", "recorded_typestore"]
+
+_MAX_ARRAY = 100_000
+"""Elements of an array of fixed length: code is generated for each."""
 
 
 @functools.cache
@@ -32,25 +35,79 @@ def load_typestore() -> Typestore:
     return store
 
 
-def recorded_typestore(connections: Iterable[Connection]) -> Typestore:
-    """Return a typestore with the definitions that a recording carries, and the built-in ones where it lacks some.
+@functools.lru_cache(maxsize=256)
+def recorded_typestore(type_name: str, definitions: tuple[tuple[str, str], ...]) -> tuple[Typestore, str]:
+    """Return the typestore to read a type's messages with.
+
+    The recording's definition is used where it has all that this installation's has, which the conversions read.
+    Otherwise it is damaged or of another version, and this installation's is used if it knows the type.
+
+    Args:
+        type_name: Of the messages.
+        definitions: Format ("ros2msg", "ros2idl" or another) and text of each definition that the recording has.
+
+    Returns:
+        The typestore, and what is wrong with the recorded definitions; empty if nothing is.
 
     Raises:
-        TypesysError: a recorded definition cannot be parsed.
+        RecordingError: Nothing usable defines the type; says why.
     """
-    connections = list(connections)
-    definitions: Typesdict = {}
-    if any(connection.msgdef.format == MessageDefinitionFormat.NONE for connection in connections):
-        definitions.update(load_typestore().fielddefs)
-    for connection in connections:
-        text = connection.msgdef.data
-        if connection.msgdef.format == MessageDefinitionFormat.MSG:
-            definitions.update(get_types_from_msg(text, connection.msgtype))
-        elif connection.msgdef.format == MessageDefinitionFormat.IDL:
-            definitions.update(_types_from_idl(text))
-    store = get_typestore(Stores.EMPTY)
-    store.register(definitions)
+    reason = ""
+    for encoding, text in definitions:
+        try:
+            return _compiled(type_name, encoding, text), ""
+        except RecordingError as error:
+            reason = reason or f"its definition cannot be used: {error}"
+    if type_name in load_typestore().types:
+        return load_typestore(), reason
+    nothing = f"nothing defines its type {type_name}; record with definitions (MCAP, or sqlite3 of Iron and later)"
+    raise RecordingError(reason or nothing)
+
+
+def _compiled(type_name: str, encoding: str, text: str) -> Typestore:
+    """A typestore of one recorded definition.
+
+    Raises:
+        RecordingError: It cannot be parsed, or lacks what this installation's definition has.
+    """
+    if encoding not in ("ros2msg", "ros2idl"):
+        raise RecordingError(f"it is {encoding!r}; expected ros2msg or ros2idl")
+    store, known = get_typestore(Stores.EMPTY), load_typestore()
+    try:
+        types = get_types_from_msg(text, type_name) if encoding == "ros2msg" else _types_from_idl(text)
+        if all(name in known.types and known.fielddefs[name][1] == fields for name, (_, fields) in types.items()):
+            return known
+        _require_short_arrays(types)
+        store.register(types)
+        store.get_msgdef(type_name)
+    # Code is generated from what somebody else wrote: it may fail in any way.
+    except Exception as error:
+        raise RecordingError(" ".join(f"{type(error).__name__} {error}".split())[:200]) from error
+    if type_name in known.types:
+        _require_fields(type_name, known, store)
     return store
+
+
+def _require_short_arrays(types: Typesdict) -> None:
+    for name, (_, fields) in types.items():
+        for field, description in fields:
+            if description[0] == Nodetype.ARRAY and description[1][1] > _MAX_ARRAY:
+                raise RecordingError(f"{field} of {name} has {description[1][1]} elements")
+
+
+def _require_fields(type_name: str, known: Typestore, recorded: Typestore) -> None:
+    """Refuse a definition that lacks fields of a type, or of one inside it, or has them with another type."""
+    _, fields = recorded.fielddefs.get(type_name, ([], []))
+    for field in known.fielddefs[type_name][1]:
+        if field not in fields:
+            raise RecordingError(f"{type_name} has no {field[0]} in it, or of another type")
+        kind: Any
+        inner: Any
+        kind, inner = field[1]
+        if kind in (Nodetype.ARRAY, Nodetype.SEQUENCE):
+            kind, inner = inner[0]
+        if kind == Nodetype.NAME:
+            _require_fields(str(inner), known, recorded)
 
 
 def _types_from_idl(text: str) -> Typesdict:

@@ -362,25 +362,28 @@ def test_a_database_without_its_beginning_is_refused(tmp_path, write_recording):
 
 
 def test_a_length_that_no_machine_can_hold_is_damage(tmp_path, mcap_bytes):
-    data, _ = mcap_bytes
+    data, rows = mcap_bytes
     broken = bytearray(data)
     # Magic, then the header record, whose length ends in its ninth byte.
     broken[8 + 1 + 7] = 0xFF
     (tmp_path / "bag.mcap").write_bytes(broken)
-    with pytest.raises(RecordingError, match=r"bag\.mcap"):
+    with Recording(tmp_path / "bag.mcap") as recording:
+        assert [row[:2] for row in recording.raw_messages()] == rows
+    (tmp_path / "bag.mcap").write_bytes(broken[:-100])
+    with pytest.raises(RecordingError, match=r"bag\.mcap holds no whole MCAP record"):
         Recording(tmp_path / "bag.mcap")
 
 
-def test_a_full_temporary_folder_is_named(tmp_path, mcap_bytes, monkeypatch):
-    data, _ = mcap_bytes
-    (tmp_path / "bag.mcap").write_bytes(data[:-100])
+def test_a_full_temporary_folder_is_named(tmp_path, write_recording, monkeypatch):
+    write_recording(tmp_path / "bag", "sqlite3")
+    (tmp_path / "bag" / "bag.db3-wal").write_bytes(b"a log")
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfileobj", full)
-    with pytest.raises(OSError, match=r"No space left on device.*/mumu-\w+/bag\.mcap"):
-        Recording(tmp_path / "bag.mcap")
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match=r"No space left on device.*/mumu-\w+/damaged_bag\.db3"):
+        Recording(tmp_path / "bag")
 
 
 def test_messages_that_cannot_be_decoded_are_counted_by_topic(tmp_path):
@@ -435,5 +438,5 @@ def test_a_type_that_nothing_defines_is_reported_and_left_out(foreign):
         assert any("/force" in p and "foreign_msgs/msg/Force" in p for p in recording.problems)
         assert list(recording.messages()) == []
         assert len(list(recording.raw_messages())) == 1
-        with pytest.raises(RecordingError, match="nothing defines the type of /force"):
+        with pytest.raises(RecordingError, match="/force is not read: nothing defines its type"):
             list(recording.messages(["/force"]))

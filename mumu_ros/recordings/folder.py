@@ -1,0 +1,94 @@
+"""The storage files of a recording, found and opened whatever their state."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mumu_ros.recordings.errors import RecordingError
+from mumu_ros.recordings.mcap import McapStorage
+from mumu_ros.recordings.salvage import has_unwritten, recover_sqlite, unpack_zstd
+from mumu_ros.recordings.sqlite import SqliteStorage
+from mumu_ros.recordings.storage import Storage
+
+__all__ = ["list_files", "open_file"]
+
+_KINDS = (".mcap", ".db3")
+
+
+def list_files(path: Path, named: Collection[str], problems: list[str]) -> list[Path]:
+    """Find the storage files of a recording.
+
+    Args:
+        path: Its folder, or one file.
+        named: Those that metadata.yaml names.
+        problems: Takes a sentence for each file that is missing or not named.
+    """
+    if not path.is_dir():
+        return [path]
+    present = {file.name: file for kind in _KINDS for file in sorted(path.glob(f"*{kind}*")) if _kind(file)}
+    # A recorder that is killed while it compresses a file leaves both.
+    files = {name: file for name, file in present.items() if not (name.endswith(".zstd") and file.stem in present)}
+    problems += [f"{path / name} is missing, which metadata.yaml names" for name in named if name not in present]
+    kinds = {_kind(files[name]) for name in named if name in files}
+    for name in sorted(files.keys() - set(named)) if kinds else ():
+        if _kind(files[name]) in kinds:
+            problems.append(f"metadata.yaml does not name {name}; it is read")
+        else:
+            problems.append(f"metadata.yaml does not name {name}, and its kind is another one; it is not read")
+            del files[name]
+    return list(files.values())
+
+
+def _kind(path: Path) -> str:
+    """The suffix of a storage file, without that of its compression; empty for another file."""
+    suffix = Path(path.stem).suffix if path.suffix == ".zstd" else path.suffix
+    return suffix if suffix in _KINDS and path.is_file() else ""
+
+
+def open_file(path: Path, stack: ExitStack, problems: list[str]) -> Storage | None:
+    """Open a storage file, or what can be made of it.
+
+    Args:
+        path: The file.
+        stack: Closes it, and removes temporary files.
+        problems: Takes what is wrong with it, a sentence each.
+
+    Returns:
+        None where nothing can be read.
+    """
+    kind = _kind(path)
+    if not kind:
+        problems.append(
+            f"{path} is no storage file; expected one that ends in {', '.join(_KINDS)}, or in .zstd after that"
+        )
+        return None
+    try:
+        if path.suffix == ".zstd":
+            path, cut = unpack_zstd(path, _folder(stack))
+            if cut:
+                problems.append(f"{path.name}.zstd is cut short or damaged, what comes before is read: {cut}")
+        storage: Storage = McapStorage(path) if kind == ".mcap" else _sqlite(path, stack, problems)
+    except RecordingError as error:
+        problems.append(f"{path} cannot be read: {error}")
+        return None
+    stack.callback(storage.close)
+    return storage
+
+
+def _sqlite(path: Path, stack: ExitStack, problems: list[str]) -> SqliteStorage:
+    reason = "its recorder did not finish"
+    if not has_unwritten(path):
+        try:
+            return SqliteStorage(path)
+        except RecordingError as error:
+            reason = str(error)
+    copy, messages = recover_sqlite(path, _folder(stack))
+    problems.append(f"{path} is not whole: {messages} messages were recovered from it: {reason}")
+    return SqliteStorage(copy)
+
+
+def _folder(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(TemporaryDirectory(prefix="mumu-")))

@@ -1,0 +1,81 @@
+"""metadata.yaml: what a recorder says of its files. It is compared with them, never believed over them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mumu_ros.recordings.errors import RecordingError
+
+__all__ = ["Metadata", "read_metadata"]
+
+_MAX_BYTES = 1 << 24
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_REFUSALS = (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a metadata.yaml says.
+
+    Attributes:
+        files: Names of the storage files.
+        types: Topic to its ROS type.
+        counts: Topic to the number of its messages.
+        duration_s: From the first message to the last.
+    """
+
+    files: Sequence[str]
+    types: Mapping[str, str]
+    counts: Mapping[str, int]
+    duration_s: float
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Read a metadata.yaml of any version of rosbag2.
+
+    Raises:
+        RecordingError: There is none, or something in it cannot be meant; says what.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise RecordingError(f"it has {path.stat().st_size} bytes; expected {_MAX_BYTES} at most")
+        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
+    except FileNotFoundError as error:
+        raise RecordingError("it is not there") from error
+    except OSError as error:
+        raise RecordingError(f"it cannot be read: {error.strerror}") from error
+    except _REFUSALS as error:
+        raise RecordingError(f"it is no YAML: {' '.join(str(error).split())[:200]}") from error
+    information = _member("metadata.yaml", content, "rosbag2_bagfile_information", dict)
+    types: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for entry in _member("it", information, "topics_with_message_count", list):
+        topic = _member("a topic", entry, "topic_metadata", dict)
+        name = _member("a topic", topic, "name", str)
+        types[name] = _member(name, topic, "type", str)
+        counts[name] += _member(name, entry, "message_count", int)
+    files = [
+        Path(_text("relative_file_paths", name)).name
+        for name in _member("it", information, "relative_file_paths", list)
+    ]
+    duration = _member("it", information, "duration", dict)
+    return Metadata(files, types, counts, _member("duration", duration, "nanoseconds", int) * 1e-9)
+
+
+def _member(where: str, content: Any, name: str, kind: Any) -> Any:
+    value = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool) or (kind is int and abs(value) >= 2**63):
+        raise RecordingError(f"{name} of {where[:100]} is {repr(value)[:100]}; expected {kind.__name__}")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise RecordingError(f"{name} holds {repr(value)[:100]}; expected names of files")
+    return value

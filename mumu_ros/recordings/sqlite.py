@@ -1,0 +1,92 @@
+"""The .db3 files of rosbag2, read by part: what is damaged or foreign costs nothing but itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from mumu_ros.recordings.errors import RecordingError
+from mumu_ros.recordings.storage import Channel, Row
+
+__all__ = ["SqliteStorage"]
+
+_TIME = "CASE WHEN typeof(timestamp) = 'integer' THEN timestamp END"
+_COUNTS = f"SELECT topic_id, COUNT(*), MIN({_TIME}), MAX({_TIME}) FROM messages GROUP BY topic_id"
+_DEFINITIONS = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
+_TOPICS = "SELECT id, name, type, serialization_format FROM topics ORDER BY id"
+
+
+class SqliteStorage:
+    """A .db3 file of rosbag2; see `Storage`."""
+
+    def __init__(self, path: Path) -> None:
+        """Open and list a file.
+
+        Raises:
+            RecordingError: It is no database of rosbag2, or its tables are damaged.
+        """
+        self._path = path
+        self.problems: list[str] = []
+        try:
+            self._database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        except sqlite3.Error as error:
+            raise RecordingError(f"{path}: {error}") from error
+        try:
+            # Text that is no UTF-8 is damage, too.
+            self._database.text_factory = lambda data: data.decode(errors="replace")
+            self._list()
+        except (sqlite3.Error, OverflowError) as error:
+            self._database.close()
+            raise RecordingError(f"{path}: {error}") from error
+        except RecordingError:
+            self._database.close()
+            raise
+
+    def _list(self) -> None:
+        tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if missing := {"topics", "messages"} - tables:
+            raise RecordingError(
+                f"{self._path} is no database of rosbag2: it has no table {', '.join(sorted(missing))}"
+            )
+        found = self._database.execute(_DEFINITIONS).fetchall() if "message_definitions" in tables else []
+        definitions = {str(name): (str(encoding), str(text)) for name, encoding, text in found}
+        counted = self._database.execute(_COUNTS).fetchall()
+        counts = {topic: count for topic, count, *_ in counted}
+        times = [time for *_, first, last in counted for time in (first, last) if time is not None]
+        channels = []
+        for number, topic, type_name, serialization in self._database.execute(_TOPICS).fetchall():
+            encoding, text = definitions.get(str(type_name), ("", ""))
+            count = counts.pop(number, 0)
+            channels.append(Channel(number, str(topic), str(type_name), str(serialization), text, encoding, count))
+        self.channels: Sequence[Channel] = channels
+        if lost := sum(counts.values()):
+            self.problems.append(f"{self._path}: nothing says what {lost} messages are; they are not read")
+        self.start_ns, self.end_ns = min(times, default=0), max(times, default=0)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def messages(self, channels: Collection[int], start_ns: int) -> Iterator[Row]:
+        """Yield the messages of channels from a log time on, by their log times; damaged parts are left out."""
+        marks = ", ".join("?" * len(channels))
+        query = (
+            f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) AND timestamp >= ? "
+            "ORDER BY timestamp"
+        )
+        last_ns, skip_ns, damage = start_ns, 0, ""
+        while start_ns <= self.end_ns:
+            try:
+                for channel, log_ns, data in self._database.execute(query, (*channels, start_ns)):
+                    if isinstance(log_ns, int) and isinstance(data, bytes):
+                        last_ns, skip_ns = log_ns, 0
+                        yield channel, log_ns, data
+                break
+            except (sqlite3.Error, OverflowError, MemoryError) as error:
+                damage = damage or f"{self._path} is damaged, what lies behind that is read where it is whole: {error}"
+            # Where the next whole page begins is not known: farther and farther, until something can be read.
+            skip_ns += 1 + skip_ns // 4
+            start_ns = last_ns + skip_ns
+        if damage:
+            self.problems.append(damage)

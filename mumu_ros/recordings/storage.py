@@ -1,0 +1,95 @@
+"""What the storage files of a recording have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdDecompressor, ZstdError
+else:
+    from backports.zstd import ZstdDecompressor, ZstdError
+
+__all__ = ["LONGEST_LOG_NS", "ZSTD", "Channel", "DamageError", "Row", "Storage", "from_zstd"]
+
+ZSTD = b"\x28\xb5\x2f\xfd"
+"""What begins everything that zstd compressed; no CDR message begins so."""
+LONGEST_LOG_NS = 2**63 - 1
+"""The last log time that rosbag2 can write."""
+_MAX_BYTES = 1 << 30
+
+Row = tuple[int, int, bytes]
+"""Channel, log time in nanoseconds, data."""
+
+
+class DamageError(Exception):
+    """A part of a storage file cannot be read; the text says why."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A topic of a storage file, as one publisher offered it.
+
+    Attributes:
+        id: Its number in the file.
+        topic: Its name.
+        type_name: Its ROS type.
+        serialization: Of its messages; "cdr" is what ROS 2 writes.
+        definition: What the type looks like.
+        definition_format: "ros2msg" or "ros2idl"; empty: there is no definition. Others cannot be used.
+        count: Number of its messages, as the file says.
+    """
+
+    id: int
+    topic: str
+    type_name: str
+    serialization: str
+    definition: str
+    definition_format: str
+    count: int
+
+
+class Storage(Protocol):
+    """An open storage file.
+
+    Attributes:
+        channels: What is in it.
+        start_ns: Log time of its first message; 0 when there is none.
+        end_ns: Of its last one.
+        problems: What is missing or damaged, a sentence each; reading may add to it.
+    """
+
+    channels: Sequence[Channel]
+    start_ns: int
+    end_ns: int
+    problems: list[str]
+
+    def messages(self, channels: Collection[int], start_ns: int) -> Iterator[Row]:
+        """Yield the messages of channels from a log time on, by their log times; damaged parts are left out."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+def from_zstd(data: bytes, size: int = _MAX_BYTES) -> bytes:
+    """Return what was compressed.
+
+    Args:
+        data: One frame.
+        size: So many bytes are expected at most.
+
+    Raises:
+        DamageError: It is damaged, cut short or longer than that.
+    """
+    decompressor = ZstdDecompressor()
+    try:
+        plain = decompressor.decompress(data, min(size, _MAX_BYTES) + 1)
+    except (ZstdError, MemoryError) as error:
+        raise DamageError(f"zstd: {error}") from error
+    if len(plain) > min(size, _MAX_BYTES):
+        raise DamageError(f"what zstd compressed is longer than the {min(size, _MAX_BYTES)} bytes that were expected")
+    if not decompressor.eof:
+        raise DamageError("what zstd compressed is cut short")
+    return plain
