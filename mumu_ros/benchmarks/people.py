@@ -1,7 +1,7 @@
 """The people front end: what a picture costs with one person in view, and what each further one adds.
 
 The pictures are of a simulated room that people walk in and out of, or of a video. Costs are CPU time, beside that of
-one run of the landmark network in the same minute.
+one run of the landmark network in the same minute. With --live the nodes run, too, before two simulated people.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from mumu_ros.benchmarks.people_live import measure_live
 from mumu_ros.people import PeopleFinder, find_weights
 from mumu_ros.people.networks import DETECTOR_SIZE, LANDMARK_SIZE, PoseNetworks
 from mumu_ros.recognize.sources import Shot, open_source
@@ -31,6 +32,7 @@ _FIRST_NS = 1_000_000_000
 _NETWORK_RUNS = 40
 _PEOPLE = 3
 _ENOUGH = 5
+_LIVE_PEOPLE = 2
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +42,9 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, default=6.0, metavar="S", help="length of what is looked at (default 6)"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    parser.add_argument(
+        "--live", type=float, metavar="S", help="also run the nodes for S seconds: latency from picture to activity"
+    )
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -62,6 +67,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             walls[len(people)].append((time.perf_counter() - wall) * 1e3)
     ms = {count: float(np.mean(given)) for count, given in sorted(costs.items()) if len(given) >= _ENOUGH}
     most = max(ms, default=0)
+    live = {"live": measure_live(_LIVE_PEOPLE, arguments.live)} if arguments.live else {}
     return {
         "pictures": sum(map(len, scenes)),
         "has_depth": scenes[0][0].depth is not None,
@@ -70,6 +76,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "pictures_per_second_by_people": {count: 1e3 / float(np.median(walls[count])) for count in ms},
         "networks_cpu_ms": networks,
         "memory_growth_mb": (psutil.Process().memory_info().rss - memory) / 2**20,
+        **live,
     }
 
 
@@ -84,6 +91,17 @@ def table(result: dict[str, Any]) -> list[list[str]]:
         rows.append([f"{count} in view", f"{ms:.1f}", f"{ms / networks['landmarks']:.2f}", f"{rate:.0f}"])
     further = result["cpu_ms_further"]
     rows.append(["each further person", f"{further:.1f}", f"{further / networks['landmarks']:.2f}", ""])
+    if live := result.get("live"):
+        latency, cpu = live["latency_ms"], live["cpu"]
+        rows.append(
+            [
+                f"{_LIVE_PEOPLE} people live: picture to activity",
+                f"{latency['p50']:.0f} ms p50",
+                f"{latency['p99']:.0f} ms p99",
+                "",
+            ]
+        )
+        rows.append(["cores: " + ", ".join(f"{name} {cores:.2f}" for name, cores in cpu.items())])
     depth = "with depth" if result["has_depth"] else "without depth"
     rows.append([f"{result['pictures']} pictures of 640×480 {depth}; memory {result['memory_growth_mb']:+.1f} MB"])
     return rows

@@ -188,7 +188,9 @@ class TrackScore:
 def _apart(person: Person, other: Person) -> float:
     """Distance of the middles of two torsos in the picture, in lengths of the first one."""
     middle, torso = _torso(person.keypoints)
-    return float(np.linalg.norm(np.nanmean(other.keypoints[TORSO], axis=0) - middle)) / torso
+    theirs = other.keypoints[TORSO]
+    seen = np.isfinite(theirs).all(axis=1)
+    return float(np.linalg.norm(theirs[seen].mean(axis=0) - middle)) / torso if seen.any() else np.inf
 
 
 def _torso(keypoints: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.people.landmarks import Pose, hide
 from mumu_ros.people.networks import DETECTOR_SIZE, PoseNetworks
-from mumu_ros.people.regions import Region, cut
+from mumu_ros.people.regions import Region, cut, paint_over
 
 __all__ = ["Detection", "detect", "tiles"]
 
@@ -49,7 +47,7 @@ def tiles(width: int, height: int) -> list[Region]:
 
 
 def detect(
-    networks: PoseNetworks, picture: NDArray[np.uint8], tile: Region, hidden: Sequence[Pose] = ()
+    networks: PoseNetworks, picture: NDArray[np.uint8], tile: Region, painted: NDArray[np.uint8] | None = None
 ) -> list[Detection]:
     """Find the people in a part of a picture, best first.
 
@@ -57,9 +55,10 @@ def detect(
         networks: The networks.
         picture: RGB, uint8 (H, W, 3).
         tile: Which part.
-        hidden: People who are known already.
+        painted: What is painted over, see `paint_over`: people who are known already.
     """
-    numbers, logits = networks.detect(hide(cut(picture, tile, DETECTOR_SIZE), tile, hidden)[0])
+    crop, _ = paint_over(cut(picture, tile, DETECTOR_SIZE), tile, picture.shape[1], painted)
+    numbers, logits = networks.detect(crop)
     scores = 1 / (1 + np.exp(-logits.clip(-50, 50)))
     places = np.flatnonzero(scores >= _MIN_SCORE)
     places = places[np.argsort(-scores[places])]

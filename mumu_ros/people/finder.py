@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.people.camera import Camera
-from mumu_ros.people.detection import detect, tiles
+from mumu_ros.people.detection import detect
 from mumu_ros.people.filters import OneEuro
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
@@ -19,21 +19,23 @@ from mumu_ros.people.lifting import Lifted, lift
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
 from mumu_ros.people.regions import Region
-from mumu_ros.people.tracks import Observation, Track, Tracker, same_person
+from mumu_ros.people.search import Search
+from mumu_ros.people.silhouettes import of_others, silhouettes
+from mumu_ros.people.tracks import Observation, Track, Tracker, same_person, torso_depth
 from mumu_ros.people.weights import find_weights
 
 __all__ = ["PeopleFinder"]
 
 _MIN_SCORE, _MIN_KNOWN_SCORE = 0.5, 0.3
 """Of somebody new, and of somebody who was there a moment ago."""
-_DETECT_EVERY = 5
-"""Pictures from one run of the detector to the next while somebody is followed."""
 _MAX_NEW = 2
 """Detections that are looked at more closely in one picture, at most."""
 _MIN_TORSO = 2
 """So many of shoulders and hips have to be seen beside the people who are painted over."""
 _UPRIGHT = 1.05
 """Radians from upright within which somebody new is expected to be."""
+_THERE_NS = 500_000_000
+"""Whoever was seen since then may be before or behind another person."""
 _RADIUS = 0.5
 """A detection whose hips are within this many torso lengths of a known person's is that person."""
 
@@ -83,9 +85,8 @@ class PeopleFinder:
         self._networks = PoseNetworks(find_weights(weights), threads)
         self._tracker = Tracker(max_people, seed)
         self._smoothing: dict[str, _Smoothing] = {}
-        self._frames = 0
+        self._elsewhere = Search()
         self._stamp_ns = 0
-        self._turns: list[Region] = []
         self._size = (0, 0)
 
     @property
@@ -97,7 +98,7 @@ class PeopleFinder:
         """Forget everybody: what comes next is another recording."""
         self._tracker.clear()
         self._smoothing = {}
-        self._frames = 0
+        self._elsewhere.clear()
 
     def update(
         self,
@@ -129,65 +130,59 @@ class PeopleFinder:
         self._tracker.forget(stamp_ns)
         observations = self._follow(picture)
         observations += self._search(picture, observations)
-        self._frames += 1
         seen = self._tracker.update(stamp_ns, observations)
         return self._people(picture, seen)
 
     def _follow(self, picture: _Picture) -> list[Observation]:
         """Look for everybody who is known near where they were."""
         found: list[Observation] = []
+        others = {track.body_id: self._others(picture, track) for track in self._tracker.tracks}
         for track in self._tracker.tracks:
-            pose = find_pose(self._networks, picture.rgb, track.region(picture.stamp_ns))
+            painted = others[track.body_id]
+            pose = find_pose(self._networks, picture.rgb, track.region(picture.stamp_ns), painted)
             if pose.score >= (_MIN_KNOWN_SCORE if track.is_confirmed else _MIN_SCORE):
-                found.append(_observation(pose, track, picture))
+                found += _observed(pose, track, picture, is_among_others=painted is not None)
         found = self._tracker.merge(picture.stamp_ns, found)
         # Whoever is not found, or found where another one is, may be behind somebody.
         origins = [o.origin for o in found]
         for track in [t for t in self._tracker.tracks if t not in origins and t.is_confirmed]:
             region = track.pose.region
-            others = [o.pose for o in found if _may_hide(o.pose, region)]
-            if others:
-                pose = find_pose(self._networks, picture.rgb, region, others)
-                seen = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum())
-                if pose.score >= _MIN_SCORE and seen >= _MIN_TORSO and not any(same_person(pose, o) for o in others):
-                    found.append(_observation(pose, track, picture))
+            beside = [o for o in found if _may_hide(o.pose, region)]
+            if beside:
+                painted = _either(silhouettes(beside, self._size, picture.depth), others[track.body_id])
+                pose = find_pose(self._networks, picture.rgb, region, painted)
+                if pose.score >= _MIN_SCORE and not any(same_person(pose, o.pose) for o in beside):
+                    found += _observed(pose, track, picture, is_among_others=True)
         return found
+
+    def _others(self, picture: _Picture, track: Track) -> NDArray[np.uint8] | None:
+        """The pixels of whoever was just seen before or behind somebody, as far as depth tells."""
+        there = [t for t in self._tracker.tracks if t is not track and picture.stamp_ns - t.seen_ns < _THERE_NS]
+        return of_others(track, [t for t in there if _may_hide(t.pose, track.pose.region)], picture.depth)
 
     def _search(self, picture: _Picture, followed: list[Observation]) -> list[Observation]:
         """Look for others in the part of the picture whose turn it is."""
         found: list[Observation] = []
-        known = [o.pose for o in followed]
-        for tile in self._due(followed):
+        painted = silhouettes(followed, self._size, picture.depth)
+        for tile in self._elsewhere.due(picture.rgb, painted, is_complete=self._is_complete(followed)):
             new = 0
-            for detection in detect(self._networks, picture.rgb, tile, known + [o.pose for o in found]):
-                poses = known + [o.pose for o in found]
-                if new == _MAX_NEW or any(_is_at(detection.region, pose) for pose in poses):
+            painted = silhouettes([*followed, *found], self._size, picture.depth)
+            for detection in detect(self._networks, picture.rgb, tile, painted):
+                if new == _MAX_NEW or any(_is_at(detection.region, o.pose) for o in (*followed, *found)):
                     continue
                 new += 1
                 # The detector's region is rough: the second look is from where the first has found the person.
-                pose = find_pose(self._networks, picture.rgb, detection.region)
+                pose = find_pose(self._networks, picture.rgb, detection.region, painted)
                 if pose.score >= _MIN_SCORE:
-                    pose = find_pose(self._networks, picture.rgb, pose.region)
+                    pose = find_pose(self._networks, picture.rgb, pose.region, painted)
                 if pose.score >= _MIN_SCORE and _is_convincing(pose):
                     found.append(_observation(pose, None, picture))
         return found
 
-    def _due(self, followed: list[Observation]) -> list[Region]:
-        """Parts of the picture to look for new people in, in this frame."""
-        if self._frames == 0:
-            self._turns = tiles(*self._size)
-            return self._turns
+    def _is_complete(self, followed: list[Observation]) -> bool:
         confirmed = [track for track in self._tracker.tracks if track.is_confirmed]
         found = [o.origin for o in followed]
-        is_followed = bool(confirmed) and all(track in found for track in confirmed)
-        if is_followed and self._frames % _DETECT_EVERY:
-            return []
-        # The whole picture and its large parts have every other turn.
-        turn = self._frames // _DETECT_EVERY if is_followed else self._frames
-        large = [tile for tile in self._turns if tile.size >= min(self._size)]
-        small = [tile for tile in self._turns if tile.size < min(self._size)]
-        chosen = large if turn % 2 == 0 or not small else small
-        return [chosen[(turn // 2) % len(chosen)]]
+        return bool(confirmed) and all(track in found for track in confirmed)
 
     def _people(self, picture: _Picture, seen: list[Track]) -> list[Person]:
         alive = {track.body_id for track in self._tracker.tracks}
@@ -205,7 +200,27 @@ class PeopleFinder:
 
 
 def _observation(pose: Pose, track: Track | None, picture: _Picture) -> Observation:
-    return Observation(pose, track, _appearance(picture.rgb, pose), lift(pose, picture.camera, picture.depth))
+    before_m = torso_depth(track.lifted) if track else None
+    reach = (before_m, track.reach_m(picture.stamp_ns)) if track and before_m else None
+    return Observation(pose, track, _appearance(picture.rgb, pose), lift(pose, picture.camera, picture.depth, reach))
+
+
+def _observed(pose: Pose, track: Track, picture: _Picture, *, is_among_others: bool) -> list[Observation]:
+    """The pose as one of a person; nothing where too little is left of somebody among others."""
+    observation = _observation(pose, track, picture)
+    if not is_among_others:
+        return [observation]
+    shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO
+    before_m, now_m = torso_depth(track.lifted), torso_depth(observation.lifted)
+    is_placed = before_m is None or (now_m is not None and abs(now_m - before_m) <= track.reach_m(picture.stamp_ns))
+    return [observation] if shows_torso and is_placed else []
+
+
+def _either(a: NDArray[np.uint8] | None, b: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    """What is painted over in one of two masks; the smaller one is enlarged."""
+    if a is None or b is None:
+        return b if a is None else a
+    return np.maximum(a, np.asarray(cv2.resize(b, a.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8))
 
 
 def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.people.networks import LANDMARK_SIZE, PoseNetworks
-from mumu_ros.people.regions import Region, cut
+from mumu_ros.people.regions import Region, cut, paint_over
 from mumu_ros.skeletons import layout
 
-__all__ = ["BONES", "LAYOUT", "MIN_VISIBILITY", "TORSO", "Pose", "find_pose", "hide"]
+__all__ = ["BONES", "LAYOUT", "MIN_VISIBILITY", "TORSO", "Pose", "find_pose"]
 
 LAYOUT = "blazepose33"
 _LIMBS = (
@@ -37,9 +35,6 @@ BONES = tuple(
 _JOINTS = len(layout(LAYOUT))
 MIN_VISIBILITY = 0.3
 """A joint that is less certain is not seen."""
-_HEAD = layout(LAYOUT).index("left_ear", "right_ear", "nose")
-_LIMB_WIDTH, _HEAD_RADIUS = 0.25, 0.32
-"""Of a person who is painted over, in lengths of the torso."""
 _MIDDLE, _TOP = 33, 34
 """Two more landmarks: the middle of the hips, and the end of the person's circle, for the region in the next frame."""
 
@@ -76,22 +71,24 @@ class Pose:
         return max(length, 0.5 * float(np.linalg.norm(left - right)), 1.0)
 
 
-def find_pose(networks: PoseNetworks, picture: NDArray[np.uint8], region: Region, hidden: Sequence[Pose] = ()) -> Pose:
+def find_pose(
+    networks: PoseNetworks, picture: NDArray[np.uint8], region: Region, painted: NDArray[np.uint8] | None = None
+) -> Pose:
     """Look for the landmarks of the person in a region.
 
     Args:
         networks: The networks.
         picture: RGB, uint8 (H, W, 3).
         region: Where the person is.
-        hidden: Other people, who are painted over; a joint that is found behind them is not seen.
+        painted: What is painted over, see `paint_over`; a joint that is found behind that is not seen.
     """
-    crop, paint = hide(cut(picture, region, LANDMARK_SIZE), region, hidden)
+    crop, paint = paint_over(cut(picture, region, LANDMARK_SIZE), region, picture.shape[1], painted)
     landmarks, world, score = networks.landmarks(crop)
     points = region.to_picture(landmarks[:, :2] / LANDMARK_SIZE)
     visible, present = _probability(landmarks[:_JOINTS, 3]), _probability(landmarks[:_JOINTS, 4])
     inside = ((points[:_JOINTS] >= 0) & (points[:_JOINTS] < (picture.shape[1], picture.shape[0]))).all(axis=1)
     columns, rows = landmarks[:_JOINTS, :2].clip(0, LANDMARK_SIZE - 1).astype(int).T
-    inside &= paint[rows, columns] == 0
+    inside &= ~paint[rows, columns]
     return Pose(
         score=score,
         keypoints=points[:_JOINTS],
@@ -99,33 +96,6 @@ def find_pose(networks: PoseNetworks, picture: NDArray[np.uint8], region: Region
         world=region.turn(world[:_JOINTS]),
         region=Region.around(points[_MIDDLE], points[_TOP]),
     )
-
-
-def hide(crop: NDArray[np.uint8], region: Region, poses: Sequence[Pose]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A square picture of a region in which people are painted over, so that somebody behind or beside them is found.
-
-    Both networks look at the most conspicuous person. What is known is therefore replaced by its blurred surroundings.
-
-    Args:
-        crop: RGB, square: the region as `cut` gives it.
-        region: The region.
-        poses: Whom to hide.
-
-    Returns:
-        The picture, and uint8 (size, size) where it is painted over.
-    """
-    mask = np.zeros(crop.shape[:2], np.uint8)
-    if not poses:
-        return crop, mask
-    for pose in poses:
-        points = (region.from_picture(pose.keypoints) * len(crop)).clip(-4096, 4096).astype(np.int32)
-        torso = pose.torso / region.size * len(crop)
-        for a, b in BONES:
-            cv2.line(mask, points[a].tolist(), points[b].tolist(), 255, max(1, round(_LIMB_WIDTH * torso)))
-        cv2.fillConvexPoly(mask, cv2.convexHull(points[TORSO]), 255)
-        cv2.circle(mask, points[_HEAD].mean(axis=0).astype(int).tolist(), max(1, round(_HEAD_RADIUS * torso)), 255, -1)
-    blurred = cv2.blur(crop, (len(crop) // 3, len(crop) // 3))
-    return np.where(mask[..., np.newaxis] > 0, blurred, crop), mask
 
 
 def _probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:

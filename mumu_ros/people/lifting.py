@@ -38,7 +38,9 @@ class Lifted:
     source: PositionSource
 
 
-def lift(pose: Pose, camera: Camera, depth: NDArray[np.float32] | None) -> Lifted | None:
+def lift(
+    pose: Pose, camera: Camera, depth: NDArray[np.float32] | None, reach: tuple[float, float] | None = None
+) -> Lifted | None:
     """Lift a pose into space.
 
     With depth, a joint is where its pixel's ray meets what the sensor reads around it; where that is none, or something
@@ -49,13 +51,15 @@ def lift(pose: Pose, camera: Camera, depth: NDArray[np.float32] | None) -> Lifte
         pose: What the landmark network says.
         camera: Of the picture.
         depth: (H, W) metres, registered to the picture (its size may differ), 0 for no reading; None: no sensor.
+        reach: Distance of the torso a moment ago and how much it may have changed, metres: where shoulders and hips are
+            partly hidden, readings within that are preferred.
 
     Returns:
         None where the torso is not seen well enough to say how far it is.
     """
     rays = camera.rays(pose.keypoints)
     world = _turned_to_ray(pose.world, rays[TORSO].mean(axis=0))
-    torso_m = None if depth is None else _torso_depth(pose, camera, depth)
+    torso_m = None if depth is None else _torso_depth(pose, camera, depth, reach)
     if depth is None or torso_m is None:
         place = _perspective(rays, world, pose.visibility)
         if place is None:
@@ -99,10 +103,14 @@ def _perspective(
     return found if _NEAREST_M < found[2] < _FARTHEST_M else None
 
 
-def _torso_depth(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> float | None:
+def _torso_depth(
+    pose: Pose, camera: Camera, depth: NDArray[np.float32], reach: tuple[float, float] | None
+) -> float | None:
     """Median of what the sensor reads around shoulders and hips; None where it reads nothing."""
     found = _read(pose.keypoints[TORSO], _TORSO_WINDOW * pose.torso, camera, depth)
     known = found[np.isfinite(found)]
+    if reach and (within := np.abs(known - (reach[0] - _SURFACE_M)) <= reach[1]).sum() >= 2:
+        return float(np.median(known[within]))
     return float(np.median(known)) if len(known) >= 2 else None
 
 

@@ -1,4 +1,4 @@
-"""Square regions of a picture, turned so that the person in them is upright."""
+"""Square regions of a picture, turned so that the person in them is upright, and parts of them painted over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Region", "cut"]
+__all__ = ["Region", "cut", "paint_over"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,31 @@ def cut(picture: NDArray[np.uint8], region: Region, size: int) -> NDArray[np.uin
     target = np.array([[0, 0], [size, 0], [0, size]], np.float32)
     matrix = cv2.getAffineTransform(corners, target)
     return np.asarray(cv2.warpAffine(source, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def paint_over(
+    crop: NDArray[np.uint8], region: Region, width: int, painted: NDArray[np.uint8] | None
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Replace what a network must not look at by its blurred surroundings.
+
+    Args:
+        crop: RGB, square: the region as `cut` gives it.
+        region: The region.
+        width: Of the whole picture, pixels.
+        painted: The whole picture or a smaller one of the same aspect: 255 where it is painted over, else 0.
+
+    Returns:
+        The picture, and bool (size, size) where it is painted over.
+    """
+    if painted is None:
+        return crop, np.zeros(crop.shape[:2], np.bool_)
+    scale = painted.shape[1] / width
+    smaller = Region(region.x * scale, region.y * scale, region.size * scale, region.angle)
+    mask = cut(painted, smaller, len(crop)) > 127
+    if not mask.any():
+        return crop, mask
+    blurred = cv2.blur(crop, (len(crop) // 3, len(crop) // 3))
+    return np.where(mask[..., np.newaxis], blurred, crop), mask
 
 
 def _shrunk(picture: NDArray[Any], region: Region, factor: int) -> tuple[NDArray[Any], Region]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from mumu_ros.people.landmarks import TORSO, Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
 
-__all__ = ["Observation", "Track", "Tracker", "same_person"]
+__all__ = ["Observation", "Track", "Tracker", "same_person", "torso_depth"]
 
 _NS_PER_S = 1_000_000_000
 _MEMORY_NS = 1_200_000_000
@@ -30,6 +30,12 @@ _SAME_PERSON = 0.25
 """Mean distance of the keypoints of two poses of one person, at most, in lengths of the torso."""
 _SHARES_LIMBS = 0.6
 """The same for a new pose beside somebody who is seen already."""
+_SAME_PLACE_M = 0.3
+"""Two torsos that a depth sensor sees nearer to each other than this are one."""
+_STRIDE_M, _SPEED_MPS = 0.2, 2.0
+"""How much nearer or farther somebody is from one frame to the next, at most, and for each second out of sight."""
+_RECENT_NS = 250_000_000
+"""Whoever was seen since then has the first choice."""
 _GATE = 2.5
 """Highest cost of an assignment."""
 _COAST_S = 0.7
@@ -95,11 +101,19 @@ class Track:
         """(2,) where the middle of its torso should be now."""
         return self.pose.middle + self.velocity * self._elapsed_s(stamp_ns)
 
+    def expected(self, stamp_ns: int) -> Pose:
+        """Its pose, moved to where it should be now."""
+        return replace(self.pose, keypoints=self.pose.keypoints + self.velocity * self._elapsed_s(stamp_ns))
+
     def region(self, stamp_ns: int) -> Region:
         """Where to look for it now."""
         dx, dy = self.velocity * self._elapsed_s(stamp_ns)
         last = self.pose.region
         return Region(last.x + float(dx), last.y + float(dy), last.size, last.angle)
+
+    def reach_m(self, stamp_ns: int) -> float:
+        """How much nearer or farther it may be by now, metres."""
+        return _STRIDE_M + _SPEED_MPS * (stamp_ns - self.seen_ns) / _NS_PER_S
 
     def see(self, stamp_ns: int, observation: Observation) -> None:
         """Take in where it is now."""
@@ -150,28 +164,42 @@ class Tracker:
         Returns:
             Who is seen in it, confirmed tracks only.
         """
-        unique = self.merge(stamp_ns, observations)
-        costs = np.array([[self._cost(track, o, stamp_ns) for o in unique] for track in self.tracks])
-        taken: set[int] = set()
-        if costs.size:
-            for row, column in zip(*linear_sum_assignment(costs), strict=True):
-                if costs[row, column] < _IMPOSSIBLE:
-                    self.tracks[row].see(stamp_ns, unique[column])
-                    taken.add(int(column))
+        left = self.merge(stamp_ns, observations)
+        # As in Wojke et al. 2017: whoever is hidden does not take the pose of somebody who is not.
+        recent = [track for track in self.tracks if stamp_ns - track.seen_ns <= _RECENT_NS and track.is_confirmed]
+        left = self._assign(stamp_ns, recent, left)
+        left = [o for o in left if not any(same_person(o.pose, t.expected(stamp_ns), _SHARES_LIMBS) for t in recent)]
+        left = self._assign(stamp_ns, [track for track in self.tracks if track not in recent], left)
         self.left_out = 0
-        for column, observation in enumerate(unique):
-            if column not in taken and observation.origin is None and not self._is_mixture(stamp_ns, observation):
+        for observation in left:
+            if observation.origin is None and not self._is_mixture(stamp_ns, observation):
                 self._add(stamp_ns, observation)
         return [track for track in self.tracks if track.seen_ns == stamp_ns and track.is_confirmed]
 
     def merge(self, stamp_ns: int, observations: Sequence[Observation]) -> list[Observation]:
         """Each person once: where two tracks have found the same one, it is that of the track which it fits better."""
-        fit = {id(o): self._cost(o.origin, o, stamp_ns) if o.origin else _GATE for o in observations}
         unique: list[Observation] = []
-        for o in sorted(observations, key=lambda o: fit[id(o)]):
-            if not any(same_person(o.pose, other.pose) for other in unique):
+        for o in sorted(observations, key=lambda o: self._fit(stamp_ns, o)):
+            if not any(same_person(o.pose, other.pose) or _same_place(o.lifted, other.lifted) for other in unique):
                 unique.append(o)
         return unique
+
+    def _fit(self, stamp_ns: int, observation: Observation) -> tuple[bool, float]:
+        track = observation.origin
+        if track is None:
+            return True, _GATE
+        return stamp_ns - track.seen_ns > _RECENT_NS, self._cost(track, observation, stamp_ns)
+
+    def _assign(self, stamp_ns: int, tracks: Sequence[Track], observations: Sequence[Observation]) -> list[Observation]:
+        """Give each track the observation that is its; the observations that are left."""
+        costs = np.array([[self._cost(track, o, stamp_ns) for o in observations] for track in tracks])
+        taken: set[int] = set()
+        if costs.size:
+            for row, column in zip(*linear_sum_assignment(costs), strict=True):
+                if costs[row, column] < _IMPOSSIBLE:
+                    tracks[row].see(stamp_ns, observations[column])
+                    taken.add(int(column))
+        return [o for column, o in enumerate(observations) if column not in taken]
 
     def _patience_ns(self, track: Track, seen: Sequence[Track]) -> int:
         if not track.is_confirmed:
@@ -182,8 +210,8 @@ class Tracker:
 
     def _is_mixture(self, stamp_ns: int, observation: Observation) -> bool:
         """Whether a new pose shares limbs with somebody who is seen: no third person between two."""
-        seen = [track.pose for track in self.tracks if track.seen_ns == stamp_ns]
-        return any(same_person(observation.pose, pose, _SHARES_LIMBS) for pose in seen)
+        seen = [track for track in self.tracks if track.seen_ns == stamp_ns]
+        return any(same_person(observation.pose, track.pose, _SHARES_LIMBS) for track in seen)
 
     def _add(self, stamp_ns: int, observation: Observation) -> None:
         if len(self.tracks) >= self._max_people:
@@ -196,14 +224,17 @@ class Tracker:
         pose = observation.pose
         size = max(track.pose.torso, pose.torso)
         # Whoever was out of sight has gone on somehow.
-        hidden_s = max(0.0, (stamp_ns - track.seen_ns) / _NS_PER_S - _BLINK_S)
-        away = float(np.linalg.norm(pose.middle - track.predicted(stamp_ns))) / size / (1 + _WANDERING * hidden_s)
-        growth = abs(float(np.log(pose.torso / track.pose.torso)))
+        elapsed_s = (stamp_ns - track.seen_ns) / _NS_PER_S
+        wandering = 1 + _WANDERING * max(0.0, elapsed_s - _BLINK_S)
+        away = _to_way(pose.middle, track.pose.middle, track.predicted(stamp_ns)) / size / wandering
+        growth = abs(float(np.log(pose.torso / track.pose.torso))) / wandering
         look = _APPEARANCE_WEIGHT * difference(track.appearance, observation.appearance)
         behind = 0.0
-        depths = [_depth(track.lifted), _depth(observation.lifted)]
-        if depths[0] and depths[1]:
-            behind = 2 * abs(depths[0] - depths[1])
+        before_m, now_m = torso_depth(track.lifted), torso_depth(observation.lifted)
+        if before_m and now_m:
+            behind = 2 * abs(before_m - now_m) / wandering
+            if abs(before_m - now_m) > track.reach_m(stamp_ns):
+                return _IMPOSSIBLE
         cost = away + growth + look + behind - _OWN_BONUS * (observation.origin is track)
         return cost if cost < _GATE else _IMPOSSIBLE
 
@@ -222,9 +253,23 @@ def same_person(a: Pose, b: Pose, limit: float = _SAME_PERSON) -> bool:
     return float(np.average(apart, weights=weight)) < limit * min(a.torso, b.torso)
 
 
-def _depth(lifted: Lifted | None) -> float | None:
-    """How far the torso is as a depth sensor says; None: there is none."""
+def _same_place(a: Lifted | None, b: Lifted | None) -> bool:
+    """Whether a depth sensor sees two torsos where there is room for one."""
+    if a is None or b is None or not a.source == b.source == "depth":
+        return False
+    return float(np.linalg.norm(a.joints[TORSO].mean(axis=0) - b.joints[TORSO].mean(axis=0))) < _SAME_PLACE_M
+
+
+def torso_depth(lifted: Lifted | None) -> float | None:
+    """How far the torso is as a depth sensor says, metres; None: there is none."""
     return float(lifted.joints[TORSO, 2].mean()) if lifted and lifted.source == "depth" else None
+
+
+def _to_way(point: NDArray[np.float32], start: NDArray[np.float32], end: NDArray[np.float32]) -> float:
+    """Distance of a point from the way between two others: somebody may have stopped anywhere on it."""
+    way = end - start
+    along = float(np.clip((point - start) @ way / max(float(way @ way), 1e-6), 0, 1))
+    return float(np.linalg.norm(point - start - along * way))
 
 
 def _apart(a: Pose, b: Pose) -> float:

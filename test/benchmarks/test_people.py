@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mumu_ros.benchmarks import people, rooms
+from mumu_ros.benchmarks import people, people_live, rooms
 from mumu_ros.people import WeightsError, find_weights
 
 DATA = Path(os.environ.get("MUMU_UTD_MHAD", Path(__file__).resolve().parents[3] / "shared/data/utd_mhad"))
@@ -23,7 +23,7 @@ def _weights() -> None:
 
 
 def test_what_a_picture_costs_is_told_for_one_person_and_for_several() -> None:
-    result = people.measure(argparse.Namespace(video=None, seconds=0.8, threads=1))
+    result = people.measure(argparse.Namespace(video=None, seconds=0.8, threads=1, live=None))
     assert {1, 3} <= set(result["cpu_ms_by_people"])
     assert result["has_depth"]
     assert 0 < result["networks_cpu_ms"]["landmarks"] < result["cpu_ms_by_people"][1]
@@ -32,7 +32,14 @@ def test_what_a_picture_costs_is_told_for_one_person_and_for_several() -> None:
 
 def test_a_video_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no video file"):
-        people.measure(argparse.Namespace(video=tmp_path / "none.mp4", seconds=1.0, threads=1))
+        people.measure(argparse.Namespace(video=tmp_path / "none.mp4", seconds=1.0, threads=1, live=None))
+
+
+def test_the_running_nodes_are_timed_from_picture_to_activity() -> None:
+    result = people_live.measure_live(1, 2.0)
+    assert result["decisions"] > 0
+    assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
+    assert set(result["cpu"]) == {"simulator", "people", "inference"}
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no UTD-MHAD at {DATA}: set MUMU_UTD_MHAD to its folder")

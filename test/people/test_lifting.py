@@ -9,64 +9,14 @@ from hypothesis import strategies as st
 
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.isolation import FOCAL, SIZE, isolate
-from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO, Pose
+from mumu_ros.people.landmarks import LAYOUT, TORSO
 from mumu_ros.people.lifting import lift
-from mumu_ros.people.regions import Region
 from mumu_ros.skeletons import layout
+
+from .figures import depth_of, pose_of, standing
 
 CAMERAS = st.sampled_from([Camera(640, 480, 525.0, 525.0, 319.5, 239.5), Camera(848, 480, 614.0, 614.0, 430.0, 236.0)])
 PLACES = st.tuples(st.floats(-0.7, 0.7), st.floats(-0.2, 0.2), st.floats(2.2, 5.0))
-
-
-def standing() -> np.ndarray:
-    """(33, 3) somebody who stands with the arms apart, metres around the middle of the hips."""
-    places = {
-        "nose": (0, -0.68, -0.1),
-        "ear": (0.08, -0.68, 0),
-        "mouth": (0.03, -0.62, -0.08),
-        "eye": (0.03, -0.7, -0.09),
-        "shoulder": (0.18, -0.5, 0),
-        "elbow": (0.4, -0.35, 0),
-        "wrist": (0.6, -0.45, -0.05),
-        "pinky": (0.66, -0.5, -0.05),
-        "index": (0.66, -0.52, -0.06),
-        "thumb": (0.62, -0.5, -0.07),
-        "hip": (0.1, 0, 0),
-        "knee": (0.12, 0.42, 0),
-        "ankle": (0.13, 0.82, 0.03),
-        "heel": (0.13, 0.86, 0.06),
-        "toe": (0.14, 0.88, -0.1),
-    }
-    joints = []
-    for joint in layout(LAYOUT).joints:
-        side = -1 if joint.startswith("right") else 1  # seen from the front, left is to the right
-        part = next(name for name in sorted(places, key=len, reverse=True) if name in joint)
-        x, y, z = places[part]
-        joints.append((side * x if part != "nose" else 0.0, y, z))
-    return np.array(joints, np.float32)
-
-
-def pose_of(joints: np.ndarray, camera: Camera, world: np.ndarray) -> Pose:
-    keypoints = camera.project(joints)
-    visibility = np.ones(33, np.float32)
-    return Pose(1.0, keypoints, visibility, world, Region(*keypoints[TORSO].mean(axis=0), 300.0))
-
-
-def depth_of(
-    skeletons: list[np.ndarray], camera: Camera, wall_m: float | None = 6.0, radius_m: float = 0.07
-) -> np.ndarray:
-    """What a depth sensor sees of people made of balls along their bones, before a wall."""
-    depth = np.full((camera.height, camera.width), wall_m or 100.0, np.float32)
-    for joints in skeletons:
-        for a, b in BONES:
-            for share in np.linspace(0, 1, 25):
-                point = joints[a] + share * (joints[b] - joints[a])
-                x, y = camera.project(point)
-                r = radius_m * camera.fx / point[2]
-                x0, x1, y0, y1 = (int(max(0, v)) for v in (x - r, x + r + 1, y - r, y + r + 1))
-                part = depth[y0:y1, x0:x1]
-                np.minimum(part, point[2] - 0.04, out=part)
-    return np.where(depth < 100, depth, np.float32(0))
 
 
 @settings(max_examples=30)
@@ -117,6 +67,18 @@ def test_joints_that_are_hidden_do_not_move_the_rest() -> None:
     assert part is not None
     assert part.source == "nominal"
     np.testing.assert_allclose(part.joints, whole.joints, atol=0.02)
+
+
+@pytest.mark.parametrize("covered", [1, 2])
+def test_a_torso_that_is_partly_behind_somebody_nearer_stays_where_it_was(covered: int) -> None:
+    camera = Camera.nominal(640, 480)
+    joints = standing() + np.array([0, 0, 4], np.float32)
+    pose, depth = pose_of(joints, camera, standing()), depth_of([joints], camera)
+    for x, y in pose.keypoints[TORSO[:covered]].astype(int):
+        depth[y - 25 : y + 26, x - 25 : x + 26] = 2.5
+    lifted = lift(pose, camera, depth, reach=(4.0, 0.3))
+    assert lifted is not None
+    assert lifted.joints[TORSO, 2].mean() == pytest.approx(4.0, abs=0.1)
 
 
 def test_nobody_is_placed_whose_torso_is_not_seen() -> None:

@@ -1,0 +1,89 @@
+"""Where in a picture the detector looks for people who are not followed yet."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.people.detection import tiles
+from mumu_ros.people.regions import Region
+
+__all__ = ["Search"]
+
+_PERIOD = 5
+"""Pictures from one run of the detector to the next while everybody is followed."""
+_SMALL = 8
+"""Movement is looked for in a picture that is smaller by this factor."""
+_CHANGE = 12
+"""Grey levels that a pixel changes by where something moves."""
+_MIN_PIXELS = 6
+"""Of the smaller picture, that have to change."""
+_MARGIN, _LEAST = 2.0, 0.56
+"""Size of the square around what moves: in its own size, and at least in the picture's shorter side."""
+
+
+class Search:
+    """Chooses parts of one picture after the other.
+
+    The first picture is looked at as a whole and in all parts. Later one part has its turn, every fifth picture while
+    everybody is followed, else every picture: by turns what moves and is of nobody known, and the next part in order.
+    """
+
+    def __init__(self) -> None:
+        self._tiles: list[Region] = []
+        self._pictures = self._turn = 0
+        self._before: NDArray[np.uint8] | None = None
+
+    def clear(self) -> None:
+        """Begin anew with the next picture."""
+        self._tiles, self._before = [], None
+
+    def due(self, rgb: NDArray[np.uint8], known: NDArray[np.uint8] | None, *, is_complete: bool) -> list[Region]:
+        """The parts to look at in this picture.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+            known: The pixels of people who are followed, see `silhouettes`.
+            is_complete: Whether somebody is followed and everybody who is was found in this picture.
+        """
+        self._pictures += 1
+        if not self._tiles:
+            self._tiles = tiles(rgb.shape[1], rgb.shape[0])
+            return self._tiles
+        if is_complete and self._pictures % _PERIOD:
+            return []
+        self._turn += 1
+        moving = self._moving(rgb, known)
+        return [moving if moving and self._turn % 2 else self._next()]
+
+    def _next(self) -> Region:
+        """The whole picture and its large parts have every other turn."""
+        shorter = self._tiles[0].size if len(self._tiles) == 1 else self._tiles[1].size
+        large = [tile for tile in self._tiles if tile.size >= shorter]
+        small = [tile for tile in self._tiles if tile.size < shorter]
+        number = self._turn // 2
+        chosen = large if number % 2 == 0 or not small else small
+        return chosen[(number // 2) % len(chosen)]
+
+    def _moving(self, rgb: NDArray[np.uint8], known: NDArray[np.uint8] | None) -> Region | None:
+        """A square around the largest thing that has moved since the last turn and is nobody who is known."""
+        size = (max(1, rgb.shape[1] // _SMALL), max(1, rgb.shape[0] // _SMALL))
+        now = np.asarray(
+            cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY), np.uint8
+        )
+        before, self._before = self._before, now
+        if before is None or before.shape != now.shape:
+            return None
+        changed = np.asarray(cv2.absdiff(now, before) > _CHANGE, np.uint8)
+        if known is not None:
+            around = cv2.dilate(cv2.resize(known, size, interpolation=cv2.INTER_AREA), np.ones((3, 3), np.uint8))
+            changed[around > 0] = 0
+        _, _, found, middles = cv2.connectedComponentsWithStats(cv2.dilate(changed, np.ones((5, 5), np.uint8)))
+        if len(found) < 2 or int(changed.sum()) < _MIN_PIXELS:
+            return None
+        largest = 1 + int(found[1:, cv2.CC_STAT_AREA].argmax())
+        extent = _SMALL * float(max(found[largest, cv2.CC_STAT_WIDTH], found[largest, cv2.CC_STAT_HEIGHT]))
+        side = min(max(_MARGIN * extent, _LEAST * min(rgb.shape[:2])), float(max(rgb.shape[:2])))
+        x, y = (_SMALL * (float(middle) + 0.5) for middle in middles[largest])
+        return Region(x, y, side)

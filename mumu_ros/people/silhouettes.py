@@ -1,0 +1,98 @@
+"""Which pixels are of people who are known, so that the networks see who else is there.
+
+Both networks look at the most conspicuous person: somebody beside or behind another one is found once that one is
+painted over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO
+from mumu_ros.people.tracks import Observation, Track, torso_depth
+from mumu_ros.skeletons import layout
+
+__all__ = ["of_others", "silhouettes"]
+
+_HEAD = layout(LAYOUT).index("left_ear", "right_ear", "nose")
+_LIMB_WIDTH, _HEAD_RADIUS = 0.25, 0.32
+"""In lengths of the torso."""
+_WIDER = 1.4
+"""Where depth takes away what is too much."""
+_HALF = 2
+"""Masks have half of the picture's size."""
+_THICKNESS_M = 0.45
+"""So much nearer or farther than a torso are the other pixels of the same person."""
+_APART_M = 0.5
+"""Difference in distance of two people from which on depth tells whose a pixel is."""
+
+
+def silhouettes(
+    people: Sequence[Observation], size: tuple[int, int], depth: NDArray[np.float32] | None
+) -> NDArray[np.uint8] | None:
+    """The pixels of some people: around their bones and, where depth is known, at their distance.
+
+    Args:
+        people: Who.
+        size: Width and height of the picture.
+        depth: Metres, registered to it, 0 for no reading; None: no sensor.
+
+    Returns:
+        255 where they are, else 0, in half of the picture's size; None for nobody.
+    """
+    if not people:
+        return None
+    width, height = size[0] // _HALF, size[1] // _HALF
+    small = None if depth is None else cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)
+    whole = np.zeros((height, width), np.uint8)
+    for person in people:
+        distance_m = torso_depth(person.lifted)
+        mask = _around_bones(person, (height, width), _WIDER if distance_m else 1.0)
+        if small is not None and distance_m:
+            mask[(small > 0) & (np.abs(small - distance_m) > _THICKNESS_M)] = 0
+        whole |= mask
+    return whole
+
+
+def of_others(track: Track, others: Sequence[Track], depth: NDArray[np.float32] | None) -> NDArray[np.uint8] | None:
+    """The pixels of whoever stands well before or behind a person, as depth tells.
+
+    Args:
+        track: The person.
+        others: Who may be there.
+        depth: As for `silhouettes`.
+
+    Returns:
+        255 where they may be, else 0, in the size of the depth picture; None where nobody is before or behind.
+    """
+    own_m = torso_depth(track.lifted)
+    if depth is None or own_m is None:
+        return None
+    near, far = 0.0, np.inf
+    for other in others:
+        other_m = torso_depth(other.lifted)
+        if other_m and own_m - other_m > _APART_M:
+            near = max(near, (own_m + other_m) / 2)
+        elif other_m and other_m - own_m > _APART_M:
+            far = min(far, (own_m + other_m) / 2)
+    if near == 0 and far == np.inf:
+        return None
+    return np.asarray((depth > 0) & ((depth < near) | (depth > far)), np.uint8) * np.uint8(255)
+
+
+def _around_bones(person: Observation, shape: tuple[int, int], width: float) -> NDArray[np.uint8]:
+    mask = np.zeros(shape, np.uint8)
+    pose = person.pose
+    points = (pose.keypoints / _HALF).clip(-4096, 4096).astype(np.int32)
+    torso = pose.torso / _HALF
+    for a, b in BONES:
+        cv2.line(mask, points[a].tolist(), points[b].tolist(), 255, max(1, round(width * _LIMB_WIDTH * torso)))
+    cv2.fillConvexPoly(mask, cv2.convexHull(points[TORSO]), 255)
+    cv2.circle(
+        mask, points[_HEAD].mean(axis=0).astype(int).tolist(), max(1, round(width * _HEAD_RADIUS * torso)), 255, -1
+    )
+    return mask

@@ -1,0 +1,87 @@
+"""Where the detector looks next, and what is painted over meanwhile."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mumu_ros.people.camera import Camera
+from mumu_ros.people.detection import tiles
+from mumu_ros.people.lifting import Lifted
+from mumu_ros.people.search import Search
+from mumu_ros.people.silhouettes import of_others, silhouettes
+from mumu_ros.people.tracks import Observation, Track
+
+from .figures import depth_of, pose_of, standing
+
+CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+CLOTHES = np.array([1.0], np.float32)
+
+
+def person(x: float, z: float) -> Observation:
+    joints = standing() + np.array([x, 0, z], np.float32)
+    return Observation(pose_of(joints, CAMERA, standing()), None, CLOTHES, Lifted(joints, "depth"))
+
+
+def track(observation: Observation) -> Track:
+    return Track("a", observation.pose, 1, CLOTHES, observation.lifted)
+
+
+@settings(max_examples=25)
+@given(x=st.integers(60, 540), y=st.integers(100, 330), known=st.booleans())
+def test_what_moves_is_looked_at_unless_it_is_known(x: int, y: int, known: bool) -> None:
+    search, still = Search(), np.full((480, 640, 3), 90, np.uint8)
+    search.due(still, None, is_complete=True)
+    picture = still.copy()
+    picture[y - 60 : y + 60, x - 25 : x + 25] = 200
+    mask = np.zeros((240, 320), np.uint8)
+    mask[y // 2 - 32 : y // 2 + 32, x // 2 - 15 : x // 2 + 15] = 255
+    found = []
+    for shown in (still, picture, still, picture):  # every other turn is for what moves
+        found += search.due(shown, mask if known else None, is_complete=False)
+    moving = [tile for tile in found if tile not in tiles(640, 480)]
+    assert bool(moving) == (not known)
+    for tile in moving:
+        assert abs(tile.x - x) < 16
+        assert abs(tile.y - y) < 16
+        assert tile.size >= 240
+
+
+def test_every_part_of_a_picture_has_its_turn_and_every_fifth_picture_while_everybody_is_followed() -> None:
+    search, still = Search(), np.full((480, 640, 3), 90, np.uint8)
+    assert search.due(still, None, is_complete=False) == tiles(640, 480)
+    turns = [search.due(still, None, is_complete=True) for _ in range(5 * 4 * len(tiles(640, 480)))]
+    assert [len(turn) for turn in turns[:15]] == [0, 0, 0, 1, 0] * 3
+    assert {tile for turn in turns for tile in turn} == set(tiles(640, 480))
+
+
+@pytest.mark.parametrize("gap", [-1.0, -0.6, 0.6, 1.5])
+def test_with_depth_a_silhouette_has_no_pixel_of_somebody_before_or_behind(gap: float) -> None:
+    one, other = person(0.0, 3.0), person(0.15, 3.0 + gap)
+    assert one.lifted
+    assert other.lifted
+    alone = depth_of([one.lifted.joints], CAMERA, wall_m=None)
+    both = depth_of([one.lifted.joints, other.lifted.joints], CAMERA, wall_m=None)
+    theirs = (np.abs(both - (3.0 + gap)) < 0.25)[::2, ::2]
+    found = silhouettes([one], (640, 480), both)
+    assert found is not None
+    assert not (found[theirs] > 0).any()
+    mine = (np.abs(both - alone) < 0.01)[::2, ::2] & (alone[::2, ::2] > 0)
+    assert (found[mine] > 0).mean() > 0.95
+
+
+@pytest.mark.parametrize("gap", [-2.0, -0.6, -0.3, 0.0, 0.3, 0.6, 2.0])
+def test_who_stands_before_or_behind_is_painted_over_where_depth_tells(gap: float) -> None:
+    one, other = person(0.0, 3.0), person(0.3, 3.0 + gap)
+    assert one.lifted
+    assert other.lifted
+    depth = depth_of([one.lifted.joints, other.lifted.joints], CAMERA)
+    painted = of_others(track(one), [track(other)], depth)
+    if abs(gap) < 0.5:
+        assert painted is None
+        return
+    assert painted is not None
+    assert (painted[np.abs(depth - 3.0 - gap) < 0.15] > 0).all()
+    assert not (painted[np.abs(depth - 3.0) < 0.15] > 0).any()

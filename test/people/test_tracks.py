@@ -1,0 +1,65 @@
+"""Which pose is whose: somebody who is hidden, somebody nearer, two poses in one place."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mumu_ros.people.camera import Camera
+from mumu_ros.people.lifting import Lifted
+from mumu_ros.people.tracks import Observation, Track, Tracker
+
+from .figures import pose_of, standing
+
+CAMERA = Camera.nominal(640, 480)
+STEP_NS = 66_000_000
+RED, BLUE = (np.array(p, np.float32) for p in ((0.9, 0.1), (0.1, 0.9)))
+
+
+def seen(x: float, z: float, clothes: np.ndarray, origin: Track | None = None) -> Observation:
+    joints = standing() + np.array([x, 0, z], np.float32)
+    return Observation(pose_of(joints, CAMERA, standing()), origin, clothes, Lifted(joints, "depth"))
+
+
+@settings(max_examples=30)
+@given(gap=st.floats(0.6, 2.0), clothes=st.sampled_from([(RED, BLUE), (RED, RED)]), hidden=st.integers(3, 40))
+def test_somebody_who_walks_behind_another_person_is_the_same_on_the_other_side(
+    gap: float, clothes: tuple[np.ndarray, np.ndarray], hidden: int
+) -> None:
+    """While hidden it is found where the other one is, and once where the wall behind is read."""
+    tracker = Tracker(4, seed=0)
+    walk = np.concatenate([np.linspace(-1, -0.3, 10), np.full(hidden, np.nan), np.linspace(0.3, 1, 10)])
+    ids: list[tuple[str, ...]] = []
+    for k, x in enumerate(walk):
+        stamp_ns = 1 + k * STEP_NS
+        tracker.forget(stamp_ns)
+        tracks = {t.body_id: t for t in tracker.tracks}
+        front, behind = (tracks.get(name) for name in (ids[-1] if ids else ("", "")))
+        found = [seen(0.0, 3.0, clothes[0], front)]
+        if np.isfinite(x):
+            found.append(seen(x, 3.0 + gap, clothes[1], behind if k < 10 else None))
+        elif behind:
+            found.append(seen(0.02, 3.0, clothes[0], behind))
+        people = {float(np.round(t.lifted.joints[:, 2].mean())): t for t in tracker.update(stamp_ns, found) if t.lifted}
+        nearest = sorted(people.values(), key=lambda t: float(t.lifted.joints[0, 2]) if t.lifted else 0.0)
+        assert len(nearest) == 1 + bool(np.isfinite(x))
+        ids.append((nearest[0].body_id, nearest[1].body_id if len(nearest) > 1 else ids[-1][1]))
+    assert set(ids) == {ids[0]}
+
+
+@settings(max_examples=30)
+@given(step=st.floats(0.4, 3.0))
+def test_nobody_steps_that_far_towards_the_camera_in_a_frame(step: float) -> None:
+    tracker = Tracker(4, seed=0)
+    (first,) = tracker.update(1, [seen(0, 4, RED)])
+    assert tracker.update(1 + STEP_NS, [seen(0, 4 - step, RED, first)]) == []
+
+
+@settings(max_examples=30)
+@given(apart=st.floats(0.0, 0.25), angle=st.floats(0, np.pi))
+def test_two_poses_where_there_is_room_for_one_are_one_person(apart: float, angle: float) -> None:
+    tracker = Tracker(4, seed=0)
+    x, z = apart * np.cos(angle), apart * np.sin(angle)
+    assert len(tracker.update(1, [seen(0, 3, RED), seen(x, 3 + z, BLUE)])) == 1
+    assert len(tracker.update(2, [seen(0, 3, RED), seen(1, 3 + z, BLUE)])) == 2
