@@ -199,10 +199,14 @@ def _progress(setup: Setup, name: str) -> ReadingProgress:
 def _print_streams(name: str, setup: Setup, modalities: Sequence[str], *, guessed: bool) -> None:
     print(f"{name}: topics {'guessed from their types and names' if guessed else 'of the parameter file'}")
     for stream in setup.sync.streams:
-        print(f"  {stream.name:12} {setup.topics.get(stream.name, '(not recorded)'):30} {stream.type}")
+        topic = setup.topics.get(stream.name, "(not recorded)")
+        print(f"  {stream.name:12} {topic:30} {stream.type}{', 0 messages' if topic in setup.empty else ''}")
     for modality in modalities:
         if modality not in [stream.name for stream in setup.sync.streams]:
             print(f"  {modality:12} (not recorded)")
+    for topic in setup.empty:
+        if topic not in setup.topics.values():
+            print(f"  {'':12} {topic:30} 0 messages")
     print(f"  truth        {setup.labels or 'annotations'}")
     sys.stdout.flush()
 

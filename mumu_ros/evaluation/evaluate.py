@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from mumu_ros.conversions import SUPPORTED_TYPES
 from mumu_ros.evaluation.features import FeatureTap
 from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, replay
 from mumu_ros.evaluation.results import BagResult, true_labels
@@ -39,12 +40,14 @@ class Setup:
         labels: Label file; None: the recording's own annotations.
         sync: As sensor_sync has it.
         topics: Stream name to topic.
+        empty: Topics of sensors without any message.
     """
 
     path: Path
     labels: Path | None
     sync: SensorSyncConfig
     topics: Mapping[str, str]
+    empty: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,14 @@ def open_setup(path: Path, labels: Path | None, sync: SensorSyncConfig | None, c
     with Recording(path) as recording:
         sync = sync or guess_streams(config, recording)
         topics = resolve_topics(sync, recording)
+        sensors = (topic for topic in recording.topics.values() if topic.type_name in SUPPORTED_TYPES)
+        empty = tuple(topic.name for topic in sensors if not topic.count)
     if not set(topics) & set(config.names):
         raise RecordingError(
             f"{path}: the streams {', '.join(topics)} are none of the model's modalities, {', '.join(config.names)}; "
             "name them alike in --params"
         )
-    return Setup(path, labels, sync, topics)
+    return Setup(path, labels, sync, topics, empty)
 
 
 def evaluate_bag(
@@ -144,7 +149,7 @@ def evaluate_bag(
 
 
 def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) -> BagResult:
-    problems = list(outcome.problems)
+    problems = [*outcome.problems, *(f"{topic} has 0 messages" for topic in setup.empty)]
     truth = _truth(setup, outcome, problems)
     if outcome.epochs:
         problems.append(f"time jumped back {outcome.epochs} times: several recordings in one, or a loop")

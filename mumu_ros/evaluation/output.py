@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,19 +42,25 @@ def write_outputs(
         maps: Of the features.
 
     Raises:
-        OSError: They cannot be written.
+        OSError: They cannot be written; a folder that was not there is not left behind.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with replacing(out / "predictions.csv") as temporary, temporary.open("w", encoding="utf-8") as file:
-        for index, bag in enumerate(bags):
-            header = index == 0
-            file.write(to_csv(bag.decisions, bag.labels, bag.name, config.taxonomy, config.names, header=header))
-    write_json(out / "metrics.json", {"model": model, **summary})
-    if timing is not None:
-        write_json(out / "timing.json", timing)
     page = render(model, bags, config, summary, timing=timing, maps=maps)
-    with replacing(out / "report.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    existed = out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with replacing(out / "predictions.csv") as temporary, temporary.open("w", encoding="utf-8") as file:
+            for index, bag in enumerate(bags):
+                header = index == 0
+                file.write(to_csv(bag.decisions, bag.labels, bag.name, config.taxonomy, config.names, header=header))
+        write_json(out / "metrics.json", {"model": model, **summary})
+        if timing is not None:
+            write_json(out / "timing.json", timing)
+        with replacing(out / "report.html") as temporary:
+            temporary.write_text(page, encoding="utf-8")
+    except BaseException:
+        if not existed:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -55,7 +55,8 @@ def guess_streams(config: ModelConfig, recording: Recording) -> SensorSyncConfig
     """Choose a topic for each of a model's modalities by type, shape and name.
 
     Raises:
-        RecordingError: No topic fits any modality, or several fit one equally well; both are listed.
+        RecordingError: No topic fits any modality, or several fit one equally well, or one fits several; they are
+            listed.
     """
     kinds = _peek(recording)
     fitting = {
@@ -81,7 +82,11 @@ def guess_streams(config: ModelConfig, recording: Recording) -> SensorSyncConfig
 
 def _peek(recording: Recording) -> dict[str, tuple[str, int]]:
     """Topic to what its first messages are: rgb, depth or a ROS vector type, and how many numbers a sample has."""
-    wanted = [topic.name for topic in recording.topics.values() if topic.type_name in SUPPORTED_TYPES and topic.count]
+    wanted = [
+        topic.name
+        for topic in recording.topics.values()
+        if topic.type_name in SUPPORTED_TYPES and topic.count and topic.name not in recording.undecoded
+    ]
     found: dict[str, tuple[str, int]] = {}
     for topic in wanted:
         type_name = recording.topics[topic].type_name
@@ -117,8 +122,15 @@ def _assign(fitting: dict[str, list[str]], recording: Recording) -> dict[str, st
             raise RecordingError(
                 f"{recording.path}: modality {modality!r} could be {' or '.join(likeliest)}; say with --params which"
             )
-        if likeliest:
-            chosen[modality] = likeliest[0]
+        if not likeliest:
+            continue
+        rivals = [name for name in fitting if name not in chosen and likeliest[0] in fitting[name]]
+        alike = [name for name in rivals if _shared(name, likeliest[0]) == best]
+        if len(alike) > 1:
+            raise RecordingError(
+                f"{recording.path}: topic {likeliest[0]} could be {' or '.join(alike)}; say with --params which"
+            )
+        chosen[modality] = likeliest[0]
     return chosen
 
 
@@ -143,5 +155,8 @@ def _stream(modality: Modality, topic: Topic) -> StreamConfig:
 
 
 def _listing(recording: Recording) -> str:
-    listed = ", ".join(f"{topic.name} ({topic.type_name})" for topic in recording.topics.values()) or "no topic"
-    return "; ".join([listed, *recording.problems])
+    shown = (
+        f"{topic.name} ({topic.type_name}{'' if topic.count else ', 0 messages'})"
+        for topic in recording.topics.values()
+    )
+    return "; ".join([", ".join(shown) or "no topic", *recording.problems])

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from mumu_ros.cli import main
-from mumu_ros.conversions import array_to_imu
+from mumu_ros.conversions import array_to_imu, ns_to_time
 from mumu_ros.recordings import Recording, RecordingWriter
 from mumu_ros.recordings.labels import Label, labels_path, write_labels
 from mumu_ros.share import share_path
@@ -208,6 +210,41 @@ def odd_bag(tmp_path: Path) -> Path:
                 connection = writer._connections["/imu"]
                 writer._writer.write(connection, START_NS + 4 * S, b"")
     return path
+
+
+def test_pictures_that_cannot_be_decoded_are_counted_and_empty_topics_are_shown(evaluate: Run, tmp_path: Path) -> None:
+    """A bag of colour that lies in several ways, an IMU that is well, and one that never spoke."""
+    _, good = cv2.imencode(".png", np.zeros((24, 32, 3), np.uint8))
+    bomb = good.copy()
+    bomb[16:24] = 255  # The header's width and height.
+    lies = [
+        good[:40],
+        bomb,
+        np.zeros(0, np.uint8),
+        np.frombuffer(b"\x89PNG\r\n\x1a\n", np.uint8),
+        good[::-1].copy(),
+        good + 1,
+    ]
+    path = tmp_path / "lies"
+    with RecordingWriter(path) as writer:
+        types = writer.types
+        for i in range(300):
+            stamp_ns = START_NS + i * S // 100
+            imu = array_to_imu([[0, 0, 9.8], [0, 0, 0]], stamp_ns, "", types)  # type: ignore[arg-type]
+            writer.write("/imu/belt", "sensor_msgs/msg/Imu", imu, stamp_ns)
+            if i % 10 == 0:
+                header = types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id="")
+                name, data = "sensor_msgs/msg/CompressedImage", lies[i // 10 % len(lies)]
+                writer.write("/camera", name, types.message(name, header=header, format="png", data=data), stamp_ns)
+        writer._writer.add_connection("/imu/wrist", "sensor_msgs/msg/Imu", typestore=types.typestore)
+    status, output, errors = evaluate(bag=path)
+    assert status == 0
+    assert "lies: 30 messages of /camera were skipped, the last one because of: " in errors
+    assert "lies: /imu/wrist has 0 messages" in errors
+    assert re.search(r"/imu/wrist +0 messages", output)
+    status, output, _ = evaluate("--params", PARAMS, bag=path)
+    assert status == 0
+    assert re.search(r"imu_wrist +/imu/wrist +sensor_msgs/msg/Imu, 0 messages", output)
 
 
 def test_unordered_stamps_are_counted(evaluate: Run, tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import mumu_ros.evaluation.output as output
 from mumu_ros.evaluation.decisions import UNDECIDED, DecisionLog, Decisions, to_csv
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.scoring import TruthSegment
@@ -171,3 +174,23 @@ def test_predictions_can_be_read_back() -> None:
     assert rows[4]["window_start"] == "4"
     assert [rows[4][name] for name in ("p:walk", "present:belt", "gm:imu", "age_s:belt")] == ["0.7", "0", "1", ""]
     assert "p:unknown" not in rows[0]
+
+
+@pytest.mark.parametrize("stage", ["render", "to_csv", "write_json"])
+@pytest.mark.parametrize("existed", [False, True])
+def test_an_evaluation_that_fails_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, existed: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = tmp_path / "out"
+    if existed:
+        out.mkdir()
+        (out / "notes.txt").touch()
+    monkeypatch.setattr(output, stage, fail)
+    bags = [result(decision(1, "wave"))]
+    with pytest.raises(OSError, match="No space left"):
+        output.write_outputs(out, "model", bags, CONFIG, summarize(bags, CONFIG))
+    assert out.exists() == existed
+    assert not existed or (out / "notes.txt").exists()

@@ -73,6 +73,37 @@ def test_two_topics_that_fit_alike_are_named(write: Write) -> None:
         guessed(path, "utd-mhad-dp")
 
 
+@pytest.mark.parametrize(
+    ("topics", "complaint"),
+    [
+        (["/imu"], "topic /imu could be imu_wrist or imu_belt"),
+        (["/imu/data"], "topic /imu/data could be imu_wrist or imu_belt"),
+        (["/sensor"], "topic /sensor could be imu_wrist or imu_belt"),
+        (["/belt/wrist/imu"], "topic /belt/wrist/imu could be imu_wrist or imu_belt"),
+        (["/a", "/b"], "'imu_wrist' could be /a or /b"),
+        (["/imu/wrist/left", "/imu/wrist/right"], "'imu_wrist' could be /imu/wrist/left or /imu/wrist/right"),
+    ],
+)
+def test_a_topic_that_fits_two_modalities_alike_is_asked_for(write: Write, topics: list[str], complaint: str) -> None:
+    path = write({"/cam/a": RGB, **dict.fromkeys(topics, IMU)})
+    with pytest.raises(RecordingError, match=rf"{complaint}; say with --params which"):
+        guessed(path, "sim")
+
+
+@pytest.mark.parametrize(
+    ("topics", "expected"),
+    [
+        (["/imu/belt"], {"imu_belt": "/imu/belt"}),
+        (["/wrist"], {"imu_wrist": "/wrist"}),
+        (["/imu", "/imu/belt"], {"imu_wrist": "/imu", "imu_belt": "/imu/belt"}),
+        (["/IMU_Wrist/raw", "/imu_belt/raw"], {"imu_wrist": "/IMU_Wrist/raw", "imu_belt": "/imu_belt/raw"}),
+    ],
+)
+def test_what_one_name_tells_needs_no_question(write: Write, topics: list[str], expected: dict[str, str]) -> None:
+    path = write({"/cam/a": RGB, **dict.fromkeys(topics, IMU)})
+    assert guessed(path, "sim") == {"rgb": "/cam/a", **expected}
+
+
 def test_a_recording_without_any_fitting_topic_is_refused(write: Write) -> None:
     with pytest.raises(RecordingError, match=r"no topic fits .* it has /bones \(geometry_msgs/msg/PoseArray\)"):
         guessed(write({"/bones": SKELETON}), "utd-mhad-dp")
