@@ -9,7 +9,12 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from mumu_ros.text import shorten
+
 __all__ = ["main"]
+
+_LONGEST = 2000
+"""Characters of an error: it quotes what a file says."""
 
 # Command: (module that registers it, one line of help). A module is imported when its command is asked for, so that
 # `mumu simulate` needs no torch and `mumu train` no ROS.
@@ -73,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except (ValueError, OSError) as error:  # what a command refuses: its text says what and why
-        print(f"mumu {asked}: {error}", file=sys.stderr)
+        print(f"mumu {asked}: {shorten(str(error), _LONGEST)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

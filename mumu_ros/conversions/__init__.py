@@ -4,7 +4,7 @@ Everything reads fields only, so that messages of rclpy and messages deserialise
 """
 
 from mumu_ros.conversions.camera import camera_info_to_camera, camera_to_camera_info
-from mumu_ros.conversions.errors import ConversionError, shorten
+from mumu_ros.conversions.errors import ConversionError
 from mumu_ros.conversions.frames import frame_to_samples, samples_to_frame
 from mumu_ros.conversions.humans import Body2D, person_to_roi, person_to_skeleton2d, skeleton2d_to_body
 from mumu_ros.conversions.images import (
@@ -67,7 +67,6 @@ __all__ = [
     "samples_to_frame",
     "skeleton2d_to_body",
     "segment_to_annotation",
-    "shorten",
     "time_to_ns",
     "vector_to_array",
 ]

@@ -1,12 +1,11 @@
-"""The error that every conversion raises, and how long its text may be."""
+"""The error that every conversion raises."""
 
 from __future__ import annotations
 
 from mumu_ros.fault_codes import FaultCode
+from mumu_ros.text import shorten
 
-__all__ = ["ConversionError", "shorten"]
-
-_LONGEST = 500
+__all__ = ["ConversionError"]
 
 
 class ConversionError(ValueError):
@@ -21,11 +20,3 @@ class ConversionError(ValueError):
     def __init__(self, text: str, code: FaultCode = FaultCode.UNREADABLE) -> None:
         super().__init__(shorten(text))
         self.code = code
-
-
-def shorten(text: str, limit: int = _LONGEST) -> str:
-    """A text of at most `limit` characters, for logs and diagnostics: the middle of a longer one is left out."""
-    if len(text) <= limit:
-        return text
-    half = (limit - 40) // 2
-    return f"{text[:half]} … ({len(text)} characters) … {text[-half:]}"

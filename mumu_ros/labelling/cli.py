@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import webbrowser
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.labelling.imports import import_labels
-from mumu_ros.labelling.server import Session, serve
+from mumu_ros.labelling.server import LabelServer, Session
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.labels import Label, LabelError, labels_path, read_labels, write_labels
 from mumu_ros.recordings.progress import ReadingProgress
 
-__all__ = ["register"]
+__all__ = ["opener", "register"]
 
 PORT = 8047
 
@@ -91,13 +93,29 @@ def _import(source: Path, target: Path, footage: Footage) -> int:
 
 
 def _serve(session: Session, port: int) -> int:
-    with serve(session, port) as server:
-        address = f"http://127.0.0.1:{server.server_address[1]}/"
-        print(f"label {session.name} at {address}, Ctrl-C ends", flush=True)
+    with LabelServer(session, port) as server, ExitStack() as stack:
+        print(f"label {session.name} at {server.address}, Ctrl-C ends", flush=True)
         if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-            webbrowser.open(address)
+            webbrowser.open(stack.enter_context(opener(server.address, session.target)).as_uri())
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             print(f"\n{session.target}: {'there' if session.target.exists() else 'nothing was saved'}")
     return 0
+
+
+@contextmanager
+def opener(address: str, target: Path) -> Iterator[Path]:
+    """A file that leads a browser to an address: others see the arguments of a browser, but not into this file.
+
+    Args:
+        address: Of the page.
+        target: The label file; it is made beside that, where a browser in a sandbox may read, too.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with tempfile.NamedTemporaryFile("w", prefix=f"{target.stem}.", suffix=".html", dir=target.parent) as file:
+        file.write(f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">\n')
+        file.flush()
+        yield Path(file.name).resolve()

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, InvalidOperation
-from itertools import pairwise, takewhile
+from decimal import Decimal
+from itertools import islice, pairwise, takewhile
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mumu_ros.recordings.labels import Label, LabelError, read_labels
+from mumu_ros.reading import MAX_TEXT, read_bytes
+from mumu_ros.recordings.labels import (
+    MAX_LABELS,
+    Label,
+    LabelError,
+    check_label,
+    parse_seconds,
+    read_label_text,
+    read_labels,
+)
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["import_labels"]
@@ -18,8 +27,8 @@ _MS_PER_S = 1000
 
 _TIME = re.compile(r"\d[\d:.]*$")
 
-_Times = tuple[Decimal, Decimal, str]
-"""Start and end in seconds from the start of the recording, what was written there."""
+_Times = tuple[str, Decimal, Decimal, str]
+"""Where it is written, start and end in seconds from the start of the recording, what was written there."""
 
 
 def import_labels(path: str | Path, start_ns: int, end_ns: int) -> list[Label]:
@@ -50,9 +59,12 @@ def import_labels(path: str | Path, start_ns: int, end_ns: int) -> list[Label]:
     readers: Mapping[str, Callable[[Path], Iterable[_Times]]] = {".eaf": _elan, ".tsv": _delimited, ".txt": _delimited}
     if path.suffix not in readers:
         raise LabelError(f"{path}: labels are imported from .csv, .jsonl, {', '.join(readers)}, not {path.suffix!r}")
-    labels = [_label(path, start_ns, times) for times in readers[path.suffix](path) if times[2].strip()]
+    written = (times for times in readers[path.suffix](path) if times[-1].strip())
+    labels = [_label(start_ns, times) for times in islice(written, MAX_LABELS + 1)]
     if not labels:
         raise LabelError(f"{path} has no labels")
+    if len(labels) > MAX_LABELS:
+        raise LabelError(f"{path} has more than {MAX_LABELS} labels; divide the recording")
     labels.sort(key=lambda label: label.start_ns)
     for before, label in pairwise(labels):
         if label.start_ns < before.end_ns:
@@ -64,21 +76,23 @@ def import_labels(path: str | Path, start_ns: int, end_ns: int) -> list[Label]:
     return labels
 
 
-def _label(path: Path, start_ns: int, times: _Times) -> Label:
-    begin, end, text = times
+def _label(start_ns: int, times: _Times) -> Label:
+    where, begin, end, text = times
     if end <= begin or begin < 0:
         raise LabelError(
-            f"{path}: {text!r} is from {begin} s to {end} s; expected an end after the start, both from 0 on"
+            f"{where}: {text!r} is from {begin} s to {end} s; expected an end after the start, both from 0 on"
         )
     group, _, activity = text.strip().rpartition("/")
-    return Label(start_ns + round(begin * NS_PER_S), start_ns + round(end * NS_PER_S), group.strip(), activity.strip())
+    label = Label(start_ns + round(begin * NS_PER_S), start_ns + round(end * NS_PER_S), group.strip(), activity.strip())
+    check_label(label, where)
+    return label
 
 
 def _delimited(path: Path) -> Iterable[_Times]:
     """Tab-delimited text: Audacity's lines begin with two numbers, ELAN's with a tier or a header."""
     rows = [
         (number, line.split("\t"))
-        for number, line in enumerate(_text(path).splitlines(), start=1)
+        for number, line in enumerate(read_label_text(path).splitlines(), start=1)
         # A line that begins with a backslash has the frequencies of Audacity's label above it; # has ELAN's media.
         if line.strip() and not line.startswith(("\\", "#"))
     ]
@@ -92,7 +106,8 @@ def _audacity(path: Path, rows: list[tuple[int, list[str]]]) -> Iterable[_Times]
     for number, values in rows:
         if len(values) != 3:
             raise LabelError(f"{path}:{number}: {len(values)} values; expected start, end and label, as of Audacity")
-        yield _seconds(path, number, values[0]), _seconds(path, number, values[1]), values[2]
+        where = f"{path}:{number}"
+        yield where, _seconds(where, values[0]), _seconds(where, values[1]), values[2]
 
 
 def _elan_export(path: Path, rows: list[tuple[int, list[str]]]) -> Iterable[_Times]:
@@ -112,20 +127,21 @@ def _elan_export(path: Path, rows: list[tuple[int, list[str]]]) -> Iterable[_Tim
         tiers.add(tuple(values[:first]))
         if len(tiers) > 1:
             raise LabelError(f"{path}:{number}: several tiers, {sorted(tiers)}; export one by itself")
-        yield _elan_seconds(path, number, times[0]), _elan_seconds(path, number, times[formats]), values[-1]
+        where = f"{path}:{number}"
+        yield where, _elan_seconds(where, times[0]), _elan_seconds(where, times[formats]), values[-1]
 
 
-def _elan_seconds(path: Path, line: int, text: str) -> Decimal:
+def _elan_seconds(where: str, text: str) -> Decimal:
     """ELAN writes hours:minutes:seconds, seconds with a point, or whole milliseconds."""
-    return _seconds(path, line, text) / (1 if set(text) & set(":.") else _MS_PER_S)
+    return _seconds(where, text) / (1 if set(text) & set(":.") else _MS_PER_S)
 
 
 def _elan(path: Path) -> Iterable[_Times]:
     """ELAN's own file: time slots in milliseconds, and annotations of the first tier that is aligned to them."""
     try:
-        # Entities are not expanded: expat stops at billion laughs, and external ones are never fetched.
-        root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
+        # Expat stops at billion laughs, and external entities are never fetched.
+        root = ElementTree.fromstring(read_bytes(path, MAX_TEXT))
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # an encoding may be unknown
         raise LabelError(f"{path} is no ELAN file: {error}") from error
     slots = {x.get("TIME_SLOT_ID"): x.get("TIME_VALUE") for x in root.iter("TIME_SLOT")}
     tiers = [(tier.get("TIER_ID"), list(tier.iter("ALIGNABLE_ANNOTATION"))) for tier in root.iter("TIER")]
@@ -138,25 +154,17 @@ def _elan(path: Path) -> Iterable[_Times]:
             begin, end = (slots.get(annotation.get(f"TIME_SLOT_REF{which}")) for which in (1, 2))
             if begin is None or end is None:
                 raise LabelError(f"{path}: annotation {number} has no time of its own; align it in ELAN")
+            where = f"{path}: annotation {number}"
             text = annotation.findtext("ANNOTATION_VALUE") or ""
-            yield _seconds(path, number, begin) / _MS_PER_S, _seconds(path, number, end) / _MS_PER_S, text
+            yield where, _seconds(where, begin) / _MS_PER_S, _seconds(where, end) / _MS_PER_S, text
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise LabelError(f"{path} is no text in UTF-8 ({error})") from error
-
-
-def _seconds(path: Path, line: int, text: str) -> Decimal:
+def _seconds(where: str, text: str) -> Decimal:
     """Seconds, or hours, minutes and seconds with colons between."""
+    parts = text.strip().split(":")
+    if len(parts) > 3:
+        raise LabelError(f"{where}: a time is {text[:40]!r}; expected at most hours, minutes and seconds")
     seconds = Decimal(0)
-    try:
-        for part in text.strip().split(":"):
-            seconds = 60 * seconds + Decimal(part)
-    except InvalidOperation as error:
-        raise LabelError(f"{path}:{line}: {text!r} is no time") from error
-    if not seconds.is_finite():
-        raise LabelError(f"{path}:{line}: {text!r} is no time")
+    for part in parts:
+        seconds = 60 * seconds + parse_seconds(f"{where}: a time", part)
     return seconds

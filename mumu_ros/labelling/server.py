@@ -1,8 +1,10 @@
-"""The label page's server: for one person on this machine."""
+"""The label page's server: for one person on this machine, and nobody else who is logged in there."""
 
 from __future__ import annotations
 
+import hmac
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
@@ -11,17 +13,19 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import numpy as np
 
 from mumu_ros.conversions import ConversionError
 from mumu_ros.labelling.footage import Footage
+from mumu_ros.reading import MAX_TEXT, parse_json
 from mumu_ros.recordings import RecordingError
 from mumu_ros.recordings.labels import Label, LabelError, write_labels
 from mumu_ros.streams import NS_PER_S
+from mumu_ros.text import shorten
 
-__all__ = ["Session", "serve"]
+__all__ = ["LabelServer", "Session"]
 
 _STATIC = Path(__file__).parent / "static"
 _PAGES = {
@@ -29,9 +33,12 @@ _PAGES = {
     "/label.css": ("label.css", "text/css; charset=utf-8"),
     "/label.js": ("label.js", "text/javascript; charset=utf-8"),
 }
+_CONTENT = "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _SHOWN_PERCENTILES = (0.1, 99.9)
 _MAX_BINS = 4000
-_MAX_BODY = 16 * 2**20
+_DIGITS = 9
+_PATIENCE_S = 60.0
+"""For the rest of a request."""
 
 
 @dataclass(frozen=True)
@@ -109,80 +116,112 @@ class Session:
         return self.footage.start_ns + round(seconds * NS_PER_S)
 
 
-def serve(session: Session, port: int) -> ThreadingHTTPServer:
-    """Bind a server for this machine only; `serve_forever` runs it.
+class LabelServer(ThreadingHTTPServer):
+    """Serves a session on this machine to whoever knows its address; `serve_forever` runs it.
 
     Args:
         session: What it is about.
         port: Where; 0: any that is free.
 
+    Attributes:
+        address: Of the page; it holds a random token, without which nothing is answered.
+
     Raises:
         OSError: The port is taken.
     """
-    try:
-        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, session))
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}; choose another --port", f"port {port}") from error
+
+    def __init__(self, session: Session, port: int) -> None:
+        token = secrets.token_urlsafe(24)
+        try:
+            super().__init__(("127.0.0.1", port), partial(_Handler, session, token))
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}; choose another --port", f"port {port}") from error
+        self.address = f"http://127.0.0.1:{self.server_port}/{token}/"
 
 
 class _Handler(BaseHTTPRequestHandler):
     server_version = "mumu"
+    timeout = _PATIENCE_S
 
-    def __init__(self, session: Session, *args: Any) -> None:
+    def __init__(self, session: Session, token: str, *args: Any) -> None:
         self._session = session
+        self._token = token
         super().__init__(*args)
 
     def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        query = {key: values[-1] for key, values in parse_qs(url.query).items()}
-        if not self._is_ours():
+        if (path := self._path()) is None:
             return
         try:
-            if url.path in _PAGES:
-                name, kind = _PAGES[url.path]
+            query = {key: values[-1] for key, values in parse_qs(self.path.partition("?")[2]).items()}
+            if path in _PAGES:
+                name, kind = _PAGES[path]
                 self._send((_STATIC / name).read_bytes(), kind)
-            elif url.path == "/recording":
+            elif path == "/recording":
                 self._send_json(self._session.describe())
-            elif url.path == "/frame":
+            elif path == "/frame":
                 camera = self._session.footage.cameras[int(query["camera"])]
                 self._send(self._session.footage.frame(camera, int(query["index"])), "image/jpeg")
-            elif url.path == "/trace":
+            elif path == "/trace":
                 bins = min(max(int(query["bins"]), 1), _MAX_BINS)
                 self._send_json(
                     self._session.trace(int(query["trace"]), float(query["start"]), float(query["end"]), bins)
                 )
             else:
-                self._fail(HTTPStatus.NOT_FOUND, f"there is no {url.path}")
+                self._fail(HTTPStatus.NOT_FOUND, f"there is no {path}")
         except (ConversionError, RecordingError, OSError) as error:
             self._fail(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         except (KeyError, IndexError, ValueError, OverflowError) as error:
-            self._fail(HTTPStatus.BAD_REQUEST, f"{self.path}: {error!r}")
+            self._fail(HTTPStatus.BAD_REQUEST, shorten(f"{path}: {error!r}"))
 
     def do_POST(self) -> None:
-        # Other sites can post forms and text without asking, but not JSON.
-        if not self._is_ours():
+        if (path := self._path()) is None or (body := self._body()) is None:
             return
-        if self.headers.get_content_type() != "application/json" or self.path != "/labels":
+        # Other sites can post forms and text without asking, but not JSON.
+        if self.headers.get_content_type() != "application/json" or path != "/labels":
             self._fail(HTTPStatus.BAD_REQUEST, "expected labels as JSON")
             return
         try:
-            length = min(int(self.headers.get("Content-Length", 0)), _MAX_BODY)
-            self._send_json({"saved": self._session.save(json.loads(self.rfile.read(length)))})
+            self._send_json({"saved": self._session.save(parse_json(body))})
         except ValueError as error:
-            self._fail(HTTPStatus.BAD_REQUEST, str(error))
+            self._fail(HTTPStatus.BAD_REQUEST, shorten(str(error)))
         except OSError as error:
             self._fail(HTTPStatus.INSUFFICIENT_STORAGE, f"{error.filename}: {error.strerror}")
 
     def log_message(self, *_: object) -> None:
         """Requests are no news."""
 
-    def _is_ours(self) -> bool:
-        """A page of another site that has given its name our address does not get the person's pictures."""
-        port = self.connection.getsockname()[1]
-        if self.headers.get("Host") in (f"127.0.0.1:{port}", f"localhost:{port}"):
-            return True
-        self._fail(HTTPStatus.FORBIDDEN, "this page is for this machine")
-        return False
+    def _path(self) -> str | None:
+        """The path below the token; None, and the request is refused, where it does not come from our page.
+
+        Without the token it comes from somebody else on this machine. A page of another site may have given its own
+        name our address, or guess: browsers say where a request comes from.
+        """
+        token, _, path = self.path.partition("?")[0].removeprefix("/").partition("/")
+        hosts = [f"{name}:{self.connection.getsockname()[1]}" for name in ("127.0.0.1", "localhost")]
+        site = self.headers.get("Sec-Fetch-Site", "none")
+        # The page is opened from a file; what it asks for then, it asks for itself.
+        is_opened = not path and self.headers.get("Sec-Fetch-Mode") == "navigate"
+        if (
+            hmac.compare_digest(token.encode(), self._token.encode())
+            and self.headers.get("Host") in hosts
+            and self.headers.get("Origin") in [None, *(f"http://{host}" for host in hosts)]
+            and (site in ("none", "same-origin") or is_opened)
+        ):
+            return f"/{path}"
+        self._fail(HTTPStatus.FORBIDDEN, "open the address that mumu label prints")
+        return None
+
+    def _body(self) -> bytes | None:
+        """What was sent; None, and the request is refused, where its length is not said, or too much."""
+        match self.headers.get_all("Content-Length", []):
+            case [length] if length.isascii() and length.isdecimal():
+                if len(length) > _DIGITS or int(length) > MAX_TEXT:
+                    self._fail(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{length[:40]} bytes; at most {MAX_TEXT}")
+                    return None
+                return self.rfile.read(int(length))
+            case lengths:
+                self._fail(HTTPStatus.LENGTH_REQUIRED, f"Content-Length is {lengths!r}; expected one whole number")
+                return None
 
     def _send_json(self, content: Any) -> None:
         self._send(json.dumps(content).encode(), "application/json")
@@ -195,7 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
-        self.send_header("Content-Security-Policy", "default-src 'self'; img-src 'self' data: blob:")
+        self.send_header("Content-Security-Policy", _CONTENT)
+        self.send_header("Referrer-Policy", "same-origin")
         with suppress(ConnectionError):  # the page was closed meanwhile
             self.end_headers()
             self.wfile.write(body)

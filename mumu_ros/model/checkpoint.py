@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mumu_ros.model.config import ConfigError, ModelConfig, build
+from mumu_ros.reading import MAX_TEXT, parse_json, read_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +41,7 @@ HEALTH_FILE = "health.safetensors"
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
 _KEYS = {"model", "calibration", "provenance"}
+_MAX_WEIGHTS = 8 * 2**30
 
 
 class CheckpointError(ValueError):
@@ -59,10 +61,10 @@ class Calibration:
     unknown_threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, low, high in (("temperature", 0.0, float("inf")), ("unknown_threshold", -1e-9, 1.0)):
+        for name, low, high in (("temperature", 0.0, 1e6), ("unknown_threshold", -1e-9, 1.0)):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not low < value <= high or value == float("inf"):
-                wanted = "a number > 0" if name == "temperature" else "a number from 0 to 1"
+            if not isinstance(value, int | float) or not low < value <= high:
+                wanted = "a number > 0, at most a million" if name == "temperature" else "a number from 0 to 1"
                 raise ConfigError(f"calibration: {name} is {value!r}; expected {wanted}")
 
 
@@ -175,13 +177,19 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
 
     path = Path(path)
     config, calibration, provenance = _read(path)
-    data = _read_file(path, _WEIGHTS)
+    data = _read_file(path, _WEIGHTS, _MAX_WEIGHTS)
     try:
         weights = load(data)
     except SafetensorError as error:
         raise CheckpointError(
             f"{str(path / _WEIGHTS)!r} is corrupt ({len(data)} bytes: {error}); copy or train the model again"
         ) from error
+    # Before memory is taken: each modality has an LSTM.
+    if (least := 2 * len(config.modalities) * config.feature_size**2) > len(data):
+        raise CheckpointError(
+            f"{str(path / _WEIGHTS)!r} does not fit {_CONFIG}: {len(data)} bytes, and feature_size "
+            f"{config.feature_size} has more than {least} weights; the two files must come from the same training"
+        )
     model = Network(config)
     _check_fit(path, {k: tuple(v.shape) for k, v in model.state_dict().items()}, weights)
     model.load_state_dict(weights)
@@ -200,11 +208,11 @@ def _check_fit(path: Path, expected: dict[str, tuple[int, ...]], weights: Mappin
     )
 
 
-def _read_file(path: Path, name: str) -> bytes:
+def _read_file(path: Path, name: str, limit: int) -> bytes:
     if not path.is_dir():
         raise CheckpointError(f"no model folder {str(path)!r}; give the folder that holds {_CONFIG} and {_WEIGHTS}")
     try:
-        return (path / name).read_bytes()
+        return read_bytes(path / name, limit)
     except OSError as error:
         raise CheckpointError(
             f"cannot read {str(path / name)!r} ({error.strerror}); a model folder holds {_CONFIG} and {_WEIGHTS}"
@@ -213,14 +221,16 @@ def _read_file(path: Path, name: str) -> bytes:
 
 def _read(path: Path) -> tuple[ModelConfig, Calibration, Mapping[str, Any]]:
     where = repr(str(path / _CONFIG))
-    data = _read_file(path, _CONFIG)
+    data = _read_file(path, _CONFIG, MAX_TEXT)
     try:
-        content = json.loads(data)
+        content = parse_json(data)
     except ValueError as error:
         raise CheckpointError(f"{where} is not JSON ({error}); copy or train the model again") from error
     if not isinstance(content, dict) or set(content) != _KEYS:
         found = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{where} has {found}; expected {sorted(_KEYS)}: is it a mumu_ros model?")
+    if not isinstance(content["provenance"], dict):
+        raise CheckpointError(f"{where}: provenance is {content['provenance']!r}; expected keys and values")
     try:
         config = ModelConfig.from_dict(content["model"])
         return config, build(Calibration, content["calibration"], "calibration"), content["provenance"]

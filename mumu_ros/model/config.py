@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import LAYOUTS
+from mumu_ros.text import check_name
 
 __all__ = ["FORMAT", "ConfigError", "Modality", "ModelConfig", "build"]
 
@@ -27,6 +28,13 @@ _MIN_IMAGE = 32
 _FUSIONS = ("mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_min", "dual_branch")
 _MERGES = ("concat", "sum")
 _LABELS = ("", "group", "activity")
+# A configuration that comes with a foreign model must not ask for more memory than there is.
+_MAX_MODALITIES = 64
+_MAX_SIZE = 4096
+_MAX_NUMBER = 1e9
+_MAX_RATE_HZ = 10_000.0
+_MAX_WINDOW_S = 3600.0
+_MAX_WINDOW_VALUES = 2**28
 
 T = TypeVar("T")
 
@@ -66,15 +74,23 @@ def build(cls: type[T], data: Any, where: str) -> T:
     return cls(**data)
 
 
-def _number(where: str, value: Any, low: float, *, exclusive: bool = True) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or value < low or (exclusive and value == low):
-        raise ConfigError(f"{where} is {value!r}; expected a number {'>' if exclusive else '≥'} {low:g}")
+def _number(where: str, value: Any, low: float, high: float = _MAX_NUMBER, *, exclusive: bool = True) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high or (exclusive and value == low):
+        sign = ">" if exclusive else "≥"
+        raise ConfigError(f"{where} is {value!r}; expected a number {sign} {low:g} and ≤ {high:g}")
 
 
 def _integer(where: str, value: Any, low: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low:
-        raise ConfigError(f"{where} is {value!r}; expected an integer ≥ {low}")
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= _MAX_SIZE:
+        raise ConfigError(f"{where} is {value!r}; expected an integer ≥ {low} and ≤ {_MAX_SIZE}")
+
+
+def _name(where: str, value: Any) -> None:
+    try:
+        check_name(value)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _boolean(where: str, value: Any) -> None:
@@ -151,20 +167,18 @@ class Modality:
     def __post_init__(self) -> None:
         for field in ("shape", "mean", "std", "range_m", "body"):
             object.__setattr__(self, field, _tuple(getattr(self, field)))
-        if not isinstance(self.name, str) or not self.name:
-            raise ConfigError(f"modality name is {self.name!r}; expected a non-empty string")
+        _name("modality", self.name)
         where = f"modality {self.name!r}"
-        if self.kind not in _ENCODERS:
-            raise ConfigError(f"{where}: kind is {self.kind!r}; expected one of {', '.join(_ENCODERS)}")
+        _choice(f"{where}: kind", self.kind, tuple(_ENCODERS))
         if self.encoder not in _ENCODERS[self.kind]:
             expected = " or ".join(_ENCODERS[self.kind])
             raise ConfigError(f"{where}: encoder is {self.encoder!r}; {self.kind} is encoded by {expected}")
         self._check_shape(where)
-        _number(f"{where}: rate_hz", self.rate_hz, 0)
+        _number(f"{where}: rate_hz", self.rate_hz, 0, _MAX_RATE_HZ)
         _number(f"{where}: max_gap_s", self.max_gap_s, 0)
         _integer(f"{where}: stride", self.stride, 1)
         size = self.shape[-1] if self.is_image else math.prod(self.shape)
-        for field, low in (("mean", -math.inf), ("std", 0.0)):
+        for field, low in (("mean", -_MAX_NUMBER), ("std", 0.0)):
             values = getattr(self, field)
             if not isinstance(values, tuple) or len(values) not in (1, size):
                 raise ConfigError(f"{where}: {field} is {values!r}; expected 1 or {size} numbers")
@@ -201,7 +215,7 @@ class Modality:
             raise ConfigError(f"{where}: body is {self.body!r}; expected four different joints from 0 to {joints - 1}")
 
     def _check_layout(self, where: str) -> None:
-        if not self.layout:
+        if self.layout == "":
             return
         _choice(f"{where}: layout", self.layout, tuple(LAYOUTS))
         if self.encoder != "cooccurrence1d":
@@ -272,14 +286,17 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modalities", _tuple(self.modalities))
-        if not isinstance(self.name, str) or not self.name:
-            raise ConfigError(f"model name is {self.name!r}; expected a non-empty string")
-        if not self.modalities:
-            raise ConfigError("modalities is empty; a model needs at least one")
+        _name("model", self.name)
+        if not isinstance(self.modalities, tuple) or not all(isinstance(m, Modality) for m in self.modalities):
+            raise ConfigError(f"modalities is {self.modalities!r}; expected a list of modalities")
+        if not 1 <= len(self.modalities) <= _MAX_MODALITIES:
+            raise ConfigError(
+                f"modalities has {len(self.modalities)}; a model needs at least one, at most {_MAX_MODALITIES}"
+            )
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         if twice:
             raise ConfigError(f"modalities {twice!r} occur more than once; names must be unique")
-        _number("window_s", self.window_s, 0)
+        _number("window_s", self.window_s, 0, _MAX_WINDOW_S)
         _integer("feature_size", self.feature_size, 1)
         _number("dropout", self.dropout, 0, exclusive=False)
         if self.dropout >= 1:
@@ -301,6 +318,11 @@ class ModelConfig:
                 raise ConfigError(
                     f"modality {modality.name!r}: window_s {self.window_s:g} at rate_hz {modality.rate_hz:g} "
                     f"has {steps} steps, fewer than stride {modality.stride}; lengthen the window"
+                )
+            if (values := steps * math.prod(modality.shape)) > _MAX_WINDOW_VALUES:
+                raise ConfigError(
+                    f"modality {modality.name!r}: a window of {self.window_s:g} s has {values} values; at most "
+                    f"{_MAX_WINDOW_VALUES}: lower rate_hz, shape or window_s"
                 )
 
     def _check_label(self, modality: Modality) -> None:

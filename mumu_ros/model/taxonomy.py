@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +12,13 @@ from typing import Any
 import numpy as np
 import yaml
 
+from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
+from mumu_ros.text import check_name
 
 __all__ = ["Taxonomy", "find_taxonomy"]
+
+_MAX_ACTIVITIES = 4096
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Taxonomy:
         groups: Group name to the names of its activities. Activity names are unique over all groups.
 
     Raises:
-        ValueError: A name is empty or not a string, a group is empty, or an activity occurs twice.
+        ValueError: A name cannot be one (see `check_name`), a group is empty, an activity occurs twice, or there are
+            more than 4096.
     """
 
     name: str
@@ -39,10 +45,14 @@ class Taxonomy:
                 raise ValueError(f"group {group!r} has activities {activities!r}; expected a non-empty list of names")
         groups = {group: tuple(activities) for group, activities in self.groups.items()}
         object.__setattr__(self, "groups", groups)
+        if len(self.activities) > _MAX_ACTIVITIES:
+            raise ValueError(f"taxonomy {self.name!r}: {len(self.activities)} activities; at most {_MAX_ACTIVITIES}")
         for name in (self.name, *groups, *self.activities):
-            if not isinstance(name, str) or not name.strip():
-                raise ValueError(f"taxonomy {self.name!r}: {name!r} is not a name; expected a non-empty string")
-        twice = sorted({a for a in self.activities if self.activities.count(a) > 1})
+            try:
+                check_name(name)
+            except ValueError as error:
+                raise ValueError(f"taxonomy {self.name!r}: {error}") from error
+        twice = sorted(activity for activity, count in Counter(self.activities).items() if count > 1)
         if twice:
             raise ValueError(f"taxonomy {self.name!r}: {twice!r} occur more than once; an activity has one group")
 
@@ -103,8 +113,8 @@ class Taxonomy:
             ValueError: The file is missing, is not YAML or does not describe a taxonomy; it is named.
         """
         try:
-            return cls.from_dict(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, ValueError) as error:
+            return cls.from_dict(read_yaml(path))
+        except (OSError, ValueError) as error:
             raise ValueError(f"taxonomy file {str(path)!r}: {error}") from error
 
     def write(self, path: str | Path) -> None:

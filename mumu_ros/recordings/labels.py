@@ -11,20 +11,40 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mumu_ros.files import replacing
+from mumu_ros.reading import MAX_TEXT, parse_json, read_text
+from mumu_ros.text import check_name, shorten
 
-__all__ = ["Label", "LabelError", "format_seconds", "labels_path", "read_labels", "write_labels"]
+__all__ = [
+    "MAX_LABELS",
+    "Label",
+    "LabelError",
+    "check_label",
+    "format_seconds",
+    "labels_path",
+    "parse_seconds",
+    "read_label_text",
+    "read_labels",
+    "write_labels",
+]
+
+MAX_LABELS = 100_000
+"""In one file."""
 
 _FIELDS = ("start", "end", "group", "activity")
 _NS_PER_S = 1_000_000_000
+_MAX_NS = 2**63
+_LONGEST_TIME = 40
 
 
 class LabelError(ValueError):
@@ -40,6 +60,8 @@ class Label:
         end_ns: Likewise, after the start.
         group: Of the taxonomy; empty where nobody said.
         activity: Of the taxonomy, not empty.
+
+    Names are what `check_name` takes, and stamps fit 64 bits, in what is read and what is written.
     """
 
     start_ns: int
@@ -61,17 +83,15 @@ def read_labels(path: str | Path) -> list[Label]:
         The labels in order of time, at least one.
 
     Raises:
-        LabelError: The file has no labels, a line is no label, or two are out of order or overlap; names the line.
-        OSError: It cannot be read.
+        LabelError: The file has no labels or too many, a line is no label, or two are out of order or overlap; names
+            the line.
+        OSError: It cannot be read, or has more than 16 MiB.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise LabelError(f"{path} is no text in UTF-8 ({error}); expected a label file, CSV or .jsonl") from error
+    text = read_label_text(path)
     rows = _json_rows(path, text) if path.suffix == ".jsonl" else _csv_rows(path, text)
     labels, lines = [], []
-    for number, row in rows:
+    for number, row in islice(rows, MAX_LABELS + 1):
         labels.append(_label(f"{path}:{number}", row))
         lines.append(f"{path}:{number}")
     if not labels:
@@ -80,8 +100,24 @@ def read_labels(path: str | Path) -> list[Label]:
     return labels
 
 
+def read_label_text(path: Path) -> str:
+    """The text of a file with labels.
+
+    Raises:
+        LabelError: It is no UTF-8.
+        OSError: It cannot be read, or is too large.
+    """
+    try:
+        return read_text(path, MAX_TEXT)
+    except ValueError as error:
+        raise LabelError(f"{path} is no text in UTF-8 ({error}); expected labels") from error
+
+
 def write_labels(path: str | Path, labels: Iterable[Label]) -> None:
     """Write a label file as CSV; a file that is there is replaced once the new one is whole.
+
+    A new file is for its owner only (what somebody did at home is nobody else's business); one that is there keeps its
+    mode.
 
     Raises:
         LabelError: A label is empty, or two are out of order or overlap.
@@ -95,16 +131,25 @@ def write_labels(path: str | Path, labels: Iterable[Label]) -> None:
     writer.writerow(_FIELDS)
     for label in labels:
         writer.writerow((format_seconds(label.start_ns), format_seconds(label.end_ns), label.group, label.activity))
-    with replacing(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
+    with (
+        replacing(path) as temporary,
+        open(temporary, "x", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file,
+    ):
+        os.fchmod(file.fileno(), mode)
+        file.write(text.getvalue())
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
-    if reader.fieldnames is not None and set(reader.fieldnames) != set(_FIELDS):
-        raise LabelError(f"{path} begins with {','.join(reader.fieldnames)!r}; expected {','.join(_FIELDS)}")
-    for row in reader:
-        yield reader.line_num, row
+    try:
+        if reader.fieldnames is not None and set(reader.fieldnames) != set(_FIELDS):
+            begin = shorten(",".join(reader.fieldnames), 120)
+            raise LabelError(f"{path}:1 begins with {begin!r}; expected {','.join(_FIELDS)}")
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise LabelError(f"{path}:{reader.line_num + 1} is no CSV: {error}") from error
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -112,27 +157,44 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]
         if not line.strip():
             continue
         try:
-            row = json.loads(line, parse_float=Decimal, parse_int=Decimal)
+            row = parse_json(line, parse_float=Decimal, parse_int=Decimal)
         except ValueError as error:
             raise LabelError(f"{path}:{number} is no JSON: {error}") from error
         if not isinstance(row, dict) or set(row) - set(_FIELDS):
-            raise LabelError(f"{path}:{number} is {line.strip()}; expected an object with {', '.join(_FIELDS)}")
+            raise LabelError(
+                f"{path}:{number} is {shorten(line.strip())}; expected an object with {', '.join(_FIELDS)}"
+            )
         yield number, row
 
 
 def _label(where: str, row: Mapping[str, Any]) -> Label:
     group, activity = (row.get(name) or "" for name in ("group", "activity"))
     if not isinstance(group, str) or not isinstance(activity, str) or None in row:
-        raise LabelError(f"{where}: {dict(row)} is no label; expected {', '.join(_FIELDS)}")
-    return Label(_nanoseconds(where, "start", row), _nanoseconds(where, "end", row), group.strip(), activity.strip())
+        raise LabelError(f"{where}: {shorten(str(dict(row)))} is no label; expected {', '.join(_FIELDS)}")
+    start_ns, end_ns = (round(parse_seconds(f"{where}: {name}", row.get(name)) * _NS_PER_S) for name in _FIELDS[:2])
+    return Label(start_ns, end_ns, group.strip(), activity.strip())
 
 
-def _nanoseconds(where: str, name: str, row: Mapping[str, Any]) -> int:
-    value = row.get(name)
+def parse_seconds(where: str, value: Any) -> Decimal:
+    """Seconds from text, or from a number that was parsed as a decimal.
+
+    Args:
+        where: File, line and what it is, for the error.
+        value: What is there.
+
+    Raises:
+        LabelError: It is no number, or as nanoseconds does not fit 64 bits.
+    """
     try:
-        return int((Decimal(value if value is not None else "") * _NS_PER_S).to_integral_value())
-    except (InvalidOperation, TypeError, ValueError, OverflowError) as error:
-        raise LabelError(f"{where}: {name} is {value!r}; expected seconds, such as 1700000000.25") from error
+        # A million digits, or an exponent of a million, would be computed with.
+        if isinstance(value, str | Decimal) and len(str(value)) <= _LONGEST_TIME:
+            seconds = Decimal(value)
+            if abs(seconds) < _MAX_NS // _NS_PER_S:
+                return seconds
+    except DecimalException:
+        pass
+    text = shorten(str(value), 120) if isinstance(value, Decimal) else shorten(repr(value), 120)
+    raise LabelError(f"{where} is {text}; expected seconds, such as 1700000000.25")
 
 
 def format_seconds(stamp_ns: int) -> str:
@@ -142,15 +204,31 @@ def format_seconds(stamp_ns: int) -> str:
     return f"{whole}.{rest:09d}".rstrip("0").removesuffix(".")
 
 
+def check_label(label: Label, where: str) -> None:
+    """Refuse a label that has no activity, a name that is none, or times that cannot be meant.
+
+    Raises:
+        LabelError: It is refused; the text begins with `where`.
+    """
+    if not label.activity:
+        raise LabelError(f"{where}: the activity is empty; leave out what nobody labelled")
+    for name in filter(None, (label.group, label.activity)):
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise LabelError(f"{where}: {error}") from error
+    if label.start_ns < 0 or not label.start_ns < label.end_ns < _MAX_NS:
+        raise LabelError(
+            f"{where}: {label.activity} is from {format_seconds(label.start_ns)} to {format_seconds(label.end_ns)}; "
+            "expected an end after the start, and before the year 2262"
+        )
+
+
 def _check(labels: Sequence[Label], lines: Sequence[str]) -> None:
+    if len(labels) > MAX_LABELS:
+        raise LabelError(f"{lines[MAX_LABELS]}: more than {MAX_LABELS} labels; divide the recording")
     for label, where in zip(labels, lines, strict=True):
-        if not label.activity:
-            raise LabelError(f"{where}: the activity is empty; leave out what nobody labelled")
-        if label.start_ns < 0 or label.end_ns <= label.start_ns:
-            raise LabelError(
-                f"{where}: {label.activity} is from {format_seconds(label.start_ns)} to "
-                f"{format_seconds(label.end_ns)}; expected an end after the start"
-            )
+        check_label(label, where)
     for before, label, where in zip(labels, labels[1:], lines[1:], strict=False):
         if label.start_ns < before.start_ns:
             raise LabelError(

@@ -5,19 +5,23 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from mumu_ros import cli
 from mumu_ros.labelling import server as label_server
+from mumu_ros.labelling.cli import opener
 from mumu_ros.labelling.footage import Footage
-from mumu_ros.labelling.server import Session, serve
+from mumu_ros.labelling.server import LabelServer, Session
 from mumu_ros.recordings.labels import Label, labels_path, read_labels
 
 S = 1_000_000_000
@@ -40,10 +44,10 @@ def address(footage: Footage, target: Path, labelled: bool) -> Iterator[str]:
     """Where the page is."""
     labels, groups = (footage.annotations, GROUPS) if labelled else ([], {})
     session = Session("kitchen", footage, labels, target, groups, ["the bag is <not> whole"])
-    with serve(session, 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
+    with LabelServer(session, 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield server.address
         server.shutdown()
         thread.join()
 
@@ -236,7 +240,6 @@ def test_a_full_disk_is_said_on_the_page_and_nothing_is_lost(
         ("frame?camera=7&index=0", {}, None, 400),
         ("frame?camera=0&index=x", {}, None, 400),
         ("trace?trace=0&start=0&end=nan&bins=5", {}, None, 400),
-        ("recording", {"Host": "evil.example"}, None, 403),
         ("labels", {"Content-Type": "text/plain"}, b"[]", 400),
         ("labels", {"Content-Type": "application/json"}, b"[", 400),
         ("labels", {"Content-Type": "application/json"}, b"[]", 400),
@@ -246,7 +249,19 @@ def test_a_full_disk_is_said_on_the_page_and_nothing_is_lost(
             b'[{"start": 2, "end": 1, "group": "", "activity": "x"}]',
             400,
         ),
-        ("labels", {"Content-Type": "application/json", "Host": "evil.example"}, b"[]", 403),
+        (
+            "labels",
+            {"Content-Type": "application/json"},
+            b'[{"start": 1, "end": 2, "group": "", "activity": "=x"}]',
+            400,
+        ),
+        (
+            "labels",
+            {"Content-Type": "application/json"},
+            b'[{"start": 1e300, "end": 1e301, "group": "", "activity": "x"}]',
+            400,
+        ),
+        ("labels", {"Content-Type": "application/json"}, b"[" * 100_000, 400),
     ],
 )
 def test_what_the_page_would_not_ask_is_refused(
@@ -258,6 +273,105 @@ def test_what_the_page_would_not_ask_is_refused(
     assert raised.value.code == status
     assert json.loads(raised.value.read())["error"]
     assert not target.exists()
+
+
+LABELS = b'[{"start": 1, "end": 2, "group": "", "activity": "x"}]'
+JSON = {"Content-Type": "application/json"}
+
+
+def asked(address: str, path: str, headers: dict[str, str], body: bytes | None = None) -> int:
+    """Ask for a path below the address (or from the root on, as in /recording), with these headers; the status."""
+    parts = urlsplit(address)
+    connection = HTTPConnection(parts.netloc, timeout=10)
+    connection.request("GET" if body is None else "POST", path if path[:1] == "/" else parts.path + path, body, headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+ORIGINS = [
+    ({}, 200),
+    ({"Sec-Fetch-Site": "same-origin"}, 200),
+    ({"Sec-Fetch-Site": "none"}, 200),
+    ({"Origin": "http://127.0.0.1:{port}"}, 200),
+    ({"Host": "localhost:{port}", "Origin": "http://localhost:{port}"}, 200),
+    ({"Host": "evil.example"}, 403),
+    ({"Host": "127.0.0.1"}, 403),
+    ({"Origin": "http://evil.example"}, 403),
+    ({"Origin": "https://127.0.0.1:{port}"}, 403),
+    ({"Origin": "http://127.0.0.1:1"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Sec-Fetch-Site": "same-site"}, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 403),
+]
+PATHS = ["/", "/label.js", "/recording", "/frame?camera=0&index=0", "/trace", "/labels", "//", "/x/recording"]
+LENGTHS = [
+    ([], 411),
+    (["-1"], 411),
+    (["x"], 411),
+    (["+3"], 411),
+    (["3", "3"], 411),
+    (["600000000"], 413),
+    (["9" * 5000], 413),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), [("recording", None), ("frame?camera=0&index=0", None), ("labels", LABELS)])
+def test_only_the_page_itself_is_answered(address: str, target: Path, path: str, body: bytes | None) -> None:
+    port = str(urlsplit(address).port)
+    for headers, status in ORIGINS:
+        given = {key: value.replace("{port}", port) for key, value in headers.items()}
+        assert asked(address, path, JSON | given, body) == status, given
+        assert target.exists() == (status == 200 and body is not None), given
+        target.unlink(missing_ok=True)
+
+
+def test_without_the_token_nothing_is_seen_or_written(address: str, target: Path) -> None:
+    for path in PATHS:
+        for body in (None, LABELS):
+            assert asked(address, path, JSON, body) == 403, path
+            assert asked(address, urlsplit(address).path[:-2] + path, JSON, body) == 403, path
+    assert not target.exists()
+
+
+def test_what_does_not_say_how_long_it_is_or_is_too_long_is_not_read(address: str) -> None:
+    parts = urlsplit(address)
+    for lengths, status in LENGTHS:
+        connection = HTTPConnection(parts.netloc, timeout=10)
+        connection.putrequest("POST", f"{parts.path}labels")
+        connection.putheader("Content-Type", "application/json")
+        for length in lengths:
+            connection.putheader("Content-Length", length)
+        connection.endheaders()
+        assert connection.getresponse().status == status, lengths
+        connection.close()
+
+
+def test_new_label_files_are_their_owners_and_old_ones_keep_their_mode(address: str, target: Path) -> None:
+    assert asked(address, "labels", JSON, LABELS) == 200
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    target.chmod(0o664)
+    assert asked(address, "labels", JSON, LABELS) == 200
+    assert stat.S_IMODE(target.stat().st_mode) == 0o664
+
+
+def test_two_pages_have_different_addresses(footage: Footage, target: Path) -> None:
+    session = Session("kitchen", footage, [], target, {}, [])
+    with LabelServer(session, 0) as one, LabelServer(session, 0) as other:
+        assert len(urlsplit(one.address).path) > 30
+        assert urlsplit(one.address).path != urlsplit(other.address).path
+
+
+def test_the_browser_is_led_to_the_page_by_a_file_that_only_its_user_can_read(
+    browser: Any, address: str, target: Path
+) -> None:
+    with opener(address, target) as file:
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        page = Page(browser, file.as_uri())
+        assert browser.current_url == address
+        assert page.errors() == []
+    assert not file.exists()
 
 
 def test_labels_are_imported_from_the_command_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,14 @@ def _edit(key: str, value: Any) -> Callable[[Path], None]:
     return edit
 
 
+def _pipe(name: str) -> Callable[[Path], None]:
+    def replace(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return replace
+
+
 def _other_weights(folder: Path) -> None:
     save_file({"W_f.weight": torch.zeros(3)}, folder / "model.safetensors")
 
@@ -104,6 +113,13 @@ def _other_weights(folder: Path) -> None:
         (lambda f: (f / "config.json").write_text("{"), r"config\.json' is not JSON"),
         (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"config\.json' is not JSON"),
         (lambda f: (f / "config.json").write_text("[]"), "is it a mumu_ros model"),
+        (lambda f: (f / "config.json").write_text("[" * 100_000), "deeper than 32 levels"),
+        (lambda f: os.truncate(f / "config.json", 2**40), r"config\.json'.*more than 16777216 bytes"),
+        (_pipe("config.json"), r"config\.json'.*no regular file"),
+        (_pipe("model.safetensors"), r"model\.safetensors'.*no regular file"),
+        (_edit("provenance", [1]), r"provenance is \[1\]"),
+        (_edit("calibration.temperature", 10**400), "temperature is 1000"),
+        (_edit("model.feature_size", 4096), "does not fit config.json: .* feature_size 4096 has more than"),
         (_edit("surprise", 1), "surprise"),
         (_edit("model.format", 2), "format 2; this version reads 1"),
         (_edit("model.feature_size", -4), "feature_size is -4"),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mumu_ros.model.checkpoint import load_checkpoint
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
@@ -78,7 +81,7 @@ def test_the_shipped_model_loads() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("name", "", "modality name is ''"),
+        ("name", "", "modality: '' is not a name"),
         ("kind", "lidar", "kind is 'lidar'; expected one of rgb, depth, vector"),
         ("encoder", "cooccurrence", "encoder is 'cooccurrence'; rgb is encoded by small_cnn or resnet50"),
         ("shape", (64, 64), r"shape is \(64, 64\); expected \(height, width, 3\)"),
@@ -187,6 +190,85 @@ def test_a_bidirectional_lstm_halves_the_feature(config: ModelConfig) -> None:
 def test_modality_names_are_unique(config: ModelConfig) -> None:
     with pytest.raises(ConfigError, match=r"\['rgb'\] occur more than once"):
         dataclasses.replace(config, modalities=(config.modalities[0], config.modalities[0]))
+
+
+@pytest.mark.parametrize("name", ["", "=1+1", "a\0b", "a\nb", "\ud800", "x" * 1000, 3, None, ["wave"]])
+def test_names_that_break_tables_and_messages_are_refused_everywhere(config: ModelConfig, name: Any) -> None:
+    data = config.to_dict()
+    groups = data["taxonomy"]["groups"]
+    for wrong in (
+        {**data, "name": name},
+        {**data, "modalities": [{**data["modalities"][0], "name": name}]},
+        {**data, "taxonomy": {"name": name, "groups": groups}},
+        {**data, "taxonomy": {"name": "t", "groups": {**groups, "other": [name]}}},
+        *([{**data, "taxonomy": {"name": "t", "groups": {name: ["jump"]}}}] if not isinstance(name, list) else []),
+    ):
+        with pytest.raises(ConfigError, match="is not a name"):
+            ModelConfig.from_dict(wrong)
+
+
+HUGE = [10**29, 10**400, 1e300, -1, -(10**29), float("nan"), float("inf")]
+PARTS = ["feature_size", "window_s", "modalities.0.rate_hz", "modalities.0.stride", "modalities.0.shape.0"]
+SMALLER = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([*HUGE, "", "rgb", "\0", {}, []])
+ANYTHING = st.recursive(
+    SMALLER, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner)
+)
+
+
+def at(data: Any, path: str, value: Any) -> Any:
+    """A copy of nested lists and dictionaries with another value at a path."""
+    first, _, rest = path.partition(".")
+    key = int(first) if isinstance(data, list) else first
+    copy = data.copy()
+    copy[key] = at(data[key], rest, value) if rest else value
+    return copy
+
+
+def paths(data: Any, prefix: str = "") -> list[str]:
+    """The paths of everything that is in nested lists and dictionaries."""
+    keys = data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()
+    return [path for key in keys for path in (f"{prefix}{key}", *paths(data[key], f"{prefix}{key}."))]
+
+
+@pytest.mark.parametrize("path", PARTS)
+@pytest.mark.parametrize("value", HUGE)
+def test_numbers_without_measure_are_refused_before_anything_is_made_of_them(
+    config: ModelConfig, path: str, value: Any
+) -> None:
+    with pytest.raises(ConfigError, match=path.split(".")[-1 if path[-1] != "0" else -2]):
+        ModelConfig.from_dict(at(config.to_dict(), path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("modalities", "abc"),
+        ("modalities", 3),
+        ("modalities", {"rgb": 1}),
+        ("modalities.0.kind", [0, 0]),
+        ("modalities.0.layout", []),
+        ("modalities.2.shape", [4096, 4096]),
+        ("taxonomy.groups", {"a": ["b"] * 5000}),
+        ("taxonomy.groups", {"a": [["b"]]}),
+    ],
+)
+def test_values_of_another_kind_are_refused(config: ModelConfig, path: str, value: Any) -> None:
+    with pytest.raises(ConfigError):
+        ModelConfig.from_dict(at(config.to_dict(), path, value))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_stands_anywhere_is_a_configuration_or_a_sentence(
+    rich_config: ModelConfig, data: st.DataObject
+) -> None:
+    content = rich_config.to_dict()
+    changed = at(content, data.draw(st.sampled_from(paths(content))), data.draw(ANYTHING))
+    try:
+        model = ModelConfig.from_dict(changed)
+    except ConfigError:
+        return
+    assert all(model.steps(m.name) * math.prod(m.shape) <= 2**28 for m in model.modalities)
 
 
 def test_unknown_missing_and_foreign_keys(config: ModelConfig) -> None:

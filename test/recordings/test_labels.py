@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mumu_ros.recordings import labels as module
 from mumu_ros.recordings.labels import Label, LabelError, read_labels, write_labels
 
-WORDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
+WORDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8).filter(
+    lambda word: word[0] not in "=+-@"
+)
+HEADER = "start,end,group,activity\n"
 
 
 @st.composite
@@ -85,6 +90,83 @@ def test_json_lines_that_are_no_labels_are_refused(tmp_path: Path, line: str) ->
     path = tmp_path / "labels.jsonl"
     path.write_text(line)
     with pytest.raises(LabelError, match=r"labels\.jsonl:1"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "1e999980,2,,wave",
+        "1,1e999999,,wave",
+        "1,1e9999999999999999999,,wave",
+        f"1,{'9' * 100_000},,wave",
+        "1,9300000000,,wave",
+        "1,-inf,,wave",
+        "1,2,,=HYPERLINK(1)",
+        "1,2,a\0b,wave",
+        "1,2,,a\x1bb",
+        f"1,2,,{'x' * 1000}",
+        f"1,2,,{'x' * 200_000}",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "0,1,,wave\n"])
+def test_a_row_beyond_any_limit_is_refused_by_its_line(tmp_path: Path, before: str, row: str) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes((HEADER + before + row).encode())
+    with pytest.raises(LabelError, match=rf"labels\.csv:{2 + bool(before)}") as error:
+        read_labels(path)
+    assert len(str(error.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        '{"start":' * 100_000,
+        '{"start": 1e999980, "end": 2, "activity": "wave"}',
+        f'{{"start": 1, "end": {"9" * 100_000}, "activity": "wave"}}',
+        '{"start": 1, "end": Infinity, "activity": "wave"}',
+        '{"start": 0, "end": true, "activity": "wave"}',
+        '{"start": 0, "end": [0, [1], 999999], "activity": "wave"}',
+        '{"start": 0, "end": 1, "activity": ["wave"]}',
+        '{"start": 0, "end": 1, "activity": "\\ud800"}',
+        '{"start": 0, "end": 1, "activity": "a\\u0000b"}',
+    ],
+)
+def test_json_beyond_any_limit_is_refused_by_its_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"start": 0, "end": 1, "activity": "wave"}\n' + line)
+    with pytest.raises(LabelError, match=r"labels\.jsonl:2") as error:
+        read_labels(path)
+    assert len(str(error.value)) < 1000
+
+
+def test_more_labels_than_anybody_sets_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_LABELS", 3)
+    path = tmp_path / "labels.csv"
+    path.write_text(HEADER + "".join(f"{i},{i + 1},,wave\n" for i in range(1000)))
+    with pytest.raises(LabelError, match=r"labels\.csv:5: more than 3 labels"):
+        read_labels(path)
+    some = [Label(i, i + 1, "", "wave") for i in range(4)]
+    with pytest.raises(LabelError, match="more than 3 labels"):
+        write_labels(path, some)
+    write_labels(path, some[:3])
+    assert read_labels(path) == some[:3]
+
+
+@pytest.mark.parametrize("label", [Label(0, 1, "", "=x"), Label(0, 1, "\ud800", "x"), Label(0, 2**63, "", "x")])
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, label: Label) -> None:
+    with pytest.raises(LabelError, match=r"labels\.csv, label 1"):
+        write_labels(tmp_path / "labels.csv", [label])
+    assert not any(tmp_path.iterdir())
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=40), st.sampled_from([".csv", ".jsonl"]))
+def test_any_text_is_labels_or_a_sentence(tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str) -> None:
+    path = tmp_path_factory.mktemp("labels").joinpath("labels").with_suffix(suffix)
+    path.write_bytes((HEADER * (suffix == ".csv") + text).encode(errors="replace"))
+    with pytest.raises(LabelError, match=re.escape(str(path))):
         read_labels(path)
 
 

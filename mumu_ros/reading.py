@@ -1,0 +1,217 @@
+"""Files that others wrote, read within limits: what is too large, too deep or no file is refused before it costs much.
+
+An OSError names the path, and says that it cannot be opened or is too large. A ValueError says what is wrong with the
+contents, with the line where there is one; whoever reads adds the path.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import stat
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+__all__ = [
+    "MAX_ARRAYS",
+    "MAX_DEPTH",
+    "MAX_TEXT",
+    "MAX_VALUES",
+    "MAX_YAML",
+    "parse_json",
+    "parse_yaml",
+    "read_arrays",
+    "read_bytes",
+    "read_json",
+    "read_text",
+    "read_yaml",
+]
+
+MAX_ARRAYS = 2**30
+"""Bytes of the arrays that are read from one file."""
+MAX_TEXT = 16 * 2**20
+"""Bytes."""
+MAX_YAML = 256 * 2**10
+"""Bytes: parsing YAML takes several seconds for a megabyte."""
+MAX_DEPTH = 32
+"""Levels of lists and objects in JSON and YAML."""
+MAX_VALUES = 100_000
+"""Values in YAML, aliases written out."""
+
+_LONGEST_NUMBER = 100
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def read_bytes(path: str | Path, limit: int) -> bytes:
+    """The contents of a regular file.
+
+    Raises:
+        OSError: It cannot be opened, is a pipe, a device or a folder, or has more than `limit` bytes; names the path.
+    """
+    with _open(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = b"" if size > limit else file.read(limit + 1)
+    if max(size, len(data)) > limit:
+        raise OSError(errno.EFBIG, f"more than {limit} bytes, which is too much for such a file", str(path))
+    return data
+
+
+def read_text(path: str | Path, limit: int = MAX_TEXT) -> str:
+    """The contents of a UTF-8 file.
+
+    Raises:
+        OSError: See `read_bytes`.
+        ValueError: It is no UTF-8.
+    """
+    return read_bytes(path, limit).decode("utf-8-sig")
+
+
+def read_json(path: str | Path) -> Any:
+    """The contents of a JSON file; raises as `read_text` and `parse_json` do."""
+    return parse_json(read_text(path))
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The contents of a YAML file; raises as `read_text` and `parse_yaml` do."""
+    return parse_yaml(read_text(path, MAX_YAML))
+
+
+def parse_json(text: str | bytes, **options: Any) -> Any:
+    """What JSON says; `options` are for `json.loads`.
+
+    Raises:
+        ValueError: It is no JSON, or deeper than `MAX_DEPTH`.
+    """
+    too_deep = f"nested deeper than {MAX_DEPTH} levels"
+    try:
+        value = json.loads(text, **options)
+    except RecursionError:
+        raise ValueError(too_deep) from None
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [part for container in level for part in _parts(container)]
+        if not level:
+            return value
+    raise ValueError(too_deep)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def parse_yaml(text: str) -> Any:
+    """What a YAML document says.
+
+    Raises:
+        ValueError: It is no YAML, deeper than `MAX_DEPTH`, or has more than `MAX_VALUES` values once aliases are
+            written out; it names the line.
+    """
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _measure(node, {})
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = error.problem or error.context
+        raise ValueError(f"line {mark.line + 1}: {reason}" if mark else str(reason)) from error
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from None
+    except (OverflowError, TypeError, AttributeError) as error:  # of a number, or of a value that its tag does not fit
+        raise ValueError(str(error)) from error
+
+
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Values and levels of a node, aliases written out; a node within itself has too many."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = (MAX_VALUES, 0)
+    values, levels = 1, 0
+    where = f"line {node.start_mark.line + 1}:"
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag.endswith((":int", ":float")) and len(node.value) > _LONGEST_NUMBER:
+            raise ValueError(f"{where} a number of {len(node.value)} characters")
+    else:
+        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        for part in parts:
+            part_values, part_levels = _measure(part, known)
+            values, levels = values + part_values, max(levels, part_levels + 1)
+    if values > MAX_VALUES:
+        raise ValueError(f"{where} more than {MAX_VALUES} values once its aliases are written out")
+    if levels > MAX_DEPTH:
+        raise ValueError(f"{where} nested deeper than {MAX_DEPTH} levels")
+    known[id(node)] = (values, levels)
+    return values, levels
+
+
+def read_arrays(path: str | Path, names: Sequence[str]) -> list[NDArray[Any]]:
+    """Arrays of numbers from a .npz file.
+
+    Args:
+        path: The file.
+        names: Of the arrays.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file; names the path.
+        ValueError: It is no .npz file, is damaged, lacks one of them, one holds no numbers, or they have more than
+            `MAX_ARRAYS`.
+    """
+    with _open(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = [_member(archive, name) for name in names]
+                if sum(member.file_size for member in members) > MAX_ARRAYS:
+                    raise ValueError(f"more than {MAX_ARRAYS} bytes of {', '.join(names)}")
+                return [_read_array(archive, member) for member in members]
+        except ValueError:
+            raise
+        except Exception as error:  # damaged bytes raise a dozen others in zipfile, zlib, lzma and numpy
+            raise ValueError(f"damaged: {error or type(error).__name__}") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    try:
+        return archive.getinfo(f"{name}.npy")
+    except KeyError:
+        raise ValueError(f"no array {name!r} in it") from None
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """What the header promises is compared with what is there before memory is taken for it."""
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in _HEADERS:
+            raise ValueError(f"{member.filename} has format {version} of .npy; expected 1.0 or 2.0")
+        shape, _, dtype = _HEADERS[version](stream)
+        there = member.file_size - stream.tell()
+    if dtype.kind not in "biuf":
+        raise ValueError(f"{member.filename} holds {dtype}; expected numbers")
+    needed = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or needed != there:
+        raise ValueError(f"{member.filename} is {dtype} of shape {shape}, but has {there} bytes: expected {needed}")
+    with archive.open(member) as stream:
+        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    return array
+
+
+def _open(path: str | Path) -> IO[bytes]:
+    # Without waiting for somebody to write into a pipe.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file, but a folder, a pipe or a device", str(path))
+    return open(descriptor, "rb")

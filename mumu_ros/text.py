@@ -1,0 +1,44 @@
+"""Text that others wrote: what may be a name, and quotes that stay short."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+__all__ = ["MAX_NAME", "check_name", "shorten"]
+
+MAX_NAME = 100
+"""Longest name of an activity, a group or a sensor, in characters."""
+
+_LONGEST = 500
+# A spreadsheet takes a cell that begins so for a formula.
+_FORMULA = tuple("=+-@")
+# Control characters, halves of surrogate pairs, separators of lines and paragraphs.
+_BREAKING = ("Cc", "Cs", "Zl", "Zp")
+
+
+def check_name(name: Any) -> None:
+    """Refuse what cannot be the name of an activity, a group, a sensor or a model: it goes into tables and messages.
+
+    Raises:
+        ValueError: It is no text, blank, too long, begins like a formula, or has characters that are not printed.
+    """
+    if (
+        not isinstance(name, str)
+        or not name.strip()
+        or len(name) > MAX_NAME
+        or name.startswith(_FORMULA)
+        or any(unicodedata.category(character) in _BREAKING for character in name)
+    ):
+        raise ValueError(
+            f"{shorten(ascii(name), 120)} is not a name; expected a non-empty string of at most {MAX_NAME} characters, "
+            f"none of them a control character, that does not begin with {' '.join(_FORMULA)}"
+        )
+
+
+def shorten(text: str, limit: int = _LONGEST) -> str:
+    """A text of at most `limit` characters, for logs and diagnostics: the middle of a longer one is left out."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 40) // 2
+    return f"{text[:half]} … ({len(text)} characters) … {text[-half:]}"

@@ -1,0 +1,39 @@
+"""Names go into tables, topics and messages: what breaks those is none. Quotes stay short."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mumu_ros.text import MAX_NAME, check_name, shorten
+
+
+@pytest.mark.parametrize("name", ["wave", "Hand heben", "手を振る", "دست‌تکان", "a=b", "x" * MAX_NAME, "Ⅳ", "🙋"])
+def test_names_of_any_script_are_taken(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "\t", "x" * (MAX_NAME + 1), "a\0b", "a\nb", "a\x1b[2Jb", "\ud800", "a\u2028b", "\x85", *"=+-@", "=1+1"],
+)
+def test_what_breaks_a_table_a_terminal_or_an_encoder_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a name") as error:
+        check_name(name)
+    str(error.value).encode()
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("name", [None, 3, b"wave", ["wave"], {}, float("nan"), 10**29])
+def test_what_is_no_text_is_refused(name: object) -> None:
+    with pytest.raises(ValueError, match="is not a name"):
+        check_name(name)
+
+
+@settings(max_examples=30)
+@given(st.text(max_size=700), st.integers(100, 600))
+def test_quotes_stay_short(text: str, limit: int) -> None:
+    short = shorten(text, limit)
+    assert len(short) <= limit
+    assert short == text or short.startswith(text[:20])
