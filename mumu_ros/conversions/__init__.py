@@ -11,6 +11,7 @@ from mumu_ros.conversions.images import (
     MAX_PIXELS,
     ImageKind,
     compressed_image_to_array,
+    decode_image,
     depth_to_millimetres,
     image_to_array,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "camera_info_to_camera",
     "camera_to_camera_info",
     "compressed_image_to_array",
+    "decode_image",
     "depth_to_millimetres",
     "float_array_to_array",
     "frame_to_samples",

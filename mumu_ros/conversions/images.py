@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions.errors import ConversionError
 
-__all__ = ["MAX_PIXELS", "ImageKind", "compressed_image_to_array", "depth_to_millimetres", "image_to_array"]
+__all__ = [
+    "MAX_PIXELS",
+    "ImageKind",
+    "compressed_image_to_array",
+    "decode_image",
+    "depth_to_millimetres",
+    "image_to_array",
+]
 
 ImageKind = Literal["rgb", "depth"]
 
@@ -154,7 +161,10 @@ def compressed_image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_P
     if kind == "rgb":
         # The picture as the sensor saw it: an EXIF orientation would swap its sides.
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        return cv2.cvtColor(_decode(data, msg.format, flags, max_pixels), cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(
+            decode_image(data, f"compressed image ({msg.format!r}, {data.size} bytes)", flags, max_pixels),
+            cv2.COLOR_BGR2RGB,
+        )
     return _depth_png(data, msg.format, max_pixels)
 
 
@@ -180,7 +190,8 @@ def _compressed_depth(msg: Any, max_pixels: int) -> NDArray[Any]:
 
 
 def _depth_png(data: NDArray[np.uint8], format_: str, max_pixels: int) -> NDArray[np.uint16]:
-    image = _decode(data, format_, cv2.IMREAD_UNCHANGED, max_pixels)
+    what = f"compressed image ({format_!r}, {data.size} bytes)"
+    image = decode_image(data, what, cv2.IMREAD_UNCHANGED, max_pixels)
     if image.dtype != np.uint16 or image.ndim != 2:
         raise ConversionError(
             f"format {format_!r} holds {image.dtype} {image.shape}, not depth; "
@@ -189,8 +200,18 @@ def _depth_png(data: NDArray[np.uint8], format_: str, max_pixels: int) -> NDArra
     return image
 
 
-def _decode(data: NDArray[np.uint8], format_: str, flags: int, max_pixels: int) -> NDArray[Any]:
-    what = f"compressed image ({format_!r}, {data.size} bytes)"
+def decode_image(data: NDArray[np.uint8], what: str, flags: int, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """Decode a JPEG or PNG that is whole and not too large.
+
+    Args:
+        data: The file.
+        what: What it is called in errors.
+        flags: Of cv2.imdecode.
+        max_pixels: A larger picture is refused before it is decoded.
+
+    Raises:
+        ConversionError: another format, too many pixels, data that end early or that the decoder refuses.
+    """
     size = _size_of(data.tobytes())
     if size is None:
         raise ConversionError(f"{what} is truncated, or is neither JPEG nor PNG")

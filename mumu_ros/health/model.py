@@ -19,6 +19,7 @@ from mumu_ros.health.autoencoder import ConceptAutoencoder, Forward
 from mumu_ros.health.statistics import STILL, statistics_size
 from mumu_ros.model.checkpoint import HEALTH_FILE, Checkpoint
 from mumu_ros.model.network import Network
+from mumu_ros.reading import parse_json
 
 __all__ = [
     "PLAIN",
@@ -211,11 +212,11 @@ def load_health(model: str | Path, checkpoint: Checkpoint) -> HealthModel:
     """
     path = Path(model) / HEALTH_FILE
     remedy = f"make one with: mumu health {model} DATASET ROOT --subjects …"
-    if not path.exists():
+    if not path.is_file():
         raise HealthError(f"{checkpoint.id} has no health model ({HEALTH_FILE}); {remedy}")
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads(file.metadata()["facts"])
+            facts = parse_json(file.metadata()["facts"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dictionary
         arrays = {name: tensors.pop(name).numpy() for name in _ARRAYS}
         modalities = tuple(facts["modalities"])

@@ -6,11 +6,8 @@ from typing import Any, TypeAlias
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-<<<<<<< HEAD
 from mumu_ros.fault_codes import FaultCode
-=======
 from mumu_ros.text import shorten
->>>>>>> 5690bdd (Files are read within limits, names are checked, the label page asks for a token; new label files are their owner's)
 
 __all__ = ["Problem", "status"]
 

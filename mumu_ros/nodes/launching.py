@@ -5,7 +5,6 @@ Imports neither rclpy nor launch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from mumu_ros.nodes.parameters import TABLES
 from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.pipeline.parameter_file import check_names, node_sections, read_parameters
 from mumu_ros.pipeline.parameters import INFERENCE, ParameterError
+from mumu_ros.reading import read_json
 from mumu_ros.share import share_path
 
 __all__ = ["AWAITED", "DEMO", "HRI", "REPLAY", "Argument", "NodePlan", "plan_demo", "plan_hri", "plan_replay"]
@@ -238,7 +238,7 @@ class _Model:
             ParameterError: There is no such model.
         """
         try:
-            content = json.loads((find_model(name) / "config.json").read_text(encoding="utf-8"))
+            content = read_json(find_model(name) / "config.json")
             dataset = content["provenance"].get("data", {}).get("dataset")
             modalities = content["model"]["modalities"]
             personal = any(m.get("layout") or m["encoder"] == "pose_cnn" or m["shape"] == [20, 3] for m in modalities)

@@ -24,16 +24,11 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.service import Service
 from rclpy.signals import SignalHandlerOptions
 
-<<<<<<< HEAD
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.declaring import declare, unknown_parameters
 from mumu_ros.nodes.diagnostics import Problem, status
 from mumu_ros.nodes.parameters import Parameter, ParameterError
-=======
-from mumu_ros.nodes.diagnostics import OK, WARN, status
-from mumu_ros.nodes.parameters import Parameter, declare
 from mumu_ros.text import shorten
->>>>>>> 5690bdd (Files are read within limits, names are checked, the label page asks for a token; new label files are their owner's)
 
 __all__ = ["BUSY", "ManagedNode", "run"]
 

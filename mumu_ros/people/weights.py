@@ -16,9 +16,12 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mumu_ros.reading import read_bytes
+
 __all__ = ["DETECTOR", "LANDMARKS", "WeightsError", "fetch_weights", "find_weights", "weights_folder"]
 
 WHEEL = "mediapipe==0.10.21"
+_MAX_BYTES = 64 * 2**20
 _PYTHON = "3.12"
 """The wheel is only unpacked, so one Python version serves all."""
 
@@ -65,7 +68,7 @@ def find_weights(folder: str | Path | None = None) -> Path:
     path = Path(folder).expanduser() if folder else weights_folder()
     for file in (DETECTOR, LANDMARKS):
         try:
-            data = (path / file.name).read_bytes()
+            data = read_bytes(path / file.name, _MAX_BYTES)
         except OSError as error:
             raise WeightsError(
                 f"no {file.name} in {str(path)!r} ({error.strerror}). Fetch the weights of the pose network (10 MB) "

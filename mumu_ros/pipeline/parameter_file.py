@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mumu_ros.pipeline.parameters import Parameter, ParameterError, Values, unknown_names
+from mumu_ros.reading import read_yaml
 
 __all__ = ["check_names", "given_parameters", "node_sections", "read_parameters"]
 
@@ -101,8 +100,8 @@ def node_sections(path: Path) -> set[str]:
 
 def _content(path: Path) -> Mapping[Any, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = read_yaml(path)
+    except ValueError as error:
         raise ParameterError(f"{path} is no YAML: {error}") from error
     if not isinstance(content, Mapping):
         raise ParameterError(f"{path} is no parameter file; expected `/**/NODE: {{{_PARAMETERS}: {{…}}}}`")

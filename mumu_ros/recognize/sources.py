@@ -119,12 +119,15 @@ def _camera(source: str) -> Iterator[Shot]:
 
 
 def _folder(path: Path) -> Iterator[Shot]:
-    files = sorted((f for f in path.iterdir() if f.suffix.lower() in _PICTURES), key=_number)
+    files = sorted((f for f in path.iterdir() if f.suffix.lower() in _PICTURES and f.is_file()), key=_number)
     if not files:
         raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor a metadata.yaml of a bag")
     size = None
     for count, file in enumerate(files):
-        picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        try:
+            picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        except (cv2.error, MemoryError):  # it claims more pixels than there can be
+            picture = None
         if picture is None:
             raise SourceError(f"{str(file)!r} cannot be decoded; remove it or convert it")
         if size and picture.shape != size:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from mumu_ros.reading import read_text
 from mumu_ros.recordings.errors import RecordingError
 
 __all__ = ["Metadata", "read_metadata"]
@@ -45,7 +46,7 @@ def read_metadata(path: Path) -> Metadata:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise RecordingError(f"it has {path.stat().st_size} bytes; expected {_MAX_BYTES} at most")
-        content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
+        content = yaml.load(read_text(path, _MAX_BYTES), _LOADER)
     except FileNotFoundError as error:
         raise RecordingError("it is not there") from error
     except OSError as error:

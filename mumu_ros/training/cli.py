@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mumu_ros.model.config import ConfigError, build
+from mumu_ros.reading import read_json
 
 if TYPE_CHECKING:
     from mumu_ros.model.checkpoint import Calibration
@@ -122,8 +123,8 @@ def _read_calibration(path: str) -> Calibration:
     from mumu_ros.model.checkpoint import Calibration
 
     try:
-        return build(Calibration, json.loads(Path(path).read_text(encoding="utf-8")), f"calibration {path!r}")
-    except (OSError, json.JSONDecodeError) as error:
+        return build(Calibration, read_json(path), f"calibration {path!r}")
+    except (OSError, ValueError) as error:
         raise ConfigError(f"calibration {path!r}: {error}; give the file that mumu cross-validate wrote") from error
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
+from mumu_ros.reading import read_json
 
 __all__ = ["claim"]
 
@@ -37,7 +38,7 @@ def claim(path: Path, work: Any) -> None:
     remedy = f"remove {str(path.parent)!r}, or choose another --out"
     if path.exists():
         try:
-            known = json.loads(path.read_text(encoding="utf-8"))
+            known = read_json(path)
         except ValueError as error:
             raise ConfigError(f"{str(path)!r} is damaged ({error}); {remedy}") from error
         if different := list(islice(_differences(known, work), _NAMED)):

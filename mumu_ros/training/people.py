@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
 from mumu_ros.training.clips import Clip, ClipInfo, DatasetError
 from mumu_ros.training.composition import IDLE, OTHER, Take, resample
@@ -65,9 +65,12 @@ def read_labels(taxonomy: Taxonomy) -> dict[str, dict[str, tuple[str, ...]]]:
     """
     path = _labels_path(taxonomy)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"labels {str(path)!r}: {error}") from error
+    sets = content.values() if isinstance(content, dict) else [None]
+    if not all(isinstance(labels, dict) and all(isinstance(n, list) for n in labels.values()) for labels in sets):
+        raise ConfigError(f"labels {str(path)!r}: expected {{dataset: {{activity: [name, …]}}}}")
     for dataset, labels in content.items():
         for activity, names in labels.items():
             if unknown := sorted(set(names) - set(taxonomy.activities)):

@@ -32,6 +32,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mumu_ros.reading import read_json
 from mumu_ros.training.clips import ClipInfo
 
 __all__ = ["PROTOCOLS", "Fold", "Manifest", "make_manifest"]
@@ -106,7 +107,7 @@ class Manifest:
             ValueError: The file is missing, damaged or no manifest; the text names it and the remedy.
         """
         try:
-            return _manifest(json.loads(Path(path).read_text(encoding="utf-8")))
+            return _manifest(read_json(path))
         except (OSError, ValueError) as error:
             raise ValueError(f"manifest {str(path)!r}: {error}; make it again with make_manifest") from error
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.reading import parse_yaml, read_yaml
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.datasets import DATASETS
 from mumu_ros.training.labels import Labels, with_label_input
@@ -238,8 +237,8 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"training configuration {str(path)!r}: {error}") from error
     if isinstance(content, dict):
         content |= {name: content.get(name) or {} for name in _OPTIONAL}
@@ -280,10 +279,12 @@ def _override(content: Any, override: str) -> None:
         raise ConfigError(f"override {override!r}; expected key=value")
     *path, last = key.split(".")
     try:
+        parsed = parse_yaml(value)
+    except ValueError as error:
+        raise ConfigError(f"override {override!r}: {value!r} is not YAML: {error}") from error
+    try:
         for step in path:
             content = content[int(step) if isinstance(content, list) else step]
-        content[int(last) if isinstance(content, list) else last] = yaml.safe_load(value)
+        content[int(last) if isinstance(content, list) else last] = parsed
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise ConfigError(f"override {override!r}: the configuration has no {key!r}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: {value!r} is not YAML") from error

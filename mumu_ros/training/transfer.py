@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.encoders import ResNet50
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.reading import read_json
 
 __all__ = ["Transfer", "is_backbone", "load_backbones", "transfer"]
 
@@ -87,7 +87,7 @@ def transfer(known: Network, config: ModelConfig) -> Transfer:
 def is_backbone(folder: str | Path) -> bool:
     """Whether a folder holds a ResNet in the format of `transformers`, and not a model of ours."""
     try:
-        content = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+        content = read_json(Path(folder) / "config.json")
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("model_type") == "resnet"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, find_model
-from mumu_ros.pipeline.parameter_file import read_parameters
+from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
 from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC, ParameterError
 from mumu_ros.share import share_path
 
@@ -85,6 +85,27 @@ def test_a_section_for_all_nodes_may_have_what_another_node_reads(tmp_path: Path
         """,
     )
     assert [stream.name for stream in sync(path).streams] == ["a"]
+
+
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: &a [x]\nb: *c", "line 2: found undefined alias"),
+        (BOMB, "line 6: more than 100000 values"),
+        ("[" * 500 + "]" * 500, "nested deeper than 32 levels"),
+        ("a: 1" + "0" * 10_000, "line 1: a number of 10001 characters"),
+        ("a: b: c", "line 1: mapping values are not allowed here"),
+    ],
+)
+def test_yaml_without_measure_is_refused_by_file_and_line(tmp_path: Path, text: str, reason: str) -> None:
+    path = written(tmp_path / "params.yaml", text)
+    for read in (lambda: read_parameters(path, "sensor_sync", SENSOR_SYNC), lambda: node_sections(path)):
+        with pytest.raises(ParameterError, match=reason) as error:
+            read()
+        assert str(error.value).startswith(str(path))
 
 
 def test_a_model_is_a_folder_or_a_shipped_one(tmp_path: Path) -> None:

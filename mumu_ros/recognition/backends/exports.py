@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mumu_ros.model.checkpoint import Checkpoint
+from mumu_ros.reading import read_json
 
 __all__ = ["cache_folder", "essence", "exported_folder", "find_export", "seal", "write_export"]
 
@@ -110,12 +111,12 @@ def _identity(name: str, checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _is_valid(name: str, checkpoint: Checkpoint, folder: Path) -> bool:
     try:
-        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        facts = read_json(folder / _FACTS)
         if not isinstance(facts, dict) or {**facts, **_identity(name, checkpoint)} != facts:
             return False
         files = {folder / name: digest for name, digest in facts["files"].items()}
         return bool(files) and all(path.is_file() and _digest(path) == digest for path, digest in files.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False  # damaged, or written by hand
 
 

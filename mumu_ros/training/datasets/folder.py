@@ -11,8 +11,7 @@ docs/datasets.md describes the format. In short, ROOT holds clips.csv and a fold
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from decimal import Decimal, DecimalException
@@ -22,8 +21,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mumu_ros.conversions import ConversionError, decode_image
 from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.reading import read_arrays, read_bytes
 from mumu_ros.streams import NS_PER_S
+from mumu_ros.text import check_name
 from mumu_ros.training.clips import Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.training.datasets.reading import START_NS, prepare_all, read_text, select_clips, wanted_streams
 
@@ -33,9 +35,11 @@ _CLIPS = "clips.csv"
 _SEGMENTS = "segments.csv"
 _REQUIRED = ("id", "subject", "activity")
 _OPTIONAL = ("session", "scene", "camera")
-# What numpy raises on damaged archives, at one place or another.
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
+_WHOLE = re.compile(r"[+-]?\d{1,10}")
+_LONGEST_FILE_NAME = 255
+_MAX_IMAGE = 256 * 2**20
+_MAX_NUMBER = 2**31
 _MAX_NS = 2**61
 """No stamp is farther from zero: so far apart, two of them still fit 64 bits."""
 
@@ -120,15 +124,24 @@ def _rows(
 
 def _info(path: Path, line: int, row: dict[str, str]) -> ClipInfo:
     name = row["id"]
-    if name in ("", ".", "..") or Path(name).name != name:
-        raise DatasetError(f"{path}:{line}: id {name!r} is no name of a folder")
+    if name in ("", ".", "..") or Path(name).name != name or "\0" in name or len(name.encode()) > _LONGEST_FILE_NAME:
+        raise DatasetError(f"{path}:{line}: id {name[:_LONGEST_FILE_NAME]!r} is no name of a folder")
     numbers: dict[str, int] = {}
     for column in ("subject", *(column for column in _OPTIONAL if column in row)):
-        try:
-            numbers[column] = int(row[column])
-        except ValueError as error:
-            raise DatasetError(f"{path}:{line}: {column} {row[column]!r} is no whole number") from error
+        # Subjects and sessions are kept in arrays of integers.
+        if not _WHOLE.fullmatch(row[column]) or abs(int(row[column])) >= _MAX_NUMBER:
+            raise DatasetError(f"{path}:{line}: {column} {row[column][:40]!r} is no whole number, or a huge one")
+        numbers[column] = int(row[column])
+    if row["activity"]:
+        _check_activity(path, line, row["activity"])
     return ClipInfo(name, activity=row["activity"], **numbers)
+
+
+def _check_activity(path: Path, line: int, name: str) -> None:
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise DatasetError(f"{path}:{line}: {error}") from error
 
 
 def _stream_files(folder: Path) -> dict[str, Path]:
@@ -182,10 +195,9 @@ def _read_csv(name: str, path: Path, preprocessing: Preprocessing) -> _Samples:
 
 def _read_npz(name: str, path: Path, preprocessing: Preprocessing) -> _Samples:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            stamps_ns, samples = file["stamps_ns"], file["samples"]
-    except _DAMAGE as error:
-        raise DatasetError(f"{path} is damaged, or lacks stamps_ns or samples: {error}") from error
+        stamps_ns, samples = read_arrays(path, ("stamps_ns", "samples"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as stamps_ns and samples: {error}") from error
     if stamps_ns.ndim != 1 or stamps_ns.dtype.kind not in "iu" or samples.shape[:1] != stamps_ns.shape:
         raise DatasetError(
             f"{path}: stamps_ns is {stamps_ns.dtype} of shape {stamps_ns.shape}, samples of shape {samples.shape}; "
@@ -199,13 +211,19 @@ def _read_images(name: str, path: Path, preprocessing: Preprocessing) -> _Sample
     stamps = sorted(images)
     prepared: list[np.ndarray] = []
     for stamp_ns in stamps:
-        image = cv2.imread(str(images[stamp_ns]), cv2.IMREAD_UNCHANGED)
-        if image is None:
-            raise DatasetError(f"{images[stamp_ns]} is no image, or a truncated one")
+        image = _read_image(images[stamp_ns])
         if image.ndim == 3 and image.shape[2] == 3:
             image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         prepared += prepare_all(name, (image,), preprocessing, images[stamp_ns])
     return stamps, prepared
+
+
+def _read_image(path: Path) -> np.ndarray:
+    try:
+        data = np.frombuffer(read_bytes(path, _MAX_IMAGE), np.uint8)
+        return decode_image(data, "image", cv2.IMREAD_UNCHANGED)
+    except (OSError, ConversionError) as error:
+        raise DatasetError(f"{path}: {error}") from error
 
 
 def _image_stamp(path: Path) -> int:
@@ -222,6 +240,7 @@ def _read_segments(path: Path) -> list[Segment]:
         start_ns, end_ns = (_nanoseconds(path, line, row[column]) for column in ("start_s", "end_s"))
         if not row["activity"]:
             raise DatasetError(f"{path}:{line}: the activity is empty; leave the line out where nothing is done")
+        _check_activity(path, line, row["activity"])
         if start_ns >= end_ns or (segments and start_ns < segments[-1].end_ns):
             times = f"{row['start_s']} s to {row['end_s']} s"
             raise DatasetError(f"{path}:{line}: {times} ends before it starts, or starts before the last one ended")
@@ -235,7 +254,7 @@ def _number(path: Path, line: int, text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise DatasetError(f"{path}:{line}: {text!r} is no number") from error
+        raise DatasetError(f"{path}:{line}: {text[:40]!r} is no number") from error
 
 
 def _nanoseconds(path: Path, line: int, text: str) -> int:
@@ -244,7 +263,7 @@ def _nanoseconds(path: Path, line: int, text: str) -> int:
         nanoseconds = Decimal(text) * NS_PER_S
         absurd = not -_MAX_NS < nanoseconds < _MAX_NS
     except DecimalException as error:
-        raise DatasetError(f"{path}:{line}: {text!r} is no time in seconds") from error
+        raise DatasetError(f"{path}:{line}: {text[:40]!r} is no time in seconds") from error
     if absurd:
-        raise DatasetError(f"{path}:{line}: {text!r} s is more than 73 years away from 0")
+        raise DatasetError(f"{path}:{line}: {text[:40]!r} s is more than 73 years away from 0")
     return round(nanoseconds)

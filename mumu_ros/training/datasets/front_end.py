@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mumu_ros.files import replacing
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.people import Camera, PeopleFinder
+from mumu_ros.reading import read_arrays
 from mumu_ros.simulation.shading import shade
 from mumu_ros.skeletons import LAYOUTS, convert
 from mumu_ros.streams import NS_PER_S
@@ -139,10 +140,11 @@ class FrontEndDataset:
         name, variant = clip.id.split("/")
         path = self._root / f"{name}.npz"
         try:
-            with np.load(path) as file:
-                joints, seconds = file[variant], file["stamps_s"]
-        except (OSError, ValueError, KeyError) as error:
-            raise DatasetError(f"{path} has no {variant} and stamps_s: {error}") from error
+            joints, seconds = read_arrays(path, (variant, "stamps_s"))
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path} cannot be read as {variant} and stamps_s: {error}") from error
+        if joints.shape != (*seconds.shape, len(LAYOUTS[_LAYOUT]), 3) or not np.isfinite(seconds).all():
+            raise DatasetError(f"{path}: {variant} is {joints.shape}, stamps_s {seconds.shape}, or not finite")
         layout = preprocessing.config.modality(stream).layout or "kinect20"
         joints = convert(joints, _LAYOUT, layout)
         there = np.flatnonzero(~np.isnan(joints).all(axis=(1, 2)))

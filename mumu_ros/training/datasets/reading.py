@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mumu_ros import reading
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.clips import ClipInfo, DatasetError
@@ -17,6 +18,7 @@ __all__ = ["START_NS", "Video", "prepare_all", "read_text", "select_clips", "wan
 START_NS = 1_500_000_000 * NS_PER_S
 """When a clip begins whose files do not say: a stamp of zero is no stamp."""
 
+_MAX_BYTES = 64 * 2**20
 _WHOLE_VIDEO = 0.9
 """Share of the frames that a video's header promises; headers are often off by a few."""
 
@@ -73,14 +75,14 @@ def prepare_all(
 
 
 def read_text(path: Path) -> str:
-    """The contents of a UTF-8 file.
+    """The contents of a UTF-8 file of at most 64 MiB: an IMU of 100 Hz for three hours.
 
     Raises:
-        DatasetError: It cannot be read.
+        DatasetError: It cannot be read, or is too large.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return reading.read_text(path, _MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as text: {error}") from error
 
 

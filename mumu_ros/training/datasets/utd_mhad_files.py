@@ -20,7 +20,17 @@ MODALITIES = ("depth", "skeleton", "inertial")
 _VARIABLES = {"depth": "d_depth", "skeleton": "d_skel", "inertial": "d_iner"}
 _JOINTS = 20
 # What scipy raises on damaged bytes, at one place or another.
-_DAMAGE = (OSError, ValueError, TypeError, IndexError, NotImplementedError, struct.error, zlib.error)
+_DAMAGE = (
+    ArithmeticError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 _STANDARD_GRAVITY = 9.80665
 
 

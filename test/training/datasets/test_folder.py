@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -118,6 +120,11 @@ def test_stamps_may_count_from_anywhere_and_keep_their_nanoseconds(start_ns, ste
         (("id,subject,activity,camera", "c1,7,wave,"), "clips.csv:2: camera '' is no whole number"),
         (("id,subject,activity", "../c1,7,wave"), "clips.csv:2: id '../c1' is no name of a folder"),
         (("id,subject,activity", ",7,wave"), "clips.csv:2: id '' is no name of a folder"),
+        (("id,subject,activity", "a\0b,7,wave"), "clips.csv:2: id .* is no name of a folder"),
+        (("id,subject,activity", f"{'x' * 300},7,wave"), "clips.csv:2: id .* is no name of a folder"),
+        (("id,subject,activity", f"c1,{'9' * 5000},wave"), "clips.csv:2: subject .* is no whole number, or a huge one"),
+        (("id,subject,activity", "c1,9999999999,wave"), "clips.csv:2: subject .* is no whole number, or a huge one"),
+        (("id,subject,activity", "c1,7,=wave"), "clips.csv:2: '=wave' is not a name"),
         (("id,subject,activity", "c1,7,wave", "c1,8,walk"), "clip 'c1' is listed twice"),
     ],
 )
@@ -165,7 +172,7 @@ STAMPS = np.arange(3) * S
 @pytest.mark.parametrize(
     ("arrays", "text"),
     [
-        ({"stamps_ns": STAMPS}, "v.npz is damaged, or lacks stamps_ns or samples: .*samples"),
+        ({"stamps_ns": STAMPS}, "v.npz cannot be read as stamps_ns and samples: no array 'samples' in it"),
         (
             {"stamps_ns": STAMPS, "samples": np.zeros((2, 1, 3))},
             r"v.npz: stamps_ns is int64 of shape \(3,\), samples of",
@@ -176,7 +183,10 @@ STAMPS = np.arange(3) * S
         ({"stamps_ns": STAMPS, "samples": np.zeros((3, 4))}, r"v.npz: v: got float64 of shape \(4,\)"),
         ({"stamps_ns": STAMPS, "samples": np.full((3, 1, 3), np.inf)}, "v.npz: v: .*finite"),
         ({"stamps_ns": STAMPS[:0], "samples": np.zeros((0, 1, 3))}, "v.npz holds no sample"),
-        ({"stamps_ns": STAMPS, "samples": np.array([None] * 3)}, "v.npz is damaged"),
+        (
+            {"stamps_ns": STAMPS, "samples": np.array([None] * 3)},
+            "v.npz cannot be read .*: samples.npy holds object; expected numbers",
+        ),
     ],
 )
 def test_a_wrong_npz_stream_is_refused(root, preprocessing, arrays, text):
@@ -194,7 +204,7 @@ def test_a_truncated_npz_stream_is_refused(keep, tmp_path_factory, preprocessing
     path.parent.mkdir()
     write_npz(path, stamps_ns=STAMPS, samples=np.zeros((3, 1, 3)))
     path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
-    with pytest.raises(DatasetError, match=r"v.npz is damaged"):
+    with pytest.raises(DatasetError, match=r"v.npz cannot be read as stamps_ns and samples"):
         read(root, preprocessing(v=(1, 3)))
 
 
@@ -205,7 +215,7 @@ def test_a_truncated_npz_stream_is_refused(keep, tmp_path_factory, preprocessing
         ("1.jpg", np.zeros((40, 40, 3), np.uint8), "1.jpg is not called"),
         ("1.png", np.zeros((40, 40), np.uint8), r"1.png: rgb: got uint8 of shape \(40, 40\)"),
         ("1.png", np.zeros((40, 40, 3), np.uint16), "1.png: rgb: got uint16"),
-        ("1.png", None, "1.png is no image"),
+        ("1.png", None, "1.png: image is truncated, or is neither JPEG nor PNG"),
         ("9" * 30 + ".png", np.zeros((40, 40, 3), np.uint8), "the stamp of sample 0, 9+ ns, is not .* or absurd"),
     ],
 )
@@ -215,6 +225,56 @@ def test_a_wrong_image_is_refused(root, preprocessing, name, image, text):
     path.write_bytes(b"" if image is None else cv2.imencode(path.suffix, image)[1].tobytes())
     with pytest.raises(DatasetError, match=text):
         read(root, preprocessing(rgb=(32, 40, 3)))
+
+
+def test_an_image_that_claims_more_pixels_than_a_camera_has_is_not_decoded(root, preprocessing):
+    path = root / "c1" / "rgb" / "1.png"
+    path.parent.mkdir()
+    png = bytearray(cv2.imencode(".png", np.zeros((40, 40, 3), np.uint8))[1].tobytes())
+    png[16:24] = (65535).to_bytes(4, "big") * 2
+    path.write_bytes(png)
+    with pytest.raises(DatasetError, match=r"1.png: image of 65535×65535 has more than 32000000 pixels"):
+        read(root, preprocessing(rgb=(32, 40, 3)))
+
+
+@pytest.mark.parametrize("name", ["clips.csv", "c1/imu.csv", "c1/v.npz", "c1/rgb/1.png", "c1/segments.csv"])
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_what_is_no_file_is_refused_and_not_waited_for(root, preprocessing, name, what):
+    path = root / name
+    write(root / "clips.csv", "id,subject,activity", "c1,7," if "segments" in name else "c1,7,wave")
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path) if what == "pipe" else path.symlink_to("/dev/zero")
+    streams = {"c1/v.npz": {"v": (1, 3)}, "c1/rgb/1.png": {"rgb": (32, 40, 3)}}.get(name, {"imu": (2, 3)})
+    with pytest.raises(DatasetError, match=path.name):
+        read(root, preprocessing(**streams))
+
+
+def npy(shape: str, dtype: str, data: bytes) -> bytes:
+    """A .npy file that promises this shape."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
+@pytest.mark.parametrize("member", ["stamps_ns", "samples"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"junk",
+        b"",
+        npy("(1000000000000,)", "<i8", bytes(24)),
+        npy("(3, 1000000000000)", "<f8", bytes(24)),
+        npy("(4,)", "<i8", bytes(24)),
+        npy("(3,)", "|O", bytes(24)),
+    ],
+)
+def test_arrays_that_are_not_what_they_promise_are_refused(root, preprocessing, member, data):
+    whole = {"stamps_ns": npy("(3,)", "<i8", STAMPS.tobytes()), "samples": npy("(3, 1, 3)", "<f4", bytes(36))}
+    with zipfile.ZipFile(root / "c1" / "v.npz", "w") as archive:
+        for name, content in (whole | {member: data}).items():
+            archive.writestr(f"{name}.npy", content)
+    with pytest.raises(DatasetError, match=r"v.npz"):
+        read(root, preprocessing(v=(1, 3)))
 
 
 def test_an_empty_folder_of_images_is_refused(root, preprocessing):
@@ -233,6 +293,9 @@ def test_an_empty_folder_of_images_is_refused(root, preprocessing):
         (("start_s,end_s,activity", "1,1,wave"), "segments.csv:2: 1 s to 1 s ends before it starts"),
         (("start_s,end_s,activity", "0,2,wave", "1,3,walk"), "segments.csv:3: 1 s to 3 s .*before the last one ended"),
         (("start_s,end_s,activity", "0,x,wave"), "segments.csv:2: 'x' is no time in seconds"),
+        (("start_s,end_s,activity", "0,1e999980,wave"), "segments.csv:2: '1e999980' s is more than 73 years"),
+        (("start_s,end_s,activity", "0,1e999999999,wave"), "segments.csv:2: '1e999999999' is no time"),
+        (("start_s,end_s,activity", "0,1,a\x1bb"), "segments.csv:2: 'a.x1bb' is not a name"),
     ],
 )
 def test_wrong_segments_are_refused_with_their_line(root, preprocessing, lines, text):
