@@ -78,6 +78,7 @@ class StreamWatch:
         self._came_s: float | None = None
         self._stamp_ns = 0
         self._delays_ns: deque[tuple[float, int]] = deque(maxlen=_MESSAGES)  # when it came, and its delay
+        self._median_ns: float | None = None  # of the delays, where it has been asked for since the last message
         self._steps_ns: deque[tuple[float, int]] = deque(maxlen=_MESSAGES)
         self._counts: deque[_Counts] = deque(maxlen=_REPORTS)
 
@@ -87,6 +88,7 @@ class StreamWatch:
             self._steps_ns.append((now_s, stamp_ns - self._stamp_ns))
         self._stamp_ns = stamp_ns
         self._delays_ns.append((now_s, arrival_ns - stamp_ns))
+        self._median_ns = None
         self._came_s = now_s
         for recent, age_s in ((self._delays_ns, _DELAYS_S), (self._steps_ns, _STEPS_S)):
             while recent and now_s - recent[0][0] > age_s:
@@ -95,7 +97,9 @@ class StreamWatch:
     @property
     def delay_ns(self) -> float | None:
         """Median time from stamp to arrival; None if nothing came."""
-        return self.delay_quantile_ns(0.5)
+        if self._median_ns is None:
+            self._median_ns = self.delay_quantile_ns(0.5)
+        return self._median_ns
 
     def delay_quantile_ns(self, q: float) -> float | None:
         """A quantile of the time from stamp to arrival of the last messages; None if nothing came."""
@@ -203,13 +207,11 @@ class StreamWatch:
     def _nearest(self, others: Sequence[StreamWatch], now_s: float) -> StreamWatch | None:
         """The living stream whose clock most others agree with; of two that disagree, the one nearer to the node's."""
         living = [w for w in (self, *others) if w.speaks(now_s)]
-
-        def disagreement(watch: StreamWatch) -> tuple[int, float]:
-            delay_ns = watch.delay_ns or 0.0
-            agree = sum(abs((other.delay_ns or 0.0) - delay_ns) <= _MOST_OFFSET_NS for other in living)
-            return -agree, abs(delay_ns)
-
-        return min(living, key=disagreement, default=None)
+        if not living:
+            return None
+        delays_ns = np.array([w.delay_ns or 0.0 for w in living])
+        agree = (np.abs(delays_ns[:, None] - delays_ns) <= _MOST_OFFSET_NS).sum(axis=1)
+        return living[int(np.lexsort((np.abs(delays_ns), -agree))[0])]
 
     def _missing_share(self) -> float | None:
         """From steps that are multiples of the shortest ones; None if the stamps are not regular."""

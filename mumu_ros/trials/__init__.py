@@ -1,0 +1,1 @@
+"""What the promises of docs/reliability.md are tried with: sensors that fail, `mumu soak` and `mumu fuzz`."""
