@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from mumu_ros.text import shorten
@@ -41,6 +42,8 @@ COMMANDS = {
     "study": ("mumu_ros.training.studies.cli", "repeat a table or figure of the paper"),
     "bench": ("mumu_ros.benchmarks.cli", "measure what the package costs"),
 }
+UNTIL_INTERRUPTED = ("launch", "label", "watch", "demo", "recognize")
+"""Commands that end by a signal: SIGINT and SIGTERM end them even where a script or nohup had SIGINT ignored."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     asked = arguments[0] if arguments else ""
     try:
+        if asked in UNTIL_INTERRUPTED and threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.default_int_handler)
         if asked in COMMANDS:
             importlib.import_module(COMMANDS[asked][0]).register(commands)
         else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,6 +86,23 @@ def trained() -> Callable[[M], M]:
         return module.eval()
 
     return train
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """started(command, ignoring_sigint=False, **options): a process with its output in pipes, killed with the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(command: list[str], *, ignoring_sigint: bool = False, **options: Any) -> subprocess.Popen[str]:
+        ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN) if ignoring_sigint else None
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": ignore}
+        processes.append(subprocess.Popen(command, **{**pipes, **options}))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate(timeout=20)
 
 
 @pytest.fixture(scope="session")

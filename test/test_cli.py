@@ -3,18 +3,25 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mumu_ros import cli
 
+Start = Callable[..., "subprocess.Popen[str]"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "mumu_ros.cli", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "mumu_ros.cli", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
@@ -76,12 +83,32 @@ def test_overrides_may_stand_behind_the_options(tmp_path: Path) -> None:
     assert "unrecognized arguments: --unknown=1" in run(*arguments, "--unknown=1").stderr
 
 
-def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_has_enough_is_no_error(started: Start, tmp_path: Path) -> None:
     """`mumu simulate … | head -0`."""
     command = [sys.executable, "-m", "mumu_ros.cli", "simulate", str(tmp_path / "bag"), "--seconds", "1"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.close()
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
-    assert process.returncode == 128 + signal.SIGPIPE
+    process = started(command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, errors = process.communicate(timeout=60)
+    assert (errors, process.returncode) == ("", 128 + signal.SIGPIPE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_ends_by_a_signal_heeds_it_though_it_was_started_with_sigint_ignored(
+    started: Start, number: signal.Signals
+) -> None:
+    """As nohup, a script's background job and some CI do."""
+    code = (
+        "import time; from mumu_ros import cli\n"
+        "def register(commands):\n"
+        "    commands.add_parser('watch').set_defaults(run=lambda _: print('ready', flush=True) or time.sleep(60))\n"
+        "cli.COMMANDS['watch'] = ('__main__', '')\n"
+        "cli.main(['watch']) == 130 or exit(1)"
+    )
+    process = started([sys.executable, "-c", code], ignoring_sigint=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 0

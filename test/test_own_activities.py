@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from mumu_ros.share import share_path
 
 ROOT = Path(__file__).resolve().parents[1]
 NEW = {"bow", "stretch"}
+Start = Callable[..., "subprocess.Popen[str]"]
 
 
 def commands(page: str) -> list[list[str]]:
@@ -31,21 +33,21 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in re.findall(r"^    (mumu .*)$", page, re.MULTILINE)]
 
 
-def save_as_it_is(bag: str) -> None:
+def save_as_it_is(bag: str, started: Start) -> None:
     """Open the label page as a browser does, and press Save."""
     command = [sys.executable, "-m", "mumu_ros.cli", "label", bag, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        address = re.search(r"http://\S+/", server.stdout.readline())
-        assert address, "the page has an address"
-        with urllib.request.urlopen(f"{address[0]}recording", timeout=20) as answer:
-            labels = json.loads(answer.read())["labels"]
-        body = json.dumps(labels).encode()
-        post = urllib.request.Request(f"{address[0]}labels", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(post, timeout=20) as answer:
-            assert json.loads(answer.read())["saved"] == len(labels)
-        server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=20) == 0
+    server = started(command, ignoring_sigint=True)  # as in a script
+    assert server.stdout
+    address = re.search(r"http://\S+/", server.stdout.readline())
+    assert address, "the page has an address"
+    with urllib.request.urlopen(f"{address[0]}recording", timeout=20) as answer:
+        labels = json.loads(answer.read())["labels"]
+    body = json.dumps(labels).encode()
+    post = urllib.request.Request(f"{address[0]}labels", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(post, timeout=20) as answer:
+        assert json.loads(answer.read())["saved"] == len(labels)
+    server.send_signal(signal.SIGINT)
+    assert server.wait(timeout=20) == 0
 
 
 def as_audacity(bag: str) -> None:
@@ -65,12 +67,12 @@ def recall(report: Path, activity: str) -> float:
     return sum(row["activity"] == activity for row in rows) / len(rows)
 
 
-def run(words: list[str]) -> None:
+def run(words: list[str], started: Start) -> None:
     """Do what somebody does who types this."""
     if words[0] == "launch":
         subprocess.run([sys.executable, "-m", "mumu_ros.cli", *words], check=True, timeout=120)
     elif words[0] == "label" and "--import" not in words:
-        save_as_it_is(words[1])
+        save_as_it_is(words[1], started)
     else:
         if words[0] == "label":
             as_audacity(words[1])
@@ -78,7 +80,11 @@ def run(words: list[str]) -> None:
 
 
 def test_the_page_from_the_first_command_to_the_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_processes: None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    no_processes: None,
+    started: Start,
 ) -> None:
     pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
     monkeypatch.chdir(tmp_path)
@@ -91,7 +97,7 @@ def test_the_page_from_the_first_command_to_the_last(
     page = (ROOT / "docs" / "own-activities.md").read_text(encoding="utf-8")
     done = commands(page)
     for words in done:
-        run(words)
+        run(words, started)
     assert list(dict.fromkeys(words[0] for words in done)) == [
         "simulate",
         "label",

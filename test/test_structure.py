@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "mumu_ros"
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "mumu_ros"
+TESTS = sorted((ROOT / "test").rglob("*.py"))
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROS = {
     "rclpy",
@@ -124,6 +126,15 @@ def test_imports_point_one_way(path: Path) -> None:
             assert parts[1] == room(path) or parts[1] in ALLOWED[room(path)], f"{room(path)} may not import {name}"
 
 
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_test_waits_for_a_process_without_end(path: Path) -> None:
+    """The fixture `started` kills what it has started; `run` and its like kill after their timeout."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("subprocess."):
+            is_bounded = any(keyword.arg == "timeout" for keyword in node.keywords)
+            assert is_bounded or path.name == "conftest.py", f"{path}:{node.lineno}"
+
+
 @pytest.mark.parametrize(
     "module",
     [
@@ -149,13 +160,13 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_torch_is_not_loaded_where_it_is_not_needed(module: str) -> None:
     """`ros2 topic echo` imports the package, sensor_sync the preprocessing, --help a command: none waits for torch."""
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
 def test_messages_and_sensor_sync_load_without_torch() -> None:
     pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
     code = "import sys, mumu_ros.msg, mumu_ros.nodes.sensor_sync; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
 def test_the_model_package_gives_all_its_names_when_asked() -> None:

@@ -18,5 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 )
 def test_style(command: list[str]) -> None:
     pytest.importorskip(command[0], reason=f"{command[0]} is not installed: pip install '.[test]'")
-    result = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=1200
+    )
     assert result.returncode == 0, result.stdout + result.stderr

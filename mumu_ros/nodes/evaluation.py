@@ -23,8 +23,9 @@ from mumu_ros.health import ModalityHealth
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.configuration import EvaluationConfig
-from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import EVALUATION, ParameterError
+from mumu_ros.nodes.running import main
 from mumu_ros.recognition import Decision
 from mumu_ros.recordings.labels import read_labels
 

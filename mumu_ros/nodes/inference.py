@@ -28,8 +28,9 @@ from mumu_ros.health import fault_age_s
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import why_silent
-from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import INFERENCE
+from mumu_ros.nodes.running import main
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import InferenceConfig
 from mumu_ros.recognition import Decision, NoDecision, Session

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 
-from launch import LaunchDescription
-from mumu_ros.nodes.launching import Argument, NodePlan
+from launch import LaunchContext, LaunchDescription
+from mumu_ros.nodes.launching import RESPAWN_DELAY_S, Argument, NodePlan
 from mumu_ros.share import share_path
 
 __all__ = ["description"]
@@ -48,5 +50,14 @@ def _action(plan: NodePlan, namespace: str) -> Node:
         namespace=namespace,
         parameters=[*files, *([dict(plan.parameters)] if plan.parameters else [])],
         output="screen",
-        on_exit=Shutdown(reason=f"{plan.name} has ended"),
+        respawn=plan.respawn,
+        respawn_delay=RESPAWN_DELAY_S,
+        on_exit=None if plan.respawn else partial(_after, plan),
     )
+
+
+def _after(plan: NodePlan, event: ProcessExited, context: LaunchContext) -> Shutdown | None:
+    """What the end of a node means: an error ends the launch with one."""
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f"{plan.name} has ended with status {event.returncode}")
+    return None if plan.may_end else Shutdown(reason=f"{plan.name} has ended")

@@ -9,7 +9,7 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from mumu_ros.nodes.launching import HRI, REPLAY, Argument, NodePlan, plan_hri, plan_replay
+from mumu_ros.nodes.launching import HRI, REPLAY, RESPAWN_DELAY_S, Argument, NodePlan, plan_hri, plan_replay
 from mumu_ros.nodes.processes import Processes
 
 __all__ = ["register"]
@@ -57,23 +57,35 @@ def _run(parsed: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f"mumu launch: {error}", file=sys.stderr)
         return 2
+    try:
+        return _start({plan.name: plan for plan in plans}, given.get("namespace", ""))
+    except KeyboardInterrupt:
+        return 0
+
+
+def _start(plans: Mapping[str, NodePlan], namespace: str) -> int:
+    """Run the nodes until one ends whose end is that of all; its status."""
+    due_s = dict.fromkeys(plans, 0.0)
     with Processes() as nodes:
-        for node in plans:
-            nodes.start(node.name, node.parameters, node.params_file, given.get("namespace", ""))
         print(
-            f"Started in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}; Ctrl-C stops. See it with: mumu watch",
+            f"Starting in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}; Ctrl-C stops. See it with: mumu watch",
             flush=True,
         )
-        try:
-            while not nodes.ended():
-                time.sleep(POLL_PERIOD_S)
-        except KeyboardInterrupt:
-            return 0
-        if nodes.ended() == {"player": 0}:
-            return 0
-        for name, status in nodes.ended().items():
-            print(f"mumu launch: {name} ended with status {status}; stopping the others", file=sys.stderr)
-        return 1
+        while True:
+            for name in [name for name, at_s in due_s.items() if at_s <= time.monotonic()]:
+                del due_s[name]
+                nodes.start(name, plans[name].parameters, plans[name].params_file, namespace)
+            time.sleep(POLL_PERIOD_S)
+            for name, status in nodes.ended().items():
+                nodes.stop(name)
+                if plans[name].respawn:
+                    print(f"mumu launch: {name} ended with status {status}; it is started again", file=sys.stderr)
+                    due_s[name] = time.monotonic() + RESPAWN_DELAY_S
+                elif status:
+                    print(f"mumu launch: {name} ended with status {status}; stopping the others", file=sys.stderr)
+                    return 1
+                elif not plans[name].may_end:
+                    return 0
 
 
 def _parse(arguments: Sequence[Argument], texts: Sequence[str]) -> dict[str, str]:

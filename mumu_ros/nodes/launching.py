@@ -6,7 +6,7 @@ Imports neither rclpy nor launch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,22 @@ from mumu_ros.pipeline.parameters import INFERENCE, ParameterError
 from mumu_ros.reading import read_json
 from mumu_ros.share import share_path
 
-__all__ = ["AWAITED", "DEMO", "HRI", "REPLAY", "Argument", "NodePlan", "plan_demo", "plan_hri", "plan_replay"]
+__all__ = [
+    "AWAITED",
+    "DEMO",
+    "HRI",
+    "REPLAY",
+    "RESPAWN_DELAY_S",
+    "Argument",
+    "NodePlan",
+    "plan_demo",
+    "plan_hri",
+    "plan_replay",
+]
 
 AWAITED = ["multimodal_frame", "activity"]
 """Nothing is played before the model is loaded and the evaluation listens."""
+RESPAWN_DELAY_S = 2.0
 DEMO_SECONDS = 60.0
 FLAG = ("true", "false")
 GIVEN_FLAG = ("", *FLAG)
@@ -44,11 +56,15 @@ class NodePlan:
         name: Of the node and of its executable.
         params_file: Its parameter file.
         parameters: Those that win over the file's.
+        respawn: Whether it is started again when it has ended.
+        may_end: Whether the others go on when it has ended well; otherwise its end is that of the launch.
     """
 
     name: str
     params_file: Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    respawn: bool = False
+    may_end: bool = False
 
 
 _MODEL = Argument("model", "", "Model folder, or the name of a shipped model. Empty: as params_file says.")
@@ -73,6 +89,7 @@ HRI = (
         "Configure and activate; false leaves that to a manager. Empty: as params_file says.",
         GIVEN_FLAG,
     ),
+    Argument("respawn", "false", "Start a node again when it has ended; false: all end, with an error.", FLAG),
 )
 REPLAY = (
     Argument("bag", None, "Folder of the rosbag2 to play."),
@@ -119,7 +136,7 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     plans.append(NodePlan("inference", params_file, {**common, **model}))
     optional = {"overlay": overlay, "simulator": simulates}
     plans += [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
-    return _checked(plans)
+    return [replace(plan, respawn=arguments["respawn"] == "true") for plan in _checked(plans)]
 
 
 def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
@@ -175,7 +192,7 @@ def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
     performance = {"seconds": DEMO_SECONDS, "faults": faults}
     # Without people: what is said of nobody in particular goes on when the colour camera is unplugged.
     plans = [plan for plan in plan_hri(given) if plan.name not in ("people", "simulator")]
-    simulator = NodePlan("simulator", share_path("config", "sim.yaml"), performance)
+    simulator = NodePlan("simulator", share_path("config", "sim.yaml"), performance, may_end=True)
     return [*plans, simulator, NodePlan("watch", None, performance)]
 
 

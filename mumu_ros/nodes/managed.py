@@ -1,28 +1,22 @@
-"""What every node of this package has in common: lifecycle, parameters, diagnostics, an orderly end."""
+"""What every node of this package has in common: lifecycle, parameters, diagnostics."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import signal
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import FrameType
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.service import Service
-from rclpy.signals import SignalHandlerOptions
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.declaring import declare, unknown_parameters
@@ -30,7 +24,7 @@ from mumu_ros.nodes.diagnostics import Problem, status
 from mumu_ros.nodes.parameters import Parameter, ParameterError
 from mumu_ros.text import shorten
 
-__all__ = ["BUSY", "ManagedNode", "run"]
+__all__ = ["BUSY", "ManagedNode"]
 
 BUSY = "busy"
 """Status of a node that takes long to configure: "<node>: busy" on /diagnostics, once a second while it lasts."""
@@ -132,7 +126,7 @@ class ManagedNode(LifecycleNode):
             self.get_logger().info(self._said)
 
     def finish(self) -> None:
-        """Say that the node has done what it was started for: `run` then ends. Callable from any thread."""
+        """Say that the node has done what it was started for: its process then ends. Callable from any thread."""
         self.finished = True
 
     def publish_diagnostics(self) -> None:
@@ -287,79 +281,3 @@ class ManagedNode(LifecycleNode):
                 reason=f"{name} is read when the node is configured: deactivate and clean up, set it, configure again",
             )
         return SetParametersResult(successful=True)
-
-
-def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None = None) -> int:
-    """Run one node until it is interrupted.
-
-    Returns:
-        Exit status: 1 if the node was to start by itself and could not.
-    """
-    # Our own handlers: rclpy's would end the context first, and the node could not say goodbye.
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    stop = threading.Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        executor.wake()
-
-    executor = SingleThreadedExecutor()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
-    node = node_class()
-    handler = _ToRos(node)
-    logging.getLogger("mumu_ros").addHandler(handler)
-    executor.add_node(node)
-    try:
-        if node.values.read("autostart") and not _start(node):
-            return 1
-        while not stop.is_set() and rclpy.ok() and not node.finished:
-            _spin_once(executor, node)
-    except ExternalShutdownException:
-        pass
-    finally:
-        _shut_down(node)
-        logging.getLogger("mumu_ros").removeHandler(handler)
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
-
-
-class _ToRos(logging.Handler):
-    """Hands what rooms without ROS log to a node."""
-
-    def __init__(self, node: ManagedNode) -> None:
-        super().__init__(logging.INFO)
-        self._node = node
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._node.repeat(record)
-
-
-def _start(node: ManagedNode) -> bool:
-    success = TransitionCallbackReturn.SUCCESS
-    return bool(node.trigger_configure() == success and node.trigger_activate() == success)
-
-
-def _spin_once(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
-    """Run one callback; what it raises ends the callback, not the process."""
-    try:
-        executor.spin_once(timeout_sec=0.1)
-    except ExternalShutdownException:
-        raise
-    except Exception as error:
-        node.report_error(error)
-
-
-def _shut_down(node: ManagedNode) -> None:
-    """Stop a node in whatever state it is; one that was shut down by a service call is so already."""
-    try:
-        node.trigger_shutdown()
-    except Exception as error:
-        node.get_logger().info(f"shutdown: {error}")
-
-
-def main(node_class: Callable[[], ManagedNode]) -> None:
-    """Entry point of a node's module."""
-    sys.exit(run(node_class))

@@ -15,9 +15,10 @@ from rosgraph_msgs.msg import Clock
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.configuration import PlayerConfig
-from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import PLAYER, ParameterError
 from mumu_ros.nodes.playback import Playback
+from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.topics import ANNOTATION_TOPIC

@@ -82,7 +82,7 @@ class Processes:
             arguments += ["--params-file", str(params_file)]
         for name, value in parameters.items():
             arguments += ["-p", f"{name}:={_yaml(value)}"]
-        self.run(node, f"mumu_ros.nodes.{node}", arguments, log)
+        self.run(node, "mumu_ros.nodes", [node, *arguments], log)
 
     def run(self, name: str, module: str, arguments: Sequence[str], log: Path | None = None) -> None:
         """Start any module as a process.

@@ -14,8 +14,9 @@ from mumu_ros.conversions import ConversionError, RosTypes, time_to_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes.endpoints import why_silent
-from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
+from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig

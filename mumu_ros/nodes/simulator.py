@@ -14,9 +14,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from mumu_ros.conversions import RosTypes
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.configuration import SimulatorConfig
-from mumu_ros.nodes.managed import ManagedNode, main
+from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import SIMULATOR
 from mumu_ros.nodes.playback import Playback
+from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings.simulate import simulator_messages
 from mumu_ros.recordings.topics import (

@@ -14,6 +14,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from mumu_ros.nodes.__main__ import on_signals
 from mumu_ros.nodes.declaring import declare
 from mumu_ros.nodes.monitor import Monitor, Summary
 from mumu_ros.nodes.parameters import WATCH
@@ -56,7 +57,7 @@ def print_summary(summary: Summary) -> None:
 def _watch(**options: Any) -> int:
     """Watch until interrupted or, where the parameter `seconds` says how long, until the end."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    on_signals(signal.default_int_handler)
     executor = SingleThreadedExecutor()
     monitor = Monitor(**options)
     executor.add_node(monitor)
@@ -77,6 +78,7 @@ def _watch(**options: Any) -> int:
         print(f"watch: {error}", file=sys.stderr)
         return 2
     finally:
+        on_signals(signal.SIG_IGN)
         summary = monitor.summary()
         executor.shutdown()
         monitor.destroy_node()

@@ -35,7 +35,7 @@ def test_help_waits_for_neither_torch_nor_ros() -> None:
         "with contextlib.suppress(SystemExit): cli.main(['bench', '--help'])\n"
         "sys.exit('torch' in sys.modules or 'rclpy' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60).returncode == 0
 
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:

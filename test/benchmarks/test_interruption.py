@@ -3,6 +3,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -26,11 +27,13 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("before", ["", THREAD], ids=["alone", "beside a thread of a library"])
-def test_a_signal_ends_the_waiting_whichever_thread_it_reaches(number: signal.Signals, before: str) -> None:
+def test_a_signal_ends_the_waiting_whichever_thread_it_reaches(
+    started: Callable[..., subprocess.Popen[str]], number: signal.Signals, before: str
+) -> None:
     command = [sys.executable, "-c", WAITING.format(before=before)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+    process = started(command)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
     assert (out, err, process.returncode) == ("written\n", "", 0)

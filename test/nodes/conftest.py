@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("rclpy.executors", reason="ROS 2 is not set up: run `make setup` and `. ./env.sh`")
 rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup` and `. ./env.sh`")
 pytest.importorskip("mumu_ros.msg", reason="the messages are not built: run `make setup`")
 

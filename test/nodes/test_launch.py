@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from mumu_ros.share import share_path
 
 LAUNCH_FILES = sorted(share_path("launch").glob("*.launch.py"))
 DEMO_TIMEOUT_S = 120.0
+Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.mark.parametrize("arguments", [launching.HRI, launching.REPLAY, launching.DEMO], ids=["hri", "replay", "demo"])
@@ -167,19 +169,11 @@ def run_mumu(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 
 @pytest.fixture
-def launched(ros: Any) -> Iterator[subprocess.Popen[str]]:
-    """`mumu launch hri simulate:=true` under a namespace, in the test's domain."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mumu_ros.cli", "launch", "hri", "simulate:=true", "namespace:=robot1"],
-        env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    yield process
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
+def launched(ros: Any, started: Start) -> subprocess.Popen[str]:
+    """`mumu launch hri simulate:=true` under a namespace, in the test's domain, as a script's background job."""
+    command = [sys.executable, "-m", "mumu_ros.cli", "launch", "hri", "simulate:=true", "namespace:=robot1"]
+    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return started(command, ignoring_sigint=True, env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}, **output)
 
 
 def test_mumu_launch_runs_the_chain_and_ctrl_c_leaves_nothing(ros: Any, launched: subprocess.Popen[str]) -> None:
@@ -199,6 +193,34 @@ def test_the_nodes_end_when_the_launcher_is_killed(ros: Any, launched: subproces
     launched.kill()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+
+
+@pytest.fixture
+def broken(ros: Any, started: Start, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """`mumu launch hri` with a node that dies at its start: a topic is missing."""
+    file = tmp_path / "mine.yaml"
+    file.write_text('/**/people: {ros__parameters: {image.topic: ""}}')
+    command = [sys.executable, "-m", "mumu_ros.cli", "launch", "hri", f"params_file:={file}"]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}
+    return lambda *arguments: started([*command, *arguments], stdout=subprocess.DEVNULL, env=environment)
+
+
+def test_a_node_that_dies_at_its_start_ends_the_launch_with_an_error(broken: Callable[..., Any]) -> None:
+    process = broken()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "parameter image.topic is empty" in errors
+    assert "people ended with status 1; stopping the others" in errors
+
+
+def test_it_is_started_again_if_that_is_asked_for(broken: Callable[..., Any]) -> None:
+    process = broken("respawn:=true")
+    lines = iter(process.stderr.readline, "")
+    again = itertools.islice((line for line in lines if "people ended with status 1; it is started again" in line), 1)
+    assert list(again)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 def test_the_demo_recognises_the_person_and_says_how_well() -> None:

@@ -17,7 +17,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
-from mumu_ros.nodes import demo, managed
+from mumu_ros.nodes import demo, running
 from mumu_ros.nodes.managed import BUSY, ManagedNode
 from mumu_ros.nodes.monitor import Monitor
 from mumu_ros.nodes.parameters import AUTOSTART
@@ -154,7 +154,7 @@ def test_what_callbacks_raise_is_counted_and_said_and_ends_nothing(ros: Any, cli
         while type(error).__name__ not in getattr(client.diagnostics.get("node: errors"), "message", ""):
             assert time.monotonic() < deadline
             publisher.publish(Empty())
-            managed._spin_once(ros.executor, node)
+            running.spin_once(ros.executor, node)
         assert len(client.diagnostics["node: errors"].message) < 1000
     assert client.change(Transition.TRANSITION_DEACTIVATE)
 

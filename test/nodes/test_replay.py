@@ -68,7 +68,7 @@ def replay(ros: Any, tmp_path: Path) -> Replay:
     def play(model: Path, clips: int) -> tuple[list[ActivityRecognition], list[ActivityAnnotation]]:
         bag = tmp_path / "bag"
         command = ["convert", "utd-mhad", str(DATA), str(bag), "--subjects", "1", "--limit", str(clips)]
-        subprocess.run([sys.executable, "-m", "mumu_ros.cli", *command], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "mumu_ros.cli", *command], check=True, capture_output=True, timeout=120)
         sensor_sync = ros.add(SensorSync, **parameters_of("sensor_sync"))
         inference = ros.add(Inference, **{**parameters_of("inference"), "model": str(model), "backend": "eager"})
         player = ros.add(Player, bag=str(bag))

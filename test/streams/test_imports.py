@@ -10,5 +10,5 @@ def test_importing_streams_loads_neither_torch_nor_ros():
     code = (
         "import sys, mumu_ros.streams; print(sorted({'torch', 'rclpy', 'cv2', 'message_filters'} & set(sys.modules)))"
     )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert out.stdout.strip() == "[]"

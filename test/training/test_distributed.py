@@ -67,20 +67,15 @@ distributed.destroy_process_group()
 
 
 def test_two_processes_give_the_gradients_of_one(
-    vector_windows: WindowSet, write_folder: Callable[[Path], Path], tmp_path: Path
+    started: Callable[..., subprocess.Popen[str]],
+    vector_windows: WindowSet,
+    write_folder: Callable[[Path], Path],
+    tmp_path: Path,
 ) -> None:
     write_folder(tmp_path / "data")
     windows = replace(vector_windows, activity=vector_windows.activity % 2)
     windows.save(tmp_path / "windows.npz")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", GRADIENTS, str(rank), str(tmp_path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
+    processes = [started([sys.executable, "-c", GRADIENTS, str(rank), str(tmp_path)]) for rank in (0, 1)]
     for process in processes:
         output, errors = process.communicate(timeout=60)
         assert output == "equal\n", errors

@@ -24,7 +24,7 @@ def test_scipy_is_loaded_by_none_but_utd_mhad():
         "import sys; from mumu_ros.training.datasets import open_dataset; "
         "open_dataset('simulator', '', subjects=[1]); sys.exit('scipy' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
 @pytest.mark.parametrize("name", sorted(set(DATASETS) - {"simulator"}))

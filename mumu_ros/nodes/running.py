@@ -1,0 +1,101 @@
+"""A node as a process: it starts by itself, and ends in order whenever SIGINT or SIGTERM comes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+
+from mumu_ros.nodes.__main__ import on_signals
+from mumu_ros.nodes.managed import ManagedNode
+
+__all__ = ["main", "run", "spin_once"]
+
+
+def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None = None) -> int:
+    """Run one node until it is interrupted.
+
+    Returns:
+        Exit status: 1 if the node was to start by itself and could not.
+    """
+    # Our own handlers: rclpy's would end the context first, and the node could not say goodbye.
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        executor.wake()
+
+    executor = SingleThreadedExecutor()
+    on_signals(on_signal)
+    node = node_class()
+    handler = _ToRos(node)
+    logging.getLogger("mumu_ros").addHandler(handler)
+    executor.add_node(node)
+    try:
+        if node.values.read("autostart") and not _start(node):
+            return 1
+        while not stop.is_set() and rclpy.ok() and not node.finished:
+            spin_once(executor, node)
+    except ExternalShutdownException:
+        pass
+    finally:
+        _shut_down(node)
+        logging.getLogger("mumu_ros").removeHandler(handler)
+        # The node ends as it was asked to: Python, which forgets handlers as it ends, would die of one more signal.
+        on_signals(signal.SIG_IGN)
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+class _ToRos(logging.Handler):
+    """Hands what rooms without ROS log to a node."""
+
+    def __init__(self, node: ManagedNode) -> None:
+        super().__init__(logging.INFO)
+        self._node = node
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._node.repeat(record)
+
+
+def _start(node: ManagedNode) -> bool:
+    success = TransitionCallbackReturn.SUCCESS
+    return bool(node.trigger_configure() == success and node.trigger_activate() == success)
+
+
+def spin_once(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
+    """Run one callback; what it raises ends the callback, not the process."""
+    try:
+        executor.spin_once(timeout_sec=0.1)
+    except ExternalShutdownException:
+        raise
+    except Exception as error:
+        node.report_error(error)
+
+
+def _shut_down(node: ManagedNode) -> None:
+    """Stop a node in whatever state it is; one that was shut down by a service call is so already."""
+    try:
+        node.trigger_shutdown()
+    except Exception as error:
+        node.get_logger().info(f"shutdown: {error}")
+
+
+def main(node_class: Callable[[], ManagedNode]) -> None:
+    """Entry point of a node's module."""
+    status = run(node_class)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # nothing is left to do, and Python would take torch apart piece by piece, for seconds

@@ -1,0 +1,66 @@
+"""A node as a process: whenever a signal comes, it ends in order and without a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from sensor_msgs.msg import Imu
+
+Start = Callable[..., "subprocess.Popen[str]"]
+INFERENCE = [sys.executable, "-m", "mumu_ros.nodes", "inference", "--ros-args", "-p", "model:=sim"]
+SIMULATOR = [sys.executable, "-m", "mumu_ros.nodes", "simulator"]
+
+
+def has_loaded(process: subprocess.Popen[str], library: str) -> bool:
+    return any(library in mapped.path for mapped in psutil.Process(process.pid).memory_maps())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("library", ["numpy", "libtorch", "librcl"])
+def test_a_node_that_is_being_imported_ends_without_a_word(
+    ros: Any, started: Start, number: signal.Signals, library: str
+) -> None:
+    process = started(INFERENCE, ignoring_sigint=True, env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)})
+    ros.wait(lambda: has_loaded(process, library), timeout_s=60.0)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Traceback" not in output + errors
+
+
+@pytest.mark.parametrize("by_a_service", [False, True], ids=["active", "after lifecycle shutdown"])
+def test_a_node_ends_well_in_every_state_and_whatever_else_comes(ros: Any, started: Start, by_a_service: bool) -> None:
+    messages = ros.collect(Imu, "imu/wrist")
+    process = started(SIMULATOR, ignoring_sigint=True, env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)})
+    ros.wait(lambda: messages, timeout_s=60.0)
+    if by_a_service:
+        client = ros.node.create_client(ChangeState, "/simulator/change_state")
+        ros.wait(client.service_is_ready)
+        shutdown = Transition(id=Transition.TRANSITION_ACTIVE_SHUTDOWN)
+        future = client.call_async(ChangeState.Request(transition=shutdown))
+        ros.wait(future.done)
+        assert future.result().success
+    process.send_signal(signal.SIGINT)
+    while process.poll() is None:  # as a launcher that loses patience, up to the very end of the interpreter
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        ros.executor.spin_once(timeout_sec=0.01)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in output + errors
+
+
+def test_a_name_that_is_no_node_is_refused(started: Start) -> None:
+    process = started([sys.executable, "-m", "mumu_ros.nodes", "sensor-sync"])
+    _, errors = process.communicate(timeout=60)
+    assert "there is no node 'sensor-sync'" in errors
+    assert process.returncode == 1
