@@ -62,8 +62,9 @@ MAX_PIXELS = 32_000_000
 
 # How a JPEG or PNG begins, and what must come at its end: decoders fill in grey for what is missing.
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
-_PNG_SIZE = struct.Struct(">8x4x4sII")  # signature, length and name of the first chunk, width, height
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_CHUNK = struct.Struct(">I4s")  # length without these and the checksum behind it, name
+_PNG_SIZE = struct.Struct(">II")  # width, height
 _JPEG_SEGMENT = struct.Struct(">BBH")  # 0xFF, marker, length from the length on
 _JPEG_SIZE = struct.Struct(">xHH")  # of a frame header: bits per sample, height, width
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -237,11 +238,25 @@ def _require_size(width: int, height: int, max_pixels: int) -> None:
 def _size_of(data: bytes) -> tuple[int, int] | None:
     """Width and height in the header of a JPEG or PNG that has its end; None of anything else."""
     if data.startswith(_PNG_START):
-        if len(data) < _PNG_SIZE.size or _PNG_END not in data:
-            return None
-        name, width, height = _PNG_SIZE.unpack_from(data)
-        return (width, height) if name == b"IHDR" else None
+        return _png_size(data)
     return _jpeg_size(data) if data.startswith(_JPEG_START) else None
+
+
+def _png_size(data: bytes) -> tuple[int, int] | None:
+    """From its chunks, all of which must be there: OpenCV makes room for as many bytes as a chunk claims."""
+    size, at = None, len(_PNG_START)
+    while at + _PNG_CHUNK.size <= len(data):
+        length, name = _PNG_CHUNK.unpack_from(data, at)
+        content = at + _PNG_CHUNK.size
+        at = content + length + 4
+        if at > len(data) or (name == b"IHDR") != (size is None) or (size is None and length < _PNG_SIZE.size):
+            return None  # cut short, not the header first, or two of which a decoder may believe either
+        if name == b"IHDR":
+            width, height = _PNG_SIZE.unpack_from(data, content)
+            size = width, height
+        if name == b"IEND":
+            return size
+    return None
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mumu_ros.files import naming
 from mumu_ros.recordings.errors import RecordingError
+from mumu_ros.recordings.storage import SQLITE_ERRORS
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdError, ZstdFile
@@ -84,8 +85,11 @@ def recover_sqlite(path: Path, folder: Path) -> tuple[Path, int]:
     with closing(sqlite3.connect(damaged)) as source, closing(sqlite3.connect(copy)) as target:
         source.text_factory = target.text_factory = lambda data: data.decode(errors="replace")
         try:
+            source.execute(
+                "PRAGMA writable_schema = ON"
+            )  # A damaged line in the table of tables costs that table only.
             found = {name: _columns(source, name) for name in _TABLES}
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise RecordingError(f"{path}: {error}") from error
         if not (found["topics"] and found["messages"]):
             raise RecordingError(f"{path} is no database of rosbag2")
@@ -134,7 +138,7 @@ def _rows(source: sqlite3.Connection, table: str, columns: list[str]) -> Iterato
                 if rowid > last:  # Damaged tables may go in circles.
                     yield tuple(row)
                     last = rowid
-        except sqlite3.DatabaseError:
+        except SQLITE_ERRORS:
             last = _next_readable(source, query, last)
             if last >= _FARTHEST:
                 return
@@ -148,7 +152,7 @@ def _next_readable(source: sqlite3.Connection, query: str, last: int) -> int:
     def is_readable(rowid: int) -> bool:
         try:
             source.execute(query, (rowid,)).fetchone()
-        except sqlite3.DatabaseError:
+        except SQLITE_ERRORS:
             return False
         return True
 

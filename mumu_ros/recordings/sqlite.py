@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.storage import Channel, Row
+from mumu_ros.recordings.storage import SQLITE_ERRORS, Channel, Row
 
 __all__ = ["SqliteStorage"]
 
@@ -29,14 +29,17 @@ class SqliteStorage:
         self._path = path
         self.problems: list[str] = []
         try:
-            self._database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        except sqlite3.Error as error:
+            # The label page and the player read in other threads than the one that opens.
+            self._database = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+        except SQLITE_ERRORS as error:
             raise RecordingError(f"{path}: {error}") from error
         try:
             # Text that is no UTF-8 is damage, too.
             self._database.text_factory = lambda data: data.decode(errors="replace")
             self._list()
-        except (sqlite3.Error, OverflowError) as error:
+        except SQLITE_ERRORS as error:
             self._database.close()
             raise RecordingError(f"{path}: {error}") from error
         except RecordingError:
@@ -83,7 +86,7 @@ class SqliteStorage:
                         last_ns, skip_ns = log_ns, 0
                         yield channel, log_ns, data
                 break
-            except (sqlite3.Error, OverflowError, MemoryError) as error:
+            except SQLITE_ERRORS as error:
                 damage = damage or f"{self._path} is damaged, what lies behind that is read where it is whole: {error}"
             # Where the next whole page begins is not known: farther and farther, until something can be read.
             skip_ns += 1 + skip_ns // 4

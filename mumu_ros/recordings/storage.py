@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ if sys.version_info >= (3, 14):
 else:
     from backports.zstd import ZstdDecompressor, ZstdError
 
-__all__ = ["LONGEST_LOG_NS", "ZSTD", "Channel", "DamageError", "Row", "Storage", "from_zstd"]
+__all__ = ["LONGEST_LOG_NS", "SQLITE_ERRORS", "ZSTD", "Channel", "DamageError", "Row", "Storage", "from_zstd"]
 
 ZSTD = b"\x28\xb5\x2f\xfd"
 """What begins everything that zstd compressed; no CDR message begins so."""
 LONGEST_LOG_NS = 2**63 - 1
 """The last log time that rosbag2 can write."""
+SQLITE_ERRORS = (sqlite3.Error, ValueError, OverflowError, MemoryError)
+"""What Python's sqlite3 raises on a damaged file: its error texts may be no UTF-8, numbers too large for it."""
 _MAX_BYTES = 1 << 30
 
 Row = tuple[int, int, bytes]

@@ -286,6 +286,19 @@ def test_a_picture_is_bounded_by_its_header_before_it_is_decoded(extension, widt
         compressed_image_to_array(message, "rgb", max_pixels=65534)
 
 
+@pytest.mark.parametrize("claimed", [0xFFFFFFFF, 0x7FFFFFFF, 10_000])
+@pytest.mark.parametrize("name", [b"IHDR", b"IDAT", b"IEND"])
+def test_a_png_chunk_that_claims_more_than_there_is_is_refused_before_it_is_decoded(name, claimed, monkeypatch):
+    """OpenCV makes room for it: 4 GB for a message of 200 bytes."""
+    message = compressed(".png", np.zeros((16, 16, 3), np.uint8), "png")
+    data = bytes(message.data)
+    at = data.index(name) - 4
+    message.data = data[:at] + struct.pack(">I", claimed) + data[at + 4 :]
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(ConversionError, match="is truncated"):
+        compressed_image_to_array(message, "rgb")
+
+
 def test_a_raw_picture_is_bounded_too(image_message):
     with pytest.raises(ConversionError, match="4×4 has more than 15 pixels"):
         image_to_array(image_message(random_table("rgb8", 4, 4), "rgb8", 4, 4), "rgb", max_pixels=15)

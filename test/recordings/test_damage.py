@@ -254,6 +254,32 @@ def test_what_a_database_says_of_a_topic_costs_no_other(bag: Path, statement: st
         assert values(recording) == list(range(SAMPLES))
 
 
+LETTERS = [b"x", b"\xc9", b"(", b"\0"]
+
+
+def write_letter(bag: Path, text: bytes, letter: bytes) -> None:
+    file = bag / "bag.db3"
+    assert text in file.read_bytes()
+    file.write_bytes(file.read_bytes().replace(text, text[:-3] + letter + text[-2:]))
+
+
+@pytest.mark.parametrize("text", [b"CREATE TABLE topics", b"CREATE TABLE messages"])
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_database_without_its_tables_is_refused(bag: Path, text: bytes, letter: bytes) -> None:
+    """sqlite3 quotes their names in its error, which need not be UTF-8."""
+    write_letter(bag, text, letter)
+    with pytest.raises(RecordingError, match=r"bag is not a readable rosbag2: .*bag\.db3"):
+        Recording(bag)
+
+
+@pytest.mark.parametrize("text", [b"timestamp_idx ON messages", b"CREATE TABLE schema", b"CREATE TABLE metadata"])
+@pytest.mark.parametrize("letter", LETTERS)
+def test_a_database_with_another_damaged_table_is_read(bag: Path, text: bytes, letter: bytes) -> None:
+    write_letter(bag, text, letter)
+    with Recording(bag) as recording:
+        assert values(recording) == list(range(SAMPLES))
+
+
 def test_rows_that_are_no_messages_are_left_out_and_counted(bag: Path) -> None:
     spoil(
         bag,

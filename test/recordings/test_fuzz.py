@@ -12,21 +12,33 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
+from mumu_ros.conversions import ConversionError, array_to_image, array_to_imu, camera_to_camera_info
+from mumu_ros.evaluation.topics import guess_streams, resolve_topics
+from mumu_ros.labelling.footage import Footage
+from mumu_ros.model.checkpoint import read_config
+from mumu_ros.people import Camera
+from mumu_ros.recognize.bags import read_bag
+from mumu_ros.recognize.sources import SourceError
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
 from mumu_ros.recordings.annotations import read_annotations
 from mumu_ros.recordings.stamped import read_stamped
-from mumu_ros.recordings.typestore import load_typestore
+from mumu_ros.recordings.typestore import BagTypes, load_typestore
+from mumu_ros.share import share_path
+from mumu_ros.training.datasets.clip_writer import Piece, write_clips
 
 COUNT = int(os.environ.get("MUMU_FUZZ", "40"))
 IMU = "sensor_msgs/msg/Imu"
 HANG_S = 10
+CAMERA = Camera(32, 24, 30.0, 30.0, 16.0, 12.0)
 NUMBERS = (
     bytes(8),
     b"\xff" * 8,
@@ -161,13 +173,13 @@ def no_hang() -> Iterator[None]:
     def stop(*_: object) -> None:
         pytest.fail(f"still reading after {HANG_S} s")  # No Exception: nothing on the way catches it.
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, HANG_S)
+    before = signal.signal(signal.SIGPROF, stop)  # In seconds of the processor: the machine may be busy.
+    signal.setitimer(signal.ITIMER_PROF, HANG_S)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def read_in_full(path: Path) -> bool:
@@ -219,3 +231,73 @@ def test_mutated_metadata_costs_nothing(
 ) -> None:
     write_with_rosbags(tmp_path / "seed", StoragePlugin.MCAP, "NONE", imu_channel)
     assert fuzz(tmp_path / "seed", "metadata.yaml", 2, mutated_text, tmp_path / "bag") == COUNT
+
+
+def write_sensors(folder: Path, r: random.Random, compressed: bool) -> None:
+    """Colour, depth, a camera and an IMU, most of whose messages are mutated behind the header's stamp."""
+    store = load_typestore()
+    types = BagTypes()
+    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connections: dict[str, Any] = {}
+        for index in range(40):
+            stamp_ns = 1_700_000_000_000_000_000 + index * 33_000_000
+            for topic, message in sensor_messages(stamp_ns, compressed, types):
+                name = message.__msgtype__
+                if topic not in connections:
+                    connections[topic] = writer.add_connection(topic, name, typestore=store)
+                data = bytes(store.serialize_cdr(message, name))
+                if index % 4:
+                    data = data[:12] + mutated(data[12:], r)
+                writer.write(connections[topic], stamp_ns, data)
+
+
+def sensor_messages(stamp_ns: int, compressed: bool, types: BagTypes) -> Iterator[tuple[str, Any]]:
+    colour = np.full((24, 32, 3), 90, np.uint8)
+    picture = array_to_image(colour, stamp_ns, "camera", types)
+    if compressed:
+        kind = "sensor_msgs/msg/CompressedImage"
+        _, data = cv2.imencode(".jpg" if stamp_ns % 2 else ".png", colour)
+        picture = types.message(kind, header=picture.header, format="jpeg", data=data.reshape(-1))
+    yield "/camera/color", picture
+    yield "/camera/depth", array_to_image(np.full((24, 32), 900, np.uint16), stamp_ns, "camera", types)
+    yield "/camera/camera_info", camera_to_camera_info(CAMERA, stamp_ns, "camera", types)
+    yield "/imu/wrist", array_to_imu(np.ones((2, 3)), stamp_ns, "wrist", types)
+
+
+def evaluate(bag: Path, _: Path) -> None:
+    with Recording(bag) as recording:
+        config = guess_streams(read_config(share_path("models", "sim")), recording)
+        resolve_topics(config, recording)
+
+
+def label(bag: Path, _: Path) -> None:
+    with Recording(bag) as recording:
+        footage = Footage(recording)
+        for camera in footage.cameras:
+            for index in range(len(camera.stamps_ns)):
+                with suppress(ConversionError, RecordingError):
+                    footage.frame(camera, index)
+
+
+def build(bag: Path, out: Path) -> None:
+    with Recording(bag) as recording:
+        config = guess_streams(read_config(share_path("models", "sim")), recording)
+        write_clips(recording, config, resolve_topics(config, recording), [Piece("clip", 0, 2**62)], out)
+
+
+def recognize(bag: Path, _: Path) -> None:
+    with suppress(SourceError):
+        list(read_bag(bag, ("imu_wrist",)))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("command", [evaluate, label, build, recognize])
+def test_mutated_messages_end_no_command(
+    tmp_path: Path, command: Callable[[Path, Path], None], compressed: bool
+) -> None:
+    for number in range(max(1, COUNT // 40)):
+        write_sensors(tmp_path / "bag", random.Random(number), compressed)
+        with no_hang(), suppress(RecordingError):
+            command(tmp_path / "bag", tmp_path / "out")
+        for folder in ("bag", "out"):
+            shutil.rmtree(tmp_path / folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -63,6 +64,12 @@ def test_other_readers_of_rosbag2_find_it_complete(bag, storage):
         assert all(connection.msgdef.data for connection in reader.connections)
     with Reader(storage_file(path, storage)) as reader:
         assert reader.message_count == len(rows)
+
+
+def test_a_recording_is_read_in_another_thread_than_it_was_opened(bag):
+    path, rows = bag
+    with Recording(path) as recording, ThreadPoolExecutor(1) as other:
+        assert [row[:2] for row in other.submit(lambda: list(recording.raw_messages())).result()] == rows
 
 
 def test_a_single_storage_file_is_a_recording(bag, storage):
