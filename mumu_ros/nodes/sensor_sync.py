@@ -11,8 +11,9 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from mumu_ros.conversions import ConversionError, RosTypes, time_to_ns
-from mumu_ros.fault_codes import FaultCode
+from mumu_ros.fault_codes import FaultCode, Level
 from mumu_ros.msg import MultimodalFrame
+from mumu_ros.nodes.black_box import BlackBox
 from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
@@ -76,6 +77,10 @@ class SensorSync(ManagedNode):
             "sensor_sync", self._publish, self.report_worker_error, capacity=WAITING_SETS
         )
         self.undo.callback(self._worker.stop)
+        self._black_box = BlackBox(config.black_box, self.get_logger().warning) if config.black_box else None
+        if self._black_box:
+            self.undo.callback(self._black_box.close)
+        self._in_error: set[str] = set()
         self._subscribers = []
         now_s = time.monotonic()
         self._watches = {s.name: StreamWatch(s, config.timeout_s, config.rate_hz, now_s) for s in config.streams}
@@ -104,8 +109,11 @@ class SensorSync(ManagedNode):
         watch.note(time_to_ns(message.header.stamp), self.get_clock().now().nanoseconds, time.monotonic())
 
     def _publish(self, synchronized: SynchronizedSet) -> None:
-        self._publisher.publish(self._builder.build(synchronized).message(self._types))
+        frame = self._builder.build(synchronized)
+        self._publisher.publish(frame.message(self._types))
         self._published += 1
+        if self._black_box:
+            self._black_box.keep(frame)
 
     def _report(self, stream: StreamConfig, error: ConversionError) -> None:
         self.log_throttled(f"convert {stream.name}", f"{stream.topic}: {error}; the message is skipped")
@@ -158,6 +166,13 @@ class SensorSync(ManagedNode):
         )
 
     def _warn(self, stream: StreamConfig, report: Report) -> None:
+        """Log what is wrong, and have the black box written where it is an error that is new."""
+        if report.code.level != Level.ERROR:
+            self._in_error.discard(stream.name)
+        elif stream.name not in self._in_error:
+            self._in_error.add(stream.name)
+            if self._black_box:
+                self._black_box.write(f"{stream.name}_{report.code}")
         if report.code not in _UNLOGGED:
             self.log_throttled(f"{report.code} {stream.name}", f"stream {stream.name!r}: {report.text}")
 

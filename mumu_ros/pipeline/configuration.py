@@ -83,6 +83,7 @@ class SensorSyncConfig:
     slop_s: float
     timeout_s: float
     queue_size: int
+    black_box: Path | None = None
 
     @classmethod
     def read(cls, values: Values) -> SensorSyncConfig:
@@ -101,6 +102,7 @@ class SensorSyncConfig:
             slop_s=values.read("slop_s"),
             timeout_s=values.read("timeout_s"),
             queue_size=values.read("queue_size"),
+            black_box=_folder("black_box", values.read("black_box")),
         )
 
 
@@ -153,6 +155,14 @@ class InferenceConfig:
             ParameterError: One of them cannot be meant.
         """
         return cls.read(given_parameters(given, INFERENCE))
+
+
+def _folder(name: str, value: str) -> Path | None:
+    """A folder that may not be there yet; None: the parameter is empty."""
+    path = Path(value).expanduser() if value else None
+    if path is not None and path.exists() and not path.is_dir():
+        raise ParameterError(f"parameter {name} is {value!r}, which is no folder")
+    return path
 
 
 def find_model(name: str) -> Path:

@@ -109,6 +109,12 @@ SENSOR_SYNC = (
         60.0,
     ),
     Parameter("queue_size", 30, "Images kept for each stream while they wait for a partner.", 2, 1000),
+    Parameter(
+        "black_box",
+        "",
+        "Folder in which the last 10 s of frames are written as a bag when a fault of level ERROR appears; at most 10 "
+        "bags are kept. Empty: none is written.",
+    ),
 )
 
 STREAM = (

@@ -1,0 +1,94 @@
+"""The last seconds of frames, written as a bag when a fault appears."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from mumu_ros.nodes.worker import Worker
+from mumu_ros.pipeline.framing import Frame
+from mumu_ros.recordings.errors import RecordingError
+from mumu_ros.recordings.writer import RecordingWriter
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["BlackBox"]
+
+KEPT_S = 10.0
+MOST_BYTES = 64 * 2**20
+"""Of samples in memory; of frames that are larger, fewer seconds are kept."""
+MOST_BAGS = 10
+"""In the folder; the oldest makes room."""
+PREFIX = "black_box_"
+TOPIC, TYPE = "/multimodal_frame", "mumu_ros/msg/MultimodalFrame"
+
+
+class BlackBox:
+    """Keeps the last ten seconds of frames in memory and writes them, on a thread of its own, when it is asked to.
+
+    At most one bag in ten seconds is written: what follows shows little that is new.
+
+    Args:
+        folder: Of the bags; made when the first is written.
+        report: Called, on any thread, with a sentence about each bag, or why it cannot be written.
+    """
+
+    def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._report = report
+        self._frames: deque[tuple[float, Frame]] = deque()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._written_s = -KEPT_S
+        self._worker: Worker[str] = Worker("black_box", self._write, lambda error: report(f"black box: {error}"))
+
+    def keep(self, frame: Frame) -> None:
+        """Remember a frame, and forget what is too old or too much."""
+        with self._lock:
+            self._frames.append((time.monotonic(), frame))
+            self._bytes += _size(frame)
+            while self._bytes > MOST_BYTES or self._frames[-1][0] - self._frames[0][0] > KEPT_S:
+                self._bytes -= _size(self._frames.popleft()[1])
+                if not self._frames:
+                    return
+
+    def write(self, why: str) -> None:
+        """Have a bag written that is named for the time and `why`."""
+        now_s = time.monotonic()
+        if now_s - self._written_s >= KEPT_S:
+            self._written_s = now_s
+            self._worker.put(why)
+
+    def close(self) -> None:
+        """End the thread; a bag that is being written is finished."""
+        self._worker.stop()
+
+    def _write(self, why: str) -> None:
+        now_s, now_ns = time.monotonic(), time.time_ns()
+        with self._lock:
+            frames = tuple(self._frames)
+        if not frames:
+            return
+        when = datetime.fromtimestamp(now_ns / NS_PER_S, timezone.utc).strftime("%Y%m%dT%H%M%S")
+        path = self._folder / re.sub(r"\W", "_", f"{PREFIX}{when}_{why}")[:120]
+        try:
+            with RecordingWriter(path) as writer:
+                for came_s, frame in frames:
+                    came_ns = now_ns - round((now_s - came_s) * NS_PER_S)
+                    writer.write(TOPIC, TYPE, frame.message(writer.types), came_ns)
+        except RecordingError as error:
+            self._report(f"black box: {error}")
+            return
+        for old in sorted(self._folder.glob(f"{PREFIX}*"))[:-MOST_BAGS]:
+            shutil.rmtree(old, ignore_errors=True)
+        self._report(f"black box: the last {now_s - frames[0][0]:.0f} s of frames are in {path}")
+
+
+def _size(frame: Frame) -> int:
+    images = sum(pixels.nbytes for _, _, pixels in frame.images.values())
+    return images + sum(sample.nbytes for _, samples in frame.series.values() for sample in samples)

@@ -1,0 +1,150 @@
+"""The last seconds before a fault: written, bounded, and in nobody's way."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.lifecycle import TransitionCallbackReturn
+
+from mumu_ros.msg import MultimodalFrame
+from mumu_ros.nodes import black_box
+from mumu_ros.nodes.black_box import BlackBox
+from mumu_ros.nodes.sensor_sync import SensorSync
+from mumu_ros.pipeline.framing import Frame
+from mumu_ros.recordings import Recording
+from mumu_ros.trials.sensors import SENSORS
+
+STAMP_NS = 1_700_000_000 * 10**9
+
+
+def frame(number: int) -> Frame:
+    pixels = np.full((32, 32, 3), number % 256, np.uint8)
+    return Frame(STAMP_NS + number, 0, "camera", {"rgb": (STAMP_NS + number, "camera", pixels)}, {}, [])
+
+
+def stamps(bag: Path) -> list[int]:
+    with Recording(bag) as recording:
+        return [message.header.stamp.nanosec for _, _, message in recording.messages()]
+
+
+class Box:
+    """A black box, and what it reports."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        self._changed = threading.Condition()
+        self.box = BlackBox(folder, self._hear)
+
+    def _hear(self, text: str) -> None:
+        with self._changed:
+            self.said.append(text)
+            self._changed.notify()
+
+    def write(self, why: str = "imu_silent") -> str:
+        """Have it written; what is reported then."""
+        count = len(self.said)
+        self.box._written_s = -black_box.KEPT_S  # ten seconds have passed
+        self.box.write(why)
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.said) > count, 20)
+        return self.said[-1]
+
+    @property
+    def bags(self) -> list[Path]:
+        return sorted(self.folder.iterdir()) if self.folder.exists() else []
+
+
+def test_memory_is_bounded_and_the_newest_frames_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(black_box, "MOST_BYTES", 5 * 32 * 32 * 3 + 1)
+    box = Box(tmp_path / "new" / "bags")
+    for number in range(100):
+        box.box.keep(frame(number))
+        assert len(box.box._frames) <= 5
+    assert box.bags == []
+    assert str(box.folder) in box.write("a/b silent")
+    (bag,) = box.bags
+    assert bag.name.endswith("a_b_silent")
+    assert stamps(bag) == [95, 96, 97, 98, 99]
+    box.box.close()
+
+
+def test_old_frames_are_forgotten_and_one_that_is_too_large_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Box(tmp_path / "bags")
+    now_s = [100.0]
+    monkeypatch.setattr("mumu_ros.nodes.black_box.time.monotonic", lambda: now_s[0])
+    for number in range(300):
+        now_s[0] += 0.1
+        box.box.keep(frame(number))
+        assert len(box.box._frames) <= 102
+    monkeypatch.setattr(black_box, "MOST_BYTES", 10)
+    box.box.keep(frame(1))
+    assert (len(box.box._frames), box.box._bytes) == (0, 0)
+    box.box.close()
+
+
+def test_at_most_so_many_bags_are_kept_and_others_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(black_box, "MOST_BAGS", 2)
+    folder = tmp_path / "bags"
+    folder.mkdir()
+    (folder / "a_file_of_mine").touch()
+    box = Box(folder)
+    box.box.keep(frame(1))
+    for why in ("a", "b", "c", "d"):
+        assert "are in" in box.write(why)
+    assert len(box.bags) == 3
+    assert folder / "a_file_of_mine" in box.bags
+    box.box.close()
+
+
+def test_one_fault_after_the_other_makes_one_bag(tmp_path: Path) -> None:
+    box = Box(tmp_path / "bags")
+    box.box.keep(frame(1))
+    box.write("first")
+    box.box.write("second")
+    box.box.close()
+    assert len(box.bags) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_nothing_else_happens(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    box = Box(tmp_path / "file" / "bags")
+    box.box.keep(frame(1))
+    assert "cannot be written" in box.write()
+    box.box.close()
+
+
+def test_sensor_sync_writes_what_was_before_a_sensor_fell_silent(ros: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "bags"
+    streams = {"streams": ["rgb", "imu"], **SENSORS["rgb"].parameters("rgb"), **SENSORS["imu"].parameters("imu")}
+    node = ros.add(SensorSync, black_box=str(folder), **streams)
+    frames = ros.collect(MultimodalFrame, "multimodal_frame")
+    assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    subscribers = dict(zip([s.name for s in node._config.streams], node._subscribers, strict=True))
+
+    def play(*names: str) -> None:
+        for name in names:
+            stamp_ns = ros.node.get_clock().now().nanoseconds
+            subscribers[name]._receive(SENSORS[name].make(stamp_ns))
+
+    ros.wait(lambda: play("rgb", "imu") or len(frames) >= 3)
+    assert not folder.exists(), "nothing is wrong yet"
+    ros.wait(lambda: play("rgb") or (folder.exists() and any(p.name[0] != "." for p in folder.iterdir())))
+    (bag,) = [path for path in folder.iterdir() if path.name[0] != "."]
+    assert bag.name.endswith(("imu_unpublished", "rgb_unpublished"))
+    with Recording(bag) as recording:
+        assert {topic for topic, _, _ in recording.messages()} == {"/multimodal_frame"}
+
+
+def test_a_black_box_that_is_a_file_is_refused(ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    streams = {"streams": ["rgb"], **SENSORS["rgb"].parameters("rgb")}
+    node = ros.add(SensorSync, black_box=str(tmp_path / "file"), **streams)
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert "which is no folder" in capfd.readouterr().err
