@@ -28,10 +28,15 @@ def resolve_topics(config: SensorSyncConfig, recording: Recording) -> dict[str, 
         Stream name to topic; streams whose topic was not recorded are not in it.
 
     Raises:
-        RecordingError: A topic has another type, several would do, or none of them is there.
+        RecordingError: A topic has another type, several would do, none of them is there, or a stream has two.
     """
     found: dict[str, str] = {}
     for stream in config.streams:
+        if stream.angular_velocity_topic:
+            raise RecordingError(
+                f"stream {stream.name!r} has its angular velocity on a topic of its own, which recordings cannot have: "
+                "let the driver unite both while it records (RealSense: unite_imu_method:=2) and name that topic"
+            )
         name = stream.topic if stream.topic.startswith("/") else f"/{stream.topic}"
         fitting = [name] if name in recording.topics else []
         if not fitting and not stream.topic.startswith("/"):

@@ -12,7 +12,7 @@ from typing import Any
 
 from mumu_ros.nodes.parameters import TABLES
 from mumu_ros.pipeline.configuration import find_model
-from mumu_ros.pipeline.parameter_file import check_names, node_sections, read_parameters
+from mumu_ros.pipeline.parameter_file import check_names, node_sections, own_parameters, read_parameters
 from mumu_ros.pipeline.parameters import INFERENCE, ParameterError
 from mumu_ros.reading import read_json
 from mumu_ros.share import share_path
@@ -32,6 +32,7 @@ __all__ = [
 
 AWAITED = ["multimodal_frame", "activity"]
 """Nothing is played before the model is loaded and the evaluation listens."""
+CAMERAS = tuple(sorted(path.stem for path in share_path("config", "cameras").glob("*.yaml")))
 RESPAWN_DELAY_S = 2.0
 DEMO_SECONDS = 60.0
 FLAG = ("true", "false")
@@ -77,6 +78,13 @@ HRI = (
         "Parameters of the nodes: topics, rates, thresholds. sensor_sync and people are started where it has a section "
         "for them. Empty: config/hri.yaml, or config/sim.yaml with simulate:=true.",
     ),
+    Argument(
+        "camera",
+        "",
+        "A camera whose driver runs with its default names: topics and types come from config/cameras, and win over "
+        "params_file's. Empty: as params_file says.",
+        ("", *CAMERAS),
+    ),
     _MODEL,
     _NAMESPACE,
     _DEVICE,
@@ -120,7 +128,9 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
         ParameterError: They cannot be meant: the text names the argument.
         OSError: `params_file` cannot be read.
     """
-    simulates = arguments["simulate"] == "true"
+    simulates, camera = arguments["simulate"] == "true", arguments["camera"]
+    if simulates and camera:
+        raise ParameterError(f"camera:={camera} is a real one: leave it out, or simulate:=true")
     params_file = _params_file(arguments, "sim.yaml" if simulates else "hri.yaml")
     common = {name: arguments[name] == "true" for name in ("use_sim_time", "autostart") if arguments[name]}
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
@@ -136,7 +146,15 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     plans.append(NodePlan("inference", params_file, {**common, **model}))
     optional = {"overlay": overlay, "simulator": simulates}
     plans += [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
-    return [replace(plan, respawn=arguments["respawn"] == "true") for plan in _checked(plans)]
+    preset = share_path("config", "cameras", f"{camera}.yaml") if camera else None
+    return [
+        replace(
+            plan,
+            parameters={**(own_parameters(preset, plan.name) if preset else {}), **plan.parameters},
+            respawn=arguments["respawn"] == "true",
+        )
+        for plan in _checked(plans)
+    ]
 
 
 def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:

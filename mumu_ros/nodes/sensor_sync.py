@@ -18,13 +18,13 @@ from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
 from mumu_ros.nodes.running import main
-from mumu_ros.nodes.subscribers import sensor_qos, subscribe
+from mumu_ros.nodes.subscribers import subscribe_to_stream
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
 from mumu_ros.pipeline.parameters import declare_streams
 from mumu_ros.pipeline.watch import Report, StreamWatch
-from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet, seconds_to_ns
+from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet
 
 __all__ = ["SensorSync"]
 
@@ -64,11 +64,13 @@ class SensorSync(ManagedNode):
         self._builder = FrameBuilder(self._config.streams, self._report)
 
     def _require_topic(self, stream: StreamConfig) -> None:
-        try:
-            self.resolve_topic_name(stream.topic)
-        except RuntimeError as error:  # rclpy's RCLError
-            reason = str(error).partition(", at ")[0]
-            raise ParameterError(f"parameter {stream.name}.topic is {stream.topic!r}: {reason}") from None
+        for topic in stream.topics:
+            try:
+                self.resolve_topic_name(topic)
+            except RuntimeError as error:  # rclpy's RCLError
+                name = "topic" if topic == stream.topic else "angular_velocity_topic"
+                reason = str(error).partition(", at ")[0]
+                raise ParameterError(f"parameter {stream.name}.{name} is {topic!r}: {reason}") from None
 
     def activate(self) -> None:
         """Subscribe to every stream."""
@@ -85,9 +87,9 @@ class SensorSync(ManagedNode):
         now_s = time.monotonic()
         self._watches = {s.name: StreamWatch(s, config.timeout_s, config.rate_hz, now_s) for s in config.streams}
         for stream in config.streams:
-            qos = sensor_qos(stream.reliability, stream.depth)
-            subscriber = subscribe(self, stream.type, stream.topic, qos, seconds_to_ns(stream.offset_s))
-            self.undo.callback(self.destroy_subscription, subscriber.sub)
+            subscriber = subscribe_to_stream(self, stream)
+            for subscription in subscriber.subscriptions:
+                self.undo.callback(self.destroy_subscription, subscription)
             subscriber.registerCallback(self._note, self._watches[stream.name])
             self._subscribers.append(subscriber)
         frames = sum(stream.is_image for stream in config.streams)  # they come first

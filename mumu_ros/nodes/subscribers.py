@@ -12,9 +12,12 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
 from mumu_ros.conversions import RosTypes, ns_to_time, time_to_ns
+from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.pipeline.framing import Restamped
+from mumu_ros.pipeline.imu_pair import ImuPair, PairedImu
+from mumu_ros.streams import seconds_to_ns
 
-__all__ = ["Subscriber", "message_class", "sensor_qos", "subscribe"]
+__all__ = ["ImuPairSubscriber", "Subscriber", "message_class", "sensor_qos", "subscribe", "subscribe_to_stream"]
 
 _LAST_NS = 2**31 * 10**9 - 1
 _TYPES = RosTypes()
@@ -61,6 +64,48 @@ def subscribe(node: Node, type_name: str, topic: str, qos: QoSProfile, offset_ns
     return Subscriber(node, cls, topic, qos, lambda message: message)
 
 
+def subscribe_to_stream(node: Node, stream: StreamConfig) -> Subscriber | ImuPairSubscriber:
+    """Subscribe as the parameters of a stream of sensor_sync say.
+
+    Raises:
+        ImportError: See `message_class`.
+    """
+    qos = sensor_qos(stream.reliability, stream.depth)
+    parts = [subscribe(node, stream.type, topic, qos, seconds_to_ns(stream.offset_s)) for topic in stream.topics]
+    return parts[0] if len(parts) == 1 else ImuPairSubscriber(*parts)
+
+
+class ImuPairSubscriber:
+    """Two subscriptions to halves of an Imu, as one; see `ImuPair`.
+
+    Attributes:
+        subscriptions: Both.
+    """
+
+    def __init__(self, acceleration: Subscriber, angular_velocity: Subscriber) -> None:
+        pair = ImuPair()
+        self._parts = (acceleration, angular_velocity)
+        self._callbacks: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self.subscriptions = (*acceleration.subscriptions, *angular_velocity.subscriptions)
+        acceleration.registerCallback(self._receive, pair.add_acceleration)
+        angular_velocity.registerCallback(self._receive, pair.add_angular_velocity)
+
+    @property
+    def lost(self) -> int | None:
+        """Messages that the middleware has lost of both; None where it cannot tell."""
+        counts = [part.lost for part in self._parts if part.lost is not None]
+        return sum(counts) if len(counts) == len(self._parts) else None
+
+    def registerCallback(self, callback: Callable[..., None], *args: Any) -> None:  # noqa: N802 (the stock name)
+        """Have `callback(message, *args)` called for each PairedImu."""
+        self._callbacks.append((callback, args))
+
+    def _receive(self, message: Any, add: Callable[[Any], list[PairedImu]]) -> None:
+        for paired in add(message):
+            for callback, args in self._callbacks:
+                callback(paired, *args)
+
+
 class Subscriber:
     """A subscription as message filters want it, in place of `message_filters.Subscriber`.
 
@@ -86,6 +131,11 @@ class Subscriber:
     def registerCallback(self, callback: Callable[..., None], *args: Any) -> None:  # noqa: N802 (the stock name)
         """Have `callback(message, *args)` called for each message."""
         self._callbacks.append((callback, args))
+
+    @property
+    def subscriptions(self) -> tuple[Any, ...]:
+        """What to destroy in the end."""
+        return (self.sub,)
 
     def _receive(self, message: Any) -> None:
         converted = self._convert(message)

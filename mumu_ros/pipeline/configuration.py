@@ -31,6 +31,7 @@ class StreamConfig:
     max_pixels: int = MAX_PIXELS
     joints: tuple[str, ...] = ()
     offset_s: float = 0.0
+    angular_velocity_topic: str = ""
 
     def __post_init__(self) -> None:
         if not self.topic:
@@ -38,6 +39,10 @@ class StreamConfig:
         if self.joints and self.type != "sensor_msgs/msg/JointState":
             raise ParameterError(
                 f"parameter {self.name}.joints names joints of a JointState, and type is {self.type!r}"
+            )
+        if self.angular_velocity_topic and self.type != "sensor_msgs/msg/Imu":
+            raise ParameterError(
+                f"parameter {self.name}.angular_velocity_topic is half of an Imu, and type is {self.type!r}"
             )
         fits = "vector" if self.kind == "vector" else "image"
         if SUPPORTED_TYPES[self.type] != fits:
@@ -66,7 +71,13 @@ class StreamConfig:
             max_pixels=values.read(f"{name}.max_pixels"),
             joints=tuple(joint for joint in values.read(f"{name}.joints") if joint),
             offset_s=values.read(f"{name}.offset_s"),
+            angular_velocity_topic=values.read(f"{name}.angular_velocity_topic"),
         )
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What is subscribed to: one topic, or two halves of an Imu."""
+        return (self.topic, self.angular_velocity_topic) if self.angular_velocity_topic else (self.topic,)
 
     @property
     def is_image(self) -> bool:

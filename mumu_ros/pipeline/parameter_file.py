@@ -9,7 +9,7 @@ from typing import Any
 from mumu_ros.pipeline.parameters import Parameter, ParameterError, Values, unknown_names
 from mumu_ros.reading import read_yaml
 
-__all__ = ["check_names", "given_parameters", "node_sections", "read_parameters"]
+__all__ = ["check_names", "given_parameters", "node_sections", "own_parameters", "read_parameters"]
 
 _PARAMETERS = "ros__parameters"
 
@@ -55,6 +55,17 @@ def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> 
     return given_parameters(given, rows)
 
 
+def own_parameters(path: Path, node: str) -> dict[str, Any]:
+    """What the sections of a node's own say in a parameter file, names flat.
+
+    Raises:
+        ParameterError: The file is no parameter file.
+        OSError: It cannot be read.
+    """
+    sections = _sections(_content(path), node)
+    return {name: value for is_own, section in sections if is_own for name, value in section.items()}
+
+
 def check_names(path: Path, node: str, rows: Sequence[Parameter]) -> None:
     """Refuse parameters that a node does not have, where a file has a section of its own for it.
 
@@ -62,8 +73,7 @@ def check_names(path: Path, node: str, rows: Sequence[Parameter]) -> None:
         ParameterError: There is one; the text has the most similar name that the table has.
         OSError: The file cannot be read.
     """
-    own = [name for is_own, section in _sections(_content(path), node) if is_own for name in section]
-    for problem in unknown_names(own, rows):
+    for problem in unknown_names(own_parameters(path, node), rows):
         raise ParameterError(f"{path}: {node} has {problem}")
 
 

@@ -120,6 +120,12 @@ SENSOR_SYNC = (
 STREAM = (
     Parameter("topic", "", "Topic to subscribe to."),
     Parameter(
+        "angular_velocity_topic",
+        "",
+        "Imu whose driver has a topic of its own for angular velocity, as a RealSense does: that topic; `topic` then "
+        "has the acceleration, and both are merged by stamp.",
+    ),
+    Parameter(
         "type",
         "sensor_msgs/msg/Image",
         "Its type.",

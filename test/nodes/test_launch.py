@@ -20,9 +20,9 @@ import yaml
 from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes import launching, parameters
 from mumu_ros.nodes.demo import default_faults
-from mumu_ros.nodes.launching import DEMO, HRI, REPLAY, Argument, plan_demo, plan_hri, plan_replay
+from mumu_ros.nodes.launching import CAMERAS, DEMO, HRI, REPLAY, Argument, plan_demo, plan_hri, plan_replay
 from mumu_ros.nodes.overlay import Overlay
-from mumu_ros.pipeline.parameter_file import check_names, node_sections
+from mumu_ros.pipeline.parameter_file import check_names, node_sections, read_parameters
 from mumu_ros.pipeline.parameters import ParameterError
 from mumu_ros.share import share_path
 
@@ -119,12 +119,33 @@ def test_launch_files_load_where_launch_is_installed(path: Path) -> None:
     assert get_launch_description_from_python_launch_file(str(path)).entities
 
 
-@pytest.mark.parametrize("name", ["hri", "sim", "utd_mhad"])
+@pytest.mark.parametrize("name", ["hri", "sim", "utd_mhad", *(f"cameras/{camera}" for camera in CAMERAS)])
 def test_the_parameter_files_name_known_parameters_only(name: str) -> None:
     path = share_path("config", f"{name}.yaml")
     assert node_sections(path) <= set(parameters.TABLES)
     for node in node_sections(path):
         check_names(path, node, parameters.TABLES[node])
+
+
+@pytest.mark.parametrize("camera", CAMERAS)
+def test_a_camera_by_name_gives_the_nodes_topics_that_fit_together(camera: str) -> None:
+    plans = {p.name: p for p in plan_hri(given(HRI, camera=camera, overlay="true", params_file=str(hri_file())))}
+    people, overlay = plans["people"].parameters, plans["overlay"].parameters
+    assert people["image.topic"] == overlay["image.topic"]
+    assert all(people[name].startswith("/") for name in ("image.topic", "camera_info.topic")), "whatever the namespace"
+    assert people["image.topic"] != read_parameters(hri_file(), "people", parameters.PEOPLE).read("image.topic") or (
+        camera == "realsense"
+    )
+    assert plans["inference"].parameters == {}
+    driver = share_path("config", "cameras", f"{camera}.yaml").read_text().split("/**")[0]
+    assert re.search(r"ros2 launch \w+ [\w.]+launch\.py", driver), "how to start it"
+    assert re.search(r"\d+\.\d+|[0-9a-f]{7}", driver), "which version"
+    with pytest.raises(ParameterError, match=f"camera:={camera} is a real one"):
+        plan_hri(given(HRI, camera=camera, simulate="true"))
+
+
+def hri_file() -> Path:
+    return share_path("config", "hri.yaml")
 
 
 def test_a_name_that_no_node_has_starts_nothing(tmp_path: Path) -> None:

@@ -283,6 +283,29 @@ def test_the_delay_of_every_stream_is_reported(ros: Any, rig: Callable[..., Rig]
         assert age_ms - 1000 < delay_ms(stream, "p50") <= delay_ms(stream, "p99") < age_ms + 20_000
 
 
+def test_an_imu_of_two_topics_is_one_stream(ros: Any) -> None:
+    """As a RealSense has it: acceleration at one rate, angular velocity at another, zeros in the other half."""
+    imu = {"imu.topic": "accel", "imu.angular_velocity_topic": "gyro", "imu.type": "sensor_msgs/msg/Imu"}
+    node = ros.add(SensorSync, streams=["imu"], **imu, **{"imu.kind": "vector", "imu.depth": 500})
+    frames = ros.collect(MultimodalFrame, "multimodal_frame")
+    accel, gyro = (ros.node.create_publisher(Imu, topic, 500) for topic in ("accel", "gyro"))
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: accel.get_subscription_count() and gyro.get_subscription_count())
+    for ms in range(0, 1000, 5):
+        if ms % 20 == 0:
+            accel.publish(array_to_imu(np.array([[ms, 0.0, 9.81], [0.0] * 3]), START_NS + ms * MS, "imu", TYPES))
+        gyro.publish(array_to_imu(np.array([[0.0] * 3, [0.1, 0.0, ms / 1e3]]), START_NS + ms * MS, "imu", TYPES))
+        ros.executor.spin_once(timeout_sec=0.005)
+    ros.wait(lambda: sum(len(frame.series[0].stamps_ns) for frame in frames if frame.series) > 100)
+    for frame in frames:
+        for series in frame.series:
+            samples = np.array(series.data).reshape(-1, 2, 3)
+            ms = (np.array(series.stamps_ns) - START_NS) / MS
+            np.testing.assert_allclose(samples[:, 0, 0], ms, atol=1e-3)
+            np.testing.assert_allclose(samples[:, 1, 2], ms / 1e3, atol=1e-6)
+
+
 def test_every_parameter_is_described(ros: Any) -> None:
     node = ros.add(SensorSync, **RIG)
     assert node.trigger_configure() == SUCCESS
