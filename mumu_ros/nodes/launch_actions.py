@@ -12,7 +12,7 @@ from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from mumu_ros.nodes.launching import RESPAWN_DELAY_S, Argument, NodePlan
+from mumu_ros.nodes.launching import RESPAWN_DELAY_S, Argument, NodePlan, enclave
 from mumu_ros.share import share_path
 
 __all__ = ["description"]
@@ -48,6 +48,7 @@ def _action(plan: NodePlan, namespace: str) -> Node:
         executable=plan.name,
         name=plan.name,
         namespace=namespace,
+        ros_arguments=["--enclave", enclave(plan.name)],
         parameters=[*files, *([dict(plan.parameters)] if plan.parameters else [])],
         output="screen",
         respawn=plan.respawn,

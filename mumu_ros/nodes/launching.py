@@ -25,6 +25,7 @@ __all__ = [
     "RESPAWN_DELAY_S",
     "Argument",
     "NodePlan",
+    "enclave",
     "plan_demo",
     "plan_hri",
     "plan_replay",
@@ -116,6 +117,11 @@ DEMO = (
     Argument("overlay", "false", "Publish the picture with everybody and what they do drawn on it.", FLAG),
     Argument("faults", "[imu_wrist:13.2-27, rgb:37.2-51]", "What fails when, such as '[imu_wrist:stuck:12-30]'."),
 )
+
+
+def enclave(node: str) -> str:
+    """The enclave of a node in `config/security/policy.xml`; without SROS 2 it is a name only."""
+    return f"/mumu_ros/{node}"
 
 
 def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:

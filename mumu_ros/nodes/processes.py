@@ -16,6 +16,7 @@ from types import TracebackType
 
 from typing_extensions import Self
 
+from mumu_ros.nodes.launching import enclave
 from mumu_ros.share import share_path
 
 __all__ = ["Processes", "own_domain"]
@@ -73,7 +74,7 @@ class Processes:
             log: File that its output is appended to; by default it goes where this process's goes.
             remappings: Names of topics, and what they are called instead.
         """
-        arguments = ["--ros-args"]
+        arguments = ["--ros-args", "--enclave", enclave(node)]
         for old, new in (remappings or {}).items():
             arguments += ["-r", f"{old}:={new}"]
         if namespace:

@@ -17,6 +17,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from mumu_ros.nodes.__main__ import on_signals
 from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.text import shorten
 
 __all__ = ["main", "run", "spin_once"]
 
@@ -25,19 +26,24 @@ def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None =
     """Run one node until it is interrupted.
 
     Returns:
-        Exit status: 1 if the node was to start by itself and could not.
+        Exit status: 1 if the node cannot be made, or was to start by itself and could not.
     """
-    # Our own handlers: rclpy's would end the context first, and the node could not say goodbye.
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
         executor.wake()
 
-    executor = SingleThreadedExecutor()
-    on_signals(on_signal)
-    node = node_class()
+    try:
+        # Our own handlers: rclpy's would end the context first, and the node could not say goodbye.
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+        executor = SingleThreadedExecutor()
+        on_signals(on_signal)
+        node = node_class()
+    except RuntimeError as error:  # rclpy's RCLError: arguments that it cannot read, or SROS 2 without keys
+        print(shorten(f"cannot start: {' '.join(str(error).split())}"), file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
     handler = _ToRos(node)
     logging.getLogger("mumu_ros").addHandler(handler)
     executor.add_node(node)

@@ -40,7 +40,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         open_dataset("utd_mhad_front", str(tmp_path))
     np.savez(tmp_path / "a3_s2_t1.npz", with_depth=np.zeros((9, 33, 3)))
     dataset = open_dataset("utd_mhad_front", str(tmp_path))
-    with pytest.raises(DatasetError, match=r"a3_s2_t1\.npz has no with"):
+    with pytest.raises(DatasetError, match=r"a3_s2_t1\.npz cannot be read as with"):
         dataset.read(dataset.clips[0], PREPROCESSING)
 
 

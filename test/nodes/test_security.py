@@ -1,0 +1,171 @@
+"""The policies of SROS 2 are what the nodes do: compared with running nodes, over DDS."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mumu_ros.nodes.inference import Inference
+from mumu_ros.nodes.launching import HRI, enclave, plan_hri
+from mumu_ros.nodes.overlay import Overlay
+from mumu_ros.nodes.people import People
+from mumu_ros.nodes.processes import Processes
+from mumu_ros.nodes.sensor_sync import SensorSync
+from mumu_ros.nodes.simulator import Simulator
+from mumu_ros.people import Person
+from mumu_ros.share import share_path
+
+etree = pytest.importorskip("lxml.etree")
+
+POLICY = share_path("config", "security") / "policy.xml"
+PARAMETERS = share_path("config", "sim.yaml")
+NODES = {
+    "sensor_sync": SensorSync,
+    "people": People,
+    "inference": Inference,
+    "overlay": Overlay,
+    "simulator": Simulator,
+}
+RULES = {
+    ("topics", "publish"): "get_publisher_names_and_types_by_node",
+    ("topics", "subscribe"): "get_subscriber_names_and_types_by_node",
+    ("services", "reply"): "get_service_names_and_types_by_node",
+    ("services", "request"): "get_client_names_and_types_by_node",
+}
+Access = dict[tuple[str, str], set[str]]
+
+# What these nodes use in other settings: `use_sim_time`, `target_frame`, and REP 155, whose messages are not in pip.
+IN_OTHER_SETTINGS = {"/clock", "/tf", "/tf_static", "/humans/bodies/tracked"} | {
+    f"/humans/bodies/*/{name}" for name in ("cropped", "position", "roi", "skeleton2d")
+}
+
+
+def allowed() -> dict[str, Access]:
+    """Enclave to what it may do, with names written out."""
+    tree = etree.parse(str(POLICY))
+    tree.xinclude()
+    result: dict[str, Access] = {}
+    for element in tree.iter("enclave"):
+        access: Access = {rule: set() for rule in RULES}
+        for profile in element.iter("profile"):
+            assert profile.get("ns") == "/"
+            own = f"/{profile.get('node')}"
+            for group in profile:
+                if not isinstance(group.tag, str):
+                    continue  # a comment
+                for rule, qualifier in group.items():
+                    assert qualifier == "ALLOW", "what is not allowed is denied"
+                    names = (name.text for name in group)
+                    access[group.tag, rule] |= {
+                        name if name[0] == "/" else own + name[1:] if name[0] == "~" else f"/{name}" for name in names
+                    }
+        result[element.get("path")] = access
+    return result
+
+
+ALLOWED = allowed()
+
+
+def of(node: str) -> Access:
+    return ALLOWED[enclave(node)]
+
+
+class OnePerson:
+    """Stands in for the pose network: somebody is always in view."""
+
+    left_out = 0
+
+    def clear(self) -> None: ...
+
+    def update(self, *_: Any) -> list[Person]:
+        points = np.full((33, 2), 30.0, np.float32)
+        joints = np.ones((33, 3), np.float32)
+        return [Person("abcde", 0.9, (10.0, 10.0, 20.0, 40.0), points, joints, np.ones(33, np.float32), "nominal")]
+
+
+@pytest.fixture
+def measured(ros: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Access]:
+    """What the nodes of `hri.launch.py simulate:=true overlay:=true` do, by the graph of ROS."""
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: OnePerson())
+    for node_class in NODES.values():
+        node = ros.add(partial(node_class, cli_args=["--ros-args", "--params-file", str(PARAMETERS)]))
+        node.trigger_configure()
+        node.trigger_activate()
+
+    def names(node: str, rule: tuple[str, str]) -> set[str]:
+        return {name for name, _ in getattr(ros.node, RULES[rule])(node, "/")}
+
+    # A body has come, and the graph is known.
+    ros.wait(lambda: "/humans/bodies/abcde/activity" in names("inference", ("topics", "publish")), 60.0)
+    return {node: {rule: names(node, rule) for rule in RULES} for node in NODES}
+
+
+def test_the_nodes_do_what_the_policy_allows_and_all_of_it(measured: dict[str, Access]) -> None:
+    for node, access in measured.items():
+        for rule, names in access.items():
+            expressions = of(node)[rule]
+            denied = {name for name in names if not any(fnmatchcase(name, e) for e in expressions)}
+            unused = {e for e in expressions if not any(fnmatchcase(name, e) for name in names)}
+            assert not denied, f"{node} would not be allowed to {rule[1]} {denied}"
+            assert unused <= IN_OTHER_SETTINGS, f"{node} is allowed to {rule[1]} {unused - IN_OTHER_SETTINGS}"
+
+
+def test_every_node_that_is_launched_has_an_enclave() -> None:
+    arguments = {a.name: a.default or "" for a in HRI} | {"simulate": "true", "overlay": "true"}
+    assert {plan.name for plan in plan_hri(arguments)} <= set(NODES)
+    assert {enclave(node) for node in (*NODES, "manager", "listener")} == set(ALLOWED)
+
+
+def test_a_node_is_started_in_its_enclave(ros: Any) -> None:
+    with Processes({"ROS_DOMAIN_ID": str(ros.domain)}) as nodes:
+        nodes.start("overlay", {})
+        ros.wait(
+            lambda: ("overlay", "/", enclave("overlay")) in ros.node.get_node_names_and_namespaces_with_enclaves(), 60.0
+        )
+
+
+def test_a_node_without_keys_does_not_start_and_says_so_in_a_line(tmp_path: Path) -> None:
+    security = {
+        "ROS_SECURITY_ENABLE": "true",
+        "ROS_SECURITY_STRATEGY": "Enforce",
+        "ROS_SECURITY_KEYSTORE": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "mumu_ros.nodes", "overlay", "--ros-args", "--enclave", enclave("overlay")]
+    ended = subprocess.run(command, env=os.environ | security, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "cannot start: " in ended.stderr.splitlines()[-1]
+    assert "security" in ended.stderr.splitlines()[-1].lower()
+
+
+def test_nobody_but_sensor_sync_publishes_its_frames_and_nobody_but_the_sources_what_they_find() -> None:
+    sources = {"/multimodal_frame": "sensor_sync", "/people": "people", "/activity": "inference"}
+    for topic, source in sources.items():
+        publishers = {
+            path for path, access in ALLOWED.items() if any(fnmatchcase(topic, e) for e in access["topics", "publish"])
+        }
+        assert publishers == {f"/mumu_ros/{source}"}
+
+
+def test_the_manager_alone_may_call_services_and_may_call_all_of_every_node() -> None:
+    callers = {path for path, access in ALLOWED.items() if access["services", "request"]}
+    assert callers == {"/mumu_ros/manager"}
+    served = {name for node in NODES for name in of(node)["services", "reply"]}
+    assert of("manager")["services", "request"] == served
+    for node in NODES:
+        own = of(node)["services", "reply"]
+        assert {f"/{node}/change_state", f"/{node}/set_parameters"} <= own
+        assert all(name.startswith(f"/{node}/") for name in own)
+
+
+def test_who_listens_changes_nothing() -> None:
+    published = of("listener")["topics", "publish"]
+    assert published == {"/parameter_events", "/rosout"}
