@@ -10,7 +10,9 @@ from typing import Any
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.validate_topic_name import validate_topic_name
 from rosgraph_msgs.msg import Clock
 
 from mumu_ros.fault_codes import FaultCode
@@ -51,8 +53,9 @@ class Player(ManagedNode):
         self._classes: dict[str, Any] = {}
         for topic in self._recording.topics.values():
             try:
+                validate_topic_name(topic.name)
                 self._classes[topic.name] = message_class(topic.type_name)
-            except ImportError as error:
+            except (ImportError, InvalidTopicNameException) as error:
                 self.get_logger().warning(f"{topic.name} is not played: {error}")
         for problem in self._recording.problems:
             self.get_logger().warning(problem)

@@ -66,6 +66,12 @@ def open_file(path: Path, stack: ExitStack, problems: list[str]) -> Storage | No
         )
         return None
     try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        problems.append(f"{path} cannot be read: {error.strerror}")
+        return None
+    try:
         if path.suffix == ".zstd":
             path, cut = unpack_zstd(path, _folder(stack))
             if cut:

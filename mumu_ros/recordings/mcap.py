@@ -156,8 +156,11 @@ class McapStorage:
     def _at(self, offset: int, length: int) -> bytes:
         if offset + length > self._size:
             raise DamageError(f"it should go on until byte {offset + length}, the file has {self._size}")
-        self._file.seek(offset)
-        data = self._file.read(length)
+        try:
+            self._file.seek(offset)
+            data = self._file.read(length)
+        except (OSError, OverflowError, MemoryError) as error:  # Of the disk, for one.
+            raise DamageError(str(error)) from error
         if len(data) != length:
             raise DamageError(f"{len(data)} of {length} bytes can be read")
         return data

@@ -44,11 +44,11 @@ def read_metadata(path: Path) -> Metadata:
         RecordingError: There is none, or something in it cannot be meant; says what.
     """
     try:
+        if not path.is_file():  # A pipe would be waited for.
+            raise RecordingError("it is not there")
         if path.stat().st_size > _MAX_BYTES:
             raise RecordingError(f"it has {path.stat().st_size} bytes; expected {_MAX_BYTES} at most")
         content = yaml.load(read_text(path, _MAX_BYTES), _LOADER)
-    except FileNotFoundError as error:
-        raise RecordingError("it is not there") from error
     except OSError as error:
         raise RecordingError(f"it cannot be read: {error.strerror}") from error
     except _REFUSALS as error:

@@ -22,6 +22,8 @@ from mumu_ros.recordings.typestore import recorded_typestore
 
 __all__ = ["Recording", "Topic"]
 
+_SHOWN = 8
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -72,6 +74,7 @@ class Recording:
         except BaseException:
             self._stack.close()
             raise
+        self._report_undecoded()
         filled = [storage for storage in self._storages if storage.end_ns]
         self.start_ns = min((storage.start_ns for storage in filled), default=0)
         self.end_ns = max((storage.end_ns for storage in filled), default=0)
@@ -232,14 +235,22 @@ class Recording:
         try:
             if foreign:
                 self._foreign.add(topic)
-                raise RecordingError(f"its messages are {', '.join(map(repr, sorted(foreign)))}; expected 'cdr'")
+                raise RecordingError(f"messages are {', '.join(map(repr, sorted(foreign)))}; expected 'cdr'")
             self._stores[topic], doubt = recorded_typestore(channels[0].type_name, texts)
         except RecordingError as error:
             self.undecoded[topic] = str(error)
-            self._report(f"topic {topic} is not decoded: {error}")
             return
         if doubt:
             self._report(f"topic {topic}: {doubt}; that of this installation is used")
+
+    def _report_undecoded(self) -> None:
+        """Name what cannot be decoded, a sentence for each reason: there may be hundreds of such topics."""
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in self.undecoded.items():
+            by_reason.setdefault(reason, []).append(name)
+        for reason, names in by_reason.items():
+            shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+            self._report(f"{shown} {'is' if len(names) == 1 else 'are'} not decoded: {reason}")
 
     def _compare(self, metadata: Metadata) -> None:
         """Note where metadata.yaml says something else than the files."""

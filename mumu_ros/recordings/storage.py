@@ -80,19 +80,22 @@ def from_zstd(data: bytes, size: int = _MAX_BYTES) -> bytes:
     """Return what was compressed.
 
     Args:
-        data: One frame.
+        data: One frame or several.
         size: So many bytes are expected at most.
 
     Raises:
         DamageError: It is damaged, cut short or longer than that.
     """
-    decompressor = ZstdDecompressor()
-    try:
-        plain = decompressor.decompress(data, min(size, _MAX_BYTES) + 1)
-    except (ZstdError, MemoryError) as error:
-        raise DamageError(f"zstd: {error}") from error
-    if len(plain) > min(size, _MAX_BYTES):
-        raise DamageError(f"what zstd compressed is longer than the {min(size, _MAX_BYTES)} bytes that were expected")
-    if not decompressor.eof:
-        raise DamageError("what zstd compressed is cut short")
+    most, plain = min(size, _MAX_BYTES), b""
+    while data:
+        decompressor = ZstdDecompressor()
+        try:
+            plain += decompressor.decompress(data, most - len(plain) + 1)
+        except (ZstdError, MemoryError) as error:
+            raise DamageError(f"zstd: {error}") from error
+        if len(plain) > most:
+            raise DamageError(f"what zstd compressed is longer than the {most} bytes that were expected")
+        if not decompressor.eof:
+            raise DamageError("what zstd compressed is cut short")
+        data = decompressor.unused_data
     return plain

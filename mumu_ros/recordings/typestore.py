@@ -57,10 +57,10 @@ def recorded_typestore(type_name: str, definitions: tuple[tuple[str, str], ...])
         try:
             return _compiled(type_name, encoding, text), ""
         except RecordingError as error:
-            reason = reason or f"its definition cannot be used: {error}"
+            reason = reason or f"the recorded definition cannot be used: {error}"
     if type_name in load_typestore().types:
         return load_typestore(), reason
-    nothing = f"nothing defines its type {type_name}; record with definitions (MCAP, or sqlite3 of Iron and later)"
+    nothing = f"nothing defines type {type_name}; record with definitions (MCAP, or sqlite3 of Iron and later)"
     raise RecordingError(reason or nothing)
 
 

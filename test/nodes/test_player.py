@@ -4,13 +4,14 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, Imu
 
-from mumu_ros.conversions import time_to_ns
+from mumu_ros.conversions import array_to_imu, time_to_ns
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition, People
 from mumu_ros.nodes.player import Player
 from mumu_ros.nodes.simulator import Simulator
@@ -59,6 +60,28 @@ def test_every_message_of_the_bag_is_published_in_order(ros: Any, bag: Path) -> 
     clock = [time_to_ns(message.clock) for message in received["/clock"]]
     assert clock == sorted(clock)
     assert len(clock) > 50
+
+
+def test_what_is_no_topic_of_ros_costs_no_other(ros: Any, tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        store = writer.types.typestore
+        strange = [
+            writer._writer.add_connection("/a name", "sensor_msgs/msg/Imu", typestore=store),
+            writer._writer.add_connection("/log", "Log", msgdef="int8 a", rihs01="-", serialization_format="json"),
+            writer._writer.add_connection(
+                "/image", "sensor_msgs/msg/Image", typestore=store, serialization_format="protobuf"
+            ),
+        ]
+        for index in range(50):
+            imu = array_to_imu(np.zeros((2, 3)), index * 10_000_000 + 1, "", writer.types)
+            writer.write("/imu/wrist", "sensor_msgs/msg/Imu", imu, index * 10_000_000)
+            for connection in strange:
+                writer._writer.write(connection, index * 10_000_000, b"{}")
+    node, received = play(ros, tmp_path / "bag")
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: received["/imu/wrist"])
+    assert node.trigger_deactivate() == SUCCESS
+    assert {topic for topic, count in node._played.items() if count} == {"/imu/wrist"}
 
 
 def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
+import re
 import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from mumu_ros.conversions import array_to_imu, imu_to_array
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
+from mumu_ros.recordings.storage import DamageError, from_zstd
 from mumu_ros.recordings.typestore import BagTypes, load_typestore
 
 if sys.version_info >= (3, 14):
@@ -194,23 +199,31 @@ FOREIGN: dict[str, tuple[tuple[str, str, bytes] | None, str, str]] = {
     "service introspection": (
         ("example_interfaces/srv/AddTwoInts_Event", "ros2msg", SERVICE),
         "cdr",
-        "its definition cannot be used",
+        "the recorded definition cannot be used",
     ),
-    "JSON": (("Pose", "jsonschema", b'{"type": "object"}'), "json", "its messages are 'json'"),
-    "protobuf": (("foxglove.Log", "protobuf", b"\n\xff\xfe\x80\x12proto3"), "protobuf", "its messages are 'protobuf'"),
+    "JSON": (("Pose", "jsonschema", b'{"type": "object"}'), "json", "messages are 'json'"),
+    "protobuf": (("foxglove.Log", "protobuf", b"\n\xff\xfe\x80\x12proto3"), "protobuf", "messages are 'protobuf'"),
     "flatbuffer": (
         ("foxglove.Log", "flatbuffer", b"\x18\0\0\0BFBS\xff"),
         "flatbuffer",
-        "its messages are 'flatbuffer'",
+        "messages are 'flatbuffer'",
     ),
-    "ROS 1": (("sensor_msgs/Imu", "ros1msg", b"Header header"), "ros1", "its messages are 'ros1'"),
-    "no schema": (None, "json", "its messages are 'json'"),
-    "no schema but CDR": (None, "cdr", "nothing defines its type"),
+    "ROS 1": (("sensor_msgs/Imu", "ros1msg", b"Header header"), "ros1", "messages are 'ros1'"),
+    "no schema": (None, "json", "messages are 'json'"),
+    "no schema but CDR": (None, "cdr", "nothing defines type"),
     "an unknown schema": (("a/msg/B", "cobol", b"\xff"), "cdr", "it is 'cobol'; expected ros2msg"),
     "a name that is no UTF-8": (("a/msg/\xff".encode("latin-1").decode("latin-1"), "ros2msg", b"int8 a"), "cdr", ""),
-    "a definition that is no text": (("a/msg/B", "ros2msg", b"\xff\xfe\0"), "cdr", "its definition cannot be used"),
-    "a type within itself": (("a/msg/B", "ros2msg", b"B b"), "cdr", "its definition cannot be used"),
-    "a name that is code": (("B:\n import os\nclass C", "ros2msg", b"int8 a"), "cdr", "its definition cannot be used"),
+    "a definition that is no text": (
+        ("a/msg/B", "ros2msg", b"\xff\xfe\0"),
+        "cdr",
+        "the recorded definition cannot be used",
+    ),
+    "a type within itself": (("a/msg/B", "ros2msg", b"B b"), "cdr", "the recorded definition cannot be used"),
+    "a name that is code": (
+        ("B:\n import os\nclass C", "ros2msg", b"int8 a"),
+        "cdr",
+        "the recorded definition cannot be used",
+    ),
     "a billion fields": (("a/msg/B", "ros2msg", b"string[999999999] a"), "cdr", "has 999999999 elements"),
 }
 
@@ -227,13 +240,58 @@ def test_a_channel_that_is_not_understood_costs_only_itself(
     with Recording(tmp_path / "bag.mcap") as recording:
         assert values(recording) == list(range(50))
         (problem,) = recording.problems
-        assert problem.startswith("topic /foreign is not decoded: ")
+        assert problem.startswith("/foreign is not decoded: ")
         assert said in problem
         assert len(problem) < 500
         assert recording.topics["/foreign"].count == 1
         assert len(list(recording.messages())) == 50
         with pytest.raises(RecordingError, match="/foreign is not read: "):
             list(recording.messages(["/foreign"]))
+
+
+def test_channels_of_one_kind_are_one_problem(
+    tmp_path: Path, mcap_bytes_of: Callable[..., bytes], imu_channel: Callable[..., Any]
+) -> None:
+    schema = ("foxglove.Log", "protobuf", b"\n\xff")
+    foreign = [(f"/log/{number:02d}", schema, "protobuf", []) for number in range(20)]
+    (tmp_path / "bag.mcap").write_bytes(mcap_bytes_of([*foreign, imu_channel()]))
+    with Recording(tmp_path / "bag.mcap") as recording:
+        assert values(recording) == list(range(50))
+        (problem,) = recording.problems
+        assert re.fullmatch(r"/log/00, .*/log/07 and 12 more are not decoded: messages are 'protobuf'; .*", problem)
+        assert len(recording.undecoded) == 20
+
+
+def test_a_part_of_the_disk_that_cannot_be_read_costs_that_part(
+    tmp_path: Path,
+    mcap_bytes_of: Callable[..., bytes],
+    imu_channel: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "bag.mcap").write_bytes(mcap_bytes_of([imu_channel()]))
+    with Recording(tmp_path / "bag.mcap") as recording:
+        (storage,) = recording._storages
+        file, middle = storage._file, (tmp_path / "bag.mcap").stat().st_size // 2  # type: ignore[attr-defined]
+
+        def read(length: int) -> bytes:
+            if file.tell() <= middle < file.tell() + length:
+                raise OSError(errno.EIO, "Input/output error")
+            return bytes(file.read(length))
+
+        monkeypatch.setattr(storage, "_file", SimpleNamespace(seek=file.seek, read=read, close=file.close))
+        assert len(values(recording)) == 40
+        assert any("Input/output error" in problem for problem in recording.problems)
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    write_imu(tmp_path / "bag", "mcap")
+    (tmp_path / "bag" / "metadata.yaml").unlink()
+    os.mkfifo(tmp_path / "bag" / "metadata.yaml")
+    os.mkfifo(tmp_path / "bag" / "bag_1.mcap")
+    with Recording(tmp_path / "bag") as recording:
+        assert values(recording) == list(range(SAMPLES))
+    with pytest.raises(RecordingError, match="is no storage file"):
+        Recording(tmp_path / "bag" / "bag_1.mcap")
 
 
 @pytest.mark.parametrize(
@@ -333,6 +391,14 @@ def test_a_compressed_file_that_is_cut_is_read_as_far_as_it_goes(tmp_path: Path,
         assert len(found) > (keep - 0.3) * SAMPLES * 4
         assert found == list(range(len(found)))
         assert any("is cut short or damaged, what comes before is read" in problem for problem in recording.problems)
+
+
+def test_what_zstd_compressed_is_bounded_and_may_have_several_frames() -> None:
+    data = compress(b"a" * 100) + compress(b"b" * 100)
+    assert from_zstd(data) == from_zstd(data, 200) == b"a" * 100 + b"b" * 100
+    for wrong, size in ((data, 199), (data[:-3], 200), (data + b"tail", 200)):
+        with pytest.raises(DamageError, match="zstd"):
+            from_zstd(wrong, size)
 
 
 def test_of_a_file_and_its_unfinished_compression_one_is_read(tmp_path: Path) -> None:

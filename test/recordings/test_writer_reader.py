@@ -445,5 +445,5 @@ def test_a_type_that_nothing_defines_is_reported_and_left_out(foreign):
         assert any("/force" in p and "foreign_msgs/msg/Force" in p for p in recording.problems)
         assert list(recording.messages()) == []
         assert len(list(recording.raw_messages())) == 1
-        with pytest.raises(RecordingError, match="/force is not read: nothing defines its type"):
+        with pytest.raises(RecordingError, match="/force is not read: nothing defines type"):
             list(recording.messages(["/force"]))
