@@ -15,12 +15,12 @@ from mumu_ros.people.detection import detect
 from mumu_ros.people.filters import OneEuro
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
-from mumu_ros.people.lifting import Lifted, lift
+from mumu_ros.people.lifting import Lifted, lift, torso_readings
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
 from mumu_ros.people.regions import Region
 from mumu_ros.people.search import Search
-from mumu_ros.people.silhouettes import of_others, silhouettes
+from mumu_ros.people.silhouettes import of_others, other_surfaces, silhouettes
 from mumu_ros.people.tracks import Observation, Track, Tracker, same_person, torso_depth
 from mumu_ros.people.weights import find_weights
 
@@ -34,6 +34,8 @@ _MIN_TORSO = 2
 """So many of shoulders and hips have to be seen beside the people who are painted over."""
 _UPRIGHT = 1.05
 """Radians from upright within which somebody new is expected to be."""
+_TWO_BODIES_M = 0.4
+"""Shoulders and hips whose readings differ by more than this are not of one body."""
 _THERE_NS = 500_000_000
 """Whoever was seen since then may be before or behind another person."""
 _RADIUS = 0.5
@@ -139,7 +141,7 @@ class PeopleFinder:
         others = {track.body_id: self._others(picture, track) for track in self._tracker.tracks}
         for track in self._tracker.tracks:
             painted = others[track.body_id]
-            pose = find_pose(self._networks, picture.rgb, track.region(picture.stamp_ns), painted)
+            pose = self._pose(picture, track.region(picture.stamp_ns), painted, torso_depth(track.lifted))
             if pose.score >= (_MIN_KNOWN_SCORE if track.is_confirmed else _MIN_SCORE):
                 found += _observed(pose, track, picture, is_among_others=painted is not None)
         found = self._tracker.merge(picture.stamp_ns, found)
@@ -149,22 +151,45 @@ class PeopleFinder:
             region = track.pose.region
             beside = [o for o in found if _may_hide(o.pose, region)]
             if beside:
-                painted = _either(silhouettes(beside, self._size, picture.depth), others[track.body_id])
+                painted = silhouettes(beside, self._size, picture.depth)
+                if (theirs := others[track.body_id]) is not None and painted is not None:
+                    painted |= theirs
                 pose = find_pose(self._networks, picture.rgb, region, painted)
                 if pose.score >= _MIN_SCORE and not any(same_person(pose, o.pose) for o in beside):
                     found += _observed(pose, track, picture, is_among_others=True)
         return found
 
+    def _pose(
+        self, picture: _Picture, region: Region, painted: NDArray[np.uint8] | None, before_m: float | None = None
+    ) -> Pose:
+        """The pose in a region; where it is of two bodies, as depth tells, of the nearer or of the one there before."""
+        pose = find_pose(self._networks, picture.rgb, region, painted)
+        if picture.depth is None or pose.score < _MIN_KNOWN_SCORE:
+            return pose
+        found = np.sort(torso_readings(pose, picture.camera, picture.depth))
+        if len(found) < _MIN_TORSO or found[-1] - found[0] < _TWO_BODIES_M:
+            return pose
+        own_m, other_m = found[0], found[-1]
+        if before_m and abs(before_m - other_m) < abs(before_m - own_m):
+            own_m, other_m = other_m, own_m
+        others = other_surfaces(float(own_m), float(other_m), self._size, picture.depth)
+        others = others if painted is None else others | painted
+        nearby = detect(self._networks, picture.rgb, replace(region, angle=0.0), others)
+        again = find_pose(self._networks, picture.rgb, nearby[0].region if nearby else region, others)
+        return again if again.score >= _MIN_SCORE else pose
+
     def _others(self, picture: _Picture, track: Track) -> NDArray[np.uint8] | None:
         """The pixels of whoever was just seen before or behind somebody, as far as depth tells."""
         there = [t for t in self._tracker.tracks if t is not track and picture.stamp_ns - t.seen_ns < _THERE_NS]
-        return of_others(track, [t for t in there if _may_hide(t.pose, track.pose.region)], picture.depth)
+        near = [t for t in there if _may_hide(t.pose, track.pose.region)]
+        return of_others(track, near, picture.stamp_ns, self._size, picture.depth)
 
     def _search(self, picture: _Picture, followed: list[Observation]) -> list[Observation]:
         """Look for others in the part of the picture whose turn it is."""
+        if not self._elsewhere.is_due(is_complete=self._is_complete(followed)):
+            return []
         found: list[Observation] = []
-        painted = silhouettes(followed, self._size, picture.depth)
-        for tile in self._elsewhere.due(picture.rgb, painted, is_complete=self._is_complete(followed)):
+        for tile in self._elsewhere.parts(picture.rgb, silhouettes(followed, self._size, picture.depth)):
             new = 0
             painted = silhouettes([*followed, *found], self._size, picture.depth)
             for detection in detect(self._networks, picture.rgb, tile, painted):
@@ -174,7 +199,7 @@ class PeopleFinder:
                 # The detector's region is rough: the second look is from where the first has found the person.
                 pose = find_pose(self._networks, picture.rgb, detection.region, painted)
                 if pose.score >= _MIN_SCORE:
-                    pose = find_pose(self._networks, picture.rgb, pose.region, painted)
+                    pose = self._pose(picture, pose.region, painted)
                 if pose.score >= _MIN_SCORE and _is_convincing(pose):
                     found.append(_observation(pose, None, picture))
         return found
@@ -214,13 +239,6 @@ def _observed(pose: Pose, track: Track, picture: _Picture, *, is_among_others: b
     before_m, now_m = torso_depth(track.lifted), torso_depth(observation.lifted)
     is_placed = before_m is None or (now_m is not None and abs(now_m - before_m) <= track.reach_m(picture.stamp_ns))
     return [observation] if shows_torso and is_placed else []
-
-
-def _either(a: NDArray[np.uint8] | None, b: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
-    """What is painted over in one of two masks; the smaller one is enlarged."""
-    if a is None or b is None:
-        return b if a is None else a
-    return np.maximum(a, np.asarray(cv2.resize(b, a.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8))
 
 
 def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:

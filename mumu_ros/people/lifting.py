@@ -11,7 +11,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose
 from mumu_ros.people.person import PositionSource
 
-__all__ = ["Lifted", "lift"]
+__all__ = ["Lifted", "lift", "torso_readings"]
 
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
@@ -103,12 +103,19 @@ def _perspective(
     return found if _NEAREST_M < found[2] < _FARTHEST_M else None
 
 
+def torso_readings(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the sensor reads around those shoulders and hips that are seen, metres; up to (4,)."""
+    seen = pose.visibility[TORSO] >= MIN_VISIBILITY
+    points = pose.keypoints[TORSO][seen] if seen.sum() >= 2 else pose.keypoints[TORSO]
+    found = _read(points, _TORSO_WINDOW * pose.torso, camera, depth)
+    return found[np.isfinite(found)]
+
+
 def _torso_depth(
     pose: Pose, camera: Camera, depth: NDArray[np.float32], reach: tuple[float, float] | None
 ) -> float | None:
     """Median of what the sensor reads around shoulders and hips; None where it reads nothing."""
-    found = _read(pose.keypoints[TORSO], _TORSO_WINDOW * pose.torso, camera, depth)
-    known = found[np.isfinite(found)]
+    known = torso_readings(pose, camera, depth)
     if reach and (within := np.abs(known - (reach[0] - _SURFACE_M)) <= reach[1]).sum() >= 2:
         return float(np.median(known[within]))
     return float(np.median(known)) if len(known) >= 2 else None

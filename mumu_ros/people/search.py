@@ -39,20 +39,25 @@ class Search:
         """Begin anew with the next picture."""
         self._tiles, self._before = [], None
 
-    def due(self, rgb: NDArray[np.uint8], known: NDArray[np.uint8] | None, *, is_complete: bool) -> list[Region]:
-        """The parts to look at in this picture.
+    def is_due(self, *, is_complete: bool) -> bool:
+        """Whether to look in this picture; call it once for each.
+
+        Args:
+            is_complete: Whether somebody is followed and everybody who is was found in this picture.
+        """
+        self._pictures += 1
+        return not (self._tiles and is_complete and self._pictures % _PERIOD)
+
+    def parts(self, rgb: NDArray[np.uint8], known: NDArray[np.uint8] | None) -> list[Region]:
+        """The parts to look at.
 
         Args:
             rgb: uint8 (H, W, 3).
             known: The pixels of people who are followed, see `silhouettes`.
-            is_complete: Whether somebody is followed and everybody who is was found in this picture.
         """
-        self._pictures += 1
         if not self._tiles:
             self._tiles = tiles(rgb.shape[1], rgb.shape[0])
             return self._tiles
-        if is_complete and self._pictures % _PERIOD:
-            return []
         self._turn += 1
         moving = self._moving(rgb, known)
         return [moving if moving and self._turn % 2 else self._next()]

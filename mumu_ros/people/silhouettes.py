@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO
+from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO, Pose
 from mumu_ros.people.tracks import Observation, Track, torso_depth
 from mumu_ros.skeletons import layout
 
-__all__ = ["of_others", "silhouettes"]
+__all__ = ["of_others", "other_surfaces", "silhouettes"]
 
 _HEAD = layout(LAYOUT).index("left_ear", "right_ear", "nose")
 _LIMB_WIDTH, _HEAD_RADIUS = 0.25, 0.32
@@ -51,42 +51,67 @@ def silhouettes(
     whole = np.zeros((height, width), np.uint8)
     for person in people:
         distance_m = torso_depth(person.lifted)
-        mask = _around_bones(person, (height, width), _WIDER if distance_m else 1.0)
+        mask = _around_bones(person.pose, (height, width), _WIDER if distance_m else 1.0)
         if small is not None and distance_m:
             mask[(small > 0) & (np.abs(small - distance_m) > _THICKNESS_M)] = 0
         whole |= mask
     return whole
 
 
-def of_others(track: Track, others: Sequence[Track], depth: NDArray[np.float32] | None) -> NDArray[np.uint8] | None:
+def of_others(
+    track: Track, others: Sequence[Track], stamp_ns: int, size: tuple[int, int], depth: NDArray[np.float32] | None
+) -> NDArray[np.uint8] | None:
     """The pixels of whoever stands well before or behind a person, as depth tells.
 
     Args:
         track: The person.
-        others: Who may be there.
+        others: Who may be there: around their bones, where those should be by now.
+        stamp_ns: Of the picture.
+        size: As for `silhouettes`.
         depth: As for `silhouettes`.
 
     Returns:
-        255 where they may be, else 0, in the size of the depth picture; None where nobody is before or behind.
+        As `silhouettes`; None where nobody is before or behind.
     """
     own_m = torso_depth(track.lifted)
     if depth is None or own_m is None:
         return None
-    near, far = 0.0, np.inf
+    width, height = size[0] // _HALF, size[1] // _HALF
+    whole: NDArray[np.uint8] | None = None
     for other in others:
         other_m = torso_depth(other.lifted)
-        if other_m and own_m - other_m > _APART_M:
-            near = max(near, (own_m + other_m) / 2)
-        elif other_m and other_m - own_m > _APART_M:
-            far = min(far, (own_m + other_m) / 2)
-    if near == 0 and far == np.inf:
-        return None
-    return np.asarray((depth > 0) & ((depth < near) | (depth > far)), np.uint8) * np.uint8(255)
+        if other_m is None or abs(other_m - own_m) < _APART_M:
+            continue
+        small = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)
+        reach = min(_THICKNESS_M, abs(other_m - own_m) / 2)
+        mask = _around_bones(other.expected(stamp_ns), (height, width), _WIDER)
+        mask[(small == 0) | (np.abs(small - other_m) > reach)] = 0
+        whole = mask if whole is None else whole | mask
+    return whole
 
 
-def _around_bones(person: Observation, shape: tuple[int, int], width: float) -> NDArray[np.uint8]:
+def other_surfaces(
+    own_m: float, other_m: float, size: tuple[int, int], depth: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """The pixels that are nearer than a person, or farther, from half the way to another surface on.
+
+    Args:
+        own_m: Distance of the person, metres.
+        other_m: Of the other surface.
+        size: As for `silhouettes`.
+        depth: As for `silhouettes`.
+
+    Returns:
+        As `silhouettes`, with a margin around what is the person's.
+    """
+    small = cv2.resize(depth, (size[0] // _HALF, size[1] // _HALF), interpolation=cv2.INTER_NEAREST)
+    middle = (own_m + other_m) / 2
+    painted = (small > middle) if other_m > own_m else (small > 0) & (small < middle)
+    return np.asarray(cv2.erode(painted.astype(np.uint8) * 255, np.ones((5, 5), np.uint8)), np.uint8)
+
+
+def _around_bones(pose: Pose, shape: tuple[int, int], width: float) -> NDArray[np.uint8]:
     mask = np.zeros(shape, np.uint8)
-    pose = person.pose
     points = (pose.keypoints / _HALF).clip(-4096, 4096).astype(np.int32)
     torso = pose.torso / _HALF
     for a, b in BONES:
