@@ -25,4 +25,5 @@ esac
 export PYTHONSAFEPATH=1
 # Room for camera images in shared memory, unless a profile is chosen already (docs/architecture.md, "Transport").
 export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$mumu_root/config/fastdds.xml}"
+export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$FASTRTPS_DEFAULT_PROFILES_FILE}"    # its name in Fast DDS 3
 unset mumu_self mumu_root MUMU_ROS_SETUP

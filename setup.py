@@ -1,6 +1,7 @@
 """Installs mumu_ros without ROS: `pip install .[train]` on a training server. With ROS, colcon uses CMakeLists.txt."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
@@ -24,10 +25,24 @@ def shared_files() -> list[tuple[str, list[str]]]:
     return list(folders.items())
 
 
+PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
+"""The one place of version, description and maintainer."""
+MAINTAINER = PACKAGE.find("maintainer")
+
 setup(
     name="mumu_ros",
-    version="0.1.0",
-    description="Human activity recognition from cameras, depth sensors and IMUs with MuMu.",
+    version=PACKAGE.findtext("version"),
+    description=PACKAGE.findtext("description"),
+    author=MAINTAINER.text,
+    author_email=MAINTAINER.get("email"),
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -97,7 +97,13 @@ def _remedy(module: str) -> str:
         return "install the extra: pip install 'mumu_ros[train]'"
     if top == "transformers":
         return "install the extra: pip install 'mumu_ros[vision]'"
-    return "it needs ROS 2 and the built messages: run `make setup`, then `. ./env.sh`"
+    if top in ("rclpy", "mumu_ros") or top.endswith(("_msgs", "_interfaces")):
+        return "it needs ROS 2 and the built messages: run `make setup`, then `. ./env.sh`"
+    return f"install it: pip install {_DISTRIBUTIONS.get(top, top)}"
+
+
+_DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
+"""Modules that are not called as what pip installs."""
 
 
 if __name__ == "__main__":

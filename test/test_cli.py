@@ -66,12 +66,25 @@ def test_what_a_command_refuses_is_one_line_and_status_2(arguments: list[str], t
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("module", "remedy"),
+    [
+        ("rclpy", "make setup"),
+        ("lifecycle_msgs", "make setup"),
+        ("tqdm", "pip install tqdm"),
+        ("cv2", "pip install opencv-python-headless"),
+        ("scipy", "pip install 'mumu_ros[train]'"),
+    ],
+)
 def test_a_missing_dependency_is_named_with_its_remedy(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str, remedy: str
 ) -> None:
-    monkeypatch.setitem(cli.COMMANDS, "demo", ("no_such_module_at_all", ""))
-    assert cli.main(["demo"]) == 2
-    assert "make setup" in capsys.readouterr().err
+    monkeypatch.setitem(cli.COMMANDS, "bench", (module, ""))
+    monkeypatch.setitem(sys.modules, module, None)  # type: ignore[arg-type]
+    assert cli.main(["bench"]) == 2
+    said = capsys.readouterr().err
+    assert module in said
+    assert remedy in said
 
 
 def test_overrides_may_stand_behind_the_options(tmp_path: Path) -> None:

@@ -13,11 +13,10 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from mumu_ros.nodes.launching import RESPAWN_DELAY_S, Argument, NodePlan, enclave
+from mumu_ros.nodes.processes import PROFILE_VARIABLES
 from mumu_ros.share import share_path
 
 __all__ = ["description"]
-
-PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def description(

@@ -19,8 +19,10 @@ from typing_extensions import Self
 from mumu_ros.nodes.launching import enclave
 from mumu_ros.share import share_path
 
-__all__ = ["Processes", "own_domain"]
+__all__ = ["PROFILE_VARIABLES", "Processes", "own_domain"]
 
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+"""Where Fast DDS looks for its profile: up to version 2, and from version 3 on."""
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 5.0
 
@@ -40,7 +42,7 @@ class Processes:
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        profile = {"FASTRTPS_DEFAULT_PROFILES_FILE": str(share_path("config", "fastdds.xml"))}
+        profile = dict.fromkeys(PROFILE_VARIABLES, str(share_path("config", "fastdds.xml")))
         self._environment = {**profile, **os.environ, **(environment or {})}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 

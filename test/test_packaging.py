@@ -1,0 +1,89 @@
+"""What the package says of itself: every import is declared, for rosdep and for pip, and the version stands once."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
+DISTRIBUTIONS = {
+    "backports": "backports.zstd",
+    "cv2": "opencv-python-headless",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+"""Modules that are not called as what pip installs."""
+ROS_PACKAGES = {"tf2_ros": "tf2_ros_py"}
+USED_WHERE_INSTALLED = {"hri_msgs"}
+"""Only a robot with a ROS4HRI stack has it."""
+OF_THE_LIBRARY = {"compression"}
+"""In the standard library of Python 3.14, with backports.zstd for the older ones."""
+
+
+def imported(folder: str) -> set[str]:
+    names: set[str] = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                names.add((node.module or "").split(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("import_module", "importlib.import_module"):
+                value = node.args[0]
+                names.add(str(value.value).split(".")[0] if isinstance(value, ast.Constant) else "mumu_ros")
+    return names - set(sys.stdlib_module_names) - {"mumu_ros"} - OF_THE_LIBRARY - USED_WHERE_INSTALLED
+
+
+def is_of_ros(name: str) -> bool:
+    return name.endswith(("_msgs", "_interfaces")) or name in {
+        "rclpy",
+        "launch",
+        "launch_ros",
+        "message_filters",
+        "tf2_ros",
+    }
+
+
+def required() -> set[str]:
+    lines = [line for path in (ROOT / "requirements").glob("*.txt") for line in path.read_text().splitlines()]
+    return {re.split(r"[\[<>=;! ]", line)[0].lower() for line in lines if line and line[0] not in "#-"}
+
+
+def test_every_ros_package_that_is_imported_is_in_package_xml() -> None:
+    declared = {e.text for e in PACKAGE if e.tag in ("depend", "exec_depend")}
+    assert {ROS_PACKAGES.get(name, name) for name in imported("mumu_ros") if is_of_ros(name)} <= declared
+
+
+def test_every_other_module_that_is_imported_is_in_the_requirements() -> None:
+    wanted = {DISTRIBUTIONS.get(n, n.replace("_", "-")) for n in imported("mumu_ros") if not is_of_ros(n)}
+    assert wanted <= {name.replace("_", "-") for name in required()}
+
+
+def test_what_debian_has_of_the_base_is_in_package_xml() -> None:
+    """rosdep installs it; pip adds what is left, into a virtual environment that sees it."""
+    only_pip = {"backports.zstd", "lz4", "markupsafe", "rosbags", "safetensors", "torch"}
+    keys = {"opencv-python-headless": "python3-opencv", "pyyaml": "python3-yaml"}
+    lines = (ROOT / "requirements" / "base.txt").read_text().splitlines()
+    base = {re.split(r"[<>=;]", line)[0] for line in lines if not line.startswith("#")}
+    wanted = {keys.get(name, f"python3-{name.replace('_', '-')}") for name in base - only_pip}
+    assert wanted <= {e.text for e in PACKAGE if e.tag == "exec_depend"}
+
+
+def test_the_version_stands_in_one_place() -> None:
+    version = PACKAGE.findtext("version")
+    assert version
+    for name in ("setup.py", "pyproject.toml", "CMakeLists.txt", "CITATION.cff"):
+        assert version not in (ROOT / name).read_text()
+    assert f"\n{version}\n" in (ROOT / "CHANGELOG.rst").read_text()
+
+
+@pytest.mark.parametrize("name", ["CITATION.cff", ".github/workflows/ci.yml"])
+def test_files_for_others_are_read_by_their_parsers(name: str) -> None:
+    assert yaml.safe_load((ROOT / name).read_text())
