@@ -15,7 +15,7 @@ from mumu_ros.people.detection import detect
 from mumu_ros.people.filters import OneEuro
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
-from mumu_ros.people.lifting import Lifted, lift, torso_readings
+from mumu_ros.people.lifting import Lifted, lift, surfaces_under
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
 from mumu_ros.people.regions import Region
@@ -34,8 +34,8 @@ _MIN_TORSO = 2
 """So many of shoulders and hips have to be seen beside the people who are painted over."""
 _UPRIGHT = 1.05
 """Radians from upright within which somebody new is expected to be."""
-_TWO_BODIES_M = 0.4
-"""Shoulders and hips whose readings differ by more than this are not of one body."""
+_WHOLE_NS = 500_000_000
+"""A pose that was the same at a second look has none for so long."""
 _THERE_NS = 500_000_000
 """Whoever was seen since then may be before or behind another person."""
 _RADIUS = 0.5
@@ -87,6 +87,7 @@ class PeopleFinder:
         self._networks = PoseNetworks(find_weights(weights), threads)
         self._tracker = Tracker(max_people, seed)
         self._smoothing: dict[str, _Smoothing] = {}
+        self._whole: dict[str, int] = {}  # until when the pose of a body needs no second look
         self._elsewhere = Search()
         self._stamp_ns = 0
         self._size = (0, 0)
@@ -100,6 +101,7 @@ class PeopleFinder:
         """Forget everybody: what comes next is another recording."""
         self._tracker.clear()
         self._smoothing = {}
+        self._whole = {}
         self._elsewhere.clear()
 
     def update(
@@ -141,7 +143,7 @@ class PeopleFinder:
         others = {track.body_id: self._others(picture, track) for track in self._tracker.tracks}
         for track in self._tracker.tracks:
             painted = others[track.body_id]
-            pose = self._pose(picture, track.region(picture.stamp_ns), painted, torso_depth(track.lifted))
+            pose = self._pose(picture, track.region(picture.stamp_ns), painted, track)
             if pose.score >= (_MIN_KNOWN_SCORE if track.is_confirmed else _MIN_SCORE):
                 found += _observed(pose, track, picture, is_among_others=painted is not None)
         found = self._tracker.merge(picture.stamp_ns, found)
@@ -160,22 +162,26 @@ class PeopleFinder:
         return found
 
     def _pose(
-        self, picture: _Picture, region: Region, painted: NDArray[np.uint8] | None, before_m: float | None = None
+        self, picture: _Picture, region: Region, painted: NDArray[np.uint8] | None, track: Track | None = None
     ) -> Pose:
         """The pose in a region; where it is of two bodies, as depth tells, of the nearer or of the one there before."""
         pose = find_pose(self._networks, picture.rgb, region, painted)
-        if picture.depth is None or pose.score < _MIN_KNOWN_SCORE:
+        name = track.body_id if track else ""
+        if picture.depth is None or pose.score < _MIN_KNOWN_SCORE or self._whole.get(name, 0) > picture.stamp_ns:
             return pose
-        found = np.sort(torso_readings(pose, picture.camera, picture.depth))
-        if len(found) < _MIN_TORSO or found[-1] - found[0] < _TWO_BODIES_M:
+        found = surfaces_under(pose, picture.camera, picture.depth)
+        if found is None:
             return pose
-        own_m, other_m = found[0], found[-1]
+        own_m, other_m = found
+        before_m = torso_depth(track.lifted) if track else None
         if before_m and abs(before_m - other_m) < abs(before_m - own_m):
             own_m, other_m = other_m, own_m
-        others = other_surfaces(float(own_m), float(other_m), self._size, picture.depth)
+        others = other_surfaces(own_m, other_m, self._size, picture.depth)
         others = others if painted is None else others | painted
         nearby = detect(self._networks, picture.rgb, replace(region, angle=0.0), others)
         again = find_pose(self._networks, picture.rgb, nearby[0].region if nearby else region, others)
+        if track and same_person(pose, again):
+            self._whole[name] = picture.stamp_ns + _WHOLE_NS
         return again if again.score >= _MIN_SCORE else pose
 
     def _others(self, picture: _Picture, track: Track) -> NDArray[np.uint8] | None:
@@ -211,6 +217,7 @@ class PeopleFinder:
 
     def _people(self, picture: _Picture, seen: list[Track]) -> list[Person]:
         alive = {track.body_id for track in self._tracker.tracks}
+        self._whole = {name: until_ns for name, until_ns in self._whole.items() if name in alive}
         self._smoothing = {name: kept for name, kept in self._smoothing.items() if name in alive}
         people = [_person(picture, track, self._smoothing.setdefault(track.body_id, _Smoothing())) for track in seen]
         if picture.depth is not None:

@@ -11,13 +11,18 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose
 from mumu_ros.people.person import PositionSource
 
-__all__ = ["Lifted", "lift", "torso_readings"]
+__all__ = ["Lifted", "lift", "surfaces_under"]
 
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
 """Half sides of the windows in which depth is read, in lengths of the torso."""
 _SAMPLES, _MIN_READINGS = 7, 3
 """Readings along a side of a window, and how many there must be in all of it."""
+_STEPS = 7
+_GAP_M = 0.35
+"""A step between two bodies; a surface that is one has smaller ones."""
+_NEARER = 0.2
+"""Quantile of the readings that is taken where a wall may be among them."""
 _SURFACE_M = 0.04
 """So far a joint is behind the skin that the sensor sees."""
 _MAX_OFFSET_M = 0.45
@@ -103,19 +108,30 @@ def _perspective(
     return found if _NEAREST_M < found[2] < _FARTHEST_M else None
 
 
-def torso_readings(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the sensor reads around those shoulders and hips that are seen, metres; up to (4,)."""
-    seen = pose.visibility[TORSO] >= MIN_VISIBILITY
-    points = pose.keypoints[TORSO][seen] if seen.sum() >= 2 else pose.keypoints[TORSO]
-    found = _read(points, _TORSO_WINDOW * pose.torso, camera, depth)
-    return found[np.isfinite(found)]
+def surfaces_under(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> tuple[float, float] | None:
+    """Distances of two bodies side by side that one pose lies on; None: it lies on one, as far as the sensor tells.
+
+    From shoulder to shoulder, and from hip to hip, the surface of one body has no step, also if it is turned or bends.
+    Between shoulders and hips it may have one: a box that is carried, a table.
+    """
+    left, right = pose.keypoints[TORSO[::2], np.newaxis], pose.keypoints[TORSO[1::2], np.newaxis]
+    points = (left + np.linspace(0, 1, _STEPS)[:, np.newaxis] * (right - left)).reshape(-1, 2)
+    # A nearer one of the readings: beside a shoulder that is seen from the side there is always a wall.
+    found = _read(points, _TORSO_WINDOW * pose.torso, camera, depth, _NEARER).reshape(2, _STEPS)
+    steps = np.abs(np.diff(found, axis=1))
+    if not (steps > _GAP_M).any():  # a comparison with NaN is false
+        return None
+    return float(np.nanmin(found)), float(np.nanmax(found))
 
 
 def _torso_depth(
     pose: Pose, camera: Camera, depth: NDArray[np.float32], reach: tuple[float, float] | None
 ) -> float | None:
     """Median of what the sensor reads around shoulders and hips; None where it reads nothing."""
-    known = torso_readings(pose, camera, depth)
+    seen = pose.visibility[TORSO] >= MIN_VISIBILITY
+    points = pose.keypoints[TORSO][seen] if seen.sum() >= 2 else pose.keypoints[TORSO]
+    found = _read(points, _TORSO_WINDOW * pose.torso, camera, depth)
+    known = found[np.isfinite(found)]
     if reach and (within := np.abs(known - (reach[0] - _SURFACE_M)) <= reach[1]).sum() >= 2:
         return float(np.median(known[within]))
     return float(np.median(known)) if len(known) >= 2 else None
@@ -129,8 +145,10 @@ def _joint_depths(
     return np.where(np.abs(reading - expected) <= _MAX_OFFSET_M, reading, expected).astype(np.float32)
 
 
-def _read(points: NDArray[np.float32], half: float, camera: Camera, depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Medians of what the sensor reads in windows around pixels of the picture, (N, 2) to (N,); NaN: nothing."""
+def _read(
+    points: NDArray[np.float32], half: float, camera: Camera, depth: NDArray[np.float32], share: float = 0.5
+) -> NDArray[np.float32]:
+    """Quantiles of what the sensor reads in windows around pixels of the picture, (N, 2) to (N,); NaN: nothing."""
     height, width = depth.shape
     scale = np.array([width / camera.width, height / camera.height])
     steps = np.linspace(-1, 1, _SAMPLES)[:, np.newaxis] * np.maximum(half * scale, 1.0)
@@ -139,5 +157,5 @@ def _read(points: NDArray[np.float32], half: float, camera: Camera, depth: NDArr
     window = depth[rows.clip(0, height - 1)[:, :, np.newaxis], columns.clip(0, width - 1)[:, np.newaxis, :]]
     sorted_m = np.sort(np.where(inside & (window > 0), window, np.inf).reshape(len(points), -1), axis=1)
     counts = np.isfinite(sorted_m).sum(axis=1)
-    medians = sorted_m[np.arange(len(points)), (counts - 1).clip(min=0) // 2]
-    return np.where(counts >= _MIN_READINGS, medians, np.nan).astype(np.float32)
+    chosen = sorted_m[np.arange(len(points)), (share * (counts - 1).clip(min=0)).astype(np.intp)]
+    return np.where(counts >= _MIN_READINGS, chosen, np.nan).astype(np.float32)

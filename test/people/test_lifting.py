@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.isolation import FOCAL, SIZE, isolate
 from mumu_ros.people.landmarks import LAYOUT, TORSO
-from mumu_ros.people.lifting import lift
+from mumu_ros.people.lifting import lift, surfaces_under
 from mumu_ros.skeletons import layout
 
 from .figures import depth_of, pose_of, standing
@@ -79,6 +79,35 @@ def test_a_torso_that_is_partly_behind_somebody_nearer_stays_where_it_was(covere
     lifted = lift(pose, camera, depth, reach=(4.0, 0.3))
     assert lifted is not None
     assert lifted.joints[TORSO, 2].mean() == pytest.approx(4.0, abs=0.1)
+
+
+def turned(joints: np.ndarray, angle: float) -> np.ndarray:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return (joints @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)).astype(np.float32)
+
+
+@settings(max_examples=15)
+@given(angle=st.floats(-np.pi, np.pi), z=st.floats(1.5, 5.0), carries=st.booleans())
+def test_one_body_is_one_surface_also_turned_and_with_a_box_before_it(angle: float, z: float, carries: bool) -> None:
+    camera = Camera.nominal(640, 480)
+    joints = turned(standing(), angle) + np.array([0, 0, z], np.float32)
+    pose, depth = pose_of(joints, camera, standing()), depth_of([joints], camera, radius_m=0.12)
+    if carries:
+        (x0, y0), (x1, y1) = pose.keypoints[TORSO].min(axis=0), pose.keypoints[TORSO].max(axis=0)
+        depth[int((y0 + y1) / 2) : int(y1) + 20, int(x0) - 30 : int(x1) + 30] = z - 0.6
+    assert surfaces_under(pose, camera, depth) is None
+
+
+@settings(max_examples=15)
+@given(gap=st.floats(0.5, 2.0), z=st.floats(2.0, 4.0), side=st.sampled_from([-1, 1]))
+def test_a_pose_across_two_bodies_is_on_two_surfaces(gap: float, z: float, side: int) -> None:
+    camera = Camera.nominal(640, 480)
+    near, far = (standing() + np.array([x, 0, d], np.float32) for x, d in ((-0.25 * side, z), (0.3 * side, z + gap)))
+    depth = depth_of([near, far], camera, radius_m=0.12)
+    across = standing() + np.array([0.05 * side, 0, z], np.float32)
+    found = surfaces_under(pose_of(across, camera, standing()), camera, depth)
+    assert found is not None
+    assert found == pytest.approx((z, z + gap), abs=0.2)
 
 
 def test_nobody_is_placed_whose_torso_is_not_seen() -> None:
