@@ -51,6 +51,8 @@ setup(
     package_data={"mumu_ros": ["py.typed", "evaluation/report.html", "labelling/static/*"]},
     data_files=shared_files(),
     install_requires=requirements("base"),
-    extras_require={name: requirements(name) for name in ("train", "people", "vision", "openvino", "onnx", "test")},
+    extras_require={
+        name: requirements(name) for name in ("train", "people", "vision", "openvino", "onnx", "test", "fuzz")
+    },
     entry_points={"console_scripts": ["mumu = mumu_ros.cli:main"]},
 )

@@ -40,6 +40,8 @@ COMMANDS = {
     "export": ("mumu_ros.training.export", "prepare a model for a fast start on this machine"),
     "health": ("mumu_ros.training.health_cli", "teach a model to tell sensors that lie"),
     "study": ("mumu_ros.training.studies.cli", "repeat a table or figure of the paper"),
+    "soak": ("mumu_ros.trials.soak", "run the whole system while its sensors fail at random"),
+    "fuzz": ("mumu_ros.trials.fuzz", "feed every door of the package with bytes that coverage guides"),
     "bench": ("mumu_ros.benchmarks.cli", "measure what the package costs"),
 }
 UNTIL_INTERRUPTED = ("launch", "label", "watch", "demo", "recognize")

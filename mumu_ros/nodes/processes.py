@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -19,7 +20,7 @@ from typing_extensions import Self
 from mumu_ros.nodes.launching import enclave
 from mumu_ros.share import share_path
 
-__all__ = ["PROFILE_VARIABLES", "Processes", "own_domain"]
+__all__ = ["PROFILE_VARIABLES", "Processes", "Resources", "own_domain"]
 
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Where Fast DDS looks for its profile: up to version 2, and from version 3 on."""
@@ -32,6 +33,23 @@ def own_domain() -> dict[str, str]:
     # Domains up to 101 have ports below the ephemeral ones.
     number = random.SystemRandom().randint(1, 100)
     return {"ROS_DOMAIN_ID": str(number), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a process has: resident memory in MiB, threads, open files."""
+
+    memory_mib: float
+    threads: int
+    files: int
+
+    @classmethod
+    def of(cls, pid: int) -> Resources:
+        """Of a running process."""
+        process = Path(f"/proc/{pid}")
+        pages = int((process / "statm").read_text().split()[1])
+        memory_mib = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return cls(memory_mib, len(list((process / "task").iterdir())), len(list((process / "fd").iterdir())))
 
 
 class Processes:
@@ -118,6 +136,10 @@ class Processes:
         stat = Path(f"/proc/{self._running[name].pid}/stat").read_text()
         user, system = stat.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def resources(self) -> dict[str, Resources]:
+        """What each running process has (Linux)."""
+        return {name: Resources.of(p.pid) for name, p in self._running.items() if p.poll() is None}
 
     def stop(self, *names: str) -> None:
         """Interrupt these processes, by default all, wait for their end and forget them; kill what takes over 5 s."""

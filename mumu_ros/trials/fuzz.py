@@ -1,0 +1,93 @@
+"""`mumu fuzz`: bytes that coverage guides through every door (atheris): what is raised, hangs or takes too much."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import logging
+import os
+import re
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["register"]
+
+HANG_S = 10
+MOST_MIB = 2048
+_EXECUTED = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+_COVERED = re.compile(r"cov: (\d+)")
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the `mumu` parser."""
+    parser = commands.add_parser(
+        "fuzz",
+        help="feed every door of the package with bytes that coverage guides",
+        description=(
+            "Messages, services, recordings, models, labels and parameter files: what is raised that should not be, "
+            "what takes over 10 s or 2 GiB. Needs the extra fuzz (atheris). An input that ends a run is kept in --out."
+        ),
+    )
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="(default: all; an unknown one lists them)")
+    parser.add_argument("--seconds", type=int, default=60, metavar="N", help="for each target (default: 60)")
+    parser.add_argument("--runs", type=int, default=-1, metavar="N", help="for each target; -1: as many as it can")
+    parser.add_argument("--out", type=Path, default=Path("fuzz"), help="folder for inputs and logs (default: fuzz)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if importlib.util.find_spec("atheris") is None:
+        raise ValueError("atheris is not installed; install the extra: pip install 'mumu_ros[fuzz]'")
+    import atheris
+
+    with atheris.instrument_imports(include=["mumu_ros"]):
+        from mumu_ros.trials.targets import TARGETS
+    if unknown := [name for name in arguments.targets if name not in TARGETS]:
+        raise ValueError(f"{unknown[0]!r} is no target; expected one of {', '.join(TARGETS)}")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    status = 0
+    for name in arguments.targets or TARGETS:
+        options = [f"-max_total_time={arguments.seconds}", f"-runs={arguments.runs}", f"-timeout={HANG_S}"]
+        options += [f"-rss_limit_mb={MOST_MIB}", "-print_final_stats=1", f"-artifact_prefix={arguments.out}/{name}-"]
+        log = arguments.out / f"{name}.log"
+        start_s = time.monotonic()
+        ended = _in_a_child(name, options, log)
+        said = log.read_text(encoding="utf-8", errors="replace")
+        executed, covered = (max(map(int, number.findall(said)), default=0) for number in (_EXECUTED, _COVERED))
+        print(f"{name}: {executed} executions in {time.monotonic() - start_s:.0f} s, coverage {covered}", flush=True)
+        if ended:
+            status = 1
+            print(f"{name} ended with status {ended}; see {log}", flush=True)
+    return status
+
+
+def _in_a_child(name: str, options: Sequence[str], log: Path) -> int:
+    """Fuzz one target in a child of this process, which has its modules instrumented; its exit status."""
+    with tempfile.TemporaryDirectory(prefix="mumu-fuzz-") as folder, log.open("wb") as output:
+        child = os.fork()
+        if child:
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+        try:
+            _fuzz(name, Path(folder), options)  # libFuzzer ends the process
+        finally:
+            os._exit(1)
+
+
+def _fuzz(name: str, folder: Path, options: Sequence[str]) -> None:
+    import atheris
+
+    from mumu_ros.trials.targets import TARGETS
+
+    logging.disable()
+    for part in ("room", "corpus"):
+        (folder / part).mkdir()
+    seeds, feed = TARGETS[name].make(folder / "room", contextlib.ExitStack())
+    for number, seed in enumerate(seeds):
+        (folder / "corpus" / str(number)).write_bytes(seed)
+    atheris.Setup(["fuzz", str(folder / "corpus"), *options], feed)
+    atheris.Fuzz()

@@ -1,0 +1,223 @@
+"""`mumu soak`: the whole system for a long time while its sensors fail at random; what it costs and what was found."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from mumu_ros.fault_codes import FaultCode
+from mumu_ros.nodes.monitor import Monitor
+from mumu_ros.nodes.processes import Processes, Resources, own_domain
+from mumu_ros.people import WeightsError, find_weights
+from mumu_ros.trials.faults import FAULTS, FailingSensor, SensorFault
+from mumu_ros.trials.sensors import SENSORS
+
+__all__ = ["register"]
+
+START_TIMEOUT_S = 120.0
+LONGEST_S = 15.0
+"""A fault that is not named after so long is not found; a sensor that is not well so long after it does not recover."""
+WARM_S = 20.0
+"""From the first decision until memory is measured for the first time."""
+KINDS = {
+    "rgb": ("png", replace(SENSORS["png"], rate_hz=10.0)),
+    "depth": ("depth", replace(SENSORS["depth"], rate_hz=10.0)),
+    "imu_wrist": ("imu", replace(SENSORS["imu"], rate_hz=25.0)),
+    "imu_belt": ("imu", replace(SENSORS["imu"], rate_hz=25.0)),
+}
+"""Sensors by the names that the shipped model `sim` has for them."""
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the `mumu` parser."""
+    parser = commands.add_parser(
+        "soak",
+        help="run the whole system while its sensors fail at random",
+        description=(
+            "Starts sensor_sync, inference, people and overlay as processes, publishes what four sensors would, and "
+            "lets one after the other fail in the ways of docs/reliability.md. Says in the end which faults have been "
+            "named, and what memory, threads and open files the processes had at the beginning and at the end."
+        ),
+    )
+    parser.add_argument("--minutes", type=float, default=60.0, metavar="N", help="(default: 60)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the faults (default: 0)")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not 0 < arguments.minutes < math.inf:
+        raise ValueError(f"--minutes is {arguments.minutes:g}; expected a number above 0")
+    with _started() as soak:
+        soak.run(60.0 * arguments.minutes, np.random.default_rng(arguments.seed))
+        print(soak.report())
+        return 0 if soak.is_good else 1
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One fault of one sensor: seconds until it was named and until all was well, None: never; what was said then."""
+
+    sensor: str
+    fault: SensorFault
+    named_s: float | None
+    well_s: float | None
+    said: str
+
+
+@contextmanager
+def _started() -> Iterator[_Soak]:
+    os.environ.update(own_domain())
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    context = rclpy.Context()
+    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    monitor, stranger = Monitor(), rclpy.create_node("stranger", context=context)
+    try:
+        with tempfile.TemporaryDirectory(prefix="mumu-soak-") as folder, Processes() as processes:
+            _start(processes, Path(folder) / "log")
+            yield _Soak(monitor, stranger, processes)
+    finally:
+        for node in (monitor, stranger):
+            node.destroy_node()
+        rclpy.try_shutdown(context=context)
+        rclpy.try_shutdown()
+
+
+def _start(processes: Processes, log: Path) -> None:
+    streams: dict[str, Any] = {"streams": list(KINDS), "rate_hz": 10.0}
+    for name, (_, kind) in KINDS.items():
+        streams |= kind.parameters(name)
+    processes.start("sensor_sync", streams, log=log)
+    processes.start("inference", {"model": "sim", "health": False}, log=log)
+    picture = {"image.topic": "/rgb", "image.type": KINDS["rgb"][1].type}
+    try:
+        find_weights()
+    except WeightsError:
+        return
+    # In a namespace of their own: inference is not to wait for people, of whom there are none in noise.
+    processes.start("people", {**picture, "depth.topic": "/depth", "rate_hz": 2.0}, None, "view", log)
+    processes.start("overlay", picture, None, "view", log, {"activity": "/activity"})
+
+
+class _Soak:
+    """The processes, their sensors and what becomes of them.
+
+    Args:
+        monitor: Hears what they say.
+        stranger: See `FailingSensor`.
+        processes: Started.
+    """
+
+    def __init__(self, monitor: Monitor, stranger: Any, processes: Processes) -> None:
+        self._monitor, self._processes = monitor, processes
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(monitor)
+        self._sensors = {name: FailingSensor(monitor, stranger, name, kind) for name, kind in KINDS.items()}
+        self._trials: list[_Trial] = []
+        self._resources: list[Mapping[str, Resources]] = []
+        self._seconds = 0.0
+
+    def run(self, seconds: float, rng: np.random.Generator) -> None:
+        """Let sensors fail for so long."""
+        self._until(lambda: self._monitor.latest is not None and self._is_well(), START_TIMEOUT_S)
+        self._until(lambda: False, WARM_S)
+        self._resources.append(self._processes.resources())
+        start_s = time.monotonic()
+        while time.monotonic() - start_s < seconds and not self._processes.ended():
+            self._trials.append(self._try(rng))
+            self._monitor.recognitions.clear()
+        self._seconds = time.monotonic() - start_s
+        self._resources.append(self._processes.resources())
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every fault was found and went away, and every process lives and has caught nothing unexpected."""
+        codes = [values.get("code") for values in self._monitor.status.values()]
+        missed = any(trial.named_s is None or trial.well_s is None for trial in self._trials)
+        return not missed and not self._processes.ended() and FaultCode.EXCEPTION not in codes
+
+    def report(self) -> str:
+        """What has been, as text."""
+        count = len(self._trials)
+        lines = [f"{self._seconds / 60:.1f} minutes, {count} faults"]
+        for what, times in (
+            ("named", [trial.named_s for trial in self._trials]),
+            ("well again", [trial.well_s for trial in self._trials]),
+        ):
+            known = [t for t in times if t is not None] or [math.nan]
+            lines.append(
+                f"{what}: {count - times.count(None)}, after {np.median(known):.1f} s, at most {max(known):.1f} s"
+            )
+        for trial in self._trials:
+            if trial.named_s is None or trial.well_s is None:
+                named, well = ("no" if t is None else f"{t:.1f} s" for t in (trial.named_s, trial.well_s))
+                lines.append(f"  {trial.sensor} {trial.fault.name}: named {named}, well again {well} ({trial.said})")
+        errors = [name for name, values in self._monitor.status.items() if values.get("code") == FaultCode.EXCEPTION]
+        lines.append(f"unexpected errors: {', '.join(errors) or 'none'}")
+        lines.append(f"processes that ended: {', '.join(self._processes.ended()) or 'none'}")
+        before, after = self._resources
+        for name, first in before.items():
+            if last := after.get(name):
+                lines.append(
+                    f"{name}: {first.memory_mib:.0f} → {last.memory_mib:.0f} MiB, "
+                    f"{first.threads} → {last.threads} threads, {first.files} → {last.files} open files"
+                )
+        return "\n".join(lines)
+
+    def _try(self, rng: np.random.Generator) -> _Trial:
+        """Let a sensor fail, and wait until it is named and, afterwards, until all is well."""
+        sensor = str(rng.choice(list(KINDS)))
+        faults = [fault for fault in FAULTS if KINDS[sensor][0] in fault.spoil and fault.code]
+        fault = faults[rng.integers(len(faults))]
+        self._sensors[sensor].fail(fault)
+        named_s = self._until(lambda: self._is_named(sensor, fault), LONGEST_S)
+        self._until(lambda: False, float(rng.uniform(0, 3)))
+        self._sensors[sensor].fail(None)
+        well_s = self._until(self._is_well, LONGEST_S)
+        said = self._said()
+        self._until(lambda: False, float(rng.uniform(0, 2)))
+        return _Trial(sensor, fault, named_s, well_s, said)
+
+    def _is_named(self, sensor: str, fault: SensorFault) -> bool:
+        last = self._monitor.latest
+        assert last is not None
+        if fault.code is FaultCode.SPARSE:
+            return dict(zip(last.modalities, last.fault, strict=True))[sensor] in (fault.code, FaultCode.SILENT)
+        return self._monitor.status[f"sensor_sync: {sensor}"]["code"] == fault.code
+
+    def _is_well(self) -> bool:
+        last = self._monitor.latest
+        codes = [self._monitor.status.get(f"sensor_sync: {name}", {}).get("code", "?") for name in KINDS]
+        return not any(codes) and last is not None and all(last.present)
+
+    def _said(self) -> str:
+        """What is wrong, in the words of the system."""
+        last = self._monitor.latest
+        assert last is not None
+        absent = [f"{n}: {fault}" for n, fault in zip(last.modalities, last.fault, strict=True) if fault]
+        texts = [f"{n}: {self._monitor.messages.get(f'sensor_sync: {n}', '')}" for n in KINDS]
+        return "; ".join([*absent, *texts])
+
+    def _until(self, holds: Callable[[], bool], most_s: float) -> float | None:
+        """Publish until it holds; seconds until then, None: it did not for `most_s`."""
+        start_s = time.monotonic()
+        while (passed_s := time.monotonic() - start_s) < most_s:
+            if holds():
+                return passed_s
+            for sensor in self._sensors.values():
+                sensor.tick()
+            for _ in range(4):
+                self._executor.spin_once(timeout_sec=0.002)
+        return None

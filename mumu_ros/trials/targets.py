@@ -1,0 +1,276 @@
+"""What `mumu fuzz` feeds with bytes: every way in which something from outside comes in."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import rclpy
+import torch
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.serialization import deserialize_message, serialize_message
+
+from mumu_ros.conversions import array_to_imu, people_to_message, samples_to_frame
+from mumu_ros.labelling.imports import import_labels
+from mumu_ros.model.checkpoint import load_checkpoint, read_config, save_checkpoint
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
+from mumu_ros.nodes.inference import Inference
+from mumu_ros.nodes.sensor_sync import SensorSync
+from mumu_ros.nodes.subscribers import message_class
+from mumu_ros.people.person import Person
+from mumu_ros.pipeline.configuration import SensorSyncConfig
+from mumu_ros.pipeline.framing import FrameBuilder
+from mumu_ros.pipeline.parameter_file import read_parameters
+from mumu_ros.pipeline.parameters import SENSOR_SYNC
+from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
+from mumu_ros.recordings.labels import read_labels
+from mumu_ros.share import share_path
+from mumu_ros.streams import SynchronizedSet
+from mumu_ros.trials.sensors import SENSORS, TYPES
+
+__all__ = ["TARGETS", "Feed", "Target"]
+
+STAMP_NS = 1_700_000_000 * 10**9
+REFUSED = (ValueError, OSError, RecordingError)
+"""What bad input may end in: a sentence."""
+UNEXPECTED = "cannot be converted, "
+"""How the frame builder begins where a conversion raised what it must not."""
+
+Feed: TypeAlias = Callable[[bytes], None]
+Door: TypeAlias = tuple[Sequence[bytes], Feed]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One door.
+
+    Attributes:
+        make: In a folder of its own: good inputs, and what takes one; that raises whatever it should not. What it has
+            started is ended by the stack.
+    """
+
+    make: Callable[[Path, contextlib.ExitStack], Door]
+
+
+def _node(undo: contextlib.ExitStack, cls: Any, **parameters: Any) -> Any:
+    """A node that is active, in a context of its own."""
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=101)
+    undo.callback(rclpy.shutdown, context=context)
+    overrides = [rclpy.Parameter(name, value=value) for name, value in parameters.items()]
+    node = cls(context=context, parameter_overrides=overrides)
+    undo.callback(node.destroy_node)
+    undo.callback(node.undo.close)
+    node.trigger_configure()
+    node.trigger_activate()
+    return node
+
+
+def _check(node: Any) -> None:
+    if node._errors:
+        raise AssertionError(node._last_error)
+
+
+def _messages(cls: Any, good: Sequence[Any], take: Callable[[Any], None]) -> Door:
+    """CDR bytes but for the first four, which say how to read the others."""
+    seeds = [bytes(serialize_message(message)) for message in good]
+
+    def feed(data: bytes) -> None:
+        try:
+            message = deserialize_message(seeds[0][:4] + data, cls)
+        except Exception:  # the middleware drops it
+            return
+        take(message)
+
+    return [seed[4:] for seed in seeds], feed
+
+
+def _sensor(name: str, _: Path, undo: contextlib.ExitStack) -> Door:
+    kind = SENSORS[name]
+    node = _node(undo, SensorSync, streams=[name], **kind.parameters(name), **{f"{name}.max_pixels": 100_000})
+    (stream,) = node._config.streams
+    builder = FrameBuilder([stream])
+
+    def take(message: Any) -> None:
+        if hasattr(message, "header"):
+            node._subscribers[0]._receive(message)
+            node._synchronizer.poll()
+            items = message if stream.is_image else [(STAMP_NS, message)]
+            builder.build(SynchronizedSet(STAMP_NS, 0, (items,), (True,)))
+        else:
+            node._subscribers[0]._receive(message)
+        last = builder.last_error.get(name)
+        if last is not None and UNEXPECTED in str(last):
+            raise AssertionError(str(last))
+        _check(node)
+
+    return _messages(message_class(kind.type), [kind.make(STAMP_NS + i * 10**8) for i in range(3)], take)
+
+
+def _model(folder: Path) -> Path:
+    torch.manual_seed(3)
+    modalities = (
+        Modality("rgb", "rgb", (32, 32, 3), 10.0, "small_cnn"),
+        Modality("imu", "vector", (2, 3), 10.0, "cooccurrence", stride=2),
+    )
+    taxonomy = Taxonomy("tiny", {"gesture": ("wave", "point"), "gait": ("walk", "run")})
+    config = ModelConfig("tiny", modalities, taxonomy, window_s=1.0, feature_size=8)
+    save_checkpoint(folder / "tiny", Network(config).eval())
+    return folder / "tiny"
+
+
+def _frame(stamp_ns: int) -> Any:
+    rgb = (stamp_ns, "camera", np.full((32, 32, 3), 90, np.uint8))
+    series = {"imu": ([stamp_ns - i * 10**7 for i in (2, 1, 0)], [np.ones((2, 3))] * 3)}
+    return samples_to_frame(stamp_ns, "camera", {"rgb": rgb}, series, TYPES)
+
+
+def _people(stamp_ns: int) -> Any:
+    keypoints, joints, visibility = (np.ones((33, *axes), np.float32) for axes in ((2,), (3,), ()))
+    person = Person("abcde", 0.9, (1.0, 2.0, 30.0, 60.0), keypoints, joints, visibility, "nominal")
+    return people_to_message(stamp_ns, "camera", 640, 480, "blazepose33", [person], TYPES)
+
+
+def _inference(name: str, folder: Path, undo: contextlib.ExitStack) -> Door:
+    node = _node(undo, Inference, model=str(_model(folder)), backend="eager")
+    make, receive = (_frame, node._receive) if name == "MultimodalFrame" else (_people, node._see)
+
+    def take(message: Any) -> None:
+        receive(message)
+        _check(node)
+
+    cls = message_class(f"mumu_ros/msg/{name}")
+    return _messages(cls, [make(STAMP_NS + i * 10**8) for i in range(3)], take)
+
+
+def _service(cls: Any, requests: Sequence[Any], _: Path, undo: contextlib.ExitStack) -> Door:
+    """Requests to a sensor_sync, in whatever state the ones before have left it; a new one where it was shut down."""
+    streams = {"streams": ["imu"], **SENSORS["imu"].parameters("imu")}
+    nodes = [_node(undo, SensorSync, **streams)]
+
+    def take(request: Any) -> None:
+        node = nodes[0]
+        service = next(s for s in node.services if s.srv_type is cls)
+        service.callback(request, cls.Response())  # what rclpy raises for a bad request is caught there, and counted
+        if node._state_machine.current_state[1] == "finalized":
+            undo.close()
+            nodes[0] = _node(undo, SensorSync, **streams)
+
+    return _messages(cls.Request, requests, take)
+
+
+def _transitions() -> list[Any]:
+    requests = [ChangeState.Request() for _ in range(6)]
+    for request, number in zip(requests, (1, 2, 3, 4, 5, 99), strict=True):
+        request.transition.id = number
+    requests[-1].transition.label = "configure"
+    return requests
+
+
+def _settings() -> list[Any]:
+    values = {"rate_hz": ParameterValue(type=3, double_value=10.0), "streams": ParameterValue(type=9)}
+    values["imu.topic"] = ParameterValue(type=4, string_value="imu")
+    requests = []
+    for name, value in values.items():
+        request = SetParameters.Request()
+        request.parameters = [rclpy.parameter.Parameter("x", value=1.0).to_parameter_msg()]
+        request.parameters[0].name, request.parameters[0].value = name, value
+        requests.append(request)
+    return requests
+
+
+def _file(name: str, good: Sequence[bytes], read: Callable[[Path], Any], folder: Path, _: Any = None) -> Door:
+    """The contents of a file of this name."""
+    path = folder / name
+
+    def feed(data: bytes) -> None:
+        path.write_bytes(data)
+        with contextlib.suppress(*REFUSED):
+            read(path)
+
+    return good, feed
+
+
+def _bag(storage: str, name: str, folder: Path, _: contextlib.ExitStack) -> Door:
+    """A file of a recording: its storage, or metadata.yaml."""
+    with RecordingWriter(folder / "bag", storage) as writer:
+        for i in range(8):
+            stamp_ns = STAMP_NS + i * 10**7
+            message = array_to_imu(np.ones((2, 3)), stamp_ns, "wrist", writer.types)
+            writer.write("/imu", "sensor_msgs/msg/Imu", message, stamp_ns)
+    path = next(iter(sorted((folder / "bag").glob(name))))
+    good = path.read_bytes()
+
+    def read(_path: Path) -> None:
+        with Recording(folder / "bag") as recording:
+            for _message in recording.messages():
+                pass
+
+    seeds, feed = _file(path.name, [good], read, path.parent)
+
+    def clean(data: bytes) -> None:
+        for journal in path.parent.glob("*-journal"):
+            journal.unlink()
+        feed(data)
+
+    return seeds, clean
+
+
+def _model_file(name: str, read: Callable[[Path], Any], folder: Path, _: contextlib.ExitStack) -> Door:
+    model = _model(folder)
+    return _file(name, [(model / name).read_bytes()], lambda path: read(path.parent), model)
+
+
+def _sensor_sync_yaml(path: Path) -> None:
+    SensorSyncConfig.read(read_parameters(path, "sensor_sync", SENSOR_SYNC))
+
+
+def _taxonomies() -> list[bytes]:
+    return [path.read_bytes() for path in sorted(share_path("config", "taxonomies").glob("*.yaml"))[:2]]
+
+
+_CSV = b"start,end,group,activity\n1700000000.0,1700000003.25,gesture,wave\n1700000004,1700000005,,walk\n"
+_JSONL = b'{"start": 1700000000.0, "end": 1700000003.25, "activity": "wave"}\n'
+_AUDACITY = b"1.0\t2.5\twave\n3.0\t4.0\tgait/walk\n"
+_ELAN = b"""<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT><TIME_ORDER>
+<TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="100"/><TIME_SLOT TIME_SLOT_ID="ts2" TIME_VALUE="900"/></TIME_ORDER>
+<TIER TIER_ID="a"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts2">
+<ANNOTATION_VALUE>wave</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
+_YAML = [
+    share_path("config", "sim.yaml").read_bytes(),
+    b"sensor_sync: {ros__parameters: {streams: [a], a: {topic: b}}}",
+]
+
+
+def _imported(path: Path) -> Any:
+    return import_labels(path, STAMP_NS, STAMP_NS + 60 * 10**9)
+
+
+TARGETS: Mapping[str, Target] = {
+    **{name: Target(partial(_sensor, name)) for name in SENSORS},
+    "multimodal_frame": Target(partial(_inference, "MultimodalFrame")),
+    "people": Target(partial(_inference, "People")),
+    "change_state": Target(partial(_service, ChangeState, _transitions())),
+    "set_parameters": Target(partial(_service, SetParameters, _settings())),
+    "mcap": Target(partial(_bag, "mcap", "*.mcap")),
+    "sqlite3": Target(partial(_bag, "sqlite3", "*.db3")),
+    "metadata": Target(partial(_bag, "mcap", "metadata.yaml")),
+    "model_config": Target(partial(_model_file, "config.json", read_config)),
+    "model_weights": Target(partial(_model_file, "model.safetensors", load_checkpoint)),
+    "labels_csv": Target(partial(_file, "labels.csv", [_CSV], read_labels)),
+    "labels_jsonl": Target(partial(_file, "labels.jsonl", [_JSONL], read_labels)),
+    "audacity": Target(partial(_file, "labels.txt", [_AUDACITY], _imported)),
+    "elan": Target(partial(_file, "labels.eaf", [_ELAN], _imported)),
+    "parameter_file": Target(partial(_file, "parameters.yaml", _YAML, _sensor_sync_yaml)),
+    "taxonomy": Target(partial(_file, "taxonomy.yaml", _taxonomies(), lambda path: find_taxonomy(str(path)))),
+}
+"""Name → the door."""
