@@ -128,6 +128,7 @@ class _Soak:
         self._trials: list[_Trial] = []
         self._resources: list[Mapping[str, Resources]] = []
         self._seconds = 0.0
+        self._usual: set[str] = set()  # sensors that took part in the last decision before a fault
 
     def run(self, seconds: float, rng: np.random.Generator) -> None:
         """Let sensors fail for so long."""
@@ -181,6 +182,7 @@ class _Soak:
         sensor = str(rng.choice(list(KINDS)))
         faults = [fault for fault in FAULTS if KINDS[sensor][0] in fault.spoil and fault.code]
         fault = faults[rng.integers(len(faults))]
+        self._usual = self._present()
         self._sensors[sensor].fail(fault)
         named_s = self._until(lambda: self._is_named(sensor, fault), LONGEST_S)
         self._until(lambda: False, float(rng.uniform(0, 3)))
@@ -198,9 +200,15 @@ class _Soak:
         return self._monitor.status[f"sensor_sync: {sensor}"]["code"] == fault.code
 
     def _is_well(self) -> bool:
-        last = self._monitor.latest
         codes = [self._monitor.status.get(f"sensor_sync: {name}", {}).get("code", "?") for name in KINDS]
-        return not any(codes) and last is not None and all(last.present)
+        return not any(codes) and self._usual <= self._present()
+
+    def _present(self) -> set[str]:
+        """The sensors that took part in the last decision."""
+        last = self._monitor.latest
+        if last is None:
+            return set()
+        return {name for name, is_there in zip(last.modalities, last.present, strict=True) if is_there}
 
     def _said(self) -> str:
         """What is wrong, in the words of the system."""
