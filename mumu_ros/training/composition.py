@@ -28,7 +28,9 @@ IDLE, OTHER = "idle", "other"
 Array = NDArray[np.float32]
 _RATE_HZ = 30.0
 _SPEED = (0.7, 1.4)
-_SEEN = 0.55
+_AS_RECORDED = 0.3
+"""Share of the windows that are a clip from its beginning to its end, except of `_GAITS`, which are on the spot."""
+_SEEN = 0.4
 """Share of an activity that a window shows at least if it is called by its name."""
 _LINGER_S = 0.3
 """An activity that ended this recently is still called by its name."""
@@ -193,6 +195,8 @@ class _Composer:
         return int(self._generator.choice(by_label[self._generator.integers(len(by_label))]))
 
     def _window(self, take: Take) -> _Part:
+        if take.labels[0] not in _GAITS and self._generator.random() < _AS_RECORDED:
+            return _Part(take.skeleton, take.imu, take.labels)
         kind = self._generator.random()
         if kind < 0.72:
             return self._ends_in(take)

@@ -9,7 +9,7 @@ from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.training.clips import Stream
-from mumu_ros.training.composition import IDLE, OTHER, Take, compose, resample
+from mumu_ros.training.composition import IDLE, OTHER, Take, compose, resample, window_series
 from mumu_ros.training.windows import WindowSet
 
 LAYOUT = "florence15"
@@ -72,6 +72,17 @@ def test_datasets_get_as_many_windows_each_and_activities_of_a_dataset_alike() -
     assert sources.count("big") == sources.count("small") == 150
     counts = [len(windows_of(windows, label)) for label in ("wave", "walk")]
     assert 0.5 < counts[0] / counts[1] < 2
+
+
+@pytest.mark.parametrize(("label", "low", "high"), [("wave", 0.2, 0.6), ("walk", 0.0, 0.0)])
+def test_some_windows_are_a_clip_as_it_was_recorded_but_nobody_walks_on_the_spot(
+    label: str, low: float, high: float
+) -> None:
+    clip = take(label)
+    modality = CONFIG.modality("skeleton")
+    recorded = window_series(modality, CONFIG.steps("skeleton"), [clip.skeleton])[0]
+    shown = windows_of(compose([clip], CONFIG, 200, 0), label)
+    assert low <= (shown == recorded).all(axis=(1, 2, 3)).mean() <= high
 
 
 def test_what_a_dataset_does_not_tell_apart_is_as_likely_either() -> None:

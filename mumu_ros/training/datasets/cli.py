@@ -62,7 +62,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="the joints that the people front end finds in UTD-MHAD become a training set",
         description="Draw UTD-MHAD's depth images as shaded pictures, let the people front end find the person in "
         "them, with and without depth, and keep the joints as dataset utd_mhad_front of docs/datasets.md. Clips in "
-        "OUT are left as they are. A clip takes about ten seconds of one core.",
+        "OUT are left as they are. A clip takes about five seconds of one core.",
     )
     front.add_argument("root", nargs="?", default="", help="UTD-MHAD's folder (default: $MUMU_UTD_MHAD)")
     front.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the joints go")

@@ -7,7 +7,7 @@ folder, one file a clip, so that a training does not run the front end again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,7 @@ def record_front_end(
     """
     dataset = UtdMhad(find_utd_mhad(root), modalities=("depth",))
     out.mkdir(parents=True, exist_ok=True)
+    finder = PeopleFinder(weights, max_people=1, seed=0)
     written = 0
     for subject, action, trial in dataset.clips:
         path = out / f"a{action}_s{subject}_t{trial}.npz"
@@ -77,9 +78,11 @@ def record_front_end(
         if clip is None:
             progress(f"{path.stem}: left out, {list(dataset.skipped.values())[-1]}")
             continue
-        depth = clip.samples("depth")
-        stamps_s = np.arange(0, len(depth), _EVERY) / FRAME_RATE_HZ
-        lifted, placed = _follow(depth, True, weights), _follow(depth, False, weights)
+        depth = clip.samples("depth")[::_EVERY]
+        stamps_s = np.arange(len(depth)) * _EVERY / FRAME_RATE_HZ
+        pictures = [shade(image) for image in depth]
+        lifted = _follow(finder, pictures, stamps_s, depth)
+        placed = _follow(finder, pictures, stamps_s, [None] * len(pictures))
         with replacing(path) as temporary:
             np.savez_compressed(temporary, stamps_s=stamps_s, with_depth=lifted, without_depth=placed)
         seen = np.count_nonzero(~np.isnan(lifted).all(axis=(1, 2)))
@@ -88,17 +91,20 @@ def record_front_end(
     return written
 
 
-def _follow(depth: NDArray[np.uint16], lifts: bool, weights: Path | None) -> NDArray[np.float32]:
-    """Joints of the person in depth images (T, 240, 320), every second frame; NaN where nobody is found."""
-    finder = PeopleFinder(weights, max_people=1, seed=0)
-    joints = np.full((len(depth[::_EVERY]), len(LAYOUTS[_LAYOUT]), 3), np.nan, np.float32)
-    for index, image in enumerate(depth[::_EVERY]):
-        picture = shade(image)
-        height, width = picture.shape[:2]
-        focal = _FOCAL * width
-        camera = Camera(width, height, focal, focal, width / 2, height / 2)
-        stamp_ns = START_NS + round(index * _EVERY / FRAME_RATE_HZ * NS_PER_S)
-        people = finder.update(stamp_ns, picture, image if lifts else None, camera)
+def _follow(
+    finder: PeopleFinder,
+    pictures: Sequence[NDArray[np.uint8]],
+    stamps_s: NDArray[np.float64],
+    depth: Iterable[NDArray[np.uint16] | None],
+) -> NDArray[np.float32]:
+    """Joints of the person in the pictures of one clip, lifted where there is depth; NaN where nobody is found."""
+    finder.clear()
+    joints = np.full((len(pictures), len(LAYOUTS[_LAYOUT]), 3), np.nan, np.float32)
+    height, width = pictures[0].shape[:2]
+    focal = _FOCAL * width
+    camera = Camera(width, height, focal, focal, width / 2, height / 2)
+    for index, (picture, image) in enumerate(zip(pictures, depth, strict=True)):
+        people = finder.update(START_NS + round(stamps_s[index] * NS_PER_S), picture, image, camera)
         if people:
             joints[index] = people[0].joints
     return joints
