@@ -13,7 +13,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from mumu_ros.nodes.launching import RESPAWN_DELAY_S, Argument, NodePlan, enclave
-from mumu_ros.nodes.processes import PROFILE_VARIABLES
+from mumu_ros.nodes.processes import PROFILE_VARIABLES, STOP_TIMEOUT_S
 from mumu_ros.share import share_path
 
 __all__ = ["description"]
@@ -50,6 +50,7 @@ def _action(plan: NodePlan, namespace: str) -> Node:
         ros_arguments=["--enclave", enclave(plan.name)],
         parameters=[*files, *([dict(plan.parameters)] if plan.parameters else [])],
         output="screen",
+        sigterm_timeout=str(STOP_TIMEOUT_S),
         respawn=plan.respawn,
         respawn_delay=RESPAWN_DELAY_S,
         on_exit=None if plan.respawn else partial(_after, plan),

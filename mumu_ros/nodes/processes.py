@@ -20,12 +20,13 @@ from typing_extensions import Self
 from mumu_ros.nodes.launching import enclave
 from mumu_ros.share import share_path
 
-__all__ = ["PROFILE_VARIABLES", "Processes", "Resources", "own_domain"]
+__all__ = ["PROFILE_VARIABLES", "STOP_TIMEOUT_S", "Processes", "Resources", "own_domain"]
 
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Where Fast DDS looks for its profile: up to version 2, and from version 3 on."""
 PR_SET_PDEATHSIG = 1
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 30.0
+"""A node may write a report when it is interrupted, on a machine that is busy; one that takes longer is killed."""
 
 
 def own_domain() -> dict[str, str]:
@@ -142,7 +143,7 @@ class Processes:
         return {name: Resources.of(p.pid) for name, p in self._running.items() if p.poll() is None}
 
     def stop(self, *names: str) -> None:
-        """Interrupt these processes, by default all, wait for their end and forget them; kill what takes over 5 s."""
+        """Interrupt these processes, by default all, wait for their end and forget them; kill what takes over 30 s."""
         processes = [self._running.pop(name) for name in names or list(self._running)]
         for process in processes:
             if process.poll() is None:
