@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mumu_ros.reading import read_text
+from mumu_ros.reading import parse_yaml, read_text
 from mumu_ros.recordings.errors import RecordingError
 
 __all__ = ["Metadata", "read_metadata"]
 
-_MAX_BYTES = 1 << 24
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_REFUSALS = (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -44,15 +40,13 @@ def read_metadata(path: Path) -> Metadata:
         RecordingError: There is none, or something in it cannot be meant; says what.
     """
     try:
-        if not path.is_file():  # A pipe would be waited for.
-            raise RecordingError("it is not there")
-        if path.stat().st_size > _MAX_BYTES:
-            raise RecordingError(f"it has {path.stat().st_size} bytes; expected {_MAX_BYTES} at most")
-        content = yaml.load(read_text(path, _MAX_BYTES), _LOADER)
+        content = parse_yaml(read_text(path, _MAX_BYTES))
+    except FileNotFoundError as error:
+        raise RecordingError("it is not there") from error
     except OSError as error:
         raise RecordingError(f"it cannot be read: {error.strerror}") from error
-    except _REFUSALS as error:
-        raise RecordingError(f"it is no YAML: {' '.join(str(error).split())[:200]}") from error
+    except ValueError as error:
+        raise RecordingError(f"it is no YAML: {error}"[:300]) from error
     information = _member("metadata.yaml", content, "rosbag2_bagfile_information", dict)
     types: dict[str, str] = {}
     counts: Counter[str] = Counter()
