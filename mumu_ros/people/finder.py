@@ -34,6 +34,7 @@ _MIN_TORSO = 2
 """So many of shoulders and hips have to be seen beside the people who are painted over."""
 _UPRIGHT = 1.05
 """Radians from upright within which somebody new is expected to be."""
+_UPSIDE_DOWN_PICTURES = 3
 _WHOLE_NS = 500_000_000
 """A pose that was the same at a second look has none for so long."""
 _THERE_NS = 500_000_000
@@ -87,6 +88,7 @@ class PeopleFinder:
         self._networks = PoseNetworks(find_weights(weights), threads)
         self._tracker = Tracker(max_people, seed)
         self._smoothing: dict[str, _Smoothing] = {}
+        self._upside_down: set[int] = set()  # pictures in a row in which somebody new was
         self._whole: dict[str, int] = {}  # until when the pose of a body needs no second look
         self._elsewhere = Search()
         self._stamp_ns = 0
@@ -101,6 +103,7 @@ class PeopleFinder:
         """Forget everybody: what comes next is another recording."""
         self._tracker.clear()
         self._smoothing = {}
+        self._upside_down.clear()
         self._whole = {}
         self._elsewhere.clear()
 
@@ -206,9 +209,21 @@ class PeopleFinder:
                 pose = find_pose(self._networks, picture.rgb, detection.region, painted)
                 if pose.score >= _MIN_SCORE:
                     pose = self._pose(picture, pose.region, painted)
-                if pose.score >= _MIN_SCORE and _is_convincing(pose):
+                if pose.score >= _MIN_SCORE and _is_convincing(pose) and self._is_this_way_up(pose, picture.stamp_ns):
                     found.append(_observation(pose, None, picture))
         return found
+
+    def _is_this_way_up(self, pose: Pose, stamp_ns: int) -> bool:
+        """Whether somebody may be this way up: upside down only after others were, one picture after the other.
+
+        Of a person who is upright the detector says now and then the opposite, and the landmark network follows it.
+        """
+        if abs(pose.region.angle) < np.pi / 2:
+            self._upside_down.clear()
+            return True
+        if len(self._upside_down) <= _UPSIDE_DOWN_PICTURES:
+            self._upside_down.add(stamp_ns)
+        return len(self._upside_down) > _UPSIDE_DOWN_PICTURES
 
     def _is_complete(self, followed: list[Observation]) -> bool:
         confirmed = [track for track in self._tracker.tracks if track.is_confirmed]

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from mumu_ros.people import Camera, CameraError, PeopleFinder, WeightsError, find_weights
+from mumu_ros.people.landmarks import LAYOUT
+from mumu_ros.skeletons import LAYOUTS
 
 FPS = 24
 
@@ -63,6 +65,21 @@ def test_somebody_who_comes_back_soon_is_the_same_and_later_is_another(
     later = {p.body_id for k in range(60, 90) for p in finder.update(stamp_ns(k), pictures[0])}
     assert len(later) == 2
     assert not later & first
+
+
+@pytest.mark.parametrize("turned", [1, 2, 20])
+def test_somebody_is_upside_down_only_picture_after_picture(
+    weights: Path, pictures: list[np.ndarray], turned: int
+) -> None:
+    """As behind a camera that is; the detector errs about single pictures, and a track would keep the error."""
+    finder = PeopleFinder(weights, seed=0)
+    found = [
+        finder.update(stamp_ns(k), pictures[k][::-1, ::-1].copy() if k < turned else pictures[k]) for k in range(20)
+    ]
+    people = found[-1]
+    assert people
+    heights = [(p.keypoints[LAYOUTS[LAYOUT].index("left_hip"), 1] - p.keypoints[0, 1]).item() for p in people]
+    assert all((height < 0) == (turned == 20) for height in heights)
 
 
 def test_nobody_is_found_where_nobody_is(weights: Path) -> None:
