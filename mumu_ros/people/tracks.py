@@ -77,6 +77,7 @@ class Track:
         hits: In how many frames it was seen.
         lifted: Where it was then.
         velocity: (2,) of the torso's middle, pixels a second.
+        may_be_hidden: Whether it is beside another person, behind whom it may stop.
     """
 
     body_id: str
@@ -86,6 +87,7 @@ class Track:
     lifted: Lifted | None
     hits: int = 1
     velocity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    may_be_hidden: bool = False
 
     @property
     def is_confirmed(self) -> bool:
@@ -155,7 +157,7 @@ class Tracker:
         newest_ns = max((track.seen_ns for track in self.tracks), default=0)
         if stamp_ns - newest_ns > _MEMORY_NS // 4:
             newest_ns = -1  # nobody is in view, so that nobody is behind anybody
-        seen = [track for track in self.tracks if track.seen_ns == newest_ns and track.is_confirmed]
+        seen = [t for t in self.tracks if 0 <= newest_ns - t.seen_ns <= _RECENT_NS and t.is_confirmed]
         self.tracks = [t for t in self.tracks if 0 <= stamp_ns - t.seen_ns <= self._patience_ns(t, seen)]
 
     def update(self, stamp_ns: int, observations: Sequence[Observation]) -> list[Track]:
@@ -205,8 +207,8 @@ class Tracker:
         if not track.is_confirmed:
             return _MEMORY_NS // 8
         # Somebody who was last seen beside somebody else may stand behind them.
-        beside = [o for o in seen if o is not track and _apart(o.pose, track.pose) < _BESIDE]
-        return _HIDDEN_MEMORY_NS if beside else _MEMORY_NS
+        track.may_be_hidden = any(o is not track and _apart(o.pose, track.pose) < _BESIDE for o in seen)
+        return _HIDDEN_MEMORY_NS if track.may_be_hidden else _MEMORY_NS
 
     def _is_mixture(self, stamp_ns: int, observation: Observation) -> bool:
         """Whether a new pose shares limbs with somebody who is seen: no third person between two."""
@@ -226,16 +228,17 @@ class Tracker:
         # Whoever was out of sight has gone on somehow.
         elapsed_s = (stamp_ns - track.seen_ns) / _NS_PER_S
         wandering = 1 + _WANDERING * max(0.0, elapsed_s - _BLINK_S)
-        away = _to_way(pose.middle, track.pose.middle, track.predicted(stamp_ns)) / size / wandering
-        growth = abs(float(np.log(pose.torso / track.pose.torso))) / wandering
-        look = _APPEARANCE_WEIGHT * difference(track.appearance, observation.appearance)
+        way = (track.pose.middle if track.may_be_hidden else track.predicted(stamp_ns), track.predicted(stamp_ns))
+        away = _to_way(pose.middle, *way) / size / wandering
+        growth = abs(float(np.log(pose.torso / track.pose.torso)))
+        unlike = difference(track.appearance, observation.appearance)
         behind = 0.0
         before_m, now_m = torso_depth(track.lifted), torso_depth(observation.lifted)
         if before_m and now_m:
-            behind = 2 * abs(before_m - now_m) / wandering
+            behind = 2 * abs(before_m - now_m) / (wandering if track.may_be_hidden else 1)
             if abs(before_m - now_m) > track.reach_m(stamp_ns):
                 return _IMPOSSIBLE
-        cost = away + growth + look + behind - _OWN_BONUS * (observation.origin is track)
+        cost = away + growth + _APPEARANCE_WEIGHT * unlike + behind - _OWN_BONUS * (observation.origin is track)
         return cost if cost < _GATE else _IMPOSSIBLE
 
     def _new_id(self) -> str:
