@@ -170,7 +170,12 @@ class Session:
     def expect_people(self) -> None:
         """Somebody looks for people: say nothing about an anonymous body until they come for the first time."""
         if not self._views.newest_ns and not self._is_blind:
-            self._expects_people = True
+            self._expect(people=True)
+
+    def _expect(self, *, people: bool) -> None:
+        if people != self._expects_people:
+            self._expects_people = people
+            self._restarts += 1  # decisions follow the stamps of the other source now, which may be earlier
 
     @property
     def _is_blind(self) -> bool:
@@ -196,7 +201,7 @@ class Session:
         if stamps and self._unseen_since_ns is None:
             self._unseen_since_ns = stamps[0]
         if self._is_blind:
-            self._expects_people = False
+            self._expect(people=False)
         return [] if self._expects_people else stamps
 
     def see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> list[int]:
@@ -311,7 +316,7 @@ class Session:
 
     def _see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> None:
         self._unseen_since_ns = None
-        self._expects_people = True
+        self._expect(people=True)
         known = sorted(people, key=lambda person: person.body_id not in self._bodies)
         self._crowd = len(people)
         self._in_view = [person.body_id for person in known[: self.config.max_people]]

@@ -182,7 +182,7 @@ def test_mutated_messages_of_a_stream_do_no_harm(ros: Any, name: str) -> None:
     ros.wait(complete)
     assert list(node.diagnose())
     assert (node._errors, node._synchronizer.callback_errors) == (0, 0)
-    assert "cannot be converted, " not in node._builder.last_error.get(name, "")
+    assert "cannot be converted, " not in str(node._builder.last_error.get(name, ""))
 
 
 @pytest.mark.parametrize("cls", [MultimodalFrame, People], ids=lambda cls: cls.__name__)

@@ -137,14 +137,16 @@ def test_a_worn_sensor_goes_on_when_the_camera_is_gone_and_people_are_told_apart
     assert frames(210, 220) == set()
 
 
+@pytest.mark.parametrize("frames_before", [0, 20])
 @pytest.mark.parametrize("ahead_ms", [-20_000, 0, 900, 100_000, 10**9])
 def test_a_view_with_any_stamp_silences_worn_sensors_for_no_longer_than_a_camera_that_stopped(
-    people_model: Path, ahead_ms: int
+    people_model: Path, ahead_ms: int, frames_before: int
 ) -> None:
     session = open_session(people_model)
-    for k in range(20):
+    for k in range(frames_before):
         receive(session, START_NS + k * FRAME_MS * MS)
-    session.see(START_NS + ahead_ms * MS, "blazepose33", [])
+    for stamp_ns in session.see(START_NS + ahead_ms * MS, "blazepose33", [make_person("anna1", 0)]):
+        session.decide(stamp_ns)
     assert any(receive(session, START_NS + k * FRAME_MS * MS) for k in range(20, 120))
 
 
