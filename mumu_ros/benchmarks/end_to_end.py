@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
-
+from mumu_ros.benchmarks.live import live
 from mumu_ros.benchmarks.paper_model import export_on_noise, model_folder
 from mumu_ros.benchmarks.rounds import percentiles
 from mumu_ros.benchmarks.sensors import KINDS, topic_of
 from mumu_ros.model.checkpoint import load_checkpoint, read_config, select_device
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.nodes.monitor import Monitor
-from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.recognition.backends import choose_backend, takes_long
 
 __all__ = ["measure", "register", "table"]
@@ -69,10 +62,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         `with` it, and their `ratio`; medians over rounds.
         cpu: cores that each process used.
     """
-    with model_folder(arguments.model) as model, tempfile.TemporaryDirectory(prefix="mumu-bench-") as folder:
+    with model_folder(arguments.model) as model:
         if not arguments.model:  # others are as their owners prepared them
             _prepare(model, arguments.backend)
-        run = _Run(read_config(model), Path(folder))
+        run = _Run(read_config(model))
         inference = {
             "model": str(model),
             "rate_hz": DECISIONS_HZ,
@@ -128,13 +121,12 @@ class _Run:
 
     Args:
         config: Of the model: which sensors there are.
-        folder: For what the processes write.
 
     Raises:
         ValueError: The model has a modality that no simulated sensor gives.
     """
 
-    def __init__(self, config: ModelConfig, folder: Path) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         self._config = config
         self._kinds = {m.name: m.kind if m.is_image else "imu" for m in config.modalities}
         wrong = [m.name for m in config.modalities if not m.is_image and m.shape != (2, 3)]
@@ -142,47 +134,39 @@ class _Run:
         if wrong or not imus:
             raise ValueError(f"model {config.name!r} has modalities {list(config.names)}; give one of cameras and IMUs")
         self._imu = f"sensor_sync: {imus[0]}"
-        self._sent, self._log = folder / "sent.json", folder / "log"
+        self._sent: dict[str, int] = {}
         self._seen = _Seen()
 
     @contextmanager
     def started(self) -> Iterator[None]:
         """Sensors and sensor_sync run inside, and what is lost until the end is counted."""
-        os.environ.update(own_domain())
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self._executor = SingleThreadedExecutor()
-        self._monitor = Monitor()
-        self._executor.add_node(self._monitor)
-        try:
-            with Processes() as self._processes:
-                self._processes.start("sensor_sync", self._streams(), log=self._log)
-                streams = [f"{name}:{kind}" for name, kind in self._kinds.items()]
-                self._processes.run("sensors", "mumu_ros.benchmarks.sensors", [str(self._sent), *streams], self._log)
-                self._wait(START_TIMEOUT_S, lambda: self._value(self._imu, "delay_ms_p99") > 0)
-                yield
-                self._processes.stop("sensors")
-                self._wait(SETTLE_S)
-        finally:
-            self._executor.shutdown()
-            self._monitor.destroy_node()
-            rclpy.try_shutdown()
+        with live() as self._live:
+            processes, log, sent = self._live.processes, self._live.log, self._live.folder / "sent.json"
+            processes.start("sensor_sync", self._streams(), log=log)
+            streams = [f"{name}:{kind}" for name, kind in self._kinds.items()]
+            processes.run("sensors", "mumu_ros.benchmarks.sensors", [str(sent), *streams], log)
+            self._live.wait(START_TIMEOUT_S, lambda: self._value(self._imu, "delay_ms_p99") > 0)
+            yield
+            processes.stop("sensors")
+            self._live.wait(SETTLE_S)
+            self._sent = {name: len(stamps) for name, stamps in json.loads(sent.read_text()).items()}
 
     def round(self, inference: Mapping[str, object], seconds: float) -> None:
         """Time the IMU without inference, then everything with it."""
-        monitor, seen = self._monitor, self._seen
+        monitor, seen = self._live.monitor, self._seen
         without = self._delays_ms(seconds / 2)
         monitor.latencies_s.clear()
-        self._processes.start("inference", inference, log=self._log)
-        self._wait(START_TIMEOUT_S, lambda: bool(monitor.latencies_s))
-        self._wait(self._config.window_s)  # the window fills
+        self._live.processes.start("inference", inference, log=self._live.log)
+        self._live.wait(START_TIMEOUT_S, lambda: bool(monitor.latencies_s))
+        self._live.wait(self._config.window_s)  # the window fills
         monitor.latencies_s.clear()
-        start, cpu = time.monotonic(), {name: self._processes.cpu_s(name) for name in _NODES}
+        start, cpu = time.monotonic(), {name: self._live.processes.cpu_s(name) for name in _NODES}
         with_inference = self._delays_ms(seconds)
         elapsed = time.monotonic() - start
         seen.seconds += elapsed
         seen.latency_s += monitor.latencies_s
         for name in _NODES:
-            seen.cpu[name].append((self._processes.cpu_s(name) - cpu[name]) / elapsed)
+            seen.cpu[name].append((self._live.processes.cpu_s(name) - cpu[name]) / elapsed)
         said = monitor.status["inference: recogniser"]
         seen.backend = said["backend"]
         seen.dropped += int(said["dropped"])
@@ -190,12 +174,11 @@ class _Run:
         seen.processing_ms.append(float(said["processing_ms_p50"]))
         seen.delay_ms["without"].append(statistics.median(without))
         seen.delay_ms["with"].append(statistics.median(with_inference))
-        self._processes.stop("inference")
+        self._live.processes.stop("inference")
 
     def result(self) -> dict[str, Any]:
         """See `measure`."""
         seen = self._seen
-        sent = {name: len(stamps) for name, stamps in json.loads(self._sent.read_text()).items()}
         delay = {name: statistics.median(values) for name, values in seen.delay_ms.items()}
         ratios = [b / a for a, b in zip(seen.delay_ms["without"], seen.delay_ms["with"], strict=True)]
         return {
@@ -204,8 +187,8 @@ class _Run:
             "dropped": seen.dropped,
             "skipped_frames": seen.skipped_frames,
             "backend": seen.backend,
-            "lost": {n: count - int(self._value(f"sensor_sync: {n}", "received")) for n, count in sent.items()},
-            "sent": sent,
+            "lost": {n: count - int(self._value(f"sensor_sync: {n}", "received")) for n, count in self._sent.items()},
+            "sent": self._sent,
             "imu_delay_ms": {**delay, "ratio": statistics.median(ratios)},
             "cpu": {name: statistics.median(values) for name, values in seen.cpu.items()},
             "processing_ms": statistics.median(seen.processing_ms),
@@ -230,30 +213,14 @@ class _Run:
         return parameters
 
     def _value(self, status: str, key: str) -> float:
-        return float(self._monitor.status.get(status, {}).get(key, "nan"))
+        return float(self._live.monitor.status.get(status, {}).get(key, "nan"))
 
     def _delays_ms(self, seconds: float) -> list[float]:
         """The p99 that sensor_sync reports of the IMU, second after second."""
         delays: list[float] = []
         end = time.monotonic() + seconds
         while not delays or time.monotonic() < end:
-            last = self._monitor.status[self._imu]
-            self._wait(REPORT_TIMEOUT_S, lambda last=last: self._monitor.status[self._imu] is not last)  # type: ignore[misc]
+            last = self._live.monitor.status[self._imu]
+            self._live.wait(REPORT_TIMEOUT_S, lambda last=last: self._live.monitor.status[self._imu] is not last)  # type: ignore[misc]
             delays.append(self._value(self._imu, "delay_ms_p99"))
         return delays
-
-    def _wait(self, seconds: float, done: Callable[[], bool] | None = None) -> None:
-        """Spin so long, or until the condition comes true.
-
-        Raises:
-            ChildProcessError: A process ended that should not, or the condition did not come true.
-        """
-        deadline = time.monotonic() + seconds
-        while not (done and done()):
-            if failed := {name: code for name, code in self._processes.ended().items() if code}:
-                raise ChildProcessError(f"{failed} ended; they said:\n{self._log.read_text()}")
-            if time.monotonic() > deadline:
-                if done:
-                    raise ChildProcessError(f"nothing happened for {seconds:g} s; they said:\n{self._log.read_text()}")
-                return
-            self._executor.spin_once(timeout_sec=0.02)

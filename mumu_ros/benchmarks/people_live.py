@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
-
+from mumu_ros.benchmarks.live import live
 from mumu_ros.benchmarks.rounds import percentiles
-from mumu_ros.nodes.monitor import Monitor
-from mumu_ros.nodes.processes import Processes, own_domain
 
 __all__ = ["measure_live"]
 
@@ -39,41 +30,20 @@ def measure_live(people: int, seconds: float) -> dict[str, Any]:
     Raises:
         ChildProcessError: A node ended, or no activity came within two minutes.
     """
-    os.environ.update(own_domain())
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    executor, monitor = SingleThreadedExecutor(), Monitor()
-    executor.add_node(monitor)
-    try:
-        with tempfile.TemporaryDirectory(prefix="mumu-bench-") as folder, Processes() as nodes:
-            log = Path(folder) / "log"
-
-            def wait(limit_s: float, done: Callable[[], bool] = lambda: False) -> None:
-                deadline = time.monotonic() + limit_s
-                while not done() and time.monotonic() < deadline:
-                    if ended := nodes.ended():
-                        raise ChildProcessError(f"{ended} ended; the nodes' output:\n{log.read_text()}")
-                    executor.spin_once(timeout_sec=0.02)
-
-            depth = {"depth.topic": "camera/depth/image_raw", "camera_info.topic": "camera/color/camera_info"}
-            nodes.start("people", depth, log=log)
-            nodes.start("inference", {"model": "people"}, log=log)
-            nodes.start("simulator", {"people": people, "room": True, "width": 640, "height": 480}, log=log)
-            wait(_START_TIMEOUT_S, lambda: bool(monitor.recognitions))
-            if not monitor.recognitions:
-                raise ChildProcessError(
-                    f"no activity for {_START_TIMEOUT_S:g} s; the nodes' output:\n{log.read_text()}"
-                )
-            wait(_WARM_UP_S)
-            monitor.latencies_s.clear()
-            start, before = time.monotonic(), {name: nodes.cpu_s(name) for name in _NODES}
-            wait(seconds)
-            elapsed = time.monotonic() - start
-            return {
-                "latency_ms": percentiles([1e3 * s for s in monitor.latencies_s]),
-                "decisions": len(monitor.latencies_s),
-                "cpu": {name: (nodes.cpu_s(name) - before[name]) / elapsed for name in _NODES},
-            }
-    finally:
-        executor.shutdown()
-        monitor.destroy_node()
-        rclpy.try_shutdown()
+    depth = {"depth.topic": "camera/depth/image_raw", "camera_info.topic": "camera/color/camera_info"}
+    room = {"people": people, "room": True, "width": 640, "height": 480}
+    with live() as run:
+        run.processes.start("people", depth, log=run.log)
+        run.processes.start("inference", {"model": "people"}, log=run.log)
+        run.processes.start("simulator", room, log=run.log)
+        run.wait(_START_TIMEOUT_S, lambda: bool(run.monitor.recognitions))
+        run.wait(_WARM_UP_S)
+        run.monitor.latencies_s.clear()
+        start, before = time.monotonic(), {name: run.processes.cpu_s(name) for name in _NODES}
+        run.wait(seconds)
+        elapsed = time.monotonic() - start
+        return {
+            "latency_ms": percentiles([1e3 * s for s in run.monitor.latencies_s]),
+            "decisions": len(run.monitor.latencies_s),
+            "cpu": {name: (run.processes.cpu_s(name) - before[name]) / elapsed for name in _NODES},
+        }

@@ -46,12 +46,11 @@ def silhouettes(
     """
     if not people:
         return None
-    width, height = size[0] // _HALF, size[1] // _HALF
-    small = None if depth is None else cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)
-    whole = np.zeros((height, width), np.uint8)
+    whole = np.zeros((size[1] // _HALF, size[0] // _HALF), np.uint8)
+    small = None if depth is None else _smaller(depth, size)
     for person in people:
         distance_m = torso_depth(person.lifted)
-        mask = _around_bones(person.pose, (height, width), _WIDER if distance_m else 1.0)
+        mask = _around_bones(person.pose, whole.shape, _WIDER if distance_m else 1.0)
         if small is not None and distance_m:
             mask[(small > 0) & (np.abs(small - distance_m) > _THICKNESS_M)] = 0
         whole |= mask
@@ -76,17 +75,17 @@ def of_others(
     own_m = torso_depth(track.lifted)
     if depth is None or own_m is None:
         return None
-    width, height = size[0] // _HALF, size[1] // _HALF
-    whole: NDArray[np.uint8] | None = None
-    for other in others:
-        other_m = torso_depth(other.lifted)
-        if other_m is None or abs(other_m - own_m) < _APART_M:
-            continue
-        small = cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)
+    distances = [(other, torso_depth(other.lifted)) for other in others]
+    apart = [(other, other_m) for other, other_m in distances if other_m and abs(other_m - own_m) >= _APART_M]
+    if not apart:
+        return None
+    small = _smaller(depth, size)
+    whole = np.zeros(small.shape, np.uint8)
+    for other, other_m in apart:
         reach = min(_THICKNESS_M, abs(other_m - own_m) / 2)
-        mask = _around_bones(other.expected(stamp_ns), (height, width), _WIDER)
+        mask = _around_bones(other.expected(stamp_ns), whole.shape, _WIDER)
         mask[(small == 0) | (np.abs(small - other_m) > reach)] = 0
-        whole = mask if whole is None else whole | mask
+        whole |= mask
     return whole
 
 
@@ -104,13 +103,18 @@ def other_surfaces(
     Returns:
         As `silhouettes`, with a margin around what is the person's.
     """
-    small = cv2.resize(depth, (size[0] // _HALF, size[1] // _HALF), interpolation=cv2.INTER_NEAREST)
+    small = _smaller(depth, size)
     middle = (own_m + other_m) / 2
     painted = (small > middle) if other_m > own_m else (small > 0) & (small < middle)
     return np.asarray(cv2.erode(painted.astype(np.uint8) * 255, np.ones((5, 5), np.uint8)), np.uint8)
 
 
-def _around_bones(pose: Pose, shape: tuple[int, int], width: float) -> NDArray[np.uint8]:
+def _smaller(depth: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    half = (size[0] // _HALF, size[1] // _HALF)
+    return np.asarray(cv2.resize(depth, half, interpolation=cv2.INTER_NEAREST), np.float32)
+
+
+def _around_bones(pose: Pose, shape: tuple[int, ...], width: float) -> NDArray[np.uint8]:
     mask = np.zeros(shape, np.uint8)
     points = (pose.keypoints / _HALF).clip(-4096, 4096).astype(np.int32)
     torso = pose.torso / _HALF

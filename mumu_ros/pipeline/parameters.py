@@ -122,7 +122,7 @@ STREAM = (
     Parameter(
         "angular_velocity_topic",
         "",
-        "Imu whose driver has a topic of its own for angular velocity, as a RealSense does: that topic; `topic` then "
+        "Imu: the topic of the angular velocity where the driver has a separate one, as RealSense does; `topic` then "
         "has the acceleration, and both are merged by stamp.",
     ),
     Parameter(

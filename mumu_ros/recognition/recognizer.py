@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -17,9 +17,10 @@ from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition.backends import Backend, Eager, Outputs
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
 from mumu_ros.recognition.features import FeatureCache, encode_new
+from mumu_ros.recognition.looks import Body, Look
 from mumu_ros.recognition.smoothing import Smoother
 from mumu_ros.recognition.windows import window_assembler
-from mumu_ros.streams import Series, Window, WindowAssembler
+from mumu_ros.streams import Series, Window
 
 __all__ = ["SCENE", "Recognizer", "RecognizerSettings"]
 
@@ -219,17 +220,17 @@ class Recognizer:
             answers[look.name] = self._decide(look, output)
         return {name: answers[name] for name in bodies if name in answers}
 
-    def _body(self) -> _Body:
+    def _body(self) -> Body:
         config, settings = self.checkpoint.config, self.settings
         network = self.checkpoint.model
-        return _Body(
+        return Body(
             window_assembler(config),
             {name: FeatureCache(network.encoder(name), config.steps(name), settings.backlog) for name in self._images},
             (Smoother(settings.smoothing_s, settings.hysteresis), Smoother(settings.smoothing_s, settings.hysteresis)),
             self._health() if self._health else None,
         )
 
-    def _look(self, stamp_ns: int, bodies: Mapping[str, Collection[str]]) -> list[_Look]:
+    def _look(self, stamp_ns: int, bodies: Mapping[str, Collection[str]]) -> list[Look]:
         """What the window that ends there shows of each body that is still remembered."""
         with self._lock:
             scene = self._bodies[SCENE]
@@ -249,10 +250,10 @@ class Recognizer:
                 window = Window(window.start_ns, window.end_ns, window.epoch, series)
                 caches = {m: (scene if m in shared else known[name]).caches[m] for m in caches}
             coverage = np.array([window.series[m].coverage for m in self.checkpoint.config.names], np.float32)
-            looks.append(_Look(name, known[name], window, caches, coverage, others))
+            looks.append(Look(name, known[name], window, caches, coverage, others))
         return looks
 
-    def _encode(self, names: Sequence[str], looks: Sequence[_Look]) -> None:
+    def _encode(self, names: Sequence[str], looks: Sequence[Look]) -> None:
         for name in names:
             # Who shares frames shares their cache, too.
             shown: dict[int, tuple[FeatureCache, Series]] = {
@@ -263,7 +264,7 @@ class Recognizer:
             if shown:
                 encode_new(partial(self._backend.encode, name), list(shown.values()), looks[0].window.start_ns)
 
-    def _run(self, looks: Sequence[_Look]) -> list[Outputs]:
+    def _run(self, looks: Sequence[Look]) -> list[Outputs]:
         """What the network says about each, modalities that look faulty left out."""
         self._encode(self._images, looks)
         for look in looks:
@@ -283,7 +284,7 @@ class Recognizer:
         self._ask([(look, chosen) for look in looks for chosen in look.candidates()])
         return [max((look.said[chosen] for chosen in look.candidates()), key=_sureness) for look in looks]
 
-    def _ask(self, questions: Sequence[tuple[_Look, tuple[str, ...]]]) -> None:
+    def _ask(self, questions: Sequence[tuple[Look, tuple[str, ...]]]) -> None:
         """Let the network say, in one pass, what it makes of some modalities of some windows, if it has not yet."""
         open_ = list(dict.fromkeys(question for question in questions if question[1] not in question[0].said))
         if not open_:
@@ -301,7 +302,7 @@ class Recognizer:
         for (look, chosen), output in zip(open_, self._backend.decide(inputs, masks), strict=True):
             look.said[chosen] = output
 
-    def _decide(self, look: _Look, output: Outputs) -> Decision | NoDecision:
+    def _decide(self, look: Look, output: Outputs) -> Decision | NoDecision:
         logits = (output.group_logits, output.activity_logits)
         if not all(np.isfinite(x).all() for x in logits):
             self.not_finite += 1
@@ -334,93 +335,13 @@ class Recognizer:
         return UNKNOWN if probabilities[index] < self._unknown_threshold else labels[index]
 
 
-@dataclass(eq=False)
-class _Body:
-    """What is remembered of one person from decision to decision.
-
-    Attributes:
-        windows: Its samples.
-        caches: Its encoded frames, by image modality.
-        smoothers: Of groups and of activities.
-        health: Looks at its sensors, or None.
-        recording: How often its samples were forgotten.
-    """
-
-    windows: WindowAssembler
-    caches: dict[str, FeatureCache]
-    smoothers: tuple[Smoother, Smoother]
-    health: HealthMonitor | None
-    recording: int = 0
-    _timeline: tuple[int, int] = (0, 0)
-
-    def follow(self, timeline: tuple[int, int]) -> None:
-        """Another recording, or a jump back in time, makes everything begin anew."""
-        if timeline == self._timeline:
-            return
-        self._timeline = timeline
-        for part in (*self.smoothers, *self.caches.values(), self.health):
-            if part is not None:
-                part.clear()
-
-
-@dataclass(eq=False)
-class _Look:
-    """One body at one instant.
-
-    Attributes:
-        name: Of the body.
-        body: What is remembered of it.
-        window: What it has shown.
-        caches: Where the encoded frames of that are, by image modality.
-        coverage: Of the modalities, (M,).
-        others: Modalities whose samples come and are not of this body.
-        names: The modalities with enough samples.
-        inputs: What the network is given of those.
-        masks: Which steps are there.
-        said: What the network made of some of the modalities.
-    """
-
-    name: str
-    body: _Body
-    window: Window
-    caches: dict[str, FeatureCache]
-    coverage: np.ndarray
-    others: frozenset[str]
-    names: list[str] = field(default_factory=list)
-    inputs: dict[str, torch.Tensor] = field(default_factory=dict)
-    masks: dict[str, np.ndarray] = field(default_factory=dict)
-    said: dict[tuple[str, ...], Outputs] = field(default_factory=dict)
-    is_due: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.is_due = self.body.health is not None and self.body.health.is_due(self.window.end_ns)
-
-    def faults(self, present: np.ndarray) -> tuple[FaultCode, ...]:
-        """What is wrong with each modality; `present` are those that took part."""
-        verdict = self.body.health.verdict if self.body.health else ()
-        found = [v.fault for v in verdict] or [FaultCode.NONE] * len(present)
-        for index, (name, coverage) in enumerate(zip(self.window.series, self.coverage, strict=True)):
-            if not found[index] and not present[index]:
-                absent = FaultCode.UNASSIGNED if name in self.others else FaultCode.SILENT
-                found[index] = FaultCode.SPARSE if coverage else absent
-        return tuple(found)
-
-    def candidates(self) -> list[tuple[str, ...]]:
-        """The modalities to decide by: what is stuck is left out; what only looks odd, where that is surer."""
-        health = self.body.health
-        if health is None:
-            return [tuple(self.inputs)]
-        without = [tuple(n for n in self.inputs if n not in left_out) for left_out in (health.stuck, health.accused)]
-        return [names or tuple(self.inputs) for names in without]
-
-
 def _sureness(output: Outputs) -> float:
     """The probability of the most probable activity; −1 where that is no number."""
     logits = output.activity_logits
     return 1 / float(np.exp(logits - logits.max()).sum()) if np.isfinite(logits).all() else -1.0
 
 
-def _largest(look: _Look) -> str:
+def _largest(look: Look) -> str:
     """Which modality the largest number comes from, in words."""
     sizes = {name: float(x.abs().max()) for name, x in look.inputs.items()}
     name = max(sizes, key=lambda name: np.inf if np.isnan(sizes[name]) else sizes[name])

@@ -101,7 +101,10 @@ class Page:
         chain.release().perform()
 
     def errors(self) -> list[Any]:
-        return list(self._browser.get_log("browser"))
+        """What the browser complained about, but for late complaints about the page of another test."""
+        here, *_ = self._browser.current_url.rsplit("/", 1)
+        rows = self._browser.get_log("browser")
+        return [row for row in rows if row["message"].startswith(here) or not row["message"].startswith("http")]
 
     def requested(self) -> set[str]:
         """Addresses of everything that the page asked for."""
