@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+import mumu_ros.recognition
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
 DISTRIBUTIONS = {
@@ -82,6 +84,7 @@ def test_the_version_stands_in_one_place() -> None:
     for name in ("setup.py", "pyproject.toml", "CMakeLists.txt", "CITATION.cff"):
         assert version not in (ROOT / name).read_text()
     assert f"\n{version}\n" in (ROOT / "CHANGELOG.rst").read_text()
+    assert mumu_ros.recognition.__version__ == version
 
 
 @pytest.mark.parametrize("name", ["CITATION.cff", ".github/workflows/ci.yml"])

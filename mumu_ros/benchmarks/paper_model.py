@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from mumu_ros.model.checkpoint import Checkpoint, save_checkpoint
+from mumu_ros.model.checkpoint import Checkpoint, find_model, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.recognition.backends import export_backend
 
 __all__ = ["export_on_noise", "model_folder", "noise_frames", "write_paper_model"]

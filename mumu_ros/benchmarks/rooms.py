@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mumu_ros.people import Camera, PeopleFinder, Person
 from mumu_ros.people.landmarks import TORSO
-from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.recognition import Decision, Recognizer
 from mumu_ros.simulation.rooms import RecordedPerson, compose
 from mumu_ros.simulation.shading import shade
@@ -45,7 +44,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Recognise each clip as it was recorded, and through the front end in three rooms."""
     dataset = UtdMhad(Path(arguments.root))
-    checkpoint = load_checkpoint(find_model(arguments.model))
+    checkpoint = load_checkpoint(arguments.model)
     order = np.random.default_rng(arguments.seed).permutation([k for k, key in enumerate(dataset.clips) if key[2] == 1])
     clips = [clip for k in order if (clip := dataset.read(*dataset.clips[k])) is not None and clip.depth is not None]
     right: dict[str, list[bool]] = defaultdict(list)

@@ -146,7 +146,8 @@ def _maps(bags: list[BagResult], taps: list[FeatureTap], evaluation: Evaluation)
 
 def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup]]:
     """See that everything can be read before anything is computed."""
-    from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, find_model
+    from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
+    from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
     from mumu_ros.pipeline.parameter_file import read_parameters
     from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC
 
@@ -166,7 +167,6 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
 
     from mumu_ros.evaluation.evaluate import Evaluation, open_setup
     from mumu_ros.health import load_health
-    from mumu_ros.model.checkpoint import load_checkpoint, select_device
 
     torch.set_num_threads(inference.threads)
     checkpoint = load_checkpoint(model, select_device(arguments.device))

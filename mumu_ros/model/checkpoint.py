@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mumu_ros.model.config import ConfigError, ModelConfig, build
 from mumu_ros.reading import MAX_TEXT, parse_json, read_bytes
+from mumu_ros.share import share_path
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +31,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "check_target",
+    "find_model",
     "load_checkpoint",
     "read_config",
     "save_checkpoint",
@@ -68,7 +70,7 @@ class Calibration:
                 raise ConfigError(f"calibration: {name} is {value!r}; expected {wanted}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkpoint:
     """A loaded model.
 
@@ -85,6 +87,28 @@ class Checkpoint:
     calibration: Calibration
     provenance: Mapping[str, Any] = field(hash=False)
     id: str
+
+    def __repr__(self) -> str:
+        names, taxonomy = ", ".join(self.config.names), self.config.taxonomy
+        return f"<Checkpoint {self.id}: {names}; {self.config.window_s:g} s; {len(taxonomy.activities)} activities>"
+
+
+def find_model(name: str | Path) -> Path:
+    """The folder of a model: `name` itself, or the shipped model of that name.
+
+    Raises:
+        CheckpointError: It is neither.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    shipped = share_path("models")
+    names = sorted(p.name for p in shipped.iterdir() if p.is_dir())
+    if str(name) in names:
+        return shipped / name
+    raise CheckpointError(
+        f"no model folder {str(name)!r}; give the folder of a model, or the name of a shipped one: {', '.join(names)}"
+    )
 
 
 def check_target(path: str | Path) -> None:
@@ -151,19 +175,19 @@ def _replace(temporary: Path, path: Path) -> None:
 
 
 def read_config(path: str | Path) -> ModelConfig:
-    """Read the configuration of a model folder, without torch.
+    """Read the configuration of a model, a folder or the name of a shipped one, without torch.
 
     Raises:
         CheckpointError: See `load_checkpoint`.
     """
-    return _read(Path(path))[0]
+    return _read(find_model(path))[0]
 
 
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
-    """Load a model folder.
+    """Load a model.
 
     Args:
-        path: The folder.
+        path: The folder, or the name of a shipped model.
         device: Where the weights go; see `select_device`.
 
     Raises:
@@ -175,7 +199,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
 
     from mumu_ros.model.network import Network
 
-    path = Path(path)
+    path = find_model(path)
     config, calibration, provenance = _read(path)
     data = _read_file(path, _WEIGHTS, _MAX_WEIGHTS)
     try:
@@ -209,8 +233,6 @@ def _check_fit(path: Path, expected: dict[str, tuple[int, ...]], weights: Mappin
 
 
 def _read_file(path: Path, name: str, limit: int) -> bytes:
-    if not path.is_dir():
-        raise CheckpointError(f"no model folder {str(path)!r}; give the folder that holds {_CONFIG} and {_WEIGHTS}")
     try:
         return read_bytes(path / name, limit)
     except OSError as error:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions import ImageKind, compressed_image_to_array, image_to_array
 from mumu_ros.failures import Fault
+from mumu_ros.model.checkpoint import find_model
 from mumu_ros.nodes.parameters import ParameterError, Values
-from mumu_ros.pipeline.configuration import find_model
 
 __all__ = [
     "EvaluationConfig",
@@ -193,6 +193,7 @@ class EvaluationConfig:
 
         Raises:
             ParameterError: One of them cannot be meant.
+            CheckpointError: `model` is neither a folder nor a shipped model.
         """
         labels, out = values.read("labels"), values.read("out")
         if not out:

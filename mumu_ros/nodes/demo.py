@@ -20,14 +20,13 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage
 
 from mumu_ros.failures import NOTATION, Fault
-from mumu_ros.model.checkpoint import HEALTH_FILE
+from mumu_ros.model.checkpoint import HEALTH_FILE, find_model
 from mumu_ros.nodes.monitor import Monitor, Summary
 from mumu_ros.nodes.page import Page
 from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.nodes.screen import Screen
 from mumu_ros.nodes.watch import SETTLE_S, print_summary
 from mumu_ros.people import WeightsError, find_weights
-from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.share import share_path
 from mumu_ros.simulation import parse_fault
 

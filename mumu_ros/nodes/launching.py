@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mumu_ros.model.checkpoint import find_model
 from mumu_ros.nodes.parameters import TABLES
-from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.pipeline.parameter_file import check_names, node_sections, own_parameters, read_parameters
 from mumu_ros.pipeline.parameters import INFERENCE, ParameterError
 from mumu_ros.reading import read_json
@@ -276,15 +276,14 @@ class _Model:
         """Read a model's configuration; of one that cannot be read inference says what is wrong with it.
 
         Raises:
-            ParameterError: There is no such model.
+            CheckpointError: There is no such model.
         """
+        folder = find_model(name)
         try:
-            content = read_json(find_model(name) / "config.json")
+            content = read_json(folder / "config.json")
             dataset = content["provenance"].get("data", {}).get("dataset")
             modalities = content["model"]["modalities"]
             personal = any(m.get("layout") or m["encoder"] == "pose_cnn" or m["shape"] == [20, 3] for m in modalities)
             return cls(name, dataset == "simulator", personal)
-        except ParameterError:
-            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return cls(name, False, True)

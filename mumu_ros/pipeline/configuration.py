@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mumu_ros.conversions import MAX_PIXELS, SUPPORTED_TYPES
+from mumu_ros.model.checkpoint import find_model
 from mumu_ros.pipeline.parameter_file import given_parameters
 from mumu_ros.pipeline.parameters import INFERENCE, ParameterError, Values, declare_streams
-from mumu_ros.share import share_path
 
-__all__ = ["InferenceConfig", "SensorSyncConfig", "StreamConfig", "find_model"]
+__all__ = ["InferenceConfig", "SensorSyncConfig", "StreamConfig"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ class InferenceConfig:
         """Read the parameters.
 
         Raises:
-            ParameterError: One of them cannot be meant, or `model` is neither a folder nor a shipped model.
+            ParameterError: One of them cannot be meant.
+            CheckpointError: `model` is neither a folder nor a shipped model.
         """
         return cls(
             model=find_model(values.read("model")),
@@ -163,7 +164,7 @@ class InferenceConfig:
         """The parameters by name, such as `model="sim"`; the defaults of the others.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError, CheckpointError: See `read`.
         """
         return cls.read(given_parameters(given, INFERENCE))
 
@@ -174,21 +175,3 @@ def _folder(name: str, value: str) -> Path | None:
     if path is not None and path.exists() and not path.is_dir():
         raise ParameterError(f"parameter {name} is {value!r}, which is no folder")
     return path
-
-
-def find_model(name: str) -> Path:
-    """The folder of a model: `name` itself, or the shipped model of that name.
-
-    Raises:
-        ParameterError: It is neither.
-    """
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    shipped = share_path("models")
-    if name and (shipped / name).is_dir():
-        return shipped / name
-    names = sorted(p.name for p in shipped.iterdir() if p.is_dir())
-    raise ParameterError(
-        f"no model folder {name!r}; give the folder of a model, or the name of a shipped one: {', '.join(names)}"
-    )

@@ -1,4 +1,4 @@
-"""A live recogniser: samples and people in, one decision for each person out.
+"""The Python interface (docs/python.md): samples and people in, one decision for each person out.
 
 Names are loaded when they are asked for: importing this package does not import torch.
 """
@@ -6,6 +6,7 @@ Names are loaded when they are asked for: importing this package does not import
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from mumu_ros.recognition.recognizer import Recognizer, RecognizerSettings
     from mumu_ros.recognition.session import Session
 
-__all__ = ["Decision", "NoDecision", "Recognizer", "RecognizerSettings", "Session"]
+    __version__: str
+
+__all__ = ["Decision", "NoDecision", "Recognizer", "RecognizerSettings", "Session", "__version__"]
 
 _MODULE_OF = {
     "Decision": "decision",
@@ -25,6 +28,8 @@ _MODULE_OF = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("mumu_ros")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

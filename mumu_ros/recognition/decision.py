@@ -35,6 +35,7 @@ class Decision:
         gm_weights: (M,) attention of GM-Fusion, 0 where absent.
         health: What is thought of each modality; empty where nobody looks.
         faults: What is wrong with each modality; empty where it is not known.
+        modalities: Their names; empty where they are not known.
     """
 
     start_ns: int
@@ -50,6 +51,21 @@ class Decision:
     gm_weights: np.ndarray
     health: tuple[ModalityHealth, ...] = ()
     faults: tuple[FaultCode, ...] = ()
+    modalities: tuple[str, ...] = ()
+
+    @property
+    def probability(self) -> float:
+        """Of the most probable activity."""
+        return float(self.activity_probabilities.max())
+
+    @property
+    def attention(self) -> dict[str, float]:
+        """How much of the activity was decided by each modality (GM-Fusion); 0 where it is absent."""
+        return dict(zip(self.modalities, map(float, self.gm_weights), strict=False))
+
+    def __str__(self) -> str:
+        weights = ", ".join(f"{name} {weight:.2f}" for name, weight in self.attention.items())
+        return f"{self.group}/{self.activity} ({self.probability:.2f}); {weights}"
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,15 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import HealthMonitor
-from mumu_ros.model.checkpoint import Checkpoint
-from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
+from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.recognition.backends import Backend, Eager, Outputs
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
 from mumu_ros.recognition.features import FeatureCache, encode_new
@@ -116,6 +117,48 @@ class Recognizer:
         self._temperature = calibration.temperature
         threshold = settings.unknown_threshold
         self._unknown_threshold = calibration.unknown_threshold if threshold is None else threshold
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path, device: str = "auto", settings: RecognizerSettings | None = None
+    ) -> Recognizer:
+        """A recogniser of a shipped model, or of one of yours: docs/python.md.
+
+        Args:
+            model: Name of a shipped model, or a model's folder.
+            device: auto (a GPU if there is one), cpu, cuda or cuda:<index>.
+            settings: How to decide.
+
+        Raises:
+            ValueError: There is no such model or device, the model is damaged, or the settings do not fit it.
+        """
+        return cls(load_checkpoint(model, select_device(device)), settings)
+
+    def __repr__(self) -> str:
+        return f"<Recognizer of {self.checkpoint.id}>"
+
+    def classify(
+        self, recording: Mapping[str, tuple[Sequence[int] | np.ndarray, Sequence[np.ndarray] | np.ndarray]]
+    ) -> Decision:
+        """Decide about one window: the last one of a short recording of one person. What was pushed has no part in it.
+
+        Args:
+            recording: For each modality that there is, acquisition stamps in nanoseconds (T,), increasing, and as many
+                samples (T, …) as `push` takes them. The window ends at the newest stamp of all.
+
+        Raises:
+            SampleError: A modality that the model does not have, samples that do not fit it, or stamps that are not
+                whole, positive and increasing.
+            ValueError: There is no decision, such as for want of samples; the reason.
+        """
+        rows = [row for name, (stamps, samples) in recording.items() for row in _rows(name, stamps, samples)]
+        alone = Recognizer(self.checkpoint, self.settings, self._backend)
+        for name, stamp_ns, sample in sorted(rows, key=lambda row: row[1]):
+            alone.push(name, stamp_ns, sample)
+        decision = alone.recognize(max((stamp_ns for _, stamp_ns, _ in rows), default=0))
+        if isinstance(decision, NoDecision):
+            raise ValueError(decision.reason)
+        return decision
 
     def push(self, modality: str, stamp_ns: int, sample: np.ndarray, body: str = SCENE) -> None:
         """Take in one sample.
@@ -329,10 +372,28 @@ class Recognizer:
             gm_weights=output.gm_weights,
             health=look.body.health.verdict if look.body.health else (),
             faults=look.faults(output.present),
+            modalities=self.checkpoint.config.names,
         )
 
     def _label(self, probabilities: np.ndarray, index: int, labels: Sequence[str]) -> str:
         return UNKNOWN if probabilities[index] < self._unknown_threshold else labels[index]
+
+
+def _rows(
+    name: str, stamps: Sequence[int] | np.ndarray, samples: Sequence[np.ndarray] | np.ndarray
+) -> list[tuple[str, int, np.ndarray]]:
+    """Name, stamp and sample, one row each."""
+    times = np.asarray(stamps)
+    if times.shape != (len(samples),):
+        raise SampleError(f"{name}: stamps of shape {times.shape} for {len(samples)} samples; expected one for each")
+    if len(times) and times.dtype.kind not in "iu":
+        raise SampleError(f"{name}: stamps are {times.dtype}; expected whole nanoseconds, (seconds * 1e9).astype(int)")
+    wrong = np.flatnonzero(np.diff(times.astype(np.int64), prepend=0) <= 0)
+    if len(wrong):
+        raise SampleError(
+            f"{name}: stamp {wrong[0]} is {times[wrong[0]]}; expected more than the one before, and than 0"
+        )
+    return [(name, int(stamp), sample) for stamp, sample in zip(times, samples, strict=True)]
 
 
 def _sureness(output: Outputs) -> float:

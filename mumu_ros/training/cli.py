@@ -194,8 +194,7 @@ def _print_skipped(skipped: dict[str, str]) -> None:
 def _test(arguments: argparse.Namespace) -> int:
     """Score a model on people that it was not trained on."""
     from mumu_ros.evaluation.whatif import parse_alteration
-    from mumu_ros.model.checkpoint import load_checkpoint, select_device
-    from mumu_ros.pipeline.configuration import find_model
+    from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
     from mumu_ros.recognition.backends import choose_backend, open_backend
     from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import load_windows

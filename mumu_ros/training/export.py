@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mumu_ros.pipeline.configuration import find_model
+from mumu_ros.model.checkpoint import find_model
 
 if TYPE_CHECKING:
     from mumu_ros.model.checkpoint import Checkpoint

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 
-from mumu_ros.pipeline.configuration import find_model
+from mumu_ros.model.checkpoint import find_model
 
 __all__ = ["register"]
 

@@ -18,7 +18,6 @@ from mumu_ros.files import naming
 from mumu_ros.model.checkpoint import Calibration, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
-from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.training.composition import compose
 from mumu_ros.training.fit import fit, forget
 from mumu_ros.training.loading import Loaded, load_windows
@@ -73,7 +72,7 @@ def train(
     out = Path(out).resolve()
     check_target(out)
     begin = None if init is None else _begin(init, settings)
-    master = None if teacher is None else load_checkpoint(find_model(str(teacher)))
+    master = None if teacher is None else load_checkpoint(teacher)
     began = time.monotonic()
     people = settings.data.subjects("calibration")
     held_out = load_windows(settings.model, settings.data, people) if people else None
@@ -120,7 +119,7 @@ def _composed(settings: Settings, takes: Takes) -> Loaded:
 
 
 def _begin(init: str | Path, settings: Settings) -> Network:
-    known = None if is_backbone(init) else load_checkpoint(find_model(str(init)))
+    known = None if is_backbone(init) else load_checkpoint(init)
     torch.manual_seed(settings.optimization.seed)  # of what is new
     if known is None:
         return load_backbones(init, settings.model)

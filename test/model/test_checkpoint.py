@@ -45,6 +45,14 @@ def test_round_trip(model: Network, folder: Path, make_batch: Callable[..., Any]
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
 
 
+def test_a_model_is_a_folder_or_a_shipped_one_and_shows_what_it_is(folder: Path) -> None:
+    assert read_config(folder).name == "tiny"
+    checkpoint = load_checkpoint("sim")
+    assert repr(checkpoint) == f"<Checkpoint {checkpoint.id}: rgb, depth, imu_wrist, imu_belt; 2 s; 14 activities>"
+    with pytest.raises(CheckpointError, match=r"no model folder 'nothing'; .* shipped one: people, sim, "):
+        load_checkpoint("nothing")
+
+
 def test_identity_is_of_the_weights(model: Network, folder: Path, tmp_path: Path) -> None:
     identity = load_checkpoint(folder).id
     name, _, digest = identity.partition("@")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, find_model
+from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
 from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
 from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC, ParameterError
 from mumu_ros.share import share_path
@@ -106,10 +106,3 @@ def test_yaml_without_measure_is_refused_by_file_and_line(tmp_path: Path, text: 
         with pytest.raises(ParameterError, match=reason) as error:
             read()
         assert str(error.value).startswith(str(path))
-
-
-def test_a_model_is_a_folder_or_a_shipped_one(tmp_path: Path) -> None:
-    assert find_model(str(tmp_path)) == tmp_path
-    assert find_model("sim") == share_path("models", "sim")
-    with pytest.raises(ParameterError, match="no model folder 'nothing'"):
-        find_model("nothing")

@@ -200,3 +200,53 @@ def test_impossible_settings_are_quoted(values: dict[str, object], text: str) ->
     with pytest.raises(ValueError, match="expected") as caught:
         RecognizerSettings(**values)  # type: ignore[arg-type]
     assert text in str(caught.value)
+
+
+def as_recording(samples: list[Sample]) -> dict[str, tuple[np.ndarray, list[np.ndarray]]]:
+    """Stamps and samples of each modality."""
+    return {
+        name: (np.array([t for n, t, _ in samples if n == name]), [x for n, _, x in samples if n == name])
+        for name in dict.fromkeys(name for name, _, _ in samples)
+    }
+
+
+def test_a_recording_is_classified_as_a_stream_is_and_leaves_the_stream_alone(checkpoint: Checkpoint) -> None:
+    samples = make_samples()
+    streamed = decide(checkpoint, samples)
+    recognizer = Recognizer(checkpoint)
+    feed(recognizer, make_samples(seed=1))
+    before = recognizer.recognize(END_NS)
+    decision = recognizer.classify(as_recording(samples))
+    assert decision.stamp_ns == END_NS
+    assert str(decision) == str(streamed)
+    np.testing.assert_array_equal(decision.activity_probabilities, streamed.activity_probabilities)
+    assert decision.probability == streamed.activity_probabilities.max()
+    assert list(decision.attention) == ["rgb", "depth", "imu"]
+    assert sum(decision.attention.values()) == pytest.approx(1)
+    assert str(recognizer.recognize(END_NS)) == str(before)
+    alone = recognizer.classify({"imu": as_recording(samples)["imu"]})
+    assert alone.attention == {"rgb": 0, "depth": 0, "imu": 1}
+
+
+IMU = np.zeros((3, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("recording", "reason"),
+    [
+        ({"sonar": ([1], IMU[:1])}, "no modality 'sonar'; the model has rgb, depth, imu"),
+        ({"imu": ([1, 2, 3], np.zeros((3, 6)))}, r"imu: got float64 of shape \(6,\); expected .*\(2, 3\)"),
+        ({"imu": ([1, 2], IMU)}, r"imu: stamps of shape \(2,\) for 3 samples; expected one for each"),
+        ({"imu": ([0.1, 0.2, 0.3], IMU)}, r"imu: stamps are float64; expected whole nanoseconds, \(seconds \* 1e9\)"),
+        ({"imu": ([5, 9, 9], IMU)}, "imu: stamp 2 is 9; expected more than the one before"),
+        ({"imu": ([0, 9, 10], IMU)}, "imu: stamp 0 is 0; expected more than the one before, and than 0"),
+        ({"imu": ([1, 2, 3], IMU)}, r"no modality has enough samples .*imu 2% of 25%"),
+        ({"imu": ([], [])}, "no modality has enough samples"),
+        ({}, "no modality has enough samples"),
+    ],
+)
+def test_a_recording_that_cannot_be_classified_is_refused_by_value(
+    checkpoint: Checkpoint, recording: dict[str, tuple[list[int], np.ndarray]], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Recognizer(checkpoint).classify(recording)

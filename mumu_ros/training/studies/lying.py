@@ -16,7 +16,6 @@ from mumu_ros.health import HealthModel
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
-from mumu_ros.pipeline.configuration import find_model
 from mumu_ros.training.clips import Clip
 from mumu_ros.training.conditions import failure_conditions
 from mumu_ros.training.cross_validation import Study
@@ -99,7 +98,7 @@ def _of_seed(
 
 
 def _simulated(folder: Path) -> Found:
-    checkpoint = load_checkpoint(find_model("sim"))
+    checkpoint = load_checkpoint("sim")
     _claim(folder, {"model": checkpoint.id, **{name: list(people) for name, people in SIMULATED.items()}})
     path = folder / "seed_0.json"
     if path.exists():
