@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
@@ -49,13 +49,15 @@ def test_the_front_end_sees_the_arms_of_the_person_in_a_depth_clip(weights: Path
     if not root.is_dir():
         pytest.skip("UTD-MHAD is not in shared/data/utd_mhad beside the repository")
     clip = UtdMhad(root, modalities=("depth", "skeleton")).load(1, 20, 1, ("depth", "skeleton"))
-    (tmp_path / "Depth").mkdir()
-    depth = clip.samples("depth")[:48, :, ::-1].transpose(1, 2, 0)
-    savemat(tmp_path / "Depth" / "a20_s1_t1_depth.mat", {"d_depth": depth})
+    for folder, key in (("Depth", "d_depth"), ("Skeleton", "d_skel")):
+        name = f"{folder}/a20_s1_t1_{folder.lower()}.mat"
+        (tmp_path / folder).mkdir()
+        savemat(tmp_path / name, {key: loadmat(root / name)[key][..., :48]})
     lines: list[str] = []
     assert record_front_end(str(tmp_path), tmp_path / "out", [1], weights=weights, progress=lines.append) == 1
     assert record_front_end(str(tmp_path), tmp_path / "out", [1], weights=weights) == 0, "what is there stays"
-    assert lines == [f"a20_s1_t1: somebody in {lines[0].split()[3]} of 24 pictures"]
+    assert lines[0] == f"a20_s1_t1: somebody in {lines[0].split()[3]} of 24 pictures"
+    assert lines[1].startswith("mean distance from the Kinect's joints: "), "they are there"
     dataset = open_dataset("utd_mhad_front", str(tmp_path / "out"))
     for variant in dataset.clips:
         stream = dataset.read(variant, PREPROCESSING).streams["skeleton"]
