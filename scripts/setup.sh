@@ -65,8 +65,8 @@ export VIRTUAL_ENV=$venv PATH="$venv/bin:$PATH"
 if [ -z "$MUMU_ROS_SETUP" ]; then
     export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv LD_LIBRARY_PATH="$venv/lib:${LD_LIBRARY_PATH:-}"
 fi
-# colcon links to the sources, so it has to run again only when a message, the build file or the list of files changes.
-wanted="$(sum_of CMakeLists.txt package.xml msg/*.msg) $(find mumu_ros scripts launch config models -name __pycache__ -prune -o -type f -print | sort | sha256sum)"
+# colcon links to the sources, so it has to run again only when an interface, the build file or the list of files changes.
+wanted="$(sum_of CMakeLists.txt package.xml action/*.action msg/*.msg srv/*.srv) $(find mumu_ros scripts launch config models -name __pycache__ -prune -o -type f -print | sort | sha256sum)"
 if [ "$(cat "$venv/mumu-build" 2>/dev/null || true)" = "$wanted" ]; then
     say "Package: built already"
 else

@@ -44,7 +44,7 @@ def imported(folder: str) -> set[str]:
 
 
 def is_of_ros(name: str) -> bool:
-    return name.endswith(("_msgs", "_interfaces")) or name in {
+    return name.endswith(("_msgs", "_interfaces", "_srvs")) or name in {
         "rclpy",
         "launch",
         "launch_ros",

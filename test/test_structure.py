@@ -19,6 +19,7 @@ ROS = {
     "diagnostic_msgs",
     "sensor_msgs",
     "std_msgs",
+    "std_srvs",
     "rosgraph_msgs",
     "visualization_msgs",
     "hri_msgs",
@@ -27,6 +28,7 @@ ROS = {
     "launch_ros",
 }
 
+GENERATED = ("mumu_ros.action", "mumu_ros.msg", "mumu_ros.srv")
 WITH_ROS = ("nodes", "benchmarks", "trials")
 WITHOUT_TORCH = ("streams", "skeletons", "people", "failures", "simulation", "recordings", "conversions", "labelling")
 # Room: the rooms that it may import. Dependencies point one way.
@@ -110,15 +112,15 @@ def test_the_package_itself_is_empty_because_every_message_imports_it() -> None:
     assert (PACKAGE / "__init__.py").read_text() == ""
 
 
-def test_there_is_no_msg_folder_that_would_hide_the_generated_one() -> None:
-    assert not (PACKAGE / "msg").exists()
+def test_there_is_no_folder_that_would_hide_a_generated_one() -> None:
+    assert not any((PACKAGE / name.removeprefix("mumu_ros.")).exists() for name in GENERATED)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_one_way(path: Path) -> None:
     for name in imports(path):
         parts = name.split(".")
-        if parts[0] in ROS or name.startswith("mumu_ros.msg"):
+        if parts[0] in ROS or name.startswith(GENERATED):
             assert room(path) in WITH_ROS, f"only {', '.join(WITH_ROS)} may import {name}"
         if parts[0] == "torch":
             assert room(path) not in WITHOUT_TORCH, f"{name} in {room(path)}"

@@ -1,4 +1,4 @@
-"""MultimodalFrames and People in, ActivityRecognitions out."""
+"""MultimodalFrames and People in, ActivityRecognitions and ActivityEvents out."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ from mumu_ros.conversions import (
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import fault_age_s
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
+from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import why_silent
+from mumu_ros.nodes.events import ActivityEvents
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.running import main
@@ -43,6 +45,8 @@ _LONGEST_TEXT = 300
 _PEOPLE_TYPE = "mumu_ros/msg/People"
 _SILENT_S = 2.0
 """After this long without a message on `people` the diagnostics say so."""
+_ENDED_S = 2.0
+"""After this long without anything to decide about nobody is said to go on with what they did."""
 _STILL_COMING_S = 0.5
 """A modality whose newest sample is older than this has stopped, and sensor_sync says so."""
 
@@ -56,15 +60,17 @@ class _Job:
 
 
 class Inference(ManagedNode):
-    """Runs a model on `multimodal_frame` and `people` and publishes `activity`, for each body."""
+    """Runs a model on `multimodal_frame` and `people` and publishes `activity` and `activity_event`, for each body."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("inference", INFERENCE, **options)
         self._publisher = self.create_lifecycle_publisher(ActivityRecognition, "activity", 10)
         self._types = RosTypes()
+        self._events = ActivityEvents(self)
         self._session: Session | None = None
         self._of_bodies: dict[str, Publisher[ActivityRecognition]] = {}
         self._publishing = threading.Lock()
+        serve_controls(self, self._forget, lambda: self._session.checkpoint.id if self._session else "")
 
     def configure(self) -> None:
         """Load the model, put it on its device and run it once."""
@@ -91,15 +97,30 @@ class Inference(ManagedNode):
         self._frames = self._views = self._decisions = 0
         self._answers: dict[str, Decision | NoDecision] = {}
         self._unreadable: dict[str, Problem] = {}
-        self._seen_at = time.monotonic()
+        self._seen_at = self._decidable_at = time.monotonic()
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
+        config = self._session.config
+        self._events.start(self._session.checkpoint.config.taxonomy, config.begin_after, config.end_after)
         self.undo.callback(self._follow_bodies, ())
+        self.undo.callback(self._events.stop)
         self.undo.callback(self._worker.stop)
+        timer = self.create_timer(_ENDED_S / 4, self._end_events, clock=self.steady_clock)
+        self.undo.callback(self.destroy_timer, timer)
         self._subscription = self.create_subscription(MultimodalFrame, "multimodal_frame", self._receive, 10)
         self.undo.callback(self.destroy_subscription, self._subscription)
         self._people = self.create_subscription(People, "people", self._see, 10)
         self.undo.callback(self.destroy_subscription, self._people)
+
+    def _forget(self) -> None:
+        """Forget what has come, and end what goes on."""
+        if self._session:
+            self._session.restart()
+        self._events.clear()
+
+    def _end_events(self) -> None:
+        if time.monotonic() - self._decidable_at > _ENDED_S:
+            self._events.clear()
 
     def _receive(self, message: MultimodalFrame) -> None:
         assert self._session is not None
@@ -129,6 +150,7 @@ class Inference(ManagedNode):
 
     def _put(self, stamps_ns: Sequence[int], frame_id: str) -> None:
         if stamps_ns:
+            self._decidable_at = time.monotonic()
             self._worker.put(_Job(stamps_ns[-1], frame_id))
 
     def _follow_bodies(self, bodies: Sequence[str]) -> None:
@@ -160,6 +182,7 @@ class Inference(ManagedNode):
             self._decisions += 1
         if answers:
             self._seconds.append(seconds)
+        self._events.update(job.stamp_ns, job.frame_id, answers, self._session.present)
 
     def _message(self, body: str, d: Decision, seconds: float, frame_id: str) -> ActivityRecognition:
         assert self._session is not None

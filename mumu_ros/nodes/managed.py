@@ -44,6 +44,10 @@ class ManagedNode(LifecycleNode):
         name: Of the node.
         parameters: Its table.
         options: For LifecycleNode: `context`, `parameter_overrides`, `namespace`.
+
+    Attributes:
+        finished: Whether the node has done what it was started for.
+        refused: Why the last transition that failed did so; empty: none has.
     """
 
     def __init__(self, name: str, parameters: Sequence[Parameter], **options: Any) -> None:
@@ -59,6 +63,7 @@ class ManagedNode(LifecycleNode):
         self._configured = False
         self._active = False
         self.finished = False
+        self.refused = ""
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Watchdogs run on the steady clock: they must not stop with the simulated one.
         self.create_timer(1.0, self.publish_diagnostics, clock=self.steady_clock)
@@ -85,6 +90,17 @@ class ManagedNode(LifecycleNode):
         return ()
 
     # What a subclass uses.
+
+    @property
+    def state(self) -> tuple[int, str]:
+        """Number (`lifecycle_msgs/msg/State`) and name of the state that the node is in."""
+        number, label = self._state_machine.current_state
+        return number, label
+
+    def serve(self, service_type: Any, name: str, callback: Callable[[Any, Any], Any]) -> None:
+        """Serve requests; one that fails in a way that nobody expected is answered with an empty response."""
+        service = self.create_service(service_type, name, callback)
+        service.callback = self._answering(service)
 
     def status(self, name: str, problem: Problem, **values: Any) -> DiagnosticStatus:
         """A status "<node>: <name>", see `diagnostics.status`."""
@@ -204,11 +220,12 @@ class ManagedNode(LifecycleNode):
         try:
             act()
         except (ValueError, OSError, ImportError) as error:
-            self.get_logger().error(shorten(f"cannot {what}: {error}"))
+            self.refused = shorten(f"cannot {what}: {error}")
+            self.get_logger().error(self.refused)
             return False
         except Exception as error:
-            text = shorten(f"cannot {what}, {type(error).__name__}: {error}")
-            self.get_logger().error(f"{text}\n{traceback.format_exc()}")
+            self.refused = shorten(f"cannot {what}, {type(error).__name__}: {error}")
+            self.get_logger().error(f"{self.refused}\n{traceback.format_exc()}")
             raise
         return True
 
@@ -260,9 +277,9 @@ class ManagedNode(LifecycleNode):
         asked = transition.label or transition.id
         if asked in available or asked in available.values():
             return True
-        _, state = self._state_machine.current_state
         self.log_throttled(
-            "transition", f"transition {asked!r} refused: in state {state} there are {', '.join(available.values())}"
+            "transition",
+            f"transition {asked!r} refused: in state {self.state[1]} there are {', '.join(available.values())}",
         )
         return False
 

@@ -130,6 +130,8 @@ class InferenceConfig:
     unknown_threshold: float | None
     smoothing_s: float
     hysteresis: float
+    begin_after: int
+    end_after: int
     health: bool
     body_id: str
     max_people: int
@@ -153,6 +155,8 @@ class InferenceConfig:
             unknown_threshold=values.read("unknown_threshold"),
             smoothing_s=values.read("smoothing_s"),
             hysteresis=values.read("hysteresis"),
+            begin_after=values.read("begin_after"),
+            end_after=values.read("end_after"),
             health=values.read("health"),
             body_id=values.read("body_id"),
             max_people=values.read("max_people"),

@@ -209,6 +209,20 @@ INFERENCE = (
         0.99,
     ),
     Parameter(
+        "begin_after",
+        3,
+        "Decisions in a row that must name an activity before an event says that it begins.",
+        1,
+        1000,
+    ),
+    Parameter(
+        "end_after",
+        5,
+        "Decisions in a row that must not name it before an event says that it has ended, unless another one begins.",
+        1,
+        1000,
+    ),
+    Parameter(
         "health",
         False,
         "Look for sensors that lie (stuck, saturated, unlike the others) and leave them out; needs the model's "

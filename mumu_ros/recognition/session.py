@@ -75,6 +75,7 @@ class Session:
     Attributes:
         refused: Samples that were refused by modality: how many, and why the last one was.
         seen: Names of all streams that came.
+        present: The bodies that `decide` has decided about, or would have if it had been time to.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Session:
         self._last_seen_ns: dict[str, int] = {}
         self._in_view: list[str] = []
         self._near: list[str] = []
+        self.present: tuple[str, ...] = ()
         self._restarts = self._sampled = 0
         self._sampler = RateSampler(round(NS_PER_S / config.rate_hz))
         self._expects_people = False
@@ -231,6 +233,7 @@ class Session:
                 self._sampled = self._restarts
                 self._sampler.reset()
             bodies = self._whose(stamp_ns) if self._expects_people else {SCENE: frozenset()}
+            self.present = tuple(body or self.config.body_id for body in bodies)
         if not self._sampler.accept(stamp_ns):
             if self._live and bodies:
                 self.recognizer.encode(stamp_ns, bodies)

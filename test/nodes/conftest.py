@@ -7,6 +7,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,19 @@ pytest.importorskip("rclpy.executors", reason="ROS 2 is not set up: run `make se
 rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup` and `. ./env.sh`")
 pytest.importorskip("mumu_ros.msg", reason="the messages are not built: run `make setup`")
 
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
+
+from mumu_ros.conversions import RosTypes, samples_to_frame  # noqa: E402
+from mumu_ros.msg import ActivityRecognition, MultimodalFrame  # noqa: E402
+from mumu_ros.nodes.inference import Inference  # noqa: E402
+
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ.pop("ROS_LOCALHOST_ONLY", None)
 
 TIMEOUT_S = 20.0
+MS = 1_000_000
+START_NS = 1_700_000_000_000_000_000
 _numbers = itertools.count()
 
 
@@ -89,3 +99,62 @@ def images() -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
         return rng.integers(0, 255, (48, 64, 3), np.uint8), rng.integers(500, 4000, (48, 64), np.uint16)
 
     return make
+
+
+class Robot:
+    """An inference node, and a sensor_sync's output before it."""
+
+    def __init__(self, ros: Ros, model: Path, **parameters: Any) -> None:
+        self.ros = ros
+        self.node = ros.add(Inference, model=str(model), **{"backend": "eager", **parameters})
+        self.recognitions = ros.collect(ActivityRecognition, "activity")
+        self.status: dict[str, Any] = {}
+        ros.node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnose, 10)
+        self.publisher = ros.node.create_publisher(MultimodalFrame, "multimodal_frame", 100)
+
+    def start(self) -> None:
+        assert self.node.trigger_configure() == self.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        self.ros.wait(self.publisher.get_subscription_count)
+
+    def play(
+        self,
+        first: int,
+        count: int,
+        without: tuple[str, ...] = (),
+        epoch: int = 0,
+        imu_shape: tuple[int, ...] = (2, 3),
+        stuck: bool = False,
+    ) -> None:
+        """Frames number `first` to `first + count`, ten a second."""
+        for number in range(first, first + count):
+            stamp_ns = START_NS + number * 100 * MS
+            rng = np.random.default_rng(number)
+            images = {
+                "rgb": (stamp_ns, "camera", rng.integers(0, 255, (40, 40, 3), np.uint8)),
+                "depth": (stamp_ns + MS, "camera", rng.integers(500, 4000, (40, 40), np.uint16)),
+            }
+            times = [stamp_ns - i * 10 * MS for i in reversed(range(10))]
+            series = {"imu": (times, [np.ones(imu_shape) if stuck else rng.normal(size=imu_shape) for _ in times])}
+            frame = samples_to_frame(
+                stamp_ns,
+                "camera",
+                {name: image for name, image in images.items() if name not in without},
+                {name: part for name, part in series.items() if name not in without},
+                RosTypes(),
+                epoch=epoch,
+                missing=without,
+            )
+            self.publisher.publish(frame)
+            for _ in range(4):
+                self.ros.executor.spin_once(timeout_sec=0.01)
+
+    def diagnosed(self, text: str) -> Any:
+        return next((s for s in self.status.values() if text in s.message), None)
+
+    def _diagnose(self, message: DiagnosticArray) -> None:
+        self.status.update({status.name: status for status in message.status})
+
+
+@pytest.fixture
+def robot(ros: Ros, tiny_model: Path) -> Callable[..., Robot]:
+    return lambda **parameters: Robot(ros, tiny_model, **parameters)

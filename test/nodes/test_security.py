@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rclpy.action import get_action_client_names_and_types_by_node, get_action_server_names_and_types_by_node
+from rclpy.node import Node
 
 from mumu_ros.nodes.inference import Inference
 from mumu_ros.nodes.launching import HRI, enclave, plan_hri
@@ -34,11 +37,13 @@ NODES = {
     "overlay": Overlay,
     "simulator": Simulator,
 }
-RULES = {
-    ("topics", "publish"): "get_publisher_names_and_types_by_node",
-    ("topics", "subscribe"): "get_subscriber_names_and_types_by_node",
-    ("services", "reply"): "get_service_names_and_types_by_node",
-    ("services", "request"): "get_client_names_and_types_by_node",
+RULES: dict[tuple[str, str], Callable[..., list[tuple[str, list[str]]]]] = {
+    ("topics", "publish"): Node.get_publisher_names_and_types_by_node,
+    ("topics", "subscribe"): Node.get_subscriber_names_and_types_by_node,
+    ("services", "reply"): Node.get_service_names_and_types_by_node,
+    ("services", "request"): Node.get_client_names_and_types_by_node,
+    ("actions", "execute"): get_action_server_names_and_types_by_node,
+    ("actions", "call"): get_action_client_names_and_types_by_node,
 }
 Access = dict[tuple[str, str], set[str]]
 
@@ -101,7 +106,8 @@ def measured(ros: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Access]:
         node.trigger_activate()
 
     def names(node: str, rule: tuple[str, str]) -> set[str]:
-        return {name for name, _ in getattr(ros.node, RULES[rule])(node, "/")}
+        # The topics and services of which an action consists are not named one by one.
+        return {name for name, _ in RULES[rule](ros.node, node, "/") if "/_action/" not in name}
 
     # A body has come, and the graph is known.
     ros.wait(lambda: "/humans/bodies/abcde/activity" in names("inference", ("topics", "publish")), 60.0)
@@ -147,7 +153,12 @@ def test_a_node_without_keys_does_not_start_and_says_so_in_a_line(tmp_path: Path
 
 
 def test_nobody_but_sensor_sync_publishes_its_frames_and_nobody_but_the_sources_what_they_find() -> None:
-    sources = {"/multimodal_frame": "sensor_sync", "/people": "people", "/activity": "inference"}
+    sources = {
+        "/multimodal_frame": "sensor_sync",
+        "/people": "people",
+        "/activity": "inference",
+        "/activity_event": "inference",
+    }
     for topic, source in sources.items():
         publishers = {
             path for path, access in ALLOWED.items() if any(fnmatchcase(topic, e) for e in access["topics", "publish"])
@@ -166,6 +177,7 @@ def test_the_manager_alone_may_call_services_and_may_call_all_of_every_node() ->
         assert all(name.startswith(f"/{node}/") for name in own)
 
 
-def test_who_listens_changes_nothing() -> None:
+def test_who_listens_changes_nothing_and_may_wait() -> None:
     published = of("listener")["topics", "publish"]
     assert published == {"/parameter_events", "/rosout"}
+    assert of("listener")["actions", "call"] == of("inference")["actions", "execute"]

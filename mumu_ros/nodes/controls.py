@@ -1,0 +1,96 @@
+"""Services of inference: pause, begin anew, go on with another model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lifecycle_msgs.msg import State
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_srvs.srv import SetBool, Trigger
+
+from mumu_ros.model.checkpoint import find_model
+from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.srv import SetModel
+
+__all__ = ["serve_controls"]
+
+_CONFIGURED = (State.PRIMARY_STATE_INACTIVE, State.PRIMARY_STATE_ACTIVE)
+
+
+def serve_controls(node: ManagedNode, reset: Callable[[], None], model: Callable[[], str]) -> None:
+    """Serve ~/pause, ~/reset and ~/set_model. They do what transitions do: a lifecycle manager sees the state.
+
+    Args:
+        node: The node.
+        reset: Forgets what has come while the node is active.
+        model: Says which model is loaded.
+    """
+    controls = _Controls(node, reset, model)
+    node.serve(SetBool, "~/pause", controls.pause)
+    node.serve(Trigger, "~/reset", controls.reset)
+    node.serve(SetModel, "~/set_model", controls.set_model)
+
+
+class _Controls:
+    def __init__(self, node: ManagedNode, reset: Callable[[], None], model: Callable[[], str]) -> None:
+        self._node = node
+        self._reset = reset
+        self._model = model
+
+    def pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Deactivate, or with false activate; the model stays loaded."""
+        wanted = State.PRIMARY_STATE_INACTIVE if request.data else State.PRIMARY_STATE_ACTIVE
+        state, label = self._node.state
+        if state not in _CONFIGURED:
+            response.message = f"the node is {label}: configure it"
+            return response
+        if state != wanted:
+            _try(self._node.trigger_deactivate if request.data else self._node.trigger_activate)
+        state, label = self._node.state
+        response.success = state == wanted
+        response.message = label if response.success else self._node.refused
+        return response
+
+    def reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Forget what has come."""
+        state, label = self._node.state
+        response.success = state == State.PRIMARY_STATE_ACTIVE
+        if response.success:
+            self._reset()
+        else:
+            response.message = f"the node is {label}: it remembers nothing"
+        return response
+
+    def set_model(self, request: SetModel.Request, response: SetModel.Response) -> SetModel.Response:
+        """Load another model, and go on with the old one if that fails."""
+        node, old = self._node, self._node.get_parameter("model").value
+        state, label = node.state
+        try:
+            find_model(request.model)
+        except ValueError as error:
+            response.message = str(error)
+            return response
+        if state not in _CONFIGURED:
+            response.message = f"the node is {label}: set its parameter model, and configure it"
+            return response
+        if state == State.PRIMARY_STATE_ACTIVE:
+            node.trigger_deactivate()
+        response.success = self._load(request.model)
+        response.message = self._model() if response.success else node.refused
+        if not response.success:
+            self._load(old)
+        if state == State.PRIMARY_STATE_ACTIVE:
+            _try(node.trigger_activate)
+        return response
+
+    def _load(self, model: str) -> bool:
+        if self._node.state[0] in _CONFIGURED:
+            self._node.trigger_cleanup()
+        self._node.set_parameters([Parameter("model", value=model)])
+        return _try(self._node.trigger_configure)
+
+
+def _try(transition: Callable[[], Any]) -> bool:
+    return bool(transition() == TransitionCallbackReturn.SUCCESS)
