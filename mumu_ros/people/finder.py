@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -12,15 +11,15 @@ from numpy.typing import NDArray
 
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.detection import detect
-from mumu_ros.people.filters import OneEuro
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
-from mumu_ros.people.lifting import Lifted, lift, surfaces_under
+from mumu_ros.people.lifting import lift, surfaces_under
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
 from mumu_ros.people.regions import Region
 from mumu_ros.people.search import Search
 from mumu_ros.people.silhouettes import of_others, other_surfaces, silhouettes
+from mumu_ros.people.smoothing import Smoother
 from mumu_ros.people.tracks import Observation, Track, Tracker, same_person, torso_depth
 from mumu_ros.people.weights import find_weights
 
@@ -53,16 +52,6 @@ class _Picture:
     camera: Camera
 
 
-@dataclass(eq=False)
-class _Smoothing:
-    """What is remembered of one person to smooth its joints."""
-
-    keypoints: OneEuro = field(default_factory=lambda: OneEuro(2.0, 2.0))
-    place: OneEuro = field(default_factory=lambda: OneEuro(1.0, 1.5))
-    joints: OneEuro = field(default_factory=lambda: OneEuro(2.0, 2.0))
-    lifted: deque[NDArray[np.float32]] = field(default_factory=lambda: deque(maxlen=3))
-
-
 class PeopleFinder:
     """Finds people in the pictures of one camera and follows each.
 
@@ -87,7 +76,7 @@ class PeopleFinder:
     ) -> None:
         self._networks = PoseNetworks(find_weights(weights), threads)
         self._tracker = Tracker(max_people, seed)
-        self._smoothing: dict[str, _Smoothing] = {}
+        self._smoothers: dict[str, Smoother] = {}
         self._upside_down: set[int] = set()  # pictures in a row in which somebody new was
         self._whole: dict[str, int] = {}  # until when the pose of a body needs no second look
         self._elsewhere = Search()
@@ -102,7 +91,7 @@ class PeopleFinder:
     def clear(self) -> None:
         """Forget everybody: what comes next is another recording."""
         self._tracker.clear()
-        self._smoothing = {}
+        self._smoothers = {}
         self._upside_down.clear()
         self._whole = {}
         self._elsewhere.clear()
@@ -233,8 +222,8 @@ class PeopleFinder:
     def _people(self, picture: _Picture, seen: list[Track]) -> list[Person]:
         alive = {track.body_id for track in self._tracker.tracks}
         self._whole = {name: until_ns for name, until_ns in self._whole.items() if name in alive}
-        self._smoothing = {name: kept for name, kept in self._smoothing.items() if name in alive}
-        people = [_person(picture, track, self._smoothing.setdefault(track.body_id, _Smoothing())) for track in seen]
+        self._smoothers = {name: kept for name, kept in self._smoothers.items() if name in alive}
+        people = [_person(picture, track, self._smoothers.setdefault(track.body_id, Smoother())) for track in seen]
         if picture.depth is not None:
             # From the joints of this picture: smoothed ones are late by a part of a hand's way.
             lifted = [track.lifted.joints for track in seen if track.lifted]
@@ -300,12 +289,9 @@ def _is_at(region: Region, pose: Pose) -> bool:
     return float(np.hypot(region.x - hips[0], region.y - hips[1])) < _RADIUS * pose.torso
 
 
-def _person(picture: _Picture, track: Track, smoothing: _Smoothing) -> Person:
+def _person(picture: _Picture, track: Track, smoother: Smoother) -> Person:
     pose, lifted, camera, stamp_ns = track.pose, track.lifted, picture.camera, picture.stamp_ns
-    seen = (pose.visibility >= MIN_VISIBILITY)[:, np.newaxis]
-    # In torso lengths, so that one setting fits near and far.
-    scaled = np.where(seen, pose.keypoints / pose.torso, np.nan).astype(np.float32)
-    keypoints = smoothing.keypoints.update(stamp_ns, scaled) * pose.torso
+    keypoints = smoother.keypoints(stamp_ns, pose)
     inside = keypoints[np.isfinite(keypoints).all(axis=1)]
     left, top = inside.min(axis=0).clip(0) if len(inside) else (0.0, 0.0)
     right, bottom = inside.max(axis=0) if len(inside) else (0.0, 0.0)
@@ -315,30 +301,10 @@ def _person(picture: _Picture, track: Track, smoothing: _Smoothing) -> Person:
         confidence=pose.score,
         roi=(float(left), float(top), float(max(width, 0)), float(max(height, 0))),
         keypoints=keypoints,
-        joints=_smoothed(stamp_ns, lifted, seen, smoothing),
+        joints=smoother.joints(stamp_ns, pose, lifted),
         visibility=pose.visibility.astype(np.float32),
         position_source=lifted.source if lifted else ("nominal" if camera.is_nominal else "perspective"),
     )
-
-
-def _smoothed(
-    stamp_ns: int, lifted: Lifted | None, seen: NDArray[np.bool_], smoothing: _Smoothing
-) -> NDArray[np.float32]:
-    """Joints, smoothed: where the person is by itself, since its distance is noisier than its shape."""
-    if lifted is None:
-        return np.full((len(seen), 3), np.nan, np.float32)
-    smoothing.lifted.append(lifted.joints)
-    # A median of three hides a frame in which a reading is of something else.
-    joints = _median(smoothing.lifted) if lifted.source == "depth" else lifted.joints
-    middle = joints[TORSO].mean(axis=0)
-    place = smoothing.place.update(stamp_ns, middle)
-    shape = np.where(seen & (joints[:, 2:] > 0), joints - middle, np.nan).astype(np.float32)
-    return place + smoothing.joints.update(stamp_ns, shape)
-
-
-def _median(recent: deque[NDArray[np.float32]]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = np.median(np.stack(recent), axis=0).astype(np.float32)
-    return found
 
 
 def _metres(depth: NDArray[np.uint16] | NDArray[np.float32]) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ IDLE, OTHER = "idle", "other"
 Array = NDArray[np.float32]
 _RATE_HZ = 30.0
 _SPEED = (0.7, 1.4)
-_AS_RECORDED = 0.3
+_AS_RECORDED = 0.7
 """Share of the windows that are a clip from its beginning to its end, except of `_GAITS`, which are on the spot."""
 _SEEN = 0.4
 """Share of an activity that a window shows at least if it is called by its name."""

@@ -141,6 +141,16 @@ def test_a_shaded_picture_is_larger_and_shows_edges_shape_and_distance():
     assert abs(float(hole) - float(front)) < 5
 
 
+@pytest.mark.parametrize("away_mm", [1500, 2500, 4000])
+def test_an_arm_before_the_chest_stands_out(away_mm):
+    depth = np.zeros(SIZE, np.uint16)
+    depth[30:110, 60:100] = away_mm
+    depth[60:66, 66:94] = away_mm - 60
+    picture = shade(depth).mean(axis=2)
+    arm, chest = picture[3 * 61 : 3 * 65, 3 * 75 : 3 * 85].mean(), picture[3 * 72 : 3 * 76, 3 * 75 : 3 * 85].mean()
+    assert arm > 1.15 * chest
+
+
 def test_without_readings_there_is_a_plain_backdrop():
     picture = shade(np.zeros(SIZE, np.uint16), scale=2).astype(int)
     assert np.ptp(picture, axis=1).max() <= 1

@@ -32,7 +32,7 @@ VARIANTS = ("with_depth", "without_depth")
 or by the network's world landmarks; NaN where a joint is not seen."""
 
 _FILE = re.compile(r"a(\d+)_s(\d+)_t(\d+)")
-_LAYOUT = "blazepose33"
+_LAYOUT, _COMMON_LAYOUT = "blazepose33", "florence15"
 _FEWEST_FRAMES = 6
 _EVERY = 2
 """Of the 30 frames a second; a robot's front end sees about 15."""
@@ -57,7 +57,8 @@ def record_front_end(
         out: Folder for the files that `FrontEndDataset` reads.
         trials: Which of each person's trials.
         weights: Of the pose network; None: where `mumu weights` puts them.
-        progress: Called with a line for each clip.
+        progress: Called with a line for each clip and, where the Kinect's joints are there, one with the mean distance
+            from them.
 
     Returns:
         How many clips were written.
@@ -66,9 +67,12 @@ def record_front_end(
         DatasetError: UTD-MHAD is not there.
         WeightsError: The weights are not there.
     """
-    dataset = UtdMhad(find_utd_mhad(root), modalities=("depth",))
+    folder = find_utd_mhad(root)
+    has_kinect = (folder / "Skeleton").is_dir()
+    dataset = UtdMhad(folder, modalities=("depth", "skeleton") if has_kinect else ("depth",))
     out.mkdir(parents=True, exist_ok=True)
     finder = PeopleFinder(weights, max_people=1, seed=0)
+    errors: list[tuple[float, float]] = []
     written = 0
     for subject, action, trial in dataset.clips:
         path = out / f"a{action}_s{subject}_t{trial}.npz"
@@ -88,7 +92,20 @@ def record_front_end(
         seen = np.count_nonzero(~np.isnan(lifted).all(axis=(1, 2)))
         progress(f"{path.stem}: somebody in {seen} of {len(lifted)} pictures")
         written += 1
+        if has_kinect and seen:
+            errors.append((_error_m(lifted, clip.samples("skeleton")), _error_m(placed, clip.samples("skeleton"))))
+    if errors:
+        with_cm, without_cm = 100 * np.nanmean(errors, axis=0)
+        progress(f"mean distance from the Kinect's joints: {with_cm:.1f} cm with depth, {without_cm:.1f} cm without")
     return written
+
+
+def _error_m(joints: NDArray[np.float32], kinect: NDArray[np.float64]) -> float:
+    """Mean distance of the joints of every `_EVERY`th frame from the Kinect's, of those that are seen."""
+    truth = convert(kinect[::_EVERY].astype(np.float32), "kinect20", _COMMON_LAYOUT)
+    count = min(len(truth), len(joints))
+    found = convert(joints[:count], _LAYOUT, _COMMON_LAYOUT)
+    return float(np.nanmean(np.linalg.norm(found - truth[:count], axis=-1)))
 
 
 def _follow(

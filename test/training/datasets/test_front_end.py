@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
@@ -44,22 +44,25 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         dataset.read(dataset.clips[0], PREPROCESSING)
 
 
-def test_the_front_end_finds_the_person_of_a_depth_clip(weights: Path, tmp_path: Path) -> None:
+def test_the_front_end_sees_the_arms_of_the_person_in_a_depth_clip(weights: Path, tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[4] / "shared/data/utd_mhad"
     if not root.is_dir():
         pytest.skip("UTD-MHAD is not in shared/data/utd_mhad beside the repository")
-    clip = UtdMhad(root, modalities=("depth", "skeleton")).load(2, 3, 1, ("depth", "skeleton"))
-    (tmp_path / "Depth").mkdir()
-    depth = clip.samples("depth")[:24, :, ::-1].transpose(1, 2, 0)
-    savemat(tmp_path / "Depth" / "a3_s2_t1_depth.mat", {"d_depth": depth})
+    clip = UtdMhad(root, modalities=("depth", "skeleton")).load(1, 20, 1, ("depth", "skeleton"))
+    for folder, key in (("Depth", "d_depth"), ("Skeleton", "d_skel")):
+        name = f"{folder}/a20_s1_t1_{folder.lower()}.mat"
+        (tmp_path / folder).mkdir()
+        savemat(tmp_path / name, {key: loadmat(root / name)[key][..., :48]})
     lines: list[str] = []
     assert record_front_end(str(tmp_path), tmp_path / "out", [1], weights=weights, progress=lines.append) == 1
     assert record_front_end(str(tmp_path), tmp_path / "out", [1], weights=weights) == 0, "what is there stays"
-    assert lines == [f"a3_s2_t1: somebody in {lines[0].split()[3]} of 12 pictures"]
+    assert lines[0] == f"a20_s1_t1: somebody in {lines[0].split()[3]} of 24 pictures"
+    assert lines[1].startswith("mean distance from the Kinect's joints: "), "they are there"
     dataset = open_dataset("utd_mhad_front", str(tmp_path / "out"))
     for variant in dataset.clips:
         stream = dataset.read(variant, PREPROCESSING).streams["skeleton"]
         seconds = (stream.stamps_ns - START_NS) / 1e9
         truth = convert(clip.samples("skeleton"), "kinect20", "florence15")[np.round(seconds * 30).astype(int)]
         error = np.linalg.norm(np.array(stream.samples) - truth, axis=-1)
-        assert np.nanmedian(error) < 0.25, variant.id
+        assert np.nanmean(error) < (0.3 if variant.id.endswith("without_depth") else 0.1), variant.id
+        assert np.isnan(error).mean() < 0.1, "arms before the chest are seen"

@@ -1,0 +1,62 @@
+"""Joints and keypoints are calm at rest and not late in motion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mumu_ros.people.landmarks import TORSO, Pose
+from mumu_ros.people.lifting import Lifted
+from mumu_ros.people.regions import Region
+from mumu_ros.people.smoothing import Smoother
+
+RATE_HZ = 15
+WRIST = 16
+
+
+def _smoothed(joints: NDArray[np.float32], visibility: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """(T, 33, 3) joints, one by one through a smoother."""
+    visibility = np.ones(joints.shape[:2], np.float32) if visibility is None else visibility
+    smoother = Smoother()
+    poses = [Pose(1.0, j[:, :2] * 100, v, j, Region(0, 0, 1)) for j, v in zip(joints, visibility, strict=True)]
+    return np.stack(
+        [smoother.joints((k + 1) * 10**9 // RATE_HZ, p, Lifted(p.world, "depth")) for k, p in enumerate(poses)]
+    )
+
+
+def _standing(steps: int) -> NDArray[np.float32]:
+    body = np.random.default_rng(0).uniform(-0.5, 0.5, (33, 3)).astype(np.float32) + np.float32([0, 0, 3])
+    return np.repeat(body[np.newaxis], steps, axis=0)
+
+
+@pytest.mark.parametrize("times_a_second", [0.5, 1.0, 2.0])
+def test_a_waving_hand_is_not_late(times_a_second: float) -> None:
+    joints = _standing(60)
+    joints[:, WRIST, 0] += 0.3 * np.sin(2 * np.pi * times_a_second * np.arange(60) / RATE_HZ)
+    late = np.abs(_smoothed(joints) - joints)[15:, WRIST, 0].mean()
+    speed = np.abs(np.diff(joints[:, WRIST, 0])).mean() * RATE_HZ
+    assert late / speed < 0.02, "seconds"
+
+
+def test_whoever_walks_is_where_they_are() -> None:
+    joints = _standing(60) + (1.4 * np.arange(60) / RATE_HZ)[:, None, None].astype(np.float32)
+    assert np.abs(_smoothed(joints) - joints)[15:].max() < 0.05
+
+
+def test_somebody_at_rest_is_calmer_than_the_readings() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.02, (200, 33, 3)).astype(np.float32)
+    found = _smoothed(_standing(200) + noise)
+    jitter, before = (np.abs(np.diff(x, n=2, axis=0)).mean() for x in (found, noise))
+    assert jitter < 0.65 * before
+
+
+def test_joints_that_are_not_seen_are_nan_and_come_back_where_they_are() -> None:
+    joints, visibility = _standing(30), np.ones((30, 33), np.float32)
+    visibility[10:20, WRIST] = 0.1
+    joints[20:, WRIST] += 0.4
+    found = _smoothed(joints, visibility)
+    assert np.isnan(found[10:20, WRIST]).all()
+    assert np.isfinite(np.delete(found, WRIST, axis=1)).all()
+    assert np.allclose(found[20, WRIST], joints[20, WRIST], atol=0.01)
+    assert np.isfinite(found[:, TORSO]).all()
