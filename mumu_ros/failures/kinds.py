@@ -1,4 +1,4 @@
-"""The ways in which a sensor fails: one table. docs/failures.md says the same in more words."""
+"""The kinds of sensor failure, as one table; docs/failures.md describes them in more detail."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _VECTORS = ("vector",)
 
 @dataclass(frozen=True)
 class Kind:
-    """One way to fail.
+    """A kind of failure.
 
     Attributes:
-        shows: What the sensor shows.
-        sensors: Which of `SENSORS` can fail so.
-        amount: How strongly, if nobody says; None: there is nothing to say.
+        shows: Output of the failing sensor.
+        sensors: Which of `SENSORS` can fail in this way.
+        amount: Default strength; None: the kind has no amount.
         unit: Of the amount.
         most: The largest amount; amounts are positive.
-        thins: It changes which samples come, and not what they show.
-        turns: It exchanges axes: samples must have three of them.
+        thins: Removes samples without changing the others.
+        turns: Exchanges axes: samples must have three of them.
     """
 
     shows: str
@@ -41,40 +41,40 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "dropout": Kind("nothing, for this share of the time", amount=1.0, unit="of the time", most=1.0, thins=True),
         "half_rate": Kind("every second sample", thins=True),
-        "stuck": Kind("always the sample with which it began to fail", _VECTORS),
-        "saturation": Kind("itself, ending so far from its mean", _VECTORS, 1.0, "σ"),
-        "noise": Kind("itself and Gaussian noise", SENSORS, 1.0, "σ"),
-        "drift": Kind("itself, farther off every second", _VECTORS, 0.5, "σ/s"),
-        "bias": Kind("itself, off by a constant", _VECTORS, 2.0, "σ"),
-        "axis_swap": Kind("itself, two axes exchanged", _VECTORS, turns=True),
-        "mounting": Kind("itself, turned about some axis", _VECTORS, 90.0, "°", 180.0, turns=True),
-        "shift": Kind("what was so long ago, under the stamp of now", SENSORS, 0.5, "s", 60.0),
-        "repeated_buffer": Kind("the last so many seconds before it failed, over and over", SENSORS, 2.0, "s", 60.0),
-        "frozen": Kind("always the image with which it began to fail", _IMAGES),
+        "stuck": Kind("the sample at which it began to fail, repeated", _VECTORS),
+        "saturation": Kind("clipped at this distance from its mean", _VECTORS, 1.0, "σ"),
+        "noise": Kind("Gaussian noise added", SENSORS, 1.0, "σ"),
+        "drift": Kind("an offset that grows every second", _VECTORS, 0.5, "σ/s"),
+        "bias": Kind("a constant offset", _VECTORS, 2.0, "σ"),
+        "axis_swap": Kind("two axes exchanged", _VECTORS, turns=True),
+        "mounting": Kind("rotated about a random axis", _VECTORS, 90.0, "°", 180.0, turns=True),
+        "shift": Kind("old samples with current stamps", SENSORS, 0.5, "s", 60.0),
+        "repeated_buffer": Kind("the last samples before the failure, repeated", SENSORS, 2.0, "s", 60.0),
+        "frozen": Kind("the image at which it began to fail, repeated", _IMAGES),
         "black": Kind("black; depth: no readings", _IMAGES),
-        "blur": Kind("itself, out of focus (Gaussian)", _IMAGES, 0.03, "of the height", 1.0),
-        "occlusion": Kind("itself, a rectangle of this share of it black; depth: without readings", _IMAGES, 0.3,
+        "blur": Kind("out of focus (Gaussian)", _IMAGES, 0.03, "of the height", 1.0),
+        "occlusion": Kind("a rectangle of this share of it black; depth: without readings", _IMAGES, 0.3,
                           "of the area", 1.0),
     }
 )  # fmt: skip
-"""Name → what it is. σ is the standard deviation of each element of the stream (`injector.Injector`)."""
+"""Name → kind. σ is the standard deviation of each element of the stream (`injector.Injector`)."""
 
 
 def kinds_for(sensor: str, axes: int = 3) -> tuple[str, ...]:
-    """Names of the kinds in which one of `SENSORS`, with samples of so many axes, can fail."""
+    """Names of the kinds in which one of `SENSORS`, with samples of this many axes, can fail."""
     return tuple(name for name, kind in KINDS.items() if sensor in kind.sensors and not (kind.turns and axes != 3))
 
 
 @dataclass(frozen=True)
 class Failure:
-    """How a sensor fails.
+    """A kind of failure with its strength.
 
     Attributes:
         kind: One of `KINDS`.
-        amount: How strongly, in the kind's unit; by default the kind's own amount. None for kinds without.
+        amount: Strength in the kind's unit; by default the kind's own amount. None for kinds without.
 
     Raises:
-        ValueError: The kind is unknown, has no amount, or none like this.
+        ValueError: The kind is unknown, has no amount, or the amount is out of range.
     """
 
     kind: str
@@ -87,7 +87,7 @@ class Failure:
         if self.amount is None:
             object.__setattr__(self, "amount", kind.amount)
         elif kind.amount is None:
-            raise ValueError(f"failure {self.kind!r} has no amount, and {self.amount:g} was given; leave it out")
+            raise ValueError(f"failure {self.kind!r} has no amount, but {self.amount:g} was given; leave it out")
         elif not 0 < self.amount <= kind.most or self.amount == math.inf:
             most = "" if kind.most == math.inf else f" and at most {kind.most:g}"
             raise ValueError(f"failure '{self.kind}={self.amount:g}': expected a number above 0{most} ({kind.unit})")

@@ -1,6 +1,6 @@
 """Every parameter of every node: its name, default, meaning and range.
 
-Imports no rclpy: launching.py reads it, too.
+Imports no rclpy, because launching.py reads it, too.
 """
 
 from __future__ import annotations
@@ -45,36 +45,36 @@ def _faults(texts: Sequence[str]) -> tuple[Fault, ...]:
 
 SIMULATOR = (
     AUTOSTART,
-    Parameter("seed", 0, "Of the performance: which activities, when and how.", 0, 2**31 - 1),
-    Parameter("subject", 1000, "Who performs: body, speed, handedness, camera.", 0, 2**31 - 1),
-    Parameter("people", 1, "How many people; more than one are always in a furnished room.", 1, MAX_PEOPLE),
+    Parameter("seed", 0, "Seed of the performance: which activities, when and how.", 0, 2**31 - 1),
+    Parameter("subject", 1000, "Seed of the person: body, speed, handedness, camera.", 0, 2**31 - 1),
+    Parameter("people", 1, "Number of people; more than one are always in a furnished room.", 1, MAX_PEOPLE),
     Parameter(
         "room",
         False,
-        "A furnished room in which people walk about, leave and come back; who is really in view is then published on "
-        "truth/people.",
+        "Simulate a furnished room in which people walk, leave and come back; the true people in view are then "
+        "published on truth/people.",
     ),
     Parameter(
         "seconds",
         0.0,
-        "Length of the performance; 0: for ever, minute after minute (in a room ten minutes each).",
+        "Length of the performance; 0: endless, in performances of a minute (in a room ten minutes).",
         0.0,
         86400.0,
     ),
-    Parameter("width", 320, "Of the camera images.", 64, 1920),
-    Parameter("height", 240, "Of the camera images.", 48, 1080),
+    Parameter("width", 320, "Width of the camera images.", 64, 1920),
+    Parameter("height", 240, "Height of the camera images.", 48, 1080),
     Parameter(
         "faults",
         [""],
-        "Cables to pull, such as imu_wrist:15-27: a stream (rgb, depth, imu_wrist, imu_belt) or device (camera, imu) "
-        "and the seconds between which it is silent; or other failures, such as imu:noise=2:5-15 (failures.md).",
+        "Sensor faults to simulate, such as imu_wrist:15-27 (dropout): a stream (rgb, depth, imu_wrist, imu_belt) or "
+        "device (camera, imu) and the time in seconds; or other kinds, such as imu:noise=2:5-15 (failures.md).",
         parse=_faults,
     ),
 )
 
 _PICTURE = (
     Parameter("image.topic", "camera/color/image_raw", "Topic of the colour pictures."),
-    Parameter("image.type", IMAGE_TYPES[0], "Its type.", choices=IMAGE_TYPES),
+    Parameter("image.type", IMAGE_TYPES[0], "Message type.", choices=IMAGE_TYPES),
     RELIABILITY,
 )
 
@@ -83,36 +83,36 @@ PEOPLE = (
     Parameter(
         "source",
         "camera",
-        "Where people come from: camera (they are looked for in its pictures), or hri (the bodies that a ROS4HRI stack "
-        "publishes under /humans/bodies; needs hri_msgs).",
+        "Source of people: camera (detected in its pictures), or hri (the bodies that a ROS4HRI stack publishes under "
+        "/humans/bodies; needs hri_msgs).",
         choices=("camera", "hri"),
     ),
     *_PICTURE,
     Parameter(
         "depth.topic",
         "",
-        "Topic of depth pictures that are registered to the colour pictures; empty: none, distances then come from the "
+        "Topic of depth pictures registered to the colour pictures; empty: none, distances are then estimated from the "
         "size of the body in the picture.",
     ),
-    Parameter("depth.type", IMAGE_TYPES[0], "Its type.", choices=IMAGE_TYPES),
+    Parameter("depth.type", IMAGE_TYPES[0], "Message type.", choices=IMAGE_TYPES),
     Parameter("camera_info.topic", "camera/color/camera_info", "Topic of the colour camera's CameraInfo."),
-    Parameter("weights", "", "Folder of the pose network's weights; empty: where `mumu weights` puts them."),
+    Parameter("weights", "", "Folder of the pose network's weights; empty: the one of `mumu weights`."),
     Parameter("threads", 1, "CPU threads of the pose network.", 1, 256),
-    Parameter("max_people", 6, "So many people are followed at most; whoever comes later is left out.", 1, 100),
-    Parameter("rate_hz", 15.0, "Pictures looked at a second; those in between are skipped by time.", 0.1, 200.0),
-    Parameter("min_confidence", 0.5, "A person of whom the network is less certain is not published.", 0.0, 1.0),
+    Parameter("max_people", 6, "Maximum number of tracked people; later ones are ignored.", 1, 100),
+    Parameter("rate_hz", 15.0, "Pictures processed per second; extra ones are dropped by stamp.", 0.1, 200.0),
+    Parameter("min_confidence", 0.5, "People detected with a lower confidence are not published.", 0.0, 1.0),
     Parameter(
         "target_frame",
         "",
-        "Frame of the joints that are published, if tf2_ros is installed: an optical one (x right, y down, z forward) "
-        "such as that of a level camera. Empty: the camera's.",
+        "Frame of the published joints, if tf2_ros is installed: an optical one (x right, y down, z forward) such as "
+        "that of a level camera. Empty: the camera's.",
     ),
 )
 
 OVERLAY = (
     AUTOSTART,
     *_PICTURE,
-    Parameter("jpeg_quality", 80, "Of the topic overlay/compressed.", 1, 100),
+    Parameter("jpeg_quality", 80, "JPEG quality of the topic overlay/compressed.", 1, 100),
 )
 
 PLAYER = (
@@ -120,11 +120,11 @@ PLAYER = (
     Parameter("bag", "", "Folder of the rosbag2 to play."),
     Parameter("rate", 1.0, "Playback speed.", 0.01, 100.0),
     Parameter("start_s", 0.0, "Seconds of the bag to skip.", 0.0, 1e6),
-    Parameter("loop", False, "Begin again at the end; stamps then jump back."),
+    Parameter("loop", False, "Restart at the end; stamps then jump back."),
     Parameter(
         "wait_for",
         [""],
-        "Topics that must have a subscriber before it begins, and then one of the bag's own must, too: "
+        "Topics that must have a subscriber before playback starts; at least one topic of the bag must have one, too. "
         "multimodal_frame waits for inference.",
     ),
     Parameter("clock_hz", 100.0, "Rate of /clock, for nodes with use_sim_time; 0: none.", 0.0, 1000.0),
@@ -133,7 +133,7 @@ PLAYER = (
 EVALUATION = (
     AUTOSTART,
     Parameter("model", "people", "Model that inference runs: its folder, or the name of a shipped one."),
-    Parameter("labels", "", "Label file to compare with; empty: the annotations that are heard."),
+    Parameter("labels", "", "Label file used as ground truth; empty: the published annotations."),
     Parameter("out", "evaluation", "Folder for report.html, metrics.json and predictions.csv."),
 )
 
@@ -141,11 +141,11 @@ WATCH = (
     Parameter(
         "seconds",
         0.0,
-        "Stop so long after the first annotation, with a summary; 0: run until Ctrl-C.",
+        "Stop this long after the first annotation and print a summary; 0: run until Ctrl-C.",
         0.0,
         86400.0,
     ),
-    Parameter("faults", [""], "What the simulator was told to unplug or spoil, for the summary.", parse=_faults),
+    Parameter("faults", [""], "Simulated faults, for the summary; same syntax as the simulator's.", parse=_faults),
 )
 
 TABLES = {
@@ -158,20 +158,20 @@ TABLES = {
     "evaluation": EVALUATION,
     "watch": WATCH,
 }
-"""Node to its table; the nodes that have a section in a parameter file, and those that a launch file starts."""
+"""Table of each node; these nodes may have a section in a parameter file and may be started by a launch file."""
 
 
 def markdown() -> str:
-    """Every table of this module as the page docs/parameters.md."""
+    """All tables of this module as the page docs/parameters.md."""
     title = "sensor_sync: each stream, as `<name>.<parameter>`"
     tables = {"sensor_sync": SENSOR_SYNC, title: STREAM, **TABLES}
     lines = [
         "# Parameters",
         "",
-        "Written by `python -m mumu_ros.nodes.parameters > docs/parameters.md` from the tables that the nodes read.",
-        "They are read when a node is configured. A value that a parameter cannot have is refused when it is set;",
-        "so is any change while the node is configured. A name that is not here is refused by the launch files and",
-        "`mumu evaluate` in a node's own section of a parameter file; the node warns, in its log and on /diagnostics.",
+        "Generated by `python -m mumu_ros.nodes.parameters > docs/parameters.md` from the tables that the nodes read.",
+        "Parameters are read when a node is configured. Invalid values are rejected when they are set, and so is any",
+        "change while the node is configured. For unknown names in a node's own section of a parameter file, the launch",
+        "files and `mumu evaluate` report an error; the node warns in its log and on /diagnostics.",
     ]
     for title, rows in tables.items():
         lines += ["", f"## {title}", "", "| parameter | default | expected | meaning |", "|---|---|---|---|"]

@@ -1,6 +1,6 @@
-"""Parameters without ROS: their rows, the checks on a value, and the tables that a bag is evaluated with, too.
+"""Parameter tables and the checks on their values, without ROS.
 
-A node declares its table when it is made; a parameter file of the nodes says the same to `mumu evaluate`.
+A node declares its table at construction; `mumu evaluate` reads the same tables from a parameter file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Value: TypeAlias = bool | int | float | str | list[int] | list[float] | list[str
 
 
 class ParameterError(ValueError):
-    """A parameter that cannot be meant: names it, quotes the value and says what would be right."""
+    """Invalid parameter. The message contains its name, the offending value and the accepted ones."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Parameter:
     """One row of a node's table.
 
     Attributes:
-        name: Of the parameter.
-        default: Its value where none is given; its type is that of every value.
-        description: What it means.
-        low: Least number, or least number of a list.
-        high: Greatest one.
-        choices: The texts that it may be; empty: any.
-        parse: Turns a value of the right type into what the node reads; a ValueError says what was expected.
+        name: Name of the parameter.
+        default: Value if none is given; every value must be of its type.
+        description: Its meaning, shown to users.
+        low: Least number, or least element of a list.
+        high: Greatest number, or greatest element of a list.
+        choices: The accepted texts; empty: any.
+        parse: Converts a value of the right type to what the node uses; raises ValueError with what was expected.
     """
 
     name: str
@@ -95,16 +95,16 @@ SENSOR_SYNC = (
     Parameter(
         "streams",
         ["rgb", "depth", "imu_wrist", "imu_belt"],
-        "Names of the streams; each has parameters <name>.topic, <name>.type and so on. The first image stream is the "
-        "reference that the others are paired with, while it lives.",
+        "Names of the streams; each has parameters <name>.topic, <name>.type and so on. The first live image stream is "
+        "the reference that the others are paired with.",
         parse=_different_names,
     ),
-    Parameter("rate_hz", 10.0, "Frames published a second; images in between are skipped by time.", 0.1, 200.0),
+    Parameter("rate_hz", 10.0, "Frames published per second; extra images are dropped by stamp.", 0.1, 200.0),
     Parameter("slop_s", 0.05, "Images farther apart than this are not paired.", 0.001, 10.0),
     Parameter(
         "timeout_s",
         0.5,
-        "A stream silent for longer is dead: named in /diagnostics, not waited for.",
+        "A stream silent for longer counts as silent: it is reported in /diagnostics and not waited for.",
         0.01,
         60.0,
     ),
@@ -122,18 +122,18 @@ STREAM = (
     Parameter(
         "angular_velocity_topic",
         "",
-        "Imu: the topic of the angular velocity where the driver has a separate one, as RealSense does; `topic` then "
-        "has the acceleration, and both are merged by stamp.",
+        "Imu: topic of the angular velocity if the driver publishes it separately, as RealSense does; `topic` is then "
+        "the acceleration, and both are merged by stamp.",
     ),
     Parameter(
         "type",
         "sensor_msgs/msg/Image",
-        "Its type.",
+        "Message type.",
         choices=tuple(SUPPORTED_TYPES),
     ),
-    Parameter("kind", "rgb", "What it is.", choices=("rgb", "depth", "vector")),
-    Parameter("width", 224, "Images are resized to this many pixels.", 16, 4096),
-    Parameter("height", 224, "Images are resized to this many pixels.", 16, 4096),
+    Parameter("kind", "rgb", "Kind of data.", choices=("rgb", "depth", "vector")),
+    Parameter("width", 224, "Width to which images are resized, in pixels.", 16, 4096),
+    Parameter("height", 224, "Height to which images are resized, in pixels.", 16, 4096),
     Parameter(
         "crop",
         [0, 0, 0, 0],
@@ -150,11 +150,11 @@ STREAM = (
         4096,
     ),
     RELIABILITY,
-    Parameter("depth", 10, "Messages that the subscription's queue keeps.", 1, 1000),
+    Parameter("depth", 10, "Queue size of the subscription.", 1, 1000),
     Parameter(
         "max_pixels",
         32_000_000,
-        "A picture of more pixels is refused before it is decoded: a small file can claim to be a huge one.",
+        "Compressed images with more pixels, by their header, are rejected before they are decoded.",
         1,
         2**31 - 1,
     ),
@@ -162,12 +162,12 @@ STREAM = (
         "joints",
         [""],
         "JointState: names of the joints to use, in the model's order; empty: all, in the order of the messages, which "
-        "then must not change.",
+        "must then be constant.",
     ),
     Parameter(
         "offset_s",
         0.0,
-        "Added to the stamps, for a sensor whose clock differs from the others'; /diagnostics has an estimate.",
+        "Added to the stamps, for a sensor with a different clock; /diagnostics publishes an estimate.",
         -1e10,
         1e10,
     ),
@@ -180,31 +180,31 @@ INFERENCE = (
     Parameter(
         "backend",
         "auto",
-        "What the model runs on; auto: the best that is installed, see mumu export.",
+        "Inference back end; auto: the fastest that is installed, see mumu export.",
         choices=("auto", "eager", "compile", "openvino", "openvino_int8", "onnxruntime", "cuda_graphs"),
     ),
     Parameter("threads", 1, "CPU threads of the model.", 1, 256),
-    Parameter("rate_hz", 5.0, "Decisions a second at most, by sensor time.", 0.1, 100.0),
+    Parameter("rate_hz", 5.0, "Maximum rate of decisions, by sensor time.", 0.1, 100.0),
     Parameter(
         "min_coverage",
         [0.25],
-        "Share of a window's samples that a modality needs to take part: one value, or one for each modality.",
+        "Share of a window's samples that a modality needs to be used: one value, or one for each modality.",
         0.001,
         1.0,
     ),
     Parameter(
         "unknown_threshold",
         -1.0,
-        "A highest probability below this gives 'unknown'. -1: the model's own.",
+        "Decisions with a lower top-1 probability are 'unknown'. -1: the model's own threshold.",
         -1.0,
         1.0,
         parse=_threshold,
     ),
-    Parameter("smoothing_s", 0.0, "Time constant of averaging over decisions; 0: none.", 0.0, 60.0),
+    Parameter("smoothing_s", 0.0, "Time constant of the moving average over decisions; 0: none.", 0.0, 60.0),
     Parameter(
         "hysteresis",
         0.0,
-        "Lead in probability that another label needs to replace the current one.",
+        "Margin in probability by which another label must lead to replace the current one.",
         0.0,
         0.99,
     ),
@@ -225,40 +225,39 @@ INFERENCE = (
     Parameter(
         "health",
         False,
-        "Look for sensors that lie (stuck, saturated, unlike the others) and leave them out; needs the model's "
+        "Detect faulty sensors (stuck, saturated, unlike the others) and mask them; needs the model's "
         "health.safetensors, see mumu health.",
     ),
     Parameter(
         "body_id",
         "",
-        "REP 155 id of the body that is watched, copied to the message; used where no people node tells people apart.",
+        "REP 155 id of the observed body, copied to the message; used if no people node publishes bodies.",
     ),
-    Parameter("max_people", 6, "This many people are recognised at most; bounds time and memory.", 1, 64),
+    Parameter("max_people", 6, "Maximum number of people recognised at once; bounds time and memory.", 1, 64),
     Parameter(
         "imu_bodies",
         [""],
-        "Who wears an IMU, where that is known: <modality>=<body id>. An IMU that is not named here belongs to whoever "
-        "moves as it does.",
+        "Wearers of IMUs, if known: <modality>=<body id>. Other IMUs are assigned to the person whose motion matches.",
         parse=_wearers,
     ),
 )
 
 
 class ParameterSource(Protocol):
-    """Where values come from: a node, or a parameter file."""
+    """Source of parameter values: a node, or a parameter file."""
 
     def declare(self, name: str, row: Parameter) -> None:
-        """Say that there is such a parameter."""
+        """Declare a parameter."""
 
     def get(self, name: str) -> Any:
-        """The value of a declared parameter, as it was given; its default where it was not."""
+        """The value of a declared parameter as it was given, or its default."""
 
 
 class Values:
     """The values of parameters by name, each checked against its row when it is read.
 
     Args:
-        source: Where they come from.
+        source: Source of the values.
         rows: Parameters to declare.
     """
 
@@ -276,15 +275,15 @@ class Values:
             self._source.declare(name, row)
 
     def read(self, name: str) -> Any:
-        """What the value of a parameter means: `Parameter.parse` of it where there is one.
+        """The value of a parameter, converted by `Parameter.parse` if it has one.
 
         Raises:
-            ParameterError: It has the wrong type or is out of range.
+            ParameterError: The value has the wrong type or is out of range.
         """
         return _checked(name, self._rows[name], self._source.get(name))
 
     def check(self, name: str, value: Any) -> None:
-        """Refuse a value that a parameter cannot have; of a parameter that is not declared nothing is known.
+        """Check a value without setting it; undeclared parameters are not checked.
 
         Raises:
             ParameterError: As `read` would.
@@ -294,10 +293,10 @@ class Values:
 
 
 def declare_streams(values: Values) -> tuple[str, ...]:
-    """Declare the parameters of every stream that `streams` names, and return the names.
+    """Declare the parameters of every stream in `streams`, and return the names.
 
     Raises:
-        ParameterError: `streams` is empty or names one twice.
+        ParameterError: `streams` is empty or has a name twice.
     """
     names: tuple[str, ...] = values.read("streams")
     for name in names:
@@ -307,7 +306,7 @@ def declare_streams(values: Values) -> tuple[str, ...]:
 
 
 def unknown_names(given: Iterable[str], rows: Sequence[Parameter]) -> Iterator[str]:
-    """Name each given parameter that a table does not have, and the most similar one that it has."""
+    """Yield a message for each given parameter that a table does not have, with the most similar name."""
     known = [row.name for row in rows]
     for name in given:
         stream, dot, _ = name.rpartition(".")
@@ -347,7 +346,7 @@ def _element(name: str, row: Parameter, kind: type[Any], value: Any) -> Any:
 
 
 def expected(row: Parameter) -> str:
-    """What a value must be, in words."""
+    """Description of the accepted values."""
     if row.choices:
         return f"one of {', '.join(row.choices)}"
     names = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
