@@ -1,0 +1,54 @@
+"""What the robot does, without ROS: events and distances in, a command out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import Enum
+
+__all__ = ["Behaviour", "Command"]
+
+
+class Command(str, Enum):
+    """What the arm is told."""
+
+    WAIT = "wait"
+    HAND_OVER = "hand_over"
+    STOP = "stop"
+
+
+class Behaviour:
+    """Hands over a tool when somebody works, and stops when somebody steps close or when nobody is looked for any more.
+
+    Args:
+        group: The group of activities that a tool is handed over for.
+        stop_m: Whoever is nearer than this stops the robot.
+        clear_m: It goes on when everybody is farther than this; more than `stop_m`, or it would stop and go.
+        silence_s: Without news of people for so long it stops.
+    """
+
+    def __init__(self, group: str, stop_m: float, clear_m: float, silence_s: float) -> None:
+        self._group = group
+        self._stop_m = stop_m
+        self._clear_m = clear_m
+        self._silence_s = silence_s
+        self._at_work: set[str] = set()
+        self._heard_s = -math.inf
+        self._is_close = False
+
+    def hear(self, body_id: str, group: str, activity: str, *, begins: bool) -> None:
+        """Take in an event; those of the group have no activity."""
+        if group == self._group and not activity:
+            (self._at_work.add if begins else self._at_work.discard)(body_id)
+
+    def see(self, now_s: float, distances_m: Mapping[str, float]) -> None:
+        """Take in how far everybody in view is, in metres."""
+        self._heard_s = now_s
+        nearest_m = min(distances_m.values(), default=math.inf)
+        self._is_close = nearest_m < (self._clear_m if self._is_close else self._stop_m)
+
+    def command(self, now_s: float) -> Command:
+        """What to do now."""
+        if self._is_close or now_s - self._heard_s > self._silence_s:
+            return Command.STOP
+        return Command.HAND_OVER if self._at_work else Command.WAIT

@@ -1,0 +1,79 @@
+"""Events and people of mumu_ros in, commands for an arm out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
+
+from cobot_handover.behaviour import Behaviour, Command
+from mumu_ros.msg import ActivityEvent, People
+
+PERIOD_S = 0.1
+"""A command is at most this late."""
+
+
+class CobotHandover(Node):
+    """Publishes on ~/command, whenever it changes, what the arm is to do: wait, hand_over or stop.
+
+    The camera that sees the people stands on the robot: distances are from it.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("cobot_handover", **options)
+        group = self.declare_parameter("group", "work").value
+        stop_m = self.declare_parameter("stop_m", 1.0).value
+        clear_m = self.declare_parameter("clear_m", 1.3).value
+        silence_s = self.declare_parameter("silence_s", 1.0).value
+        self._behaviour = Behaviour(group, stop_m, clear_m, silence_s)
+        self._said: Command | None = None
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._command = self.create_publisher(String, "~/command", latched)
+        self.create_subscription(ActivityEvent, "activity_event", self._hear, 10)
+        self.create_subscription(People, "people", self._see, 10)
+        self.create_timer(PERIOD_S, self._act)
+
+    def _hear(self, event: ActivityEvent) -> None:
+        begins = event.kind == ActivityEvent.BEGIN
+        self._behaviour.hear(event.body_id, event.group, event.activity, begins=begins)
+        self._act()
+
+    def _see(self, message: People) -> None:
+        distances = {person.body_id: distance_m(person) for person in message.people}
+        self._behaviour.see(self._now_s(), distances)
+        self._act()
+
+    def _act(self) -> None:
+        command = self._behaviour.command(self._now_s())
+        if command != self._said:
+            self._said = command
+            self.get_logger().info(command.value)
+            self._command.publish(String(data=command.value))
+
+    def _now_s(self) -> float:
+        return self.get_clock().now().nanoseconds * 1e-9
+
+
+def distance_m(person: Any) -> float:
+    """Distance of the nearest joint, metres; of somebody without a place it is 0, because they may be anywhere."""
+    distances = np.linalg.norm(np.reshape(person.joints, (-1, 3)), axis=1)
+    return float(np.nanmin(distances)) if np.isfinite(distances).any() else 0.0
+
+
+def main() -> None:
+    """Run until Ctrl-C."""
+    rclpy.init()
+    try:
+        rclpy.spin(CobotHandover())
+    except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""examples/cobot_handover reacts to a simulated person at work, and to people who step close."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from std_msgs.msg import String
+
+from mumu_ros.conversions import RosTypes, people_to_message
+from mumu_ros.msg import People
+from mumu_ros.nodes.processes import Processes
+from mumu_ros.people import Person
+from mumu_ros.share import share_path
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cobot_handover"
+
+
+@pytest.fixture(autouse=True)
+def example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+
+
+def people(*distances_m: float) -> People:
+    persons = [
+        Person(
+            f"body{number}",
+            0.9,
+            (0, 0, 10, 20),
+            np.zeros((33, 2), np.float32),
+            np.full((33, 3), [0, 0, distance_m], np.float32),
+            np.ones(33, np.float32),
+            "depth",
+        )
+        for number, distance_m in enumerate(distances_m)
+    ]
+    return people_to_message(10**18, "camera", 640, 480, "blazepose33", persons, RosTypes())
+
+
+def test_it_hands_over_to_whoever_works_and_stops_for_whoever_steps_close(ros: Any) -> None:
+    """Seed 3 inspects and hammers for ten seconds, and then shows a stop sign."""
+    commands: list[str] = []
+    latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ros.node.create_subscription(String, "cobot_handover/command", lambda m: commands.append(m.data), latched)
+    seen = ros.node.create_publisher(People, "seen", 10)
+    in_view = [2.5]
+    ros.node.create_timer(0.1, lambda: seen.publish(people(*in_view)))
+    with Processes({"ROS_DOMAIN_ID": str(ros.domain), "PYTHONPATH": str(EXAMPLE)}) as processes:
+        example = ["--ros-args", "-r", "people:=seen", "-p", "silence_s:=20.0"]
+        processes.run("cobot", "cobot_handover.node", example)
+        for node in ("inference", "sensor_sync"):
+            processes.start(node, {}, share_path("config", "sim.yaml"))
+        ros.wait(lambda: ros.node.count_subscribers("multimodal_frame") and "wait" in commands, 60.0)
+        processes.start("simulator", {"seed": 3, "width": 64, "height": 48})
+        ros.wait(lambda: commands[-1] == "hand_over", 60.0)
+        in_view.append(0.8)
+        ros.wait(lambda: commands[-1] == "stop")
+        in_view[1] = 2.0
+        ros.wait(lambda: commands[-1] != "stop")
+        ros.wait(lambda: commands[-1] == "wait", 60.0)
+        assert not processes.ended()
+        processes.stop("cobot")
+
+
+def test_it_stops_near_people_without_going_back_and_forth_and_where_it_is_blind() -> None:
+    from cobot_handover.behaviour import Behaviour, Command
+
+    behaviour = Behaviour("work", stop_m=1.0, clear_m=1.3, silence_s=1.0)
+    assert behaviour.command(0.0) is Command.STOP, "nobody has looked yet"
+    behaviour.see(0.0, {})
+    assert behaviour.command(0.5) is Command.WAIT
+    behaviour.hear("anna", "work", "drill", begins=True)
+    assert behaviour.command(0.5) is Command.WAIT, "the group counts"
+    behaviour.hear("anna", "work", "", begins=True)
+    behaviour.hear("ben", "rest", "", begins=True)
+    assert behaviour.command(0.5) is Command.HAND_OVER
+    for distance_m, command in ((1.1, Command.HAND_OVER), (0.9, Command.STOP), (1.1, Command.STOP)):
+        behaviour.see(1.0, {"anna": distance_m, "ben": 3.0})
+        assert behaviour.command(1.0) is command
+    behaviour.see(2.0, {"anna": 1.4})
+    assert behaviour.command(2.5) is Command.HAND_OVER
+    assert behaviour.command(3.5) is Command.STOP, "nothing is known any more"
+    behaviour.see(4.0, {})
+    behaviour.hear("anna", "work", "", begins=False)
+    assert behaviour.command(4.0) is Command.WAIT
+
+
+def test_somebody_without_a_place_may_be_anywhere() -> None:
+    from cobot_handover.node import distance_m
+
+    assert distance_m(people(2.0).people[0]) == pytest.approx(2.0)
+    assert distance_m(people(float("nan")).people[0]) == 0
