@@ -1,12 +1,14 @@
 # make demo    a simulated person, recognised live over ROS 2 (does the set-up it needs)
-# make test    lint, types and tests (does the set-up it needs)
+# make check   lint, types, and the tests without ROS, browser and training (two minutes)
+# make test    lint, types and all tests (a quarter of an hour)
 # make setup   the set-up alone; '. ./env.sh' then puts a shell into it
 # make model   train the shipped simulator model again (40 minutes on two cores)
 # make utd     train the shipped models of UTD-MHAD again (half an hour; needs the data set, see docs/datasets.md)
 # make clean   remove what setup made
 SHELL := /bin/bash
+PARALLEL = --numprocesses 2 --dist worksteal
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test model utd clean
+.PHONY: help setup demo check test model utd clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -17,8 +19,11 @@ setup:
 demo: setup
 	@. ./env.sh && mumu demo $(ARGS)
 
+check: setup
+	@. ./env.sh && pytest $(PARALLEL) --fast $(ARGS)
+
 test: setup
-	@. ./env.sh && pytest $(ARGS)
+	@. ./env.sh; pytest $(PARALLEL) -m "not serial"; parallel=$$?; pytest -m serial && exit $$parallel
 
 model: setup
 	@# First everything; then on from there with sensors taken away most of the time: each learns to tell by itself.

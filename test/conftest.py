@@ -1,4 +1,8 @@
-"""What tests of several rooms share: models, the pose network's weights, a real video, a browser, one process."""
+"""What tests of several rooms share: models, the pose network's weights, a real video, a browser, one process.
+
+It says how they are run, too. `make check` leaves out SLOW_ROOMS and what is marked `slow`. `make test` runs all: first
+what is not `serial`, in two processes, then the rest.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +29,42 @@ from mumu_ros.people import WeightsError, find_weights
 M = TypeVar("M", bound=nn.Module)
 VIDEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "video" / "two_people_indoor.mp4"
 
+ROS_ROOMS = ("nodes", "benchmarks", "test_own_activities.py")
+"""Nodes over DDS, and measurements: `serial`, since what else is running on the machine could disturb them."""
+SLOW_ROOMS = (*ROS_ROOMS, "training")
+TESTS = Path(__file__).resolve().parent
+
 torch.set_num_threads(1)
 # Tests say nothing about time: this machine has other work, too.
 settings.register_profile("mumu", deadline=None)
 settings.load_profile("mumu")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="no ROS, no browser, no training, nothing slow: `make check`")
+
+
+def room(path: Path) -> str:
+    """Folder or file of test/ that a test is in."""
+    return path.relative_to(TESTS).parts[0]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return (
+        True
+        if config.getoption("fast") and collection_path.parent == TESTS and room(collection_path) in SLOW_ROOMS
+        else None
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if room(item.path) in ROS_ROOMS or "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("serial")
+    if config.getoption("fast"):
+        left_out = [item for item in items if item.get_closest_marker("slow") or item.get_closest_marker("serial")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

@@ -40,7 +40,12 @@ class PoseNetworks:
         except ImportError as error:
             raise WeightsError(f"the pose network runs on OpenVINO: pip install openvino ({error})") from error
         core = openvino.Core()
-        options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
+        options = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # two processes would be pinned to the same core
+        }
         try:
             detector = core.read_model(weights / DETECTOR.name)
             landmarks = core.read_model(weights / LANDMARKS.name)

@@ -141,6 +141,7 @@ def repeats(values: np.ndarray) -> np.ndarray:
     return values
 
 
+@pytest.mark.slow
 def test_false_alarms_are_as_rare_with_new_people_as_was_asked(health: HealthModel) -> None:
     assert (blame(health, people(1, 1000))[0] > 1).mean(axis=0).max() < 0.06
 

@@ -32,6 +32,7 @@ def stamp_ns(frame: int) -> int:
     return 1_000_000_000 + frame * 1_000_000_000 // FPS
 
 
+@pytest.mark.slow
 def test_two_people_who_push_each_other_are_two_tracks(weights: Path, pictures: list[np.ndarray]) -> None:
     """They embrace in the end; both are in at least 95 % of the frames."""
     finder = PeopleFinder(weights, seed=0)
@@ -51,6 +52,7 @@ def test_two_people_who_push_each_other_are_two_tracks(weights: Path, pictures: 
     assert len(seen) == 2
 
 
+@pytest.mark.slow
 def test_somebody_who_comes_back_soon_is_the_same_and_later_is_another(
     weights: Path, pictures: list[np.ndarray]
 ) -> None:
@@ -67,6 +69,7 @@ def test_somebody_who_comes_back_soon_is_the_same_and_later_is_another(
     assert not later & first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [1, 2, 20])
 def test_somebody_is_upside_down_only_picture_after_picture(
     weights: Path, pictures: list[np.ndarray], turned: int
