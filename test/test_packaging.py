@@ -90,3 +90,9 @@ def test_the_version_stands_in_one_place() -> None:
 @pytest.mark.parametrize("name", ["CITATION.cff", ".github/workflows/ci.yml"])
 def test_files_for_others_are_read_by_their_parsers(name: str) -> None:
     assert yaml.safe_load((ROOT / name).read_text())
+
+
+def test_the_dds_profile_is_one() -> None:
+    """Fast DDS passes over what it cannot parse, and images are then lost."""
+    root = ElementTree.parse(ROOT / "config" / "fastdds.xml").getroot()
+    assert root.tag == "{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}profiles"
