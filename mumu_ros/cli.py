@@ -28,6 +28,7 @@ COMMANDS = {
         "mumu_ros.nodes.launcher",
         "start the nodes of a launch file where ros2 launch is not installed",
     ),
+    "record": ("mumu_ros.nodes.record", "record topics as a rosbag2 where ros2 bag is not installed"),
     "simulate": ("mumu_ros.recordings.simulate", "record a simulated person as a rosbag2"),
     "convert": ("mumu_ros.recordings.convert", "convert a public dataset to a rosbag2"),
     "weights": ("mumu_ros.people.weights", "fetch the weights of the pose network"),
@@ -45,7 +46,7 @@ COMMANDS = {
     "fuzz": ("mumu_ros.trials.fuzz", "feed every door of the package with bytes that coverage guides"),
     "bench": ("mumu_ros.benchmarks.cli", "measure what the package costs"),
 }
-UNTIL_INTERRUPTED = ("launch", "label", "watch", "demo", "recognize")
+UNTIL_INTERRUPTED = ("launch", "label", "watch", "demo", "recognize", "record")
 """Commands that end by a signal: SIGINT and SIGTERM end them even where a script or nohup had SIGINT ignored."""
 
 

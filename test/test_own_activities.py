@@ -50,6 +50,16 @@ def save_as_it_is(bag: str, started: Start) -> None:
     assert server.wait(timeout=20) == 0
 
 
+def record_nobody(words: list[str], started: Start) -> None:
+    """There is no robot here: `mumu record` waits for its topics, and Ctrl-C ends it."""
+    process = started([sys.executable, "-m", "mumu_ros.cli", *words], ignoring_sigint=True)
+    assert process.stderr
+    assert "nobody publishes /camera/color/image_raw yet" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 1
+    assert not Path(words[-1]).exists(), "nothing has come"
+
+
 def as_audacity(bag: str) -> None:
     """Somebody has labelled a bag in Audacity."""
     with Recording(bag) as recording:
@@ -71,6 +81,8 @@ def run(words: list[str], started: Start) -> None:
     """Do what somebody does who types this."""
     if words[0] == "launch":
         subprocess.run([sys.executable, "-m", "mumu_ros.cli", *words], check=True, timeout=120)
+    elif words[0] == "record":
+        record_nobody(words, started)
     elif words[0] == "label" and "--import" not in words:
         save_as_it_is(words[1], started)
     else:
@@ -91,6 +103,7 @@ def test_the_page_from_the_first_command_to_the_last(
     monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     (tmp_path / "config").symlink_to(ROOT / "config")
+    (tmp_path / "yours.yaml").symlink_to(ROOT / "config" / "sim.yaml")
     known = set(read_config(share_path("models", "sim")).taxonomy.activities)
     assert not known & NEW
 
@@ -99,6 +112,7 @@ def test_the_page_from_the_first_command_to_the_last(
     for words in done:
         run(words, started)
     assert list(dict.fromkeys(words[0] for words in done)) == [
+        "record",
         "simulate",
         "label",
         "dataset",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,7 +17,7 @@ from rosbags.typesys.store import Typestore
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.share import share_path
 
-__all__ = ["BagTypes", "load_typestore", "recorded_typestore"]
+__all__ = ["BagTypes", "InstalledTypes", "load_typestore", "recorded_typestore"]
 
 _MAX_ARRAY = 100_000
 """Elements of an array of fixed length: code is generated for each."""
@@ -136,3 +139,57 @@ class BagTypes:
     def sequence(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the values: bags hold sequences of numbers as numpy arrays."""
         return values
+
+
+class InstalledTypes:
+    """Message definitions of the ROS packages that are installed, by the environment's AMENT_PREFIX_PATH."""
+
+    def __init__(self) -> None:
+        self._store = get_typestore(Stores.EMPTY)
+
+    def store(self, type_name: str) -> Typestore:
+        """Return a typestore that knows a type and what it is made of.
+
+        Args:
+            type_name: Such as "sensor_msgs/msg/Imu".
+
+        Raises:
+            RecordingError: A definition is not installed or cannot be read; says which.
+        """
+        definitions: Typesdict = {}
+        missing = [type_name]
+        while missing:
+            name = missing.pop()
+            if name in definitions or name in self._store.types:
+                continue
+            definitions.update(_installed_definition(name))
+            missing += _parts(definitions, name)
+        self._store.register(definitions)
+        return self._store
+
+
+def _installed_definition(type_name: str) -> Typesdict:
+    package, _, name = type_name.partition("/msg/")
+    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
+        path = Path(prefix, "share", package, "msg", f"{name}.msg")
+        if path.is_file():
+            try:
+                return get_types_from_msg(path.read_text(), type_name)
+            except Exception as error:  # the parser fails in ways of its own
+                raise RecordingError(f"{path} cannot be read: {error}"[:300]) from error
+    known = load_typestore()
+    if type_name not in known.types:
+        raise RecordingError(f"its definition is not installed: share/{package}/msg/{name}.msg")
+    return {type_name: known.fielddefs[type_name]}
+
+
+def _parts(definitions: Typesdict, type_name: str) -> Iterator[str]:
+    """The types of a type's fields."""
+    for _, description in definitions[type_name][1]:
+        kind: Any
+        inner: Any
+        kind, inner = description
+        if kind in (Nodetype.ARRAY, Nodetype.SEQUENCE):
+            kind, inner = inner[0]
+        if kind == Nodetype.NAME:
+            yield str(inner)

@@ -1,0 +1,292 @@
+"""Record topics as a rosbag2, where `ros2 bag record` is not installed."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+
+from mumu_ros.nodes.__main__ import on_signals
+from mumu_ros.nodes.configuration import PeopleConfig
+from mumu_ros.nodes.parameters import PEOPLE, SENSOR_SYNC, ParameterError
+from mumu_ros.nodes.subscribers import message_class
+from mumu_ros.pipeline.configuration import SensorSyncConfig
+from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
+from mumu_ros.recordings.errors import RecordingError
+from mumu_ros.recordings.raw_writer import RawWriter
+from mumu_ros.recordings.typestore import InstalledTypes
+from mumu_ros.streams import NS_PER_S
+from mumu_ros.text import shorten
+
+__all__ = ["Recorder", "register", "topics_of"]
+
+LOOK_S = 0.2
+"""New topics are looked for this often."""
+PATIENCE_S = 3.0
+"""After this long a topic that was asked for and is not there is named."""
+DRAIN_S = 0.2
+"""So long is taken in, at the end, what has arrived."""
+DEPTH = 200
+"""Messages that a subscription holds: a second of an IMU, several of a camera."""
+MAX_WAITING_BYTES = 2**30
+"""Of messages that the disk has not taken yet; further ones are lost, and counted."""
+
+
+def register(commands: Any) -> None:
+    """Add `mumu record`."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "record",
+        help="record topics as a rosbag2 (MCAP)",
+        description="Record topics as a rosbag2 (MCAP) until Ctrl-C, as `ros2 bag record` does. A topic that appears "
+        "later is recorded from then on. Quality of service is that of the publishers.",
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the new recording")
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help="what to record; by default all topics")
+    parser.add_argument("--params", type=Path, metavar="FILE", help="record the topics that a parameter file names")
+    parser.add_argument("--max-size", type=_mebibytes, metavar="MIB", help="begin a new file after so many MiB")
+    parser.set_defaults(run=_run)
+
+
+def _mebibytes(text: str) -> int:
+    size = round(float(text) * 2**20)
+    if size <= 0:
+        raise argparse.ArgumentTypeError(f"{text} MiB; expected more than 0")
+    return size
+
+
+def topics_of(path: Path) -> frozenset[str]:
+    """The topics that a parameter file has sensor_sync and people read.
+
+    Raises:
+        ParameterError: It names none, or cannot be meant.
+        OSError: It cannot be read.
+    """
+    sections = node_sections(path)
+    topics: list[str] = []
+    if "sensor_sync" in sections:
+        config = SensorSyncConfig.read(read_parameters(path, "sensor_sync", SENSOR_SYNC))
+        topics += (topic for stream in config.streams for topic in stream.topics)
+    if "people" in sections:
+        people = PeopleConfig.read(read_parameters(path, "people", PEOPLE))
+        topics += (people.image.topic, people.camera_info_topic, people.depth.topic if people.depth else "")
+    if not topics:
+        raise ParameterError(f"{path} has no section for sensor_sync or people, which name topics")
+    return frozenset(filter(None, topics))
+
+
+@dataclass
+class _Topic:
+    """A topic that is recorded."""
+
+    type_name: str
+    qos: QoSProfile
+    subscription: Subscription
+    received: int = 0
+    lost: int = 0
+
+
+class Recorder:
+    """Subscribes to topics as they appear, and writes what comes on a thread of its own.
+
+    Args:
+        node: Subscribes.
+        writer: Takes the messages; closed by `close`.
+        wanted: Names of the topics; None: all but hidden ones.
+        say: Called with what a person wants to know.
+    """
+
+    def __init__(
+        self, node: Node, writer: RawWriter, wanted: Collection[str] | None, say: Callable[[str], None]
+    ) -> None:
+        self._node = node
+        self._writer = writer
+        self._say = say
+        self._wanted = None if wanted is None else {node.resolve_topic_name(topic) for topic in wanted}
+        self._types = InstalledTypes()
+        self._topics: dict[str, _Topic] = {}
+        self._refused: set[str] = set()
+        self._started = time.monotonic()
+        self._has_named_absent = False
+        self._jobs: queue.SimpleQueue[tuple[str, int, bytes] | None] = queue.SimpleQueue()
+        self._taken_bytes = self._written_bytes = 0
+        self._overflow: Counter[str] = Counter()
+        self.error: RecordingError | None = None
+        self._thread = threading.Thread(target=self._write, name="record", daemon=True)
+        self._thread.start()
+        node.create_timer(LOOK_S, self._look)
+
+    @property
+    def absent(self) -> list[str]:
+        """Topics that were asked for and are not recorded."""
+        return sorted((self._wanted or set()) - self._topics.keys())
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Messages received and lost, by topic."""
+        return {name: (topic.received, topic.lost + self._overflow[name]) for name, topic in self._topics.items()}
+
+    def close(self) -> None:
+        """Write what waits, and finish the recording.
+
+        Raises:
+            RecordingError: The disk did not take it.
+        """
+        for topic in self._topics.values():
+            self._node.destroy_subscription(topic.subscription)
+        self._jobs.put(None)
+        self._thread.join()
+        self._writer.close()
+        if self.error:
+            raise self.error
+
+    def _look(self) -> None:
+        """Subscribe to what is new, and anew where a publisher has come that the subscription does not fit."""
+        for name, types in self._node.get_topic_names_and_types():
+            if name in self._refused or not self._is_wanted(name):
+                continue
+            publishers = self._node.get_publishers_info_by_topic(name)
+            if not publishers:
+                continue
+            qos, known = _fitting_qos(publishers), self._topics.get(name)
+            if known is None:
+                self._begin(name, types, qos, publishers)
+            elif (known.qos.reliability, known.qos.durability) != (qos.reliability, qos.durability):
+                self._node.destroy_subscription(known.subscription)
+                known.qos, known.subscription = qos, self._subscribe(name, known.type_name, qos)
+        if not self._has_named_absent and time.monotonic() - self._started > PATIENCE_S:
+            self._has_named_absent = True
+            for name in self.absent:
+                self._say(f"nobody publishes {name} yet")
+
+    def _is_wanted(self, name: str) -> bool:
+        if self._wanted is not None:
+            return name in self._wanted
+        return not any(part.startswith("_") for part in name.split("/"))
+
+    def _begin(self, name: str, types: Sequence[str], qos: QoSProfile, publishers: Sequence[Any]) -> None:
+        try:
+            if len(types) > 1:
+                raise RecordingError(f"it has several types: {', '.join(types)}")
+            store = self._types.store(types[0])
+            subscription = self._subscribe(name, types[0], qos)
+        except (ImportError, RecordingError) as error:
+            self._refused.add(name)
+            self._say(shorten(f"{name} is not recorded: {error}"))
+            return
+        self._writer.add_topic(name, types[0], store, list(dict.fromkeys(_offered(p.qos_profile) for p in publishers)))
+        self._topics[name] = _Topic(types[0], qos, subscription)
+        self._say(f"recording {name} [{types[0]}], {qos.reliability.name.lower()}")
+
+    def _subscribe(self, name: str, type_name: str, qos: QoSProfile) -> Subscription:
+        take, cls = partial(self._take, name), message_class(type_name)
+        try:
+            events = SubscriptionEventCallbacks(message_lost=partial(self._lose, name))
+            return self._node.create_subscription(cls, name, take, qos, event_callbacks=events, raw=True)
+        except UnsupportedEventTypeError:
+            return self._node.create_subscription(cls, name, take, qos, raw=True)
+
+    def _take(self, name: str, data: bytes) -> None:
+        self._topics[name].received += 1
+        if self._taken_bytes + len(data) - self._written_bytes > MAX_WAITING_BYTES:
+            self._overflow[name] += 1
+            return
+        self._taken_bytes += len(data)
+        self._jobs.put((name, time.time_ns(), data))
+
+    def _lose(self, name: str, info: Any) -> None:
+        self._topics[name].lost += info.total_count_change
+
+    def _write(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                if self.error is None:
+                    self._writer.write(*job)
+            except RecordingError as error:
+                self.error = error
+            self._written_bytes += len(job[2])
+
+
+def _fitting_qos(publishers: Sequence[Any]) -> QoSProfile:
+    """The strongest quality of service that all publishers offer."""
+    is_reliable = all(p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers)
+    is_latched = all(p.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in publishers)
+    return QoSProfile(
+        depth=DEPTH,
+        reliability=ReliabilityPolicy.RELIABLE if is_reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def _offered(qos: QoSProfile) -> Qos:
+    """A quality of service as a recording has it."""
+
+    def span(duration: Any) -> QosTime:
+        return QosTime(*divmod(duration.nanoseconds, NS_PER_S))
+
+    return Qos(
+        history=QosHistory(qos.history.value),
+        depth=qos.depth,
+        reliability=QosReliability(qos.reliability.value),
+        durability=QosDurability(qos.durability.value),
+        deadline=span(qos.deadline),
+        lifespan=span(qos.lifespan),
+        liveliness=QosLiveliness(qos.liveliness.value),
+        liveliness_lease_duration=span(qos.liveliness_lease_duration),
+        avoid_ros_namespace_conventions=qos.avoid_ros_namespace_conventions,
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    wanted = frozenset(arguments.topics) | (topics_of(arguments.params) if arguments.params else frozenset())
+    writer = RawWriter(arguments.out, arguments.max_size)
+    stop = threading.Event()
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    on_signals(lambda *_: stop.set())
+    # It says nothing itself: its own topics are no part of what is recorded.
+    node = rclpy.create_node("mumu_record", enable_rosout=False, start_parameter_services=False)
+    recorder = Recorder(node, writer, wanted or None, partial(print, file=sys.stderr, flush=True))
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while not stop.is_set() and recorder.error is None:
+            executor.spin_once(timeout_sec=0.1)
+        end = time.monotonic() + DRAIN_S
+        while time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.0)
+    except ExternalShutdownException:
+        pass
+    finally:
+        executor.shutdown()
+        recorder.close()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return _summarise(arguments.out, recorder)
+
+
+def _summarise(out: Path, recorder: Recorder) -> int:
+    counts = recorder.counts()
+    for name, (received, lost) in sorted(counts.items()):
+        print(f"{received:8d} {name}{f', {lost} lost' if lost else ''}")
+    for name in recorder.absent:
+        print(f"nobody published {name}", file=sys.stderr)
+    if not any(received for received, _ in counts.values()):
+        print("nothing has come: nothing is written", file=sys.stderr)
+        return 1
+    print(f"{out} is written")
+    return 0

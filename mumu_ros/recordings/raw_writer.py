@@ -1,0 +1,144 @@
+"""Write a rosbag2 of serialised messages as they come, in MCAP files of a bounded size."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rosbags.interfaces import Connection, Qos
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys.store import Typestore
+
+from mumu_ros.recordings.errors import RecordingError
+
+__all__ = ["RawWriter"]
+
+
+class RawWriter:
+    """A rosbag2 folder that grows: `<name>_0.mcap`, `<name>_1.mcap`, …, and metadata.yaml when it is closed.
+
+    A killed process leaves its files as they are, the last one without an index, and no metadata.yaml; `Recording`
+    reads them.
+
+    Args:
+        path: Folder of the new recording; its parents are made.
+        max_bytes: A new file begins after so many bytes of messages; None: there is one.
+
+    Raises:
+        RecordingError: The path exists, or cannot be made.
+    """
+
+    def __init__(self, path: str | Path, max_bytes: int | None = None) -> None:
+        self.path = Path(path)
+        self._max_bytes = max_bytes
+        self._topics: dict[str, tuple[str, Typestore, Sequence[Qos]]] = {}
+        self._parts: list[dict[str, Any]] = []
+        self._writer: Writer | None = None
+        try:
+            self.path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise RecordingError(f"{self.path} exists already; remove it or choose another name") from error
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def add_topic(self, topic: str, type_name: str, typestore: Typestore, qos: Sequence[Qos]) -> None:
+        """Announce a topic; its messages may follow.
+
+        Args:
+            topic: Its name.
+            type_name: Its ROS type, such as "sensor_msgs/msg/Imu".
+            typestore: Has the type's definition.
+            qos: What its publishers offer.
+        """
+        self._topics[topic] = (type_name, typestore, qos)
+
+    def write(self, topic: str, stamp_ns: int, data: bytes) -> None:
+        """Append a message.
+
+        Args:
+            topic: One that was added.
+            stamp_ns: Its log time. Write in this order.
+            data: The message, serialised as CDR.
+
+        Raises:
+            RecordingError: The file cannot grow.
+        """
+        try:
+            if self._writer and self._max_bytes and self._written + len(data) > self._max_bytes:
+                self._end_part()
+            if self._writer is None:
+                self._begin_part()
+            assert self._writer
+            if topic not in self._connections:
+                type_name, typestore, qos = self._topics[topic]
+                self._connections[topic] = self._writer.add_connection(
+                    topic, type_name, typestore=typestore, offered_qos_profiles=qos
+                )
+            self._writer.write(self._connections[topic], stamp_ns, data)
+            self._written += len(data)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Finish the last file and write metadata.yaml; where nothing was written nothing is left.
+
+        Raises:
+            RecordingError: The disk does not take it.
+        """
+        try:
+            if self._writer:
+                self._end_part()
+            if self._parts:
+                scratch = self.path / "metadata.yaml.tmp"
+                scratch.write_text(yaml.safe_dump({_KEY: _joined(self._parts)}, sort_keys=False))
+                scratch.replace(self.path / "metadata.yaml")
+            else:
+                shutil.rmtree(self.path)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _begin_part(self) -> None:
+        # rosbags makes one file, in a folder that has its name; it stays open where it is moved to.
+        folder = self.path / f"{self.path.name}_{len(self._parts)}"
+        self._writer = Writer(folder, version=Writer.VERSION_LATEST, storage_plugin=StoragePlugin.MCAP)
+        self._writer.open()
+        (folder / f"{folder.name}.mcap").replace(self.path / f"{folder.name}.mcap")
+        self._connections: dict[str, Connection] = {}
+        self._written = 0
+
+    def _end_part(self) -> None:
+        assert self._writer
+        folder = self._writer.path
+        self._writer.close()
+        self._writer = None
+        self._parts.append(yaml.safe_load((folder / "metadata.yaml").read_text())[_KEY])
+        shutil.rmtree(folder)
+
+    def _failure(self, error: OSError) -> RecordingError:
+        return RecordingError(f"{self.path} cannot be written: {error.strerror or error}")
+
+
+_KEY = "rosbag2_bagfile_information"
+
+
+def _joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One metadata.yaml of those of several files."""
+    files = [file for part in parts for file in part["files"]]
+    start_ns = min(part["starting_time"]["nanoseconds_since_epoch"] for part in parts)
+    end_ns = max(part["starting_time"]["nanoseconds_since_epoch"] + part["duration"]["nanoseconds"] for part in parts)
+    topics: dict[str, dict[str, Any]] = {}
+    for entry in (entry for part in parts for entry in part["topics_with_message_count"]):
+        known = topics.setdefault(entry["topic_metadata"]["name"], {**entry, "message_count": 0})
+        known["message_count"] += entry["message_count"]
+    return {
+        **parts[0],
+        "relative_file_paths": [file["path"] for file in files],
+        "files": files,
+        "starting_time": {"nanoseconds_since_epoch": start_ns},
+        "duration": {"nanoseconds": end_ns - start_ns},
+        "message_count": sum(part["message_count"] for part in parts),
+        "topics_with_message_count": list(topics.values()),
+    }

@@ -1,0 +1,97 @@
+"""`mumu record`, over DDS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Imu
+from std_msgs.msg import String
+
+from mumu_ros.nodes.record import topics_of
+from mumu_ros.pipeline.parameters import ParameterError
+from mumu_ros.recordings import Recording
+from mumu_ros.share import share_path
+
+
+@pytest.fixture
+def record(ros: Any, started: Callable[..., Any]) -> Callable[..., Any]:
+    def start(*arguments: str) -> Any:
+        command = [sys.executable, "-m", "mumu_ros.cli", "record", *arguments]
+        return started(command, ignoring_sigint=True, env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)})
+
+    return start
+
+
+def offered(bag: Path) -> dict[str, list[tuple[str, str]]]:
+    """Reliability and durability that a recording says its publishers offered."""
+    information = yaml.safe_load((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    topics = [entry["topic_metadata"] for entry in information["topics_with_message_count"]]
+    return {t["name"]: [(q["reliability"], q["durability"]) for q in t["offered_qos_profiles"]] for t in topics}
+
+
+def test_all_topics_are_recorded_as_they_are_offered_also_those_that_come_later(
+    ros: Any, record: Callable[..., Any], tmp_path: Path
+) -> None:
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    early = ros.node.create_publisher(String, "early", latched)
+    early.publish(String(data="before"))
+    process = record(str(tmp_path / "bag"))
+    ros.wait(early.get_subscription_count, 60.0)
+    late = ros.node.create_publisher(String, "late", 100)
+    hasty = ros.node.create_publisher(Imu, "hasty", QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT))
+    ros.wait(lambda: late.get_subscription_count() and hasty.get_subscription_count())
+    for number in range(100):
+        late.publish(String(data=str(number)))
+        hasty.publish(Imu())
+    ros.wait(late.wait_for_all_acked)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    with Recording(tmp_path / "bag") as recording:
+        assert not recording.problems
+        heard = [(topic, message) for topic, _, message in recording.messages()]
+    assert [m.data for name, m in heard if name == "/early"] == ["before"]
+    assert [m.data for name, m in heard if name == "/late"] == [str(number) for number in range(100)]
+    qos = offered(tmp_path / "bag")
+    assert qos["/early"] == [("reliable", "transient_local")]
+    assert qos["/hasty"][0][0] == "best_effort"
+    assert "     100 /late" in output
+
+
+def test_the_topics_of_a_parameter_file_and_no_others_until_ctrl_c(
+    ros: Any, record: Callable[..., Any], tmp_path: Path
+) -> None:
+    wrist = ros.node.create_publisher(Imu, "imu/wrist", 10)
+    other = ros.node.create_publisher(Imu, "other", 10)
+    bag = tmp_path / "bag"
+    process = record(str(bag), "--params", str(share_path("config", "sim.yaml")), "--max-size", "0.001")
+    ros.wait(wrist.get_subscription_count, 60.0)
+    for _ in range(10):
+        wrist.publish(Imu())
+        other.publish(Imu())
+    ros.wait(wrist.wait_for_all_acked)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "nobody published /camera/color/image_raw" in errors
+    with Recording(bag) as recording:
+        assert {name: topic.count for name, topic in recording.topics.items()} == {"/imu/wrist": 10}
+    assert len(list(bag.glob("bag_*.mcap"))) > 2
+
+
+def test_a_parameter_file_names_the_topics_of_sensors_and_camera(tmp_path: Path) -> None:
+    assert topics_of(share_path("config", "hri.yaml")) == {
+        "/camera/camera/color/image_raw",
+        "/camera/camera/color/camera_info",
+    }
+    (tmp_path / "odd.yaml").write_text("/**/inference: {ros__parameters: {model: sim}}\n")
+    with pytest.raises(ParameterError, match="no section for sensor_sync or people"):
+        topics_of(tmp_path / "odd.yaml")
