@@ -54,7 +54,7 @@ def record_nobody(words: list[str], started: Start) -> None:
     """There is no robot here: `mumu record` waits for its topics, and Ctrl-C ends it."""
     process = started([sys.executable, "-m", "mumu_ros.cli", *words], ignoring_sigint=True)
     assert process.stderr
-    assert "nobody publishes /camera/color/image_raw yet" in process.stderr.readline()
+    assert "nobody publishes /camera/color/camera_info yet" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 1
     assert not Path(words[-1]).exists(), "nothing has come"
