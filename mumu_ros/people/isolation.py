@@ -47,7 +47,8 @@ def isolate(
     views = []
     for joints in skeletons:
         turn = _turn_to(joints)
-        points = _points(depth, own, turn)
+        window = _window(joints @ turn.T)
+        points = _points(depth, own, turn, window)
         reach = _reach(joints)
         places = np.flatnonzero(((points > reach[0]) & (points < reach[1])).all(axis=-1))
         near = points.reshape(-1, 3)[places]
@@ -57,7 +58,9 @@ def isolate(
             if other is not joints and (_reach(other)[0] < reach[1]).all() and (reach[0] < _reach(other)[1]).all():
                 belongs &= distance <= _distance_to_bones(near, other)
         view = np.zeros(SIZE, np.uint16)
-        view.reshape(-1)[places[belongs]] = (near[belongs] @ turn[2] * 1000).clip(0, 65535)
+        seen = np.zeros(points.shape[:2], np.uint16)
+        seen.reshape(-1)[places[belongs]] = (near[belongs] @ turn[2] * 1000).clip(0, 65535)
+        view[window] = seen
         views.append(view)
     return views
 
@@ -75,11 +78,29 @@ def _turn_to(joints: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
 
 
-def _points(depth: NDArray[np.float32], camera: Camera, turn: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(96, 128, 3) what is seen at each pixel of the panned camera, in the real camera's frame; NaN: nothing."""
+def _window(joints: NDArray[np.float32]) -> tuple[slice, slice]:
+    """The part of the panned camera's picture, rows and columns, that readings of a person can be in.
+
+    Args:
+        joints: In the panned camera's frame.
+    """
+    nearest_m = max(float(joints[:, 2].min()) - _NEAR_M, _NEAR_M)
+    slopes = joints[:, 1::-1] / np.maximum(joints[:, 2:], nearest_m)
+    # A reading beside a bone is off it along the picture and, seen at a slant, also by being nearer or farther.
+    margin = _NEAR_M / nearest_m * np.sqrt(1 + np.abs(slopes).max(axis=0) ** 2)
+    ends = np.stack([slopes.min(axis=0) - margin, slopes.max(axis=0) + margin]) * FOCAL * SIZE[1] + np.divide(SIZE, 2)
+    (top, left), (bottom, right) = np.stack([np.floor(ends[0]), np.ceil(ends[1])]).clip(0, SIZE).astype(int)
+    return slice(top, bottom), slice(left, right)
+
+
+def _points(
+    depth: NDArray[np.float32], camera: Camera, turn: NDArray[np.float32], window: tuple[slice, slice]
+) -> NDArray[np.float32]:
+    """(H, W, 3) what is seen in a window of the panned camera's picture, in the real camera's frame; NaN: nothing."""
     height, width = SIZE
     focal = FOCAL * width
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    rows_of, columns_of = (np.arange(size, dtype=np.float32)[part] for size, part in zip(SIZE, window, strict=True))
+    x, y = np.meshgrid(columns_of, rows_of)
     rays = np.stack([(x + 0.5 - width / 2) / focal, (y + 0.5 - height / 2) / focal, np.ones_like(x)], axis=-1) @ turn
     pixels = np.rint(camera.project(rays))
     inside = ((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=-1)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mumu_ros.people import isolation
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.isolation import FOCAL, SIZE, isolate
 from mumu_ros.people.landmarks import LAYOUT, TORSO
@@ -144,3 +145,16 @@ def test_the_depth_picture_is_that_of_another_lens_at_the_place_of_this_one() ->
     rows, columns = np.nonzero(isolate(depth, camera, [joints])[0])
     assert columns.mean() == pytest.approx(SIZE[1] / 2 - 0.5, abs=0.7)
     assert rows.mean() == pytest.approx(SIZE[0] / 2 - 0.5 - 0.1 / 3 * FOCAL * SIZE[1], abs=0.7)
+
+
+@settings(max_examples=30, deadline=None)
+@given(CAMERAS, st.tuples(st.floats(-1.5, 1.5), st.floats(-0.6, 0.6), st.floats(0.5, 6.0)), st.integers(0, 99))
+def test_what_is_looked_at_is_all_that_may_be_the_person(
+    camera: Camera, place: tuple[float, float, float], seed: int
+) -> None:
+    joints = standing() + np.array(place, np.float32)
+    depth = np.random.default_rng(seed).normal(place[2], 0.3, (60, 80 * camera.width * 3 // (camera.height * 4)))
+    shown = isolate(depth.astype(np.float32).clip(0), camera, [joints])[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isolation, "_window", lambda _: (slice(None), slice(None)))
+        assert (shown == isolate(depth.astype(np.float32).clip(0), camera, [joints])[0]).all()
