@@ -31,7 +31,7 @@ VIDEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "video" / "two
 
 ROS_ROOMS = ("nodes", "benchmarks", "test_own_activities.py")
 """Nodes over DDS, and measurements: `serial`, since what else is running on the machine could disturb them."""
-SLOW_ROOMS = (*ROS_ROOMS, "training")
+SLOW_ROOMS = (*ROS_ROOMS, "training", "test_cli.py")
 TESTS = Path(__file__).resolve().parent
 
 torch.set_num_threads(1)

@@ -22,6 +22,8 @@ from mumu_ros.recordings import Recording, RecordingWriter
 from mumu_ros.recordings.labels import Label, labels_path, write_labels
 from mumu_ros.share import share_path
 
+pytestmark = pytest.mark.slow
+
 PARAMS = share_path("config", "sim.yaml")
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("MUMU_UTD_MHAD", REPOSITORY.parent / "shared/data/utd_mhad"))

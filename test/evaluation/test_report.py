@@ -72,6 +72,7 @@ def complaints(page: Path, folder: Path) -> list[str]:
     return [line for line in result.stderr.splitlines() if "CONSOLE" in line]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no chromium: apt-get install chromium")
 def test_a_browser_shows_the_report_without_complaint(evaluated: Path, tmp_path: Path) -> None:
     """The page's own policy forbids every request, so that one would be a complaint, too."""

@@ -29,6 +29,8 @@ from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.health import fit_health
 
+pytestmark = pytest.mark.slow
+
 S = 1_000_000_000
 NAMES = ("rgb", "depth", "imu")
 
@@ -141,7 +143,6 @@ def repeats(values: np.ndarray) -> np.ndarray:
     return values
 
 
-@pytest.mark.slow
 def test_false_alarms_are_as_rare_with_new_people_as_was_asked(health: HealthModel) -> None:
     assert (blame(health, people(1, 1000))[0] > 1).mean(axis=0).max() < 0.06
 

@@ -13,6 +13,8 @@ from mumu_ros.people import Camera, CameraError, PeopleFinder, WeightsError, fin
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.skeletons import LAYOUTS
 
+pytestmark = pytest.mark.slow
+
 FPS = 24
 
 
@@ -32,7 +34,6 @@ def stamp_ns(frame: int) -> int:
     return 1_000_000_000 + frame * 1_000_000_000 // FPS
 
 
-@pytest.mark.slow
 def test_two_people_who_push_each_other_are_two_tracks(weights: Path, pictures: list[np.ndarray]) -> None:
     """They embrace in the end; both are in at least 95 % of the frames."""
     finder = PeopleFinder(weights, seed=0)
@@ -52,7 +53,6 @@ def test_two_people_who_push_each_other_are_two_tracks(weights: Path, pictures: 
     assert len(seen) == 2
 
 
-@pytest.mark.slow
 def test_somebody_who_comes_back_soon_is_the_same_and_later_is_another(
     weights: Path, pictures: list[np.ndarray]
 ) -> None:
@@ -69,7 +69,6 @@ def test_somebody_who_comes_back_soon_is_the_same_and_later_is_another(
     assert not later & first
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("turned", [1, 2, 20])
 def test_somebody_is_upside_down_only_picture_after_picture(
     weights: Path, pictures: list[np.ndarray], turned: int

@@ -368,6 +368,7 @@ def test_int8_is_calibrated_ahead_of_time_and_then_what_auto_means(tiny_model: P
     assert error["depth"] < 1e-5 * size["depth"], "small encoders stay exact"
 
 
+@pytest.mark.slow
 @needs("openvino", "nncf")
 def test_int8_is_refused_where_nothing_gains_by_it(folder: Path, checkpoint: Checkpoint) -> None:
     with pytest.raises(BackendError, match="for resnet50, and this model has small_cnn, small_cnn; use openvino"):
