@@ -31,6 +31,8 @@ BUSY = "busy"
 
 LOG_PERIOD_S = 5.0
 """The same problem is logged this often at most."""
+_PERIOD_S = 1.0
+"""Of the diagnostics while no fault appears and none ends."""
 
 
 class ManagedNode(LifecycleNode):
@@ -48,7 +50,10 @@ class ManagedNode(LifecycleNode):
     Attributes:
         finished: Whether the node has done what it was started for.
         refused: Why the last transition that failed did so; empty: none has.
+        check_period_s: How often `diagnose` is called.
     """
+
+    check_period_s = 1.0
 
     def __init__(self, name: str, parameters: Sequence[Parameter], **options: Any) -> None:
         super().__init__(name, **options)
@@ -60,13 +65,15 @@ class ManagedNode(LifecycleNode):
         self._errors = 0
         self._last_error = ""
         self._said = ""
+        self._codes: dict[str, str] = {}
+        self._published_s = -_PERIOD_S
         self._configured = False
         self._active = False
         self.finished = False
         self.refused = ""
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Watchdogs run on the steady clock: they must not stop with the simulated one.
-        self.create_timer(1.0, self.publish_diagnostics, clock=self.steady_clock)
+        self.create_timer(self.check_period_s, self._check, clock=self.steady_clock)
         self.add_on_set_parameters_callback(self._judge)
         for service in self.services:
             service.callback = self._answering(service)
@@ -86,7 +93,7 @@ class ManagedNode(LifecycleNode):
         """Free what was loaded."""
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """Report the node's health, once a second while it is active."""
+        """Report the node's health, every `check_period_s` while it is active."""
         return ()
 
     # What a subclass uses.
@@ -147,8 +154,20 @@ class ManagedNode(LifecycleNode):
 
     def publish_diagnostics(self) -> None:
         """Publish `diagnose` on /diagnostics, and the errors of callbacks if there were any."""
+        if self._active:
+            self._publish_statuses(self._statuses())
+
+    def _check(self) -> None:
+        """Publish the diagnostics once a second, and at once if a fault appears or is over."""
         if not self._active:
             return
+        statuses = self._statuses()
+        codes = {status.name: status.values[0].value for status in statuses}
+        if codes != self._codes or time.monotonic() - self._published_s >= _PERIOD_S - self.check_period_s / 2:
+            self._codes, self._published_s = codes, time.monotonic()
+            self._publish_statuses(statuses)
+
+    def _statuses(self) -> list[DiagnosticStatus]:
         statuses: list[DiagnosticStatus] = []
         try:
             statuses += self.diagnose()
@@ -160,7 +179,7 @@ class ManagedNode(LifecycleNode):
         if self._unknown:
             text = f"ignored: {'; '.join(self._unknown)}"
             statuses.append(self.status("parameters", (FaultCode.UNKNOWN_PARAMETER, text)))
-        self._publish_statuses(statuses)
+        return statuses
 
     def _publish_statuses(self, statuses: list[DiagnosticStatus]) -> None:
         message = DiagnosticArray(status=statuses)

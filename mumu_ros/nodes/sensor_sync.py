@@ -39,6 +39,8 @@ _UNLOGGED = (FaultCode.NONE, FaultCode.WAITING, FaultCode.UNREADABLE, FaultCode.
 class SensorSync(ManagedNode):
     """Subscribes to the sensors, pairs their messages by stamp and publishes `multimodal_frame`."""
 
+    check_period_s = 0.2
+
     def __init__(self, **options: Any) -> None:
         super().__init__("sensor_sync", SENSOR_SYNC, **options)
         self._publisher = self.create_lifecycle_publisher(MultimodalFrame, "multimodal_frame", 10)

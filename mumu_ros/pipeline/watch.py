@@ -18,11 +18,11 @@ __all__ = ["Report", "StreamWatch"]
 PATIENCE_S = 3.0
 """A stream may be silent so long after the start before it is an error."""
 _MESSAGES = 200
-_DELAYS_S = 2.0
+_DELAYS_S = 1.0
 _STEPS_S = 5.0
 """Of the last messages so many at most, and no older ones, are looked at for delays and for steps between stamps."""
-_REPORTS = 3
-"""Counts of the last so many reports, one a second, are compared: what was wrong long ago is over."""
+_MEMORY_S = 2.0
+"""Messages are counted over this time."""
 _MOST_LATE = {True: 0.05, False: 0.2}
 """Share of frames, and of range samples, that may be late or refused: a late range sample goes into the next set."""
 _FEW = 3
@@ -61,7 +61,7 @@ class _Counts:
 
 
 class StreamWatch:
-    """Watches one stream. `note` may be called at any rate; `report` once a second.
+    """Watches one stream. `note` and `report` may be called at any rate.
 
     Args:
         stream: Its configuration.
@@ -80,7 +80,7 @@ class StreamWatch:
         self._delays_ns: deque[tuple[float, int]] = deque(maxlen=_MESSAGES)  # when it came, and its delay
         self._median_ns: float | None = None  # of the delays, where it has been asked for since the last message
         self._steps_ns: deque[tuple[float, int]] = deque(maxlen=_MESSAGES)
-        self._counts: deque[_Counts] = deque(maxlen=_REPORTS)
+        self._counts: deque[tuple[float, _Counts]] = deque([(now_s, _Counts(*(0,) * 7))])
 
     def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
         """Take note of a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
@@ -131,8 +131,10 @@ class StreamWatch:
             last_error: Why the last one could not.
         """
         counts = _Counts(s.received, s.late, s.refused, s.duplicate, errors, sets, s.paired)
-        before = self._counts[0] if self._counts else _Counts(*(0,) * 7)
-        self._counts.append(counts)
+        while len(self._counts) > 1 and now_s - self._counts[1][0] >= _MEMORY_S:
+            self._counts.popleft()
+        before = self._counts[0][1]
+        self._counts.append((now_s, counts))
         nearest = self._nearest(others, now_s)
         delay_ns = self.delay_ns
         offset_ns = None

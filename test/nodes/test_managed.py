@@ -17,6 +17,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes import demo, running
 from mumu_ros.nodes.managed import BUSY, ManagedNode
 from mumu_ros.nodes.monitor import Monitor
@@ -60,6 +61,22 @@ class Node(ManagedNode):
     def _fail(self, where: str) -> None:
         if where in self.fails:
             raise self.fails[where]
+
+
+class Checking(Node):
+    """Looks at itself often, and has a fault from a given look on until another one."""
+
+    check_period_s = 0.02
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.looks = 0
+        self.faulty = range(0)
+
+    def diagnose(self) -> list[Any]:
+        self.looks += 1
+        code = FaultCode.SILENT if self.looks in self.faulty else FaultCode.NONE
+        return [self.status("stream", (code, ""), look=self.looks)]
 
 
 class Client:
@@ -236,3 +253,17 @@ def test_a_worker_outlives_its_own_report() -> None:
     worker.put(1)
     assert handled.wait(20)
     worker.stop()
+
+
+def test_a_fault_and_its_end_are_published_at_once_and_nothing_else_is(ros: Any) -> None:
+    node = ros.add(Checking)
+    messages = ros.collect(DiagnosticArray, "/diagnostics")
+    ros.wait(lambda: node.count_subscribers("/diagnostics"))
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.wait(lambda: messages)
+    node.faulty = range(node.looks + 5, node.looks + 10)
+    ros.wait(lambda: node.looks > node.faulty.stop + 5)
+    said = [[pair.value for pair in message.status[0].values] for message in messages]
+    changes = [(code, int(look)) for code, look in said if int(look) in (node.faulty.start, node.faulty.stop)]
+    assert changes == [("silent", node.faulty.start), ("", node.faulty.stop)]
+    assert len(messages) < node.looks / 2
