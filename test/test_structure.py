@@ -41,9 +41,9 @@ ALLOWED = {
     "people": {"streams", "skeletons"},
     "failures": {"streams"},
     "simulation": {"streams", "failures", "skeletons", "people"},
-    "conversions": {"people", "skeletons"},
+    "conversions": {"streams", "people", "skeletons"},
     "model": {"skeletons"},
-    "health": {"model"},
+    "health": {"streams", "model"},
     "pipeline": {"streams", "model", "conversions"},
     "evaluation": {
         "streams",

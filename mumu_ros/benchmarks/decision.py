@@ -78,7 +78,7 @@ class _Stopwatch:
     device: torch.device
     encoder_s: float = 0.0
     tail_s: float = 0.0
-    said: list[Outputs] = field(default_factory=list)
+    predicted: list[Outputs] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._clock = cost_clock(self.device)
@@ -93,7 +93,7 @@ class _Stopwatch:
         start = self._clock()
         outputs = self.backend.decide(inputs, masks)
         self.tail_s += self._clock() - start
-        self.said.extend(outputs)
+        self.predicted.extend(outputs)
         return outputs
 
 
@@ -116,7 +116,7 @@ def _measure(name: str, checkpoint: Checkpoint, folder: Path, arguments: argpars
         start = clock()
         _decide(live, end_ns)
         cached.append(clock() - start)
-        differences.append(_difference(stopwatch.said[-1], checkpoint, end_ns))
+        differences.append(_difference(stopwatch.predicted[-1], checkpoint, end_ns))
         fresh = Recognizer(checkpoint, backend=stopwatch.backend)
         _push(fresh, checkpoint, end_ns - window_ns, end_ns)
         start = clock()
@@ -179,7 +179,7 @@ def _push(to: Any, checkpoint: Checkpoint, after_ns: int, until_ns: int) -> None
 
 
 @torch.inference_mode()
-def _difference(said: Outputs, checkpoint: Checkpoint, end_ns: int) -> float:
+def _difference(predicted: Outputs, checkpoint: Checkpoint, end_ns: int) -> float:
     """How far decisions are from those of the network on the whole window's pixels."""
     preprocessing = Preprocessing(checkpoint.config)
     assembler = window_assembler(checkpoint.config)
@@ -190,7 +190,7 @@ def _difference(said: Outputs, checkpoint: Checkpoint, end_ns: int) -> float:
         {name: torch.from_numpy(x).to(device) for name, x in inputs.items()},
         {name: torch.from_numpy(mask).to(device) for name, mask in masks.items()},
     )
-    pairs = ((said.group_logits, output.group_logits), (said.activity_logits, output.activity_logits))
+    pairs = ((predicted.group_logits, output.group_logits), (predicted.activity_logits, output.activity_logits))
     return max(float(np.abs(found - expected[0].cpu().numpy()).max()) for found, expected in pairs)
 
 

@@ -167,11 +167,11 @@ class _Run:
         seen.latency_s += monitor.latencies_s
         for name in _NODES:
             seen.cpu[name].append((self._live.processes.cpu_s(name) - cpu[name]) / elapsed)
-        said = monitor.status["inference: recogniser"]
-        seen.backend = said["backend"]
-        seen.dropped += int(said["dropped"])
-        seen.skipped_frames += int(said["skipped_frames"])
-        seen.processing_ms.append(float(said["processing_ms_p50"]))
+        values = monitor.status["inference: recogniser"]
+        seen.backend = values["backend"]
+        seen.dropped += int(values["dropped"])
+        seen.skipped_frames += int(values["skipped_frames"])
+        seen.processing_ms.append(float(values["processing_ms_p50"]))
         seen.delay_ms["without"].append(statistics.median(without))
         seen.delay_ms["with"].append(statistics.median(with_inference))
         self._live.processes.stop("inference")

@@ -95,7 +95,7 @@ def _transport(profile: str, seconds: float) -> dict[str, tuple[int, list[float]
                     break
                 time.sleep(0.05)
         if ended.get("sensors") != 0 or not arrivals.exists():
-            raise ChildProcessError(f"{ended or 'no process'} ended in time; they said:\n{log.read_text()}")
+            raise ChildProcessError(f"{ended or 'no process'} ended in time; their output:\n{log.read_text()}")
         return _compare(json.loads(sent.read_text()), json.loads(arrivals.read_text()))
 
 

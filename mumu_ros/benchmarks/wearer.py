@@ -1,4 +1,4 @@
-"""Whose IMU is it: two people of UTD-MHAD side by side, each in turn with the IMU of one of them.
+"""Assignment of IMUs: two people of UTD-MHAD side by side, each in turn with the IMU of one of them.
 
 Each person performs actions one after the other, and the assignment is asked five times a second, as when it runs. The
 sensor is mounted at random. `--noise` is added to the joints, drawn anew for each joint and frame.
@@ -53,9 +53,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         for _ in range(arguments.rounds):
             subjects = rng.choice(sorted(by_subject), 2, replace=False)
             chosen = [[by_subject[s][i] for i in rng.integers(len(by_subject[s]), size=_CLIPS)] for s in subjects]
-            said = _play(chosen, noise, rng)
-            times += said
-            ends.append(said[-1])
+            assigned = _play(chosen, noise, rng)
+            times += assigned
+            ends.append(assigned[-1])
         result[f"{noise:g}"] = {"time": _shares(times), "end": _shares(ends)}
     return {"rounds": arguments.rounds, "noise": result}
 
@@ -69,23 +69,23 @@ def table(result: dict[str, Any]) -> list[list[str]]:
 
 
 def _play(chosen: list[list[UtdMhadClip]], noise: float, rng: np.random.Generator) -> list[str]:
-    """Whom the IMU of the first person is said to belong to, five times a second."""
+    """The assigned wearer of the first person's IMU, five times a second."""
     events = sorted(
         (event for body, clips in zip(_BODIES, chosen, strict=True) for event in _events(body, clips, noise, rng)),
         key=lambda event: event[0],
     )
     last_ns = min(max(ns for ns, name, _ in events if name == body) for body in _BODIES)
     assigner = ImuAssigner(["imu"], {})
-    asked_ns, said = _START_NS + round(_WARM_UP_S * NS_PER_S), []
+    asked_ns, assigned = _START_NS + round(_WARM_UP_S * NS_PER_S), []
     for stamp_ns, name, sample in events:
         while asked_ns <= min(stamp_ns, last_ns):
-            said.append(assigner.assign(asked_ns, _BODIES).get("imu", ""))
+            assigned.append(assigner.assign(asked_ns, _BODIES).get("imu", ""))
             asked_ns += NS_PER_S // _ASKED_HZ
         if name == "imu":
             assigner.push("imu", stamp_ns, sample)
         else:
             assigner.see(name, stamp_ns, "kinect20", sample.astype(np.float32))
-    return said
+    return assigned
 
 
 def _events(body: str, clips: list[UtdMhadClip], noise: float, rng: np.random.Generator) -> _Events:
@@ -106,6 +106,6 @@ def _events(body: str, clips: list[UtdMhadClip], noise: float, rng: np.random.Ge
     return events
 
 
-def _shares(said: list[str]) -> dict[str, float]:
+def _shares(assigned: list[str]) -> dict[str, float]:
     names = {"right": _BODIES[0], "wrong": _BODIES[1], "nobody": ""}
-    return {what: said.count(name) / max(len(said), 1) for what, name in names.items()}
+    return {what: assigned.count(name) / max(len(assigned), 1) for what, name in names.items()}

@@ -9,12 +9,12 @@ __all__ = ["ConversionError"]
 
 
 class ConversionError(ValueError):
-    """A message does not hold what its type and the stream promise; the text names the value and the remedy.
+    """A message has invalid contents; the text contains the value and the remedy.
 
-    It does not know the topic: whoever subscribed adds it. The text quotes the message, so it is cut (`shorten`).
+    It does not contain the topic: the subscriber adds it. The text quotes the message, so it is cut (`shorten`).
 
     Attributes:
-        code: What the fault is called.
+        code: The fault code.
     """
 
     def __init__(self, text: str, code: FaultCode = FaultCode.UNREADABLE) -> None:

@@ -58,9 +58,9 @@ _RGB_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
 _DEPTH_ENCODINGS = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
 MAX_PIXELS = 32_000_000
-"""A picture of more is refused before it is decoded: a file of some kilobytes can claim 65535 × 65535."""
+"""A picture with more pixels is rejected before it is decoded: a file of some kilobytes can declare 65535 × 65535."""
 
-# How a JPEG or PNG begins, and what must come at its end: decoders fill in grey for what is missing.
+# First bytes of a JPEG or PNG, and required last ones: decoders fill missing data with grey.
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNK = struct.Struct(">I4s")  # length without these and the checksum behind it, name
@@ -81,7 +81,7 @@ def image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_PIXELS) -> N
         msg: The message, of rclpy or rosbags.
         kind: "rgb": uint8 (H, W, 3) in RGB order. "depth": uint16 (H, W) in millimetres for 16UC1 and mono16,
             float32 (H, W) in metres for 32FC1; 0 or NaN is no reading (REP 118).
-        max_pixels: A larger picture is refused.
+        max_pixels: A larger picture is rejected.
 
     Returns:
         An array that shares memory with the message where the encoding allows; read it only.
@@ -146,13 +146,13 @@ def compressed_image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_P
     Args:
         msg: The message: JPEG or PNG of image_transport's `compressed`, or the PNG of its `compressedDepth`.
         kind: As for `image_to_array`; depth must be a 16-bit PNG.
-        max_pixels: A larger picture is refused before it is decoded.
+        max_pixels: A larger picture is rejected before it is decoded.
 
     Returns:
         A new array, shaped as by `image_to_array`.
 
     Raises:
-        ConversionError: another format, too many pixels, data that end early or that the decoder refuses.
+        ConversionError: another format, too many pixels, data that end early or that the decoder rejects.
     """
     if "compressedDepth" in msg.format:
         if kind != "depth":
@@ -202,16 +202,16 @@ def _depth_png(data: NDArray[np.uint8], format_: str, max_pixels: int) -> NDArra
 
 
 def decode_image(data: NDArray[np.uint8], what: str, flags: int, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
-    """Decode a JPEG or PNG that is whole and not too large.
+    """Decode a complete JPEG or PNG that is not too large.
 
     Args:
         data: The file.
-        what: What it is called in errors.
+        what: Its name in errors.
         flags: Of cv2.imdecode.
-        max_pixels: A larger picture is refused before it is decoded.
+        max_pixels: A larger picture is rejected before it is decoded.
 
     Raises:
-        ConversionError: another format, too many pixels, data that end early or that the decoder refuses.
+        ConversionError: another format, too many pixels, data that end early or that the decoder rejects.
     """
     size = _size_of(data.tobytes())
     if size is None:
@@ -236,7 +236,7 @@ def _require_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _size_of(data: bytes) -> tuple[int, int] | None:
-    """Width and height in the header of a JPEG or PNG that has its end; None of anything else."""
+    """Width and height in the header of a complete JPEG or PNG; None for anything else."""
     if data.startswith(_PNG_START):
         return _png_size(data)
     return _jpeg_size(data) if data.startswith(_JPEG_START) else None
@@ -250,7 +250,7 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
         content = at + _PNG_CHUNK.size
         at = content + length + 4
         if at > len(data) or (name == b"IHDR") != (size is None) or (size is None and length < _PNG_SIZE.size):
-            return None  # cut short, not the header first, or two of which a decoder may believe either
+            return None  # truncated, header not first, or two headers of which a decoder may use either
         if name == b"IHDR":
             width, height = _PNG_SIZE.unpack_from(data, content)
             size = width, height
@@ -272,7 +272,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
         at += _JPEG_SEGMENT.size
         if marker in _JPEG_FRAMES and at + _JPEG_SIZE.size <= len(data):
             if size is not None:
-                return None  # a decoder may believe either
+                return None  # a decoder may use either
             height, width = _JPEG_SIZE.unpack_from(data, at)
             size = width, height
         if marker == _JPEG_SCAN:

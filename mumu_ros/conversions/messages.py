@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.conversions.errors import ConversionError
+from mumu_ros.streams import NS_PER_S
 
 __all__ = [
     "MessageTypes",
@@ -28,7 +29,6 @@ __all__ = [
     "time_to_ns",
 ]
 
-_NS_PER_S = 1_000_000_000
 _ENCODINGS = {("uint8", 3): "rgb8", ("uint16", 2): "16UC1", ("float32", 2): "32FC1"}
 _TYPECODES = {"uint8": "B", "uint32": "I", "int64": "q", "float32": "f", "float64": "d"}
 
@@ -70,12 +70,12 @@ def _ros_class(type_name: str) -> Any:
 
 def time_to_ns(time: Any) -> int:
     """Return a builtin_interfaces/msg/Time as integer nanoseconds."""
-    return int(time.sec) * _NS_PER_S + int(time.nanosec)
+    return int(time.sec) * NS_PER_S + int(time.nanosec)
 
 
 def ns_to_time(stamp_ns: int, types: MessageTypes) -> Any:
     """Return integer nanoseconds as a builtin_interfaces/msg/Time."""
-    sec, nanosec = divmod(int(stamp_ns), _NS_PER_S)
+    sec, nanosec = divmod(int(stamp_ns), NS_PER_S)
     return types.message("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec)
 
 
@@ -159,7 +159,7 @@ def segment_to_annotation(
     subject: str = "",
     body_id: str = "",
 ) -> Any:
-    """Return what one person did in [start_ns, end_ns) as mumu_ros/msg/ActivityAnnotation."""
+    """Return one person's activity in [start_ns, end_ns) as mumu_ros/msg/ActivityAnnotation."""
     return types.message(
         "mumu_ros/msg/ActivityAnnotation",
         header=_header(start_ns, "", types),

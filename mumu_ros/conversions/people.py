@@ -48,7 +48,7 @@ def people_to_message(
         width: Of the picture, pixels.
         height: Of the picture, pixels.
         layout: Names the joints of the persons and their order.
-        persons: Who is in view.
+        persons: The people in view.
         types: Classes to build from.
     """
     header = types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id=frame_id)
@@ -63,14 +63,14 @@ def people_to_message(
 
 
 def message_to_people(msg: Any, on_error: Callable[[ConversionError], None] | None = None) -> tuple[Person, ...]:
-    """Return everybody in a mumu_ros/msg/People whose part of it can be meant.
+    """Return the valid people of a mumu_ros/msg/People.
 
     Args:
         msg: The message, of rclpy or rosbags.
-        on_error: Called with what is wrong with a person that is left out; None: raise it.
+        on_error: Called with the error of an invalid person, who is skipped; None: raise it.
 
     Raises:
-        ConversionError: A person cannot be meant, and there is no `on_error`; names the body.
+        ConversionError: A person is invalid, and there is no `on_error`; contains the body.
     """
     found: dict[str, Person] = {}
     for part in msg.people:

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 MOST_ACCELERATION = 4000.0
-"""m/s²: 400 times gravity, what the least sensitive accelerometers on the market measure."""
+"""m/s²: 400 times gravity, the range of the least sensitive accelerometers on the market."""
 MOST_ANGULAR_VELOCITY = 175.0
 """rad/s: 10,000 degrees a second, more than twice what gyroscopes of IMUs measure."""
 _MOST_JOINT_POSITION = 1e6

@@ -72,7 +72,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--health",
         action="store_true",
-        help="leave out sensors that lie, as the inference node's parameter health does",
+        help="mask faulty sensors, like the inference node's parameter health",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
     parser.add_argument("--json", action="store_true", help="end with the headline numbers as one JSON object")

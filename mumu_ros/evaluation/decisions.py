@@ -38,8 +38,8 @@ class Decisions:
         ages_s: float32 (N, M).
         sm_weights: float32 (N, M).
         gm_weights: float32 (N, M).
-        anomaly: float32 (N, M), how odd a modality looked, healthy ones seldom pass 1; NaN where nobody looked.
-        accused: float32 (N, M), 1 or 0, likewise.
+        anomaly: float32 (N, M), anomaly scores, healthy modalities rarely exceed 1; NaN without fault detection.
+        flagged: float32 (N, M), 1 or 0, likewise.
     """
 
     epoch: NDArray[np.int64]
@@ -55,7 +55,7 @@ class Decisions:
     sm_weights: NDArray[np.float32]
     gm_weights: NDArray[np.float32]
     anomaly: NDArray[np.float32]
-    accused: NDArray[np.float32]
+    flagged: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
@@ -72,10 +72,10 @@ class TrueLabels:
     """The truth at the stamps of N decisions.
 
     Attributes:
-        group: int64 (N,), index of the group; G where the model does not know it; `UNDECIDED` where nobody said.
+        group: int64 (N,), index of the group; G where the model does not know it; `UNDECIDED` where unlabelled.
         activity: int64 (N,), likewise, K where the model does not know it.
         inside: bool (N,): whether the whole window lies inside the segment.
-        subject: Text (N,): who did it; empty where nobody said.
+        subject: Text (N,): the person; empty where unlabelled.
     """
 
     group: NDArray[np.int64]
@@ -108,7 +108,7 @@ class DecisionLog:
             return
         group, activity = self._groups.index(d.group), self._activities.index(d.activity)
         self._whole.extend((epoch, d.start_ns, d.stamp_ns, group, activity))
-        nobody_looked = [float("nan")] * self._sizes[-1]
+        no_health = [float("nan")] * self._sizes[-1]
         parts = (
             d.group_probabilities,
             d.activity_probabilities,
@@ -117,8 +117,8 @@ class DecisionLog:
             d.ages_s,
             d.sm_weights,
             d.gm_weights,
-            [h.score for h in d.health] or nobody_looked,
-            [bool(h.fault) for h in d.health] or nobody_looked,
+            [h.score for h in d.health] or no_health,
+            [bool(h.fault) for h in d.health] or no_health,
         )
         self._real.frombytes(np.concatenate(parts).astype(np.float32).tobytes())
 
@@ -161,7 +161,7 @@ def to_csv(
             decisions.sm_weights,
             decisions.gm_weights,
             decisions.anomaly,
-            decisions.accused,
+            decisions.flagged,
         ),
         axis=1,
     )

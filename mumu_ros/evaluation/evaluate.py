@@ -59,7 +59,7 @@ class Evaluation:
         inference: As the inference node has it.
         alterations: What is changed on the way.
         faults: What fails on the way, in seconds since a recording's start.
-        health: To leave out sensors that lie; None: all are believed.
+        health: To mask faulty sensors; None: no fault detection.
     """
 
     checkpoint: Checkpoint
@@ -86,7 +86,7 @@ def open_setup(path: Path, labels: Path | None, sync: SensorSyncConfig | None, c
 
     Raises:
         RecordingError: It cannot be read, or has no topic that the model could use.
-        LabelError: The label file cannot be meant.
+        LabelError: The label file is invalid.
     """
     if labels is not None:
         read_labels(labels)
@@ -126,7 +126,7 @@ def evaluate_bag(
 
     Raises:
         RecordingError: It cannot be read.
-        LabelError: The label file cannot be meant, or has nothing to do with the recording.
+        LabelError: The label file is invalid, or of another recording.
     """
     config, faults = evaluation.checkpoint.config, evaluation.faults
     convert = SharedConversions()

@@ -1,4 +1,4 @@
-"""How good decisions about clips or windows are, and how far their probabilities can be believed."""
+"""Accuracy of decisions about clips or windows, and calibration of their probabilities."""
 
 from __future__ import annotations
 
@@ -142,13 +142,13 @@ def expected_calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins:
 
 
 def auroc(known: ArrayLike, unknown: ArrayLike) -> float:
-    """Area under the ROC curve of telling known from unknown by a score.
+    """Area under the ROC curve of separating known from unknown by a score.
 
     It is the probability that a known one scores higher than an unknown one, ties counting half (Mann and
     Whitney 1947): 0.5 is chance, 1 perfect.
 
     Args:
-        known: (N,), scores of clips whose activity was trained; confidences, say.
+        known: (N,), scores of clips whose activity was trained, such as confidences.
         unknown: (M,), scores of the others.
 
     Raises:

@@ -95,7 +95,9 @@ def _confusions(pooled: Mapping[str, Any]) -> list[Markup]:
         cells = [[f"{count:.0f}" if count else "" for count in row] for row in counts]
         names = [label.replace("_", " ") for label in pooled[name]["labels"]]
         pictures.append(
-            heatmap(names, names, shares, cells, f"Confusion matrix, {title}", row_title="truth", column_title="said")
+            heatmap(
+                names, names, shares, cells, f"Confusion matrix, {title}", row_title="truth", column_title="predicted"
+            )
         )
     return pictures
 
@@ -108,8 +110,8 @@ def _reliability(bags: Sequence[BagResult]) -> Markup | None:
 def _attention(attention: Mapping[str, Any], config: ModelConfig) -> list[tuple[str, Markup]]:
     pictures = []
     for key, title in (
-        ("sm_by_group", "SM-Fusion, by group: what told the group"),
-        ("gm_by_activity", "GM-Fusion, by activity: what told the activity"),
+        ("sm_by_group", "SM-Fusion, by group: weights for the group"),
+        ("gm_by_activity", "GM-Fusion, by activity: weights for the activity"),
     ):
         rows = attention[key]
         if not rows:

@@ -27,7 +27,7 @@ class Run:
         start_ns: Where it begins.
         end_ns: Where it ends.
         stamps_ns: Of its decisions.
-        said: Their activities; None where it is unknown or there is none.
+        predicted: Their activities; None where it is unknown or there is none.
         truth: What was going on, as segments.
         found: The decisions, joined to segments.
     """
@@ -35,7 +35,7 @@ class Run:
     start_ns: int
     end_ns: int
     stamps_ns: Sequence[int]
-    said: Sequence[str | None]
+    predicted: Sequence[str | None]
     truth: Sequence[Segment]
     found: Sequence[Segment]
 
@@ -50,7 +50,7 @@ class BagResult:
         end_ns: Last one.
         period_ns: Usual time between decisions.
         decisions: What was recognised.
-        truth: What was going on, in order of time; empty if nobody said.
+        truth: The true activities, in order of time; empty if unlabelled.
         labels: The truth at the decisions' stamps.
         sensors: Of each stream; empty where only recognitions were heard.
         pauses: Silences of all of them at once.
@@ -100,9 +100,9 @@ class BagResult:
 
     def _run(self, names: Sequence[str], rows: NDArray[np.int64], start_ns: int, end_ns: int) -> Run:
         stamps = self.decisions.stamp_ns[rows].tolist()
-        said = [names[i] if 0 <= i < len(names) else None for i in self.decisions.activity[rows].tolist()]
-        found = merge(stamps, said, self.period_ns)
-        return Run(start_ns, end_ns, stamps, said, self.true_segments(start_ns, end_ns), found)
+        predicted = [names[i] if 0 <= i < len(names) else None for i in self.decisions.activity[rows].tolist()]
+        found = merge(stamps, predicted, self.period_ns)
+        return Run(start_ns, end_ns, stamps, predicted, self.true_segments(start_ns, end_ns), found)
 
 
 def true_labels(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: Taxonomy) -> TrueLabels:

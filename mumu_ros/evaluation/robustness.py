@@ -32,7 +32,7 @@ def robustness(
     Args:
         evaluation: What to do with them; its own alterations are made, too.
         setups: Recordings by name.
-        progress: Makes what is told how far it is, of a recording and a text.
+        progress: Creates the progress reporter of a recording and a text.
 
     Returns:
         The unaltered first, with the kind "none": kind, modality, amount, and the scores of all recordings together.

@@ -20,7 +20,7 @@ class Recognition:
 
 @dataclass(frozen=True)
 class TruthSegment:
-    """What was going on in [start_ns, end_ns), and who did it; the texts are empty where nobody said."""
+    """True activity and person in [start_ns, end_ns); the texts are empty if unlabelled."""
 
     start_ns: int
     end_ns: int
@@ -65,4 +65,4 @@ def accuracy(recognitions: Sequence[Recognition], truth: Truth) -> float | None:
         0 to 1; None if there is nothing to judge.
     """
     judged = [(r.activity, label) for r in recognitions if (label := truth.label(r)) is not None]
-    return sum(said == label for said, label in judged) / len(judged) if judged else None
+    return sum(predicted == label for predicted, label in judged) / len(judged) if judged else None

@@ -22,7 +22,7 @@ class Segment:
 
 
 def merge(stamps_ns: Sequence[int], labels: Sequence[str | None], period_ns: int) -> list[Segment]:
-    """Join decisions that follow one another and say the same.
+    """Join consecutive decisions with the same label.
 
     A decision stands for the time since the one before, but not for more than 1.5 periods.
 
@@ -72,7 +72,7 @@ def overlap_f1_counts(truth: Sequence[Segment], found: Sequence[Segment], overla
 
 
 def edit_score(truth: Sequence[Segment], found: Sequence[Segment]) -> float:
-    """How alike the two orders of labels are, whatever the times: 1 less the normalised Levenshtein distance.
+    """Similarity of the two orders of labels, regardless of times: 1 less the normalised Levenshtein distance.
 
     Returns:
         0 to 1; 1 if both are empty.

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from mumu_ros.streams import NS_PER_S
+
 __all__ = ["Outage", "SensorLog", "SensorReport", "split_pauses"]
 
-_NS_PER_S = 1_000_000_000
 _FIRST = 200
 """Steps that the usual period of a sensor is taken from."""
 
@@ -27,13 +28,13 @@ class SensorReport:
 
     Attributes:
         topic: Where it was recorded; empty if it was not.
-        messages: How many there are.
-        rate_hz: One over the usual (median) period between stamps; None if there are too few.
-        lost: Messages that are missing between others, going by the usual period; those of outages are not in it.
-        outages: Silences longer than the synchroniser's timeout, while other sensors spoke.
-        late: Came after the set that they belong to had left.
-        duplicate: Had a stamp that was there already.
-        refused: Had a stamp that cannot be believed.
+        messages: Their number.
+        rate_hz: Inverse of the median period between stamps; None if there are too few.
+        lost: Messages missing between others, estimated from that period; those of outages excluded.
+        outages: Silences longer than the synchroniser's timeout, while other sensors were active.
+        late: Arrived after their set had been emitted.
+        duplicate: Had the stamp of an earlier message.
+        refused: Had an unacceptable stamp.
         dropped: Were lost because a queue was full.
         unreadable: Could not be converted.
         skew_ms: Mean distance of the paired images' stamps from the reference's; None for vectors.
@@ -84,7 +85,7 @@ class SensorLog:
     def rate_hz(self) -> float | None:
         """One over the usual period, None before two stamps are known."""
         period_ns = self._period_ns or (median(self._steps_ns) if self._steps_ns else 0)
-        return _NS_PER_S / period_ns if period_ns else None
+        return NS_PER_S / period_ns if period_ns else None
 
     def _step(self, step_ns: int) -> None:
         if not self._period_ns:
@@ -104,7 +105,7 @@ class SensorLog:
 def split_pauses(
     outages: Mapping[str, Sequence[Outage]], tolerance_ns: int
 ) -> tuple[tuple[Outage, ...], dict[str, tuple[Outage, ...]]]:
-    """Tell pauses, in which every sensor is silent, from outages of some of them.
+    """Distinguish pauses, in which every sensor is silent, from outages of some of them.
 
     Args:
         outages: Of each recorded sensor. The silences of a single one are outages.

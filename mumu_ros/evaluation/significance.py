@@ -58,7 +58,7 @@ def almost_stochastic_order(
     Args:
         a: (n,), scores of A.
         b: (m,), scores of B.
-        alpha: Probability of a wrong claim, above 0 and at most 0.5.
+        alpha: Probability of a false positive, above 0 and at most 0.5.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
 

@@ -102,25 +102,25 @@ def _recording(bag: BagResult) -> dict[str, Any]:
 
 
 def _of_windows(bags: Sequence[BagResult], taxonomy: Taxonomy) -> dict[str, Any]:
-    truth, said, inside = (np.concatenate(parts) for parts in zip(*map(_judged, bags), strict=True))
-    group_truth, group_said = (np.concatenate(parts) for parts in zip(*map(_judged_groups, bags), strict=True))
+    truth, predicted, inside = (np.concatenate(parts) for parts in zip(*map(_judged, bags), strict=True))
+    group_truth, group_predicted = (np.concatenate(parts) for parts in zip(*map(_judged_groups, bags), strict=True))
     names, groups = (*taxonomy.activities, UNKNOWN), (*taxonomy.group_names, UNKNOWN)
     numbers: dict[str, Any] = {"judged": len(truth)}
     if not len(truth):
         return numbers
     probabilities, known = _known(bags)
     numbers |= {
-        "accuracy": top1(truth, said),
-        "accuracy_inside": top1(truth[inside], said[inside]) if inside.any() else None,
-        "macro_f1": macro_f1(truth, said, len(names)),
-        "group_accuracy": top1(group_truth, group_said),
-        "group_macro_f1": macro_f1(group_truth, group_said, len(groups)),
+        "accuracy": top1(truth, predicted),
+        "accuracy_inside": top1(truth[inside], predicted[inside]) if inside.any() else None,
+        "macro_f1": macro_f1(truth, predicted, len(names)),
+        "group_accuracy": top1(group_truth, group_predicted),
+        "group_macro_f1": macro_f1(group_truth, group_predicted, len(groups)),
         "top1": top_k(probabilities, known, 1) if len(known) else None,
         f"top{_TOP}": top_k(probabilities, known, _TOP) if len(known) else None,
         "ece": expected_calibration_error(probabilities, known) if len(known) else None,
-        "per_class": per_class(truth, said, names),
-        "confusion": _confusion(truth, said, names),
-        "group_confusion": _confusion(group_truth, group_said, groups),
+        "per_class": per_class(truth, predicted, names),
+        "confusion": _confusion(truth, predicted, names),
+        "group_confusion": _confusion(group_truth, group_predicted, groups),
     }
     return numbers
 
@@ -132,7 +132,7 @@ def _of_segments(bags: Sequence[BagResult], taxonomy: Taxonomy) -> dict[str, Any
         right, wrong, missed = np.sum([overlap_f1_counts(run.truth, run.found, overlap) for run in runs], axis=0)
         numbers[_f1_name(overlap)] = 2 * right / max(2 * right + wrong + missed, 1)
     numbers["edit"] = np.mean([edit_score(run.truth, run.found) for run in runs])
-    delays = [delay for run in runs for delay in onset_delays(run.truth, run.stamps_ns, run.said)]
+    delays = [delay for run in runs for delay in onset_delays(run.truth, run.stamps_ns, run.predicted)]
     found_delays = [delay for delay in delays if delay is not None]
     numbers["onset_delay_s"] = np.median(found_delays) if found_delays else None
     numbers["onset_delay_p90_s"] = np.quantile(found_delays, 0.9) if found_delays else None
@@ -156,7 +156,7 @@ def _of_modalities(bags: Sequence[BagResult], config: ModelConfig) -> dict[str, 
 
 
 def _attention(bags: Sequence[BagResult], config: ModelConfig) -> dict[str, Any]:
-    """Mean attention to each modality where it was present, by what was going on; without truth by what was said."""
+    """Mean attention to each modality where it was present, by true label; without ground truth by predicted label."""
     has_truth = any(bag.truth for bag in bags)
     result: dict[str, Any] = {}
     for level, names in (("group", config.taxonomy.group_names), ("activity", config.taxonomy.activities)):
@@ -219,18 +219,18 @@ def _interval(bags: Sequence[BagResult]) -> list[float] | None:
     """Of the accuracy, over people where the annotations name them, else over recordings: errors come in those."""
     right: dict[tuple[str, str], list[NDArray[np.bool_]]] = {}
     for bag in bags:
-        truth, said, _ = _judged(bag)
+        truth, predicted, _ = _judged(bag)
         subjects = bag.labels.subject[_judged_rows(bag)]
         for subject in sorted(set(subjects)):
             cluster = ("subject", subject) if subject else ("bag", bag.name)
-            right.setdefault(cluster, []).append((truth == said)[subjects == subject])
+            right.setdefault(cluster, []).append((truth == predicted)[subjects == subject])
     values = [np.concatenate(parts).astype(float) for parts in right.values()]
     return list(cluster_bootstrap(values)) if len(values) > 1 else None
 
 
-def _confusion(truth: NDArray[np.int64], said: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
+def _confusion(truth: NDArray[np.int64], predicted: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
     """Of the classes that occur only."""
-    counts = confusion_matrix(truth, said, len(names))
+    counts = confusion_matrix(truth, predicted, len(names))
     there = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     return {"labels": [names[i] for i in there.tolist()], "counts": counts[np.ix_(there, there)].tolist()}
 

@@ -121,8 +121,8 @@ class _Row:
         return merge(self._stamps, labels, self._bag.period_ns)
 
     def _wrong(self) -> list[Segment]:
-        said, truth = self._bag.decisions.activity[self._rows], self._bag.labels.activity[self._rows]
-        wrong = (said != truth) & (said >= 0) & (truth >= 0)
+        predicted, truth = self._bag.decisions.activity[self._rows], self._bag.labels.activity[self._rows]
+        wrong = (predicted != truth) & (predicted >= 0) & (truth >= 0)
         return merge(self._stamps, ["wrong" if w else None for w in wrong.tolist()], self._bag.period_ns)
 
     def _lane(self, index: int, name: str, y: float) -> Iterator[str]:
@@ -132,8 +132,8 @@ class _Row:
         decisions = self._bag.decisions
         weights = decisions.gm_weights[self._rows, index]
         present = (decisions.present[self._rows, index] > 0).tolist()
-        said = decisions.decided[self._rows].tolist()
-        here = ["attention" if p and d else None for p, d in zip(present, said, strict=True)]
+        predicted = decisions.decided[self._rows].tolist()
+        here = ["attention" if p and d else None for p, d in zip(present, predicted, strict=True)]
         for run in merge(self._stamps, here, self._bag.period_ns):
             points = [
                 (self._x(stamp), y + _LANE * (1 - float(weight)))
@@ -144,7 +144,7 @@ class _Row:
             line = "".join(f"L{px:.1f} {py:.1f}" for px, py in points)
             path = f"M{begin:.1f} {y + _LANE:.1f}L{begin:.1f} {points[0][1]:.1f}{line}L{end:.1f} {y + _LANE:.1f}Z"
             yield f'<path d="{path}" fill="{colour}" fill-opacity=".75"><title>attention to {name}</title></path>'
-        away = ["absent" if d and not p else None for p, d in zip(present, said, strict=True)]
+        away = ["absent" if d and not p else None for p, d in zip(present, predicted, strict=True)]
         for gone in merge(self._stamps, away, self._bag.period_ns):
             x = self._x(gone.start_ns)
             yield rectangle(x, y, self._x(gone.end_ns) - x, _LANE, "url(#absent)", f"{name}: not used")

@@ -1,4 +1,4 @@
-"""Which topics of a recording a model looks at, where no parameter file says so."""
+"""Assignment of a recording's topics to a model's modalities, without a parameter file."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _fits(modality: Modality, kind: str, size: int) -> bool:
 
 
 def _assign(fitting: dict[str, list[str]], recording: Recording) -> dict[str, str]:
-    """Give each modality the topic whose name has most of the modality's words; each topic to one modality."""
+    """Assign to each modality the topic whose name has most of the modality's words; each topic to one modality."""
     chosen: dict[str, str] = {}
     # First those that can be told by name; what they take is no candidate any more.
     for modality in sorted(fitting, key=lambda name: -max((_shared(name, t) for t in fitting[name]), default=0)):

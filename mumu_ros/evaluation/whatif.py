@@ -49,11 +49,11 @@ def parse_alteration(kind: str, text: str, sensors: Mapping[str, str]) -> Altera
 
     Args:
         kind: One of `KINDS`.
-        text: What was said.
+        text: As given.
         sensors: Modality → what it is, one of `mumu_ros.failures.SENSORS`.
 
     Raises:
-        ValueError: It fits no modality, or the number is none that can be meant; says what would be right.
+        ValueError: It matches no modality, or the number is invalid; contains what is expected.
     """
     targets, _, number = text.partition(":")
     try:

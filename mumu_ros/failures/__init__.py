@@ -1,4 +1,4 @@
-"""Sensors that fail on purpose: what each failure does to a stream, when, and how it is written down.
+"""Simulated sensor faults: their effect on a stream, their time, and their notation.
 
 Training, `mumu evaluate` and the simulator use it. Needs numpy and OpenCV only.
 """

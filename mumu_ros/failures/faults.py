@@ -1,4 +1,4 @@
-"""What fails, how and when: the notation of the command line, and all faults of a recording together."""
+"""Which streams fail, how and when: the notation of the command line, and all faults of a recording."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Fault:
     """Some streams fail together in [start_s, end_s).
 
     Attributes:
-        target: What was named: a stream, a device, or several with + between them.
-        streams: Which those are.
-        failure: How.
+        target: As given: a stream, a device, or several joined by +.
+        streams: The streams that it means.
+        failure: Kind and amount.
         start_s: Seconds since the beginning.
         end_s: Seconds since the beginning, later than `start_s`.
 
@@ -55,12 +55,12 @@ class Fault:
 
     @property
     def is_permanent(self) -> bool:
-        """It has neither begun nor will it end."""
+        """Whether it has neither beginning nor end."""
         return self.start_s == 0 and self.end_s == math.inf
 
     @property
     def is_unplugged(self) -> bool:
-        """Nothing comes at all."""
+        """Whether no samples arrive at all."""
         return self.failure == Failure("dropout")
 
     def __str__(self) -> str:
@@ -71,14 +71,14 @@ class Fault:
 
 
 def find_streams(target: str, sensors: Mapping[str, str]) -> tuple[str, ...]:
-    """The streams that a name means: that stream, all whose names begin with it and `_`, or with `camera` all images.
+    """The streams that a name means: that stream, all streams that begin with it and `_`, or with `camera` all images.
 
     Args:
-        target: The name, or several with + between them.
+        target: The name, or several joined by +.
         sensors: Stream → one of `kinds.SENSORS`.
 
     Raises:
-        ValueError: No stream fits.
+        ValueError: No stream matches.
     """
     found: dict[str, None] = {}
     for name in target.split("+"):
@@ -92,14 +92,14 @@ def find_streams(target: str, sensors: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def parse_fault(text: str, sensors: Mapping[str, str]) -> Fault:
-    """Read `imu_wrist:stuck:12-20`, `imu:noise=2:5-15`, `camera:black`, or `imu:10-20`, which is unplugged.
+    """Parse `imu_wrist:stuck:12-20`, `imu:noise=2:5-15`, `camera:black`, or `imu:10-20`, a dropout.
 
     Args:
         text: In `NOTATION`; START and END in seconds.
         sensors: Stream → one of `kinds.SENSORS`.
 
     Raises:
-        ValueError: Quotes `text`, and says what would be right.
+        ValueError: Contains `text`, and what is expected.
     """
     match = _SPEC.fullmatch(text.strip())
     if match is None or (match["kind"] is None and match["start"] is None):
@@ -113,7 +113,7 @@ def parse_fault(text: str, sensors: Mapping[str, str]) -> Fault:
         for stream in streams:
             if sensors[stream] not in KINDS[failure.kind].sensors:
                 raise ValueError(
-                    f"{failure.kind} does not fit {stream} ({sensors[stream]}); "
+                    f"{failure.kind} does not apply to {stream} ({sensors[stream]}); "
                     f"expected one of {', '.join(kinds_for(sensors[stream]))}"
                 )
         if match["start"] is None:
@@ -124,13 +124,13 @@ def parse_fault(text: str, sensors: Mapping[str, str]) -> Fault:
 
 
 class FaultInjector:
-    """Makes all the streams of a recording fail as ordered, fault after fault.
+    """Applies all faults of a recording to its streams, in order.
 
     Args:
-        faults: Which.
+        faults: The faults.
         sensors: Stream → one of `kinds.SENSORS`.
         start_ns: Stamp of the beginning.
-        seed: Of all that is drawn.
+        seed: Of all random choices.
     """
 
     def __init__(self, faults: Sequence[Fault], sensors: Mapping[str, str], start_ns: int, seed: int = 0) -> None:
@@ -148,7 +148,7 @@ class FaultInjector:
                 self._injectors.setdefault(stream, []).append(injector)
 
     def arrive(self, stream: str, stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of the stamps whose samples come at all; what they show, `show` says."""
+        """Return the stamps whose samples are kept; `show` changes the samples themselves."""
         for injector in self._injectors.get(stream, ()):
             if KINDS[injector.failure.kind].thins:
                 stamps_ns, _ = injector.apply(stamps_ns, np.empty((len(stamps_ns), 0)))
@@ -157,7 +157,7 @@ class FaultInjector:
     def show(
         self, stream: str, stamps_ns: NDArray[np.int64], samples: NDArray[Any]
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Return what the samples that came show, see `Injector.apply`. Some still may not come, after a shift."""
+        """Return the changed samples, see `Injector.apply`. A shift may remove more of them."""
         for injector in self._injectors.get(stream, ()):
             if not KINDS[injector.failure.kind].thins:
                 stamps_ns, samples = injector.apply(stamps_ns, samples)

@@ -1,4 +1,4 @@
-"""One failure of one stream, as its samples come."""
+"""One failure of one stream, applied as samples arrive."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from mumu_ros.streams import NS_PER_S, seconds_to_ns
 __all__ = ["LEARNED_S", "Injector"]
 
 LEARNED_S = 10.0
-"""A stream's spread is that of what it showed before it failed, but at least of its first so many seconds."""
+"""σ of a stream is estimated before it fails, and over at least its first seconds, this many."""
 
 
 class Injector:
-    """Makes a stream fail, the same way each time and however it is cut into chunks.
+    """Applies a failure to a stream, reproducibly and independent of how it is cut into chunks.
 
-    Nothing depends on what comes later. σ is the standard deviation of each element of what came so far, until
+    Nothing depends on later samples. σ is the standard deviation of each element of the samples so far, until
     the failure begins and for at least `LEARNED_S`.
 
     Args:
-        failure: How.
-        sensor: What the samples are, one of `kinds.SENSORS`. `rgb`: uint8 H×W×3. `depth`: H×W or H×W×1, uint16 in mm or
+        failure: Kind and amount.
+        sensor: Kind of the samples, one of `kinds.SENSORS`. `rgb`: uint8 H×W×3. `depth`: H×W or H×W×1, uint16 in mm or
             float in m, 0: no reading. `vector`: float (J, C), C = 3 for what has directions.
-        seed: Of all that is drawn.
+        seed: Of all random choices.
         stream: Its name: streams that fail together have different noise, but drop out together.
         start_ns: Stamp at which it begins to fail; None: it always fails.
-        end_ns: Stamp from which it does not any more; None: never.
-        spread: Of the healthy stream, where it is known beforehand.
+        end_ns: Stamp at which it recovers; None: never.
+        spread: Of the healthy stream, if known.
 
     Raises:
-        ValueError: The failure does not fit the sensor; says which do.
+        ValueError: The failure does not apply to the sensor; lists those that do.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Injector:
     ) -> None:
         if sensor not in KINDS[failure.kind].sensors:
             raise ValueError(
-                f"failure {failure.kind!r} does not fit {stream or 'a stream'} ({sensor}); "
+                f"failure {failure.kind!r} does not apply to {stream or 'a stream'} ({sensor}); "
                 f"expected one of {', '.join(kinds_for(sensor))}"
             )
         self.failure, self.sensor = failure, sensor
@@ -69,17 +69,17 @@ class Injector:
         self._onset_ns: int | None = None
 
     def apply(self, stamps_ns: NDArray[np.int64], samples: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Return what comes of the next N samples instead.
+        """Return the next N samples as changed by the failure.
 
         Args:
-            stamps_ns: int64 (N,), ascending, and after those of the chunk before.
+            stamps_ns: int64 (N,), ascending, and after those of the previous chunk.
             samples: (N, *shape); not changed.
 
         Returns:
             Stamps (M,) and samples (M, *shape) of the same dtype, M ≤ N.
 
         Raises:
-            ValueError: The failure turns, and the samples do not have three axes.
+            ValueError: The failure rotates samples that do not have three axes.
         """
         if not len(stamps_ns):
             return stamps_ns, samples
@@ -101,7 +101,7 @@ class Injector:
         shape = samples.shape[1:]
         if self._change is None:
             if KINDS[self.failure.kind].turns and shape[-1:] != (3,):
-                raise ValueError(f"failure {self.failure.kind!r} turns samples of three axes, not of the shape {shape}")
+                raise ValueError(f"failure {self.failure.kind!r} needs samples of three axes, not of the shape {shape}")
             self._change = VALUES[self.failure.kind](Setting(self.failure.amount or 0.0, shape, self._generator))
         spread = self._spread_at(stamps_ns, samples)
         if not active.any():
@@ -124,11 +124,11 @@ class Injector:
         return self._spread.update(samples, stamps_ns < learned_ns)
 
     def _as_read(self, shown: NDArray[Any], was: NDArray[Any]) -> NDArray[Any]:
-        """As a sensor of this kind can say it."""
+        """Convert to the sensor's element type and range."""
         if np.issubdtype(was.dtype, np.integer) and shown.dtype != was.dtype:
             shown = shown.round().clip(0, np.iinfo(was.dtype).max)
         if self.sensor == "depth" and self.failure.kind in ("noise", "blur"):
-            # Where there is no reading, there is none to be wrong; where there is one, it stays one.
+            # Pixels without a reading keep none; pixels with one keep one.
             least = 1 if was.dtype == np.uint16 else 1e-3
             shown = np.where(was > 0, np.maximum(shown, least), 0)
         return shown.astype(was.dtype, copy=False)

@@ -1,4 +1,4 @@
-"""Failures that take samples away, or show old ones: what is measured comes at the wrong time."""
+"""Failures that drop or delay samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mumu_ros.streams import seconds_to_ns
 __all__ = ["STRETCH_S", "Dropout", "HalfRate", "Recall", "RepeatedBuffer", "Shift", "Stuck"]
 
 STRETCH_S = 4.0
-"""A sensor that is gone some of the time is gone for stretches of so many seconds."""
+"""A partial dropout consists of stretches of this many seconds."""
 
 Mask = NDArray[np.bool_]
 Stamps = NDArray[np.int64]
@@ -21,15 +21,15 @@ Samples = NDArray[Any]
 
 
 class Recall(Protocol):
-    """What becomes of a chunk of a stream."""
+    """Selects the samples of a chunk."""
 
     def __call__(self, stamps_ns: Stamps, samples: Samples, active: Mask, /) -> tuple[Mask, Samples]:
-        """Return which samples come (N,), and what all of them show (N, *shape); `active` is where it fails."""
+        """Return which samples are kept (N,), and all of them as changed (N, *shape); `active` is where it fails."""
         ...
 
 
 class Dropout:
-    """Nothing comes, for a share of the time."""
+    """No samples, for a share of the time."""
 
     def __init__(self, share: float, seed: Sequence[int]) -> None:
         self._share, self._seed = share, seed
@@ -42,7 +42,7 @@ class Dropout:
 
 
 class HalfRate:
-    """Every second sample comes."""
+    """Every second sample."""
 
     def __init__(self) -> None:
         self._seen = 0
@@ -55,7 +55,7 @@ class HalfRate:
 
 
 class Stuck:
-    """The first sample stays."""
+    """The first sample, repeated."""
 
     def __init__(self) -> None:
         self._held: Samples | None = None
@@ -71,7 +71,7 @@ class Stuck:
 
 
 class Shift:
-    """The newest sample of so long ago comes; at first there is none."""
+    """Samples of this long ago; none at first."""
 
     def __init__(self, delay_s: float) -> None:
         self._delay_ns = seconds_to_ns(delay_s)
@@ -92,7 +92,7 @@ class Shift:
 
 
 class RepeatedBuffer:
-    """What came in the last seconds before it failed comes again and again; if nothing did, its own first seconds."""
+    """The last seconds before the failure, repeated; if there are none, its own first seconds."""
 
     def __init__(self, length_s: float, start_ns: int | None) -> None:
         self._length_ns = seconds_to_ns(length_s)

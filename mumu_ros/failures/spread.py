@@ -1,4 +1,4 @@
-"""How much a stream varies: what the strength of noise, bias and the like is measured in."""
+"""Standard deviation of a stream, the unit of noise, bias and similar failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Spread(NamedTuple):
 
 
 class RunningSpread:
-    """Of what a stream has shown so far. The same numbers to the last bit, however the samples are cut into chunks."""
+    """Running spread of a stream, bit-identical for any division into chunks."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -39,19 +39,19 @@ class RunningSpread:
         self._latest: Spread | None = None
 
     def update(self, samples: NDArray[Any], learned: NDArray[np.bool_]) -> Spread:
-        """Take in samples.
+        """Add samples.
 
         Args:
             samples: (N, *shape).
-            learned: (N,), which of them count.
+            learned: (N,), which of them are used.
 
         Returns:
-            At each sample, itself included: (N, *shape), or (1, *shape) if it stays the same.
+            The spread at each sample, itself included: (N, *shape), or (1, *shape) if it is constant.
         """
         if self._latest is not None and not learned.any():
             return self._latest
         if self._origin is None:
-            # Differences from something near keep their digits when they are squared.
+            # Differences from a nearby value keep their precision when squared.
             self._origin = samples[0].astype(np.float64)
             self._sum = self._squares = np.zeros_like(self._origin)
         weights = learned.reshape(-1, *[1] * (samples.ndim - 1))

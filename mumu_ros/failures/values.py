@@ -1,4 +1,4 @@
-"""Failures that change each sample by itself: what is measured is wrong."""
+"""Failures that change each sample independently."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["VALUES", "Change", "Setting"]
 
 Array = NDArray[Any]
 Change = Callable[[Array, NDArray[np.float64], Spread], Array]
-"""Samples (N, *shape), seconds since it began to fail (N,), their spread → what is shown, float or as it was."""
+"""Samples (N, *shape), seconds since the failure began (N,), their spread → changed samples, float or same type."""
 
 
 class Setting(NamedTuple):
-    """What a change is made from.
+    """Parameters of a change.
 
     Attributes:
         amount: See `kinds.KINDS`.
         shape: Of one sample.
-        generator: Of what is drawn, once or for each sample.
+        generator: For random choices, once or for each sample.
     """
 
     amount: float
@@ -73,7 +73,7 @@ def _mounting(setting: Setting) -> Change:
     cross = np.cross(np.eye(3), axis / np.linalg.norm(axis))
     angle = math.radians(setting.amount)
     rotation = np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
-    # Not matmul: its sums depend on how many samples come together.
+    # Not matmul: its sums depend on the number of samples.
     return lambda x, _, __: (x[..., None, :] * rotation).sum(axis=-1)
 
 
@@ -102,7 +102,7 @@ def _blur(setting: Setting) -> Change:
         images = [image.astype(np.float32) for image in x]
         if x.dtype == np.uint8:
             return np.stack([blurred(image) for image in images])
-        # Depth: 0 is no distance, and is not mixed with distances.
+        # Depth: 0 is not a distance, and is not mixed with distances.
         weights = [np.maximum(blurred((image > 0).astype(np.float32)), 1e-6) for image in images]
         return np.stack([blurred(image) / weight for image, weight in zip(images, weights, strict=True)])
 
@@ -122,4 +122,4 @@ VALUES: Mapping[str, Callable[[Setting], Change]] = MappingProxyType(
         "blur": _blur,
     }
 )
-"""Kind → what it does to samples, once it is set."""
+"""Kind → its change of samples, once parametrised."""

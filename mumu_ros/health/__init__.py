@@ -1,7 +1,7 @@
-"""Sensors that lie: which modality of a window does not look as it does when all is well, and since when."""
+"""Fault detection: which modalities of a window deviate from their healthy statistics, and since when."""
 
 from mumu_ros.health.model import Description, HealthError, HealthModel, layout, load_health, save_health
-from mumu_ros.health.monitor import Describer, HealthMonitor, ModalityHealth, blame, fault_age_s
+from mumu_ros.health.monitor import Describer, HealthMonitor, ModalityHealth, fault_age_s, flag
 
 __all__ = [
     "Describer",
@@ -10,7 +10,7 @@ __all__ = [
     "HealthModel",
     "HealthMonitor",
     "ModalityHealth",
-    "blame",
+    "flag",
     "fault_age_s",
     "layout",
     "load_health",

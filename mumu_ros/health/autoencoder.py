@@ -1,4 +1,4 @@
-"""The multimodal autoencoder around concept-guided fusion (paper 004, "Multimodal Autoencoder")."""
+"""The multimodal autoencoder around concept-guided fusion (Altinses and Schwung)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _LOWEST = np.float32(np.finfo(np.float32).min)
 
 
 class ConceptAutoencoder(nn.Module):
-    """Each modality's description is encoded, all are fused into one concept, and each is decoded from that.
+    """Encodes each modality's description, fuses all into one concept, and decodes each from it.
 
         z_m = E_m(x_m),  z_c = F(z_1, …, z_M),  x̂_m = D_m(z_c)
 
-    Encoders and decoders have two layers. All modalities are computed in one go: their descriptions are filled up with
+    Encoders and decoders have two layers. All modalities are computed at once: their descriptions are padded with
     zeros to the same length, and every layer has one matrix for each.
 
     Args:
         modalities: M.
-        size: Length of the filled-up descriptions (P).
+        size: Length of the padded descriptions (P).
         hidden: Numbers in z_m and z_c.
     """
 
@@ -51,8 +51,8 @@ class ConceptAutoencoder(nn.Module):
             mask: bool (B, M): which to fuse.
 
         Returns:
-            x̂ (B, M, P); and the concept score (B,), the mean of the attention: high where the modalities are taken
-            together, low where the strongest is.
+            x̂ (B, M, P); and the concept score (B,), the mean of the attention: high where the joint feature (mean)
+            dominates, low where the marginal one (maximum) does.
         """
         concept, attention = self.fusion(zero_masked(z, mask), mask)
         each = concept.unsqueeze(1).expand(-1, z.shape[1], -1)
@@ -78,7 +78,7 @@ class _Layer(nn.Module):
 
 
 class Forward:
-    """A trained autoencoder in numpy: for the few numbers of one window PyTorch takes four times as long.
+    """A trained autoencoder in numpy, for single windows, for which PyTorch takes four times as long.
 
     Args:
         autoencoder: Its weights are copied.
@@ -101,11 +101,11 @@ class Forward:
         return _layers(self._encode, x.transpose(1, 0, 2)).transpose(1, 0, 2)
 
     def fuse(self, z: Array, masks: NDArray[np.bool_]) -> tuple[Array, Array]:
-        """Fuse some modalities, in several versions.
+        """Fuse several subsets of the modalities.
 
         Args:
             z: (B, M, H).
-            masks: bool (B, V, M): which modalities each version has.
+            masks: bool (B, V, M): the modalities of each subset.
 
         Returns:
             Concepts (B, V, H), and concept scores (B, V).
@@ -127,7 +127,7 @@ class Forward:
         return fused + self._shift, np.add.reduce(attention, axis=-1) / attention.shape[-1]
 
     def decode(self, concepts: Array) -> Array:
-        """Decode each modality from concepts of its own: (B, M, V, H) to (B, M, V, P)."""
+        """Decode each modality from its own concepts: (B, M, V, H) to (B, M, V, P)."""
         batch, modalities, versions, hidden = concepts.shape
         flat = concepts.transpose(1, 0, 2, 3).reshape(modalities, batch * versions, hidden)
         return _layers(self._decode, flat).reshape(modalities, batch, versions, -1).transpose(1, 0, 2, 3)

@@ -1,4 +1,4 @@
-"""How a checkpoint's sensors look when all is well, and how far from that is too far: one file beside the model."""
+"""Healthy statistics of a checkpoint's modalities and the thresholds for anomalies: one file beside the model."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from mumu_ros.reading import parse_json
 
 __all__ = [
     "PLAIN",
+    "Anomaly",
     "Description",
-    "Evidence",
     "HealthError",
     "HealthModel",
     "layout",
@@ -35,24 +35,24 @@ __all__ = [
 _ARRAYS = ("ends", "mean", "std", "usual", "thresholds")
 _NETWORK = "autoencoder."
 PLAIN = 4.0
-"""Standard deviations by which a statistic must be off to give a fault its name."""
+"""Deviation of a statistic, in standard deviations, that determines the fault's name."""
 _CLIP = 20.0
 _LEAST = np.array([1e-6, 1e-6, 1.0], np.float32)
-"""Added to the errors. Healthy sensors repeat themselves so seldom that any repetition would be infinitely odd."""
+"""Added to the errors. Without it, any repetition would have an infinite score, since healthy sensors rarely repeat."""
 
 
 class HealthError(ValueError):
-    """A health model that cannot be used: names it, and says what would help."""
+    """A health model that cannot be used. The message contains its path and the remedy."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of the modalities of B windows.
+    """Descriptions of the modalities of B windows.
 
     Attributes:
         values: float32 (B, M, P): for each modality its unimodal feature, its statistics, zeros.
-        present: bool (B, M): which modalities can be judged.
-        whole: bool (B, M): which have nearly all of their steps. The statistics of few steps vary more.
+        present: bool (B, M): which modalities can be evaluated.
+        whole: bool (B, M): which have nearly all of their steps. Statistics of few steps vary more.
     """
 
     values: NDArray[np.float32]
@@ -65,13 +65,13 @@ class Description:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """How odd the modalities of B windows are.
+class Anomaly:
+    """Anomaly scores of the modalities of B windows.
 
     Attributes:
-        scores: float32 (B, M), 1 is what healthy ones seldom pass; 0 for an absent modality.
-        errors: float32 (B, M, 6): what `scores` is the highest of, in standard deviations: the error of the features,
-            of the statistics and of the share of repeated steps when all are fused, then when all but this one are.
+        scores: float32 (B, M); healthy modalities rarely exceed 1; 0 for an absent modality.
+        errors: float32 (B, M, 6): the errors of which `scores` is the maximum, in standard deviations: of the features,
+            of the statistics and of the share of repeated steps when all are fused, then when all others are.
         concept: float32 (B,): the concept score.
     """
 
@@ -81,7 +81,7 @@ class Evidence:
 
 
 def layout(network: Network) -> NDArray[np.int64]:
-    """Where each modality's features and statistics end in a description, (M, 2)."""
+    """End indices of each modality's features and statistics in a description, (M, 2)."""
     rows = []
     for modality in network.config.modalities:
         channels = int(np.prod(network.encoder(modality.name).encoded_shape or modality.shape))
@@ -101,9 +101,9 @@ class HealthModel:
         mean: (M, P), of healthy descriptions.
         std: (M, P), of healthy descriptions.
         usual: (M, 6, 2): mean and standard deviation of the logarithm of healthy errors.
-        thresholds: (2, M): so many standard deviations off is the highest error of a modality whose score is 1, in
-            windows that have gaps and in whole ones.
-        false_alarms: Share of the healthy windows of the oddest person with a higher score.
+        thresholds: (2, M): the standardised maximum error for which a modality's score is 1, in
+            windows with gaps and in whole ones.
+        false_alarms: Share of healthy windows with a score above 1, for the person with the highest scores.
         autoencoder: The network.
     """
 
@@ -128,7 +128,7 @@ class HealthModel:
         object.__setattr__(self, "_parts", (parts / parts.sum(axis=1, keepdims=True)).astype(np.float32))
 
     def standardize(self, description: Description) -> NDArray[np.float32]:
-        """Descriptions in standard deviations from the healthy mean, (B, M, P)."""
+        """Descriptions, standardised by mean and standard deviation of healthy ones, (B, M, P)."""
         x: NDArray[np.float32] = description.values - self.mean
         x /= self.std
         np.minimum(x, _CLIP, out=x)
@@ -136,58 +136,58 @@ class HealthModel:
         return x
 
     def is_stuck(self, description: Description) -> NDArray[np.bool_]:
-        """Which modalities repeat themselves far more than healthy ones, bool (B, M): they show nothing new."""
+        """Which modalities repeat their samples far more often than healthy ones, bool (B, M)."""
         modalities = np.arange(len(self.ends))
         still = self.standardize(description)[:, modalities, self.ends[:, 1] + STILL]
         stuck: NDArray[np.bool_] = description.present & (still > PLAIN)
         return stuck
 
-    def errors(self, description: Description, trusted: NDArray[np.bool_]) -> tuple[NDArray[np.float32], Any]:
-        """Logarithms of the reconstruction errors, float32 (B, M, 6), in the order of `Evidence`; and concept scores.
+    def errors(self, description: Description, kept: NDArray[np.bool_]) -> tuple[NDArray[np.float32], Any]:
+        """Logarithms of the reconstruction errors, float32 (B, M, 6), in the order of `Anomaly`; and concept scores.
 
         Args:
             description: B windows.
-            trusted: bool (B, M): which modalities to fuse.
+            kept: bool (B, M): which modalities to fuse.
         """
         x = self.standardize(description)
         modalities = x.shape[1]
         # Version 0 fuses all, version 1 + m all but m.
-        fused = trusted[:, None] & ~np.eye(modalities + 1, modalities, -1, np.bool_)
-        z, concept = self._network.fuse(self._network.encode(x * trusted[..., None]), fused)
+        fused = kept[:, None] & ~np.eye(modalities + 1, modalities, -1, np.bool_)
+        z, concept = self._network.fuse(self._network.encode(x * kept[..., None]), fused)
         versions = np.concatenate([np.broadcast_to(z[:, :1], z[:, 1:].shape), z[:, 1:]], axis=-1)
         decoded = self._network.decode(versions.reshape(*versions.shape[:2], 2, -1))
         means = (decoded - x[:, :, None]) ** 2 @ self._parts
         return np.log(means + _LEAST).reshape(len(x), modalities, 6), concept[:, 0]
 
-    def judge(self, description: Description, trusted: NDArray[np.bool_] | None = None) -> Evidence:
-        """How odd each modality of B windows is.
+    def judge(self, description: Description, kept: NDArray[np.bool_] | None = None) -> Anomaly:
+        """Anomaly scores of the modalities of B windows.
 
         Args:
             description: Of the windows.
-            trusted: bool (B, M): believe these only; None: all that are present.
+            kept: bool (B, M): use only these modalities; None: all that are present.
         """
-        trusted = description.present if trusted is None else description.present & trusted
-        logs, concept = self.errors(description, trusted)
+        kept = description.present if kept is None else description.present & kept
+        logs, concept = self.errors(description, kept)
         errors = (logs - self.usual[..., 0]) / self.usual[..., 1]
-        # Nothing is left to compare a lonely modality with.
-        lonely = (trusted.sum(axis=1, keepdims=True) - trusted) == 0
+        # A single modality has no others to be compared with.
+        lonely = (kept.sum(axis=1, keepdims=True) - kept) == 0
         errors[..., 3:][lonely] = -np.inf
         highest = errors.max(axis=-1)
         thresholds = np.where(description.whole, self.thresholds[1], self.thresholds[0])
         scores = np.where(description.present, np.maximum(highest, 0) / thresholds, 0)
-        return Evidence(scores.astype(np.float32), errors, concept)
+        return Anomaly(scores.astype(np.float32), errors, concept)
 
 
 def save_health(model: str | Path, health: HealthModel, provenance: Mapping[str, Any] | None = None) -> Path:
-    """Write a health model into a model's folder, replacing one that is there; returns where it is.
+    """Write a health model into a model's folder, replacing an existing one; returns its path.
 
     Args:
         model: The model's folder.
-        health: To be written.
-        provenance: JSON-able facts about where it comes from.
+        health: The health model.
+        provenance: JSON-able facts about its origin.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     path = Path(model) / HEALTH_FILE
     arrays = {name: torch.from_numpy(getattr(health, name)) for name in _ARRAYS}
@@ -208,7 +208,7 @@ def load_health(model: str | Path, checkpoint: Checkpoint) -> HealthModel:
     """Read the health model of a model's folder.
 
     Raises:
-        HealthError: There is none, it is damaged, or belongs to another checkpoint.
+        HealthError: There is no health model, it is damaged, or belongs to another checkpoint.
     """
     path = Path(model) / HEALTH_FILE
     remedy = f"make one with: mumu health {model} DATASET ROOT --subjects …"

@@ -1,4 +1,4 @@
-"""Which sensor is accused, of what and since when: anomaly scores with hysteresis."""
+"""Fault detection over time: which modality is flagged, with which fault and since when; scores with hysteresis."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health.model import PLAIN, Description, HealthModel
 from mumu_ros.health.statistics import EDGE, describe, split
+from mumu_ros.streams import NS_PER_S
 
-__all__ = ["PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "blame", "fault_age_s"]
+__all__ = ["PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "fault_age_s", "flag"]
 
-_NS_PER_S = 1_000_000_000
 PERIOD_S = 0.5
 _WHOLE = 0.9
-"""Share of the steps above which a window has no gaps worth speaking of."""
+"""Share of the steps above which a window counts as whole."""
 
 
 @dataclass(frozen=True)
 class ModalityHealth:
-    """What is thought of one modality.
+    """Health of one modality.
 
     Attributes:
-        score: How odd it looks; healthy ones seldom pass 1.
-        fault: What it looks like; NONE while it is believed.
-        since_ns: When it first looked odd; None while it is believed.
+        score: Anomaly score; healthy modalities rarely exceed 1.
+        fault: The fault; NONE if it is not flagged.
+        since_ns: When the score began to exceed 1; None if it is not flagged.
     """
 
     score: float
@@ -36,12 +36,12 @@ class ModalityHealth:
 
 
 def fault_age_s(health: ModalityHealth, stamp_ns: int) -> float:
-    """For how long a modality has looked odd, seconds; NaN while it is believed."""
-    return float("nan") if health.since_ns is None else (stamp_ns - health.since_ns) / _NS_PER_S
+    """How long a modality's score has exceeded 1, seconds; NaN if it is not flagged."""
+    return float("nan") if health.since_ns is None else (stamp_ns - health.since_ns) / NS_PER_S
 
 
 class Describer:
-    """Lays out what is known of a window's modalities as the autoencoder takes it.
+    """Assembles the description of a window's modalities for the autoencoder.
 
     Args:
         ends: `layout` of the network.
@@ -67,120 +67,120 @@ class Describer:
 
 
 class HealthMonitor:
-    """Follows the modalities of one recogniser from decision to decision.
+    """Evaluates the modalities of one body from decision to decision.
 
-    A modality is accused when its score has been above 1 for `accuse_s`, and believed again when it has been at most 1
-    for `restore_s`. The oddest is accused first, and the others are looked at again without it, because who listens to
-    a liar looks odd, too. The last one is never accused. It looks every `PERIOD_S` only: a look costs a fifth of what
-    the decision of a small model does.
+    A modality is flagged when its score has been above 1 for `flag_s`, and cleared when it has been at most 1
+    for `clear_s`. The modality with the highest score is flagged first; the rest are scored again without it, since its
+    error leaks into theirs. At least one is kept. Evaluated every `PERIOD_S` only: an evaluation costs a fifth of a
+    decision of a small model.
 
     Args:
         health: Of the recogniser's checkpoint.
-        accuse_s: Seconds; 0: at once.
-        restore_s: Seconds.
+        flag_s: Seconds; 0: at once.
+        clear_s: Seconds.
 
     Attributes:
-        verdict: What is thought of each modality, as of the last look.
+        state: Health of each modality, as of the last evaluation.
     """
 
-    def __init__(self, health: HealthModel, accuse_s: float = 0.5, restore_s: float = 1.0) -> None:
+    def __init__(self, health: HealthModel, flag_s: float = 0.5, clear_s: float = 1.0) -> None:
         self.health = health
         self._describe = Describer(health.ends)
-        self._accuse_ns, self._restore_ns = round(accuse_s * _NS_PER_S), round(restore_s * _NS_PER_S)
+        self._flag_ns, self._clear_ns = round(flag_s * NS_PER_S), round(clear_s * NS_PER_S)
         self.clear()
 
     def clear(self) -> None:
-        """Forget all suspicions."""
-        self.verdict: tuple[ModalityHealth, ...] = tuple(ModalityHealth(0.0) for _ in self.health.modalities)
-        self._looked_ns: int | None = None
+        """Clear all flags."""
+        self.state: tuple[ModalityHealth, ...] = tuple(ModalityHealth(0.0) for _ in self.health.modalities)
+        self._evaluated_ns: int | None = None
         count = len(self.health.modalities)
-        self._odd_since: list[int | None] = [None] * count
-        self._well_since: list[int | None] = [None] * count
+        self._above_since: list[int | None] = [None] * count
+        self._below_since: list[int | None] = [None] * count
         self._fault = [FaultCode.NONE] * count
 
     @property
-    def accused(self) -> set[str]:
-        """The modalities that look odd."""
+    def flagged(self) -> set[str]:
+        """The flagged modalities."""
         return {name for name, fault in zip(self.health.modalities, self._fault, strict=True) if fault}
 
     @property
     def stuck(self) -> set[str]:
-        """Those of the accused that showed nothing new."""
+        """The flagged modalities that repeat their samples."""
         pairs = zip(self.health.modalities, self._fault, strict=True)
         return {name for name, fault in pairs if fault is FaultCode.STUCK}
 
     def is_due(self, stamp_ns: int) -> bool:
-        """Whether it is time for a look."""
-        return self._looked_ns is None or stamp_ns - self._looked_ns >= PERIOD_S * _NS_PER_S
+        """Whether an evaluation is due."""
+        return self._evaluated_ns is None or stamp_ns - self._evaluated_ns >= PERIOD_S * NS_PER_S
 
     def update(
         self, stamp_ns: int, inputs: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray], features: np.ndarray
     ) -> None:
-        """Look at a window.
+        """Evaluate a window.
 
         Args:
             stamp_ns: Its end.
-            inputs: Per present modality (1, T, …) vectors or encoded frames.
+            inputs: For each present modality (1, T, …) vectors or encoded frames.
             masks: For each of those bool (1, T).
             features: Unimodal features (M, D).
         """
-        self._looked_ns = stamp_ns
+        self._evaluated_ns = stamp_ns
         samples = [(inputs[n][0], masks[n][0]) if n in inputs else None for n in self.health.modalities]
         description = self._describe(samples, features)
-        present, scores = description.present[0], blame(self.health, description)[0][0]
+        present, scores = description.present[0], flag(self.health, description)[0][0]
         for index, there in enumerate(present):
             if there:
                 self._follow(index, stamp_ns, float(scores[index]), description)
             elif not self._fault[index]:
-                self._odd_since[index] = None
+                self._above_since[index] = None
         if present.any() and all(self._fault[index] for index in np.flatnonzero(present)):
-            self._absolve(int(np.argmin(np.where(present, scores, np.inf))))
-        self.verdict = tuple(
+            self._clear_flag(int(np.argmin(np.where(present, scores, np.inf))))
+        self.state = tuple(
             ModalityHealth(float(score), fault, since if fault else None)
-            for score, fault, since in zip(scores, self._fault, self._odd_since, strict=True)
+            for score, fault, since in zip(scores, self._fault, self._above_since, strict=True)
         )
 
     def _follow(self, index: int, stamp_ns: int, score: float, description: Description) -> None:
         if score > 1:
-            self._well_since[index] = None
-            since = self._odd_since[index]
-            self._odd_since[index] = since = stamp_ns if since is None else since
-            if stamp_ns - since >= self._accuse_ns:
+            self._below_since[index] = None
+            since = self._above_since[index]
+            self._above_since[index] = since = stamp_ns if since is None else since
+            if stamp_ns - since >= self._flag_ns:
                 fault = name_fault(self.health, description, index)
                 self._fault[index] = fault if fault is FaultCode.STUCK else self._fault[index] or fault
             return
-        well = self._well_since[index]
-        self._well_since[index] = well = stamp_ns if well is None else well
-        if not self._fault[index] or stamp_ns - well >= self._restore_ns:
-            self._absolve(index)
+        well = self._below_since[index]
+        self._below_since[index] = well = stamp_ns if well is None else well
+        if not self._fault[index] or stamp_ns - well >= self._clear_ns:
+            self._clear_flag(index)
 
-    def _absolve(self, index: int) -> None:
-        self._fault[index], self._odd_since[index], self._well_since[index] = FaultCode.NONE, None, None
+    def _clear_flag(self, index: int) -> None:
+        self._fault[index], self._above_since[index], self._below_since[index] = FaultCode.NONE, None, None
 
 
-def blame(health: HealthModel, description: Description) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Find out who is odd by itself, and who only because it listens to one that is.
+def flag(health: HealthModel, description: Description) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Flag the modalities with scores above 1, one by one, and score the others again without the flagged ones.
 
     Returns:
-        Scores (B, M): a modality's own where it is the oddest, else that which it has without the odder ones. And bool
-        (B, M): which are accused; one modality never is.
+        Scores (B, M): a flagged modality's at the time it was flagged, the others' without the flagged ones. And bool
+        (B, M): which are flagged; at least one modality never is.
     """
-    trusted = description.present.copy()
-    scores = health.judge(description, trusted).scores
+    kept = description.present.copy()
+    scores = health.judge(description, kept).scores
     for _ in range(len(health.modalities) - 1):
-        candidates = np.where(trusted, scores, -np.inf)
-        oddest = candidates.argmax(axis=1)
-        rows = np.flatnonzero((candidates.max(axis=1) > 1) & (trusted.sum(axis=1) > 1))
+        candidates = np.where(kept, scores, -np.inf)
+        highest = candidates.argmax(axis=1)
+        rows = np.flatnonzero((candidates.max(axis=1) > 1) & (kept.sum(axis=1) > 1))
         if not len(rows):
             break
-        trusted[rows, oddest[rows]] = False
-        again = health.judge(description.take(rows), trusted[rows]).scores
-        scores[rows] = np.where(trusted[rows], again, scores[rows])
-    return scores, description.present & ~trusted
+        kept[rows, highest[rows]] = False
+        again = health.judge(description.take(rows), kept[rows]).scores
+        scores[rows] = np.where(kept[rows], again, scores[rows])
+    return scores, description.present & ~kept
 
 
 def name_fault(health: HealthModel, description: Description, index: int) -> FaultCode:
-    """Say in a word what is odd about a modality of the first window."""
+    """The fault that describes the deviation of a modality of the first window best."""
     feature, end = health.ends[index]
     deviation = health.standardize(description)[0, index, feature:end]
     means, spreads, steps = split(deviation)

@@ -1,4 +1,4 @@
-"""What a modality's samples look like over a window, without asking what they mean."""
+"""Statistics of a modality's samples over a window, independent of their meaning."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 __all__ = ["CHANNELS", "EDGE", "STILL", "describe", "split", "statistics_size"]
 
 CHANNELS = 64
-"""Samples of more numbers than this (encoded frames) are averaged to at most so many."""
+"""Samples with more numbers than this (encoded frames) are averaged down to at most this many."""
 STILL, EDGE = -2, -1
-"""Where `describe` puts the share of steps that repeat the one before, and of values at the window's extremes."""
+"""Positions of the share of repeated steps, and of the share of values at the window's extremes, in `describe`."""
 _EPSILON = 1e-3
 _SAME = 1e-5
 
 
 def statistics_size(channels: int) -> int:
-    """Numbers in the description of samples of so many numbers."""
+    """Length of the description of samples with this many numbers."""
     return 3 * -(-channels // _width(channels)) + 2
 
 
 def _width(channels: int) -> int:
-    """How many channels become one."""
+    """Number of channels that are averaged to one."""
     return -(-channels // CHANNELS)
 
 
@@ -30,19 +30,19 @@ def describe(samples: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[
 
     Args:
         samples: (T, …), vectors or encoded frames.
-        mask: bool (T,): which steps are there.
+        mask: bool (T,): which steps are present.
 
     Returns:
         For each channel the mean, the logarithm of the standard deviation and that of the mean step; then the share of
-        steps that repeat the one before, and the share of values at the window's lowest or highest (a saturated sensor
-        stays there). How many steps are there is not in it: a window that fills is no fault. None where there are
+        steps that repeat the previous one, and the share of values at the window's minimum or maximum (high
+        for a saturated sensor). It excludes the number of steps: a window that fills is not a fault. None if there are
         fewer than two.
     """
     count = int(np.count_nonzero(mask))
     if count < 2:
         return None
     x = (samples if count == len(mask) else samples[mask]).reshape(count, -1)
-    # Channels first: a row of numbers is what sums are fast over.
+    # Channels first: sums over contiguous rows are fast.
     x = np.ascontiguousarray((_pooled(x) if x.shape[1] > CHANNELS else x).T)
     low, high = np.minimum.reduce(x, axis=1), np.maximum.reduce(x, axis=1)
     tolerance = _SAME * max(float(high.max()), -float(low.min()), 1e-6)
@@ -50,7 +50,7 @@ def describe(samples: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[
     still = 1 - np.count_nonzero(np.maximum.reduce(move, axis=0) > tolerance) / (count - 1)
     inner = np.count_nonzero((x > (low + tolerance)[:, None]) & (x < (high - tolerance)[:, None]))
     first = x[:, :1]
-    off = x - first  # a large mean would swallow a small spread
+    off = x - first  # avoids cancellation of a small spread under a large mean
     mean = np.add.reduce(off, axis=1) / count
     spread = np.sqrt(np.maximum(np.einsum("ct,ct->c", off, off) / count - mean * mean, 0))
     described = np.empty(3 * len(x) + 2, np.float32)
@@ -63,7 +63,7 @@ def describe(samples: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[
 
 
 def split(description: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-    """Means, spreads and steps of a description's channels; they share its memory."""
+    """Means, spreads and steps of a description's channels, as views."""
     channels = (len(description) - 2) // 3
     return tuple(description[i * channels : (i + 1) * channels] for i in range(3))
 

@@ -28,7 +28,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "label",
-        help="say what is done when in a recording, on a local page",
+        help="label the activities in a recording, on a local web page",
         description=(
             "Shows a recording on a page of this machine, where segments are set with mouse and keys, and saves them "
             "in a label file beside the recording. Ctrl-C ends it."

@@ -1,4 +1,4 @@
-"""The label page's server: for one person on this machine, and nobody else who is logged in there."""
+"""The label page's server: accessible to one user of this machine only."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Session:
 
 
 class LabelServer(ThreadingHTTPServer):
-    """Serves a session on this machine to whoever knows its address; `serve_forever` runs it.
+    """Serves a session on this machine to clients that have its address; `serve_forever` runs it.
 
     Args:
         session: What it is about.

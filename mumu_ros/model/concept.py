@@ -1,4 +1,4 @@
-"""Concept-guided fusion (paper 004), for any number of modalities of which some may be absent."""
+"""Concept-guided fusion (Altinses and Schwung), for any number of modalities of which some may be absent."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class ConceptFusion(nn.Module):
         z_c = LayerNorm(f + mean_m P_m z_m)
 
     a = σ(W [z_1; …; z_M]) is one number for each element. The paper has two modalities; here mean and maximum are over
-    those that are present, and an absent one changes no bit.
+    those that are present, and an absent one does not affect the result.
 
     Args:
         modalities: M.
         size: D.
-        extreme: What stands against the mean: the paper's text has the maximum, its authors' code the minimum.
+        extreme: The counterpart of the mean: the paper's text has the maximum, its authors' code the minimum.
     """
 
     def __init__(self, modalities: int, size: int, extreme: Extreme = "max") -> None:
@@ -46,8 +46,8 @@ class ConceptFusion(nn.Module):
             mask: bool (B, M): which modalities are present.
 
         Returns:
-            z_c (B, D), and the concept a (B, D): near 1 where the modalities are taken together, near 0 where the
-            strongest is.
+            z_c (B, D), and the concept a (B, D): near 1 where the joint feature (mean) dominates, near 0 where the
+            marginal one does.
         """
         features = zero_masked(features, mask)
         count = mask.sum(dim=1, keepdim=True).clamp(min=1).to(features.dtype)

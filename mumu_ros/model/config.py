@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be meant: quotes the value and says what would be right."""
+    """Invalid configuration. The message contains the offending value and the accepted ones."""
 
 
 def build(cls: type[T], data: Any, where: str) -> T:
@@ -121,7 +121,7 @@ class Modality:
         kind: `rgb` images, `depth` images, or `vector` samples (IMU, joint angles, skeleton).
         shape: Of one prepared sample: (H, W, 3), (H, W, 1), or (J, C), which is (2, 3) for an IMU
             (acceleration in m/s², angular rate in rad/s) and (20, 3) for a skeleton in metres.
-        rate_hz: Samples a second that the network sees, whatever the sensor's rate.
+        rate_hz: Samples a second in the network's input, whatever the sensor's rate.
         encoder: `small_cnn` or `resnet50` for images, `pose_cnn` for depth images of a person without background,
             `cooccurrence` or `cooccurrence1d` for vectors.
         mean: Subtracted from a prepared sample: one number, or one a channel (images) or element (vectors).
@@ -255,7 +255,7 @@ class ModelConfig:
     Attributes:
         name: What the model is called; the first part of its identity.
         modalities: In the order of every attention vector.
-        taxonomy: What it tells apart.
+        taxonomy: The recognised activities and groups.
         window_s: Seconds of data that one decision sees.
         feature_size: Numbers in every unimodal and fused feature (D; 128 in section 4.2).
         dropout: Probability, on segment features and inside the two heads.

@@ -1,4 +1,4 @@
-"""Dual-branch embedding: what tasks share and what each has for itself, after the abstract of UV-M3TL (paper 003).
+"""Dual-branch embedding: shared and task-specific features, after the abstract of UV-M3TL (Liu et al. 2026).
 
 Only the abstract is public, so this is inspired by it. Where it has spatial attention, there are modalities here.
 """
@@ -78,8 +78,8 @@ class DualBranch(nn.Module):
             The tasks' features (B, T, D), their weights of the modalities (B, T, M), and what the branches said
             (B, 1 + T, D), the shared one first.
         """
-        said, weights = zip(*(branch(features, mask) for branch in (self.shared, *self.specific)), strict=True)
-        branches, attention = torch.stack(said, dim=1), torch.stack(weights, dim=1)
+        outputs, weights = zip(*(branch(features, mask) for branch in (self.shared, *self.specific)), strict=True)
+        branches, attention = torch.stack(outputs, dim=1), torch.stack(weights, dim=1)
         share = torch.sigmoid(self.a).unsqueeze(-1)
 
         def mix(x: Tensor) -> Tensor:

@@ -28,14 +28,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class HeadOutput:
-    """What a head says about B windows.
+    """Output of a head for B windows.
 
     Attributes:
         activity_logits: (B, K).
         group_logits: (B, N); None for a head without the auxiliary task.
         sm_weights: Weight of each modality in the group's feature, (B, M); 0 for an absent one.
         gm_weights: Weight of each modality in the activity's feature, (B, M); 0 for an absent one.
-        trust_logits: How far each modality is believed, before the sigmoid, (B, M); None where the head does not say.
+        trust_logits: Reliability of each modality, before the sigmoid, (B, M); None for heads without it.
         branches: Shared feature and those of group and activity, (B, 3, D); None but for `dual_branch`.
     """
 
@@ -88,12 +88,12 @@ class MuMuHead(nn.Module):
 
 
 class TrustedMuMuHead(nn.Module):
-    """Ours: MuMu whose weights say how far each modality can be believed.
+    """Ours: MuMu whose weights are the estimated reliability of each modality.
 
-    Each modality's own classifier (deep supervision) says what it sees. A small network looks at how sure it is and at
+    Each modality's own classifier (deep supervision) predicts the activity. A small network takes its confidence and
     how far the others agree, and gives its trust γ, learned from modalities that were corrupted on purpose. As in
-    equation 2 the weights of the modalities are the softmax of γ; the odds of being right are what it learns, so a
-    modality that is absent is the limit of one that is not believed. The weighted mean of the features goes to the
+    equation 2 the weights of the modalities are the softmax of γ; it learns the odds of being right, so an
+    absent modality is the limit of an unreliable one. The weighted mean of the features goes to the
     group's head and to the activity's, and the modalities vote, by the same weights:
 
         y^t = F^t(Σ w_m X_m) + Σ w_m F_m(X_m)
@@ -131,7 +131,7 @@ class TrustedMuMuHead(nn.Module):
 
 
 def _evidence(logits: Tensor, mask: Tensor) -> Tensor:
-    """How sure each modality is by itself, and how far the others are with it: (B, M, 5)."""
+    """Confidence of each modality by itself, and agreement of the others with it: (B, M, 5)."""
     own = zero_masked(torch.softmax(logits, dim=-1), mask)
     others = (own.sum(dim=1, keepdim=True) - own) / (mask.sum(dim=1) - 1).clamp(min=1)[:, None, None]
     agreement = (own * others).sum(dim=-1)

@@ -1,4 +1,4 @@
-"""Arithmetic that knows about masks: what is masked changes no bit of the result, whatever it holds."""
+"""Masked arithmetic: masked values do not affect the result, whatever they are."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def conv_block(
 
 
 def zero_masked(x: Tensor, mask: Tensor) -> Tensor:
-    """Zero what is masked, NaN and infinity included (multiplying by 0 would keep those).
+    """Zero masked values, NaN and infinity included (multiplying by 0 would keep those).
 
     Args:
         x: (*mask.shape, …).

@@ -44,9 +44,9 @@ class MuMuLoss(nn.Module):
     Args:
         beta_aux: β^aux, weight of the auxiliary loss; or how else the losses of activities and groups are weighed.
         deep_supervision_weight: Weight of the unimodal activity losses (ours; the paper has none).
-        trust_weight: Weight of telling corrupted modalities from good ones (ours).
+        trust_weight: Weight of distinguishing corrupted modalities from clean ones (ours).
         label_smoothing: Probability spread evenly over all classes, in every part (ours).
-        decoupling_weight: Weight of keeping shared and task-specific features apart (after paper 003's abstract).
+        decoupling_weight: Weight of keeping shared and task-specific features apart (after Liu et al. 2026).
     """
 
     def __init__(

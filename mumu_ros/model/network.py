@@ -18,7 +18,7 @@ __all__ = ["Network", "NetworkOutput"]
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """What the network says about B windows. Modalities are in the configuration's order.
+    """Output of the network for B windows. Modalities are in the configuration's order.
 
     Attributes:
         group_logits: y^aux before the softmax, (B, N groups).
@@ -26,7 +26,7 @@ class NetworkOutput:
         sm_weights: α of SM-Fusion, (B, M); 0 for an absent modality.
         gm_weights: Attention of GM-Fusion, (B, M); 0 for an absent modality.
         features: Unimodal features X^u, (B, M, D); 0 for an absent modality.
-        trust_logits: How far each modality is believed, before the sigmoid, (B, M); None but for `trusted_mumu`.
+        trust_logits: Reliability of each modality, before the sigmoid, (B, M); None but for `trusted_mumu`.
         present: bool (B, M).
         unimodal_logits: (B, M, K) where the model has deep supervision, else None.
         branches: Shared feature and those of group and activity, (B, 3, D); None but for `dual_branch`.

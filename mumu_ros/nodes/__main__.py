@@ -1,6 +1,6 @@
-"""`python -m mumu_ros.nodes NODE --ros-args …`: a node that ends without a word while it is still being imported, too.
+"""`python -m mumu_ros.nodes NODE --ros-args …`: handles signals already while the node is being imported.
 
-Imports nothing that takes long, because the signals are heeded after that.
+Imports nothing slow, because signals are handled only afterwards.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handl
 
 
 def main() -> None:
-    """Run the node that the first argument names."""
-    on_signals(lambda *_: os._exit(0))  # there is nothing to put in order yet
+    """Run the node named by the first argument."""
+    on_signals(lambda *_: os._exit(0))  # nothing to clean up yet
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     module = f"mumu_ros.nodes.{name}"
     if not name.isidentifier() or importlib.util.find_spec(module) is None:

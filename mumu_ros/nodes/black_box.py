@@ -21,21 +21,21 @@ __all__ = ["BlackBox"]
 
 KEPT_S = 10.0
 MOST_BYTES = 64 * 2**20
-"""Of samples in memory; of frames that are larger, fewer seconds are kept."""
+"""Limit of samples in memory; with larger frames, fewer seconds are kept."""
 MOST_BAGS = 10
-"""In the folder; the oldest makes room."""
+"""Limit of bags in the folder; the oldest is deleted."""
 PREFIX = "black_box_"
 TOPIC, TYPE = "/multimodal_frame", "mumu_ros/msg/MultimodalFrame"
 
 
 class BlackBox:
-    """Keeps the last ten seconds of frames in memory and writes them, on a thread of its own, when it is asked to.
+    """Keeps the last ten seconds of frames in memory and writes them, on its own thread, on request.
 
-    At most one bag in ten seconds is written: what follows shows little that is new.
+    At most one bag in ten seconds is written, since bags in quick succession have the same contents.
 
     Args:
-        folder: Of the bags; made when the first is written.
-        report: Called, on any thread, with a sentence about each bag, or why it cannot be written.
+        folder: Of the bags; created with the first.
+        report: Called, on any thread, with a sentence about each bag or error.
     """
 
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
@@ -48,7 +48,7 @@ class BlackBox:
         self._worker: Worker[str] = Worker("black_box", self._write, lambda error: report(f"black box: {error}"))
 
     def keep(self, frame: Frame) -> None:
-        """Remember a frame, and forget what is too old or too much."""
+        """Add a frame, and drop those that are too old or too many."""
         with self._lock:
             self._frames.append((time.monotonic(), frame))
             self._bytes += _size(frame)
@@ -58,14 +58,14 @@ class BlackBox:
                     return
 
     def write(self, why: str) -> None:
-        """Have a bag written that is named for the time and `why`."""
+        """Write a bag named after the time and `why`."""
         now_s = time.monotonic()
         if now_s - self._written_s >= KEPT_S:
             self._written_s = now_s
             self._worker.put(why)
 
     def close(self) -> None:
-        """End the thread; a bag that is being written is finished."""
+        """End the thread; a bag that is being written is completed."""
         self._worker.stop()
 
     def _write(self, why: str) -> None:

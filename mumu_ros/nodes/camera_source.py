@@ -32,18 +32,18 @@ from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet
 __all__ = ["CameraSource", "View"]
 
 SLOP_S = 0.02
-"""A depth picture that is farther than this from its colour picture is of another moment."""
+"""Maximum difference between the stamps of a depth picture and its colour picture."""
 TIMEOUT_S = 1.0
-"""A stream silent for longer is dead."""
+"""Silence after which a stream counts as silent."""
 FROZEN_S = 1.0
-"""Identical pictures for so long are of a camera that hangs."""
+"""Duration of identical pictures after which the camera counts as frozen."""
 UPSIDE_DOWN_S = 2.0
 MAX_DROPPED = 0.1
-"""Share of the pictures that may be dropped before the processor counts as too slow."""
+"""Share of dropped pictures above which the processor counts as too slow."""
 PATIENCE_S = 3.0
-"""A stream may be silent so long after the start before the log says so."""
+"""Time after the start before silence is logged."""
 QUEUE = 5
-"""Pictures kept of each stream, in the subscription and in the synchroniser: they are large."""
+"""Pictures kept of each stream, in the subscription and in the synchroniser; few, because they are large."""
 POLL_PERIOD_S = 0.02
 
 
@@ -58,7 +58,7 @@ class View:
         height: Of the picture, pixels.
         layout: Names the joints of the people.
         people: Everybody.
-        picture: uint8 (H, W, 3), RGB; None where it is not known.
+        picture: uint8 (H, W, 3), RGB; None if unknown.
     """
 
     stamp_ns: int
@@ -72,7 +72,7 @@ class View:
 
 @dataclass
 class _Findings:
-    """What the worker has found out, for diagnostics."""
+    """Findings of the worker, for diagnostics."""
 
     camera: str | None = None
     depth: str = ""
@@ -88,12 +88,12 @@ class _Findings:
 
 
 class CameraSource:
-    """Subscribes to a camera and looks for people in its pictures.
+    """Subscribes to a camera and detects people in its pictures.
 
     Args:
-        node: Whose subscriptions they are.
+        node: Owner of the subscriptions.
         config: Of the node.
-        deliver: Called with what is seen, on the worker's thread.
+        deliver: Called with each result, on the worker's thread.
 
     Raises:
         WeightsError: The pose network's weights are missing.
@@ -109,7 +109,7 @@ class CameraSource:
             self._topics["depth"] = config.depth
 
     def start(self) -> None:
-        """Subscribe and start the worker, until the node undoes it."""
+        """Subscribe and start the worker; `undo` of the node stops both."""
         config, node = self._config, self._node
         self._finder.clear()
         self._found = _Findings()
@@ -243,7 +243,7 @@ class CameraSource:
             seconds = found.frozen.seconds
             return (
                 FaultCode.FROZEN,
-                f"the picture has been the same for {seconds:.1f} s: the camera hangs, nobody is published",
+                f"the picture has been the same for {seconds:.1f} s: the camera is frozen, no people are published",
             )
         if dropped > MAX_DROPPED * (dropped + looked):
             ms = float(np.median(found.seconds or [np.nan])) * 1e3
@@ -256,9 +256,9 @@ class CameraSource:
     def _camera_problem(self) -> Problem:
         problem = self._found.camera
         if problem is None:
-            return FaultCode.WAITING, "no picture yet that it could fit"
+            return FaultCode.WAITING, "no picture to compare it with yet"
         if problem:
-            return FaultCode.UNCALIBRATED, f"{problem}; distances are nominal, those of a lens of 58°"
+            return FaultCode.UNCALIBRATED, f"{problem}; distances are nominal, for a lens of 58°"
         return FaultCode.NONE, "calibrated"
 
     def _depth_problem(self) -> Problem | None:
@@ -266,7 +266,7 @@ class CameraSource:
         if found.depth:
             return FaultCode.UNREGISTERED, f"{found.depth}; depth is not used"
         if found.depthless.seconds > FROZEN_S:
-            return FaultCode.UNREGISTERED, "no reading where people are in the picture: is depth registered to it?"
+            return FaultCode.UNREGISTERED, "no depth reading at the people in the picture: is depth registered to it?"
         return self._unreadable("depth")
 
     def _unreadable(self, name: str) -> Problem | None:
@@ -279,7 +279,7 @@ class CameraSource:
         found = self._found
         left_out, found.left_out = found.left_out, 0
         if not self._synchronizer.statistics()["image"].alive or found.frozen.seconds > FROZEN_S:
-            return FaultCode.WAITING, "no picture to look at"
+            return FaultCode.WAITING, "no picture to process"
         if left_out:
             most = self._config.max_people
             return FaultCode.CROWDED, f"{left_out} more are in view and left out: max_people is {most}"

@@ -1,4 +1,4 @@
-"""What each node reads from its parameters: frozen, and validated across fields."""
+"""Configuration of each node, read from its parameters: frozen, and validated across fields."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PictureTopic:
         """Read the parameters `<name>.topic`, `<name>.type` and `reliability`.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError: One of them is invalid.
         """
         return cls(
             topic=values.read(f"{name}.topic"),
@@ -57,7 +57,7 @@ class PictureTopic:
 
 @dataclass(frozen=True)
 class PeopleConfig:
-    """See the table PEOPLE in parameters.py. `depth` and `weights` are None where the parameter is empty."""
+    """See the table PEOPLE in parameters.py. `depth` and `weights` are None if the parameter is empty."""
 
     source: str
     image: PictureTopic
@@ -75,7 +75,7 @@ class PeopleConfig:
         """Read the parameters.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError: One of them is invalid.
         """
         image, depth = PictureTopic.read(values, "image"), PictureTopic.read(values, "depth")
         if not image.topic:
@@ -107,7 +107,7 @@ class OverlayConfig:
         """Read the parameters.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError: One of them is invalid.
         """
         image = PictureTopic.read(values, "image")
         if not image.topic:
@@ -119,7 +119,7 @@ class OverlayConfig:
 class SimulatorConfig:
     """See the table SIMULATOR in parameters.py.
 
-    `seconds` is infinite where the parameter is 0; more than one person have a `room`.
+    `seconds` is infinite if the parameter is 0; more than one person have a `room`.
     """
 
     seed: int
@@ -135,7 +135,7 @@ class SimulatorConfig:
         """Read the parameters.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError: One of them is invalid.
         """
         return cls(
             seed=values.read("seed"),
@@ -164,7 +164,7 @@ class PlayerConfig:
         """Read the parameters.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError: One of them is invalid.
         """
         bag = values.read("bag")
         if not bag:
@@ -192,7 +192,7 @@ class EvaluationConfig:
         """Read the parameters.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError: One of them is invalid.
             CheckpointError: `model` is neither a folder nor a shipped model.
         """
         labels, out = values.read("labels"), values.read("out")

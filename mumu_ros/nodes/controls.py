@@ -1,4 +1,4 @@
-"""Services of inference: pause, begin anew, go on with another model."""
+"""Services of inference: pause, reset, load another model."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _CONFIGURED = (State.PRIMARY_STATE_INACTIVE, State.PRIMARY_STATE_ACTIVE)
 
 
 def serve_controls(node: ManagedNode, reset: Callable[[], None], model: Callable[[], str]) -> None:
-    """Serve ~/pause, ~/reset and ~/set_model. They do what transitions do: a lifecycle manager sees the state.
+    """Serve ~/pause, ~/reset and ~/set_model. They use lifecycle transitions: a lifecycle manager sees the state.
 
     Args:
         node: The node.
-        reset: Forgets what has come while the node is active.
-        model: Says which model is loaded.
+        reset: Drops all inputs while the node is active.
+        model: Returns the id of the loaded model.
     """
     controls = _Controls(node, reset, model)
     node.serve(SetBool, "~/pause", controls.pause)
@@ -54,7 +54,7 @@ class _Controls:
         return response
 
     def reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """Forget what has come."""
+        """Drop all inputs."""
         state, label = self._node.state
         response.success = state == State.PRIMARY_STATE_ACTIVE
         if response.success:
@@ -64,7 +64,7 @@ class _Controls:
         return response
 
     def set_model(self, request: SetModel.Request, response: SetModel.Response) -> SetModel.Response:
-        """Load another model, and go on with the old one if that fails."""
+        """Load another model; keep the old one if that fails."""
         node, old = self._node, self._node.get_parameter("model").value
         state, label = node.state
         try:

@@ -1,6 +1,6 @@
-"""Parameters of a node as ROS knows them: declared with a description, refused when they cannot be meant.
+"""Declares parameters of a node in ROS, with descriptions, and rejects invalid values.
 
-A node declares its table when it is made, so that `ros2 param list` and `describe` show it, and builds its dataclass
+A node declares its table at construction, so that `ros2 param list` and `describe` show it, and builds its dataclass
 when it is configured.
 """
 
@@ -22,8 +22,8 @@ class _NodeSource:
         self._node = node
 
     def declare(self, name: str, row: Parameter) -> None:
-        # Typed and bounded by `Values`, not by ROS: `rate_hz: 10` in a YAML file is a number, too, and a node that is
-        # given a bad value must live to say so.
+        # Types and ranges are checked by `Values`, not by ROS: `rate_hz: 10` in a YAML file is a valid float, and an
+        # invalid value must not end the node.
         descriptor = ParameterDescriptor(
             name=name, description=row.description, additional_constraints=expected(row), dynamic_typing=True
         )
@@ -39,8 +39,8 @@ def declare(node: Node, rows: Sequence[Parameter]) -> Values:
 
 
 def unknown_parameters(node: Node, rows: Sequence[Parameter]) -> list[str]:
-    """What was given to a node that its table does not have, by a file or the command line, a sentence for each.
+    """Messages about parameters given to a node, by a file or the command line, that its table does not have.
 
-    rclpy drops them without a word, and keeps what was given in a private attribute only.
+    rclpy drops them silently, and keeps the given ones in a private attribute only.
     """
     return list(unknown_names(node._parameter_overrides, rows))

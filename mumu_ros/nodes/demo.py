@@ -34,15 +34,15 @@ __all__ = ["register"]
 
 START_TIMEOUT_S = 60.0
 BUSY_PERIOD_S = 5.0
-"""How often a node that takes long to start is quoted."""
+"""Period at which the progress of a slow start is printed."""
 VIEW = "view"
-"""Namespace of what the page shows."""
+"""Namespace of the nodes of the page."""
 SUBJECT = 1000
-"""The shipped model was never trained on subjects from 1000 on."""
+"""The shipped model was not trained on subjects from 1000 on."""
 
 
 class DemoError(RuntimeError):
-    """The demo cannot go on; says which node ended and where its output is."""
+    """The demo failed; the message contains the failed node and the path of its log."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,30 +51,30 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "demo",
         help="a simulated person, recognised live over ROS 2",
         description=(
-            "Starts simulator, sensor_sync and inference as processes, shows what is recognised, unplugs the wrist IMU "
-            "and later the colour camera, and says how well it went. The person is none that the model was trained on."
+            "Starts simulator, sensor_sync and inference as processes, shows the recognised activity, unplugs the "
+            "wrist IMU and later the colour camera, and prints the accuracy. The person is not in its training data."
         ),
     )
     parser.add_argument(
         "--seconds", type=float, default=60.0, metavar="N", help="length of the performance (default 60)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the performance (default 0)")
-    parser.add_argument("--subject", type=int, default=SUBJECT, metavar="K", help=f"who performs (default {SUBJECT})")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the performance (default 0)")
+    parser.add_argument("--subject", type=int, default=SUBJECT, metavar="K", help=f"person (default {SUBJECT})")
     parser.add_argument("--model", default="sim", help="model folder, or the name of a shipped one (default sim)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default auto)")
     parser.add_argument(
         "--fault",
         action="append",
         metavar=NOTATION,
-        help="unplug a stream (rgb, depth, imu_wrist, imu_belt) or device (camera, imu) for some seconds, or let it "
-        "fail otherwise, such as imu_wrist:stuck:12-20: docs/failures.md lists the kinds; may be repeated; replaces "
-        "the demo's own two",
+        help="unplug a stream (rgb, depth, imu_wrist, imu_belt) or device (camera, imu) for some seconds, or simulate "
+        "another fault, such as imu_wrist:stuck:12-20: docs/failures.md lists the kinds; may be repeated; replaces "
+        "the two default faults",
     )
     parser.add_argument(
         "--page",
         action=argparse.BooleanOptionalAction,
         default=_has_screen(),
-        help="show the camera with people and activity drawn on it on a page of this machine (default: where there is "
+        help="show the camera with people and activity drawn on it on a local web page (default: where there is "
         "a screen)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
@@ -97,7 +97,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
     """Run the demo.
 
     Returns:
-        Exit status: 0, 2 for arguments that cannot be meant, 1 if a node failed, 130 when interrupted.
+        Exit status: 0, 2 for invalid arguments, 1 if a node failed, 130 when interrupted.
     """
     try:
         if not 1 <= arguments.seconds <= 86400:
@@ -107,7 +107,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"mumu demo: {error}", file=sys.stderr)
         return 2
-    # Neither a robot nearby nor another demo is disturbed, unless somebody wants to watch.
+    # Isolated from robots nearby and other demos, unless ROS_DOMAIN_ID is set.
     os.environ.update({**own_domain(), **os.environ})
     log = Path(tempfile.mkdtemp(prefix="mumu-demo-")) / "nodes.log"
     try:
@@ -149,7 +149,7 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
             _wait(executor, monitor, lambda: all(r in monitor.status for r in ready), nodes, log)
             if page:
                 print(f"The camera's picture: {page.url}", flush=True)
-                if _has_screen():  # else a browser in the terminal might open
+                if _has_screen():  # otherwise a browser in the terminal might open
                     webbrowser.open(page.url)
             parameters = {
                 "seed": arguments.seed,
@@ -172,7 +172,7 @@ def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path
 
 
 def _page(monitor: Monitor) -> Page | None:
-    """The page that shows the overlay; None, with a word why, where the pose network's weights are missing."""
+    """The page that shows the overlay; None, with a message, if the pose network's weights are missing."""
     try:
         find_weights()
     except WeightsError as error:
@@ -184,7 +184,7 @@ def _page(monitor: Monitor) -> Page | None:
 
 
 def _start_overlay(nodes: Processes, params_file: Path, log: Path) -> None:
-    """Start people and overlay, in a namespace of their own: inference goes on when the camera is unplugged."""
+    """Start people and overlay, in their own namespace: inference continues when the camera is unplugged."""
     camera = {"image.topic": "/camera/color/image_raw"}
     depth = {"camera_info.topic": "/camera/color/camera_info", "depth.topic": "/camera/depth/image_raw"}
     nodes.start("people", {**camera, **depth}, params_file, VIEW, log)
@@ -194,14 +194,14 @@ def _start_overlay(nodes: Processes, params_file: Path, log: Path) -> None:
 def _wait(
     executor: SingleThreadedExecutor, monitor: Monitor, done: Callable[[], bool], nodes: Processes, log: Path
 ) -> None:
-    """Spin until `done()`; an error if nothing happens for long, and no node says that it is still busy."""
+    """Spin until `done()`; raise after a timeout, unless a node reports that it is still busy."""
     deadline = time.monotonic() + START_TIMEOUT_S
-    said = 0.0
+    reported_s = 0.0
     while not done():
         if time.monotonic() > max(deadline, monitor.busy_s + START_TIMEOUT_S):
             raise DemoError(f"nothing happened for {START_TIMEOUT_S:.0f} s; {_tail(log)}")
-        if monitor.busy_s >= said + BUSY_PERIOD_S:
-            said = monitor.busy_s
+        if monitor.busy_s >= reported_s + BUSY_PERIOD_S:
+            reported_s = monitor.busy_s
             print(monitor.busy, flush=True)
         _spin(executor, 0.1, done, nodes, log)
 
@@ -221,4 +221,4 @@ def _spin(
 
 def _tail(log: Path) -> str:
     last = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    return f"the nodes said (all of it in {log}):\n{last}"
+    return f"Full log: {log}; last lines:\n{last}"

@@ -1,4 +1,4 @@
-"""Why nothing arrives on a topic, read from the graph of publishers."""
+"""Finds out why no messages arrive on a topic, from the graph of publishers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["why_silent"]
 
 
 def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spoken: bool) -> Problem:
-    """What keeps the messages of a topic away, and the remedy.
+    """Why no messages of a topic arrive, and the remedy.
 
     Args:
-        node: Subscribes to it.
+        node: The subscriber.
         topic: Its name, as the node has it.
         type_name: Type of the subscription, such as "sensor_msgs/msg/Image".
         reliability: Of the subscription: best_effort or reliable.
-        has_spoken: Whether messages came before: then the quality of service is not to blame.
+        has_spoken: Whether messages arrived before: then the quality of service is right.
     """
     publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
     if not publishers:
@@ -32,15 +32,15 @@ def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spo
     who = _names(publishers)
     types = {p.topic_type for p in publishers}
     if type_name not in types:
-        return FaultCode.WRONG_TYPE, f"{who} publishes {', '.join(sorted(types))}, and {type_name} is expected"
+        return FaultCode.WRONG_TYPE, f"{who} publishes {', '.join(sorted(types))}, but {type_name} is expected"
     if has_spoken:
-        return FaultCode.SILENT, f"{who} publishes it, and sends nothing: check the driver and the network"
+        return FaultCode.SILENT, f"{who} publishes it, but sends no messages: check the driver and the network"
     if reliability == "reliable" and all(
         p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in publishers
     ):
-        return FaultCode.WRONG_QOS, f"{who} publishes it best effort, and reliability is reliable: set best_effort"
+        return FaultCode.WRONG_QOS, f"{who} publishes it best effort, but reliability is reliable: set best_effort"
     return FaultCode.SILENT, (
-        f"{who} publishes it, and its type and quality of service fit: check that the driver sends, the network and, "
+        f"{who} publishes it with the right type and QoS: check that the driver sends, the network and, "
         "for images, the DDS profile config/fastdds.xml"
     )
 

@@ -1,4 +1,4 @@
-"""ActivityRecognitions and ActivityAnnotations in, a report out: `mumu evaluate` for a system that runs."""
+"""ActivityRecognitions and ActivityAnnotations in, a report out: `mumu evaluate` for a running system."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from mumu_ros.nodes.parameters import EVALUATION, ParameterError
 from mumu_ros.nodes.running import main
 from mumu_ros.recognition import Decision
 from mumu_ros.recordings.labels import read_labels
+from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Evaluation"]
 
-NS_PER_S = 1_000_000_000
 _CODES = {code.value: code for code in FaultCode}
-"""Words of another version count as a fault, too."""
+"""Fault codes of another version count as a fault, too."""
 USUAL_PERIOD_NS = NS_PER_S // 5
 OTHER_CLOCK_NS = 60 * NS_PER_S
-"""A recognition older than this is of another clock: a bag's, without use_sim_time."""
+"""A recognition older than this uses another clock: a bag's, without use_sim_time."""
 RECENT = 50
-"""Recognitions that the accuracy in /diagnostics is about."""
+"""Number of recognitions for the accuracy in /diagnostics."""
 
 
 class Evaluation(ManagedNode):
-    """Compares `activity` with `annotation`, says in /diagnostics how well it goes and writes a report at the end.
+    """Compares `activity` with `annotation`, reports the accuracy in /diagnostics and writes a report at the end.
 
-    The end is when it is deactivated or interrupted. A stamp that is not after the last one's begins a new epoch: a bag
-    that loops, or somebody who seeks back.
+    The end is when it is deactivated or interrupted. A stamp that is not after the previous one begins a new epoch: a
+    bag that loops or seeks back.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -61,7 +61,7 @@ class Evaluation(ManagedNode):
             raise ParameterError(f"parameter out is {str(self._config.out)!r}, which is no folder")
 
     def activate(self) -> None:
-        """Listen."""
+        """Subscribe."""
         self._stopwatch = Stopwatch()
         self._log = DecisionLog(self._model.taxonomy, self._model.names)
         self._annotations: list[ActivityAnnotation] = []
@@ -73,7 +73,7 @@ class Evaluation(ManagedNode):
         self._subscriptions_made = [
             self.create_subscription(ActivityRecognition, "activity", self._on_recognition, 100)
         ]
-        # Transient local hears what was said before, but only publishers that keep it; what is heard twice counts once.
+        # Transient local delivers earlier messages, but only of publishers that keep them; duplicates count once.
         for durability in (DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE):
             qos = QoSProfile(depth=100, durability=durability)
             self._subscriptions_made.append(
@@ -81,12 +81,12 @@ class Evaluation(ManagedNode):
             )
 
     def deactivate(self) -> None:
-        """Stop listening and write the report."""
+        """Unsubscribe and write the report."""
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
         result = self._result()
         if not len(result.decisions):
-            self.get_logger().warning("no recognition was heard: there is nothing to report")
+            self.get_logger().warning("no recognition was received: no report is written")
             return
         out = self._config.out
         try:
@@ -95,14 +95,14 @@ class Evaluation(ManagedNode):
         except OSError as error:
             self.get_logger().error(f"cannot write the report: {error}")
             return
-        self.get_logger().info(f"{len(result.decisions)} recognitions judged; see {out / 'report.html'}")
+        self.get_logger().info(f"{len(result.decisions)} recognitions evaluated; see {out / 'report.html'}")
 
     def _on_recognition(self, message: ActivityRecognition) -> None:
         stamp_ns = header_stamp_ns(message) or 0
         config = self._model
         if (tuple(message.activity_labels), tuple(message.modalities)) != (config.taxonomy.activities, config.names):
-            self._strange = f"{message.model} knows other activities or sensors than parameter model, {config.name}"
-            self.log_throttled("strange", f"{self._strange}; its recognitions are not judged")
+            self._strange = f"{message.model} has other activities or sensors than parameter model, {config.name}"
+            self.log_throttled("strange", f"{self._strange}; its recognitions are not evaluated")
             return
         if stamp_ns <= self._last_ns:
             self._epoch += 1
@@ -140,14 +140,14 @@ class Evaluation(ManagedNode):
         )
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """One status: how well it has gone lately."""
+        """One status: the recent accuracy."""
         right = accuracy(self._recent, Truth(self._truth([])))
         if self._strange:
             code, text = FaultCode.OTHER_MODEL, self._strange
         elif not self._recent:
             code, text = FaultCode.WAITING, "no recognition yet: is inference active?"
         elif right is None:
-            code, text = FaultCode.UNLABELLED, "no annotation fits the recognitions' stamps"
+            code, text = FaultCode.UNLABELLED, "no annotation covers the stamps of the recognitions"
         else:
             code, text = FaultCode.NONE, f"{right:.0%} of the last {len(self._recent)} right"
         yield self.status(
@@ -173,7 +173,7 @@ def _decision(message: ActivityRecognition, start_ns: int, stamp_ns: int) -> Dec
         sm_weights=np.array(message.sm_fusion_weights, np.float32),
         gm_weights=np.array(message.gm_fusion_weights, np.float32),
         health=tuple(
-            # A fault that health has not found, such as silence, has no age.
+            # A fault not found by health, such as silence, has no age.
             ModalityHealth(score)
             if math.isnan(age_s)
             else ModalityHealth(score, _CODES.get(fault, FaultCode.UNLIKE_OTHERS), stamp_ns - round(age_s * NS_PER_S))

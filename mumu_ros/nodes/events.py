@@ -1,4 +1,4 @@
-"""Events of activities: the topic, and the action that waits for one."""
+"""Activity events: the topic, and the action that waits for one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["ActivityEvents"]
 TOPIC = "activity_event"
 MAX_WAITS = 100
 _QUEUE = 64
-"""Of a crowd that leaves at once, every body ends an activity and a group."""
+"""When a crowd leaves at once, every body ends an activity and a group."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Wait:
 
 
 class ActivityEvents:
-    """Publishes who begins and ends what, and answers those who wait for it.
+    """Publishes beginnings and ends of activities, and serves the action that waits for them.
 
     `start`, `update` and `stop` may be called on any thread; waits are handled on the executor's.
 
@@ -64,7 +64,7 @@ class ActivityEvents:
         )
 
     def start(self, taxonomy: Taxonomy, begin_after: int, end_after: int) -> None:
-        """Begin with nobody doing anything."""
+        """Begin without ongoing activities."""
         groups = {activity: group for group, activities in taxonomy.groups.items() for activity in activities}
         with self._lock:
             self._taxonomy = taxonomy
@@ -77,7 +77,7 @@ class ActivityEvents:
         answers: Sequence[tuple[str, Decision | NoDecision]],
         present: Collection[str],
     ) -> None:
-        """Publish what has begun and ended with what was decided; see `EventTracker.update`."""
+        """Publish the events of new decisions; see `EventTracker.update`."""
         with self._lock:
             if self._tracker is None:
                 return
@@ -86,13 +86,13 @@ class ActivityEvents:
         self._later(self._settle)
 
     def clear(self) -> None:
-        """End everything that goes on: nothing more is known of it."""
+        """End all ongoing activities."""
         with self._lock:
             if self._tracker:
                 self._publish(self._tracker.clear())
 
     def stop(self) -> None:
-        """End everything, and every wait with it."""
+        """End all activities, and every wait."""
         self.clear()
         with self._lock:
             self._tracker = None
@@ -118,8 +118,8 @@ class ActivityEvents:
         message.header.frame_id = frame_id
         return message
 
-    # Waits. A goal is executed when its wait is over, not while it lasts: rclpy would ask a coroutine that awaits again
-    # and again, and a thread for each would be one too many.
+    # Waits. A goal is executed when its wait is over, not while it lasts: rclpy would poll an awaiting coroutine
+    # continuously, and a thread for each would be wasteful.
 
     def _judge(self, _: WaitForActivity.Goal) -> GoalResponse:
         return GoalResponse.ACCEPT if len(self._waits) < MAX_WAITS else GoalResponse.REJECT
@@ -158,7 +158,7 @@ class ActivityEvents:
         return CancelResponse.ACCEPT
 
     def _settle(self) -> None:
-        """Answer the waits that are over."""
+        """Complete the goals that are over."""
         with self._lock:
             is_active = self._tracker is not None
             ongoing = list(self._tracker.ongoing()) if self._tracker else []
@@ -180,7 +180,7 @@ class ActivityEvents:
         answer()
 
     def _later(self, act: Callable[[], Any]) -> None:
-        """Do it on the executor's thread."""
+        """Run a function on the executor's thread."""
         if self._waits and self._node.executor:
             self._node.executor.create_task(act)
 

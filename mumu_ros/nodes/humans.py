@@ -57,13 +57,13 @@ BODY_TYPES = {
     "position": "geometry_msgs/msg/PointStamped",
     "cropped": "sensor_msgs/msg/Image",
 }
-"""What is published of a body under /humans/bodies/<id>."""
+"""Topics of a body under /humans/bodies/<id>."""
 DEPTHS = 10
-"""Depth pictures that are kept to look for that of a skeleton."""
+"""Number of depth pictures kept to match a skeleton."""
 SLOP_NS = 50_000_000
-"""A depth picture that is farther than this from a skeleton is of another moment."""
+"""Maximum difference between the stamps of a skeleton and its depth picture."""
 RECENT_NS = 500_000_000
-"""A skeleton so much older than the newest is of somebody who is not seen any more."""
+"""A skeleton older than the newest by more than this is of a person who is not visible any more."""
 SILENT_S = 3.0
 NOMINAL_SIZE = (640, 480)
 HIPS = ("left_hip", "right_hip")
@@ -75,7 +75,7 @@ def has_hri_msgs() -> bool:
 
 
 class HumansPublisher:
-    """Publishes who is tracked, and of each body `roi`, `skeleton2d`, `position` and, where it is wanted, `cropped`."""
+    """Publishes the tracked bodies, and of each `roi`, `skeleton2d`, `position` and, if subscribed, `cropped`."""
 
     def __init__(self, node: ManagedNode) -> None:
         self._node = node
@@ -87,7 +87,7 @@ class HumansPublisher:
         """Stop publishing."""
         self._node.destroy_publisher(self._tracked)
         for body_id in list(self._bodies):
-            self._forget(body_id)
+            self._drop(body_id)
 
     def publish(self, view: View) -> None:
         """Publish everybody in view."""
@@ -95,7 +95,7 @@ class HumansPublisher:
         header = types.message("std_msgs/msg/Header", stamp=ns_to_time(view.stamp_ns, types), frame_id=view.frame_id)
         ids = [person.body_id for person in view.people]
         for body_id in set(self._bodies) - set(ids):
-            self._forget(body_id)
+            self._drop(body_id)
         for person in view.people:
             self._publish_body(person, view, header)
         self._tracked.publish(types.message(IDS_TYPE, header=header, ids=ids))
@@ -121,14 +121,14 @@ class HumansPublisher:
             if part.size:
                 topics["cropped"].publish(array_to_image(part, view.stamp_ns, view.frame_id, types))
 
-    def _forget(self, body_id: str) -> None:
+    def _drop(self, body_id: str) -> None:
         for publisher in self._bodies.pop(body_id).values():
             self._node.destroy_publisher(publisher)
 
 
 @dataclass
 class _Body:
-    """A body that is tracked by somebody else."""
+    """A body tracked by another node."""
 
     subscription: Any
     latest: Any = None
@@ -145,9 +145,9 @@ class HumansSource:
     """Reads the bodies that a ROS4HRI stack tracks, and lifts their skeletons by depth.
 
     Args:
-        node: Whose subscriptions they are.
+        node: Owner of the subscriptions.
         config: Of the node.
-        deliver: Called with who is tracked, on the worker's thread.
+        deliver: Called with the tracked people, on the worker's thread.
 
     Raises:
         ImportError: hri_msgs is not installed.
@@ -163,7 +163,7 @@ class HumansSource:
         self._deliver = deliver
 
     def start(self) -> None:
-        """Subscribe and start the worker, until the node undoes it."""
+        """Subscribe and start the worker; `undo` of the node stops both."""
         node, config = self._node, self._config
         self._bodies: dict[str, _Body] = {}
         self._left_out: list[str] = []
@@ -274,7 +274,7 @@ class HumansSource:
         if topic is None:
             self._problems["depth"] = (
                 FaultCode.UNREGISTERED,
-                "depth.topic is empty: skeletons have no place in space, and are not recognised",
+                "depth.topic is empty: skeletons have no position in space, and are not recognised",
             )
             return None
         found = min(list(self._depths), key=lambda m: abs(time_to_ns(m.header.stamp) - job.stamp_ns), default=None)
@@ -338,6 +338,6 @@ def _person(body_id: str, body: Body2D, camera: Camera, depth: NDArray[np.float3
 
 
 def _middle(person: Person, layout_name: str) -> tuple[float, float, float] | None:
-    """Middle of the hips; None where they have no place."""
+    """Middle of the hips; None if they have no position."""
     x, y, z = (float(value) for value in person.joints[layout(layout_name).index(*HIPS)].mean(axis=0))
     return (x, y, z) if np.isfinite((x, y, z)).all() else None

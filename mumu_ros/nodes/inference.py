@@ -40,20 +40,20 @@ from mumu_ros.recognition import Decision, NoDecision, Session
 __all__ = ["Inference"]
 
 _MAX_NOTED = 32
-"""Names of unreadable parts that are kept at most."""
+"""Maximum number of names of unreadable parts that are kept."""
 _LONGEST_TEXT = 300
 _PEOPLE_TYPE = "mumu_ros/msg/People"
 _SILENT_S = 2.0
-"""After this long without a message on `people` the diagnostics say so."""
+"""Time without a message on `people` after which the diagnostics report it."""
 _ENDED_S = 2.0
-"""After this long without anything to decide about nobody is said to go on with what they did."""
+"""Time without a decision after which activities end."""
 _STILL_COMING_S = 0.5
-"""A modality whose newest sample is older than this has stopped, and sensor_sync says so."""
+"""A modality whose newest sample is older than this has stopped, which sensor_sync reports."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """An instant at which there may be something to decide."""
+    """An instant at which a decision may be due."""
 
     stamp_ns: int
     frame_id: str
@@ -70,7 +70,7 @@ class Inference(ManagedNode):
         self._session: Session | None = None
         self._of_bodies: dict[str, Publisher[ActivityRecognition]] = {}
         self._publishing = threading.Lock()
-        serve_controls(self, self._forget, lambda: self._session.checkpoint.id if self._session else "")
+        serve_controls(self, self._drop, lambda: self._session.checkpoint.id if self._session else "")
 
     def configure(self) -> None:
         """Load the model, put it on its device and run it once."""
@@ -112,8 +112,8 @@ class Inference(ManagedNode):
         self._people = self.create_subscription(People, "people", self._see, 10)
         self.undo.callback(self.destroy_subscription, self._people)
 
-    def _forget(self) -> None:
-        """Forget what has come, and end what goes on."""
+    def _drop(self) -> None:
+        """Drop all inputs, and end ongoing activities."""
         if self._session:
             self._session.restart()
         self._events.clear()
@@ -141,7 +141,7 @@ class Inference(ManagedNode):
         self._put(stamps_ns, message.header.frame_id)
 
     def _note(self, name: str, error: ValueError) -> None:
-        """Keep what is wrong with a part of a message for the diagnostics, by the name of the stream."""
+        """Keep the problem of a part of a message for the diagnostics, by the name of the stream."""
         text = str(error)[:_LONGEST_TEXT]
         if name in self._unreadable or len(self._unreadable) < _MAX_NOTED:
             code = error.code if isinstance(error, ConversionError) else FaultCode.UNREADABLE
@@ -154,7 +154,7 @@ class Inference(ManagedNode):
             self._worker.put(_Job(stamps_ns[-1], frame_id))
 
     def _follow_bodies(self, bodies: Sequence[str]) -> None:
-        """Have a publisher for each body that is known, and for no other."""
+        """Create a publisher for each known body, and destroy the others."""
         with self._publishing:
             for body in self._of_bodies.keys() - bodies:
                 self.destroy_publisher(self._of_bodies.pop(body))
@@ -165,7 +165,7 @@ class Inference(ManagedNode):
                     self._of_bodies[body] = self.create_publisher(ActivityRecognition, topic, 10)
 
     def _work(self, job: _Job) -> None:
-        """Encode what has come; decide when it is time."""
+        """Encode new inputs; decide when a decision is due."""
         assert self._session is not None
         start = time.perf_counter()
         answers = self._session.decide(job.stamp_ns)
@@ -216,7 +216,7 @@ class Inference(ManagedNode):
         return message
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """One status: what the recogniser gets and gives."""
+        """One status: inputs and decisions of the recogniser."""
         assert self._session is not None
         times = np.array(self._seconds or [np.nan])
         recognizer = self._session.recognizer
@@ -252,20 +252,20 @@ class Inference(ManagedNode):
             *self._session.problems(),
             *self._unreadable.values(),
         ]
-        # Where sensor_sync does not run, nobody expects more than the camera.
+        # Without sensor_sync, only the camera is expected.
         if not problems and self._frames and (never := sorted(set(names) - self._session.seen)):
-            text = f"the model's {', '.join(never)} never came; there is {sorted(self._session.seen)}"
+            text = f"the model's {', '.join(never)} never arrived; received: {sorted(self._session.seen)}"
             problems = [(FaultCode.MISSING, text)]
             self.log_throttled("never", text)
         self._unreadable.clear()
         silent_s = time.monotonic() - self._seen_at
-        if (self._views or self._session.tells_people_apart) and silent_s > _SILENT_S:
+        if (self._views or self._session.has_people) and silent_s > _SILENT_S:
             code, reason = why_silent(self, self._people.topic_name, _PEOPLE_TYPE, "reliable", bool(self._views))
             text = f"nothing on {self._people.topic_name} for {silent_s:.0f} s: does the people node run? {reason}"
             problems.insert(0, (code, text))
         if problems:
             return problems[0][0], "; ".join(dict.fromkeys(text for _, text in problems))
-        is_empty = self._session.tells_people_apart and not self._session.bodies
+        is_empty = self._session.has_people and not self._session.bodies
         return FaultCode.NONE, "nobody is in view" if is_empty else f"{self._decisions} decisions"
 
 
@@ -278,7 +278,7 @@ def _faults(decision: Decision, names: Sequence[str]) -> list[Problem]:
 
 
 def _thin(decision: Decision, names: Sequence[str]) -> list[Problem]:
-    """The modalities that come, but with too few samples to take part."""
+    """The modalities that arrive, but with too few samples to be used."""
     words = "of the samples that the model expects, too few: is it too slow, or just back?"
     return [
         (code, f"{name}: {coverage:.0%} {words}")

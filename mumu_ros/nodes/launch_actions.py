@@ -22,7 +22,7 @@ __all__ = ["description"]
 def description(
     arguments: Sequence[Argument], plan: Callable[[Mapping[str, str]], Sequence[NodePlan]]
 ) -> LaunchDescription:
-    """A launch description with these arguments that starts what `plan` makes of them; when a node ends, all do."""
+    """A launch description with these arguments that starts the nodes of `plan`; when one node ends, all do."""
 
     def start(context: Any) -> list[Any]:
         given = {a.name: LaunchConfiguration(a.name).perform(context) for a in arguments}
@@ -32,7 +32,7 @@ def description(
         DeclareLaunchArgument(a.name, default_value=a.default, description=a.description, choices=a.choices or None)
         for a in arguments
     ]
-    # The profile gives shared memory room for camera images; one that is set already is kept.
+    # The profile gives shared memory room for camera images; an existing setting is kept.
     profile = str(share_path("config", "fastdds.xml"))
     environment = [
         SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=profile)) for name in PROFILE_VARIABLES
@@ -58,7 +58,7 @@ def _action(plan: NodePlan, namespace: str) -> Node:
 
 
 def _after(plan: NodePlan, event: ProcessExited, context: LaunchContext) -> Shutdown | None:
-    """What the end of a node means: an error ends the launch with one."""
+    """Action when a node ends: an error ends the launch with an error."""
     if event.returncode and not context.is_shutdown:
         raise RuntimeError(f"{plan.name} has ended with status {event.returncode}")
     return None if plan.may_end else Shutdown(reason=f"{plan.name} has ended")

@@ -25,10 +25,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "launch",
-        help="start the nodes of a launch file where ros2 launch is not installed",
+        help="start the nodes of a launch file without ros2 launch",
         description=(
-            "hri: people, sensor_sync and inference as the parameter file has them, and the simulator on request. "
-            "replay: a bag, the nodes that recognise what it shows, and a report in the end. Like "
+            "hri: people, sensor_sync and inference as in the parameter file, and optionally the simulator. "
+            "replay: a bag, the nodes that recognise its activities, and a report at the end. Like "
             "`ros2 launch mumu_ros hri.launch.py`."
         ),
     )
@@ -42,7 +42,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _described(file: str, arguments: Sequence[Argument]) -> str:
     lines = [f"arguments of {file}:"]
     for a in arguments:
-        default = "must be given" if a.default is None else f"default {a.default!r}"
+        default = "required" if a.default is None else f"default {a.default!r}"
         lines += textwrap.wrap(
             f"{a.name}:= {a.description} ({default})", 100, initial_indent="  ", subsequent_indent="      "
         )
@@ -64,11 +64,11 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _start(plans: Mapping[str, NodePlan], namespace: str) -> int:
-    """Run the nodes until one ends whose end is that of all; its status."""
+    """Run the nodes until one ends that is required; its status."""
     due_s = dict.fromkeys(plans, 0.0)
     with Processes() as nodes:
         print(
-            f"Starting in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}; Ctrl-C stops. See it with: mumu watch",
+            f"Starting in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}; Ctrl-C stops. Display it with: mumu watch",
             flush=True,
         )
         while True:
@@ -79,7 +79,7 @@ def _start(plans: Mapping[str, NodePlan], namespace: str) -> int:
             for name, status in nodes.ended().items():
                 nodes.stop(name)
                 if plans[name].respawn:
-                    print(f"mumu launch: {name} ended with status {status}; it is started again", file=sys.stderr)
+                    print(f"mumu launch: {name} ended with status {status}; restarting it", file=sys.stderr)
                     due_s[name] = time.monotonic() + RESPAWN_DELAY_S
                 elif status:
                     print(f"mumu launch: {name} ended with status {status}; stopping the others", file=sys.stderr)
@@ -94,7 +94,7 @@ def _parse(arguments: Sequence[Argument], texts: Sequence[str]) -> dict[str, str
     for text in texts:
         name, separator, value = text.partition(":=")
         if not separator or name not in known:
-            raise ValueError(f"{text!r} is no argument; expected NAME:=VALUE with one of {', '.join(known)}")
+            raise ValueError(f"{text!r} is not an argument; expected NAME:=VALUE with one of {', '.join(known)}")
         choices = known[name].choices
         if choices and value not in choices:
             raise ValueError(f"{text!r}: expected {' or '.join(f'{name}:={choice}' for choice in choices if choice)}")

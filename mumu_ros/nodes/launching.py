@@ -1,4 +1,4 @@
-"""What the launch files start: one table of arguments and one plan for `ros2 launch` and for `mumu launch`.
+"""The nodes started by the launch files: one table of arguments and one plan for `ros2 launch` and for `mumu launch`.
 
 Imports neither rclpy nor launch.
 """
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 AWAITED = ["multimodal_frame", "activity"]
-"""Nothing is played before the model is loaded and the evaluation listens."""
+"""Playback starts once the model is loaded and the evaluation subscribed."""
 CAMERAS = tuple(sorted(path.stem for path in share_path("config", "cameras").glob("*.yaml")))
 RESPAWN_DELAY_S = 2.0
 DEMO_SECONDS = 60.0
@@ -42,7 +42,7 @@ GIVEN_FLAG = ("", *FLAG)
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a launch file. Without a default it must be given; the default "" leaves it to `params_file`."""
+    """An argument of a launch file. Required without a default; the default "" leaves it to `params_file`."""
 
     name: str
     default: str | None
@@ -57,9 +57,9 @@ class NodePlan:
     Attributes:
         name: Of the node and of its executable.
         params_file: Its parameter file.
-        parameters: Those that win over the file's.
-        respawn: Whether it is started again when it has ended.
-        may_end: Whether the others go on when it has ended well; otherwise its end is that of the launch.
+        parameters: Those that override the file's.
+        respawn: Whether it is restarted when it has ended.
+        may_end: Whether the others continue after its regular end; otherwise its end ends the launch.
     """
 
     name: str
@@ -69,36 +69,36 @@ class NodePlan:
     may_end: bool = False
 
 
-_MODEL = Argument("model", "", "Model folder, or the name of a shipped model. Empty: as params_file says.")
-_DEVICE = Argument("device", "", "Where the model runs: auto, cpu, cuda, cuda:0. Empty: as params_file says.")
+_MODEL = Argument("model", "", "Model folder, or the name of a shipped model. Empty: as in params_file.")
+_DEVICE = Argument("device", "", "Where the model runs: auto, cpu, cuda, cuda:0. Empty: as in params_file.")
 _NAMESPACE = Argument("namespace", "", "Namespace of the nodes and their topics.")
 HRI = (
     Argument(
         "params_file",
         "",
-        "Parameters of the nodes: topics, rates, thresholds. sensor_sync and people are started where it has a section "
+        "Parameters of the nodes: topics, rates, thresholds. sensor_sync and people are started if it has a section "
         "for them. Empty: config/hri.yaml, or config/sim.yaml with simulate:=true.",
     ),
     Argument(
         "camera",
         "",
-        "A camera whose driver runs with its default names: topics and types come from config/cameras, and win over "
-        "params_file's. Empty: as params_file says.",
+        "A camera whose driver runs with its default names: topics and types come from config/cameras and override "
+        "params_file's. Empty: as in params_file.",
         ("", *CAMERAS),
     ),
     _MODEL,
     _NAMESPACE,
     _DEVICE,
-    Argument("overlay", "false", "Publish the picture with everybody and what they do drawn on it.", FLAG),
+    Argument("overlay", "false", "Publish the picture with people and their activities drawn on it.", FLAG),
     Argument("simulate", "false", "Start simulated people with sensors, to try it out.", FLAG),
-    Argument("use_sim_time", "", "Take time from /clock (bag replay). Empty: as params_file says.", GIVEN_FLAG),
+    Argument("use_sim_time", "", "Take time from /clock (bag replay). Empty: as in params_file.", GIVEN_FLAG),
     Argument(
         "autostart",
         "",
-        "Configure and activate; false leaves that to a manager. Empty: as params_file says.",
+        "Configure and activate; false leaves that to a manager. Empty: as in params_file.",
         GIVEN_FLAG,
     ),
-    Argument("respawn", "false", "Start a node again when it has ended; false: all end, with an error.", FLAG),
+    Argument("respawn", "false", "Restart a node that has ended; false: all end, with an error.", FLAG),
 )
 REPLAY = (
     Argument("bag", None, "Folder of the rosbag2 to play."),
@@ -108,14 +108,14 @@ REPLAY = (
     Argument("labels", "", "Label file; empty: the bag's annotations."),
     Argument("out", "evaluation", "Folder for the report."),
     Argument("rate", "1.0", "Playback speed."),
-    Argument("loop", "false", "Begin again at the end, until Ctrl-C.", FLAG),
+    Argument("loop", "false", "Restart at the end, until Ctrl-C.", FLAG),
 )
 DEMO = (
     _MODEL,
     _NAMESPACE,
     _DEVICE,
-    Argument("overlay", "false", "Publish the picture with everybody and what they do drawn on it.", FLAG),
-    Argument("faults", "[imu_wrist:13.2-27, rgb:37.2-51]", "What fails when, such as '[imu_wrist:stuck:12-30]'."),
+    Argument("overlay", "false", "Publish the picture with people and their activities drawn on it.", FLAG),
+    Argument("faults", "[imu_wrist:13.2-27, rgb:37.2-51]", "Simulated faults, such as '[imu_wrist:stuck:12-30]'."),
 )
 
 
@@ -131,23 +131,23 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
         arguments: A value for each of `HRI`.
 
     Raises:
-        ParameterError: They cannot be meant: the text names the argument.
+        ParameterError: An argument is invalid; the message contains its name.
         OSError: `params_file` cannot be read.
     """
     simulates, camera = arguments["simulate"] == "true", arguments["camera"]
     if simulates and camera:
-        raise ParameterError(f"camera:={camera} is a real one: leave it out, or simulate:=true")
+        raise ParameterError(f"camera:={camera} is a real camera: leave it out, or leave out simulate:=true")
     params_file = _params_file(arguments, "sim.yaml" if simulates else "hri.yaml")
     common = {name: arguments[name] == "true" for name in ("use_sim_time", "autostart") if arguments[name]}
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
     known = _Model.of(_model_name(params_file, arguments["model"]))
-    if known.knows_simulated_only and not simulates and arguments["use_sim_time"] != "true":
+    if known.is_simulated_only and not simulates and arguments["use_sim_time"] != "true":
         raise ParameterError(
-            f"model {known.name!r} knows simulated people only, and would call real ones anything: give another, "
+            f"model {known.name!r} was trained on simulated people only, and is not valid for real ones: give another, "
             "or simulate:=true (or use_sim_time:=true with a recording of simulated people)"
         )
     overlay = arguments["overlay"] == "true"
-    sources = _sources(params_file, sees_people=overlay or known.sees_people)
+    sources = _sources(params_file, uses_people=overlay or known.uses_people)
     plans = [NodePlan(name, params_file, common) for name in sources]
     plans.append(NodePlan("inference", params_file, {**common, **model}))
     optional = {"overlay": overlay, "simulator": simulates}
@@ -164,27 +164,27 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
 
 
 def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
-    """The nodes of replay.launch.py; when the player ends, it is over.
+    """The nodes of replay.launch.py; they end when the player ends.
 
     Args:
         arguments: A value for each of `REPLAY`.
 
     Raises:
-        ParameterError: They cannot be meant: the text names the argument.
+        ParameterError: An argument is invalid; the message contains its name.
         OSError: `params_file` cannot be read.
     """
     if not Path(arguments["bag"]).expanduser().exists() or not arguments["bag"]:
-        raise ParameterError(f"bag:={arguments['bag']} is no recording; give the folder of the rosbag2 to play")
+        raise ParameterError(f"bag:={arguments['bag']} is not a recording; give the folder of the rosbag2 to play")
     try:
         rate = float(arguments["rate"])
     except ValueError as error:
         raise ParameterError(
-            f"rate:={arguments['rate']} is no number; expected a playback speed such as 1.0"
+            f"rate:={arguments['rate']} is not a number; expected a playback speed such as 1.0"
         ) from error
     params_file = _params_file(arguments, "hri.yaml")
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
     known = _Model.of(_model_name(params_file, arguments["model"]))
-    sources = _sources(params_file, sees_people=known.sees_people)
+    sources = _sources(params_file, uses_people=known.uses_people)
     clock = {"use_sim_time": True}
     judged = {
         "model": known.name,
@@ -202,19 +202,19 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
 
 
 def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
-    """The nodes of demo.launch.py; when watch ends, it is over.
+    """The nodes of demo.launch.py; they end when watch ends.
 
     Args:
         arguments: A value for each of `DEMO`.
 
     Raises:
-        ParameterError: They cannot be meant: the text names the argument.
+        ParameterError: An argument is invalid; the message contains its name.
     """
     given = {argument.name: argument.default or "" for argument in HRI} | {"simulate": "true"}
     given |= {name: value for name, value in arguments.items() if name in given}
     faults = [text.strip() for text in arguments["faults"].strip("[] ").split(",")]
     performance = {"seconds": DEMO_SECONDS, "faults": faults}
-    # Without people: what is said of nobody in particular goes on when the colour camera is unplugged.
+    # Without people: decisions about the anonymous body continue when the colour camera is unplugged.
     plans = [plan for plan in plan_hri(given) if plan.name not in ("people", "simulator")]
     simulator = NodePlan("simulator", share_path("config", "sim.yaml"), performance, may_end=True)
     return [*plans, simulator, NodePlan("watch", None, performance)]
@@ -224,22 +224,22 @@ def _params_file(arguments: Mapping[str, str], default: str) -> Path:
     given = arguments["params_file"]
     path = Path(given).expanduser() if given else share_path("config", default)
     if not path.is_file():
-        raise ParameterError(f"params_file:={given} is no file")
+        raise ParameterError(f"params_file:={given} is not a file")
     return path
 
 
 def _checked(plans: Sequence[NodePlan]) -> list[NodePlan]:
-    """The same, once every name in the nodes' own sections is known: rclpy drops others without a word."""
+    """The plans, after checking every name in the nodes' own sections: rclpy drops unknown ones silently."""
     for plan in plans:
         if plan.params_file:
             check_names(plan.params_file, plan.name, TABLES[plan.name])
     return list(plans)
 
 
-def _sources(params_file: Path, *, sees_people: bool) -> list[str]:
-    """The nodes that inference listens to: those that the file has a section for.
+def _sources(params_file: Path, *, uses_people: bool) -> list[str]:
+    """The nodes that inference subscribes to: those with a section in the file.
 
-    For a model that sees whole pictures and nobody in particular, people is not started.
+    For a model of whole pictures, people is not started.
     """
     sections = node_sections(params_file)
     sources = [name for name in ("sensor_sync", "people") if name in sections]
@@ -247,33 +247,33 @@ def _sources(params_file: Path, *, sees_people: bool) -> list[str]:
         raise ParameterError(
             f"params_file {params_file} has no section for sensor_sync or people: nothing to recognise"
         )
-    return [name for name in sources if name != "people" or sees_people]
+    return [name for name in sources if name != "people" or uses_people]
 
 
 def _model_name(params_file: Path, given: str) -> str:
     try:
         return given or str(read_parameters(params_file, "inference", INFERENCE).read("model"))
-    except ParameterError:  # no section for inference, or a value that inference itself refuses
+    except ParameterError:  # no section for inference, or a value that inference itself rejects
         return next(str(row.default) for row in INFERENCE if row.name == "model")
 
 
 @dataclass(frozen=True)
 class _Model:
-    """What a launch has to know of a model.
+    """Properties of a model that a launch depends on.
 
     Attributes:
         name: As it was given.
-        knows_simulated_only: Whether it was trained on simulated people.
-        sees_people: Whether it sees anything of one person: a skeleton, or the person's own depth picture.
+        is_simulated_only: Whether it was trained on simulated people.
+        uses_people: Whether it has a modality of one person: a skeleton, or the person's own depth picture.
     """
 
     name: str
-    knows_simulated_only: bool
-    sees_people: bool
+    is_simulated_only: bool
+    uses_people: bool
 
     @classmethod
     def of(cls, name: str) -> _Model:
-        """Read a model's configuration; of one that cannot be read inference says what is wrong with it.
+        """Read a model's configuration; for one that cannot be read, inference reports the error.
 
         Raises:
             CheckpointError: There is no such model.

@@ -17,12 +17,12 @@ from mumu_ros.people.person import Person
 __all__ = ["people_to_markers"]
 
 LIFETIME = Duration(nanosec=500_000_000)
-"""Whoever is not published again for so long disappears."""
+"""Lifetime of a person's markers after the last message."""
 BONE_M = 0.03
 JOINT_M = 0.05
 TEXT_M = 0.12
 ABOVE_M = 0.25
-"""The text is so far above the uppermost joint."""
+"""Height of the text above the uppermost joint."""
 
 
 def people_to_markers(

@@ -1,4 +1,4 @@
-"""Watches a demo: what is recognised beside what is going on, and how well in the end."""
+"""Monitors a demo: recognitions compared with annotations, and the accuracy at the end."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accura
 from mumu_ros.failures import Fault
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.managed import BUSY
+from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Monitor", "Summary"]
 
-NS_PER_S = 1_000_000_000
 NO_FAULT = "none"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run was worth.
+    """Results of a run.
 
     Attributes:
         accuracy: Over decisions whose window lies inside one activity and touches no fault.
-        accuracy_by_fault: The same while a sensor is unplugged or fails (window inside the fault), by what was named
-            and, unless it was unplugged, how it failed: `imu_wrist`, `imu_wrist stuck`; `none` is `accuracy`.
-        accuracy_all: Over all decisions, those across a change of activity or a fault included; truth at the stamp.
+        accuracy_by_fault: The same while a sensor is unplugged or fails (window inside the fault), by the given target
+            and, unless it was unplugged, the kind of fault: `imu_wrist`, `imu_wrist stuck`; `none` is `accuracy`.
+        accuracy_all: Over all decisions, including those across a change of activity or a fault; truth at the stamp.
         latency_ms: p50, p99 and max from the stamp of the window's last sample to the message's arrival here.
         recognitions: Messages that arrived.
-        messages_lost: Sensor messages that a listener should have got and did not, by topic.
+        messages_lost: Sensor messages that a subscriber missed, by topic.
     """
 
     accuracy: float | None
@@ -62,7 +62,7 @@ class Monitor(Node):
         self.status: dict[str, dict[str, str]] = {}
         self.messages: dict[str, str] = {}
         self.busy = ""
-        self.busy_s = 0.0  # when a node last said, by the monotonic clock, that it is still at it
+        self.busy_s = 0.0  # when a node last reported, by the monotonic clock, that it is busy
         self.recognitions: list[Recognition] = []
         self.latencies_s: deque[float] = deque(maxlen=100_000)
         self._segments: list[TruthSegment] = []
@@ -94,7 +94,7 @@ class Monitor(Node):
         return tuple(fault for fault in self.faults if fault.start_s <= seconds < fault.end_s)
 
     def summary(self) -> Summary:
-        """What the run was worth so far."""
+        """The results so far."""
         truth = self.truth
         inside = [r for r in self.recognitions if truth.is_inside(r)]
         whole = [r for r in inside if not self._touches(r, self.faults)]

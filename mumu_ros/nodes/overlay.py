@@ -1,4 +1,4 @@
-"""The camera's picture with everybody and what they do drawn on it, and markers of their skeletons."""
+"""The camera's picture with people and their activities drawn on it, and markers of their skeletons."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from mumu_ros.streams import NS_PER_S, ApproximateTimeSynchronizer, Synchronized
 __all__ = ["Overlay"]
 
 SLOP_S = 0.02
-"""A picture that is farther than this from the people in it is another one."""
+"""Maximum difference between the stamps of a picture and the people drawn on it."""
 QUEUE = 15
-"""Pictures kept while people are looked for in them: half a second at 30 Hz."""
+"""Pictures kept while people are detected in them: half a second at 30 Hz."""
 TIMEOUT_S = 1.0
-"""Where nobody says who is in view for so long, the bare picture is shown."""
+"""Without a message about people for this long, the picture is shown unchanged."""
 POLL_PERIOD_S = 0.02
 PEOPLE_TYPE = "mumu_ros/msg/People"
 MEMORY_NS = 2 * NS_PER_S
-"""An activity so much older than the picture is not shown."""
+"""An activity older than the picture by more than this is not shown."""
 
 
 class Overlay(ManagedNode):
-    """Publishes `overlay`, `overlay/compressed` and `people_markers`, each while somebody listens."""
+    """Publishes `overlay`, `overlay/compressed` and `people_markers`, each only while it has subscribers."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("overlay", OVERLAY, **options)
@@ -71,7 +71,7 @@ class Overlay(ManagedNode):
         ]
         for subscriber in subscribers:
             self.undo.callback(self.destroy_subscription, subscriber.sub)
-        # People first: a picture waits for who is in it.
+        # People first: a picture waits for its people.
         self._synchronizer = ApproximateTimeSynchronizer(
             subscribers, QUEUE, SLOP_S, names=["people", "image"], timeout_s=TIMEOUT_S
         )
@@ -123,7 +123,7 @@ class Overlay(ManagedNode):
         return people
 
     def _activities(self, stamp_ns: int) -> dict[str, Activity]:
-        """What everybody does at this time, by body id."""
+        """Everybody's activity at this time, by body id."""
         return {
             body_id: _activity(message)
             for body_id, message in list(self._recognitions.items())
@@ -132,12 +132,12 @@ class Overlay(ManagedNode):
 
     def _report(self, error: ConversionError) -> None:
         self._error = str(error)
-        self.log_throttled("people", f"people: {error}; the person is left out")
+        self.log_throttled("people", f"people: {error}; the person is skipped")
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: what is drawn."""
         newest = max((time_to_ns(m.header.stamp) for m in list(self._recognitions.values())), default=0)
-        # Whoever has left is not kept for ever.
+        # People who have left are deleted.
         self._recognitions = {
             body_id: m
             for body_id, m in list(self._recognitions.items())
@@ -155,7 +155,7 @@ class Overlay(ManagedNode):
             code, reason = why_silent(self, *topics[silent[0]], bool(streams[silent[0]].received))
             text = f"no message on {topic}; {reason}"
         elif self._error:
-            code, text = FaultCode.UNREADABLE, f"a person was left out: {self._error}"
+            code, text = FaultCode.UNREADABLE, f"a person was skipped: {self._error}"
         else:
             code, text = FaultCode.NONE, f"{streams['image'].rate_hz:.1f} Hz"
         yield self.status("picture", (code, text), drawn=self._drawn, dropped=self._worker.dropped)

@@ -1,4 +1,4 @@
-"""A page of this machine that shows the overlay live: `mumu demo` where there is a screen."""
+"""A local web page that shows the overlay live, for `mumu demo` on a desktop."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ __all__ = ["Page"]
 
 BOUNDARY = "picture"
 PATIENCE_S = 1.0
-"""Without a new picture for so long the last one is sent again, so that a browser that has gone away is noticed."""
+"""After this long without a new picture the last one is sent again, to detect a browser that has disconnected."""
 HTML = b"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>mumu_ros</title>
 <style>
   body { margin: 0; height: 100vh; background: #16191e; display: grid; place-items: center }
   img { width: min(100vw, 133vh); image-rendering: auto }
 </style>
-<img src="stream" alt="The camera's picture with everybody and what they do drawn on it">
+<img src="stream" alt="The camera's picture with people and their activities drawn on it">
 </html>
 """
 
 
 class Page:
-    """Serves the newest picture to browsers of this machine that know the page's address.
+    """Serves the newest picture to browsers of this machine that have the page's address.
 
     Attributes:
-        url: The address; it holds a token, without which nothing is shown.
+        url: The address; it contains a token, without which nothing is served.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Page:
         threading.Thread(target=self._server.serve_forever, name="page", daemon=True).start()
 
     def show(self, jpeg: bytes) -> None:
-        """Show this picture from now on."""
+        """Set the picture to show."""
         with self._changed:
             self._jpeg = jpeg
             self._number += 1
@@ -57,7 +57,7 @@ class Page:
         self._server.server_close()
 
     def _next(self, after: int) -> tuple[int, bytes]:
-        """The first picture after that of a number; after a while without one the same again; b"": none comes."""
+        """The first picture after the given number; after a timeout the same again; b"": the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._number > after or self._closed, PATIENCE_S)
             return self._number, b"" if self._closed else self._jpeg
@@ -94,6 +94,6 @@ class Page:
                     pass  # the browser has gone away
 
             def log_message(self, *_: object) -> None:
-                """Say nothing: the terminal shows the demo."""
+                """Log nothing: the terminal shows the demo."""
 
         return Handler

@@ -22,7 +22,7 @@ __all__ = ["People"]
 
 
 class People(ManagedNode):
-    """Finds people in a camera's pictures and publishes `people`, and REP 155's topics where hri_msgs is installed."""
+    """Detects people in a camera's pictures and publishes `people`, and REP 155's topics if hri_msgs is installed."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("people", PEOPLE, **options)
@@ -64,7 +64,7 @@ class People(ManagedNode):
         self._published += 1
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """What the source says, and one status for the output."""
+        """The source's statuses, and one for the output."""
         assert self._source is not None
         yield from self._source.diagnose()
         others = self.count_publishers(TRACKED) - 1 if self._humans else 0

@@ -1,4 +1,4 @@
-"""Publishing along time: the thread behind the simulator and the player."""
+"""Publishes timed events: the thread of the simulator and the player."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["Playback"]
 
 
 class Playback:
-    """Takes timed events one by one and fires each when its time has come.
+    """Fires timed events one by one when they are due.
 
     Args:
         name: Of the thread.
-        events: (stamp in nanoseconds, what to do), in time order; the next is asked for ahead of its time. A stamp
-            before the last one's starts the time line anew there (a bag that loops).
-        now_ns: The stamp that is now; None: that of the first event, whenever it is ready.
-        rate: Speed: 2 fires twice as fast as the stamps say.
-        on_end: Called on the thread when the events have run out.
-        on_error: Called there when the events fail; nothing is fired any more.
+        events: (stamp in nanoseconds, action), in time order; the next is prepared in advance. A stamp
+            before the previous one restarts the timeline there (a bag that loops).
+        now_ns: The current stamp; None: that of the first event, once it is ready.
+        rate: Speed: 2 fires twice as fast as the stamps.
+        on_end: Called on the thread after the last event.
+        on_error: Called there if the events raise; no further events are fired.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Plays a rosbag2 without ROS 2's own player, where that is not installed."""
+"""Plays a rosbag2 if `ros2 bag play` is not installed."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.topics import ANNOTATION_TOPIC
+from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Player"]
 
-NS_PER_S = 1_000_000_000
 WAIT_PERIOD_S = 0.05
-"""How often `wait_for` is looked at."""
+"""How often `wait_for` is checked."""
 
 
 class Player(ManagedNode):
-    """Publishes the messages of a bag at their log times, byte for byte, and /clock beside them."""
+    """Publishes the messages of a bag at their log times, byte for byte, and /clock."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("player", PLAYER, **options)
         self._recording: Recording | None = None
 
     def configure(self) -> None:
-        """Open the bag and look its message types up."""
+        """Open the bag and resolve its message types."""
         config = self._config = PlayerConfig.read(self.values)
         try:
             self._recording = Recording(config.bag)
@@ -105,7 +105,7 @@ class Player(ManagedNode):
             start_s = 0.0
 
     def _awaited(self) -> bool:
-        """Whether everybody listens who is to listen from the first message on."""
+        """Whether all required subscribers exist."""
         topics = self._config.wait_for
         heard = any(p.get_subscription_count() for name, p in self._publishers_by_topic.items() if name not in topics)
         return not topics or (heard and all(self.count_subscribers(topic) for topic in topics))
@@ -119,7 +119,7 @@ class Player(ManagedNode):
         self._clock_publisher.publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """One status: how many messages of each topic have been played."""
+        """One status: number of messages played of each topic."""
         assert self._recording is not None
         problems = self._recording.problems
         code = FaultCode.DAMAGED if problems else FaultCode.NONE
@@ -127,7 +127,7 @@ class Player(ManagedNode):
 
 
 def _qos(topic: str) -> QoSProfile:
-    # Annotations are few and must reach a listener that comes late.
+    # Annotations are few and must reach late subscribers.
     durability = DurabilityPolicy.TRANSIENT_LOCAL if topic == ANNOTATION_TOPIC else DurabilityPolicy.VOLATILE
     return QoSProfile(depth=100, durability=durability)
 

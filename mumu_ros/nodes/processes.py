@@ -1,4 +1,4 @@
-"""Starts nodes as processes of their own, as `ros2 launch` would, where that is not installed."""
+"""Starts nodes as processes, like `ros2 launch`, if that is not installed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from mumu_ros.share import share_path
 __all__ = ["PROFILE_VARIABLES", "STOP_TIMEOUT_S", "Processes", "Resources", "own_domain"]
 
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-"""Where Fast DDS looks for its profile: up to version 2, and from version 3 on."""
+"""Variables with the path of Fast DDS's profile: up to version 2, and from version 3 on."""
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 30.0
-"""A node may write a report when it is interrupted, on a machine that is busy; one that takes longer is killed."""
+"""Time to end after an interrupt (a node may write a report, on a busy machine); then it is killed."""
 
 
 def own_domain() -> dict[str, str]:
-    """Environment of processes that are alone on this machine and in a domain of their own: they disturb nobody."""
+    """Environment of processes that are isolated on this machine, in their own domain."""
     # Domains up to 101 have ports below the ephemeral ones.
     number = random.SystemRandom().randint(1, 100)
     return {"ROS_DOMAIN_ID": str(number), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
@@ -38,7 +38,7 @@ def own_domain() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a process has: resident memory in MiB, threads, open files."""
+    """Resources of a process: resident memory in MiB, threads, open files."""
 
     memory_mib: float
     threads: int
@@ -54,10 +54,10 @@ class Resources:
 
 
 class Processes:
-    """Node processes that end with the `with` block, and with this process however it ends.
+    """Node processes that end with the `with` block, and with this process in any case.
 
     Args:
-        environment: Variables to set for them besides this process's own.
+        environment: Additional environment variables for them.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
@@ -89,11 +89,11 @@ class Processes:
 
         Args:
             node: Module in mumu_ros.nodes.
-            parameters: By name; they win over the file's.
+            parameters: By name; they override the file's.
             params_file: ROS parameter file.
             namespace: Of the node.
-            log: File that its output is appended to; by default it goes where this process's goes.
-            remappings: Names of topics, and what they are called instead.
+            log: File to which its output is appended; by default it inherits this process's.
+            remappings: Topic name to new name.
         """
         arguments = ["--ros-args", "--enclave", enclave(node)]
         for old, new in (remappings or {}).items():
@@ -110,14 +110,14 @@ class Processes:
         """Start any module as a process.
 
         Args:
-            name: What it is called here.
+            name: Its name here.
             module: Its full name.
             arguments: Of its command line.
             log: As for `start`.
         """
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(log.open("ab")) if log else None
-            # A session of its own: Ctrl-C in the terminal reaches this process, which then stops the nodes in order.
+            # Its own session: Ctrl-C in the terminal reaches this process, which then stops the nodes in order.
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 env=self._environment,
@@ -139,11 +139,11 @@ class Processes:
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def resources(self) -> dict[str, Resources]:
-        """What each running process has (Linux)."""
+        """Resources of each running process (Linux)."""
         return {name: Resources.of(p.pid) for name, p in self._running.items() if p.poll() is None}
 
     def stop(self, *names: str) -> None:
-        """Interrupt these processes, by default all, wait for their end and forget them; kill what takes over 30 s."""
+        """Interrupt these processes, by default all, and wait for their end; kill those that take over 30 s."""
         processes = [self._running.pop(name) for name in names or list(self._running)]
         for process in processes:
             if process.poll() is None:
@@ -166,5 +166,5 @@ def _yaml(value: object) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_yaml(element) for element in value) + "]"
-    # Quoted, or a text such as "1000" or "" would become a number or nothing.
+    # Quoted, otherwise a text such as "1000" or "" would be parsed as a number or nothing.
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,4 +1,4 @@
-"""A node as a process: it starts by itself, and ends in order whenever SIGINT or SIGTERM comes."""
+"""Runs a node as a process: starts by itself, and ends in order on SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None =
     """Run one node until it is interrupted.
 
     Returns:
-        Exit status: 1 if the node cannot be made, or was to start by itself and could not.
+        Exit status: 1 if the node cannot be created, or could not start automatically.
     """
     stop = threading.Event()
 
@@ -35,7 +35,7 @@ def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None =
         executor.wake()
 
     try:
-        # Our own handlers: rclpy's would end the context first, and the node could not say goodbye.
+        # Our own handlers: rclpy's would end the context first, and the node could not shut down in order.
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         executor = SingleThreadedExecutor()
         on_signals(on_signal)
@@ -57,7 +57,7 @@ def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None =
     finally:
         _shut_down(node)
         logging.getLogger("mumu_ros").removeHandler(handler)
-        # The node ends as it was asked to: Python, which forgets handlers as it ends, would die of one more signal.
+        # The node shuts down as requested; a further signal must not kill Python, which drops handlers at exit.
         on_signals(signal.SIG_IGN)
         executor.shutdown()
         node.destroy_node()
@@ -66,7 +66,7 @@ def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None =
 
 
 class _ToRos(logging.Handler):
-    """Hands what rooms without ROS log to a node."""
+    """Forwards logs of rooms without ROS to a node."""
 
     def __init__(self, node: ManagedNode) -> None:
         super().__init__(logging.INFO)
@@ -82,7 +82,7 @@ def _start(node: ManagedNode) -> bool:
 
 
 def spin_once(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
-    """Run one callback; what it raises ends the callback, not the process."""
+    """Run one callback; an exception ends the callback, not the process."""
     try:
         executor.spin_once(timeout_sec=0.1)
     except ExternalShutdownException:
@@ -92,7 +92,7 @@ def spin_once(executor: SingleThreadedExecutor, node: ManagedNode) -> None:
 
 
 def _shut_down(node: ManagedNode) -> None:
-    """Stop a node in whatever state it is; one that was shut down by a service call is so already."""
+    """Stop a node in any state; after a shutdown by a service call it is stopped already."""
     try:
         node.trigger_shutdown()
     except Exception as error:
@@ -104,4 +104,4 @@ def main(node_class: Callable[[], ManagedNode]) -> None:
     status = run(node_class)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # nothing is left to do, and Python would take torch apart piece by piece, for seconds
+    os._exit(status)  # skips Python's teardown of torch, which takes seconds

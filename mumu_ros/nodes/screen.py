@@ -1,4 +1,4 @@
-"""The demo's terminal: redrawn in place on a terminal, a line now and then elsewhere."""
+"""The demo's terminal output: redrawn in place on a terminal, otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from mumu_ros.conversions import header_stamp_ns
-from mumu_ros.nodes.monitor import NS_PER_S, Monitor
+from mumu_ros.nodes.monitor import Monitor
+from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Screen"]
 
@@ -25,7 +26,7 @@ class Screen:
     Args:
         monitor: What to draw.
         seconds: Length of the performance.
-        title: Who is seen.
+        title: Name of the person.
     """
 
     def __init__(self, monitor: Monitor, seconds: float, title: str) -> None:
@@ -38,7 +39,7 @@ class Screen:
         self._height = 0
 
     def show(self) -> bool:
-        """Draw if it is time to; False, so that it serves as the condition of a loop that runs out by time."""
+        """Draw if it is due; returns False, to serve as the condition of a loop that ends by time."""
         if time.monotonic() >= self._next and self._monitor.latest is not None:
             self._next = time.monotonic() + self._period_s
             if self._is_terminal:
@@ -74,22 +75,23 @@ class Screen:
     def _line(self) -> str:
         message = self._monitor.latest
         assert message is not None
-        elapsed_s, truth, said, right = self._state()
+        elapsed_s, truth, predicted, right = self._state()
         weights = "  ".join(
-            f"{name} {', '.join(filter(None, (f'{w:.2f}' if there else '', accusation))) or 'absent'}"
-            for name, w, there, accusation in zip(
-                message.modalities, message.gm_fusion_weights, message.present, _accusations(message), strict=True
+            f"{name} {', '.join(filter(None, (f'{w:.2f}' if there else '', fault))) or 'absent'}"
+            for name, w, there, fault in zip(
+                message.modalities, message.gm_fusion_weights, message.present, _fault_texts(message), strict=True
             )
         )
         mark = "right" if right else "WRONG"
         return (
-            f"{elapsed_s:5.1f} s  does {truth:12} seen {said:12} {message.activity_probability:4.0%} {mark}   {weights}"
+            f"{elapsed_s:5.1f} s  truth {truth:12} recognised {predicted:12} "
+            f"{message.activity_probability:4.0%} {mark}   {weights}"
         )
 
     def _lines(self) -> list[str]:
         message = self._monitor.latest
         assert message is not None
-        elapsed_s, truth, said, right = self._state()
+        elapsed_s, truth, predicted, right = self._state()
         summary = self._monitor.summary()
         faults = self._monitor.active_faults(header_stamp_ns(message) or 0)
         failing = {
@@ -102,8 +104,8 @@ class Screen:
             f"{BOLD}mumu_ros{PLAIN}  {elapsed_s:4.1f} of {self._seconds:g} s   {self._title}   {DIM}{message.model}   "
             f"ROS_DOMAIN_ID={os.environ.get('ROS_DOMAIN_ID', '0')}{PLAIN}",
             "",
-            f"  does        {truth:14}{DIM}{self._monitor.group_of(truth)}{PLAIN}",
-            f"  seen as     {colour}{said:14}{PLAIN}{DIM}{message.group}{PLAIN}",
+            f"  truth       {truth:14}{DIM}{self._monitor.group_of(truth)}{PLAIN}",
+            f"  recognised  {colour}{predicted:14}{PLAIN}{DIM}{message.group}{PLAIN}",
             f"  confidence  {_bar(message.activity_probability)} {message.activity_probability:4.0%}",
             "",
             f"  {DIM}attention   {'for the activity (GM-Fusion)':{BAR + 7}} for the group   rate{PLAIN}",
@@ -113,15 +115,15 @@ class Screen:
             message.gm_fusion_weights,
             message.sm_fusion_weights,
             message.present,
-            _accusations(message),
+            _fault_texts(message),
             strict=True,
         )
-        for name, activity_weight, group_weight, there, accusation in rows:
+        for name, activity_weight, group_weight, there, fault in rows:
             note = f"{RED}{failing[name]}{PLAIN}" if name in failing else self._rate(name)
-            absent = f"{RED}left out{PLAIN}         " if accusation else f"{DIM}absent{PLAIN}           "
+            absent = f"{RED}masked{PLAIN}           " if fault else f"{DIM}absent{PLAIN}           "
             numbers = f"{activity_weight:5.2f}  {group_weight:10.2f}" if there else absent
-            if accusation:
-                note += f"   {RED}accused: {accusation}{PLAIN}"
+            if fault:
+                note += f"   {RED}flagged: {fault}{PLAIN}"
             lines.append(f"  {name:11} {_bar(activity_weight)} {numbers}      {note}")
         right_so_far = "   –" if summary.accuracy is None else f"{summary.accuracy:4.0%}"
         latency = np.array(self._monitor.latencies_s) * 1e3
@@ -133,8 +135,8 @@ class Screen:
         return lines
 
 
-def _accusations(message: Any) -> list[str]:
-    """What each modality is accused of: "stuck for 2.1 s"; empty: nothing."""
+def _fault_texts(message: Any) -> list[str]:
+    """The fault of each modality: "stuck for 2.1 s"; empty: nothing."""
     if not message.fault_age_s:
         return [""] * len(message.modalities)
     pairs = zip(message.fault, message.fault_age_s, strict=True)

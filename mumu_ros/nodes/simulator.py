@@ -1,4 +1,4 @@
-"""Synthetic people before synthetic sensors, live: a first run without hardware."""
+"""Simulated people and sensors, live: a first run without hardware."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from mumu_ros.recordings.topics import (
     TRUTH_TYPE,
 )
 from mumu_ros.simulation import Simulator as Simulation
+from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Simulator"]
 
-NS_PER_S = 1_000_000_000
 PERFORMANCE_S = 60.0
 ROOM_PERFORMANCE_S = 600.0
-"""An endless simulation is a chain of performances of this length; where people walk about they jump when one ends."""
+"""An endless simulation is a chain of performances of this length; in a room people jump at its end."""
 
 LEAD_NS = NS_PER_S
-"""Time to draw the person and for listeners to find the topics before the performance begins."""
+"""Time to draw the person and for subscribers to discover the topics before the performance begins."""
 
 
 class Simulator(ManagedNode):
@@ -52,7 +52,7 @@ class Simulator(ManagedNode):
         """Read the parameters."""
         config = self._config = SimulatorConfig.read(self.values)
         self._published: Counter[str] = Counter()
-        self._simulation(0)  # refuses what cannot be simulated now, not when it starts
+        self._simulation(0)  # rejects invalid settings now, not at the start
         self._name = f"subject {config.subject}, seed {config.seed}"
 
     def activate(self) -> None:
@@ -109,11 +109,11 @@ class Simulator(ManagedNode):
     def _publish(self, topic: str, message: Any) -> None:
         publisher = self._publishers_by_topic[topic]
         publisher.publish(message)
-        # What nobody listens to cannot be lost: `published` counts what a listener should have got.
+        # Messages without a subscriber cannot be lost: `published` counts those that a subscriber should have received.
         self._published[topic] += publisher.get_subscription_count() > 0
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """One status: how many messages of each topic found a listener."""
+        """One status: number of messages of each topic with a subscriber."""
         yield self.status("person", (FaultCode.NONE, self._name), **dict(self._published))
 
 

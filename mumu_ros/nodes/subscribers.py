@@ -27,11 +27,11 @@ def message_class(type_name: str) -> Any:
     """The class of a message type such as "sensor_msgs/msg/Image".
 
     Raises:
-        ImportError: Its package is not installed or has no such message; says how to get it.
+        ImportError: Its package is not installed or has no such message; contains the remedy.
     """
     package, _, name = type_name.partition("/msg/")
     if not (package.isidentifier() and name.isidentifier()):
-        raise ImportError(f"{type_name!r} is no message type; expected one such as sensor_msgs/msg/Image")
+        raise ImportError(f"{type_name!r} is not a message type; expected one such as sensor_msgs/msg/Image")
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name)
     except (ImportError, AttributeError) as error:
@@ -65,7 +65,7 @@ def subscribe(node: Node, type_name: str, topic: str, qos: QoSProfile, offset_ns
 
 
 def subscribe_to_stream(node: Node, stream: StreamConfig) -> Subscriber | ImuPairSubscriber:
-    """Subscribe as the parameters of a stream of sensor_sync say.
+    """Subscribe with the parameters of a stream of sensor_sync.
 
     Raises:
         ImportError: See `message_class`.
@@ -76,7 +76,7 @@ def subscribe_to_stream(node: Node, stream: StreamConfig) -> Subscriber | ImuPai
 
 
 class ImuPairSubscriber:
-    """Two subscriptions to halves of an Imu, as one; see `ImuPair`.
+    """Two subscriptions to halves of an Imu, merged; see `ImuPair`.
 
     Attributes:
         subscriptions: Both.
@@ -92,12 +92,12 @@ class ImuPairSubscriber:
 
     @property
     def lost(self) -> int | None:
-        """Messages that the middleware has lost of both; None where it cannot tell."""
+        """Messages lost by the middleware, of both; None if it cannot tell."""
         counts = [part.lost for part in self._parts if part.lost is not None]
         return sum(counts) if len(counts) == len(self._parts) else None
 
     def registerCallback(self, callback: Callable[..., None], *args: Any) -> None:  # noqa: N802 (the stock name)
-        """Have `callback(message, *args)` called for each PairedImu."""
+        """Register `callback(message, *args)` for each PairedImu."""
         self._callbacks.append((callback, args))
 
     def _receive(self, message: Any, add: Callable[[Any], list[PairedImu]]) -> None:
@@ -107,14 +107,14 @@ class ImuPairSubscriber:
 
 
 class Subscriber:
-    """A subscription as message filters want it, in place of `message_filters.Subscriber`.
+    """A subscription with the interface of message filters, in place of `message_filters.Subscriber`.
 
-    Messages of a type without header reach the callbacks as `Restamped`, with the node's time at their arrival, and
-    those of a stream with an offset as `Restamped`, too.
+    Messages of a type without header are delivered as `Restamped`, with the node's time at their arrival, and
+    so are those of a stream with an offset.
 
     Attributes:
         sub: The subscription.
-        lost: Messages that the middleware says it has lost; None where it cannot tell.
+        lost: Messages lost by the middleware; None if it cannot tell.
     """
 
     def __init__(self, node: Node, cls: Any, topic: str, qos: QoSProfile, convert: Callable[[Any], Any]) -> None:
@@ -129,12 +129,12 @@ class Subscriber:
             self.sub = node.create_subscription(cls, topic, self._receive, qos)
 
     def registerCallback(self, callback: Callable[..., None], *args: Any) -> None:  # noqa: N802 (the stock name)
-        """Have `callback(message, *args)` called for each message."""
+        """Register `callback(message, *args)` for each message."""
         self._callbacks.append((callback, args))
 
     @property
     def subscriptions(self) -> tuple[Any, ...]:
-        """What to destroy in the end."""
+        """Entities to destroy at the end."""
         return (self.sub,)
 
     def _receive(self, message: Any) -> None:
@@ -147,7 +147,7 @@ class Subscriber:
 
 
 def _shifted(message: Any, offset_ns: int) -> Restamped:
-    # What leaves the range of a stamp becomes 0, which is refused and counted as any other stamp of 0.
+    # Stamps out of range become 0, which is rejected and counted like any other stamp of 0.
     stamp_ns = time_to_ns(message.header.stamp) + offset_ns
     stamp = ns_to_time(stamp_ns if 0 <= stamp_ns <= _LAST_NS else 0, _TYPES)
     return Restamped(Header(stamp=stamp, frame_id=message.header.frame_id), message)

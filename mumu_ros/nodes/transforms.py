@@ -1,4 +1,4 @@
-"""Skeletons in another frame, by TF."""
+"""Transforms skeletons to another frame by TF."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mumu_ros.nodes.camera_source import View
 __all__ = ["FrameChanger"]
 
 WAIT = Duration(seconds=0.05)
-"""A transform may come a bit later than the picture that it is for."""
+"""A transform may arrive a little later than its picture."""
 MIN_FORWARD = 0.5
-"""Cosine of the angle between the camera's and the target's optical axis, at least."""
+"""Minimum cosine of the angle between the camera's and the target's optical axis."""
 
 
 class FrameChanger:
-    """Turns joints into another optical frame.
+    """Transforms joints to another optical frame.
 
     Args:
-        node: That listens to TF.
+        node: Subscriber of TF.
         target: The frame.
 
     Raises:
@@ -47,7 +47,7 @@ class FrameChanger:
         self.problem = ""
 
     def apply(self, view: View) -> View:
-        """The same people in the target frame; as they are where `problem` says why that cannot be."""
+        """The people in the target frame; unchanged if there is a `problem`."""
         try:
             stamped = self._buffer.lookup_transform(
                 self._target, view.frame_id, Time(nanoseconds=view.stamp_ns), timeout=WAIT
@@ -58,7 +58,7 @@ class FrameChanger:
         rotation = _matrix(stamped.transform.rotation)
         if rotation[2, 2] < MIN_FORWARD:
             self.problem = (
-                f"target_frame {self._target!r} is not optical: its z axis does not point where the camera looks; name "
+                f"target_frame {self._target!r} is not optical: its z axis does not point along the camera's; name "
                 "one like the camera's (x right, y down, z forward)"
             )
             return view

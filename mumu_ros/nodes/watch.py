@@ -1,4 +1,4 @@
-"""`ros2 run mumu_ros watch`, `mumu watch`: what a running system recognises, in the terminal."""
+"""`ros2 run mumu_ros watch`, `mumu watch`: the recognitions of a running system, in the terminal."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from mumu_ros.nodes.screen import Screen
 __all__ = ["print_summary", "register"]
 
 SETTLE_S = 2.5
-"""After the last sample: what is on its way arrives, and every node reports its counts once more."""
+"""Time after the last sample for pending messages and the final counts of every node."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "watch",
-        help="show what a running system recognises",
-        description="Shows the topic `activity` until Ctrl-C; beside the truth where that is published.",
+        help="show the recognitions of a running system",
+        description="Shows the topic `activity` until Ctrl-C, with the ground truth if it is published.",
     )
     parser.add_argument("--namespace", default="", help="of the nodes to watch")
     parser.set_defaults(run=lambda arguments: _watch(namespace=arguments.namespace))
 
 
 def print_summary(summary: Summary) -> None:
-    """Print what a run was worth, for a person."""
+    """Print the results of a run."""
 
     def percent(value: float | None) -> str:
-        return "nothing to judge" if value is None else f"{value:6.1%}"
+        return "no decisions" if value is None else f"{value:6.1%}"
 
     print("\nAccuracy over decisions whose window lies inside one activity")
     for fault, value in summary.accuracy_by_fault.items():
         text = "all sensors" if fault == "none" else fault if " " in fault else f"without {fault}"
         print(f"  {text:22} {percent(value)}")
-    print("Accuracy over all decisions, changes of activity included")
+    print("Accuracy over all decisions, including changes of activity")
     print(f"  {f'{summary.recognitions} decisions':22} {percent(summary.accuracy_all)}")
     latency = summary.latency_ms
     print(f"Latency from sensor stamp to message   p50 {latency['p50']} ms   p99 {latency['p99']} ms")
@@ -55,7 +55,7 @@ def print_summary(summary: Summary) -> None:
 
 
 def _watch(**options: Any) -> int:
-    """Watch until interrupted or, where the parameter `seconds` says how long, until the end."""
+    """Watch until interrupted or until the end given by the parameter `seconds`."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     on_signals(signal.default_int_handler)
     executor = SingleThreadedExecutor()

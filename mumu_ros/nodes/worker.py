@@ -1,4 +1,4 @@
-"""The one thread that does a node's work, so that callbacks only store."""
+"""The worker thread of a node, so that callbacks only store."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Job = TypeVar("Job")
 
 
 class Worker(Generic[Job]):
-    """Handles jobs one after the other on a thread of its own; when it falls behind, the newest jobs win.
+    """Handles jobs one after the other on its own thread; when it falls behind, the oldest jobs are dropped.
 
     Args:
         name: Of the thread.
         handle: Called with each job, on the worker's thread.
-        on_error: Called there with what `handle` raised; the worker goes on.
-        capacity: Jobs that wait at most; a further one replaces the oldest.
+        on_error: Called there with exceptions of `handle`; the worker continues.
+        capacity: Maximum number of waiting jobs; a further one replaces the oldest.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class Worker(Generic[Job]):
 
     @property
     def dropped(self) -> int:
-        """Jobs that were replaced before they were handled."""
+        """Jobs that were dropped before they were handled."""
         return self._dropped
 
     def put(self, job: Job) -> None:
-        """Hand over a job; never blocks."""
+        """Submit a job; never blocks."""
         with self._changed:
             if len(self._jobs) == self._jobs.maxlen:
                 self._dropped += 1
@@ -53,7 +53,7 @@ class Worker(Generic[Job]):
             self._changed.notify()
 
     def stop(self) -> None:
-        """End the thread after the job in hand; jobs that wait are forgotten."""
+        """End the thread after the current job; waiting jobs are dropped."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -63,8 +63,8 @@ class Worker(Generic[Job]):
         while (job := self._next()) is not None:
             try:
                 self._handle(job)
-            except Exception as error:  # the worker must outlive any job; the node reports it
-                with contextlib.suppress(Exception):  # and the report, which a context that has ended refuses
+            except Exception as error:  # no job may end the worker; the node reports the error
+                with contextlib.suppress(Exception):  # reporting fails in a context that has ended
                     self._on_error(error)
 
     def _next(self) -> Job | None:

@@ -1,4 +1,4 @@
-"""People whose joints in the picture somebody else has found: where those are in space."""
+"""Positions in space of people whose joints in the picture were detected elsewhere."""
 
 from __future__ import annotations
 

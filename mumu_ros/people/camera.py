@@ -16,7 +16,7 @@ _NOMINAL_FOCAL = 0.9
 
 
 class CameraError(ValueError):
-    """A camera matrix that is impossible or does not fit the picture: quotes it and says what would."""
+    """An impossible camera matrix, or one that does not match the picture; the message contains it and the remedy."""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 @dataclass(frozen=True)
 class Activity:
-    """What somebody is doing.
+    """The activity of one person.
 
     Attributes:
         name: Of the activity.

@@ -8,10 +8,10 @@ import numpy as np
 
 from mumu_ros.people.person import Person
 from mumu_ros.skeletons import layout
+from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Since", "depth_problem", "is_upside_down"]
 
-_NS_PER_S = 1_000_000_000
 _SAME_ASPECT = 0.01
 
 
@@ -33,7 +33,7 @@ class Since:
     @property
     def seconds(self) -> float:
         """For how long it has held; 0 where it does not."""
-        return 0.0 if self._start_ns is None else (self._now_ns - self._start_ns) / _NS_PER_S
+        return 0.0 if self._start_ns is None else (self._now_ns - self._start_ns) / NS_PER_S
 
 
 def depth_problem(picture: tuple[int, int], picture_frame: str, depth: tuple[int, int], depth_frame: str) -> str | None:

@@ -41,7 +41,7 @@ _MIDDLE, _TOP = 33, 34
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """What the landmark network says of one person.
+    """Output of the landmark network for one person.
 
     Attributes:
         score: Probability that this is a person.

@@ -53,14 +53,14 @@ def lift(
     depth, the world landmarks are moved to where the camera would see them at their pixels.
 
     Args:
-        pose: What the landmark network says.
+        pose: Output of the landmark network.
         camera: Of the picture.
         depth: (H, W) metres, registered to the picture (its size may differ), 0 for no reading; None: no sensor.
         reach: Distance of the torso a moment ago and how much it may have changed, metres: where shoulders and hips are
             partly hidden, readings within that are preferred.
 
     Returns:
-        None where the torso is not seen well enough to say how far it is.
+        None if the torso is not visible enough to determine its distance.
     """
     rays = camera.rays(pose.keypoints)
     world = _turned_to_ray(pose.world, rays[TORSO].mean(axis=0))

@@ -1,4 +1,4 @@
-"""BlazePose's two networks: pixels in, what they say out. What it means is for detection.py and landmarks.py.
+"""BlazePose's two networks: from pixels to raw outputs, which detection.py and landmarks.py decode.
 
 OpenVINO reads the weights as they are. It runs on the CPU, and on an Intel GPU where the device says so.
 """

@@ -17,7 +17,7 @@ matrix; the same with a guessed camera matrix."""
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What is known of one person at one instant. J joints, in an order that whoever gives the person names.
+    """One person at one instant. J joints, in the order of the layout that comes with the person.
 
     Attributes:
         body_id: REP 155 id.

@@ -1,4 +1,4 @@
-"""Where in a picture the detector looks for people who are not followed yet."""
+"""The regions of a picture in which the detector looks for people who are not tracked yet."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Search:
         self._before: NDArray[np.uint8] | None = None
 
     def clear(self) -> None:
-        """Begin anew with the next picture."""
+        """Reset before the next picture."""
         self._tiles, self._before = [], None
 
     def is_due(self, *, is_complete: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Which pixels are of people who are known, so that the networks see who else is there.
+"""Pixels of known people, which are masked so that the networks find others.
 
 Both networks look at the most conspicuous person: somebody beside or behind another one is found once that one is
 painted over.

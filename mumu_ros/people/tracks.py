@@ -1,4 +1,4 @@
-"""Following people from frame to frame: which pose is whose."""
+"""Tracking people from frame to frame: assignment of poses to tracks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from scipy.optimize import linear_sum_assignment
 from mumu_ros.people.landmarks import TORSO, Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
+from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Observation", "Track", "Tracker", "same_person", "torso_depth"]
 
-_NS_PER_S = 1_000_000_000
 _MEMORY_NS = 1_200_000_000
-"""Somebody who is not seen for so long is forgotten, and is a new person afterwards."""
+"""A person not seen for this long is dropped, and is a new person afterwards."""
 _HIDDEN_MEMORY_NS = 5_000_000_000
 """The same for somebody who may be behind another person."""
 _BESIDE = 2.0
@@ -68,7 +68,7 @@ class Observation:
 
 @dataclass(eq=False)
 class Track:
-    """One person who is followed.
+    """One tracked person.
 
     Attributes:
         body_id: Five letters, never given to anybody else.
@@ -115,12 +115,12 @@ class Track:
 
     def reach_m(self, stamp_ns: int) -> float:
         """How much nearer or farther it may be by now, metres."""
-        return _STRIDE_M + _SPEED_MPS * (stamp_ns - self.seen_ns) / _NS_PER_S
+        return _STRIDE_M + _SPEED_MPS * (stamp_ns - self.seen_ns) / NS_PER_S
 
     def see(self, stamp_ns: int, observation: Observation) -> None:
         """Take in where it is now."""
         pose = observation.pose
-        dt = (stamp_ns - self.seen_ns) / _NS_PER_S
+        dt = (stamp_ns - self.seen_ns) / NS_PER_S
         if dt > 0:
             velocity = (pose.middle - self.pose.middle) / dt
             self.velocity = (self.velocity + _SPEED_WEIGHT * (velocity - self.velocity)).astype(np.float32)
@@ -130,11 +130,11 @@ class Track:
 
     def _elapsed_s(self, stamp_ns: int) -> float:
         # Somebody out of sight does not walk on for ever.
-        return min((stamp_ns - self.seen_ns) / _NS_PER_S, _COAST_S)
+        return min((stamp_ns - self.seen_ns) / NS_PER_S, _COAST_S)
 
 
 class Tracker:
-    """Assigns the poses of each frame to the people who are followed.
+    """Assigns the poses of each frame to the tracked people.
 
     Args:
         max_people: How many are followed at most.
@@ -149,11 +149,11 @@ class Tracker:
         self.left_out = 0
 
     def clear(self) -> None:
-        """Forget everybody."""
+        """Drop everybody."""
         self.tracks = []
 
     def forget(self, stamp_ns: int) -> None:
-        """Forget whoever has not been seen for long; tracks that were never confirmed at once."""
+        """Drop people who have not been seen for long; unconfirmed tracks at once."""
         newest_ns = max((track.seen_ns for track in self.tracks), default=0)
         if stamp_ns - newest_ns > _MEMORY_NS // 4:
             newest_ns = -1  # nobody is in view, so that nobody is behind anybody
@@ -226,7 +226,7 @@ class Tracker:
         pose = observation.pose
         size = max(track.pose.torso, pose.torso)
         # Whoever was out of sight has gone on somehow.
-        elapsed_s = (stamp_ns - track.seen_ns) / _NS_PER_S
+        elapsed_s = (stamp_ns - track.seen_ns) / NS_PER_S
         wandering = 1 + _WANDERING * max(0.0, elapsed_s - _BLINK_S)
         way = (track.pose.middle if track.may_be_hidden else track.predicted(stamp_ns), track.predicted(stamp_ns))
         away = _to_way(pose.middle, *way) / size / wandering
@@ -264,7 +264,7 @@ def _same_place(a: Lifted | None, b: Lifted | None) -> bool:
 
 
 def torso_depth(lifted: Lifted | None) -> float | None:
-    """How far the torso is as a depth sensor says, metres; None: there is none."""
+    """Distance of the torso from the depth sensor, metres; None: there is none."""
     return float(lifted.joints[TORSO, 2].mean()) if lifted and lifted.source == "depth" else None
 
 

@@ -27,7 +27,7 @@ _PYTHON = "3.12"
 
 
 class WeightsError(ValueError):
-    """Weights that are missing or damaged: names the file and says how to get it."""
+    """Weights that are missing or damaged; the message contains the file and how to get it."""
 
 
 @dataclass(frozen=True)

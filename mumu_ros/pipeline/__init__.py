@@ -1,1 +1,1 @@
-"""What the nodes do, without ROS: their parameters, and from messages to frames. Nodes and bag evaluation share it."""
+"""The nodes' pipeline without ROS, shared with bag evaluation: parameters, and messages to frames."""

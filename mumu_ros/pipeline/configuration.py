@@ -56,7 +56,7 @@ class StreamConfig:
         """Read the parameters `<name>.…`.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError: One of them is invalid.
         """
         return cls(
             name=name,
@@ -76,7 +76,7 @@ class StreamConfig:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """What is subscribed to: one topic, or two halves of an Imu."""
+        """The subscribed topics: one, or those of two halves of an Imu."""
         return (self.topic, self.angular_velocity_topic) if self.angular_velocity_topic else (self.topic,)
 
     @property
@@ -101,7 +101,7 @@ class SensorSyncConfig:
         """Read the parameters.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError: One of them is invalid.
         """
         names = declare_streams(values)
         streams = tuple(StreamConfig.read(values, name) for name in names)
@@ -142,7 +142,7 @@ class InferenceConfig:
         """Read the parameters.
 
         Raises:
-            ParameterError: One of them cannot be meant.
+            ParameterError: One of them is invalid.
             CheckpointError: `model` is neither a folder nor a shipped model.
         """
         return cls(

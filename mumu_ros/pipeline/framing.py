@@ -1,4 +1,4 @@
-"""From messages to frames: what sensor_sync publishes, and what a recording would have made it publish."""
+"""From messages to frames: the same in sensor_sync and in the evaluation of recordings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WITHOUT_TURN = 100
 
 @dataclass(frozen=True, eq=False)
 class Restamped:
-    """A message with another header: its type has none, or its stamp is not to be believed."""
+    """A message with another header: its type has none, or its stamp is corrected."""
 
     header: Any
     message: Any
@@ -82,7 +82,7 @@ class Frame:
 class FrameBuilder:
     """Turns synchronised messages into frames: converts, crops and resizes.
 
-    A message that cannot be converted is skipped and counted, whatever its conversion raises; the others are not.
+    A message that cannot be converted is skipped and counted, after any exception; the others are converted.
 
     Args:
         streams: In the synchroniser's order, images first.
@@ -134,7 +134,7 @@ class FrameBuilder:
             problem = error
         except Exception as error:  # of a decoder, for instance: it must not cost the other streams anything
             problem = ConversionError(f"cannot be converted, {type(error).__name__}: {error}")
-        self.last_error[stream.name] = problem  # first: who sees the count asks for the text
+        self.last_error[stream.name] = problem  # first: a reader of the count asks for the text next
         self.errors[stream.name] += 1
         if self._on_error:
             self._on_error(stream, problem)
@@ -142,7 +142,7 @@ class FrameBuilder:
 
 
 class _Habits:
-    """What one stream's messages had in common so far, to find what a single message does not show."""
+    """Properties that one stream's messages have had so far, to detect faults that a single message does not show."""
 
     def __init__(self, stream: StreamConfig) -> None:
         self._stream = stream
@@ -151,7 +151,7 @@ class _Habits:
         self._without_turn = 0
 
     def check(self, message: Any, array: NDArray[Any]) -> None:
-        """Take note of a converted message.
+        """Add a converted message.
 
         Raises:
             ConversionError: It is a JointState whose joints are not those of the first one, or an Imu whose angular

@@ -44,7 +44,7 @@ class ImuPair:
         self._velocities: deque[tuple[int, Any]] = deque(maxlen=_KEPT)
 
     def add_acceleration(self, message: Any) -> list[PairedImu]:
-        """Take in an Imu message with an acceleration; what can be paired now, oldest first."""
+        """Add an Imu message with an acceleration; returns what can be paired now, oldest first."""
         stamp_ns, inner = time_to_ns(message.header.stamp), _inner(message)
         if self._accelerations and stamp_ns <= self._accelerations[-1][0]:
             self._accelerations.clear()  # time has jumped back
@@ -53,7 +53,7 @@ class ImuPair:
         return self._pair()
 
     def add_angular_velocity(self, message: Any) -> list[PairedImu]:
-        """Take in an Imu message with an angular velocity; what can be paired now, oldest first."""
+        """Add an Imu message with an angular velocity; returns what can be paired now, oldest first."""
         stamp_ns = time_to_ns(message.header.stamp)
         if self._velocities and stamp_ns <= self._velocities[-1][0]:
             self._velocities.clear()

@@ -27,10 +27,10 @@ class _Given:
 
 
 def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> Values:
-    """Read what a parameter file says to a node.
+    """Read a node's parameters from a parameter file.
 
     Sections are for the node if they end in its name, in `*` or in `**`; namespaces are not looked at. A later section
-    wins over an earlier one. A section for all nodes may have parameters of others.
+    overrides an earlier one. A section for all nodes may have parameters of others.
 
     Args:
         path: The file; None gives the defaults.
@@ -56,7 +56,7 @@ def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> 
 
 
 def own_parameters(path: Path, node: str) -> dict[str, Any]:
-    """What the sections of a node's own say in a parameter file, names flat.
+    """Parameters in the node's own sections of a parameter file, names flat.
 
     Raises:
         ParameterError: The file is no parameter file.
@@ -67,7 +67,7 @@ def own_parameters(path: Path, node: str) -> dict[str, Any]:
 
 
 def check_names(path: Path, node: str, rows: Sequence[Parameter]) -> None:
-    """Refuse parameters that a node does not have, where a file has a section of its own for it.
+    """Reject unknown parameters in the node's own sections of a parameter file.
 
     Raises:
         ParameterError: There is one; the text has the most similar name that the table has.
@@ -78,7 +78,7 @@ def check_names(path: Path, node: str, rows: Sequence[Parameter]) -> None:
 
 
 def _sections(content: Mapping[Any, Any], node: str) -> Iterator[tuple[bool, dict[str, Any]]]:
-    """Whether a section is the node's own and what it says, flat, for each that counts for the node."""
+    """Whether a section is the node's own and its parameters, flat, for each that applies to the node."""
     for name, section in content.items():
         last = str(name).rsplit("/", 1)[-1]
         values = section.get(_PARAMETERS) if isinstance(section, Mapping) else None

@@ -211,14 +211,14 @@ INFERENCE = (
     Parameter(
         "begin_after",
         3,
-        "Decisions in a row that must name an activity before an event says that it begins.",
+        "Consecutive decisions with an activity before an event reports that it begins.",
         1,
         1000,
     ),
     Parameter(
         "end_after",
         5,
-        "Decisions in a row that must not name it before an event says that it has ended, unless another one begins.",
+        "Consecutive decisions without it before an event reports that it has ended, unless another one begins.",
         1,
         1000,
     ),

@@ -1,7 +1,8 @@
-"""Whose IMU is it: a worn IMU turns as the limb turns that wears it.
+"""Assignment of worn IMUs to people: an IMU rotates with the limb that wears it.
 
-Compared are the magnitude of the IMU's angular rate and how fast the limbs of everybody in view change their direction:
-neither depends on how the sensor is mounted, nor on where the camera stands. Accelerations tell less (docs/people.md).
+Compared are the magnitude of the IMU's angular rate and the rate at which the limbs of everybody in view change
+direction: both are independent of the sensor's mounting and the camera's pose. Accelerations are less
+informative (docs/people.md).
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ _ENDS = np.array(
 _RATE_HZ = 25
 _SPAN_S = 4.0
 _SHORTEST_S = 1.5
-"""A limb that is seen for less than this says nothing."""
+"""A limb that is visible for less than this is ignored."""
 _GAP_NS = 300_000_000
 """Longer gaps are not interpolated."""
 _MAX_LAG = _RATE_HZ // 5
-"""Clocks of a camera and an IMU may be a fifth of a second apart."""
+"""Maximum difference between the clocks of a camera and an IMU: a fifth of a second."""
 _SMOOTHING = np.hanning(9)[1:-1] / np.hanning(9)[1:-1].sum()
 _STEP_NS = NS_PER_S // 200
 """An IMU's samples are kept at 200 Hz at most."""
 _PERIOD_NS = NS_PER_S // 2
 _STILL_RAD_S = 0.3
-"""An IMU whose rate varies by less says nothing."""
+"""An IMU whose rate varies by less counts as still."""
 _FIT = 0.6
 _MISFIT = 0.2
 _MARGIN = 0.25
@@ -57,31 +58,31 @@ class _Imu:
 
     Attributes:
         samples: Stamp and angular rate, (3,).
-        wearer: Body that it belongs to; empty: none.
-        rival: Body that it should belong to after the last look.
-        fits: How well it fitted each body at the last look.
-        looked_ns: When that was.
+        wearer: The body it is assigned to; empty: none.
+        candidate: The body to assign it to after the last evaluation.
+        fits: Correlation with each body at the last evaluation.
+        evaluated_ns: Time of the last evaluation.
     """
 
     samples: deque[tuple[int, NDArray[np.floating]]] = field(
         default_factory=lambda: deque(maxlen=round(_SPAN_S * NS_PER_S / _STEP_NS) + 100)
     )
     wearer: str = ""
-    rival: str = ""
+    candidate: str = ""
     fits: dict[str, float] = field(default_factory=dict)
-    looked_ns: int | None = None
+    evaluated_ns: int | None = None
 
 
 class ImuAssigner:
-    """Tells which body in view wears each IMU.
+    """Assigns each IMU to a body in view.
 
-    The only body in view wears it unless it clearly moves otherwise. Of several it is the one that fits, and better
-    than every other by a margin; a change takes two looks, half a second apart. While the IMU is still, or nobody fits
-    clearly better than before, everything stays as it is.
+    The only body in view wears it unless it clearly moves differently. Of several it is the one that correlates, and
+    more than every other by a margin; a change takes two evaluations, half a second apart. While the IMU is still, or
+    nobody clearly correlates better than before, assignments are kept.
 
     Args:
         imus: Names of the IMUs.
-        named: IMU to the body that is known to wear it.
+        named: IMU to the body that wears it, if known.
     """
 
     def __init__(self, imus: Sequence[str], named: Mapping[str, str]) -> None:
@@ -90,28 +91,28 @@ class ImuAssigner:
         self._limbs: dict[str, deque[tuple[int, NDArray[np.float32]]]] = {}
 
     def clear(self) -> None:
-        """Forget every motion."""
+        """Drop all motion."""
         self._imus = {imu: _Imu() for imu in self._imus}
         self._limbs.clear()
 
-    def forget(self, body: str) -> None:
-        """Forget a body."""
+    def drop(self, body: str) -> None:
+        """Drop a body."""
         self._limbs.pop(body, None)
         for imu in self._imus.values():
             if imu.wearer == body:
                 imu.wearer = ""
 
     def push(self, imu: str, stamp_ns: int, sample: NDArray[np.floating]) -> None:
-        """Take in one sample, (2, 3): acceleration in m/s², angular rate in rad/s."""
+        """Add one sample, (2, 3): acceleration in m/s², angular rate in rad/s."""
         samples = self._imus[imu].samples
         if not samples or stamp_ns >= samples[-1][0] + _STEP_NS:
             samples.append((stamp_ns, sample[1]))
 
     def see(self, body: str, stamp_ns: int, source: str, joints: NDArray[np.float32]) -> None:
-        """Take in where the joints of a body are.
+        """Add the joints of a body.
 
         Raises:
-            LayoutError: `source` is no layout, or has another number of joints.
+            LayoutError: `source` is not a layout, or has another number of joints.
         """
         ends = convert(joints, source, _LAYOUT)[_ENDS]
         seen = self._limbs.setdefault(body, deque(maxlen=round(_SPAN_S * 60)))
@@ -119,46 +120,46 @@ class ImuAssigner:
             seen.append((stamp_ns, ends[:, 1] - ends[:, 0]))
 
     def assign(self, now_ns: int, bodies: Sequence[str]) -> dict[str, str]:
-        """IMU to the body in view that wears it; no entry for an IMU that fits nobody or whose body is out of view."""
+        """IMU to the body in view that wears it; no entry if it matches nobody or its body is out of view."""
         for name, imu in self._imus.items():
             if name in self._named:
                 imu.wearer = self._named[name]
-            elif imu.looked_ns is None or not 0 <= now_ns - imu.looked_ns < _PERIOD_NS:
-                self._look(imu, now_ns, bodies)
+            elif imu.evaluated_ns is None or not 0 <= now_ns - imu.evaluated_ns < _PERIOD_NS:
+                self._evaluate(imu, now_ns, bodies)
         return {name: imu.wearer for name, imu in self._imus.items() if imu.wearer in bodies}
 
     def problems(self, bodies: Sequence[str]) -> list[str]:
-        """A sentence for each IMU that came and belongs to nobody in view."""
+        """A message for each IMU that is not assigned to anybody in view."""
         return [
-            f"{name} moves like nobody in view ({_words(imu.fits)}) and is left out; say who wears it in imu_bodies"
+            f"{name} matches nobody's motion in view ({_words(imu.fits)}) and is masked; set its wearer in imu_bodies"
             if imu.fits
-            else f"{name} has not moved enough to tell who wears it, and is left out; say who does in imu_bodies"
+            else f"{name} has not moved enough to be assigned, and is masked; set its wearer in imu_bodies"
             for name, imu in self._imus.items()
             if bodies and imu.samples and imu.wearer not in bodies
         ]
 
-    def _look(self, imu: _Imu, now_ns: int, bodies: Sequence[str]) -> None:
-        imu.looked_ns = now_ns
+    def _evaluate(self, imu: _Imu, now_ns: int, bodies: Sequence[str]) -> None:
+        imu.evaluated_ns = now_ns
         fits = {body: fit(imu.samples, self._limbs.get(body, ()), now_ns) for body in bodies}
         imu.fits = {body: value for body, value in fits.items() if value is not None}
         if len(bodies) == 1:
             value = imu.fits.get(bodies[0])
-            imu.wearer = imu.rival = "" if value is not None and value < _MISFIT else bodies[0]
+            imu.wearer = imu.candidate = "" if value is not None and value < _MISFIT else bodies[0]
             return
         if not bodies or len(imu.fits) < len(bodies):
-            return  # nobody is there, the IMU is still, or somebody is too new to be compared
+            return  # nobody is in view, the IMU is still, or a body is too new to be compared
         *_, second, best = sorted(imu.fits, key=lambda body: imu.fits[body])
         if imu.fits[best] >= _FIT and imu.fits[best] - imu.fits[second] >= _MARGIN:
             self._hand_over(imu, best)
         elif imu.wearer and imu.fits.get(imu.wearer, -1.0) < max(imu.fits[best] - _MARGIN, _MISFIT):
             self._hand_over(imu, "")
         else:
-            imu.rival = imu.wearer
+            imu.candidate = imu.wearer
 
     def _hand_over(self, imu: _Imu, body: str) -> None:
-        if imu.rival == body:
+        if imu.candidate == body:
             imu.wearer = body
-        imu.rival = body
+        imu.candidate = body
 
 
 def fit(
@@ -166,16 +167,16 @@ def fit(
     limbs: Sequence[tuple[int, NDArray[np.floating]]] | deque[tuple[int, NDArray[np.floating]]],
     now_ns: int,
 ) -> float | None:
-    """How well an IMU's angular rate fits the limbs of a body over the last seconds.
+    """Correlation of an IMU's angular rate with the limbs of a body over the last seconds.
 
     Args:
         rates: Stamps and angular rates (3,), rad/s, oldest first.
-        limbs: Stamps and the vectors along L limbs, (L, 3); NaN where they are not seen.
-        now_ns: The last instant that counts.
+        limbs: Stamps and the vectors along L limbs, (L, 3); NaN where they are not visible.
+        now_ns: The last instant to be used.
 
     Returns:
-        Correlation of the two magnitudes, of the limb and the small delay that fit best, −1 to 1; None while the IMU
-        is still or too little is known.
+        Correlation of the two magnitudes, maximum over limbs and small delays, −1 to 1; None while the IMU
+        is still or there are too few samples.
     """
     if len(rates) < 2 or len(limbs) < 2:
         return None
@@ -209,14 +210,14 @@ def _on_grid(
         at = stamps[known]
         after = np.searchsorted(at, grid).clip(1, len(at) - 1)
         near = (at[after] - at[after - 1] <= _GAP_NS) & (grid >= at[0]) & (grid <= at[-1])
-        # Nanoseconds since the beginning: a float has no room for those since 1970.
+        # Relative to the first stamp: a float cannot represent nanoseconds since 1970.
         line = np.interp((grid - at[0]).astype(np.float64), (at - at[0]).astype(np.float64), numbers[known])
         found[near, column] = line[near]
     return found
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A moving mean over a third of a second, of (T, N); NaN where any of it is."""
+    """A moving mean over a third of a second, of (T, N); NaN where any value is."""
     margin = len(_SMOOTHING) // 2
     padded = np.pad(values, ((margin, margin), (0, 0)), mode="edge")
     return np.stack([np.convolve(column, _SMOOTHING, "valid") for column in padded.T], axis=1)

@@ -1,4 +1,4 @@
-"""What a model is given of one person in view: joints in its own layout, and depth as its own camera sees it."""
+"""A model's inputs for one person in view: joints in its layout, and depth as seen by its camera."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ __all__ = ["PersonSamples", "check_background", "layout_of", "reframe"]
 
 _KINECT = "kinect20"
 _MOST_READINGS = 0.4
-"""Share of the pixels: whoever fits into the picture covers less than half of this (UTD-MHAD: a tenth at most)."""
+"""Share of the pixels: a person who fits into the picture covers less than half of this (UTD-MHAD: a tenth at most)."""
 
 
 def layout_of(modality: Modality) -> str:
-    """The joint layout of a modality's skeletons; empty where it has none. (20, 3) without a name is the Kinect's."""
+    """The joint layout of a modality's skeletons; empty if it has none. (20, 3) without a name is the Kinect's."""
     return modality.layout or (_KINECT if modality.shape == (20, 3) else "")
 
 
 def check_background(modality: Modality, depth: NDArray[Any]) -> None:
-    """Refuse a depth picture that is full of readings where the model knows people without background only.
+    """Reject a depth picture full of readings for a model that was trained without background.
 
     Args:
-        modality: Any; others than `pose_cnn` take every picture.
+        modality: Any; only `pose_cnn` rejects pictures.
         depth: uint16 millimetres or float32 metres; 0 and NaN are no reading.
 
     Raises:
-        SampleError: There are too many readings; says how many, and the remedy.
+        SampleError: There are too many readings; contains their share and the remedy.
     """
     if not modality.sees_poses or not depth.size:
         return
     share = np.count_nonzero(depth > 0) / depth.size
     if share > _MOST_READINGS:
         raise SampleError(
-            f"{modality.name}: {share:.0%} of the pixels have a reading; this model knows a person without background "
-            f"(at most {_MOST_READINGS:.0%}): remove the background, or let the people node cut the person out"
+            f"{modality.name}: {share:.0%} of the pixels have a reading; this model needs depth without background "
+            f"(at most {_MOST_READINGS:.0%}): remove the background, or use the depth of the people node"
         )
 
 
 class PersonSamples:
-    """Turns what is seen of one person into samples of a model's modalities.
+    """Converts one person's joints and depth into samples of a model's modalities.
 
     Args:
         modalities: Of the model.
@@ -59,15 +59,15 @@ class PersonSamples:
         self._seen: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
 
     def of(self, stamp_ns: int, layout: str, person: Person) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Modality and sample of what is seen of the person; nothing where it is not enough.
+        """Modality and sample of each modality that the person has enough data for.
 
-        A joint that is not seen is NaN for a model that masks joints. For another one it stays where it was seen last,
+        An invisible joint is NaN for a model that masks joints. For others it keeps its last position
         for at most the modality's `max_gap_s`; after that the whole skeleton is missing.
 
         Args:
             stamp_ns: Of the picture.
             layout: Of the person's joints.
-            person: As of that moment.
+            person: At that time.
 
         Raises:
             LayoutError: The layout is unknown or has another number of joints.
@@ -96,7 +96,7 @@ class PersonSamples:
 
 
 def reframe(depth: NDArray[np.uint16], focal: float, wanted: float) -> NDArray[np.uint16]:
-    """A depth picture as a camera with another focal length sees it from the same place: rescaled about the centre.
+    """A depth picture as seen by a camera with another focal length in the same place: rescaled about the centre.
 
     Args:
         depth: (H, W) millimetres, 0 for no reading.

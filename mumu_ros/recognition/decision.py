@@ -1,4 +1,4 @@
-"""What a recogniser answers."""
+"""The result of a recogniser."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mumu_ros.health import ModalityHealth
 __all__ = ["UNKNOWN", "Decision", "NoDecision"]
 
 UNKNOWN = "unknown"
-"""Label of a decision that no class was probable enough for; equal to ActivityRecognition.UNKNOWN."""
+"""Label of a decision for which no class was probable enough; equal to ActivityRecognition.UNKNOWN."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What one person did in (start_ns, stamp_ns].
+    """The activity of one person in (start_ns, stamp_ns].
 
     Arrays over groups, activities and modalities are in the order of the model's taxonomy and modalities.
 
@@ -28,14 +28,14 @@ class Decision:
         activity: The activity, or `UNKNOWN`.
         group_probabilities: (N,), calibrated, smoothed if the recogniser smooths.
         activity_probabilities: (K,), likewise.
-        present: bool (M,): which modalities took part: they had enough samples and are not accused.
+        present: bool (M,): which modalities took part: they had enough samples and were not masked.
         coverage: (M,) share of the expected samples that the window held.
         ages_s: (M,) age of the newest sample at `stamp_ns`; NaN where there is none.
         sm_weights: (M,) attention of SM-Fusion, 0 where absent.
         gm_weights: (M,) attention of GM-Fusion, 0 where absent.
-        health: What is thought of each modality; empty where nobody looks.
-        faults: What is wrong with each modality; empty where it is not known.
-        modalities: Their names; empty where they are not known.
+        health: Health of each modality; empty without fault detection.
+        faults: Fault of each modality; empty if unknown.
+        modalities: Their names; empty if unknown.
     """
 
     start_ns: int
@@ -55,12 +55,12 @@ class Decision:
 
     @property
     def probability(self) -> float:
-        """Of the most probable activity."""
+        """Probability of the most probable activity."""
         return float(self.activity_probabilities.max())
 
     @property
     def attention(self) -> dict[str, float]:
-        """How much of the activity was decided by each modality (GM-Fusion); 0 where it is absent."""
+        """Attention of GM-Fusion to each modality; 0 where it is absent."""
         return dict(zip(self.modalities, map(float, self.gm_weights), strict=False))
 
     def __str__(self) -> str:
@@ -70,12 +70,12 @@ class Decision:
 
 @dataclass(frozen=True)
 class NoDecision:
-    """Why there is no decision.
+    """The reason why there is no decision.
 
     Attributes:
         stamp_ns: The window's end.
-        reason: For a person to read: which modality has how little.
-        code: The same as a word.
+        reason: For people: the coverage of each modality.
+        code: The same as a fault code.
     """
 
     stamp_ns: int

@@ -1,4 +1,4 @@
-"""From decisions to events: who begins and who ends what, with hysteresis."""
+"""From decisions to events: beginnings and ends of activities, with hysteresis."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["ActivityEvent", "EventTracker"]
 
 @dataclass(frozen=True)
 class ActivityEvent:
-    """Somebody begins or ends an activity, or whatever they do of a group.
+    """Beginning or end of an activity or group of one body.
 
     Attributes:
-        body_id: Who.
+        body_id: The body.
         group: The group.
-        activity: The activity; empty where the event is of the group.
-        start_ns: Middle of the first window in which it was named.
+        activity: The activity; empty if the event is of the group.
+        start_ns: Middle of the first window with this label.
         end_ns: Middle of the last one so far.
-        confidence: Mean probability of the newest decisions that named it, as many as it takes to begin.
-        has_ended: Whether it is over.
+        confidence: Mean probability of the newest decisions with this label, as many as it takes to begin.
+        has_ended: Whether it has ended.
     """
 
     body_id: str
@@ -35,7 +35,7 @@ class ActivityEvent:
 
 @dataclass(frozen=True)
 class _Run:
-    """Decisions that named a label: the middles of the first and last window, and the newest probabilities."""
+    """Decisions with one label: the middles of the first and last window, and the newest probabilities."""
 
     label: str
     start_ns: int
@@ -44,12 +44,12 @@ class _Run:
 
 
 class EventTracker:
-    """Follows each body's activity and group, each with hysteresis.
+    """Tracks each body's activity and group, each with hysteresis.
 
     Args:
         groups: The group of each activity.
-        begin_after: Decisions in a row that must name a label before it begins.
-        end_after: Decisions in a row that must not name it before it ends, unless another one begins before.
+        begin_after: Consecutive decisions with a label before it begins.
+        end_after: Consecutive decisions without it before it ends, unless another one begins before.
     """
 
     def __init__(self, groups: Mapping[str, str], begin_after: int, end_after: int) -> None:
@@ -62,18 +62,18 @@ class EventTracker:
     def update(
         self, stamp_ns: int, answers: Sequence[tuple[str, Decision | NoDecision]], present: Collection[str]
     ) -> list[ActivityEvent]:
-        """Take in what was decided at an instant.
+        """Take the decisions at an instant.
 
         Args:
-            stamp_ns: The instant; one before the last one's ends everything: time has jumped.
-            answers: About each body, as a session gives them. No decision names nothing.
-            present: Who is there. Everybody else has left.
+            stamp_ns: The instant; a decrease means that time has jumped, and ends everything.
+            answers: About each body, from a session. No decision has no label.
+            present: The bodies in view. All others have left.
 
         Returns:
-            What has begun and ended, ends first.
+            Beginnings and ends, ends first.
         """
         left = [body for body, _ in self._levels if body not in present or stamp_ns < self._stamp_ns]
-        events = [event for body in dict.fromkeys(left) for event in self._forget(body)]
+        events = [event for body in dict.fromkeys(left) for event in self._drop(body)]
         self._stamp_ns = stamp_ns
         for body, answer in answers:
             for is_group in (True, False):
@@ -83,16 +83,16 @@ class EventTracker:
         return sorted(events, key=lambda event: not event.has_ended)
 
     def clear(self) -> list[ActivityEvent]:
-        """Forget everybody; what was going on has ended."""
-        return [event for body in dict.fromkeys(body for body, _ in self._levels) for event in self._forget(body)]
+        """Drop everybody; ongoing events end."""
+        return [event for body in dict.fromkeys(body for body, _ in self._levels) for event in self._drop(body)]
 
     def ongoing(self) -> Iterator[ActivityEvent]:
-        """What goes on now."""
+        """The ongoing events."""
         for (body, is_group), level in self._levels.items():
             if level.ongoing:
                 yield self._event(body, level.ongoing, is_group=is_group)
 
-    def _forget(self, body: str) -> Iterator[ActivityEvent]:
+    def _drop(self, body: str) -> Iterator[ActivityEvent]:
         for is_group in (False, True):
             level = self._levels.pop((body, is_group))
             if level.ongoing:
@@ -105,10 +105,10 @@ class EventTracker:
 
 
 class _Level:
-    """What one body does, of activities or of groups: one label at most.
+    """Activities or groups of one body: one label at most.
 
     Attributes:
-        ongoing: It; None: nothing.
+        ongoing: The current label; None: none.
     """
 
     def __init__(self, begin_after: int, end_after: int) -> None:
@@ -119,7 +119,7 @@ class _Level:
         self._missed = 0
 
     def update(self, label: str, probability: float, at_ns: int) -> Iterator[tuple[_Run, bool]]:
-        """Take in what one decision names, `UNKNOWN` for nothing; what has ended (True) or begun (False) with it."""
+        """Take the label of one decision, `UNKNOWN` for none; yields what has ended (True) or begun (False)."""
         before = self.ongoing
         self._take(label, probability, at_ns)
         if before and (self.ongoing is None or self.ongoing.label != before.label):
@@ -148,7 +148,7 @@ class _Level:
 
 
 def _named(answer: Decision | NoDecision, *, is_group: bool) -> tuple[str, float, int]:
-    """The label that an answer names, its probability, and the middle of the window."""
+    """The label of an answer, its probability, and the middle of the window."""
     if isinstance(answer, NoDecision):
         return UNKNOWN, 0.0, answer.stamp_ns
     label, probabilities = (

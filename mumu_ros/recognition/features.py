@@ -1,4 +1,4 @@
-"""Every frame is encoded once: what is known of the frames that a window may still show."""
+"""Cache of encoded frames: every frame is encoded once."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["FeatureCache", "encode_new"]
 
 
 class FeatureCache:
-    """The features of the frames that one person has shown in one image modality, by stamp.
+    """The features of one person's frames in one image modality, by stamp.
 
-    A frame's features depend on the frame alone, so they are good for every window that shows it. They are forgotten
-    with the window; `clear` belongs to a change of the epoch.
+    A frame's features depend on the frame alone, so they are valid for every window with it. They are evicted
+    with the window; `clear` is called when the epoch changes.
 
     Args:
-        encoder: The modality's encoder; says which frames of a window it looks at.
+        encoder: The modality's encoder; determines which frames of a window are used.
         steps: Time steps of a window (T).
-        backlog: How many frames one call encodes, the newest; older ones are given up. None: all. Not where only every
-            so many frames are looked at: when one is lost, the others become those, new and old ones alike.
+        backlog: Maximum number of frames encoded per call; older ones are dropped. None: no limit. Ignored if only
+            every n-th frame is used, because a lost frame changes which ones are.
 
     Attributes:
-        skipped: Frames that were given up, since the beginning.
+        skipped: Number of dropped frames.
     """
 
     def __init__(self, encoder: UnimodalEncoder, steps: int, backlog: int | None = None) -> None:
@@ -35,16 +35,16 @@ class FeatureCache:
         self._shown = range(steps)[encoder.shown(steps)]
         self._nothing: Tensor | None = None
         self._known: dict[int, Tensor | None] = {}
-        self.looks_at_every_frame = len(self._shown) == steps
-        self._backlog = backlog if self.looks_at_every_frame else None
+        self.uses_every_frame = len(self._shown) == steps
+        self._backlog = backlog if self.uses_every_frame else None
         self.skipped = 0
 
     def clear(self) -> None:
-        """Forget every frame."""
+        """Drop every frame."""
         self._known.clear()
 
     def new(self, series: Series) -> list[tuple[int, np.ndarray]]:
-        """Stamp and pixels of what a window shows and is not known yet; what exceeds the backlog is given up."""
+        """Stamp and pixels of frames in a window that are not encoded yet; those beyond the backlog are dropped."""
         new = [(stamp_ns, frame) for _, stamp_ns, frame in self._frames(series) if stamp_ns not in self._known]
         given_up = new[: -self._backlog] if self._backlog else []
         self._known.update({stamp_ns: None for stamp_ns, _ in given_up})
@@ -52,20 +52,20 @@ class FeatureCache:
         return new[len(given_up) :]
 
     def keep(self, stamps_ns: Sequence[int], features: Tensor) -> None:
-        """Take in the features (N, F) of N frames."""
+        """Add the features (N, F) of N frames."""
         self._known.update(zip(stamps_ns, features, strict=True))
         self._nothing = torch.zeros_like(features[0])
 
-    def forget(self, start_ns: int) -> None:
-        """Forget what lies before a window's start."""
+    def drop(self, start_ns: int) -> None:
+        """Evict frames before a window's start."""
         for stamp_ns in [s for s in self._known if s <= start_ns]:
             del self._known[stamp_ns]
 
     def window(self, series: Series) -> tuple[Tensor, np.ndarray]:
-        """Features of the frames of a window that `encode_new` has seen, aligned to the newest.
+        """Features of the frames of a window that were encoded by `encode_new`, aligned to the newest.
 
         Returns:
-            (1, T, F), 0 where there is no frame or none that is looked at; and bool (1, T).
+            (1, T, F), 0 where there is no frame or an unused one; and bool (1, T).
         """
         mask = np.zeros((1, self._steps), np.bool_)
         assert self._nothing is not None
@@ -77,7 +77,7 @@ class FeatureCache:
         return torch.stack(rows).unsqueeze(0), mask
 
     def _frames(self, series: Series) -> list[tuple[int, int, np.ndarray]]:
-        """Step, stamp and pixels of each frame that is there and looked at."""
+        """Step, stamp and pixels of each frame that is present and used."""
         first = self._steps - len(series.samples)
         shown = (step for step in self._shown if step >= first and series.mask[step - first])
         return [(step, int(series.stamps_ns[step - first]), series.samples[step - first]) for step in shown]
@@ -86,11 +86,11 @@ class FeatureCache:
 def encode_new(
     encode: Callable[[np.ndarray], Tensor], shown: Sequence[tuple[FeatureCache, Series]], start_ns: int
 ) -> None:
-    """Encode, in one call, what the windows of several persons show and is not known yet; forget what is too old.
+    """Encode, in one call, the new frames in the windows of several persons; evict old ones.
 
     Args:
         encode: Frames (N, H, W, C) of one modality to features (N, F).
-        shown: Each person's cache, and what the window shows of that person.
+        shown: Each person's cache and frames in the window.
         start_ns: Start of the windows.
     """
     new = [(cache, cache.new(series)) for cache, series in shown]
@@ -103,4 +103,4 @@ def encode_new(
                 cache.keep([stamp_ns for stamp_ns, _ in found], features[first : first + len(found)])
                 first += len(found)
     for cache, _ in shown:
-        cache.forget(start_ns)
+        cache.drop(start_ns)

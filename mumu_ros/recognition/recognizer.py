@@ -1,4 +1,4 @@
-"""Samples in, decisions out: the same object in the node, in evaluation and in a script of yours."""
+"""Samples in, decisions out: the same object in the node, in evaluation and in your scripts."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.recognition.backends import Backend, Eager, Outputs
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
 from mumu_ros.recognition.features import FeatureCache, encode_new
-from mumu_ros.recognition.looks import Body, Look
 from mumu_ros.recognition.smoothing import Smoother
+from mumu_ros.recognition.snapshots import Body, Snapshot
 from mumu_ros.recognition.windows import window_assembler
 from mumu_ros.streams import Series, Window
 
 __all__ = ["SCENE", "Recognizer", "RecognizerSettings"]
 
 SCENE = ""
-"""Stands for the body that samples are of which nobody in particular was named for: that of the one person there is, or
-what several persons share."""
+"""Stands for the body of samples that were pushed without naming one: the only person, or samples shared by several
+persons."""
 
 
 @dataclass(frozen=True)
 class RecognizerSettings:
-    """How a recogniser decides.
+    """Settings of a recogniser.
 
     Attributes:
         min_coverage: Share of a window's samples that a modality needs to take part: one number for all, or one for
             each modality in the model's order.
-        unknown_threshold: A highest probability below this gives `UNKNOWN`; None: the model's own threshold.
+        unknown_threshold: A lower top-1 probability gives `UNKNOWN`; None: the model's own threshold.
         smoothing_s: Time constant of the average over decisions; 0: none.
         hysteresis: By how much probability another label must lead to replace the current one.
-        backlog: How many new frames of a modality one call encodes, the newest; older ones are given up, so that a
-            slow encoder does not fall behind for ever. None: all of them. It does not count for a modality of which a
-            window shows only every so many frames.
+        backlog: Maximum number of new frames of a modality encoded per call; older ones are dropped, so that a
+            slow encoder does not fall behind. None: no limit. Ignored for a modality of which a window uses only every
+            n-th frame.
 
     Raises:
         ValueError: A value out of range; quotes it.
@@ -70,20 +70,20 @@ class RecognizerSettings:
 class Recognizer:
     """Recognises what people are doing from streams of samples: one activity for each.
 
-    Every frame is encoded once; what a decision costs is the newest frames and a small tail, one pass of it for all
-    bodies. `push` and `forget` may be called from one thread while `encode` and `recognize` run in another. The result
-    of `recognize(t)` depends on the samples up to t only, not on when they were pushed (unless `backlog` made it give
-    up frames).
+    Every frame is encoded once; a decision costs the newest frames and a small tail, in one pass for all
+    bodies. `push` and `drop` may be called from one thread while `encode` and `recognize` run in another. The result
+    of `recognize(t)` depends on the samples up to t only, not on when they were pushed (unless frames were dropped by
+    `backlog`).
 
     Args:
-        checkpoint: The model, on the device that it is to run on.
-        settings: How to decide.
-        backend: What it runs on (`open_backend`); None: PyTorch, operation by operation.
-        health: Makes what looks at the sensors of one body, so that those that look faulty are left out. None: all are
-            believed.
+        checkpoint: The model, on its device.
+        settings: Thresholds and smoothing.
+        backend: The back end (`open_backend`); None: PyTorch, operation by operation.
+        health: Creates the fault detection of one body, by which flagged modalities are masked. None: no fault
+            detection.
 
     Attributes:
-        not_finite: How many decisions were refused because a number in them was not finite.
+        not_finite: Number of decisions that were rejected because a number in them was not finite.
 
     Raises:
         ValueError: `min_coverage` has neither one value nor one for each modality.
@@ -122,12 +122,12 @@ class Recognizer:
     def from_pretrained(
         cls, model: str | Path, device: str = "auto", settings: RecognizerSettings | None = None
     ) -> Recognizer:
-        """A recogniser of a shipped model, or of one of yours: docs/python.md.
+        """A recogniser of a shipped model, or of your own: docs/python.md.
 
         Args:
             model: Name of a shipped model, or a model's folder.
             device: auto (a GPU if there is one), cpu, cuda or cuda:<index>.
-            settings: How to decide.
+            settings: Thresholds and smoothing.
 
         Raises:
             ValueError: There is no such model or device, the model is damaged, or the settings do not fit it.
@@ -140,16 +140,16 @@ class Recognizer:
     def classify(
         self, recording: Mapping[str, tuple[Sequence[int] | np.ndarray, Sequence[np.ndarray] | np.ndarray]]
     ) -> Decision:
-        """Decide about one window: the last one of a short recording of one person. What was pushed has no part in it.
+        """Decide about one window: the last one of a short recording of one person, independent of pushed samples.
 
         Args:
-            recording: For each modality that there is, acquisition stamps in nanoseconds (T,), increasing, and as many
+            recording: For each recorded modality, acquisition stamps in nanoseconds (T,), increasing, and as many
                 samples (T, …) as `push` takes them. The window ends at the newest stamp of all.
 
         Raises:
             SampleError: A modality that the model does not have, samples that do not fit it, or stamps that are not
                 whole, positive and increasing.
-            ValueError: There is no decision, such as for want of samples; the reason.
+            ValueError: There is no decision, for example because of too few samples; contains the reason.
         """
         rows = [row for name, (stamps, samples) in recording.items() for row in _rows(name, stamps, samples)]
         alone = Recognizer(self.checkpoint, self.settings, self._backend)
@@ -161,38 +161,38 @@ class Recognizer:
         return decision
 
     def push(self, modality: str, stamp_ns: int, sample: np.ndarray, body: str = SCENE) -> None:
-        """Take in one sample.
+        """Add one sample.
 
         Args:
             modality: A modality of the model.
             stamp_ns: Acquisition time.
-            sample: As `Preprocessing.prepare` takes it. It is not copied where no conversion is needed.
-            body: Whom it is of; remembered from now on if it is new.
+            sample: As `Preprocessing.prepare` takes it. It is not copied unless it is converted.
+            body: The person it is of; added if it is new.
 
         Raises:
             SampleError: The modality does not exist or the sample does not fit it.
         """
         prepared = self._preprocessing.prepare(modality, sample)
-        self.remember(body)
+        self.add(body)
         with self._lock:
-            if body in self._bodies:  # unless it was forgotten in between
+            if body in self._bodies:  # unless it was dropped in between
                 self._bodies[body].windows.push(modality, stamp_ns, prepared)
 
-    def remember(self, body: str) -> None:
-        """Remember a body, though it may show nothing of its own: a model may have worn sensors only."""
+    def add(self, body: str) -> None:
+        """Add a body, even before its first sample: a model may have worn sensors only."""
         with self._lock:
             if body not in self._bodies:
                 self._bodies[body] = self._body()
 
-    def forget(self, body: str) -> None:
-        """Forget a body: its samples and all that was made of them."""
+    def drop(self, body: str) -> None:
+        """Drop a body with its samples and state."""
         with self._lock:
             gone = self._bodies.pop(body, None)
         if gone:
             self._skipped += sum(cache.skipped for cache in gone.caches.values())
 
     def clear(self) -> None:
-        """Forget every sample and every body: what comes next is another recording."""
+        """Drop every sample and every body, before another recording."""
         with self._lock:
             scene = self._bodies[SCENE]
             others = [body for name, body in self._bodies.items() if name != SCENE]
@@ -203,12 +203,12 @@ class Recognizer:
 
     @property
     def skipped_frames(self) -> int:
-        """How many frames were given up, see `RecognizerSettings.backlog`."""
+        """Number of dropped frames, see `RecognizerSettings.backlog`."""
         with self._lock:
             return self._skipped + sum(c.skipped for body in self._bodies.values() for c in body.caches.values())
 
     def warm_up(self) -> None:
-        """Run the network once on an empty window, so that the first decision is not a slow one."""
+        """Run the network once on an empty window, so that the first decision is not slow."""
         inputs, masks = self._preprocessing.batch([Window(0, 0, 0, {})])
         tensors = {name: torch.from_numpy(x) for name, x in inputs.items() if name not in self._images}
         for name in self._images:
@@ -219,18 +219,18 @@ class Recognizer:
     def encode(self, stamp_ns: int, bodies: Mapping[str, Collection[str]] | None = None) -> None:
         """Encode the frames up to `stamp_ns` ahead of the decision that will need them.
 
-        Left to `recognize` for a modality of which a decision shows only every so many frames: it is not known which.
+        Modalities of which a decision uses only every n-th frame are left to `recognize`: which ones is not known yet.
 
         Args:
             stamp_ns: End of the windows.
-            bodies: See `recognize_all`; None: the one there is.
+            bodies: See `recognize_all`; None: the only one.
         """
-        looks = self._look(stamp_ns, bodies or {SCENE: ()})
-        for look in looks[:1]:
-            self._encode([name for name in self._images if look.caches[name].looks_at_every_frame], looks)
+        snapshots = self._snapshot(stamp_ns, bodies or {SCENE: ()})
+        for snapshot in snapshots[:1]:
+            self._encode([name for name in self._images if snapshot.caches[name].uses_every_frame], snapshots)
 
     def recognize(self, stamp_ns: int) -> Decision | NoDecision:
-        """Decide about the one person there is, whose samples were pushed without naming a body.
+        """Decide about the only person, whose samples were pushed without naming a body.
 
         Returns:
             A decision, or the reason why there is none.
@@ -242,25 +242,25 @@ class Recognizer:
 
         Args:
             stamp_ns: End of the windows.
-            bodies: Of whom to decide, and which modalities each takes from the samples that were pushed for nobody in
-                particular.
+            bodies: The bodies to decide about, and which modalities each takes from the samples that were pushed
+                without naming a body.
 
         Returns:
-            For each a decision, or the reason why there is none: no modality has enough samples, or the network's
+            A decision for each, or the reason why there is none: no modality has enough samples, or the network's
             output is not finite.
         """
         names = self.checkpoint.config.names
         answers: dict[str, Decision | NoDecision] = {}
-        looks = []
-        for look in self._look(stamp_ns, bodies) if bodies else ():
-            present = look.coverage >= self._min_coverage
-            look.names = [name for name, there in zip(names, present, strict=True) if there]
-            if look.names:
-                looks.append(look)
+        snapshots = []
+        for snapshot in self._snapshot(stamp_ns, bodies) if bodies else ():
+            present = snapshot.coverage >= self._min_coverage
+            snapshot.names = [name for name, there in zip(names, present, strict=True) if there]
+            if snapshot.names:
+                snapshots.append(snapshot)
             else:
-                answers[look.name] = NoDecision(stamp_ns, _too_little(names, look.coverage, self._min_coverage))
-        for look, output in zip(looks, self._run(looks), strict=True):
-            answers[look.name] = self._decide(look, output)
+                answers[snapshot.name] = NoDecision(stamp_ns, _too_little(names, snapshot.coverage, self._min_coverage))
+        for snapshot, output in zip(snapshots, self._run(snapshots), strict=True):
+            answers[snapshot.name] = self._decide(snapshot, output)
         return {name: answers[name] for name in bodies if name in answers}
 
     def _body(self) -> Body:
@@ -273,15 +273,15 @@ class Recognizer:
             self._health() if self._health else None,
         )
 
-    def _look(self, stamp_ns: int, bodies: Mapping[str, Collection[str]]) -> list[Look]:
-        """What the window that ends there shows of each body that is still remembered."""
+    def _snapshot(self, stamp_ns: int, bodies: Mapping[str, Collection[str]]) -> list[Snapshot]:
+        """Snapshot at this instant of each body that still exists."""
         with self._lock:
             scene = self._bodies[SCENE]
             known = {name: self._bodies[name] for name in (SCENE, *bodies) if name in self._bodies}
             windows = {name: body.windows.window(stamp_ns) for name, body in known.items()}
             for name, body in known.items():
                 body.follow((body.recording, windows[name].epoch))
-        looks = []
+        snapshots = []
         for name, shared in bodies.items():
             if name not in known:
                 continue
@@ -293,70 +293,78 @@ class Recognizer:
                 window = Window(window.start_ns, window.end_ns, window.epoch, series)
                 caches = {m: (scene if m in shared else known[name]).caches[m] for m in caches}
             coverage = np.array([window.series[m].coverage for m in self.checkpoint.config.names], np.float32)
-            looks.append(Look(name, known[name], window, caches, coverage, others))
-        return looks
+            snapshots.append(Snapshot(name, known[name], window, caches, coverage, others))
+        return snapshots
 
-    def _encode(self, names: Sequence[str], looks: Sequence[Look]) -> None:
+    def _encode(self, names: Sequence[str], snapshots: Sequence[Snapshot]) -> None:
         for name in names:
-            # Who shares frames shares their cache, too.
+            # Bodies that share frames share their cache, too.
             shown: dict[int, tuple[FeatureCache, Series]] = {
-                id(look.caches[name]): (look.caches[name], look.window.series[name])
-                for look in looks
-                if not look.names or name in look.names
+                id(snapshot.caches[name]): (snapshot.caches[name], snapshot.window.series[name])
+                for snapshot in snapshots
+                if not snapshot.names or name in snapshot.names
             }
             if shown:
-                encode_new(partial(self._backend.encode, name), list(shown.values()), looks[0].window.start_ns)
+                encode_new(partial(self._backend.encode, name), list(shown.values()), snapshots[0].window.start_ns)
 
-    def _run(self, looks: Sequence[Look]) -> list[Outputs]:
-        """What the network says about each, modalities that look faulty left out."""
-        self._encode(self._images, looks)
-        for look in looks:
-            vectors = [name for name in look.names if name not in self._images]
-            arrays, look.masks = self._preprocessing.batch([look.window], vectors)
-            look.inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            for name in look.names:
+    def _run(self, snapshots: Sequence[Snapshot]) -> list[Outputs]:
+        """Network outputs for each snapshot, without the flagged modalities."""
+        self._encode(self._images, snapshots)
+        for snapshot in snapshots:
+            vectors = [name for name in snapshot.names if name not in self._images]
+            arrays, snapshot.masks = self._preprocessing.batch([snapshot.window], vectors)
+            snapshot.inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            for name in snapshot.names:
                 if name in self._images:
-                    look.inputs[name], look.masks[name] = look.caches[name].window(look.window.series[name])
-        self._ask([(look, tuple(look.inputs)) for look in looks if look.is_due])
-        for look in looks:
-            if look.is_due:
-                assert look.body.health is not None
-                samples = {name: x.cpu().numpy() for name, x in look.inputs.items()}
-                features = look.said[tuple(look.inputs)].features
-                look.body.health.update(look.window.end_ns, samples, look.masks, features)
-        self._ask([(look, chosen) for look in looks for chosen in look.candidates()])
-        return [max((look.said[chosen] for chosen in look.candidates()), key=_sureness) for look in looks]
+                    snapshot.inputs[name], snapshot.masks[name] = snapshot.caches[name].window(
+                        snapshot.window.series[name]
+                    )
+        self._ask([(snapshot, tuple(snapshot.inputs)) for snapshot in snapshots if snapshot.is_due])
+        for snapshot in snapshots:
+            if snapshot.is_due:
+                assert snapshot.body.health is not None
+                samples = {name: x.cpu().numpy() for name, x in snapshot.inputs.items()}
+                features = snapshot.outputs[tuple(snapshot.inputs)].features
+                snapshot.body.health.update(snapshot.window.end_ns, samples, snapshot.masks, features)
+        self._ask([(snapshot, chosen) for snapshot in snapshots for chosen in snapshot.candidates()])
+        return [
+            max((snapshot.outputs[chosen] for chosen in snapshot.candidates()), key=_top1) for snapshot in snapshots
+        ]
 
-    def _ask(self, questions: Sequence[tuple[Look, tuple[str, ...]]]) -> None:
-        """Let the network say, in one pass, what it makes of some modalities of some windows, if it has not yet."""
-        open_ = list(dict.fromkeys(question for question in questions if question[1] not in question[0].said))
+    def _ask(self, questions: Sequence[tuple[Snapshot, tuple[str, ...]]]) -> None:
+        """Compute the missing network outputs of several sets of modalities in one pass."""
+        open_ = list(dict.fromkeys(question for question in questions if question[1] not in question[0].outputs))
         if not open_:
             return
         inputs: dict[str, torch.Tensor] = {}
         masks: dict[str, np.ndarray] = {}
         for name in dict.fromkeys(name for _, chosen in open_ for name in chosen):
-            like, like_mask = next((look.inputs[name], look.masks[name]) for look, chosen in open_ if name in chosen)
+            like, like_mask = next(
+                (snapshot.inputs[name], snapshot.masks[name]) for snapshot, chosen in open_ if name in chosen
+            )
             inputs[name] = torch.cat(
-                [look.inputs[name] if name in chosen else torch.zeros_like(like) for look, chosen in open_]
+                [snapshot.inputs[name] if name in chosen else torch.zeros_like(like) for snapshot, chosen in open_]
             )
             masks[name] = np.concatenate(
-                [look.masks[name] if name in chosen else np.zeros_like(like_mask) for look, chosen in open_]
+                [snapshot.masks[name] if name in chosen else np.zeros_like(like_mask) for snapshot, chosen in open_]
             )
-        for (look, chosen), output in zip(open_, self._backend.decide(inputs, masks), strict=True):
-            look.said[chosen] = output
+        for (snapshot, chosen), output in zip(open_, self._backend.decide(inputs, masks), strict=True):
+            snapshot.outputs[chosen] = output
 
-    def _decide(self, look: Look, output: Outputs) -> Decision | NoDecision:
+    def _decide(self, snapshot: Snapshot, output: Outputs) -> Decision | NoDecision:
         logits = (output.group_logits, output.activity_logits)
         if not all(np.isfinite(x).all() for x in logits):
             self.not_finite += 1
             return NoDecision(
-                look.window.end_ns, f"the network's output is not finite; {_largest(look)}", FaultCode.NOT_FINITE
+                snapshot.window.end_ns,
+                f"the network's output is not finite; {_largest(snapshot)}",
+                FaultCode.NOT_FINITE,
             )
         group, activity = (torch.softmax(torch.from_numpy(x) / self._temperature, dim=-1).numpy() for x in logits)
         taxonomy = self.checkpoint.config.taxonomy
-        window = look.window
-        group, group_index = look.body.smoothers[0].update(window.end_ns, group)
-        activity, activity_index = look.body.smoothers[1].update(window.end_ns, activity)
+        window = snapshot.window
+        group, group_index = snapshot.body.smoothers[0].update(window.end_ns, group)
+        activity, activity_index = snapshot.body.smoothers[1].update(window.end_ns, activity)
         series = [window.series[name] for name in self.checkpoint.config.names]
         return Decision(
             start_ns=window.start_ns,
@@ -366,12 +374,12 @@ class Recognizer:
             group_probabilities=group,
             activity_probabilities=activity,
             present=output.present,
-            coverage=look.coverage,
+            coverage=snapshot.coverage,
             ages_s=np.array([np.nan if s.age_ns is None else s.age_ns * 1e-9 for s in series], np.float32),
             sm_weights=output.sm_weights,
             gm_weights=output.gm_weights,
-            health=look.body.health.verdict if look.body.health else (),
-            faults=look.faults(output.present),
+            health=snapshot.body.health.state if snapshot.body.health else (),
+            faults=snapshot.faults(output.present),
             modalities=self.checkpoint.config.names,
         )
 
@@ -382,7 +390,7 @@ class Recognizer:
 def _rows(
     name: str, stamps: Sequence[int] | np.ndarray, samples: Sequence[np.ndarray] | np.ndarray
 ) -> list[tuple[str, int, np.ndarray]]:
-    """Name, stamp and sample, one row each."""
+    """Iterate over name, stamp and sample."""
     times = np.asarray(stamps)
     if times.shape != (len(samples),):
         raise SampleError(f"{name}: stamps of shape {times.shape} for {len(samples)} samples; expected one for each")
@@ -396,15 +404,15 @@ def _rows(
     return [(name, int(stamp), sample) for stamp, sample in zip(times, samples, strict=True)]
 
 
-def _sureness(output: Outputs) -> float:
-    """The probability of the most probable activity; −1 where that is no number."""
+def _top1(output: Outputs) -> float:
+    """The top-1 activity probability; −1 if it is not finite."""
     logits = output.activity_logits
     return 1 / float(np.exp(logits - logits.max()).sum()) if np.isfinite(logits).all() else -1.0
 
 
-def _largest(look: Look) -> str:
-    """Which modality the largest number comes from, in words."""
-    sizes = {name: float(x.abs().max()) for name, x in look.inputs.items()}
+def _largest(snapshot: Snapshot) -> str:
+    """Description of the modality with the largest input."""
+    sizes = {name: float(x.abs().max()) for name, x in snapshot.inputs.items()}
     name = max(sizes, key=lambda name: np.inf if np.isnan(sizes[name]) else sizes[name])
     return f"the largest input is {sizes[name]:.3g}, of {name}"
 

@@ -34,48 +34,48 @@ from mumu_ros.streams.stamps import StampGuard, StreamClock, Verdict
 __all__ = ["Answers", "Sample", "Session", "recognizer_settings"]
 
 Sample: TypeAlias = tuple[str, int, NDArray[Any]]
-"""Modality, acquisition stamp, and what `Preprocessing.prepare` takes."""
+"""Modality, acquisition stamp, and a sample for `Preprocessing.prepare`."""
 Answers: TypeAlias = list[tuple[str, Decision | NoDecision]]
-"""Body id and the answer about that body."""
+"""Body id and the decision about that body."""
 OnError: TypeAlias = Callable[[str, ValueError], None]
 
 OUT_OF_VIEW_NS = NS_PER_S
-"""So long after a person was last seen nothing more is said of that person."""
+"""Time after a person was last seen at which decisions about that person stop."""
 BLIND_NS = 3 * NS_PER_S
-"""A camera that says nothing for so long, not even that nobody is in view, is gone."""
+"""A camera silent for this long, without empty detections either, counts as gone."""
 _HELD = 64
 _LONGEST_TEXT = 300
 
 
 @dataclass(frozen=True)
 class _Arrival:
-    """Samples of nobody in particular, or the people in view."""
+    """Samples without a person, or the people in view."""
 
     epoch: int | None
     act: Callable[[], None]
 
 
 class Session:
-    """One run of a model: what came so far, and what is made of it.
+    """One run of a model: its inputs and decisions.
 
     Without people (`see` is never called) there is one anonymous body, and everything is of it. With people each has
-    windows of its own for what is seen of that person (skeleton, depth of one person). Of what comes by `receive`, a
-    worn IMU belongs to the body that `ImuAssigner` or the parameter `imu_bodies` says; pictures of the whole scene
+    its own windows of that person's samples (skeleton, depth of one person). Of the samples of `receive`, a
+    worn IMU belongs to the body given by `ImuAssigner` or the parameter `imu_bodies`; pictures of the whole scene
     belong to the person who is alone in view, else to nobody; anything else to everybody.
 
     `receive` and `see` may be called from one thread while `decide` runs in another.
 
     Args:
-        recognizer: Fresh.
-        config: As the inference node has it.
-        live: Encode frames as they come, and give up what cannot be encoded in time.
-        backend: Name of what the model runs on.
-        on_error: Called with the modality and the error of a sample that is refused.
+        recognizer: A new one.
+        config: Of the inference node.
+        live: Encode frames on arrival, and drop those that cannot be encoded in time.
+        backend: Name of the back end.
+        on_error: Called with the modality and the error of a rejected sample.
 
     Attributes:
-        refused: Samples that were refused by modality: how many, and why the last one was.
-        seen: Names of all streams that came.
-        present: The bodies that `decide` has decided about, or would have if it had been time to.
+        refused: Rejected samples by modality: how many, and the last reason.
+        seen: Names of all streams that arrived.
+        present: The bodies that `decide` has decided about, or would have if it had been due.
     """
 
     def __init__(
@@ -119,12 +119,12 @@ class Session:
         note: Callable[[str], None] | None = None,
         on_error: OnError | None = None,
     ) -> Session:
-        """Load the model and what it runs on, and run it once.
+        """Load the model and its back end, and run it once.
 
         Args:
-            config: What to load and how to decide: `InferenceConfig.of(model=…)` without a parameter file.
+            config: Model and settings: `InferenceConfig.of(model=…)` without a parameter file.
             live: See the class.
-            note: Called with what takes a while.
+            note: Called with a message before anything slow.
             on_error: See the class.
 
         Raises:
@@ -141,9 +141,9 @@ class Session:
         return cls(recognizer, config, live=live, backend=name, on_error=on_error)
 
     def restart(self) -> None:
-        """Forget all that came."""
+        """Drop all samples and bodies."""
         with self._lock:
-            self._forget_all()
+            self._drop_all()
             self._frames, self._views = StreamClock(_HELD), StreamClock(_HELD)
             self._guard: StampGuard[StreamClock, _Arrival] = StampGuard([self._frames, self._views])
             self._epoch: int | None = None
@@ -160,24 +160,24 @@ class Session:
 
     @property
     def bodies(self) -> tuple[str, ...]:
-        """The bodies that are remembered: in view, or gone for less than a window."""
+        """The known bodies: in view, or gone for less than a window."""
         with self._lock:
             return tuple(self._bodies)
 
     @property
-    def tells_people_apart(self) -> bool:
-        """Whether people come by `see`, so that there is no anonymous body."""
+    def has_people(self) -> bool:
+        """Whether people arrive by `see`, so that there is no anonymous body."""
         return self._expects_people
 
     def expect_people(self) -> None:
-        """Somebody looks for people: say nothing about an anonymous body until they come for the first time."""
+        """A people node exists: make no decisions about an anonymous body until people arrive for the first time."""
         if not self._views.newest_ns and not self._is_blind:
             self._expect(people=True)
 
     def _expect(self, *, people: bool) -> None:
         if people != self._expects_people:
             self._expects_people = people
-            self._restarts += 1  # decisions follow the stamps of the other source now, which may be earlier
+            self._restarts += 1  # decisions now follow the stamps of the other source, which may be earlier
 
     @property
     def _is_blind(self) -> bool:
@@ -185,18 +185,18 @@ class Session:
         return since_ns is not None and self._frames.newest_ns - since_ns > BLIND_NS
 
     def receive(self, stamp_ns: int, samples: Iterable[Sample], epoch: int = 0) -> list[int]:
-        """Take in the samples of one instant that are of nobody in particular.
+        """Take the samples of one instant that are not of a known person.
 
         Args:
             stamp_ns: Acquisition time of the reference sample.
-            samples: Those of modalities that the model does not have are passed over; one that cannot be used is
-                refused by itself, see `refused`.
-            epoch: A greater one than before says that time jumped back. Another process counts anew: a smaller one
-                says nothing, the stamps do.
+            samples: Modalities that the model does not have are ignored; an invalid sample is rejected
+                individually, see `refused`.
+            epoch: An increase means that time jumped back. Another process counts from 0: a decrease
+                has no meaning, the stamps decide.
 
         Returns:
-            Stamps to `decide` at, oldest first; none where people are told apart, unless nobody looked for them in the
-            last three seconds of frames: what is worn then goes on telling what somebody does.
+            Stamps to `decide` at, oldest first; none if people are tracked, unless no people arrived in the
+            last three seconds of frames: decisions then continue with the worn sensors.
         """
         arrival = _Arrival(epoch, partial(self._push_all, list(samples)))
         stamps = self._take(self._frames, stamp_ns, arrival)
@@ -207,12 +207,12 @@ class Session:
         return [] if self._expects_people else stamps
 
     def see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> list[int]:
-        """Take in who is in view of the camera; nobody, too.
+        """Take the people in view of the camera; may be empty.
 
         Args:
             stamp_ns: Acquisition time of the picture.
             layout: Of the persons' joints, a name in `mumu_ros.skeletons`.
-            people: Everybody. Of more than `max_people` those who are known already come first.
+            people: Everybody. Of more than `max_people` the known ones take precedence.
 
         Returns:
             Stamps to `decide` at, oldest first.
@@ -220,19 +220,19 @@ class Session:
         return self._take(self._views, stamp_ns, _Arrival(None, partial(self._see, stamp_ns, layout, tuple(people))))
 
     def decide(self, stamp_ns: int) -> Answers:
-        """Decide about everybody, where it is time to.
+        """Decide about everybody, if a decision is due.
 
         Args:
-            stamp_ns: One that `receive` or `see` returned, in order; older ones may be left out.
+            stamp_ns: One that `receive` or `see` returned, in order; older ones may be skipped.
 
         Returns:
-            An answer for each body that is in view or was a moment ago; none where it is not time yet.
+            An answer for each body that is in view or was until recently; none if no decision is due.
         """
         with self._lock:
             if self._sampled != self._restarts:
                 self._sampled = self._restarts
                 self._sampler.reset()
-            bodies = self._whose(stamp_ns) if self._expects_people else {SCENE: frozenset()}
+            bodies = self._owners(stamp_ns) if self._expects_people else {SCENE: frozenset()}
             self.present = tuple(body or self.config.body_id for body in bodies)
         if not self._sampler.accept(stamp_ns):
             if self._live and bodies:
@@ -242,15 +242,15 @@ class Session:
         return [(body or self.config.body_id, answer) for body, answer in answers.items()]
 
     def problems(self) -> list[tuple[FaultCode, str]]:
-        """What is wrong with what came since the last call, a word and a sentence each."""
+        """Problems with the inputs since the last call, a code and a sentence each."""
         with self._lock:
             problems = []
             for name, clock in (("frames", self._frames), ("people", self._views)):
                 turned_away = clock.late + clock.refused
                 if new := turned_away - self._turned_away.get(name, 0):
                     text = (
-                        f"{new} {name} have stamps that are not on the timeline of the others and are left out: "
-                        f"is there a second publisher, or a clock that is set?"
+                        f"{new} {name} rejected: their stamps are not on the timeline of the others; "
+                        f"is there a second publisher, or was a clock set?"
                     )
                     problems.append((FaultCode.CLOCK, text))
                 self._turned_away[name] = turned_away
@@ -260,20 +260,20 @@ class Session:
             return problems + [(FaultCode.UNASSIGNED, text) for text in self._assigner.problems(self._near)]
 
     def _take(self, clock: StreamClock, stamp_ns: int, arrival: _Arrival) -> list[int]:
-        """Let an arrival in whose stamp can be believed, and what was held back until it could be."""
+        """Accept an arrival with a valid stamp, and the ones held back before it."""
         with self._lock:
             if arrival.epoch is not None and self._is_newer(arrival.epoch):
-                self._forget_all()
+                self._drop_all()
                 self._guard.begin_epoch()
-            verdict = self._guard.judge(clock, stamp_ns, arrival)
-            if verdict is Verdict.TURNED_AWAY:
+            state = self._guard.judge(clock, stamp_ns, arrival)
+            if state is Verdict.TURNED_AWAY:
                 return []
-            if verdict is Verdict.GOOD:
+            if state is Verdict.GOOD:
                 released = [(clock, stamp_ns, arrival)]
             else:
                 released = self._guard.release()
-                if verdict is Verdict.BACKWARD:
-                    self._forget_all()
+                if state is Verdict.BACKWARD:
+                    self._drop_all()
             for from_clock, its_ns, its in released:
                 from_clock.newest_ns = max(from_clock.newest_ns, its_ns)
                 if its.epoch is not None and self._epoch is None:
@@ -287,7 +287,7 @@ class Session:
             self._epoch = epoch
         return newer
 
-    def _forget_all(self) -> None:
+    def _drop_all(self) -> None:
         self.recognizer.clear()
         self._assigner.clear()
         self._restarts += 1
@@ -326,7 +326,7 @@ class Session:
         for person in known[: self.config.max_people]:
             self._last_seen_ns[person.body_id] = stamp_ns
             samples = self._bodies.setdefault(person.body_id, PersonSamples(self._modalities.values()))
-            self.recognizer.remember(person.body_id)
+            self.recognizer.add(person.body_id)
             try:
                 for name, sample in samples.of(stamp_ns, layout, person):
                     self.seen.add(name)
@@ -334,20 +334,20 @@ class Session:
                 self._assigner.see(person.body_id, stamp_ns, layout, person.joints)
             except (SampleError, LayoutError) as error:
                 self._refuse("people", error)
-        self._forget(stamp_ns)
+        self._drop(stamp_ns)
 
-    def _forget(self, now_ns: int) -> None:
-        """Forget who has been out of view for a window, and the longest gone where there are too many."""
+    def _drop(self, now_ns: int) -> None:
+        """Drop bodies that have been out of view for a window, and the longest gone if there are too many."""
         longest_gone = sorted(self._bodies, key=lambda body: self._last_seen_ns[body])
         spare = len(self._bodies) - self.config.max_people
         for place, body in enumerate(longest_gone):
             if place < spare or self._last_seen_ns[body] <= now_ns - self._window_ns:
                 del self._bodies[body], self._last_seen_ns[body]
-                self.recognizer.forget(body)
-                self._assigner.forget(body)
+                self.recognizer.drop(body)
+                self._assigner.drop(body)
 
-    def _whose(self, now_ns: int) -> dict[str, frozenset[str]]:
-        """Of whom to decide, and which modalities of the scene are that body's."""
+    def _owners(self, now_ns: int) -> dict[str, frozenset[str]]:
+        """The bodies to decide about, and which modalities of the scene belong to each."""
         bodies = [body for body, seen_ns in self._last_seen_ns.items() if seen_ns > now_ns - OUT_OF_VIEW_NS]
         self._near = bodies
         worn = self._assigner.assign(now_ns, bodies)
@@ -362,9 +362,9 @@ class Session:
 
 
 def recognizer_settings(config: InferenceConfig, model: ModelConfig, *, live: bool) -> RecognizerSettings:
-    """How a recogniser decides. Live, it gives up frames that it cannot encode in time."""
+    """Settings of the recogniser. Live, it drops frames that it cannot encode in time."""
     fastest_hz = max((m.rate_hz for m in model.modalities if m.is_image), default=config.rate_hz)
-    # The frames since the last decision, and one more: a slower encoder gives frames up, not the present.
+    # The frames since the last decision, and one more: a slower encoder drops frames instead of falling behind.
     backlog = math.ceil(fastest_hz / config.rate_hz) + 1 if live else None
     return RecognizerSettings(
         config.min_coverage, config.unknown_threshold, config.smoothing_s, config.hysteresis, backlog
@@ -376,17 +376,15 @@ def _open_backend(
 ) -> tuple[str, Backend]:
     name = choose_backend(checkpoint, config.model) if config.backend == "auto" else config.backend
     if note and takes_long(name) and not is_exported(name, checkpoint, config.model):
-        note(
-            f"preparing {checkpoint.id} for {name}; done ahead of time by: mumu export {config.model} --backend {name}"
-        )
+        note(f"preparing {checkpoint.id} for {name}; in advance: mumu export {config.model} --backend {name}")
     return name, open_backend(name, checkpoint, config.model, config.threads)
 
 
 def _named_bodies(config: InferenceConfig, imus: Sequence[str]) -> dict[str, str]:
-    """What `imu_bodies` says: modality to body.
+    """The parameter `imu_bodies`: modality to body.
 
     Raises:
-        ParameterError: It names no IMU of the model.
+        ParameterError: It names a modality that is not an IMU of the model.
     """
     for imu in config.imu_bodies:
         if imu not in imus:

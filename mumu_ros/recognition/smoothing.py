@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-__all__ = ["Smoother"]
+from mumu_ros.streams import NS_PER_S
 
-NS_PER_S = 1_000_000_000
+__all__ = ["Smoother"]
 
 
 class Smoother:
-    """Averages distributions over time and holds on to a label until another is clearly ahead.
+    """Averages distributions over time and keeps a label until another leads by a margin.
 
     Args:
         time_constant_s: Of the exponential average; after this time 63 % of a change has arrived. 0: no average.
@@ -25,16 +25,16 @@ class Smoother:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything: what comes next has nothing to do with what came before."""
+        """Reset the average and the label."""
         self._stamp_ns: int | None = None
         self._mean = np.zeros(0)
         self._current = -1
 
     def update(self, stamp_ns: int, probabilities: np.ndarray) -> tuple[np.ndarray, int]:
-        """Take in one distribution.
+        """Add one distribution.
 
         Args:
-            stamp_ns: Its time; one before the last one's makes everything begin anew.
+            stamp_ns: Its time; a decrease resets the average.
             probabilities: (K,).
 
         Returns:

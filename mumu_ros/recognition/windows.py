@@ -1,4 +1,4 @@
-"""The windows that a model wants."""
+"""The windows of a model's inputs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""`mumu recognize`: who did what from when to when in a video, a folder of pictures, a bag, or before a camera."""
+"""`mumu recognize`: the activities of each person in a video, a folder of pictures, a bag, or before a camera."""

@@ -20,7 +20,7 @@ from typing_extensions import Self
 
 from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
 from mumu_ros.people.drawing import Activity, draw
-from mumu_ros.recognize.segments import Said, Segment, segments
+from mumu_ros.recognize.segments import Labelled, Segment, segments
 from mumu_ros.recognize.sources import Shot, SourceError, open_source
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "recognize",
-        help="say who does what in a video, a folder of pictures, a bag, or before a camera",
+        help="recognise activities in a video, a folder of pictures, a bag, or before a camera",
         description=(
-            "Finds and follows everybody in the pictures, and says what each does from when to when. Needs no ROS. A "
+            "Detects and tracks people in the pictures, and prints their activities with times. Needs no ROS. A "
             "camera is watched until Ctrl-C."
         ),
     )
@@ -60,7 +60,7 @@ class _Report:
     people_per_frame: list[int] = field(default_factory=list)
     ms: list[float] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
-    decisions: dict[str, list[Said]] = field(default_factory=dict)
+    decisions: dict[str, list[Labelled]] = field(default_factory=dict)
     now: dict[str, Activity] = field(default_factory=dict)
 
     def seconds(self, stamp_ns: int) -> float:
@@ -121,10 +121,10 @@ def _note(body_id: str, answer: Any, session: Session, report: _Report) -> None:
     if probabilities is None:
         return
     probability = float(probabilities.max())
-    said = report.decisions.setdefault(body_id, [])
+    labelled = report.decisions.setdefault(body_id, [])
     # A window that begins before anybody was there is about the rest of it.
     start_s = max(report.seconds(answer.start_ns), 0.0)
-    said.append(Said(start_s, report.seconds(answer.stamp_ns), answer.activity, probability))
+    labelled.append(Labelled(start_s, report.seconds(answer.stamp_ns), answer.activity, probability))
     weights = zip(session.checkpoint.config.names, answer.gm_weights, answer.present, strict=True)
     report.now[body_id] = Activity(
         answer.activity, probability, {name: float(w) if there else None for name, w, there in weights}
@@ -146,7 +146,7 @@ def _print_table(found: dict[str, list[Segment]], report: _Report) -> None:
     ms = float(np.median(report.ms)) if report.ms else 0.0
     print(f"{count} pictures, somebody in {share:.0%} of them; {ms:.0f} ms a picture")
     if not found:
-        print("nobody was in view for long enough to say what they do")
+        print("nobody was in view for long enough to recognise activities")
         return
     print(f"{'id':<8}{'from':>8}{'to':>8}   {'activity':<24}{'probability':>11}")
     for body_id, rows in found.items():

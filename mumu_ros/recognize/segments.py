@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Said", "Segment", "segments"]
+__all__ = ["Labelled", "Segment", "segments"]
 
 
 @dataclass(frozen=True)
-class Said:
+class Labelled:
     """One decision about one person.
 
     Attributes:
@@ -43,7 +43,7 @@ class Segment:
     probability: float
 
 
-def segments(decisions: Mapping[str, Sequence[Said]]) -> dict[str, list[Segment]]:
+def segments(decisions: Mapping[str, Sequence[Labelled]]) -> dict[str, list[Segment]]:
     """Join decisions of the same activity that follow each other.
 
     A decision tells what went on in the middle of its window; so a segment ends halfway between the middles of the two
@@ -52,20 +52,20 @@ def segments(decisions: Mapping[str, Sequence[Said]]) -> dict[str, list[Segment]
     Args:
         decisions: By person, in order.
     """
-    return {body: _joined(said) for body, said in decisions.items() if said}
+    return {body: _joined(labelled) for body, labelled in decisions.items() if labelled}
 
 
-def _joined(said: Sequence[Said]) -> list[Segment]:
-    runs: list[list[Said]] = []
-    for decision in said:
+def _joined(labelled: Sequence[Labelled]) -> list[Segment]:
+    runs: list[list[Labelled]] = []
+    for decision in labelled:
         if runs and runs[-1][0].activity == decision.activity:
             runs[-1].append(decision)
         else:
             runs.append([decision])
     borders = [
-        said[0].start_s,
+        labelled[0].start_s,
         *((_middle(a[-1]) + _middle(b[0])) / 2 for a, b in itertools.pairwise(runs)),
-        said[-1].end_s,
+        labelled[-1].end_s,
     ]
     return [
         Segment(start, end, run[0].activity, sum(d.probability for d in run) / len(run))
@@ -73,5 +73,5 @@ def _joined(said: Sequence[Said]) -> list[Segment]:
     ]
 
 
-def _middle(decision: Said) -> float:
+def _middle(decision: Labelled) -> float:
     return (decision.start_s + decision.end_s) / 2

@@ -25,7 +25,7 @@ _FIRST_NS = 1_000_000_000
 
 
 class SourceError(ValueError):
-    """A source that cannot be read: quotes it and says what can be."""
+    """A source that cannot be read; the message contains it and the accepted ones."""
 
 
 @dataclass(frozen=True, eq=False)

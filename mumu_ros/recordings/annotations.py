@@ -17,14 +17,14 @@ def annotation_topics(recording: Recording) -> list[str]:
 
 
 def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
-    """Read what a recording's annotations say, in order of time.
+    """Read a recording's annotations, in order of time.
 
-    An annotation without an end lasts until the next one. Empty and overlapping ones are left out and said in the
-    recording's `problems`; so are those of all bodies but the first, because a label says nothing of whose it is.
+    An annotation without an end lasts until the next one. Empty and overlapping ones are skipped and reported in the
+    recording's `problems`; so are those of all bodies but the first, because a label has no body.
 
     Args:
         recording: An open recording.
-        end_ns: Where the last annotation ends if it does not say so.
+        end_ns: End of the last annotation if it has none.
     """
     topics = annotation_topics(recording)
     messages = [message for _, _, message in recording.messages(topics)] if topics else []
@@ -40,7 +40,7 @@ def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
     ends = [time_to_ns(message.end) or after for message, after in zip(messages, following, strict=False)]
     labels: list[Label] = []
     for start_ns, stop_ns, message in sorted(zip(starts, ends, messages, strict=True), key=lambda row: row[:2]):
-        if not message.activity:  # nobody said what this is
+        if not message.activity:  # unlabelled
             continue
         if stop_ns > start_ns and (not labels or start_ns >= labels[-1].end_ns):
             labels.append(Label(start_ns, stop_ns, message.group, message.activity))

@@ -1,4 +1,4 @@
-"""Label files: what somebody did when, for a recording without annotations.
+"""Label files: activities over time, for a recording without annotations.
 
     start,end,group,activity
     1700000000.0,1700000003.25,gesture,wave
@@ -23,6 +23,7 @@ from typing import Any
 
 from mumu_ros.files import replacing
 from mumu_ros.reading import MAX_TEXT, parse_json, read_text
+from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import check_name, shorten
 
 __all__ = [
@@ -42,13 +43,12 @@ MAX_LABELS = 100_000
 """In one file."""
 
 _FIELDS = ("start", "end", "group", "activity")
-_NS_PER_S = 1_000_000_000
 _MAX_NS = 2**63
 _LONGEST_TIME = 40
 
 
 class LabelError(ValueError):
-    """Labels that cannot be meant; the text names the file, the line and what would be right."""
+    """Invalid labels; the text contains the file, the line and what is expected."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Label:
     Attributes:
         start_ns: In nanoseconds of header stamps.
         end_ns: Likewise, after the start.
-        group: Of the taxonomy; empty where nobody said.
+        group: Of the taxonomy; empty if unknown.
         activity: Of the taxonomy, not empty.
 
     Names are what `check_name` takes, and stamps fit 64 bits, in what is read and what is written.
@@ -71,7 +71,7 @@ class Label:
 
 
 def labels_path(recording: str | Path) -> Path:
-    """Where the labels of a recording are unless somebody says otherwise: beside it, `walk.labels.csv` for `walk`."""
+    """The default path of a recording's labels: beside it, `walk.labels.csv` for `walk`."""
     path = Path(os.path.abspath(recording))
     return path.with_name(f"{path.stem if path.is_file() else path.name}.labels.csv")
 
@@ -116,7 +116,7 @@ def read_label_text(path: Path) -> str:
 def write_labels(path: str | Path, labels: Iterable[Label]) -> None:
     """Write a label file as CSV; a file that is there is replaced once the new one is whole.
 
-    A new file is for its owner only (what somebody did at home is nobody else's business); one that is there keeps its
+    A new file is readable by its owner only (it may describe what people did at home); an existing one keeps its
     mode.
 
     Raises:
@@ -171,7 +171,7 @@ def _label(where: str, row: Mapping[str, Any]) -> Label:
     group, activity = (row.get(name) or "" for name in ("group", "activity"))
     if not isinstance(group, str) or not isinstance(activity, str) or None in row:
         raise LabelError(f"{where}: {shorten(str(dict(row)))} is no label; expected {', '.join(_FIELDS)}")
-    start_ns, end_ns = (round(parse_seconds(f"{where}: {name}", row.get(name)) * _NS_PER_S) for name in _FIELDS[:2])
+    start_ns, end_ns = (round(parse_seconds(f"{where}: {name}", row.get(name)) * NS_PER_S) for name in _FIELDS[:2])
     return Label(start_ns, end_ns, group.strip(), activity.strip())
 
 
@@ -189,7 +189,7 @@ def parse_seconds(where: str, value: Any) -> Decimal:
         # A million digits, or an exponent of a million, would be computed with.
         if isinstance(value, str | Decimal) and len(str(value)) <= _LONGEST_TIME:
             seconds = Decimal(value)
-            if abs(seconds) < _MAX_NS // _NS_PER_S:
+            if abs(seconds) < _MAX_NS // NS_PER_S:
                 return seconds
     except DecimalException:
         pass
@@ -200,12 +200,12 @@ def parse_seconds(where: str, value: Any) -> Decimal:
 def format_seconds(stamp_ns: int) -> str:
     """Return nanoseconds as decimal seconds, exactly."""
     # Exact: a float has no room for nanoseconds since 1970.
-    whole, rest = divmod(stamp_ns, _NS_PER_S)
+    whole, rest = divmod(stamp_ns, NS_PER_S)
     return f"{whole}.{rest:09d}".rstrip("0").removesuffix(".")
 
 
 def check_label(label: Label, where: str) -> None:
-    """Refuse a label that has no activity, a name that is none, or times that cannot be meant.
+    """Reject a label without activity, with an invalid name, or with invalid times.
 
     Raises:
         LabelError: It is refused; the text begins with `where`.

@@ -242,7 +242,7 @@ class McapStorage:
 
 def _summarised(index: _Index, summary: bytes) -> tuple[int, int, int]:
     """Read a summary into an index; how many messages, channels and chunks its statistics say there are."""
-    told = (-1, -1, -1)
+    totals = (-1, -1, -1)
     for opcode, view in _records(summary):
         content = bytes(view)
         index.note(opcode, content)
@@ -252,11 +252,11 @@ def _summarised(index: _Index, summary: bytes) -> tuple[int, int, int]:
             channels = frozenset(channel for channel, _ in _COUNT.iter_unpack(offsets))
             index.blocks.append(_Block(offset, length, start_ns, min(end_ns, LONGEST_LOG_NS), True, channels))
         elif opcode == _STATISTICS:
-            messages, _, channels_told, _, _, chunks, _, _ = _STATISTICS_HEAD.unpack_from(content)
+            messages, _, channel_count, _, _, chunks, _, _ = _STATISTICS_HEAD.unpack_from(content)
             counts, _ = _bytes(content, _STATISTICS_HEAD.size)
             index.counts = Counter({channel: count for channel, count in _COUNT.iter_unpack(counts) if count})
-            told = (messages, channels_told, chunks)
-    return told
+            totals = (messages, channel_count, chunks)
+    return totals
 
 
 def _records(content: bytes) -> Iterator[tuple[int, memoryview]]:

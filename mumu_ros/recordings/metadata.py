@@ -1,4 +1,4 @@
-"""metadata.yaml: what a recorder says of its files. It is compared with them, never believed over them."""
+"""metadata.yaml: a recorder's description of its files, which is compared with the files and never preferred."""
 
 from __future__ import annotations
 

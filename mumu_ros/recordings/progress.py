@@ -1,4 +1,4 @@
-"""How far a recording has been read, for somebody who waits at a terminal."""
+"""Progress of reading a recording, for the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ReadingProgress"]
 
 
 class ReadingProgress:
-    """A bar along the log time of a recording; nothing where nobody looks. A context manager.
+    """A bar along the log time of a recording; nothing without a terminal. A context manager.
 
     Args:
         recording: What is read; it may be closed.

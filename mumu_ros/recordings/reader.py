@@ -236,12 +236,12 @@ class Recording:
             if foreign:
                 self._foreign.add(topic)
                 raise RecordingError(f"messages are {', '.join(map(repr, sorted(foreign)))}; expected 'cdr'")
-            self._stores[topic], doubt = recorded_typestore(channels[0].type_name, texts)
+            self._stores[topic], problem = recorded_typestore(channels[0].type_name, texts)
         except RecordingError as error:
             self.undecoded[topic] = str(error)
             return
-        if doubt:
-            self._report(f"topic {topic}: {doubt}; that of this installation is used")
+        if problem:
+            self._report(f"topic {topic}: {problem}; that of this installation is used")
 
     def _report_undecoded(self) -> None:
         """Name what cannot be decoded, a sentence for each reason: there may be hundreds of such topics."""
@@ -255,9 +255,9 @@ class Recording:
     def _compare(self, metadata: Metadata) -> None:
         """Note where metadata.yaml says something else than the files."""
         wrong = [
-            f"{name} {said}, not {found}"
-            for name, said in metadata.counts.items()
-            if said != (found := self.topics[name].count)
+            f"{name} {expected}, not {found}"
+            for name, expected in metadata.counts.items()
+            if expected != (found := self.topics[name].count)
         ]
         if wrong:
             self._report(f"{self.path}: metadata.yaml counts other messages than the files hold: {', '.join(wrong)}")

@@ -39,7 +39,7 @@ def simulator_messages(simulator: Simulator, types: MessageTypes) -> Iterator[_R
     """Yield (topic, ROS type, stamp in nanoseconds, message) of a simulation in the order of stamps.
 
     An annotation comes at the start of its segment, before the samples; each image is followed by its CameraInfo. Where
-    people walk about, who is in view is told `TRUTH_HZ` times a second.
+    people walk about, the people in view are published `TRUTH_HZ` times a second.
     """
     rows = [_annotations(simulator, types), _samples(simulator, types)]
     if simulator.people[0].body_id:
@@ -101,7 +101,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         action="append",
         default=[],
         metavar=NOTATION,
-        help="unplug a stream or device for some seconds, such as imu:10-20, or let it fail otherwise, such as "
+        help="unplug a stream or device for some seconds, such as imu:10-20, or simulate another fault, such as "
         "imu_wrist:stuck:10-20 or camera:black: docs/failures.md lists the kinds; may be repeated",
     )
     parser.add_argument(
@@ -117,8 +117,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--room",
         action="store_true",
-        help="a furnished room in which people walk about, leave and come back; the bag then says on "
-        f"{TRUTH_TOPIC} who is really in view",
+        help="a furnished room in which people walk, leave and come back; the bag then has the true people in view "
+        f"on {TRUTH_TOPIC}",
     )
     parser.add_argument("--storage", choices=sorted(STORAGES), default="mcap", help="(default: mcap)")
     parser.set_defaults(run=_run)
@@ -146,14 +146,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _record(simulator: Simulator, path: Path, storage: str) -> int:
     count = 0
-    told_s = 0
+    reported_s = 0
     with RecordingWriter(path, storage) as writer:
         for topic, type_name, stamp_ns, message in simulator_messages(simulator, writer.types):
             writer.write(topic, type_name, message, stamp_ns)
             count += 1
-            if (stamp_ns - simulator.start_ns) / 1e9 >= told_s + 10:
-                told_s += 10
-                print(f"{told_s} of {simulator.seconds:g} s", file=sys.stderr, flush=True)
+            if (stamp_ns - simulator.start_ns) / 1e9 >= reported_s + 10:
+                reported_s += 10
+                print(f"{reported_s} of {simulator.seconds:g} s", file=sys.stderr, flush=True)
     return count
 
 

@@ -1,4 +1,4 @@
-"""Messages by their header stamps: which of them to believe, without decoding what is not used."""
+"""Messages by their header stamps: which of them to accept, without decoding unused ones."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Stamped(NamedTuple):
 def read_stamped(
     recording: Recording, topics: Collection[str], progress: Callable[[int], None] | None = None
 ) -> Iterator[Stamped]:
-    """Yield the messages of topics whose stamps can be believed, by the rule of the live nodes.
+    """Yield the messages of topics with acceptable stamps, by the rule of the live nodes.
 
     Reading ends where time jumps back: from there on the same stamps would mean other moments. What is left out is
-    said in the recording's `problems` when everything has been read.
+    reported in the recording's `problems` when everything has been read.
 
     Args:
         recording: An open recording.
@@ -72,7 +72,7 @@ def read_stamped(
             yield good
     for name, clock in clocks.items():
         if wrong := clock.refused + clock.late:
-            recording.problems.append(f"{wrong} messages of {name} have stamps that cannot be believed; not used")
+            recording.problems.append(f"{wrong} messages of {name} have unacceptable stamps; not used")
         if cut_off[name]:
             recording.problems.append(f"{cut_off[name]} messages of {name} are cut off; not used")
 

@@ -27,7 +27,7 @@ ANNOTATION_TOPIC = "/annotation"
 ANNOTATION_TYPE = "mumu_ros/msg/ActivityAnnotation"
 
 TRUTH_TOPIC = "/truth/people"
-"""Where the simulator says who is really in view."""
+"""Topic of the simulator with the true people in view."""
 TRUTH_TYPE = "mumu_ros/msg/People"
 
 CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"

@@ -1,4 +1,4 @@
-"""Several people at once: who comes, what each does and where each walks."""
+"""Several people at once: their activities and paths."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -42,6 +42,6 @@ def parse_fault(text: str) -> Fault:
     """Read a fault of these sensors, see `mumu_ros.failures.parse_fault`; times count from the simulation's start.
 
     Raises:
-        ValueError: Quotes `text`, and says what would be right.
+        ValueError: Contains `text`, and what is expected.
     """
     return parse(text, SENSORS)

@@ -35,7 +35,7 @@ _START_NS = 1_700_000_000_000_000_000
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One reading of one stream; STREAMS says what `data` is.
+    """One reading of one stream; STREAMS describes `data`.
 
     Attributes:
         stream: Name of the stream.
@@ -55,10 +55,10 @@ class Simulator:
     Equal arguments give equal bytes.
 
     Attributes:
-        subject: Who they are.
+        subject: The people.
         seconds: Duration.
         start_ns: Stamp of the beginning.
-        camera: Who looks; the depth camera is registered to it.
+        camera: The camera; the depth camera is registered to it.
         room: What is around them.
         people: Everybody, the first one with the inertial sensors.
     """
@@ -130,7 +130,7 @@ class Simulator:
         return self.people[0].segments
 
     def samples(self) -> Iterator[Sample]:
-        """All samples in time order; every call starts anew."""
+        """All samples in time order; every call starts again."""
         injector = FaultInjector(self._faults, SENSORS, self.start_ns, self._seed)
         for second in range(math.ceil(self.seconds)):
             parts = [self._stream_samples(index, stream, second, injector) for index, stream in enumerate(STREAMS)]

@@ -1,4 +1,4 @@
-"""Who is seen: body, clothes, temperament and how the sensors were put on."""
+"""Properties of a simulated person: body, clothes, temperament and sensor mounting."""
 
 from dataclasses import dataclass
 

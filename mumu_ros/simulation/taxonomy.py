@@ -13,10 +13,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "rest": ("stand", "sit"),
     }
 )
-"""Activity group → its activities; config/taxonomies/sim.yaml says the same."""
+"""Activity group → its activities; equal to config/taxonomies/sim.yaml."""
 
 ACTIVITIES: tuple[str, ...] = tuple(activity for group in GROUPS.values() for activity in group)
-"""What is performed unless a script says otherwise."""
+"""The performed activities without a script."""
 
 EXTRA_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({"communicate": ("bow",), "exercise": ("stretch",)})
 """Performed in scripts only: activities to teach, which the shipped model `sim` does not know."""

@@ -41,9 +41,9 @@ def true_person(
         body_id: Its true id.
         pose: The body at one instant.
         side: Of the dominant hand, see `Skeleton`.
-        camera: Who looks.
-        owners: H×W, whom each pixel shows.
-        number: Who it is in `owners`.
+        camera: The camera.
+        owners: H×W, the person that each pixel shows.
+        number: The person's number in `owners`.
         share: How much of it is seen, from 0 to 1: the person's `confidence`.
     """
     world = _joints(pose, side)

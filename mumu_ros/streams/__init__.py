@@ -1,4 +1,4 @@
-"""Sensor time: which stamps to believe, which messages belong together, and what a window of them holds."""
+"""Sensor time: which stamps to accept, which messages belong together, and windows of samples."""
 
 from mumu_ros.streams.buffers import BufferStatistics, Series, StreamSpec
 from mumu_ros.streams.message_filter import ApproximateTimeSynchronizer

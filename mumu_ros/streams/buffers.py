@@ -64,7 +64,7 @@ class Series:
         samples: Frames: a tuple of T frames. Vector: float32 (T, *shape), 0 where the mask is False.
         mask: bool (T,): whether the step was seen.
         coverage: Share of the expected samples that came, 0 to 1: of a vector stream the steps in the mask, but no more
-            than samples in the window, so that a slow sensor is not taken for a whole one.
+            than samples in the window, so that a slow sensor does not count as complete.
         age_ns: The window's end less the newest sample's stamp at or before it; None if there is none.
     """
 
@@ -82,9 +82,9 @@ class BufferStatistics:
     Attributes:
         taken: Sorted into the buffer.
         unsampled: Frames passed over, the model's rate being lower than the camera's.
-        late: Frames older than one already sampled, and samples turned away as lying too far back.
+        late: Frames older than one already sampled, and samples rejected as too old.
         duplicate: Dropped because their stamp was there already.
-        refused: Turned away: NaN or infinite values, or a zero, negative or absurdly far stamp.
+        refused: Rejected: NaN or infinite values, or a zero, negative or implausibly distant stamp.
     """
 
     taken: int
@@ -119,7 +119,7 @@ class FrameBuffer(_Buffer):
         self._frames: list[Any] = []
 
     def clear(self) -> None:
-        """Forget the epoch."""
+        """Drop the epoch."""
         self._sampler.reset()
         self._stamps.clear()
         self._frames.clear()
@@ -131,7 +131,7 @@ class FrameBuffer(_Buffer):
         return frame
 
     def insert(self, stamp_ns: int, frame: Any) -> bool:
-        """Sample a frame whose stamp is on the timeline; tell whether it was chosen."""
+        """Sample a frame whose stamp is on the timeline; returns whether it was chosen."""
         if stamp_ns <= self.newest_ns:
             if stamp_ns == self.newest_ns:
                 self.duplicate += 1
@@ -181,13 +181,13 @@ class VectorBuffer(_Buffer):
         self._count = 0
 
     def clear(self) -> None:
-        """Forget the epoch."""
+        """Drop the epoch."""
         self._count = 0
 
     def check(self, sample: Any) -> NDArray[np.float64] | None:
         """The sample as a flat array, or None if it has infinite values, such as float32 cannot hold, or NaN.
 
-        Of a stream with gaps, only a sample that is all NaN is refused for it.
+        In a stream with gaps, only a sample that is all NaN is rejected for it.
 
         Raises:
             ValueError: Its shape is not the declared one.
@@ -199,7 +199,7 @@ class VectorBuffer(_Buffer):
         return values.ravel() if known.size and np.abs(known).max() <= _LARGEST else None
 
     def insert(self, stamp_ns: int, sample: Any) -> bool:
-        """Sort in a sample whose stamp is on the timeline; tell whether it was new."""
+        """Insert a sample whose stamp is on the timeline; returns whether it was new."""
         n = self._count
         if n == len(self._stamps):
             n = self._capacity

@@ -19,7 +19,7 @@ _logger = logging.getLogger(__name__)
 
 
 class MessageFilter(Protocol):
-    """Whatever messages come from: `message_filters.Subscriber`, another filter, or the like."""
+    """A source of messages: `message_filters.Subscriber`, another filter, or the like."""
 
     def registerCallback(self, cb: Callable[..., None], *args: Any) -> object:  # noqa: N802
         """Have `cb(message, *args)` called for each message."""
@@ -41,7 +41,7 @@ class ApproximateTimeSynchronizer:
         names: Names of all streams in order, for statistics; by default each filter's `topic`, else its number.
         period_s: See Synchronizer, as for the next two.
         deadline_s: Longest wait for the other streams.
-        timeout_s: Longest silence of a living stream.
+        timeout_s: Longest silence of a live stream.
         clock: Monotonic arrival time in nanoseconds.
 
     Raises:

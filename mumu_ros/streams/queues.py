@@ -1,4 +1,4 @@
-"""What a synchroniser keeps of each stream: a short sorted queue, and counters."""
+"""The queue of a stream in the synchroniser: short and sorted, with counters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mumu_ros.streams.stamps import FOREVER_NS, NS_PER_S, StreamClock
 
 __all__ = ["FrameQueue", "RangeQueue", "StreamQueue", "StreamStatistics"]
 
-_HOLD_FRAMES = 64  # half a second of 90 Hz, with room: what a jump must last before it is believed
+_HOLD_FRAMES = 64  # half a second of 90 Hz, with room: how long a jump must last before it is accepted
 _FEW = 5  # frames: the shortest of so few periods may yet be one with a frame lost in it
 _RATE_SPAN_NS = 2 * NS_PER_S
 
@@ -26,15 +26,15 @@ class StreamStatistics:
     """One stream's counters since the start, and its state at the time asked.
 
     Attributes:
-        received: Messages that came, whatever became of them.
+        received: Messages received in total.
         paired: Frames put into sets (a frame near two references counts twice), or range samples delivered.
         late: Frames that came after their set had left and were dropped, range samples that did and went into the
-            next set, and messages turned away as lying too far back.
+            next set, and messages rejected as too old.
         duplicate: Dropped because the stream had already brought that stamp.
-        refused: Turned away: a zero, negative or absurdly far stamp.
+        refused: Rejected: a zero, negative or implausibly distant stamp.
         dropped: Lost because the stream's queue was full.
-        alive: Whether it spoke within its timeout.
-        age_s: Time since it last spoke, by the arrival clock; None if it never did.
+        alive: Whether a message arrived within its timeout.
+        age_s: Time since the last message, by the arrival clock; None if there was none.
         rate_hz: Messages a second of stamps, over the last seconds; 0 if unknown.
         shortest_period_ns: Shortest step seen between two consecutive stamps; None if unknown.
         mean_skew_ns: Mean distance of the paired frames from their reference; None for range streams.
@@ -79,13 +79,13 @@ class StreamQueue(StreamClock):
         self.marks = ((0, 0),) * 2  # (newest stamp, accepted): two earlier states, for the rate
 
     def begin(self, stamp_ns: int) -> None:
-        """Note that the stream speaks, and where its rate counts from if it begins to."""
+        """Note an arrival, and the start of the rate measurement for the first one."""
         self.spoke = True
         if not self.newest_ns:
             self.marks = ((stamp_ns, self.accepted + 1),) * 2
 
     def mark(self) -> None:
-        """Remember from time to time where the stream is, so that a recent rate can be told."""
+        """Store the state from time to time, from which a recent rate is computed."""
         if self.newest_ns - self.marks[1][0] >= _RATE_SPAN_NS:
             self.marks = (self.marks[1], (self.newest_ns, self.accepted))
 
@@ -109,7 +109,7 @@ class StreamQueue(StreamClock):
         raise NotImplementedError
 
     def clear(self) -> None:
-        """Forget the epoch."""
+        """Drop the epoch."""
         raise NotImplementedError
 
     def statistics(self, now_ns: int, timeout_ns: int) -> StreamStatistics:
@@ -161,7 +161,7 @@ class FrameQueue(StreamQueue):
         return 2 * ahead_ns <= shortest_ns or shortest_ns - ahead_ns > slop_ns
 
     def collect(self, stamp_ns: int, slop_ns: int) -> tuple[Any, bool]:
-        """The frame nearest to the stamp, the earlier of two as near; forgets what later sets cannot want."""
+        """The frame nearest to the stamp, the earlier of two as near; drops those that later sets cannot use."""
         queue = self.queue
         while len(queue) > 1 and queue[1][0] <= stamp_ns:
             queue.popleft()
@@ -180,13 +180,13 @@ class FrameQueue(StreamQueue):
         return nearest[1], True
 
     def prune(self, stamp_ns: int) -> None:
-        """Forget the frames that are not the nearest for any set at or after the stamp."""
+        """Drop the frames that are not the nearest for any set at or after the stamp."""
         queue = self.queue
         while len(queue) > 1 and queue[1][0] <= stamp_ns:
             queue.popleft()
 
     def clear(self) -> None:
-        """Forget the epoch."""
+        """Drop the epoch."""
         self.queue.clear()
 
     def _dropped(self) -> int:
@@ -237,7 +237,7 @@ class RangeQueue(StreamQueue):
         return samples, bool(samples)
 
     def clear(self) -> None:
-        """Forget the epoch."""
+        """Drop the epoch."""
         self.cleared += len(self.queue)
         self.collected_ns = 0
         self.queue.clear()

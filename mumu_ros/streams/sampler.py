@@ -10,7 +10,7 @@ __all__ = ["RateSampler"]
 class RateSampler:
     """Chooses, as they come, the frames nearest to due times one period apart.
 
-    A frame is chosen once no later one can be nearer to the due time, which the shortest period seen tells, so nothing
+    A frame is chosen once no later one can be nearer to the due time, given the shortest period seen, so nothing
     waits for the next frame. Due times accumulate: any camera faster than the rate gives the rate exactly, a slower
     one gives all its frames. After a gap the phase restarts at the first frame.
 
@@ -30,17 +30,17 @@ class RateSampler:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the next frame is chosen and sets the phase."""
+        """Reset: the next frame is chosen and sets the phase."""
         self._due_ns = 0
         self.follow()
 
     def follow(self) -> None:
-        """Go on with another stream's frames: keep the phase, forget the period seen."""
+        """Continue with another stream's frames: keep the phase, reset the period seen."""
         self._newest_ns = 0
         self._shortest_ns = FOREVER_NS
 
     def accept(self, stamp_ns: int) -> bool:
-        """Tell whether to choose the frame of this stamp. A stamp not after the newest is never chosen."""
+        """Whether to choose the frame of this stamp. A stamp not after the newest is never chosen."""
         step_ns = stamp_ns - self._newest_ns
         if step_ns <= 0:
             return False

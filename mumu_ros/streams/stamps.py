@@ -1,11 +1,11 @@
-"""Stamps are integer nanoseconds; this module says which of them to believe.
+"""Stamps are integer nanoseconds; this module decides which of them to accept.
 
 The rule, in one place for the synchroniser and the window assembler:
 
-* A stamp of zero or less, or beyond a signed 64-bit integer, is refused.
+* A stamp of zero or less, or beyond a signed 64-bit integer, is rejected.
 * A stamp is *on the timeline* when it is at most `JUMP_NS` behind its own stream's newest stamp and at most
   `JUMP_NS` ahead of the newest stamp of all streams. A stream's first stamp may lag the others by any amount.
-* A stamp off the timeline is held back. It is garbage as soon as its own stream goes on where it was. It is a
+* A stamp off the timeline is held back. It is invalid as soon as its own stream continues where it was. It is a
   jump when its stream went on from there for `CONFIRM_NS` (in its own stamps), and the streams that moved to the
   same place outnumber those that meanwhile went on along the old timeline.
 * A confirmed jump loses nothing: what was held back is released in order of arrival. A forward jump (clock set by
@@ -77,7 +77,7 @@ class Verdict(Enum):
     GOOD = auto()
     """Take it: it is on the timeline, though it may be out of order."""
     TURNED_AWAY = auto()
-    """Forget it: it was refused or is held back, and is counted in its stream's clock."""
+    """Drop it: it was rejected or is held back, and is counted in its stream's clock."""
     FORWARD = auto()
     """A jump ahead is confirmed: `release` it and what was held with it."""
     BACKWARD = auto()
@@ -85,9 +85,9 @@ class Verdict(Enum):
 
 
 class StreamClock:
-    """One stream's newest accepted stamp (0: none in this timeline) and the counts of what was turned away.
+    """One stream's newest accepted stamp (0: none in this timeline) and the counts of rejected ones.
 
-    Whoever accepts a message writes `newest_ns`; the guard reads it.
+    The caller that accepts a message writes `newest_ns`; the guard reads it.
     """
 
     __slots__ = ("hold_limit", "late", "newest_ns", "refused", "run")
@@ -118,7 +118,7 @@ MessageT = TypeVar("MessageT")
 
 
 class StampGuard(Generic[ClockT, MessageT]):
-    """Tells good stamps, garbage and jumps of time apart, over all streams (rule: see the module).
+    """Distinguishes valid stamps, invalid ones and jumps of time, over all streams (rule: see the module).
 
     Args:
         clocks: The clocks of all streams. Each holds back at most its `hold_limit` newest messages.
@@ -157,12 +157,12 @@ class StampGuard(Generic[ClockT, MessageT]):
         return Verdict.FORWARD
 
     def release(self) -> list[tuple[ClockT, int, MessageT]]:
-        """Hand over, once, what the confirmed jump had held back: (clock, stamp, message) in order of arrival."""
+        """Return, once, what the confirmed jump had held back: (clock, stamp, message) in order of arrival."""
         released, self._released = self._released, []
         return released
 
     def begin_epoch(self) -> None:
-        """Start a new epoch: every clock starts anew and what is still held stays turned away."""
+        """Start a new epoch: every clock is reset and what is still held stays rejected."""
         self.epoch += 1
         self._jumped_to_ns = 0
         for clock in self._clocks:
@@ -176,7 +176,7 @@ class StampGuard(Generic[ClockT, MessageT]):
         run = clock.run
         broken = (
             run is None
-            or run.stood_ns != clock.newest_ns  # the stream went on where it was: what it held was garbage
+            or run.stood_ns != clock.newest_ns  # the stream continued where it was: the held messages were invalid
             or not -JUMP_NS <= stamp_ns - run.last_ns <= _RUN_GAP_NS
         )
         if run is None or broken:
@@ -202,7 +202,7 @@ class StampGuard(Generic[ClockT, MessageT]):
                 if abs(theirs.last_ns - run.last_ns) <= JUMP_NS:
                     movers.append(other)
             elif other.newest_ns > before_ns and other.newest_ns >= front_ns - JUMP_NS:
-                stayed += 1  # a stream that lags the front has no say in where the front is
+                stayed += 1  # a stream that lags the front has no influence on where the front is
         return movers if len(movers) > stayed else []
 
     @staticmethod

@@ -25,7 +25,7 @@ _STALL_MESSAGES = 5
 
 
 class SynchronizedSet(NamedTuple):
-    """What all streams saw at one time.
+    """The samples of all streams at one time.
 
     A tuple, because making a frozen dataclass takes a third of the time that a whole set does.
 
@@ -172,7 +172,7 @@ class Synchronizer:
         return out
 
     def _add_irregular(self, s: StreamQueue, stamp_ns: int, item: object, now_ns: int) -> Sequence[SynchronizedSet]:
-        """Take a message that is the first, a duplicate, out of order, after a gap, or not to be believed."""
+        """Take a message that is the first, a duplicate, out of order, after a gap, or has an unacceptable stamp."""
         if stamp_ns == s.newest_ns > 0:
             s.duplicate += 1
             return self.poll(now_ns)
@@ -197,7 +197,7 @@ class Synchronizer:
         return self._arrived(s, stamp_ns, now_ns)
 
     def _end_pause(self, now_ns: int) -> None:
-        """When the first stream speaks after all had paused, give the others their timeout to follow."""
+        """When the first stream resumes after all had paused, give the others their timeout to follow."""
         heard_ns = max(s.seen_ns for s in self._streams)
         if now_ns - heard_ns > self._timeout_ns:
             for s in self._streams:
@@ -226,9 +226,9 @@ class Synchronizer:
         return ()
 
     def _outlived(self, now_ns: int) -> bool:
-        """Start an epoch if all living streams are far behind the last set.
+        """Start an epoch if all live streams are far behind the last set.
 
-        Whoever that had its stamp from was wrong about the time, and has fallen silent.
+        The stream with that stamp had a wrong clock, and is silent now.
         """
         living = [s.newest_ns for s in self._streams if now_ns - s.seen_ns <= self._timeout_ns]
         if max(living) >= self._last_ns - JUMP_NS:
@@ -238,7 +238,7 @@ class Synchronizer:
         return True
 
     def _recover(self, now_ns: int) -> bool:
-        """Start an epoch if messages keep coming and no set has left for long: their clocks are not what they were."""
+        """Start an epoch if messages keep arriving without a set for long: their clocks have changed."""
         if not self._heard or now_ns - self._heard_last_ns > self._timeout_ns:
             self._heard = 0
             self._heard_from_ns = now_ns
@@ -270,10 +270,10 @@ class Synchronizer:
             s.dropped += 1
 
     def _elect(self, now_ns: int) -> bool:
-        """Find the reference anew. Tell whether it is another one, whose queued messages are then proposed."""
+        """Update the reference. Returns whether it is another one, whose queued messages are then proposed."""
         for s in self._streams:
             s.seen_ns = min(s.seen_ns, now_ns)  # a stream not heard yet is given its timeout from now
-        # Silent means silent while others speak: when all pause, none takes over from another.
+        # Silent means silent while others are active: when all pause, none replaces another.
         heard_ns = max(s.seen_ns for s in self._streams)
         lead = next(s.order for s in self._streams if s.seen_ns >= heard_ns - self._timeout_ns)
         if lead == self._lead:
@@ -334,7 +334,7 @@ class Synchronizer:
             self._wake_ns = FOREVER_NS
 
     def _waited_for(self, stamp_ns: int, now_ns: int) -> StreamQueue | None:
-        """The first living stream that may still improve the set of this stamp."""
+        """The first live stream that may still improve the set of this stamp."""
         for s in self._streams:
             if (
                 s.newest_ns < stamp_ns
@@ -367,7 +367,7 @@ class Synchronizer:
         return out
 
     def _clear(self) -> None:
-        """Forget the epoch that has ended."""
+        """Drop the epoch that has ended."""
         for s in self._streams:
             s.clear()
         self._epoch = self._guard.epoch

@@ -27,7 +27,7 @@ class WindowAssembler:
 
     A window depends on the samples pushed and on its end only, and sees nothing newer than its end. It is complete
     for ends up to one second before the newest sample; older samples are forgotten. Streams may be pushed one after
-    the other. `StampGuard` says which stamps are refused; after a jump back every buffer is empty.
+    the other. `StampGuard` decides which stamps are rejected; after a jump back every buffer is empty.
 
     *Frames* are sampled at the modality's rate as they come (RateSampler); a frame older than one pushed before is
     dropped. A window has the newest round(window_s · rate_hz) of them at most.
@@ -63,7 +63,7 @@ class WindowAssembler:
         return self._guard.epoch
 
     def push(self, name: str, stamp_ns: int, sample: Any) -> bool:
-        """Take one sample; tell whether it went into the buffer.
+        """Add one sample; returns whether it went into the buffer.
 
         Args:
             name: A declared modality (KeyError otherwise).

@@ -138,7 +138,7 @@ def measure_affinity(
     if given := [m.name for m in settings.model.modalities if m.label]:
         raise ConfigError(f"the model has {', '.join(given)} as input; leave labels.input empty, both ways are tried")
     if len(seeds) < 2:
-        raise ConfigError(f"seeds are {list(seeds)}; expected two or more, which say how far a difference is chance")
+        raise ConfigError(f"seeds are {list(seeds)}; expected two or more, to estimate the variation by chance")
     settings = replace(
         settings,
         data=replace(settings.data, protocol=PROTOCOL),

@@ -31,7 +31,7 @@ class Augmentation:
             shifted in time (`training/corruption.py`).
         crop: Up to this share of a window's time is taken away at its beginning, and as much at its end: something that
             has only begun, or is over already.
-        shift: Images: by up to this share of their size, the whole window alike.
+        shift: Images: by up to this share of their size, all frames of a window alike.
         color: Images: gain and offset of each channel by up to this share.
         zoom: Single images (`frame_epochs`): size by up to this share.
         flip: Single images: half of them mirrored, as a person of the other hand.
@@ -75,7 +75,7 @@ class Augmented(NamedTuple):
         masks: Per modality bool (B, T).
         activity: int64 (B,).
         corrupted: bool (B, M): which modalities are wrong.
-        labels: float32 (B, K), what is told of the activity (`WindowSet.labels`); None: all of it.
+        labels: float32 (B, K), the activity labels used (`WindowSet.labels`); None: all.
     """
 
     inputs: dict[str, Tensor]

@@ -51,7 +51,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     validate.set_defaults(run=_cross_validate)
 
     affinity = commands.add_parser(
-        "affinity", help="say which task helps which: activities, groups", description=_affinity.__doc__
+        "affinity", help="measure which task helps which: activities, groups", description=_affinity.__doc__
     )
     _add_config(affinity)
     affinity.add_argument("--seeds", default="0-2", help="two or more, such as 0,1,2 (default: 0-2)")
@@ -79,7 +79,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     test.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
     test.add_argument(
         "--backend",
-        help="run on a back end of the inference node, or auto, and say how often it decides as PyTorch does",
+        help="run on a back end of the inference node, or auto, and print how often it agrees with PyTorch",
     )
     test.add_argument("--json", action="store_true", help="end with the results as one JSON object")
     test.set_defaults(run=_test)
@@ -165,7 +165,7 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
 
 
 def _affinity(arguments: argparse.Namespace) -> int:
-    """Say whether the label of a group, as one more input, helps to tell activities apart, and the other way round.
+    """Measure whether the group's label, as an additional input, helps to recognise activities, and the reverse.
 
     Trained on two thirds of the people of data.train_subjects and tested on the others, each third in turn.
     """
@@ -253,7 +253,7 @@ def _test(arguments: argparse.Namespace) -> int:
 def _print_accepted(model: str, results: dict[str, dict[str, Any]]) -> None:
     whole = next(iter(results.values()))
     print(
-        f"{model}, {whole['clips']} clips, {whole['known']} of them of activities that it knows; unknown below a "
+        f"{model}, {whole['clips']} clips, {whole['known']} of them of known activities; unknown below a "
         f"probability of {whole['threshold']:.2f}"
     )
     print(f"{'without':24} {'top-1':>7} {'known refused':>14} {'unknown accepted':>17} {'AUROC':>6}")

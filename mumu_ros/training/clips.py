@@ -23,7 +23,7 @@ class ClipInfo:
 
     Attributes:
         id: Its name, unique in the dataset and the same on every machine.
-        subject: Who it is.
+        subject: The person.
         activity: What is done in it, or a group's name if only that is known; empty: several things, the clip's
             segments say.
         session: Which of the subject's recordings it is; 0 where the dataset has none.
@@ -68,7 +68,7 @@ class Clip:
     Attributes:
         streams: By modality.
         segments: What is done when, in time order, without overlap.
-        subject: Who it is; protocols split by this.
+        subject: The person; protocols split by this.
         id: As in its `ClipInfo`.
     """
 

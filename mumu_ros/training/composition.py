@@ -23,7 +23,7 @@ from mumu_ros.training.windows import WindowSet
 __all__ = ["IDLE", "OTHER", "Performance", "Take", "compose", "compose_stream", "resample", "window_series"]
 
 IDLE, OTHER = "idle", "other"
-"""The activities of somebody who does nothing, and who does something else."""
+"""Activities for rest and for unnamed movements."""
 
 Array = NDArray[np.float32]
 _RATE_HZ = 30.0
@@ -48,7 +48,7 @@ class Take:
         imu: float32 (T, 2, 3) at 30 Hz; None: nothing was worn.
         labels: Activities of the taxonomy, of which any is right.
         source: Dataset; as many windows are composed of each.
-        subject: Who it is.
+        subject: The person.
         id: Of the clip.
     """
 
@@ -81,7 +81,7 @@ def compose(takes: Sequence[Take], config: ModelConfig, count: int, seed: int) -
 
 @dataclass(frozen=True, eq=False)
 class Performance:
-    """Somebody who rests, does something, rests, does something else.
+    """A person who rests, does something, rests, does something else.
 
     Attributes:
         skeleton: float32 (T, J, 3) at 30 Hz.

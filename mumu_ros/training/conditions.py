@@ -1,4 +1,4 @@
-"""What a model is tested under: whole windows, sensors that are gone, sensors that lie, sensors that lag."""
+"""Test conditions: all sensors healthy, sensors missing, corrupted or late."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Condition:
         corruption: One of `CORRUPTIONS`, of one modality in each window, drawn at random; empty: none.
         late_s: One modality in each window, drawn at random, lags by so many seconds.
         failure: How one modality in each window fails, all of it (`mumu_ros.failures`).
-        on: Which fails, or lies, or lags; empty: drawn at random for each window, among those that the failure fits.
+        on: The modality affected; empty: drawn at random for each window, among those to which the failure applies.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Condition:
     on: str = ""
 
     def victims(self, config: ModelConfig, count: int, seed: int) -> np.ndarray:
-        """Index of the modality that fails, lies or lags in each window, int64 (N,); −1: none does."""
+        """Index of the affected modality of each window, int64 (N,); −1: none."""
         if self.on:
             return np.full(count, config.names.index(self.on))
         kind = self.failure.kind if self.failure else None
@@ -103,7 +103,7 @@ def stress_conditions(names: Sequence[str]) -> tuple[Condition, ...]:
 
 
 def failure_conditions(modalities: Sequence[Modality]) -> tuple[Condition, ...]:
-    """Each modality fails in each way that fits it, as strongly as the library's table says: `imu:stuck`."""
+    """A condition for each modality and each kind of failure that applies to it, with default amounts: `imu:stuck`."""
     return tuple(
         Condition(f"{modality.name}:{kind}", failure=Failure(kind), on=modality.name)
         for modality in modalities

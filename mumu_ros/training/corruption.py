@@ -1,4 +1,4 @@
-"""Sensors that lie: windows in which one modality is there but wrong.
+"""Corrupted sensors: windows in which one modality is present but wrong.
 
 | kind | what the modality shows |
 | --- | --- |

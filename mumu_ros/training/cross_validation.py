@@ -25,7 +25,7 @@ import torch
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
-from mumu_ros.training.files import claim
+from mumu_ros.training.files import reserve
 from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
@@ -39,7 +39,7 @@ __all__ = ["FoldResult", "Study", "cross_validate"]
 
 @dataclass(frozen=True, eq=False)
 class FoldResult:
-    """What one training said about the clips that it had not seen.
+    """Predictions of one training for its test clips.
 
     Attributes:
         fold: Name of the fold.
@@ -159,10 +159,10 @@ def cross_validate(
     out = Path(out)
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips)
-    claim(out / "settings.json", settings)
-    claim(out / "manifest.json", manifest)
+    reserve(out / "settings.json", settings)
+    reserve(out / "manifest.json", manifest)
     if teacher:
-        claim(out / "teacher.json", json.loads((teacher / "settings.json").read_text(encoding="utf-8")))
+        reserve(out / "teacher.json", json.loads((teacher / "settings.json").read_text(encoding="utf-8")))
     (out / "folds").mkdir(exist_ok=True)
     tasks = [(fold, seed, out / "folds" / f"seed_{seed}_{fold.name}.npz") for seed in seeds for fold in manifest.folds]
     missing = [task for task in tasks if not task[2].exists()]
@@ -225,16 +225,16 @@ def _train_fold(work: _Work, task: Task) -> FoldResult:
     unfinished = path.with_suffix(".training")
     model = fit(settings, taught, unfinished, progress=False)
     test = test.known()
-    said = {condition.name: predict(model, test, condition, seed) for condition in work.conditions}
+    predicted = {condition.name: predict(model, test, condition, seed) for condition in work.conditions}
     result = FoldResult(
         fold=fold.name,
         seed=seed,
         clips=test.clip,
         truth=test.activity,
         subject=test.subject,
-        logits={name: predictions.activity_logits for name, predictions in said.items()},
-        weights={name: predictions.gm_weights for name, predictions in said.items()},
-        group_logits=said[CLEAN].group_logits,
+        logits={name: predictions.activity_logits for name, predictions in predicted.items()},
+        weights={name: predictions.gm_weights for name, predictions in predicted.items()},
+        group_logits=predicted[CLEAN].group_logits,
         cpu_s=time.process_time() - began,
         parameters=sum(p.numel() for p in model.parameters()),
         taught_clips=train.clip,
@@ -246,8 +246,8 @@ def _train_fold(work: _Work, task: Task) -> FoldResult:
 
 
 def _taught(path: Path, train: WindowSet) -> np.ndarray:
-    """What a teacher says about the windows of a fold."""
+    """A teacher's predictions for the windows of a fold."""
     result = FoldResult.load(path)
     if not np.array_equal(result.taught_clips, train.clip):
-        raise ConfigError(f"{str(path)!r} does not say what its network thinks of the same clips; train it again")
+        raise ConfigError(f"{str(path)!r} has no predictions of its network for the same clips; train it again")
     return result.taught_logits

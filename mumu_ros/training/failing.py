@@ -1,4 +1,4 @@
-"""What a health model is worth: sensors of healthy recordings fail on purpose, and we see who is accused."""
+"""Evaluation of a health model: simulated faults in healthy recordings, and which modalities are flagged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from mumu_ros.failures import Fault, FaultInjector
-from mumu_ros.health import Description, HealthModel, HealthMonitor, blame
+from mumu_ros.health import Description, HealthModel, HealthMonitor, flag
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.recognition import Decision, Recognizer
 from mumu_ros.streams import NS_PER_S, seconds_to_ns
@@ -34,11 +34,12 @@ class Caught:
 
     Attributes:
         auroc: Of the failing modality's score, against healthy windows.
-        auroc_concept: Of the concept score (low is odd), which does not say which modality it is.
-        accused: Share of the windows in which the failing modality is.
+        auroc_concept: Of the concept score (low is anomalous), which does not identify the modality.
+        accused: Share of the windows in which the failing modality is flagged.
         others: Share in which another one is.
-        believed: Top-1 accuracy where all are believed.
-        masked: Top-1 accuracy without who is stuck, and without who looks odd where that is surer.
+        believed: Top-1 accuracy without masking.
+        masked: Top-1 accuracy with stuck modalities masked, and other flagged ones if that raises the top-1
+            probability.
     """
 
     auroc: float
@@ -55,8 +56,8 @@ class Delay:
 
     Attributes:
         onsets: How often it began to.
-        delays_s: After so many seconds it was accused; less than `onsets` of them where it was not.
-        others: Share of the decisions while it failed in which another one was accused.
+        delays_s: Delays in seconds until it was flagged; fewer than `onsets` if it was not always.
+        others: Share of the decisions during the failure in which another one was flagged.
         healthy: Share of the decisions while nothing failed, and nothing had for a while, in which any was.
     """
 
@@ -91,12 +92,12 @@ def catch(
     """
     healthy = describe_windows(checkpoint.model, windows)
     reference = health.judge(healthy)
-    _, accused = blame(health, healthy)
+    _, flagged = flag(health, healthy)
     found: dict[str, dict[str, Any]] = {
         "healthy": {
-            "accused": accused.mean(axis=0).tolist(),
+            "accused": flagged.mean(axis=0).tolist(),
             "believed": _top1(checkpoint, healthy, healthy.present, windows),
-            "masked": _masked(checkpoint, health, healthy, accused, windows),
+            "masked": _masked(checkpoint, health, healthy, flagged, windows),
         }
     }
     for condition in conditions:
@@ -108,21 +109,21 @@ def catch(
         failing = describe_windows(checkpoint.model, windows, change)
         there = failing.present[:, index]
         judged = health.judge(failing)
-        _, accused = blame(health, failing)
+        _, flagged = flag(health, failing)
         caught = Caught(
             auroc=auroc(reference.scores[healthy.present[:, index], index], judged.scores[there, index]),
             auroc_concept=auroc(-reference.concept, -judged.concept[there]),
-            accused=float(accused[there, index].mean()),
-            others=float(np.delete(accused, index, axis=1).any(axis=1).mean()),
+            accused=float(flagged[there, index].mean()),
+            others=float(np.delete(flagged, index, axis=1).any(axis=1).mean()),
             believed=_top1(checkpoint, failing, failing.present, windows),
-            masked=_masked(checkpoint, health, failing, accused, windows),
+            masked=_masked(checkpoint, health, failing, flagged, windows),
         )
         found[condition.name] = asdict(caught)
     return found
 
 
-def _top1(checkpoint: Checkpoint, description: Description, believed: NDArray[np.bool_], windows: WindowSet) -> float:
-    decided = _decide(checkpoint, description, believed).argmax(axis=1)
+def _top1(checkpoint: Checkpoint, description: Description, unmasked: NDArray[np.bool_], windows: WindowSet) -> float:
+    decided = _decide(checkpoint, description, unmasked).argmax(axis=1)
     return float((decided == windows.activity).mean())
 
 
@@ -130,22 +131,22 @@ def _masked(
     checkpoint: Checkpoint,
     health: HealthModel,
     description: Description,
-    accused: NDArray[np.bool_],
+    flagged: NDArray[np.bool_],
     windows: WindowSet,
 ) -> float:
     """Top-1 as the recogniser decides: see `Recognizer`."""
-    stuck = accused & health.is_stuck(description)
-    with_some, without = (_decide(checkpoint, description, description.present & ~who) for who in (stuck, accused))
-    surer = np.where((without.max(axis=1) > with_some.max(axis=1))[:, None], without, with_some)
-    return float((surer.argmax(axis=1) == windows.activity).mean())
+    stuck = flagged & health.is_stuck(description)
+    with_some, without = (_decide(checkpoint, description, description.present & ~who) for who in (stuck, flagged))
+    more_confident = np.where((without.max(axis=1) > with_some.max(axis=1))[:, None], without, with_some)
+    return float((more_confident.argmax(axis=1) == windows.activity).mean())
 
 
 @torch.inference_mode()
-def _decide(checkpoint: Checkpoint, description: Description, believed: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _decide(checkpoint: Checkpoint, description: Description, unmasked: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Probabilities of the activities, (N, K)."""
     size = checkpoint.config.feature_size
     features = {n: torch.from_numpy(description.values[:, i, :size]) for i, n in enumerate(checkpoint.config.names)}
-    present = {n: torch.from_numpy(believed[:, i].copy()) for i, n in enumerate(checkpoint.config.names)}
+    present = {n: torch.from_numpy(unmasked[:, i].copy()) for i, n in enumerate(checkpoint.config.names)}
     logits = checkpoint.model.decide(features, present).activity_logits
     probabilities: NDArray[np.float32] = torch.softmax(logits, dim=-1).numpy()
     return probabilities
@@ -172,23 +173,23 @@ def follow(
     delays, others, quiet, disturbed = [], 0, 0, 0
     for start_s in starts_s:
         inside = [(s, a) for s, a in decisions if start_s <= (s - begin_ns) / NS_PER_S < start_s + FAULT_S]
-        caught = [(s - begin_ns) / NS_PER_S - start_s for s, accused in inside if victims <= accused]
+        caught = [(s - begin_ns) / NS_PER_S - start_s for s, flagged in inside if victims <= flagged]
         delays += caught[:1]
-        others += sum(bool(accused - victims) for _, accused in inside)
+        others += sum(bool(flagged - victims) for _, flagged in inside)
         disturbed += len(inside)
     wrong = 0
-    for stamp_ns, accused in decisions:
+    for stamp_ns, flagged in decisions:
         elapsed_s = (stamp_ns - begin_ns) / NS_PER_S
         # A window after a fault still shows it, and absolution takes its time.
         if all(not start_s <= elapsed_s < start_s + 1.5 * FAULT_S for start_s in starts_s):
-            quiet, wrong = quiet + 1, wrong + bool(accused)
+            quiet, wrong = quiet + 1, wrong + bool(flagged)
     return Delay(len(starts_s), tuple(delays), others / max(disturbed, 1), wrong / max(quiet, 1))
 
 
 def _replay(
     checkpoint: Checkpoint, health: HealthModel, clip: Clip, injector: FaultInjector
 ) -> Iterator[tuple[int, set[str]]]:
-    """Stamp of each decision, and who is accused then."""
+    """Stamp of each decision, and the modalities flagged then."""
     recognizer = Recognizer(checkpoint, health=lambda: HealthMonitor(health))
     due_ns = 0
     for stamp_ns, name, sample in heapq.merge(*(_samples(clip, n, injector) for n in clip.streams), key=lambda s: s[0]):

@@ -14,14 +14,14 @@ from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.reading import read_json
 
-__all__ = ["claim"]
+__all__ = ["reserve"]
 
 # Where windows are kept and what computes changes no result.
 _FREE = ("data.cache", "machine")
 _NAMED = 3
 
 
-def claim(path: Path, work: Any) -> None:
+def reserve(path: Path, work: Any) -> None:
     """Write down as JSON which work a folder is for; refuse a folder that is for another.
 
     A folder goes on when the file lacks a key that has its default now: the key is newer than the file. `data.cache`
@@ -49,7 +49,7 @@ def claim(path: Path, work: Any) -> None:
 
 
 def _differences(was: Any, now: Any, where: str = "") -> Iterator[str]:
-    """What JSON says otherwise than an object: `optimization.epochs was 15, is 25`."""
+    """Describe a difference in JSON other than between objects: `optimization.epochs was 15, is 25`."""
     if where in _FREE:
         return
     now = list(now) if isinstance(now, tuple) else now

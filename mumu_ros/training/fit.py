@@ -20,13 +20,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from mumu_ros.files import naming
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
-from mumu_ros.training.files import claim
+from mumu_ros.training.files import reserve
 from mumu_ros.training.frames import FrameModule
 from mumu_ros.training.module import NetworkModule, WarmAverage
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["fit", "forget"]
+__all__ = ["fit", "discard"]
 
 _LAST = "last.ckpt"
 _SETTINGS = "settings.json"
@@ -68,7 +68,7 @@ def fit(
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
     if work:
-        _claim(work, settings, len(windows))
+        _reserve(work, settings, len(windows))
     L.seed_everything(settings.optimization.seed, verbose=False)
     model = init.train() if init else Network(settings.model)
     last = work / _LAST if work else None
@@ -99,7 +99,7 @@ def fit(
     return model.cpu().eval()
 
 
-def forget(work: Path) -> None:
+def discard(work: Path) -> None:
     """Remove what a training needs to go on, once it is finished and its network saved; TensorBoard's logs stay."""
     for name in (_LAST, _SETTINGS):
         (work / name).unlink(missing_ok=True)
@@ -141,8 +141,8 @@ class _Work(Settings):
 
 
 @rank_zero_only
-def _claim(work: Path, settings: Settings, windows: int) -> None:
+def _reserve(work: Path, settings: Settings, windows: int) -> None:
     """Refuse a folder of another training, and take the logs of one that is finished away."""
-    claim(work / _SETTINGS, _Work(**vars(settings), windows=windows))
+    reserve(work / _SETTINGS, _Work(**vars(settings), windows=windows))
     if not (work / _LAST).exists():
         shutil.rmtree(work / _LOGS, ignore_errors=True)

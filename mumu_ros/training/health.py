@@ -1,4 +1,4 @@
-"""Teaches a health model what a checkpoint's sensors look like when all is well (paper 004)."""
+"""Trains the health model of a checkpoint on data without faults."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["ANY_OVERLAP", "Change", "describe_windows", "fit_health", "learn_hea
 
 Arrays = dict[str, np.ndarray]
 Change = Callable[[np.ndarray, Arrays, Arrays], tuple[Arrays, Arrays]]
-"""Rows of a batch, inputs and masks, to the inputs and masks that are looked at instead."""
+"""Rows of a batch, inputs and masks, to modified inputs and masks."""
 
 ANY_OVERLAP = 1e-3
-"""`Data.min_overlap` for health: windows from one activity to the next are healthy, too."""
+"""`Data.min_overlap` for health: windows across a change of activity are healthy, too."""
 _LEAST_FILLED = 0.2
 HIDDEN = 32
 FOLDS = 5
@@ -35,21 +35,21 @@ _STEPS = 1500
 _LEARNING_RATE = 2e-3
 _LEAST_SPREAD = 0.02
 _LEAST_SPREAD_STILL = 0.1
-"""A share that never varies (no healthy sensor repeats itself) would make any change infinitely odd."""
+"""Lower bound of standard deviations: with a share that never varies, any change would have an infinite score."""
 _LEAST_VARIATION = np.array([1e-3, 1e-3, 0.5] * 2)
-"""Of the logarithms of the errors, likewise."""
+"""The same for the logarithms of the errors."""
 
 
 def learn_health(
     checkpoint: Checkpoint, sets: Sequence[WindowSet], false_alarms: float = 0.01, seed: int = 0
 ) -> HealthModel:
-    """Learn how a checkpoint's sensors look when all is well, in whole windows and in windows that still fill.
+    """Train a health model on whole windows and on windows that are still filling.
 
     Args:
-        checkpoint: What the health model is to belong to.
+        checkpoint: The checkpoint that the health model is for.
         sets: Healthy windows of at least two people.
         false_alarms: See `fit_health`.
-        seed: Of the weights, the order, and how full windows are.
+        seed: Of the weights, the order, and the fill level of windows.
 
     Raises:
         ConfigError: See `fit_health`.
@@ -70,7 +70,7 @@ def _concatenate(parts: Sequence[Description]) -> Description:
 
 
 def _filling(generator: np.random.Generator, rows: np.ndarray, inputs: Arrays, masks: Arrays) -> tuple[Arrays, Arrays]:
-    """Windows as they are after a start: of each modality half are whole, of the others only the newest steps there."""
+    """Windows as after a start: half of each modality's are whole, the others have their newest steps only."""
     there = {}
     for name, mask in masks.items():
         steps = mask.shape[1]
@@ -86,7 +86,7 @@ def describe_windows(network: Network, windows: WindowSet, change: Change | None
     Args:
         network: In evaluation mode.
         windows: N windows.
-        change: What to do to the batches before; None: nothing.
+        change: Modification of the batches; None: none.
     """
     describe = Describer(layout(network))
     described = []
@@ -107,7 +107,7 @@ def describe_windows(network: Network, windows: WindowSet, change: Change | None
 
 
 def _encode(network: Network, name: str, x: Tensor, mask: np.ndarray) -> Tensor:
-    """Images (B, T, …) to encoded frames (B, T, F), of those that are there; vectors stay."""
+    """Images (B, T, …) to encoded frames (B, T, F), of the present ones; vectors are unchanged."""
     if not network.config.modality(name).is_image:
         return x
     there = torch.from_numpy(mask)
@@ -120,22 +120,22 @@ def _encode(network: Network, name: str, x: Tensor, mask: np.ndarray) -> Tensor:
 def fit_health(
     checkpoint: Checkpoint, description: Description, subjects: np.ndarray, false_alarms: float = 0.01, seed: int = 0
 ) -> HealthModel:
-    """Fit an autoencoder to healthy windows, and thresholds to what it says of people that it has not seen.
+    """Fit an autoencoder to healthy windows, and thresholds to its errors on people that it was not trained on.
 
     Args:
-        checkpoint: What the health model is to belong to.
+        checkpoint: The checkpoint that the health model is for.
         description: Of N healthy windows.
-        subjects: (N,): whose they are; at least two people.
-        false_alarms: Share of healthy windows in which a modality may be accused.
+        subjects: (N,): the person of each window; at least two people.
+        false_alarms: Share of healthy windows in which a modality may be flagged.
         seed: Of the weights and the order.
 
     Raises:
-        ConfigError: The windows are of fewer than two people, or `false_alarms` is no share.
+        ConfigError: The windows are of fewer than two people, or `false_alarms` is not a share.
     """
     people = np.unique(subjects)
     if len(people) < 2:
         raise ConfigError(
-            f"subjects are {people.tolist()}; thresholds need people that were not learned from: give two"
+            f"subjects are {people.tolist()}; thresholds need people outside the training data: give at least two"
         )
     if not 0 < false_alarms < 1:
         raise ConfigError(f"false_alarms is {false_alarms}; expected a share of the windows above 0, below 1")
@@ -157,11 +157,11 @@ def fit_health(
 def _thresholds(
     scores: np.ndarray, description: Description, subjects: np.ndarray, false_alarms: float
 ) -> NDArray[np.float64]:
-    """What people stay below in all but this share of their windows: the oddest of them, and also mean and two standard
-    deviations of all, since the oddest of a few is not as odd as people get.
+    """Upper bound of errors in all but this share of windows: the highest person's, and at least mean and two standard
+    deviations of all people, since the highest of a few underestimates that of many.
 
     Returns:
-        (2, M), see `HealthModel`. Where there are no windows of one kind, what holds for the other.
+        (2, M), see `HealthModel`. If there are no windows of one kind, the other kind's.
     """
     found = np.zeros((2, scores.shape[1]))
     for whole in (0, 1):
@@ -175,7 +175,7 @@ def _thresholds(
 
 
 def _usual(logs: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation of each error over the windows where its modality is there, (M, 6, 2)."""
+    """Mean and standard deviation of each error over the windows in which its modality is present, (M, 6, 2)."""
     there = np.where(present[..., None], logs, np.nan)
     mean, std = np.nanmean(there, axis=0), np.nanstd(there, axis=0)
     usual: np.ndarray = np.stack([np.nan_to_num(mean), np.maximum(np.nan_to_num(std), _LEAST_VARIATION)], axis=-1)
@@ -183,7 +183,7 @@ def _usual(logs: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 
 def _fit(checkpoint: Checkpoint, description: Description, seed: int) -> HealthModel:
-    """An autoencoder of some windows, without thresholds."""
+    """Train an autoencoder on some windows, without thresholds."""
     modalities = description.present.shape[1]
     there = np.where(description.present[..., None], description.values, np.nan)
     with np.errstate(invalid="ignore"):
@@ -205,11 +205,11 @@ def _fit(checkpoint: Checkpoint, description: Description, seed: int) -> HealthM
         autoencoder=ConceptAutoencoder(modalities, description.values.shape[-1], HIDDEN),
     )
     _train(draft, description, torch.Generator().manual_seed(seed))
-    return replace(draft)  # with the weights as they are now
+    return replace(draft)  # copies the weights to numpy again
 
 
 def _train(model: HealthModel, description: Description, generator: torch.Generator) -> None:
-    """Reconstruct all modalities of a window from some of them, so that each can be told from the others."""
+    """Reconstruct all modalities of a window from a subset, so that each can be predicted from the others."""
     x, present = torch.from_numpy(model.standardize(description)), torch.from_numpy(description.present)
     autoencoder = model.autoencoder.train()
     optimizer = torch.optim.AdamW(autoencoder.parameters(), lr=_LEARNING_RATE, weight_decay=1e-3)

@@ -1,4 +1,4 @@
-"""`mumu health`: let a model know what its sensors look like when all is well."""
+"""`mumu health`: train the health model of a model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command."""
     parser = commands.add_parser(
         "health",
-        help="teach a model to tell sensors that lie",
-        description="Learn what a model's sensors look like when all is well, from a dataset without faults, and write "
-        "it beside the model. With it, the inference node (parameter `health`) and `mumu evaluate --health` accuse a "
-        "sensor that is stuck, saturated or contradicts the others, and leave it out where that helps.",
+        help="train the detection of faulty sensors for a model",
+        description="Learn the healthy statistics of a model's sensors from a dataset without faults, and write them "
+        "beside the model. The inference node (parameter `health`) and `mumu evaluate --health` then flag a sensor "
+        "that is stuck, saturated or contradicts the others, and mask it where that helps.",
     )
     parser.add_argument("model", help="folder of a model, or the name of a shipped one")
     parser.add_argument("dataset", help="simulator, utd_mhad, mmact or folder: see docs/datasets.md")
@@ -35,7 +35,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         type=float,
         default=0.01,
         metavar="SHARE",
-        help="share of the healthy windows of any one person in which a sensor may look odd (default: %(default)s)",
+        help="share of any one person's healthy windows in which a sensor may be flagged (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     parser.set_defaults(run=_health)

@@ -30,7 +30,7 @@ class Labels:
         input: A label that the network is given as one more modality, `group` or `activity`: what a teacher sees and a
             robot does not. Empty: none.
         soft: A teacher's labels are its probabilities; false: the most probable activity.
-        confidence: What a teacher is less sure of than this stays missing.
+        confidence: Labels that a teacher predicts with a lower confidence stay missing.
         within_group: A teacher's label is an activity of the group that is known.
 
     Raises:
@@ -89,7 +89,7 @@ def show_labels(windows: WindowSet, config: ModelConfig) -> WindowSet:
 
 
 def known_labels(windows: WindowSet, taxonomy: Taxonomy) -> np.ndarray:
-    """What training is told of the activities, float32 (N, K); a row of zeros where nothing."""
+    """Activity labels used in training, float32 (N, K); a row of zeros where missing."""
     if windows.labels is None:
         return _one_hot(windows.activity, len(taxonomy.activities))
     return windows.labels

@@ -87,7 +87,7 @@ class NetworkModule(L.LightningModule):
         return loader
 
     def on_train_epoch_start(self) -> None:
-        """Make dropout repeatable from here on, and weigh the tasks anew."""
+        """Make dropout repeatable from here on, and reset the task weights."""
         torch.manual_seed((self.settings.optimization.seed * 100_003 + self.current_epoch) * 1009 + self.global_rank)
         self.loss.task_weights.next_epoch()
 

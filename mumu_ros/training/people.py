@@ -103,7 +103,7 @@ def read_takes(settings: Settings) -> Takes:
 
 
 def divide_takes(takes: Sequence[Take], data: Data) -> tuple[list[Take], list[Take]]:
-    """Those to train on, and those of the people whom nobody trains on."""
+    """The training people, and the held-out people."""
     held_out = {name: data.held_out(name) for name in data.sets}
     kept: list[Take] = []
     left: list[Take] = []
@@ -139,8 +139,8 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
         except DatasetError as error:
             skipped[info.id] = str(error)
             continue
-        told = labels[info.activity] or (OTHER,)
-        clip = replace(clip, segments=tuple(replace(segment, activity=told[0]) for segment in clip.segments))
+        names = labels[info.activity] or (OTHER,)
+        clip = replace(clip, segments=tuple(replace(segment, activity=names[0]) for segment in clip.segments))
         parts.append(cut_windows(clip, config, clip_end(clip), 0.0))
         clips.append(info)
     if not clips:

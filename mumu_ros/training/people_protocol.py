@@ -1,4 +1,4 @@
-"""Cross-validation of a model for whoever stands before a robot: datasets left out, people left out, streams.
+"""Cross-validation of a model for arbitrary people: held-out datasets, held-out people, streams.
 
 A model that is trained on several datasets is tested on what differs from them: another dataset whose people, room and
 tracker it has not seen, or people of UTD-MHAD whom it has not seen, by every kind of joints that there are of them.
@@ -25,7 +25,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.skeletons import mirror
 from mumu_ros.training.bodies import mirror_imu
 from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, window_series
-from mumu_ros.training.files import claim
+from mumu_ros.training.files import reserve
 from mumu_ros.training.fit import fit
 from mumu_ros.training.people import read_takes
 from mumu_ros.training.scoring import fit_temperature, softmax
@@ -99,7 +99,7 @@ def cross_validate_people(
         ConfigError: `out` is of other work, or the data have nothing to leave out.
         DatasetError: The data cannot be read.
     """
-    claim(out / "settings.json", settings)
+    reserve(out / "settings.json", settings)
     takes = read_takes(settings).takes
     folds = _folds(takes)
     tested: dict[int, dict[str, _Tested]] = {seed: {} for seed in seeds}
@@ -135,7 +135,7 @@ def cross_validate_people(
 
 
 def assess_people(network: Network, takes: Sequence[Take], seed: int) -> tuple[Calibration, dict[str, Any]]:
-    """Calibrate a network on people whom it was not trained on, and say how good it is there.
+    """Calibrate a network on people not in the training data, and evaluate it on them.
 
     Args:
         network: In evaluation mode.
@@ -292,7 +292,7 @@ def _both(one: _Tested, other: _Tested) -> _Tested:
 
 
 def _named(config: ModelConfig) -> NDArray[np.bool_]:
-    """Activities that are claimed: all but `idle` and `other`."""
+    """Activities that a decision may report: all but `idle` and `other`."""
     return np.array([name not in (IDLE, OTHER) for name in config.taxonomy.activities])
 
 
@@ -353,20 +353,20 @@ def _score_streams(
     for stream in streams:
         probabilities = softmax(stream["logits"] / calibration.temperature)
         decided, ends = probabilities.argmax(axis=1), stream["ends"]
-        claimed = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
+        accepted = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
         resting = np.ones(len(ends), np.bool_)
         following = [*(start for start, _ in stream["spans"][1:]), ends[-1]]
         for (start, end), labels, until in zip(stream["spans"], stream["labels"], following, strict=True):
             resting &= ~((ends > start) & (ends <= end + 30))
-            correct = claimed & np.isin(activities[decided], labels)
+            correct = accepted & np.isin(activities[decided], labels)
             last = np.flatnonzero((ends > start) & (ends <= end + 9))
             if len(last) and labels != (OTHER,):
                 right.append(correct[last[-3:]].any())
                 half.append(correct[(ends > start) & (ends <= (start + end) / 2)].any())
             after = np.flatnonzero((ends > end) & (ends <= until))
-            quiet = after[~claimed[after]]
+            quiet = after[~accepted[after]]
             lag.append(((ends[quiet[0]] if len(quiet) else until) - end) / 30)
-        rest.append(claimed[resting])
+        rest.append(accepted[resting])
     return {
         "rest called an activity, share of decisions": float(np.concatenate(rest).mean()),
         "right at the end of an activity, share": float(np.mean(right)),

@@ -229,7 +229,7 @@ _FOLDS: Mapping[str, Callable[[Sequence[ClipInfo]], list[Fold]]] = {
 }
 
 PROTOCOLS: tuple[str, ...] = (*_FOLDS, *_SPLITS)
-"""Names of the protocols; the table at the head of this module says what they are."""
+"""Names of the protocols; see the table at the head of this module."""
 
 
 def _needs(protocol: str) -> str:

@@ -25,22 +25,22 @@ def training_labels(settings: Settings, windows: WindowSet, logits: np.ndarray |
     Args:
         settings: Of the training.
         windows: N windows, all of whose labels are told.
-        logits: What a teacher says about their activities, divided by its temperature, (N, K); None: no teacher.
+        logits: A teacher's logits of the activities, divided by its temperature, (N, K); None: no teacher.
 
     Raises:
         ConfigError: No activity keeps a clip; or there is a teacher and no label is missing.
     """
     labels, taxonomy = settings.labels, settings.model.taxonomy
-    told = hide_labels(windows, labels.share, settings.optimization.seed, taxonomy)
+    labelled = hide_labels(windows, labels.share, settings.optimization.seed, taxonomy)
     if logits is not None:
-        told = pseudo_labels(told, logits, labels, taxonomy)
-    if labels.unlabelled or told.labels is None:
-        return told
-    return told.take(np.flatnonzero(told.labels.any(axis=1)))
+        labelled = pseudo_labels(labelled, logits, labels, taxonomy)
+    if labels.unlabelled or labelled.labels is None:
+        return labelled
+    return labelled.take(np.flatnonzero(labelled.labels.any(axis=1)))
 
 
 def pseudo_labels(windows: WindowSet, logits: np.ndarray, labels: Labels, taxonomy: Taxonomy) -> WindowSet:
-    """Fill in what is missing with what a teacher says; true labels stay.
+    """Fill missing labels with a teacher's predictions; true labels stay.
 
     Args:
         windows: N windows.
@@ -55,18 +55,18 @@ def pseudo_labels(windows: WindowSet, logits: np.ndarray, labels: Labels, taxono
     missing = known.max(axis=1) == 0
     if not missing.any():
         raise ConfigError(f"labels.share is {labels.share:g}: no label is missing that a teacher could fill in")
-    said = softmax(logits)
+    predicted = softmax(logits)
     if labels.within_group:
         possible = np.equal(taxonomy.group_indices, windows.groups(taxonomy)[:, None])
-        said = softmax(np.where(possible, logits, -np.inf))
-    taught = said if labels.soft else np.eye(said.shape[1])[said.argmax(axis=1)]
-    sure = said.max(axis=1, keepdims=True) >= labels.confidence
-    filled = np.where(missing[:, None], taught * sure, known).astype(np.float32)
+        predicted = softmax(np.where(possible, logits, -np.inf))
+    taught = predicted if labels.soft else np.eye(predicted.shape[1])[predicted.argmax(axis=1)]
+    confident = predicted.max(axis=1, keepdims=True) >= labels.confidence
+    filled = np.where(missing[:, None], taught * confident, known).astype(np.float32)
     return replace(windows, labels=filled)
 
 
 def teacher_logits(teacher: Checkpoint, settings: Settings, windows: WindowSet) -> np.ndarray:
-    """What a model says about the windows that another is to be trained on; it sees the same clips by its own sensors.
+    """A model's predictions for the training windows of another; it reads its own sensors of the same clips.
 
     Args:
         teacher: The model. It may have sensors, and a label as an input, that the one in training has not.

@@ -1,4 +1,4 @@
-"""How good a model is on windows, whole or with modalities taken away, and how its confidence is calibrated."""
+"""Accuracy of a model on windows, with all or some modalities, and calibration of its confidence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Arrays: TypeAlias = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a network says about N windows.
+    """Predictions of a network for N windows.
 
     Attributes:
         activity_logits: float32 (N, K).

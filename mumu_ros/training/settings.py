@@ -52,7 +52,7 @@ class Data:
     Attributes:
         dataset: Name of the dataset.
         train_subjects: Such as `0-59`; empty: all that are there.
-        calibration_subjects: Whom the confidence is calibrated on; never trained on, never tested on. Empty: nobody.
+        calibration_subjects: Used to calibrate the confidence; never for training or tests. Empty: none.
         protocol: How `mumu cross-validate` divides the clips; see `training/protocols.py`.
         root: The dataset's folder.
         seconds: Length of each subject's recording, where the dataset has any length to choose.
@@ -109,11 +109,11 @@ class Data:
             raise ConfigError(f"data.windows is {self.windows!r}; expected {wanted}")
 
     def held_out(self, dataset: str) -> tuple[int, ...]:
-        """The subjects of one of `sets` whom nobody trains on."""
+        """The held-out subjects of one of `sets`."""
         return parse_subjects(self.sets[dataset]) if self.sets[dataset] != "" else ()
 
     def subjects(self, use: Literal["train", "calibration"]) -> tuple[int, ...]:
-        """The subjects of one list; empty: all, or nobody."""
+        """The subjects of one list; empty: all, or none."""
         text = self.train_subjects if use == "train" else self.calibration_subjects
         return parse_subjects(text) if str(text) else ()
 

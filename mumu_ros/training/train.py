@@ -19,7 +19,7 @@ from mumu_ros.model.checkpoint import Calibration, check_target, load_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.composition import compose
-from mumu_ros.training.fit import fit, forget
+from mumu_ros.training.fit import discard, fit
 from mumu_ros.training.loading import Loaded, load_windows
 from mumu_ros.training.people import Takes, divide_takes, read_takes
 from mumu_ros.training.people_protocol import assess_people
@@ -82,8 +82,8 @@ def train(
         if takes
         else load_windows(settings.model, settings.data, settings.data.subjects("train"))
     )
-    said = None if master is None else teacher_logits(master, settings, loaded.windows)
-    windows = training_labels(settings, loaded.windows, said)
+    predicted = None if master is None else teacher_logits(master, settings, loaded.windows)
+    windows = training_labels(settings, loaded.windows, predicted)
     read = time.monotonic()
     work = out.with_name(out.name + ".training")
     model = fit(settings, windows, work, init=begin, progress=progress)
@@ -109,7 +109,7 @@ def train(
     with naming(out):
         save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command))
         (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    forget(work)
+    discard(work)
     return metrics
 
 

@@ -28,7 +28,7 @@ class Transfer:
 
     Attributes:
         model: With the new configuration.
-        modalities: Whose encoders were taken over.
+        modalities: Those whose encoders were reused.
         activities: That it knows already.
     """
 

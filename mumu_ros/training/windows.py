@@ -60,7 +60,7 @@ class WindowSet:
         return len(self.activity)
 
     def __deepcopy__(self, memo: object) -> WindowSet:
-        # Nobody changes one: averaging the weights copies their module, which shall not copy the data.
+        # Never modified: averaging the weights copies their module, which shall not copy the data.
         return self
 
     def known(self) -> WindowSet:

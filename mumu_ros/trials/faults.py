@@ -121,7 +121,7 @@ def _huge_image(message: Any) -> Any:
 
 
 def _huge_png(message: Any) -> Any:
-    """A header that claims 65535 × 65535."""
+    """A header that declares 65535 × 65535."""
     data = bytes(message.data)
     header = b"IHDR" + struct.pack(">II", 65535, 65535) + data[24:29]
     message.data = data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]

@@ -55,8 +55,8 @@ def _run(arguments: argparse.Namespace) -> int:
         log = arguments.out / f"{name}.log"
         start_s = time.monotonic()
         ended = _in_a_child(name, options, log)
-        said = log.read_text(encoding="utf-8", errors="replace")
-        executed, covered = (max(map(int, number.findall(said)), default=0) for number in (_EXECUTED, _COVERED))
+        output = log.read_text(encoding="utf-8", errors="replace")
+        executed, covered = (max(map(int, number.findall(output)), default=0) for number in (_EXECUTED, _COVERED))
         print(f"{name}: {executed} executions in {time.monotonic() - start_s:.0f} s, coverage {covered}", flush=True)
         if ended:
             status = 1

@@ -1,4 +1,4 @@
-"""`mumu soak`: the whole system for a long time while its sensors fail at random; what it costs and what was found."""
+"""`mumu soak`: the whole system for a long time with random sensor faults; resources and detected faults."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class _Trial:
-    """One fault of one sensor: seconds until it was named and until all was well, None: never; what was said then."""
+    """One fault of one sensor: seconds until it was reported and until recovery, None: never; and the message then."""
 
     sensor: str
     fault: SensorFault
     named_s: float | None
     well_s: float | None
-    said: str
+    message: str
 
 
 @contextmanager
@@ -115,7 +115,7 @@ class _Soak:
     """The processes, their sensors and what becomes of them.
 
     Args:
-        monitor: Hears what they say.
+        monitor: Receives their diagnostics.
         stranger: See `FailingSensor`.
         processes: Started.
     """
@@ -164,7 +164,7 @@ class _Soak:
         for trial in self._trials:
             if trial.named_s is None or trial.well_s is None:
                 named, well = ("no" if t is None else f"{t:.1f} s" for t in (trial.named_s, trial.well_s))
-                lines.append(f"  {trial.sensor} {trial.fault.name}: named {named}, well again {well} ({trial.said})")
+                lines.append(f"  {trial.sensor} {trial.fault.name}: named {named}, well again {well} ({trial.message})")
         errors = [name for name, values in self._monitor.status.items() if values.get("code") == FaultCode.EXCEPTION]
         lines.append(f"unexpected errors: {', '.join(errors) or 'none'}")
         lines.append(f"processes that ended: {', '.join(self._processes.ended()) or 'none'}")
@@ -188,9 +188,9 @@ class _Soak:
         self._until(lambda: False, float(rng.uniform(0, 3)))
         self._sensors[sensor].fail(None)
         well_s = self._until(self._is_well, LONGEST_S)
-        said = self._said()
+        message = self._message()
         self._until(lambda: False, float(rng.uniform(0, 2)))
-        return _Trial(sensor, fault, named_s, well_s, said)
+        return _Trial(sensor, fault, named_s, well_s, message)
 
     def _is_named(self, sensor: str, fault: SensorFault) -> bool:
         last = self._monitor.latest
@@ -210,7 +210,7 @@ class _Soak:
             return set()
         return {name for name, is_there in zip(last.modalities, last.present, strict=True) if is_there}
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         """What is wrong, in the words of the system."""
         last = self._monitor.latest
         assert last is not None

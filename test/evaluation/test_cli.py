@@ -69,9 +69,9 @@ def test_decisions_are_a_fifth_of_a_second_apart_and_beside_the_truth(evaluated:
     stamps = [float(row["stamp"]) for row in decided]
     assert all(0.1 < b - a < 0.3 for a, b in itertools.pairwise(stamps))
     with Recording(simulated_bag) as recording:
-        said = [message for _, _, message in recording.messages(["/annotation"])]
+        predicted = [message for _, _, message in recording.messages(["/annotation"])]
     for row in decided:
-        (activity,) = [m.activity for m in said if _s(m.start) <= float(row["stamp"]) < _s(m.end)]
+        (activity,) = [m.activity for m in predicted if _s(m.start) <= float(row["stamp"]) < _s(m.end)]
         assert row["true_activity"] == activity
 
 
@@ -109,9 +109,9 @@ def test_a_label_file_takes_the_place_of_annotations(evaluate: Run, tmp_path: Pa
 def test_the_label_file_beside_a_recording_is_the_truth(evaluate: Run, simulated_bag: Path, tmp_path: Path) -> None:
     shutil.copytree(simulated_bag, tmp_path / "bag")
     write_labels(labels_path(tmp_path / "bag"), [Label(START_NS, START_NS + 4 * S, "", "wave")])
-    status, said, _ = evaluate("--out", tmp_path / "out", bag=tmp_path / "bag")
+    status, predicted, _ = evaluate("--out", tmp_path / "out", bag=tmp_path / "bag")
     assert status == 0
-    assert "bag.labels.csv" in said
+    assert "bag.labels.csv" in predicted
     assert {row["true_activity"] for row in rows(tmp_path / "out")} <= {"wave", ""}
 
 
@@ -144,12 +144,12 @@ def test_a_sensor_that_lies_is_accused_and_left_out(evaluate: Run, tmp_path: Pat
     failing = ("--failure", "imu_belt:stuck:1-6", "--params", PARAMS)
     for health, out in ((("--health",), tmp_path / "watched"), ((), tmp_path / "believed")):
         assert evaluate(*failing, *health, "--out", out)[0] == 0
-    watched, believed = rows(tmp_path / "watched"), rows(tmp_path / "believed")
+    watched, unmasked = rows(tmp_path / "watched"), rows(tmp_path / "believed")
     assert watched[-1]["accused:imu_belt"] == "1"
     assert watched[-1]["present:imu_belt"] == "0"
     assert float(watched[-1]["anomaly:imu_belt"]) > 1.5
-    assert {row["accused:imu_belt"] for row in believed} == {""}
-    assert believed[-1]["present:imu_belt"] == "1"
+    assert {row["accused:imu_belt"] for row in unmasked} == {""}
+    assert unmasked[-1]["present:imu_belt"] == "1"
 
 
 def test_robustness_tries_each_sensor_and_fault(evaluate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +274,7 @@ def test_odd_recordings_give_counted_warnings(odd_bag: Path, evaluate: Run, tmp_
     ("arguments", "complaint"),
     [
         (["--failure", "imu:fog"], "fault 'imu:fog': failure 'fog' is unknown; expected one of dropout"),
-        (["--failure", "rgb:stuck:1-2"], "stuck does not fit rgb (rgb); expected one of"),
+        (["--failure", "rgb:stuck:1-2"], "stuck does not apply to rgb (rgb); expected one of"),
         (["--drop", "sonar"], "'sonar' is no stream and no device; expected one of camera, imu, rgb, depth, imu_wrist"),
         (["--shift", "rgb:soon"], "--shift 'rgb:soon': expected NAME:SECONDS"),
         (["--labels", "no/such.csv"], "no/such.csv"),

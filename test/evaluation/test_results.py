@@ -143,7 +143,7 @@ def test_the_interval_is_over_people_where_they_are_named() -> None:
     one = result(decision(2, "wave"), decision(3, "wave"), decision(5, "walk"), truth=truth)
     assert summarize([one], CONFIG)["pooled"]["accuracy_interval"] == [0.0, 1.0]
     same = (TruthSegment(0, 4 * S, "wave", "", "ann"),)
-    two = [result(decision(2, said), truth=same, name=said) for said in ("wave", "walk")]
+    two = [result(decision(2, predicted), truth=same, name=predicted) for predicted in ("wave", "walk")]
     assert summarize(two, CONFIG)["pooled"]["accuracy_interval"] is None, "one person in two recordings"
 
 
@@ -151,8 +151,8 @@ def test_a_recording_that_loops_is_judged_run_by_run() -> None:
     def numbers(*epochs: int) -> dict[str, object]:
         log = DecisionLog(TAXONOMY, CONFIG.names)
         for epoch in epochs:
-            for second, said in enumerate(("wave", "wave", "point", "wave", "walk", "walk"), start=1):
-                log.append(epoch, decision(second, said))
+            for second, predicted in enumerate(("wave", "wave", "point", "wave", "walk", "walk"), start=1):
+                log.append(epoch, decision(second, predicted))
         table = log.table()
         labels = true_labels(table, TRUTH, TAXONOMY)
         bag = BagResult("b", 0, 6 * S, S, table, TRUTH, labels, {}, (), None, ())

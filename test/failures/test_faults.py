@@ -60,8 +60,11 @@ def test_a_wrong_notation_is_quoted_and_explained(text: str) -> None:
             "'lidar' is no stream and no device; expected one of camera, imu, rgb, depth, imu_wrist, imu_belt",
         ),
         ("imu:fog:1-2", "failure 'fog' is unknown; expected one of dropout, half_rate, stuck"),
-        ("imu:black", "black does not fit imu_wrist .vector.; expected one of dropout, half_rate, stuck, saturation"),
-        ("camera:stuck", "stuck does not fit rgb .rgb.; expected one of .*frozen, black"),
+        (
+            "imu:black",
+            "black does not apply to imu_wrist .vector.; expected one of dropout, half_rate, stuck, saturation",
+        ),
+        ("camera:stuck", "stuck does not apply to rgb .rgb.; expected one of .*frozen, black"),
         ("imu:noise=loud", "'loud' is no number"),
         ("imu:noise=", "'' is no number"),
         ("imu:noise=-1", "expected a number above 0"),

@@ -195,13 +195,13 @@ def test_the_seed_and_the_stream_decide_the_draw(make_stream) -> None:
 
 @pytest.mark.parametrize(("sensor", "kind"), [(s, k) for s in SENSORS for k in KINDS if k not in kinds_for(s)])
 def test_a_kind_that_does_not_fit_is_refused_and_those_that_do_are_listed(sensor: str, kind: str) -> None:
-    with pytest.raises(ValueError, match=f"'{kind}' does not fit.*{', '.join(kinds_for(sensor))}"):
+    with pytest.raises(ValueError, match=f"'{kind}' does not apply to.*{', '.join(kinds_for(sensor))}"):
         Injector(Failure(kind), sensor)
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("mounting", (4, 2)), ("axis_swap", (4, 1))])
 def test_vectors_without_directions_cannot_be_turned(kind: str, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=f"'{kind}' turns samples of three axes"):
+    with pytest.raises(ValueError, match=f"'{kind}' needs samples of three axes"):
         Injector(Failure(kind), "vector").apply(np.arange(3), np.zeros((3, *shape), np.float32))
     assert kind not in kinds_for("vector", axes=shape[-1])
     assert kind in kinds_for("vector", axes=3)

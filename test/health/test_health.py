@@ -17,7 +17,7 @@ from mumu_ros.health import (
     HealthError,
     HealthModel,
     HealthMonitor,
-    blame,
+    flag,
     layout,
     load_health,
     save_health,
@@ -144,22 +144,22 @@ def repeats(values: np.ndarray) -> np.ndarray:
 
 
 def test_false_alarms_are_as_rare_with_new_people_as_was_asked(health: HealthModel) -> None:
-    assert (blame(health, people(1, 1000))[0] > 1).mean(axis=0).max() < 0.06
+    assert (flag(health, people(1, 1000))[0] > 1).mean(axis=0).max() < 0.06
 
 
 def test_who_repeats_itself_is_accused_and_nobody_else(health: HealthModel) -> None:
-    scores, accused = blame(health, changed(people(1, 200), 2, repeats))
+    scores, flagged = flag(health, changed(people(1, 200), 2, repeats))
     assert (scores[:, 2] > 1).all()
     assert (scores[:, :2] > 1).mean() < 0.06
-    assert accused[:, 2].all()
-    assert accused[:, :2].mean() < 0.06
+    assert flagged[:, 2].all()
+    assert flagged[:, :2].mean() < 0.06
 
 
 def test_who_shows_what_others_do_not_see_is_accused(health: HealthModel) -> None:
     other = people(2, 200).values[:, 1]
-    scores, accused = blame(health, changed(people(1, 200), 1, lambda _: other))
+    scores, flagged = flag(health, changed(people(1, 200), 1, lambda _: other))
     assert (scores[:, 1] > 1).mean() > 0.6
-    assert accused[:, [0, 2]].mean() < 0.05
+    assert flagged[:, [0, 2]].mean() < 0.05
 
 
 def test_an_absent_modality_is_neither_judged_nor_heard(health: HealthModel) -> None:
@@ -180,10 +180,10 @@ def test_a_window_with_gaps_is_judged_by_what_such_windows_are_like(health: Heal
 def test_a_lonely_modality_is_compared_with_itself_only(health: HealthModel) -> None:
     description = people(1, 50)
     description.present[:, :2] = False
-    assert (blame(health, description)[0][:, 2] > 1).mean() < 0.1
-    scores, accused = blame(health, changed(description, 2, repeats))
+    assert (flag(health, description)[0][:, 2] > 1).mean() < 0.1
+    scores, flagged = flag(health, changed(description, 2, repeats))
     assert (scores[:, 2] > 1).all()
-    assert not accused.any(), "the last one stays"
+    assert not flagged.any(), "the last one stays"
 
 
 def test_it_is_kept_beside_the_model_and_belongs_to_it(health: HealthModel, tiny_model: Path) -> None:
@@ -231,7 +231,7 @@ class Sensors:
     def look(self, monkeypatch: pytest.MonkeyPatch, seconds: float = PERIOD_S) -> None:
         """Let time go on, while the scores are as they are."""
         scores = np.array([[self.scores[name] for name in NAMES]], np.float32)
-        monkeypatch.setattr("mumu_ros.health.monitor.blame", lambda *_: (scores, scores > 1))
+        monkeypatch.setattr("mumu_ros.health.monitor.flag", lambda *_: (scores, scores > 1))
         inputs = {n: np.random.default_rng(0).normal(size=(1, *self.inputs[n])).astype(np.float32) for n in self.inputs}
         for name in self.frozen:
             inputs[name][:] = inputs[name][:, :1]
@@ -252,43 +252,43 @@ def test_one_odd_look_accuses_nobody_and_one_good_look_absolves_nobody(
 ) -> None:
     sensors.scores["imu"] = 3.0
     sensors.look(monkeypatch)
-    assert sensors.monitor.accused == set()
+    assert sensors.monitor.flagged == set()
     first_ns = sensors.stamp_ns
     sensors.look(monkeypatch, 1.5)
-    assert sensors.monitor.accused == {"imu"}
-    verdict = sensors.monitor.verdict[2]
-    assert (verdict.since_ns, verdict.score) == (first_ns, 3.0)
-    assert fault_age_s(verdict, sensors.stamp_ns) == 1.5
+    assert sensors.monitor.flagged == {"imu"}
+    state = sensors.monitor.state[2]
+    assert (state.since_ns, state.score) == (first_ns, 3.0)
+    assert fault_age_s(state, sensors.stamp_ns) == 1.5
     sensors.scores["imu"] = 0.5
     sensors.look(monkeypatch, 1.0)
-    assert sensors.monitor.accused == {"imu"}, "it must look well for a second"
+    assert sensors.monitor.flagged == {"imu"}, "it must look well for a second"
     sensors.scores["imu"] = 1.2
     sensors.look(monkeypatch, 0.5)
     sensors.scores["imu"] = 0.5
     sensors.look(monkeypatch, 1.0)
-    assert sensors.monitor.accused == {"imu"}, "for a whole second"
+    assert sensors.monitor.flagged == {"imu"}, "for a whole second"
     sensors.look(monkeypatch, 1.5)
-    assert sensors.monitor.accused == set()
-    assert np.isnan(fault_age_s(sensors.monitor.verdict[2], sensors.stamp_ns))
+    assert sensors.monitor.flagged == set()
+    assert np.isnan(fault_age_s(sensors.monitor.state[2], sensors.stamp_ns))
 
 
 def test_who_is_odd_and_then_repeats_itself_is_stuck(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
     sensors.scores = {"rgb": 2.0, "depth": 0.5, "imu": 2.0}
     sensors.look(monkeypatch, 2.0)
-    assert (sensors.monitor.accused, sensors.monitor.stuck) == ({"rgb", "imu"}, set())
+    assert (sensors.monitor.flagged, sensors.monitor.stuck) == ({"rgb", "imu"}, set())
     sensors.frozen = {"imu", "depth"}
     sensors.look(monkeypatch)
-    assert (sensors.monitor.accused, sensors.monitor.stuck) == ({"rgb", "imu"}, {"imu"})
-    assert sensors.monitor.verdict[2].fault == "stuck"
+    assert (sensors.monitor.flagged, sensors.monitor.stuck) == ({"rgb", "imu"}, {"imu"})
+    assert sensors.monitor.state[2].fault == "stuck"
     sensors.scores["imu"] = 0.5
     sensors.look(monkeypatch, 1.5)
-    assert (sensors.monitor.accused, sensors.monitor.stuck) == ({"rgb"}, set())
+    assert (sensors.monitor.flagged, sensors.monitor.stuck) == ({"rgb"}, set())
 
 
 def test_the_last_sensor_is_believed(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
     sensors.scores = {"rgb": 3.0, "depth": 9.0, "imu": 2.0}
     sensors.look(monkeypatch, 3.0)
-    assert sensors.monitor.accused == {"rgb", "depth"}
+    assert sensors.monitor.flagged == {"rgb", "depth"}
 
 
 def test_it_does_not_look_more_often_than_that(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,7 @@ def test_recognitions_of_another_model_are_refused_aloud(ros: Any, tmp_path: Pat
     other = recognition(bench.node, T0, "wave")
     other.modalities = ["sonar"]
     bench.activity.publish(other)
-    ros.wait(lambda: any("knows other activities or sensors" in s.message for s in bench.status))
+    ros.wait(lambda: any("has other activities or sensors" in s.message for s in bench.status))
     assert bench.node.trigger_deactivate() == SUCCESS
     assert not (tmp_path / "out").exists(), "there is nothing to report"
 

@@ -123,7 +123,7 @@ def test_a_modality_that_never_comes_is_named(robot: Callable[..., Any]) -> None
     r = robot()
     r.start()
     r.play(0, 20, without=("depth",))
-    assert r.ros.wait(lambda: r.diagnosed("depth never came"))
+    assert r.ros.wait(lambda: r.diagnosed("depth never arrived"))
 
 
 def test_without_frames_the_diagnostics_say_what_to_check(robot: Callable[..., Any]) -> None:

@@ -76,7 +76,7 @@ def test_a_model_of_simulated_people_is_refused_before_a_real_camera(tmp_path: P
     file.write_text(yaml.safe_dump(nodes))
     values = {"params_file": str(file), **({"model": "sim"} if where == "on the command line" else {})}
     if where != "by default" or default_model() == "sim":
-        with pytest.raises(ParameterError, match="'sim' knows simulated people only"):
+        with pytest.raises(ParameterError, match="'sim' was trained on simulated people only"):
             plan_hri(given(HRI, **values))
     assert plan_hri(given(HRI, **values, use_sim_time="true")), "a recording may show simulated people"
 
@@ -140,7 +140,7 @@ def test_a_camera_by_name_gives_the_nodes_topics_that_fit_together(camera: str) 
     driver = share_path("config", "cameras", f"{camera}.yaml").read_text().split("/**")[0]
     assert re.search(r"ros2 launch \w+ [\w.]+launch\.py", driver), "how to start it"
     assert re.search(r"\d+\.\d+|[0-9a-f]{7}", driver), "which version"
-    with pytest.raises(ParameterError, match=f"camera:={camera} is a real one"):
+    with pytest.raises(ParameterError, match=f"camera:={camera} is a real camera"):
         plan_hri(given(HRI, camera=camera, simulate="true"))
 
 
@@ -163,12 +163,12 @@ def test_the_page_of_parameters_is_what_the_nodes_read() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["simulate"], "'simulate' is no argument"),
+        (["simulate"], "'simulate' is not an argument"),
         (["speed:=2"], "expected NAME:=VALUE with one of"),
         (["simulate:=maybe"], "simulate:=true or simulate:=false"),
-        (["params_file:=/no/such.yaml"], "is no file"),
+        (["params_file:=/no/such.yaml"], "is not a file"),
         (["model:=no/such/model"], "no model folder 'no/such/model'"),
-        (["model:=sim"], "knows simulated people only"),
+        (["model:=sim"], "was trained on simulated people only"),
     ],
 )
 def test_mumu_launch_refuses_what_it_cannot_mean(arguments: list[str], text: str) -> None:
@@ -256,7 +256,7 @@ def test_the_demo_recognises_the_person_and_says_how_well() -> None:
     assert "does" in result.stdout
     assert "absent" in result.stdout, "an unplugged sensor is shown"
     assert re.search(r"imu_wrist stuck +(\d|nothing)", result.stdout)
-    assert re.search(r"imu_wrist stuck for \d", result.stdout), "who is accused"
+    assert re.search(r"imu_wrist stuck for \d", result.stdout), "the flagged sensor is shown"
     assert re.search(r"without rgb +(\d|nothing)", result.stdout)
 
 

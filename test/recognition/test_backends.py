@@ -284,12 +284,12 @@ def test_a_damaged_or_foreign_export_is_made_again(
     else:
         where = export_backend("openvino", checkpoint, folder)
     part, facts = where / "tail.bin", where / "export.json"
-    whole, said = part.read_bytes(), facts.read_text()
+    whole, outputs = part.read_bytes(), facts.read_text()
     damages: list[Callable[[], object]] = [
         lambda: part.write_bytes(whole[:-1]),
         lambda: part.write_bytes(whole[:99] + bytes([whole[99] ^ 1]) + whole[100:]),
         part.unlink,
-        lambda: facts.write_text(said.replace(checkpoint.id, "tiny@00000000")),
+        lambda: facts.write_text(outputs.replace(checkpoint.id, "tiny@00000000")),
         lambda: facts.write_text('{"files": {}}'),
         lambda: facts.write_text("[" * 100_000),
         lambda: (part.unlink(), os.mkfifo(part)),
@@ -299,7 +299,7 @@ def test_a_damaged_or_foreign_export_is_made_again(
         assert exports.find_export("openvino", checkpoint, [where]) is None
         part.unlink(missing_ok=True)
         part.write_bytes(whole)
-        facts.write_text(said)
+        facts.write_text(outputs)
     assert exports.find_export("openvino", checkpoint, [where]) == where
     part.write_bytes(b"")
     before = len(conversions)

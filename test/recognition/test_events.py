@@ -28,10 +28,12 @@ def answer(label: str, stamp_ns: int, probability: float = 0.75) -> Decision | N
     return Decision(start_ns, stamp_ns, group, label, distribution, distribution, *[nobody] * 5)
 
 
-def play(tracker: EventTracker, said: Sequence[str], body: str = "anna", first: int = 10) -> list[list[ActivityEvent]]:
+def play(
+    tracker: EventTracker, outputs: Sequence[str], body: str = "anna", first: int = 10
+) -> list[list[ActivityEvent]]:
     """The events of each decision about a body."""
-    stamps = [number * STEP_NS for number in range(first, first + len(said))]
-    return [tracker.update(t, [(body, answer(label, t))], [body]) for t, label in zip(stamps, said, strict=True)]
+    stamps = [number * STEP_NS for number in range(first, first + len(outputs))]
+    return [tracker.update(t, [(body, answer(label, t))], [body]) for t, label in zip(stamps, outputs, strict=True)]
 
 
 def brief(events: Sequence[ActivityEvent]) -> list[str]:
@@ -43,8 +45,8 @@ def middle(number: int) -> int:
 
 
 def test_an_activity_begins_when_it_is_named_often_enough_and_ends_when_it_is_not() -> None:
-    said = ["drill", UNKNOWN, "drill", "drill", "drill", NOTHING, "drill", UNKNOWN, NOTHING, UNKNOWN]
-    events = play(EventTracker(GROUPS, 3, 2), said)
+    outputs = ["drill", UNKNOWN, "drill", "drill", "drill", NOTHING, "drill", UNKNOWN, NOTHING, UNKNOWN]
+    events = play(EventTracker(GROUPS, 3, 2), outputs)
     assert [brief(e) for e in events] == [[], [], [], [], ["+work", "+drill"], [], [], [], ["-work", "-drill"], []]
     begin, end = events[4][1], events[8][1]
     assert begin == ActivityEvent("anna", "work", "drill", middle(12), middle(14), pytest.approx(0.75))
@@ -59,12 +61,12 @@ def test_another_activity_ends_the_first_and_the_group_goes_on() -> None:
 
 
 @given(st.lists(labels, max_size=60), st.integers(1, 5), st.integers(1, 5))
-def test_events_alternate_and_say_what_was_named(said: list[str], begin_after: int, end_after: int) -> None:
+def test_events_alternate_and_say_what_was_named(outputs: list[str], begin_after: int, end_after: int) -> None:
     tracker = EventTracker(GROUPS, begin_after, end_after)
-    heard = play(tracker, said)
+    heard = play(tracker, outputs)
     for is_group in (False, True):
         of_level = [[e for e in events if (not e.activity) == is_group] for events in heard]
-        named = [GROUPS.get(label, UNKNOWN) if is_group else label for label in said]
+        named = [GROUPS.get(label, UNKNOWN) if is_group else label for label in outputs]
         flat = [event for events in of_level for event in events]
         assert [e.has_ended for e in flat] == [bool(n % 2) for n in range(len(flat))], "one at a time"
         for begin, end in itertools.pairwise(flat):
@@ -86,9 +88,9 @@ def test_events_alternate_and_say_what_was_named(said: list[str], begin_after: i
 
 
 @given(st.lists(st.tuples(labels, labels), max_size=30))
-def test_what_one_body_does_changes_nothing_about_another(said: list[tuple[str, str]]) -> None:
+def test_what_one_body_does_changes_nothing_about_another(outputs: list[tuple[str, str]]) -> None:
     both, alone = EventTracker(GROUPS, 2, 2), EventTracker(GROUPS, 2, 2)
-    for number, (anna, ben) in enumerate(said):
+    for number, (anna, ben) in enumerate(outputs):
         t = number * STEP_NS + WINDOW_NS
         heard = both.update(t, [("anna", answer(anna, t)), ("ben", answer(ben, t))], ["anna", "ben"])
         assert [e for e in heard if e.body_id == "anna"] == alone.update(t, [("anna", answer(anna, t))], ["anna"])

@@ -27,16 +27,16 @@ class Counting(Eager):
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint.model)
         self.batches: list[tuple[str, int]] = []
-        self.said: Outputs | None = None
+        self.outputs: Outputs | None = None
 
     def encode(self, name: str, frames: np.ndarray) -> torch.Tensor:
         self.batches.append((name, len(frames)))
         return super().encode(name, frames)
 
     def decide(self, *arguments: Any) -> list[Outputs]:
-        said = super().decide(*arguments)
-        self.said = said[0]
-        return said
+        outputs = super().decide(*arguments)
+        self.outputs = outputs[0]
+        return outputs
 
 
 @pytest.fixture
@@ -88,12 +88,12 @@ def test_cached_features_give_the_logits_of_the_whole_window(checkpoint: Checkpo
             expected = fresh.recognize(now_ns)
             assert type(decision) is type(expected)
             if isinstance(decision, Decision):
-                assert backend.said is not None
-                assert reference.said is not None
-                assert backend.said.present.tolist() == reference.said.present.tolist()
+                assert backend.outputs is not None
+                assert reference.outputs is not None
+                assert backend.outputs.present.tolist() == reference.outputs.present.tolist()
                 for field in ("activity_logits", "group_logits", "gm_weights", "sm_weights"):
                     np.testing.assert_allclose(
-                        getattr(backend.said, field), getattr(reference.said, field), rtol=0, atol=1e-5
+                        getattr(backend.outputs, field), getattr(reference.outputs, field), rtol=0, atol=1e-5
                     )
         else:
             pushed.append((what, now_ns))
@@ -125,9 +125,9 @@ def test_encoding_ahead_leaves_less_to_the_decision_and_changes_nothing(checkpoi
     for recognizer in (first, second):
         assert isinstance(recognizer.recognize(START_NS + 900 * MS), Decision)
     assert len(ahead.batches) == 10
-    assert ahead.said is not None
-    assert lazy.said is not None
-    np.testing.assert_allclose(ahead.said.activity_logits, lazy.said.activity_logits, atol=1e-5)
+    assert ahead.outputs is not None
+    assert lazy.outputs is not None
+    np.testing.assert_allclose(ahead.outputs.activity_logits, lazy.outputs.activity_logits, atol=1e-5)
 
 
 def test_what_cannot_be_encoded_in_time_is_given_up_and_counted(checkpoint: Checkpoint) -> None:
@@ -159,9 +159,9 @@ def test_a_lost_frame_gives_up_no_others_where_a_window_shows_every_second_one(
             push_frame(recognizer, "rgb", stamp_ns)
         if k % 2 and isinstance(live.recognize(stamp_ns), Decision):
             patient.recognize(stamp_ns)
-            assert backend.said is not None
-            assert reference.said is not None
-            np.testing.assert_array_equal(backend.said.activity_logits, reference.said.activity_logits)
+            assert backend.outputs is not None
+            assert reference.outputs is not None
+            np.testing.assert_array_equal(backend.outputs.activity_logits, reference.outputs.activity_logits)
     assert live.skipped_frames == 0
 
 

@@ -186,7 +186,7 @@ def test_one_stamp_from_the_future_ends_nothing(tiny_model: Path, later_ms: int)
     assert found[-1].stamp_ns > START_NS + 55 * FRAME_MS * MS
     (problem,) = session.problems()
     assert problem[0] == "clock"
-    assert "1 frames have stamps" in problem[1]
+    assert "1 frames rejected: their stamps" in problem[1]
     assert session.problems() == []
 
 
@@ -289,10 +289,11 @@ class Overflowing(Eager):
     """Gives NaN where an IMU has numbers that a network cannot add up."""
 
     def decide(self, inputs: Any, masks: Any) -> list[Outputs]:
-        said = super().decide(inputs, masks)
+        outputs = super().decide(inputs, masks)
         huge = [bool((row.abs() > 1e30).any()) for row in inputs["imu"]]
         return [
-            replace(o, activity_logits=o.activity_logits * np.nan) if h else o for o, h in zip(said, huge, strict=True)
+            replace(o, activity_logits=o.activity_logits * np.nan) if h else o
+            for o, h in zip(outputs, huge, strict=True)
         ]
 
 

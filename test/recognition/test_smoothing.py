@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mumu_ros.recognition.smoothing import NS_PER_S, Smoother
+from mumu_ros.recognition.smoothing import Smoother
+from mumu_ros.streams import NS_PER_S
 
 distributions = st.lists(
     st.lists(st.floats(0.01, 1), min_size=3, max_size=3).map(lambda v: np.array(v) / np.sum(v)), min_size=1, max_size=20

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mumu_ros.recognize.segments import Said, Segment, segments
+from mumu_ros.recognize.segments import Labelled, Segment, segments
 
 LABELS = st.lists(st.sampled_from(["wave", "sit", "unknown"]), min_size=1, max_size=40)
 
 
-def said(labels: list[str], window_s: float = 2.0, period_s: float = 0.2) -> list[Said]:
+def labelled(labels: list[str], window_s: float = 2.0, period_s: float = 0.2) -> list[Labelled]:
     """Decisions about growing, then sliding windows."""
     ends = [(k + 1) * period_s for k in range(len(labels))]
-    return [Said(max(0.0, end - window_s), end, label, 0.5) for end, label in zip(ends, labels, strict=True)]
+    return [Labelled(max(0.0, end - window_s), end, label, 0.5) for end, label in zip(ends, labels, strict=True)]
 
 
 @given(LABELS)
 def test_segments_follow_each_other_without_gaps_from_the_first_to_the_last_moment(labels: list[str]) -> None:
-    decisions = said(labels)
+    decisions = labelled(labels)
     rows = segments({"anna": decisions})["anna"]
     assert rows[0].from_s == decisions[0].start_s
     assert rows[-1].to_s == decisions[-1].end_s
@@ -33,14 +33,14 @@ def test_segments_follow_each_other_without_gaps_from_the_first_to_the_last_mome
 
 @given(LABELS)
 def test_every_change_is_a_border(labels: list[str]) -> None:
-    rows = segments({"anna": said(labels)})["anna"]
+    rows = segments({"anna": labelled(labels)})["anna"]
     changes = sum(a != b for a, b in itertools.pairwise(labels))
     assert len(rows) == changes + 1
     assert rows[0].probability == pytest.approx(0.5)
 
 
 def test_a_change_is_where_the_middles_of_the_windows_are() -> None:
-    decisions = [Said(0, 2, "sit", 1.0), Said(1, 3, "stand", 0.8), Said(2, 4, "stand", 0.6)]
+    decisions = [Labelled(0, 2, "sit", 1.0), Labelled(1, 3, "stand", 0.8), Labelled(2, 4, "stand", 0.6)]
     assert segments({"a": decisions}) == {"a": [Segment(0, 1.5, "sit", 1.0), Segment(1.5, 4, "stand", 0.7)]}
 
 

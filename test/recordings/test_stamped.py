@@ -1,4 +1,4 @@
-"""Messages are taken by their header stamps, in whatever order, and only those that can be believed."""
+"""Messages are taken by their header stamps, in whatever order, and only acceptable ones."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_stamps_that_cannot_be_are_left_out_and_counted(write: Callable[..., Rec
     stamps_ns = [wrong_ns if index in (10, 70) else START_NS + index * PERIOD_NS for index in range(100)]
     with write(stamps_ns) as recording:
         assert len(list(read_stamped(recording, ["/imu"]))) == 98
-        assert recording.problems == ["2 messages of /imu have stamps that cannot be believed; not used"]
+        assert recording.problems == ["2 messages of /imu have unacceptable stamps; not used"]
 
 
 def test_a_pause_loses_nothing(write: Callable[..., Recording]) -> None:

@@ -78,24 +78,24 @@ def test_who_is_stuck_is_left_out_and_who_looks_odd_where_the_decision_is_surer_
     checkpoint: Checkpoint, health: HealthModel, windows: WindowSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def always_rgb(_: HealthModel, description: Description) -> tuple[np.ndarray, np.ndarray]:
-        accused = np.zeros_like(description.present)
-        accused[:, checkpoint.config.names.index("rgb")] = True
-        return np.full(accused.shape, 2.0), accused
+        flagged = np.zeros_like(description.present)
+        flagged[:, checkpoint.config.names.index("rgb")] = True
+        return np.full(flagged.shape, 2.0), flagged
 
     def top1(logits: np.ndarray) -> float:
         return float((logits.argmax(axis=1) == windows.activity).mean())
 
-    def sureness(logits: np.ndarray) -> np.ndarray:
+    def top1_probability(logits: np.ndarray) -> np.ndarray:
         return softmax(logits).max(axis=1, keepdims=True)
 
-    monkeypatch.setattr("mumu_ros.training.failing.blame", always_rgb)
+    monkeypatch.setattr("mumu_ros.training.failing.flag", always_rgb)
     found = catch(checkpoint, health, windows, [Condition("rgb:black", failure=Failure("black"), on="rgb")])
     whole, without = (
         predict(checkpoint.model, windows, Condition("", gone)).activity_logits for gone in ((), ("rgb",))
     )
     assert found["healthy"]["believed"] == pytest.approx(top1(whole))
-    surer = np.where(sureness(without) > sureness(whole), without, whole)
-    assert found["healthy"]["masked"] == pytest.approx(top1(surer))
+    more_confident = np.where(top1_probability(without) > top1_probability(whole), without, whole)
+    assert found["healthy"]["masked"] == pytest.approx(top1(more_confident))
     assert found["rgb:black"]["masked"] == pytest.approx(top1(without))
     assert found["rgb:black"]["accused"] == 1
 

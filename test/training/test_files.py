@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mumu_ros.model.config import ConfigError
-from mumu_ros.training.files import claim
+from mumu_ros.training.files import reserve
 
 
 @dataclass(frozen=True)
@@ -60,29 +60,29 @@ def changed(**data: Any) -> dict[str, Any]:
 def test_the_same_work_goes_on_and_another_does_not(one: Any, other: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "settings.json")
-        claim(path, {"work": one})
+        reserve(path, {"work": one})
         text = path.read_text()
-        claim(path, {"work": one})
+        reserve(path, {"work": one})
         assert path.read_text() == text
         assert os.listdir(folder) == ["settings.json"]
         if json.dumps(one) == json.dumps(other):
-            claim(path, {"work": other})
+            reserve(path, {"work": other})
         elif one != other:
             with pytest.raises(ConfigError, match="is of other work: work"):
-                claim(path, {"work": other})
+                reserve(path, {"work": other})
 
 
 def test_it_is_written_down_in_a_new_folder_whole(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "folder" / "settings.json"
-    claim(path, {**vars(WORK), "windows": 7})
+    reserve(path, {**vars(WORK), "windows": 7})
     assert json.loads(path.read_text()) == {**json.loads(json.dumps(AS_JSON)), "windows": 7}
-    claim(path, {**vars(WORK), "windows": 7})
+    reserve(path, {**vars(WORK), "windows": 7})
 
 
 def test_the_differences_are_named_three_of_them(tmp_path: Path) -> None:
     path = claimed(tmp_path, {**changed(root="there", pose="x"), "rates": [1, 3], "groups": {"still": ["sit"]}})
     with pytest.raises(ConfigError) as caught:
-        claim(path, WORK)
+        reserve(path, WORK)
     assert str(caught.value) == (
         f"'{path}' is of other work: data.root was 'there', is 'here'; data.pose was 'x', is ''; "
         "groups was ['still'], is ['still', 'moving']; "
@@ -91,13 +91,13 @@ def test_the_differences_are_named_three_of_them(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["data"]["root"] == "there", "nothing is written over"
     path = claimed(tmp_path, {**AS_JSON, "rates": [1, 3]})
     with pytest.raises(ConfigError, match=r"work: rates\.1 was 3, is 2\.0; remove"):
-        claim(path, WORK)
+        reserve(path, WORK)
 
 
 def test_long_values_are_shortened(tmp_path: Path) -> None:
     path = claimed(tmp_path, {"clips": [f"clip_{i}" for i in range(500)]})
     with pytest.raises(ConfigError) as caught:
-        claim(path, {"clips": [f"clip_{i}" for i in range(499)]})
+        reserve(path, {"clips": [f"clip_{i}" for i in range(499)]})
     assert "clips was ['clip_0', 'clip_1'," in str(caught.value)
     assert len(str(caught.value)) < 400 + len(str(tmp_path)) * 2
 
@@ -108,27 +108,27 @@ def test_a_key_that_is_newer_than_the_file_may_have_its_default_only(tmp_path: P
     del content["rates"]
     path = claimed(tmp_path, content)
     with pytest.raises(ConfigError, match=r"work: data\.pose was None, is 'skeleton'; remove"):
-        claim(path, dataclasses.replace(WORK, data=Data("here", pose="skeleton")))
-    claim(path, WORK)
+        reserve(path, dataclasses.replace(WORK, data=Data("here", pose="skeleton")))
+    reserve(path, WORK)
     assert json.loads(path.read_text())["rates"] == [1, 2], "the file has it from now on, whatever becomes the default"
 
 
 @pytest.mark.parametrize("value", [3, None])
 def test_a_key_that_is_no_more_is_a_difference(tmp_path: Path, value: int | None) -> None:
     with pytest.raises(ConfigError, match=f"work: data.relief was {value}, is no more; remove"):
-        claim(claimed(tmp_path, changed(relief=value)), WORK)
+        reserve(claimed(tmp_path, changed(relief=value)), WORK)
 
 
 def test_a_key_without_a_default_must_be_there(tmp_path: Path) -> None:
     path = claimed(tmp_path, {"data": {"root": "here"}})
     with pytest.raises(ConfigError, match="work: groups was None, is"):
-        claim(path, WORK)
+        reserve(path, WORK)
 
 
 def test_where_windows_are_kept_and_the_machine_do_not_count(tmp_path: Path) -> None:
     path = claimed(tmp_path, {**changed(cache="/tmp"), "machine": None})
-    claim(path, WORK)
-    claim(path, dataclasses.replace(WORK, data=Data("here", cache="/elsewhere"), machine="gpu"))
+    reserve(path, WORK)
+    reserve(path, dataclasses.replace(WORK, data=Data("here", cache="/elsewhere"), machine="gpu"))
     assert json.loads(path.read_text())["machine"] == "gpu"
 
 
@@ -137,7 +137,7 @@ def test_the_order_of_groups_counts_for_it_numbers_the_activities(tmp_path: Path
     with pytest.raises(
         ConfigError, match=r"groups\.0 was 'still', is 'moving'; groups\.1 was 'moving', is 'still'; remove"
     ):
-        claim(path, dataclasses.replace(WORK, groups={"moving": ("walk", "run"), "still": ("sit",)}))
+        reserve(path, dataclasses.replace(WORK, groups={"moving": ("walk", "run"), "still": ("sit",)}))
 
 
 @pytest.mark.parametrize("text", [b"", b'{"data": ', b"\xff\xfe"])
@@ -145,7 +145,7 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, text: bytes) ->
     path = tmp_path / "settings.json"
     path.write_bytes(text)
     with pytest.raises(ConfigError, match=rf"'{path}' is damaged \(.*\); remove '{tmp_path}', or choose another --out"):
-        claim(path, WORK)
+        reserve(path, WORK)
 
 
 def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,5 +156,5 @@ def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(OSError, match=rf"make room and start again.*{path}"):
-        claim(path, WORK)
+        reserve(path, WORK)
     assert json.loads(path.read_text()) == json.loads(json.dumps(AS_JSON))

@@ -24,7 +24,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.augmentation import Augmentation
-from mumu_ros.training.fit import fit, forget
+from mumu_ros.training.fit import discard, fit
 from mumu_ros.training.module import NetworkModule, WarmAverage
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
@@ -166,7 +166,7 @@ def test_a_training_of_other_settings_or_data_is_not_taken_up(
         run(with_(vector_settings, learning_rate=0.5), vector_windows, tmp_path)
     with pytest.raises(ConfigError, match="is of other work: windows was 12, is 11; remove"):
         run(vector_settings, vector_windows.take(np.arange(11)), tmp_path)
-    forget(tmp_path)
+    discard(tmp_path)
     run(with_(vector_settings, learning_rate=0.5), vector_windows, tmp_path)
 
 
@@ -261,7 +261,7 @@ def test_losses_are_logged_for_tensorboard(
 ) -> None:
     settings = with_(vector_settings, epochs=10)
     run(settings, vector_windows, tmp_path)
-    forget(tmp_path)
+    discard(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
     run(settings, vector_windows, tmp_path)
     logs = EventAccumulator(str(tmp_path / "logs"))

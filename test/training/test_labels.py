@@ -18,7 +18,7 @@ from mumu_ros.model.config import ConfigError, Modality
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network
 from mumu_ros.training.augmentation import Augmentation, augment
-from mumu_ros.training.files import claim
+from mumu_ros.training.files import reserve
 from mumu_ros.training.frames import labelled_frames
 from mumu_ros.training.labels import Labels, hide_labels, known_labels, show_labels, with_label_input
 from mumu_ros.training.loading import load_windows
@@ -283,13 +283,13 @@ def test_loading_shows_the_label(write_folder: Callable[[Path], Path], tmp_path:
 def test_results_of_before_go_on(vector_settings: Settings, tmp_path: Path) -> None:
     """What older versions wrote down of a training says nothing about labels."""
     path = tmp_path / "settings.json"
-    claim(path, vector_settings)
+    reserve(path, vector_settings)
     old = json.loads(path.read_text())
     del old["labels"]
     for modality in old["model"]["modalities"]:
         del modality["label"]
     path.write_text(json.dumps(old))
-    claim(path, vector_settings)
+    reserve(path, vector_settings)
     path.write_text(json.dumps(old))
     with pytest.raises(ConfigError, match=r"labels"):
-        claim(path, replace(vector_settings, labels=Labels(share=0.5)))
+        reserve(path, replace(vector_settings, labels=Labels(share=0.5)))

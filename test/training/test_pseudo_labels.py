@@ -180,5 +180,5 @@ def test_results_that_say_nothing_of_their_training_clips_cannot_teach(folder: s
             older = {key: file[key] for key in file.files if not key.startswith("taught_")}
         np.savez(path, **older)
         assert FoldResult.load(path).taught_logits.size == 0
-    with pytest.raises(ConfigError, match="does not say what its network thinks of the same clips"):
+    with pytest.raises(ConfigError, match="has no predictions of its network for the same clips"):
         cross_validate(settings, [0], tmp_path / "student", teacher=tmp_path / "teacher", jobs=1)

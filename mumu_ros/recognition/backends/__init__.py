@@ -1,4 +1,4 @@
-"""What a model runs on: PyTorch, a compiler, OpenVINO, ONNX Runtime or the graphs of a CUDA device."""
+"""Inference back ends: PyTorch, torch.compile, OpenVINO, ONNX Runtime and CUDA graphs."""
 
 from mumu_ros.recognition.backends.choice import (
     BACKENDS,

@@ -37,7 +37,7 @@ class Source:
 
     Attributes:
         bag: The recording.
-        subject: Who is in it; splits go by this.
+        subject: The person; splits use this.
         labels: Its label file; None: the one beside it, else its annotations.
     """
 
@@ -69,7 +69,7 @@ class BagReport:
 
     Attributes:
         bag: Its path.
-        subject: Who is in it.
+        subject: The person.
         labels: Where its labels come from.
         clips: Id to activity.
         seconds: In clips.
@@ -122,8 +122,8 @@ def build_dataset(
     Args:
         sources: The recordings.
         out: The new folder, there whole or not at all.
-        config: What sensor_sync is told: which topic is which stream.
-        taxonomy: The activities to take; None: those that are labelled, in the groups that the labels say.
+        config: Of sensor_sync: which topic is which stream.
+        taxonomy: The activities to use; None: those that are labelled, in the groups of the labels.
         shortest_s: Shorter labels are dropped: no window fits into them.
         progress: Called with each recording's report.
 
@@ -177,11 +177,11 @@ def _read_labels(source: Source, bag: BagReport) -> list[Label]:
     try:
         with Recording(source.bag) as recording:
             labels = read_annotations(recording, recording.end_ns)
-            # Its problems are said when its samples are read.
+            # Its problems are reported when its samples are read.
     except RecordingError:
         return []
     if not labels:
-        bag.problems.append(f"nobody labelled it: there is no {path}, and it has no annotations; see mumu label")
+        bag.problems.append(f"it is unlabelled: there is no {path}, and it has no annotations; see mumu label")
     return labels
 
 

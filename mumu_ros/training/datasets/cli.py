@@ -38,7 +38,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="label file, one for each bag in order; default: BAG.labels.csv beside the bag, else its annotations",
     )
     build.add_argument(
-        "--subjects", metavar="1,1,2", help="who is in each bag, as a number; default: somebody else in each, 1, 2, …"
+        "--subjects",
+        metavar="1,1,2",
+        help="the person in each bag, as a number; default: a different one each, 1, 2, …",
     )
     build.add_argument(
         "--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/sim.yaml)"
@@ -83,7 +85,7 @@ def _build(arguments: argparse.Namespace) -> int:
     labels = _one_each("--labels", arguments.labels or [None] * len(bags), len(bags))
     numbers = arguments.subjects.split(",") if arguments.subjects else [str(i + 1) for i in range(len(bags))]
     if wrong := [text for text in _one_each("--subjects", numbers, len(bags)) if not text.strip().isdecimal()]:
-        raise ValueError(f"--subjects: {wrong[0]!r} is no whole number; expected one for each bag, such as 1,1,2")
+        raise ValueError(f"--subjects: {wrong[0]!r} is not a whole number; expected one for each bag, such as 1,1,2")
     params = arguments.params or share_path("config", "sim.yaml")
     config = SensorSyncConfig.read(read_parameters(params, "sensor_sync", SENSOR_SYNC))
     report = build_dataset(
@@ -139,7 +141,7 @@ def _print_report(report: Report, out: Path) -> None:
     root = shlex.quote(str(out))
     print(f"Next: mumu train config/training/own.yaml data.root={root} --init sim --out MODEL")
     if len(clips) == 1:
-        print("Everything is of one subject: record somebody else to see how well a model knows people it never saw.")
+        print("Everything is of one subject: record another person to test the model on new people.")
     else:
         *others, last = map(str, sorted(clips))
         print(

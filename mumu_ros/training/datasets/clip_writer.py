@@ -42,7 +42,7 @@ class Written:
     """What was written.
 
     Attributes:
-        start_ns: First stamp of the recording that was believed; 0: none.
+        start_ns: First accepted stamp of the recording; 0: none.
         end_ns: Last one.
         samples: Clip to stream to number of samples; streams without any are not there.
     """
@@ -95,11 +95,11 @@ def write_clips(
     """Write what each stream shows in each piece, as the nodes convert it; images at no more than their rate.
 
     Images are written as they come and no more than two clips are open, so memory does not grow with the recording.
-    What cannot be used is said in the recording's `problems`.
+    Unusable data are reported in the recording's `problems`.
 
     Args:
         recording: An open recording.
-        config: What sensor_sync is told.
+        config: Of sensor_sync.
         topics: Stream to topic.
         pieces: In order of time, without overlap.
         folder: Where the clips' folders go.

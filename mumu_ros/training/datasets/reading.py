@@ -16,7 +16,7 @@ from mumu_ros.training.clips import ClipInfo, DatasetError
 __all__ = ["START_NS", "Video", "prepare_all", "read_text", "select_clips", "wanted_streams"]
 
 START_NS = 1_500_000_000 * NS_PER_S
-"""When a clip begins whose files do not say: a stamp of zero is no stamp."""
+"""Start of clips whose files have no stamps: a stamp of zero is invalid."""
 
 _MAX_BYTES = 64 * 2**20
 _WHOLE_VIDEO = 0.9

@@ -34,7 +34,7 @@ class SimulatorDataset:
             DatasetError: No subject is asked for.
         """
         if subjects is None:
-            raise DatasetError("the simulator has as many people as one likes; say which subjects, such as 0 to 63")
+            raise DatasetError("the simulator has any number of people; give subjects, such as 0 to 63")
         self._seconds = seconds
         people = (ClipInfo(f"s{subject}", subject) for subject in subjects)
         self.clips = select_clips("the simulator", people, subjects)

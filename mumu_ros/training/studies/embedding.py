@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mumu_ros.files import replacing
 from mumu_ros.model.network import Network
 from mumu_ros.training.cross_validation import Study
-from mumu_ros.training.files import claim
+from mumu_ros.training.files import reserve
 from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import make_manifest
@@ -68,7 +68,7 @@ def section(bench: Bench) -> str:
     for head in ROWS:
         run = head.run(CONFIG)
         folder = bench.out / "embedding" / run.folder
-        claim(folder / "settings.json", _Work(**vars(bench.settings(run)), clips=tuple(test.clip.tolist())))
+        reserve(folder / "settings.json", _Work(**vars(bench.settings(run)), clips=tuple(test.clip.tolist())))
         of_seeds = [
             _trained(bench.settings(run), seed, (train, test), folder / f"seed_{seed}.npz") for seed in bench.seeds
         ]

@@ -129,14 +129,14 @@ def _quality(bench: Bench, windows: WindowSet, share: float) -> tuple[str, ...]:
         labelled = int(told.sum())
         truth = train.activity[~told]
         groups = np.equal(taxonomy.group_indices, taxonomy.group_indices[truth][:, None])
-        said, shown = one.taught_logits[~told], other.taught_logits[~told]
-        right, sure = shown.argmax(axis=1) == truth, softmax(shown).max(axis=1) >= CONFIDENCE
+        predicted, shown = one.taught_logits[~told], other.taught_logits[~told]
+        right, confident = shown.argmax(axis=1) == truth, softmax(shown).max(axis=1) >= CONFIDENCE
         values = (
-            (said.argmax(axis=1) == truth).mean(),
-            (np.where(groups, said, -np.inf).argmax(axis=1) == truth).mean(),
+            (predicted.argmax(axis=1) == truth).mean(),
+            (np.where(groups, predicted, -np.inf).argmax(axis=1) == truth).mean(),
             right.mean(),
-            sure.mean(),
-            right[sure].mean(),
+            confident.mean(),
+            right[confident].mean(),
         )
         for column, value in zip(columns, values, strict=True):
             column.append(float(value))

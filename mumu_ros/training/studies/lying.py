@@ -21,7 +21,7 @@ from mumu_ros.training.conditions import failure_conditions
 from mumu_ros.training.cross_validation import Study
 from mumu_ros.training.datasets import open_dataset
 from mumu_ros.training.failing import catch, follow, join
-from mumu_ros.training.files import claim
+from mumu_ros.training.files import reserve
 from mumu_ros.training.fit import fit
 from mumu_ros.training.health import ANY_OVERLAP, learn_health
 from mumu_ros.training.loading import load_windows
@@ -53,7 +53,7 @@ def section(bench: Bench) -> str:
         manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips)
         (fold,) = manifest.folds
         folder = bench.out / "lying" / run.folder
-        _claim(folder, settings)
+        _reserve(folder, settings)
         found = [_of_seed(settings, loaded.windows, fold.train, fold.test, seed, folder) for seed in bench.seeds]
         title = f"### {' + '.join(settings.model.names)}"
         parts += [title, provenance("lying", bench, Study(manifest, (), dict(loaded.skipped))), _table(found)]
@@ -67,9 +67,9 @@ def section(bench: Bench) -> str:
     return "\n\n".join(parts)
 
 
-def _claim(folder: Path, whose: Any) -> None:
+def _reserve(folder: Path, whose: Any) -> None:
     amounts = {name: kind.amount for name, kind in KINDS.items()}
-    claim(
+    reserve(
         folder / "settings.json",
         {"whose": whose, "false_alarms": FALSE_ALARMS, "stream_s": STREAM_S, "failures": amounts},
     )
@@ -99,7 +99,7 @@ def _of_seed(
 
 def _simulated(folder: Path) -> Found:
     checkpoint = load_checkpoint("sim")
-    _claim(folder, {"model": checkpoint.id, **{name: list(people) for name, people in SIMULATED.items()}})
+    _reserve(folder, {"model": checkpoint.id, **{name: list(people) for name, people in SIMULATED.items()}})
     path = folder / "seed_0.json"
     if path.exists():
         found: Found = json.loads(path.read_text())
@@ -174,7 +174,7 @@ def _table(found: Sequence[Found]) -> str:
             continue
         delays = [value for f in found for value in f[name]["delays_s"]]
         onsets = sum(f[name]["onsets"] for f in found)
-        believed, masked = mean(name, "believed"), mean(name, "masked")
+        unmasked, masked = mean(name, "believed"), mean(name, "masked")
         rows.append(
             (
                 name.replace(":", ", "),
@@ -182,18 +182,18 @@ def _table(found: Sequence[Found]) -> str:
                 f"{mean(name, 'auroc_concept'):.2f}",
                 f"{mean(name, 'accused'):.0%}",
                 f"{mean(name, 'others'):.0%}",
-                f"{100 * believed:.1f}",
-                f"{100 * (masked - believed):+.1f}",
+                f"{100 * unmasked:.1f}",
+                f"{100 * (masked - unmasked):+.1f}",
                 f"{len(delays)} of {onsets}",
                 f"{np.median(delays):.1f}" if delays else "–",
             )
         )
     header = ("failure", "AUROC", "concept", "accused", "another", "top-1", "gain", "caught live", "after s")
-    accused = np.mean([f["healthy"]["accused"] for f in found], axis=0)
+    flagged = np.mean([f["healthy"]["accused"] for f in found], axis=0)
     loss = 100 * (mean("healthy", "masked") - mean("healthy", "believed"))
     healthy = (
         f"Healthy: top-1 {100 * mean('healthy', 'believed'):.2f}, {loss:+.2f} points without the accused; accused are "
-        f"{', '.join(f'{share:.1%}' for share in accused)} of the windows, by modality; live, somebody is in "
+        f"{', '.join(f'{share:.1%}' for share in flagged)} of the windows, by modality; live, somebody is in "
         f"{mean('healthy', 'accused_live'):.1%} of the decisions."
     )
     return f"{table(header, rows)}\n\n{healthy}"

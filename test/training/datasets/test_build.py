@@ -129,13 +129,13 @@ def test_what_is_dropped_is_said_with_its_reason(
         ("wave", 30, "none of its streams has a sample then"),
     ]
     assert anna["incomplete"] == {"depth": 1}
-    assert "nobody labelled it" in ben["problems"][0]
+    assert "it is unlabelled" in ben["problems"][0]
     assert list(carl["clips"].values()) == ["wave"], "its group is said by another label"
     said = capsys.readouterr()
     assert "clips: 1, 3 s; labels dropped: 3" in said.out
     assert "dropped: 3.00 to 4.50 s, wave: too short" in said.out
     assert "1 of 1 clips lack depth: it is masked there" in said.out
-    assert "nobody labelled it" in said.err
+    assert "it is unlabelled" in said.err
 
 
 def test_a_taxonomy_says_which_activities_to_take(
@@ -192,7 +192,7 @@ def test_two_recordings_in_one_bag_give_the_clips_of_the_first(
         ([(0, 3, "", "wave")], [], "no clip remains: wave has no group"),
         ([(0, 3, "g", "wave"), (3, 6, "h", "wave")], [], "wave is labelled in group 'g' and in 'h'"),
         ([(0, 3, "g", "up, down")], [], "activity 'up, down' has a comma"),
-        ([(0, 3, "g", "wave")], ["--subjects", "anna"], "'anna' is no whole number"),
+        ([(0, 3, "g", "wave")], ["--subjects", "anna"], "'anna' is not a whole number"),
         ([(0, 3, "g", "wave")], ["--subjects", "1,2"], "2 values of --subjects for 1 bags"),
         ([(0, 3, "g", "wave")], ["--labels", "nowhere.csv"], "nowhere.csv"),
         ([(0, 3, "g", "wave")], ["--taxonomy", "nowhere"], "taxonomy 'nowhere' is no file, and none of the shipped"),

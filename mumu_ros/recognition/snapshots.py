@@ -1,4 +1,4 @@
-"""What is remembered of one person from decision to decision, and what its window shows at one instant."""
+"""The state of one person between decisions, and its window at one instant."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from mumu_ros.recognition.features import FeatureCache
 from mumu_ros.recognition.smoothing import Smoother
 from mumu_ros.streams import Window, WindowAssembler
 
-__all__ = ["Body", "Look"]
+__all__ = ["Body", "Snapshot"]
 
 
 @dataclass(eq=False)
 class Body:
-    """What is remembered of one person from decision to decision.
+    """State of one person between decisions.
 
     Attributes:
-        windows: Its samples.
-        caches: Its encoded frames, by image modality.
+        windows: The samples.
+        caches: Encoded frames, by image modality.
         smoothers: Of groups and of activities.
-        health: Looks at its sensors, or None.
-        recording: How often its samples were forgotten.
+        health: Evaluates the sensors, or None.
+        recording: Number of times the samples were dropped.
     """
 
     windows: WindowAssembler
@@ -37,7 +37,7 @@ class Body:
     _timeline: tuple[int, int] = (0, 0)
 
     def follow(self, timeline: tuple[int, int]) -> None:
-        """Another recording, or a jump back in time, makes everything begin anew."""
+        """Reset when the recording changes or time jumps back."""
         if timeline == self._timeline:
             return
         self._timeline = timeline
@@ -47,20 +47,20 @@ class Body:
 
 
 @dataclass(eq=False)
-class Look:
+class Snapshot:
     """One body at one instant.
 
     Attributes:
         name: Of the body.
-        body: What is remembered of it.
-        window: What it has shown.
-        caches: Where the encoded frames of that are, by image modality.
+        body: Its state.
+        window: Its window.
+        caches: The encoded frames of the window, by image modality.
         coverage: Of the modalities, (M,).
-        others: Modalities whose samples come and are not of this body.
+        others: Modalities whose samples arrive but are not of this body.
         names: The modalities with enough samples.
-        inputs: What the network is given of those.
-        masks: Which steps are there.
-        said: What the network made of some of the modalities.
+        inputs: Network inputs of those.
+        masks: Which steps are present.
+        outputs: Network outputs by the modalities used.
     """
 
     name: str
@@ -72,16 +72,16 @@ class Look:
     names: list[str] = field(default_factory=list)
     inputs: dict[str, torch.Tensor] = field(default_factory=dict)
     masks: dict[str, np.ndarray] = field(default_factory=dict)
-    said: dict[tuple[str, ...], Outputs] = field(default_factory=dict)
+    outputs: dict[tuple[str, ...], Outputs] = field(default_factory=dict)
     is_due: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.is_due = self.body.health is not None and self.body.health.is_due(self.window.end_ns)
 
     def faults(self, present: np.ndarray) -> tuple[FaultCode, ...]:
-        """What is wrong with each modality; `present` are those that took part."""
-        verdict = self.body.health.verdict if self.body.health else ()
-        found = [v.fault for v in verdict] or [FaultCode.NONE] * len(present)
+        """Fault of each modality; `present` are those that took part."""
+        state = self.body.health.state if self.body.health else ()
+        found = [v.fault for v in state] or [FaultCode.NONE] * len(present)
         for index, (name, coverage) in enumerate(zip(self.window.series, self.coverage, strict=True)):
             if not found[index] and not present[index]:
                 absent = FaultCode.UNASSIGNED if name in self.others else FaultCode.SILENT
@@ -89,9 +89,9 @@ class Look:
         return tuple(found)
 
     def candidates(self) -> list[tuple[str, ...]]:
-        """The modalities to decide by: what is stuck is left out; what only looks odd, where that is surer."""
+        """Sets of modalities to decide by: without the stuck ones; without all flagged ones."""
         health = self.body.health
         if health is None:
             return [tuple(self.inputs)]
-        without = [tuple(n for n in self.inputs if n not in left_out) for left_out in (health.stuck, health.accused)]
+        without = [tuple(n for n in self.inputs if n not in left_out) for left_out in (health.stuck, health.flagged)]
         return [names or tuple(self.inputs) for names in without]
