@@ -1,6 +1,7 @@
 """Dual-branch embedding: shared and task-specific features, after the abstract of UV-M3TL (Liu et al. 2026).
 
-Only the abstract is public, so this is inspired by it. Where it has spatial attention, there are modalities here.
+It is not the architecture of the paper's text (arXiv 2602.01594). Where the abstract has spatial attention, there are
+modalities here.
 """
 
 from __future__ import annotations
