@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mumu_ros.benchmarks.rounds import interleave, speedup
-from mumu_ros.streams.message_filter import ApproximateTimeSynchronizer
+from mumu_ros.streams.message_filter import SynchronizerFilter
 from mumu_ros.streams.stamps import NS_PER_S
 from mumu_ros.streams.synchronizer import SynchronizedSet, Synchronizer
 
@@ -72,7 +72,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
     Returns:
         us_per_message and, where message_filters is installed, speedup_over_stock: of `Synchronizer`.
-        implementations: for each of "Synchronizer", "ApproximateTimeSynchronizer" and, where installed,
+        implementations: for each of "Synchronizer", "SynchronizerFilter" and, where installed,
         "message_filters": the same, sets, percent of the rgb–depth pairs that are not the nearest, sets out of order.
     """
     traffic = make_traffic(_SECONDS, seed=0)
@@ -125,7 +125,7 @@ def _run_synchronizer(traffic: Traffic) -> tuple[float, list[tuple[int, int]]]:
 def _run_filter(cls: Any, messages: Sequence[tuple[str, Any]]) -> tuple[float, list[tuple[int, int]]]:
     sources = {name: _Source(name) for name, _, _ in _STREAMS}
     frames = [sources["rgb"], sources["depth"]]
-    if cls is ApproximateTimeSynchronizer:
+    if cls is SynchronizerFilter:
         synchronizer = cls(frames, _QUEUE_SIZE, _SLOP_S, ranges=[sources["imu"]])
     else:
         synchronizer = cls([*frames, sources["imu"]], _QUEUE_SIZE, _SLOP_S)
@@ -144,7 +144,7 @@ def _run_filter(cls: Any, messages: Sequence[tuple[str, Any]]) -> tuple[float, l
 
 def _message_filters(traffic: Traffic) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
     """The traffic as messages, and the classes to compare; the stock one insists on real ROS stamps."""
-    filters: dict[str, Any] = {"ApproximateTimeSynchronizer": ApproximateTimeSynchronizer}
+    filters: dict[str, Any] = {"SynchronizerFilter": SynchronizerFilter}
     make_stamp: Callable[..., Any] = SimpleNamespace
     try:
         import message_filters

@@ -27,7 +27,7 @@ from mumu_ros.people.finder import PeopleFinder
 from mumu_ros.people.inputs import Since, depth_problem, is_upside_down
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
-from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet
+from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
 
 __all__ = ["CameraSource", "View"]
 
@@ -123,7 +123,7 @@ class CameraSource:
         for t in self._topics.values():
             subscribers.append(subscribe(node, t.type, t.topic, sensor_qos(t.reliability, QUEUE)))
             node.undo.callback(node.destroy_subscription, subscribers[-1].sub)
-        self._synchronizer = ApproximateTimeSynchronizer(
+        self._synchronizer = SynchronizerFilter(
             subscribers,
             QUEUE,
             SLOP_S,

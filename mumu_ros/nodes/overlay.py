@@ -27,7 +27,7 @@ from mumu_ros.nodes.worker import Worker
 from mumu_ros.people.drawing import Activity, draw
 from mumu_ros.people.person import Person
 from mumu_ros.skeletons import layout
-from mumu_ros.streams import NS_PER_S, ApproximateTimeSynchronizer, SynchronizedSet
+from mumu_ros.streams import NS_PER_S, SynchronizedSet, SynchronizerFilter
 
 __all__ = ["Overlay"]
 
@@ -72,7 +72,7 @@ class Overlay(ManagedNode):
         for subscriber in subscribers:
             self.undo.callback(self.destroy_subscription, subscriber.sub)
         # People first: a picture waits for its people.
-        self._synchronizer = ApproximateTimeSynchronizer(
+        self._synchronizer = SynchronizerFilter(
             subscribers, QUEUE, SLOP_S, names=["people", "image"], timeout_s=TIMEOUT_S
         )
         self._synchronizer.registerSetCallback(self._worker.put)

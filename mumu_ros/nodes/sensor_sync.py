@@ -24,7 +24,7 @@ from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
 from mumu_ros.pipeline.parameters import declare_streams
 from mumu_ros.pipeline.watch import Report, StreamWatch
-from mumu_ros.streams import ApproximateTimeSynchronizer, SynchronizedSet
+from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
 
 __all__ = ["SensorSync"]
 
@@ -95,7 +95,7 @@ class SensorSync(ManagedNode):
             subscriber.registerCallback(self._note, self._watches[stream.name])
             self._subscribers.append(subscriber)
         frames = sum(stream.is_image for stream in config.streams)  # they come first
-        self._synchronizer = ApproximateTimeSynchronizer(
+        self._synchronizer = SynchronizerFilter(
             self._subscribers[:frames],
             config.queue_size,
             config.slop_s,

@@ -1,4 +1,4 @@
-"""The synchroniser as a message filter, in place of `message_filters.ApproximateTimeSynchronizer`."""
+"""The synchroniser as a message filter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mumu_ros.streams.queues import StreamStatistics
 from mumu_ros.streams.stamps import NS_PER_S
 from mumu_ros.streams.synchronizer import SynchronizedSet, Synchronizer
 
-__all__ = ["ApproximateTimeSynchronizer", "MessageFilter"]
+__all__ = ["SynchronizerFilter", "MessageFilter"]
 
 _logger = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ class MessageFilter(Protocol):
         """Have `cb(message, *args)` called for each message."""
 
 
-class ApproximateTimeSynchronizer:
-    """Synchronises stamped messages of several filters; constructed and used like the stock filter of this name.
+class SynchronizerFilter:
+    """Synchronises stamped messages of several filters, live: constructed and used like `ApproximateTimeSynchronizer`.
 
-    Unlike the stock one it pairs the nearest frames, goes on with None for a stream that is missing, and takes range
+    Unlike that it pairs the nearest frames, goes on with None for a stream that is missing, and takes range
     streams, all of whose messages it delivers. A callback that raises is logged and counted, and hinders neither the
     other callbacks nor later messages. Callbacks run outside the lock, one set at a time and in order, also when a
     callback brings in the next message or several threads do.

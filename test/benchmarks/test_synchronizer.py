@@ -10,7 +10,7 @@ def test_it_reports_cost_and_quality_of_each_implementation(bench: Callable[...,
     assert result["us_per_message"] > 0
     assert ("speedup_over_stock" in result) == (find_spec("message_filters") is not None)
     ours = {name: row for name, row in result["implementations"].items() if name != "message_filters"}
-    assert set(ours) == {"Synchronizer", "ApproximateTimeSynchronizer"}
+    assert set(ours) == {"Synchronizer", "SynchronizerFilter"}
     for row in ours.values():
         assert row["sets"] > 500
         assert row["not_nearest_percent"] == 0

@@ -1,4 +1,4 @@
-"""The synchroniser in the place of message_filters.ApproximateTimeSynchronizer."""
+"""The synchroniser as a message filter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mumu_ros.streams import ApproximateTimeSynchronizer
+from mumu_ros.streams import SynchronizerFilter
 
 MS = 10**6
 T = 1_700_000_000 * 10**9
@@ -36,7 +36,7 @@ class Rig:
     def __init__(self, **kwargs):
         self.now_ns = T
         self.rgb, self.depth, self.imu = Source("rgb"), Source("depth"), Source("imu")
-        self.filter = ApproximateTimeSynchronizer(
+        self.filter = SynchronizerFilter(
             [self.rgb, self.depth], 10, 0.05, ranges=[self.imu], clock=lambda: self.now_ns, **kwargs
         )
 
