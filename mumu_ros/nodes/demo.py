@@ -199,7 +199,9 @@ def _wait(
     reported_s = 0.0
     while not done():
         if time.monotonic() > max(deadline, monitor.busy_s + START_TIMEOUT_S):
-            raise DemoError(f"nothing happened for {START_TIMEOUT_S:.0f} s; {_tail(log)}")
+            raise DemoError(
+                f"Timed out after {START_TIMEOUT_S:.0f} s waiting for the nodes to become active. {_tail(log)}"
+            )
         if monitor.busy_s >= reported_s + BUSY_PERIOD_S:
             reported_s = monitor.busy_s
             print(monitor.busy, flush=True)

@@ -1,4 +1,4 @@
-"""What every node of this package has in common: lifecycle, parameters, diagnostics."""
+"""Common base of all nodes of this package: lifecycle, parameters, diagnostics."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from mumu_ros.text import shorten
 __all__ = ["BUSY", "ManagedNode"]
 
 BUSY = "busy"
-"""Status of a node that takes long to configure: "<node>: busy" on /diagnostics, once a second while it lasts."""
+"""Status of a node that configures for long: "<node>: busy" on /diagnostics, once a second meanwhile."""
 
 LOG_PERIOD_S = 5.0
-"""The same problem is logged this often at most."""
+"""Minimum period between logs of the same problem."""
 _PERIOD_S = 1.0
-"""Of the diagnostics while no fault appears and none ends."""
+"""Period of the diagnostics while no fault appears or ends."""
 
 
 class ManagedNode(LifecycleNode):
-    """A lifecycle node that outlives whatever a message, a service call or a defect does to a callback.
+    """A lifecycle node that no message, service call or exception in a callback can end.
 
-    Subclasses implement `configure` (validate, load; raise to refuse), `activate` (subscribe, start the worker),
-    `cleanup` (free what was loaded) and `diagnose`. What `activate` has started is ended by what it has put on the
-    stack `undo`, in reverse order: when the node is deactivated, and when `activate` fails half way.
+    Subclasses implement `configure` (validate, load; raise to reject), `activate` (subscribe, start the worker),
+    `cleanup` (free what was loaded) and `diagnose`. `activate` pushes the inverse of each step on the
+    stack `undo`, which is unwound when the node is deactivated, and when `activate` fails half way.
 
     Args:
         name: Of the node.
@@ -48,9 +48,9 @@ class ManagedNode(LifecycleNode):
         options: For LifecycleNode: `context`, `parameter_overrides`, `namespace`.
 
     Attributes:
-        finished: Whether the node has done what it was started for.
-        refused: Why the last transition that failed did so; empty: none has.
-        check_period_s: How often `diagnose` is called.
+        finished: Whether the node has completed its task.
+        refused: Reason of the last failed transition; empty: none has failed.
+        check_period_s: Period of `diagnose`.
     """
 
     check_period_s = 1.0
@@ -64,7 +64,7 @@ class ManagedNode(LifecycleNode):
         self._logged: dict[str, float] = {}
         self._errors = 0
         self._last_error = ""
-        self._said = ""
+        self._last_log = ""
         self._codes: dict[str, str] = {}
         self._published_s = -_PERIOD_S
         self._configured = False
@@ -78,13 +78,13 @@ class ManagedNode(LifecycleNode):
         for service in self.services:
             service.callback = self._answering(service)
 
-    # What a subclass fills in.
+    # Implemented by subclasses.
 
     def configure(self) -> None:
-        """Read parameters, load what is needed; refuse with a ValueError, OSError or ImportError that helps."""
+        """Read parameters, load resources; reject with a ValueError, OSError or ImportError that has a remedy."""
 
     def activate(self) -> None:
-        """Subscribe and start working; put on `undo` how each of it ends."""
+        """Subscribe and start working; push the inverse of each step on `undo`."""
 
     def deactivate(self) -> None:
         """Stop what is not on `undo`."""
@@ -96,7 +96,7 @@ class ManagedNode(LifecycleNode):
         """Report the node's health, every `check_period_s` while it is active."""
         return ()
 
-    # What a subclass uses.
+    # Used by subclasses.
 
     @property
     def state(self) -> tuple[int, str]:
@@ -105,7 +105,7 @@ class ManagedNode(LifecycleNode):
         return number, label
 
     def serve(self, service_type: Any, name: str, callback: Callable[[Any, Any], Any]) -> None:
-        """Serve requests; one that fails in a way that nobody expected is answered with an empty response."""
+        """Serve requests; after an unexpected error the response is empty."""
         service = self.create_service(service_type, name, callback)
         service.callback = self._answering(service)
 
@@ -121,14 +121,14 @@ class ManagedNode(LifecycleNode):
             self.get_logger().warning(shorten(message))
 
     def report_worker_error(self, error: Exception) -> None:
-        """Log what a job raised: bad data by its text, anything else as `report_error` does."""
+        """Log an exception of a job: bad data by its text, anything else as `report_error` does."""
         if isinstance(error, ValueError):
-            self.log_throttled("worker", f"skipped one piece of work: {error}")
+            self.log_throttled("worker", f"Processing failed, skipping this input: {error}")
         else:
             self.report_error(error)
 
     def report_error(self, error: BaseException) -> None:
-        """Count what a callback or a job raised and nobody expected; log it, once for each place with its traceback."""
+        """Count an unexpected exception of a callback or a job; log it, once for each place with its traceback."""
         self._errors += 1
         self._last_error = f"{type(error).__name__}: {error}"
         frames = traceback.extract_tb(error.__traceback__)
@@ -138,18 +138,18 @@ class ManagedNode(LifecycleNode):
             return
         self._logged[place] = time.monotonic()
         trace = "".join(traceback.format_tb(error.__traceback__))
-        self.get_logger().error(f"{shorten(self._last_error)}; the node goes on\n{trace}")
+        self.get_logger().error(f"{shorten(self._last_error)}; the node continues\n{trace}")
 
     def repeat(self, record: logging.LogRecord) -> None:
-        """Log what a room without ROS has logged."""
-        self._said = shorten(record.getMessage())
+        """Forward a log record of a room without ROS."""
+        self._last_log = shorten(record.getMessage())
         if record.levelno >= logging.WARNING:
-            self.get_logger().warning(self._said)
+            self.get_logger().warning(self._last_log)
         else:
-            self.get_logger().info(self._said)
+            self.get_logger().info(self._last_log)
 
     def finish(self) -> None:
-        """Say that the node has done what it was started for: its process then ends. Callable from any thread."""
+        """Report that the node has completed its task: its process then ends. Callable from any thread."""
         self.finished = True
 
     def publish_diagnostics(self) -> None:
@@ -171,7 +171,7 @@ class ManagedNode(LifecycleNode):
         statuses: list[DiagnosticStatus] = []
         try:
             statuses += self.diagnose()
-        except Exception as error:  # the other statuses and nodes must not go silent with it
+        except Exception as error:  # must not silence the other statuses and nodes
             self.report_error(error)
         if self._errors:
             text = f"{self._errors} unexpected errors, the last one: {self._last_error}"
@@ -189,7 +189,7 @@ class ManagedNode(LifecycleNode):
     # Lifecycle.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Configure; on bad parameters or a bad model say why and stay unconfigured."""
+        """Configure; on bad parameters or a bad model log why and stay unconfigured."""
         for text in self._unknown:
             self.get_logger().warning(f"ignored: {text}")
         with self._busy("configuring"):
@@ -199,7 +199,7 @@ class ManagedNode(LifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Activate; if that fails, undo what was begun and stay inactive."""
+        """Activate; if that fails, roll back and stay inactive."""
         if not self._attempt("activate", self.activate):
             self.undo.close()
             return TransitionCallbackReturn.FAILURE
@@ -235,7 +235,7 @@ class ManagedNode(LifecycleNode):
         return super().on_error(state)
 
     def _attempt(self, what: str, act: Callable[[], None]) -> bool:
-        """Do it; say why it failed, since rclpy would not."""
+        """Run a transition; log why it failed, since rclpy would not."""
         try:
             act()
         except (ValueError, OSError, ImportError) as error:
@@ -257,14 +257,14 @@ class ManagedNode(LifecycleNode):
 
     @contextlib.contextmanager
     def _busy(self, what: str) -> Iterator[None]:
-        """Say on /diagnostics, from the second second on, what the node is at: its executor is blocked meanwhile."""
+        """Publish progress on /diagnostics, from the second second on: the executor is blocked meanwhile."""
         done = threading.Event()
         start = time.monotonic()
-        self._said = ""
+        self._last_log = ""
 
         def say() -> None:
             while not done.wait(1.0):
-                text = f"{what} for {time.monotonic() - start:.0f} s{f': {self._said}' if self._said else ''}"
+                text = f"{what} for {time.monotonic() - start:.0f} s{f': {self._last_log}' if self._last_log else ''}"
                 self._publish_statuses([self.status(BUSY, (FaultCode.NONE, text))])
 
         thread = threading.Thread(target=say, name="busy", daemon=True)
@@ -276,7 +276,7 @@ class ManagedNode(LifecycleNode):
             thread.join()
 
     def _answering(self, service: Service) -> Callable[[Any, Any], Any]:
-        """The callback of a service, so that it answers whatever is asked and whatever happens."""
+        """Wrap a service's callback, so that it responds to any request and after any error."""
         callback = service.callback
 
         def answer(request: Any, response: Any) -> Any:
@@ -291,22 +291,22 @@ class ManagedNode(LifecycleNode):
         return answer
 
     def _is_available(self, transition: Transition) -> bool:
-        """Whether the state machine has this transition now: rclpy raises if it has not."""
+        """Whether the state machine has this transition now: rclpy raises otherwise."""
         available = {number: label for number, label, *_ in self._state_machine.available_transitions}
         asked = transition.label or transition.id
         if asked in available or asked in available.values():
             return True
         self.log_throttled(
             "transition",
-            f"transition {asked!r} refused: in state {self.state[1]} there are {', '.join(available.values())}",
+            f"transition {asked!r} rejected: in state {self.state[1]} there are {', '.join(available.values())}",
         )
         return False
 
     def _judge(self, parameters: Sequence[Any]) -> SetParametersResult:
-        """Refuse a value that a parameter cannot have, and a change that would count at the next configure only."""
+        """Reject invalid values, and changes that would take effect at the next configure only."""
         for parameter in parameters:
             try:
-                if self.has_parameter(parameter.name):  # one that is being declared is refused when it is read
+                if self.has_parameter(parameter.name):  # one that is being declared is checked when it is read
                     self.values.check(parameter.name, parameter.value)
             except ParameterError as error:
                 return SetParametersResult(successful=False, reason=shorten(str(error)))

@@ -29,11 +29,11 @@ from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
 __all__ = ["SensorSync"]
 
 POLL_PERIOD_S = 0.02
-"""How often sets whose deadline has passed are looked for when no message arrives."""
+"""Period of checks for sets whose deadline has passed while no message arrives."""
 WAITING_SETS = 32
-"""Sets that wait for conversion at most: those of a few seconds, which come at once when a stream is given up."""
+"""Maximum number of sets waiting for conversion: those of a few seconds, released at once when a stream times out."""
 _UNLOGGED = (FaultCode.NONE, FaultCode.WAITING, FaultCode.UNREADABLE, FaultCode.IMPLAUSIBLE)
-"""What is wrong with a message is logged when it comes."""
+"""Problems of messages are logged on arrival."""
 
 
 class SensorSync(ManagedNode):
@@ -53,8 +53,8 @@ class SensorSync(ManagedNode):
             self._declare_streams()
 
     def _declare_streams(self) -> None:
-        """Have the parameters of every stream before it is configured, to be listed and set."""
-        with contextlib.suppress(ParameterError):  # configure says what is wrong with the names
+        """Declare the parameters of every stream before it is configured, so that they can be listed and set."""
+        with contextlib.suppress(ParameterError):  # configure reports invalid names
             declare_streams(self.values)
 
     def configure(self) -> None:
@@ -170,7 +170,7 @@ class SensorSync(ManagedNode):
         )
 
     def _warn(self, stream: StreamConfig, report: Report) -> None:
-        """Log what is wrong, and have the black box written where it is an error that is new."""
+        """Log problems, and write the black box for a new error."""
         if report.code.level != Level.ERROR:
             self._in_error.discard(stream.name)
         elif stream.name not in self._in_error:

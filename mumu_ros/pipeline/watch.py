@@ -1,4 +1,4 @@
-"""What there is to say of a stream of sensor_sync, from when its messages came and what became of them."""
+"""Diagnosis of a stream of sensor_sync, from the arrival times and the fate of its messages."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from mumu_ros.streams import NS_PER_S, StreamStatistics
 __all__ = ["Report", "StreamWatch"]
 
 PATIENCE_S = 3.0
-"""A stream may be silent so long after the start before it is an error."""
+"""Silence after the start that is not an error yet, seconds."""
 _MESSAGES = 200
 _DELAYS_S = 1.0
 _STEPS_S = 5.0
-"""Of the last messages so many at most, and no older ones, are looked at for delays and for steps between stamps."""
+"""Maximum number, and age, of the last messages used for delays and for steps between stamps."""
 _MEMORY_S = 2.0
 """Messages are counted over this time."""
 _MOST_LATE = {True: 0.05, False: 0.2}
-"""Share of frames, and of range samples, that may be late or refused: a late range sample goes into the next set."""
+"""Share of frames, and of range samples, that may be late or rejected: a late range sample goes into the next set."""
 _FEW = 3
 _MOST_OFFSET_NS = NS_PER_S
 _LEAST_PAIRED = 0.5
@@ -37,9 +37,9 @@ class Report:
     """One stream's state.
 
     Attributes:
-        code: What is wrong.
+        code: The fault.
         text: The same in a sentence, with the remedy.
-        offset_s: What added to the stream's stamps would make it agree with the others; None if unknown.
+        offset_s: Correction of the stream's stamps that makes it agree with the others; None if unknown.
         missing_share: Estimated share of messages that never came, from the steps between stamps; None if unknown.
     """
 
@@ -65,7 +65,7 @@ class StreamWatch:
 
     Args:
         stream: Its configuration.
-        timeout_s: Silence after which it is dead.
+        timeout_s: Silence after which it counts as silent.
         sets_hz: Sets a second at most; a slower stream is not in each of them.
         now_s: By a monotonic clock, as everywhere here.
     """
@@ -83,7 +83,7 @@ class StreamWatch:
         self._counts: deque[tuple[float, _Counts]] = deque([(now_s, _Counts(*(0,) * 7))])
 
     def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
-        """Take note of a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
+        """Note a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
         if stamp_ns > self._stamp_ns > 0:
             self._steps_ns.append((now_s, stamp_ns - self._stamp_ns))
         self._stamp_ns = stamp_ns
@@ -106,7 +106,7 @@ class StreamWatch:
         return float(np.quantile([delay_ns for _, delay_ns in self._delays_ns], q)) if self._delays_ns else None
 
     def speaks(self, now_s: float) -> bool:
-        """Whether messages come, whatever their stamps are."""
+        """Whether messages arrive, whatever their stamps."""
         return self._came_s is not None and now_s - self._came_s <= self._timeout_s
 
     def report(
@@ -119,13 +119,13 @@ class StreamWatch:
         errors: int = 0,
         last_error: ConversionError | None = None,
     ) -> Report:
-        """What there is to say now.
+        """Diagnose the stream.
 
         Args:
             s: The synchroniser's statistics of the stream.
             sets: Sets published so far.
             others: The other streams.
-            why_silent: Asked for an explanation of silence; told whether the stream has spoken before.
+            why_silent: Called for an explanation of silence, with whether the stream has been active before.
             now_s: Monotonic time.
             errors: Messages that could not be converted.
             last_error: Why the last one could not.
@@ -207,7 +207,7 @@ class StreamWatch:
         )
 
     def _nearest(self, others: Sequence[StreamWatch], now_s: float) -> StreamWatch | None:
-        """The living stream whose clock most others agree with; of two that disagree, the one nearer to the node's."""
+        """The live stream whose clock most others agree with; of two that disagree, the one nearer to the node's."""
         living = [w for w in (self, *others) if w.speaks(now_s)]
         if not living:
             return None

@@ -231,7 +231,7 @@ def test_a_demo_waits_while_a_node_says_that_it_is_busy(
     nodes = Processes()
     demo._wait(ros.executor, monitor, is_done, nodes, tmp_path / "log")
     assert "inference: configuring for" in capsys.readouterr().out
-    with pytest.raises(demo.DemoError, match=r"nothing happened for 0 s; (?s:.*)the last line"):
+    with pytest.raises(demo.DemoError, match=r"Timed out after 0 s (?s:.*)the last line"):
         demo._wait(ros.executor, monitor, lambda: False, nodes, tmp_path / "log")
     ros.executor.remove_node(monitor)
     monitor.destroy_node()
