@@ -140,7 +140,7 @@ def test_what_if_a_sensor_lies(evaluate: Run, tmp_path: Path) -> None:
     assert "Red frame" not in (tmp_path / "healthy" / "report.html").read_text()
 
 
-def test_a_sensor_that_lies_is_accused_and_left_out(evaluate: Run, tmp_path: Path) -> None:
+def test_a_faulty_sensor_is_flagged_and_masked(evaluate: Run, tmp_path: Path) -> None:
     failing = ("--failure", "imu_belt:stuck:1-6", "--params", PARAMS)
     for health, out in ((("--health",), tmp_path / "watched"), ((), tmp_path / "believed")):
         assert evaluate(*failing, *health, "--out", out)[0] == 0

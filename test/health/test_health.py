@@ -1,4 +1,4 @@
-"""Sensors that lie: from statistics of samples to an accusation."""
+"""Fault detection: from statistics of samples to flagged modalities."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_false_alarms_are_as_rare_with_new_people_as_was_asked(health: HealthMod
     assert (flag(health, people(1, 1000))[0] > 1).mean(axis=0).max() < 0.06
 
 
-def test_who_repeats_itself_is_accused_and_nobody_else(health: HealthModel) -> None:
+def test_only_the_modality_that_repeats_itself_is_flagged(health: HealthModel) -> None:
     scores, flagged = flag(health, changed(people(1, 200), 2, repeats))
     assert (scores[:, 2] > 1).all()
     assert (scores[:, :2] > 1).mean() < 0.06
@@ -155,7 +155,7 @@ def test_who_repeats_itself_is_accused_and_nobody_else(health: HealthModel) -> N
     assert flagged[:, :2].mean() < 0.06
 
 
-def test_who_shows_what_others_do_not_see_is_accused(health: HealthModel) -> None:
+def test_a_modality_that_contradicts_the_others_is_flagged(health: HealthModel) -> None:
     other = people(2, 200).values[:, 1]
     scores, flagged = flag(health, changed(people(1, 200), 1, lambda _: other))
     assert (scores[:, 1] > 1).mean() > 0.6
@@ -247,7 +247,7 @@ def sensors(health: HealthModel, checkpoint: Checkpoint) -> Sensors:
     return Sensors(health, checkpoint)
 
 
-def test_one_odd_look_accuses_nobody_and_one_good_look_absolves_nobody(
+def test_one_high_score_flags_nothing_and_one_low_score_clears_nothing(
     sensors: Sensors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sensors.scores["imu"] = 3.0
@@ -272,7 +272,9 @@ def test_one_odd_look_accuses_nobody_and_one_good_look_absolves_nobody(
     assert np.isnan(fault_age_s(sensors.monitor.state[2], sensors.stamp_ns))
 
 
-def test_who_is_odd_and_then_repeats_itself_is_stuck(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flagged_modality_that_then_repeats_itself_is_stuck(
+    sensors: Sensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sensors.scores = {"rgb": 2.0, "depth": 0.5, "imu": 2.0}
     sensors.look(monkeypatch, 2.0)
     assert (sensors.monitor.flagged, sensors.monitor.stuck) == ({"rgb", "imu"}, set())
@@ -285,7 +287,7 @@ def test_who_is_odd_and_then_repeats_itself_is_stuck(sensors: Sensors, monkeypat
     assert (sensors.monitor.flagged, sensors.monitor.stuck) == ({"rgb"}, set())
 
 
-def test_the_last_sensor_is_believed(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_modality_is_never_flagged(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
     sensors.scores = {"rgb": 3.0, "depth": 9.0, "imu": 2.0}
     sensors.look(monkeypatch, 3.0)
     assert sensors.monitor.flagged == {"rgb", "depth"}

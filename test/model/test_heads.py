@@ -208,7 +208,7 @@ def test_equal_trust_is_the_plain_mean(make: Make, case_: Case) -> None:
     assert_close(head(*case_).gm_weights, mask.numpy() / np.maximum(mask.numpy().sum(axis=1, keepdims=True), 1))
 
 
-def test_trust_sees_who_disagrees(make: Make) -> None:
+def test_trust_depends_on_agreement(make: Make) -> None:
     """Two modalities with the same feature, and equally sure, differ in nothing but what the others say."""
     head = make("trusted_mumu")
     features, mask, _ = case([[True] * 3])

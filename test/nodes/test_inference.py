@@ -60,9 +60,7 @@ def test_a_modality_that_stops_loses_its_attention_and_gets_it_back(robot: Calla
     assert not r.recognitions[-1].anomaly, "nobody asked for health"
 
 
-def test_a_sensor_that_is_stuck_is_accused_left_out_and_believed_again(
-    robot: Callable[..., Any], watchful_model: Path
-) -> None:
+def test_a_stuck_sensor_is_flagged_masked_and_cleared(robot: Callable[..., Any], watchful_model: Path) -> None:
     r = robot(health=True)
     r.start()
     r.play(0, 20)

@@ -145,7 +145,7 @@ def test_after_clear_nothing_of_the_last_recording_is_left(checkpoint: Checkpoin
 
 @given(seed=st.integers(0, 1000), faulty=st.sampled_from(["rgb", "depth", "imu"]))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_who_is_stuck_is_left_out_and_who_looks_odd_where_the_decision_is_surer_without(
+def test_stuck_modalities_are_masked_and_other_flagged_ones_if_that_raises_the_top1_probability(
     checkpoint: Checkpoint, seed: int, faulty: str
 ) -> None:
     samples = make_samples(seed)

@@ -62,7 +62,9 @@ def health(checkpoint: Checkpoint, windows: WindowSet, monkeypatch: pytest.Monke
     return learn_health(checkpoint, [windows])
 
 
-def test_what_sticks_is_told_from_what_is_well(checkpoint: Checkpoint, health: HealthModel, windows: WindowSet) -> None:
+def test_stuck_and_healthy_modalities_are_distinguished(
+    checkpoint: Checkpoint, health: HealthModel, windows: WindowSet
+) -> None:
     conditions = [
         Condition("imu_wrist:stuck", failure=Failure("stuck"), on="imu_wrist"),
         Condition("rgb:frozen", failure=Failure("frozen"), on="rgb"),
@@ -74,7 +76,7 @@ def test_what_sticks_is_told_from_what_is_well(checkpoint: Checkpoint, health: H
         assert found[condition.name]["auroc"] > 0.9
 
 
-def test_who_is_stuck_is_left_out_and_who_looks_odd_where_the_decision_is_surer_without(
+def test_stuck_modalities_are_masked_and_other_flagged_ones_if_that_raises_the_top1_probability(
     checkpoint: Checkpoint, health: HealthModel, windows: WindowSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def always_rgb(_: HealthModel, description: Description) -> tuple[np.ndarray, np.ndarray]:

@@ -318,7 +318,7 @@ def test_a_task_alone_learns_nothing_of_the_other():
     assert not any(row.run.settings().model.deep_supervision for row in tasks.ROWS)
 
 
-def test_the_attention_ratio_is_that_of_the_lying_stream(made_up):
+def test_the_attention_ratio_is_that_of_the_corrupted_stream(made_up):
     run = OURS.run(guidance.CONFIG)
     study, config = made_up(run), run.settings().model
     for result in study.results:
