@@ -143,7 +143,7 @@ def to_csv(
     if header:
         of_modalities = [
             f"{what}:{name}"
-            for what in ("present", "coverage", "age_s", "sm", "gm", "anomaly", "accused")
+            for what in ("present", "coverage", "age_s", "sm", "gm", "anomaly", "flagged")
             for name in modalities
         ]
         writer.writerow(

@@ -1,4 +1,4 @@
-"""Concept-guided fusion (Altinses and Schwung), for any number of modalities of which some may be absent."""
+"""Concept-guided fusion (Altinses and Schwung, IEEE TAI 2025), for any number of modalities, some of them absent."""
 
 from __future__ import annotations
 

@@ -35,18 +35,18 @@ class Caught:
     Attributes:
         auroc: Of the failing modality's score, against healthy windows.
         auroc_concept: Of the concept score (low is anomalous), which does not identify the modality.
-        accused: Share of the windows in which the failing modality is flagged.
+        flagged: Share of the windows in which the failing modality is flagged.
         others: Share in which another one is.
-        believed: Top-1 accuracy without masking.
+        unmasked: Top-1 accuracy without masking.
         masked: Top-1 accuracy with stuck modalities masked, and other flagged ones if that raises the top-1
             probability.
     """
 
     auroc: float
     auroc_concept: float
-    accused: float
+    flagged: float
     others: float
-    believed: float
+    unmasked: float
     masked: float
 
 
@@ -88,15 +88,15 @@ def catch(
         seed: Of the failures' draw.
 
     Returns:
-        `Caught` as a dictionary; of "healthy" only accused (one for each modality), believed and masked.
+        `Caught` as a dictionary; of "healthy" only flagged (one for each modality), unmasked and masked.
     """
     healthy = describe_windows(checkpoint.model, windows)
     reference = health.judge(healthy)
     _, flagged = flag(health, healthy)
     found: dict[str, dict[str, Any]] = {
         "healthy": {
-            "accused": flagged.mean(axis=0).tolist(),
-            "believed": _top1(checkpoint, healthy, healthy.present, windows),
+            "flagged": flagged.mean(axis=0).tolist(),
+            "unmasked": _top1(checkpoint, healthy, healthy.present, windows),
             "masked": _masked(checkpoint, health, healthy, flagged, windows),
         }
     }
@@ -113,9 +113,9 @@ def catch(
         caught = Caught(
             auroc=auroc(reference.scores[healthy.present[:, index], index], judged.scores[there, index]),
             auroc_concept=auroc(-reference.concept, -judged.concept[there]),
-            accused=float(flagged[there, index].mean()),
+            flagged=float(flagged[there, index].mean()),
             others=float(np.delete(flagged, index, axis=1).any(axis=1).mean()),
-            believed=_top1(checkpoint, failing, failing.present, windows),
+            unmasked=_top1(checkpoint, failing, failing.present, windows),
             masked=_masked(checkpoint, health, failing, flagged, windows),
         )
         found[condition.name] = asdict(caught)

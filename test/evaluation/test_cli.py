@@ -145,10 +145,10 @@ def test_a_faulty_sensor_is_flagged_and_masked(evaluate: Run, tmp_path: Path) ->
     for health, out in ((("--health",), tmp_path / "watched"), ((), tmp_path / "believed")):
         assert evaluate(*failing, *health, "--out", out)[0] == 0
     watched, unmasked = rows(tmp_path / "watched"), rows(tmp_path / "believed")
-    assert watched[-1]["accused:imu_belt"] == "1"
+    assert watched[-1]["flagged:imu_belt"] == "1"
     assert watched[-1]["present:imu_belt"] == "0"
     assert float(watched[-1]["anomaly:imu_belt"]) > 1.5
-    assert {row["accused:imu_belt"] for row in unmasked} == {""}
+    assert {row["flagged:imu_belt"] for row in unmasked} == {""}
     assert unmasked[-1]["present:imu_belt"] == "1"
 
 

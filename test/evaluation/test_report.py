@@ -49,7 +49,7 @@ def test_the_report_has_what_it_is_for(evaluated: Path) -> None:
     text = (evaluated / "report.html").read_text()
     headings = _Page(text).headings
     assert headings[0].endswith("on person")
-    for heading in ("Timeline", "What is taken for what", "Can the probabilities be believed?", "Sensors", "Features"):
+    for heading in ("Timeline", "Confusion", "Calibration", "Sensors", "Features"):
         assert heading in headings
     accuracy = json.loads((evaluated / "metrics.json").read_text())["pooled"]["accuracy"]
     assert f"{100 * accuracy:.1f} %" in text

@@ -71,7 +71,7 @@ def test_stuck_and_healthy_modalities_are_distinguished(
     ]
     found = catch(checkpoint, health, windows, conditions)
     assert set(found) == {"healthy", "imu_wrist:stuck", "rgb:frozen"}
-    assert max(found["healthy"]["accused"]) < 0.2
+    assert max(found["healthy"]["flagged"]) < 0.2
     for condition in conditions:
         assert found[condition.name]["auroc"] > 0.9
 
@@ -95,11 +95,11 @@ def test_stuck_modalities_are_masked_and_other_flagged_ones_if_that_raises_the_t
     whole, without = (
         predict(checkpoint.model, windows, Condition("", gone)).activity_logits for gone in ((), ("rgb",))
     )
-    assert found["healthy"]["believed"] == pytest.approx(top1(whole))
+    assert found["healthy"]["unmasked"] == pytest.approx(top1(whole))
     more_confident = np.where(top1_probability(without) > top1_probability(whole), without, whole)
     assert found["healthy"]["masked"] == pytest.approx(top1(more_confident))
     assert found["rgb:black"]["masked"] == pytest.approx(top1(without))
-    assert found["rgb:black"]["accused"] == 1
+    assert found["rgb:black"]["flagged"] == 1
 
 
 def test_a_recording_in_which_a_sensor_sticks_again_and_again(

@@ -1,4 +1,4 @@
-"""Sensors that lie (paper 004): which failures are caught, how fast, and what leaving the accused out is worth."""
+"""Faulty sensors (Altinses and Schwung 2025): which failures are detected, how fast, and what masking them gains."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _fail(
         found[condition.name]["onsets"] = sum(delay.onsets for delay in delays)
         found[condition.name]["delays_s"] = [value for delay in delays for value in delay.delays_s]
     quiet = [follow(checkpoint, health, recording, None, sensors).healthy for recording in recordings]
-    found["healthy"]["accused_live"] = float(np.mean(quiet))
+    found["healthy"]["flagged_live"] = float(np.mean(quiet))
     return found
 
 
@@ -174,13 +174,13 @@ def _table(found: Sequence[Found]) -> str:
             continue
         delays = [value for f in found for value in f[name]["delays_s"]]
         onsets = sum(f[name]["onsets"] for f in found)
-        unmasked, masked = mean(name, "believed"), mean(name, "masked")
+        unmasked, masked = mean(name, "unmasked"), mean(name, "masked")
         rows.append(
             (
                 name.replace(":", ", "),
                 f"{mean(name, 'auroc'):.3f}",
                 f"{mean(name, 'auroc_concept'):.2f}",
-                f"{mean(name, 'accused'):.0%}",
+                f"{mean(name, 'flagged'):.0%}",
                 f"{mean(name, 'others'):.0%}",
                 f"{100 * unmasked:.1f}",
                 f"{100 * (masked - unmasked):+.1f}",
@@ -188,12 +188,12 @@ def _table(found: Sequence[Found]) -> str:
                 f"{np.median(delays):.1f}" if delays else "–",
             )
         )
-    header = ("failure", "AUROC", "concept", "accused", "another", "top-1", "gain", "caught live", "after s")
-    flagged = np.mean([f["healthy"]["accused"] for f in found], axis=0)
-    loss = 100 * (mean("healthy", "masked") - mean("healthy", "believed"))
+    header = ("failure", "AUROC", "concept", "flagged", "another", "top-1", "gain", "caught live", "after s")
+    flagged = np.mean([f["healthy"]["flagged"] for f in found], axis=0)
+    loss = 100 * (mean("healthy", "masked") - mean("healthy", "unmasked"))
     healthy = (
-        f"Healthy: top-1 {100 * mean('healthy', 'believed'):.2f}, {loss:+.2f} points without the accused; accused are "
-        f"{', '.join(f'{share:.1%}' for share in flagged)} of the windows, by modality; live, somebody is in "
-        f"{mean('healthy', 'accused_live'):.1%} of the decisions."
+        f"Healthy: top-1 {100 * mean('healthy', 'unmasked'):.2f}, {loss:+.2f} points with flagged modalities masked; "
+        f"flagged in {', '.join(f'{share:.1%}' for share in flagged)} of the windows, by modality; live, some modality "
+        f"is flagged in {mean('healthy', 'flagged_live'):.1%} of the decisions."
     )
     return f"{table(header, rows)}\n\n{healthy}"
