@@ -43,7 +43,7 @@ def test_the_simulator_gives_a_clip_to_every_subject(preprocessing):
     assert clip.segments[-1].end_ns - clip.segments[0].start_ns == pytest.approx(4e9, rel=0.01)
 
 
-@pytest.mark.parametrize(("subjects", "text"), [(None, "say which subjects"), ([], "no clip")])
+@pytest.mark.parametrize(("subjects", "text"), [(None, "give subjects"), ([], "no clip")])
 def test_the_simulator_wants_to_know_the_subjects(subjects, text):
     with pytest.raises(DatasetError, match=text):
         open_dataset("simulator", "", subjects=subjects)
