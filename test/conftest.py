@@ -10,6 +10,7 @@ import functools
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,16 +127,24 @@ def trained() -> Callable[[M], M]:
 
 @pytest.fixture
 def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """started(command, ignoring_sigint=False, **options): a process with its output in pipes, killed with the test."""
+    """started(command, ignoring_sigint=False, **options): a process with its output in pipes, killed with the test.
+
+    It is killed after five minutes at the latest, so that a test that reads its output does not wait without end.
+    """
     processes: list[subprocess.Popen[str]] = []
+    timers: list[threading.Timer] = []
 
     def start(command: list[str], *, ignoring_sigint: bool = False, **options: Any) -> subprocess.Popen[str]:
         ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN) if ignoring_sigint else None
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": ignore}
         processes.append(subprocess.Popen(command, **{**pipes, **options}))
+        timers.append(threading.Timer(300, processes[-1].kill))
+        timers[-1].start()
         return processes[-1]
 
     yield start
+    for timer in timers:
+        timer.cancel()
     for process in processes:
         process.kill()
         process.communicate(timeout=20)

@@ -237,7 +237,7 @@ def test_a_node_that_dies_at_its_start_ends_the_launch_with_an_error(broken: Cal
 def test_it_is_started_again_if_that_is_asked_for(broken: Callable[..., Any]) -> None:
     process = broken("respawn:=true")
     lines = iter(process.stderr.readline, "")
-    again = itertools.islice((line for line in lines if "people ended with status 1; it is started again" in line), 1)
+    again = itertools.islice((line for line in lines if "people ended with status 1; restarting it" in line), 1)
     assert list(again)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
