@@ -237,16 +237,17 @@ class CameraSource:
 
     def _picture_problem(self) -> Problem | None:
         found = self._found
-        dropped, looked = self._worker.dropped - self._reported[0], found.pictures - self._reported[1]
-        self._reported = (self._worker.dropped, found.pictures)
+        now = (self._worker.dropped, found.pictures + found.errors["image"])
+        dropped, looked = now[0] - self._reported[0], now[1] - self._reported[1]
+        self._reported = now
         if found.frozen.seconds > FROZEN_S:
             seconds = found.frozen.seconds
             return (
                 FaultCode.FROZEN,
                 f"the picture has been the same for {seconds:.1f} s: the camera is frozen, no people are published",
             )
-        if dropped > MAX_DROPPED * (dropped + looked):
-            ms = float(np.median(found.seconds or [np.nan])) * 1e3
+        if found.seconds and dropped > MAX_DROPPED * (dropped + looked):
+            ms = float(np.median(found.seconds)) * 1e3
             return FaultCode.TOO_SLOW, (
                 f"{dropped} of {dropped + looked} pictures dropped since the last report: one takes {ms:.0f} ms; lower "
                 f"rate_hz (now {self._config.rate_hz:g}) or max_people, or raise threads"

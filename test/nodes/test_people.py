@@ -311,12 +311,9 @@ def test_a_picture_that_cannot_be_read_is_skipped_and_named(rig: Callable[..., R
         broken.header.stamp = ns_to_time(START_NS + r.number * PERIOD_NS + PERIOD_NS // 2, TYPES)
         r.image.publish(broken)
 
-    def found() -> bool:
-        show()
-        return bool(r.people)
-
     assert "encoding '8UC3'" in r.say("image", lambda status: "skipped" in status.message, show)
-    r.ros.wait(found)
+    r.people.clear()
+    r.ros.wait(lambda: r.show() and r.people)
 
 
 def test_compressed_pictures_are_read(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
