@@ -26,10 +26,10 @@ from mumu_ros.conversions import (
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import fault_age_s
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
+from mumu_ros.nodes.activity_events import ActivityEvents
 from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import why_silent
-from mumu_ros.nodes.events import ActivityEvents
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.running import main

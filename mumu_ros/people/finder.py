@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.people.body_filter import BodyFilter
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.detection import detect
 from mumu_ros.people.isolation import FOCAL, isolate
@@ -19,7 +20,6 @@ from mumu_ros.people.person import Person
 from mumu_ros.people.regions import Region
 from mumu_ros.people.search import Search
 from mumu_ros.people.silhouettes import of_others, other_surfaces, silhouettes
-from mumu_ros.people.smoothing import Smoother
 from mumu_ros.people.tracks import Observation, Track, Tracker, same_person, torso_depth
 from mumu_ros.people.weights import find_weights
 
@@ -76,7 +76,7 @@ class PeopleFinder:
     ) -> None:
         self._networks = PoseNetworks(find_weights(weights), threads)
         self._tracker = Tracker(max_people, seed)
-        self._smoothers: dict[str, Smoother] = {}
+        self._filters: dict[str, BodyFilter] = {}
         self._upside_down: set[int] = set()  # pictures in a row in which somebody new was
         self._whole: dict[str, int] = {}  # until when the pose of a body needs no second look
         self._elsewhere = Search()
@@ -91,7 +91,7 @@ class PeopleFinder:
     def clear(self) -> None:
         """Forget everybody: what comes next is another recording."""
         self._tracker.clear()
-        self._smoothers = {}
+        self._filters = {}
         self._upside_down.clear()
         self._whole = {}
         self._elsewhere.clear()
@@ -222,8 +222,8 @@ class PeopleFinder:
     def _people(self, picture: _Picture, seen: list[Track]) -> list[Person]:
         alive = {track.body_id for track in self._tracker.tracks}
         self._whole = {name: until_ns for name, until_ns in self._whole.items() if name in alive}
-        self._smoothers = {name: kept for name, kept in self._smoothers.items() if name in alive}
-        people = [_person(picture, track, self._smoothers.setdefault(track.body_id, Smoother())) for track in seen]
+        self._filters = {name: kept for name, kept in self._filters.items() if name in alive}
+        people = [_person(picture, track, self._filters.setdefault(track.body_id, BodyFilter())) for track in seen]
         if picture.depth is not None:
             # From the joints of this picture: smoothed ones are late by a part of a hand's way.
             lifted = [track.lifted.joints for track in seen if track.lifted]
@@ -289,9 +289,9 @@ def _is_at(region: Region, pose: Pose) -> bool:
     return float(np.hypot(region.x - hips[0], region.y - hips[1])) < _RADIUS * pose.torso
 
 
-def _person(picture: _Picture, track: Track, smoother: Smoother) -> Person:
+def _person(picture: _Picture, track: Track, body_filter: BodyFilter) -> Person:
     pose, lifted, camera, stamp_ns = track.pose, track.lifted, picture.camera, picture.stamp_ns
-    keypoints = smoother.keypoints(stamp_ns, pose)
+    keypoints = body_filter.keypoints(stamp_ns, pose)
     inside = keypoints[np.isfinite(keypoints).all(axis=1)]
     left, top = inside.min(axis=0).clip(0) if len(inside) else (0.0, 0.0)
     right, bottom = inside.max(axis=0) if len(inside) else (0.0, 0.0)
@@ -301,7 +301,7 @@ def _person(picture: _Picture, track: Track, smoother: Smoother) -> Person:
         confidence=pose.score,
         roi=(float(left), float(top), float(max(width, 0)), float(max(height, 0))),
         keypoints=keypoints,
-        joints=smoother.joints(stamp_ns, pose, lifted),
+        joints=body_filter.joints(stamp_ns, pose, lifted),
         visibility=pose.visibility.astype(np.float32),
         position_source=lifted.source if lifted else ("nominal" if camera.is_nominal else "perspective"),
     )

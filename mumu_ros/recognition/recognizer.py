@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,12 @@ from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.recognition.backends import Backend, Eager, Outputs
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
-from mumu_ros.recognition.features import FeatureCache, encode_new
+from mumu_ros.recognition.features import FeatureCache
+from mumu_ros.recognition.runner import Runner
 from mumu_ros.recognition.smoothing import Smoother
 from mumu_ros.recognition.snapshots import Body, Snapshot
 from mumu_ros.recognition.windows import window_assembler
-from mumu_ros.streams import Series, Window
+from mumu_ros.streams import Window
 
 __all__ = ["SCENE", "Recognizer", "RecognizerSettings"]
 
@@ -107,10 +107,10 @@ class Recognizer:
         self.not_finite = 0
         self._min_coverage = np.broadcast_to(np.array(settings.min_coverage), len(config.modalities))
         self._preprocessing = Preprocessing(config)
-        self._lock = threading.Lock()
-        self._backend = backend or Eager(checkpoint.model)
-        self._health = health
         self._images = [m.name for m in config.modalities if m.is_image]
+        self._lock = threading.Lock()
+        self._runner = Runner(backend or Eager(checkpoint.model), self._preprocessing, self._images)
+        self._health = health
         self._bodies = {SCENE: self._body()}
         self._skipped = 0
         calibration = checkpoint.calibration
@@ -152,7 +152,7 @@ class Recognizer:
             ValueError: There is no decision, for example because of too few samples; contains the reason.
         """
         rows = [row for name, (stamps, samples) in recording.items() for row in _rows(name, stamps, samples)]
-        alone = Recognizer(self.checkpoint, self.settings, self._backend)
+        alone = Recognizer(self.checkpoint, self.settings, self._runner.backend)
         for name, stamp_ns, sample in sorted(rows, key=lambda row: row[1]):
             alone.push(name, stamp_ns, sample)
         decision = alone.recognize(max((stamp_ns for _, stamp_ns, _ in rows), default=0))
@@ -209,12 +209,7 @@ class Recognizer:
 
     def warm_up(self) -> None:
         """Run the network once on an empty window, so that the first decision is not slow."""
-        inputs, masks = self._preprocessing.batch([Window(0, 0, 0, {})])
-        tensors = {name: torch.from_numpy(x) for name, x in inputs.items() if name not in self._images}
-        for name in self._images:
-            features = self._backend.encode(name, inputs[name][0, :1])
-            tensors[name] = features.repeat(inputs[name].shape[1], 1).unsqueeze(0)
-        self._backend.decide(tensors, {name: np.ones_like(mask) for name, mask in masks.items()})
+        self._runner.warm_up()
 
     def encode(self, stamp_ns: int, bodies: Mapping[str, Collection[str]] | None = None) -> None:
         """Encode the frames up to `stamp_ns` ahead of the decision that will need them.
@@ -227,7 +222,7 @@ class Recognizer:
         """
         snapshots = self._snapshot(stamp_ns, bodies or {SCENE: ()})
         for snapshot in snapshots[:1]:
-            self._encode([name for name in self._images if snapshot.caches[name].uses_every_frame], snapshots)
+            self._runner.encode([name for name in self._images if snapshot.caches[name].uses_every_frame], snapshots)
 
     def recognize(self, stamp_ns: int) -> Decision | NoDecision:
         """Decide about the only person, whose samples were pushed without naming a body.
@@ -259,7 +254,7 @@ class Recognizer:
                 snapshots.append(snapshot)
             else:
                 answers[snapshot.name] = NoDecision(stamp_ns, _too_little(names, snapshot.coverage, self._min_coverage))
-        for snapshot, output in zip(snapshots, self._run(snapshots), strict=True):
+        for snapshot, output in zip(snapshots, self._runner.run(snapshots), strict=True):
             answers[snapshot.name] = self._decide(snapshot, output)
         return {name: answers[name] for name in bodies if name in answers}
 
@@ -295,61 +290,6 @@ class Recognizer:
             coverage = np.array([window.series[m].coverage for m in self.checkpoint.config.names], np.float32)
             snapshots.append(Snapshot(name, known[name], window, caches, coverage, others))
         return snapshots
-
-    def _encode(self, names: Sequence[str], snapshots: Sequence[Snapshot]) -> None:
-        for name in names:
-            # Bodies that share frames share their cache, too.
-            shown: dict[int, tuple[FeatureCache, Series]] = {
-                id(snapshot.caches[name]): (snapshot.caches[name], snapshot.window.series[name])
-                for snapshot in snapshots
-                if not snapshot.names or name in snapshot.names
-            }
-            if shown:
-                encode_new(partial(self._backend.encode, name), list(shown.values()), snapshots[0].window.start_ns)
-
-    def _run(self, snapshots: Sequence[Snapshot]) -> list[Outputs]:
-        """Network outputs for each snapshot, without the flagged modalities."""
-        self._encode(self._images, snapshots)
-        for snapshot in snapshots:
-            vectors = [name for name in snapshot.names if name not in self._images]
-            arrays, snapshot.masks = self._preprocessing.batch([snapshot.window], vectors)
-            snapshot.inputs = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            for name in snapshot.names:
-                if name in self._images:
-                    snapshot.inputs[name], snapshot.masks[name] = snapshot.caches[name].window(
-                        snapshot.window.series[name]
-                    )
-        self._ask([(snapshot, tuple(snapshot.inputs)) for snapshot in snapshots if snapshot.is_due])
-        for snapshot in snapshots:
-            if snapshot.is_due:
-                assert snapshot.body.health is not None
-                samples = {name: x.cpu().numpy() for name, x in snapshot.inputs.items()}
-                features = snapshot.outputs[tuple(snapshot.inputs)].features
-                snapshot.body.health.update(snapshot.window.end_ns, samples, snapshot.masks, features)
-        self._ask([(snapshot, chosen) for snapshot in snapshots for chosen in snapshot.candidates()])
-        return [
-            max((snapshot.outputs[chosen] for chosen in snapshot.candidates()), key=_top1) for snapshot in snapshots
-        ]
-
-    def _ask(self, questions: Sequence[tuple[Snapshot, tuple[str, ...]]]) -> None:
-        """Compute the missing network outputs of several sets of modalities in one pass."""
-        open_ = list(dict.fromkeys(question for question in questions if question[1] not in question[0].outputs))
-        if not open_:
-            return
-        inputs: dict[str, torch.Tensor] = {}
-        masks: dict[str, np.ndarray] = {}
-        for name in dict.fromkeys(name for _, chosen in open_ for name in chosen):
-            like, like_mask = next(
-                (snapshot.inputs[name], snapshot.masks[name]) for snapshot, chosen in open_ if name in chosen
-            )
-            inputs[name] = torch.cat(
-                [snapshot.inputs[name] if name in chosen else torch.zeros_like(like) for snapshot, chosen in open_]
-            )
-            masks[name] = np.concatenate(
-                [snapshot.masks[name] if name in chosen else np.zeros_like(like_mask) for snapshot, chosen in open_]
-            )
-        for (snapshot, chosen), output in zip(open_, self._backend.decide(inputs, masks), strict=True):
-            snapshot.outputs[chosen] = output
 
     def _decide(self, snapshot: Snapshot, output: Outputs) -> Decision | NoDecision:
         logits = (output.group_logits, output.activity_logits)
@@ -390,7 +330,7 @@ class Recognizer:
 def _rows(
     name: str, stamps: Sequence[int] | np.ndarray, samples: Sequence[np.ndarray] | np.ndarray
 ) -> list[tuple[str, int, np.ndarray]]:
-    """Iterate over name, stamp and sample."""
+    """Modality, stamp and sample of each sample, checked."""
     times = np.asarray(stamps)
     if times.shape != (len(samples),):
         raise SampleError(f"{name}: stamps of shape {times.shape} for {len(samples)} samples; expected one for each")
@@ -402,12 +342,6 @@ def _rows(
             f"{name}: stamp {wrong[0]} is {times[wrong[0]]}; expected more than the one before, and than 0"
         )
     return [(name, int(stamp), sample) for stamp, sample in zip(times, samples, strict=True)]
-
-
-def _top1(output: Outputs) -> float:
-    """The top-1 activity probability; −1 if it is not finite."""
-    logits = output.activity_logits
-    return 1 / float(np.exp(logits - logits.max()).sum()) if np.isfinite(logits).all() else -1.0
 
 
 def _largest(snapshot: Snapshot) -> str:

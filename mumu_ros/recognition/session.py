@@ -265,14 +265,14 @@ class Session:
             if arrival.epoch is not None and self._is_newer(arrival.epoch):
                 self._drop_all()
                 self._guard.begin_epoch()
-            state = self._guard.judge(clock, stamp_ns, arrival)
-            if state is Verdict.TURNED_AWAY:
+            verdict = self._guard.judge(clock, stamp_ns, arrival)
+            if verdict is Verdict.TURNED_AWAY:
                 return []
-            if state is Verdict.GOOD:
+            if verdict is Verdict.GOOD:
                 released = [(clock, stamp_ns, arrival)]
             else:
                 released = self._guard.release()
-                if state is Verdict.BACKWARD:
+                if verdict is Verdict.BACKWARD:
                     self._drop_all()
             for from_clock, its_ns, its in released:
                 from_clock.newest_ns = max(from_clock.newest_ns, its_ns)

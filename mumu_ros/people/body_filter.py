@@ -9,10 +9,10 @@ from mumu_ros.people.filters import OneEuro
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose
 from mumu_ros.people.lifting import Lifted
 
-__all__ = ["Smoother"]
+__all__ = ["BodyFilter"]
 
 
-class Smoother:
+class BodyFilter:
     """Takes the jitter of somebody at rest away and follows fast hands: at 15 Hz they are less than 10 ms late.
 
     Joints that are not seen are NaN.

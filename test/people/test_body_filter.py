@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mumu_ros.people.body_filter import BodyFilter
 from mumu_ros.people.landmarks import TORSO, Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
-from mumu_ros.people.smoothing import Smoother
 
 RATE_HZ = 15
 WRIST = 16
 
 
 def _smoothed(joints: NDArray[np.float32], visibility: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """(T, 33, 3) joints, one by one through a smoother."""
+    """(T, 33, 3) joints, one by one through a body_filter."""
     visibility = np.ones(joints.shape[:2], np.float32) if visibility is None else visibility
-    smoother = Smoother()
+    body_filter = BodyFilter()
     poses = [Pose(1.0, j[:, :2] * 100, v, j, Region(0, 0, 1)) for j, v in zip(joints, visibility, strict=True)]
     return np.stack(
-        [smoother.joints((k + 1) * 10**9 // RATE_HZ, p, Lifted(p.world, "depth")) for k, p in enumerate(poses)]
+        [body_filter.joints((k + 1) * 10**9 // RATE_HZ, p, Lifted(p.world, "depth")) for k, p in enumerate(poses)]
     )
 
 
