@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.people.filters import OneEuro
-from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose
+from mumu_ros.people.landmarks import MIN_VISIBILITY, Pose
 from mumu_ros.people.lifting import Lifted
 
 __all__ = ["BodyFilter"]
@@ -34,7 +34,7 @@ class BodyFilter:
         """(33, 3) metres in the camera's optical frame: place and shape apart, since the distance is noisier."""
         if lifted is None:
             return np.full((len(pose.keypoints), 3), np.nan, np.float32)
-        middle = lifted.joints[TORSO].mean(axis=0)
+        middle = lifted.middle
         there = _seen(pose) & (lifted.joints[:, 2:] > 0)
         shape = np.where(there, lifted.joints - middle, np.nan).astype(np.float32)
         return self._place.update(stamp_ns, middle) + self._shape.update(stamp_ns, shape)

@@ -23,7 +23,7 @@ _NEAR_FEET_M = 0.12
 """The same for shins and feet, which stand on a floor that is not the person."""
 _FEET = frozenset(layout(LAYOUT).index("left_ankle", "right_ankle", "left_toe", "right_toe"))
 _STARTS, _ENDS = ([bone[i] for bone in BONES] for i in (0, 1))
-_REACH = [_NEAR_FEET_M if end in _FEET else _NEAR_M for end in _ENDS]
+_REACH_SQUARE = np.square([_NEAR_FEET_M if end in _FEET else _NEAR_M for end in _ENDS], dtype=np.float32)
 
 
 def isolate(
@@ -48,19 +48,16 @@ def isolate(
     for joints in skeletons:
         turn = _turn_to(joints)
         window = _window(joints @ turn.T)
-        points = _points(depth, own, turn, window)
         reach = _reach(joints)
-        places = np.flatnonzero(((points > reach[0]) & (points < reach[1])).all(axis=-1))
-        near = points.reshape(-1, 3)[places]
+        places, near = _readings(depth, own, turn, window, reach)
         distance = _distance_to_bones(near, joints)
         belongs = distance <= 1
         for other in skeletons:
             if other is not joints and (_reach(other)[0] < reach[1]).all() and (reach[0] < _reach(other)[1]).all():
                 belongs &= distance <= _distance_to_bones(near, other)
         view = np.zeros(SIZE, np.uint16)
-        seen = np.zeros(points.shape[:2], np.uint16)
-        seen.reshape(-1)[places[belongs]] = (near[belongs] @ turn[2] * 1000).clip(0, 65535)
-        view[window] = seen
+        rows, columns = (found[belongs] for found in places)
+        view[rows, columns] = (near[belongs] @ turn[2] * 1000).clip(0, 65535)
         views.append(view)
     return views
 
@@ -93,29 +90,45 @@ def _window(joints: NDArray[np.float32]) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-def _points(
-    depth: NDArray[np.float32], camera: Camera, turn: NDArray[np.float32], window: tuple[slice, slice]
-) -> NDArray[np.float32]:
-    """(H, W, 3) what is seen in a window of the panned camera's picture, in the real camera's frame; NaN: nothing."""
+def _readings(
+    depth: NDArray[np.float32],
+    camera: Camera,
+    turn: NDArray[np.float32],
+    window: tuple[slice, slice],
+    reach: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], NDArray[np.float32]]:
+    """What is seen in a window of the panned camera's picture and in the box that holds the person.
+
+    Returns:
+        Rows and columns of N pixels of the panned camera's picture, and (N, 3) metres in the real camera's frame.
+    """
     height, width = SIZE
+    rows, columns = (part.ravel() for part in np.mgrid[window])
     focal = FOCAL * width
-    rows_of, columns_of = (np.arange(size, dtype=np.float32)[part] for size, part in zip(SIZE, window, strict=True))
-    x, y = np.meshgrid(columns_of, rows_of)
-    rays = np.stack([(x + 0.5 - width / 2) / focal, (y + 0.5 - height / 2) / focal, np.ones_like(x)], axis=-1) @ turn
+    pan = np.stack([(columns + 0.5 - width / 2) / focal, (rows + 0.5 - height / 2) / focal, np.ones(len(rows))], axis=1)
+    rays = pan.astype(np.float32) @ turn
     pixels = np.rint(camera.project(rays))
-    inside = ((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=-1)
-    columns, rows = (np.where(inside, pixels[..., i], 0).astype(np.intp) for i in (0, 1))
-    z = np.where(inside, depth[rows, columns], 0.0)[..., np.newaxis]
-    return np.where(z > 0, rays / rays[..., 2:] * z, np.nan).astype(np.float32)
+    inside = ((pixels >= 0) & (pixels < (camera.width, camera.height))).all(axis=1)
+    x, y = np.where(inside, pixels.T, 0).astype(np.intp)
+    z = np.where(inside, depth[y, x], 0)
+    low, high = reach
+    # Most of what is seen is wall or floor, so that the distance is looked at first.
+    found = np.flatnonzero((z > max(float(low[2]), 0)) & (z < high[2]))
+    points = rays[found] * (z[found] / rays[found, 2])[:, np.newaxis]
+    within = ((points > low) & (points < high)).all(axis=1)
+    found = found[within]
+    return (rows[found], columns[found]), points[within]
 
 
 def _distance_to_bones(points: NDArray[np.float32], joints: NDArray[np.float32]) -> NDArray[np.float32]:
     """Distance of (N, 3) points to the nearest bone of a skeleton, (N,): 1 is as far as a person reaches."""
-    start, bone = joints[_STARTS], joints[_ENDS] - joints[_STARTS]
-    square = np.maximum(np.einsum("bi,bi->b", bone, bone), 1e-6)
-    share = ((points @ bone.T - np.einsum("bi,bi->b", start, bone)) / square).clip(0, 1)
-    nearest = np.full(len(points), np.inf, np.float32)
-    for i, reach in enumerate(_REACH):
-        apart = points - start[i] - share[:, i : i + 1] * bone[i]
-        np.minimum(nearest, np.einsum("ni,ni->n", apart, apart) / reach**2, out=nearest)
-    return np.sqrt(nearest)
+    middle = joints.mean(axis=0)
+    points, start, bone = points - middle, joints[_STARTS] - middle, joints[_ENDS] - joints[_STARTS]
+    square = np.maximum((bone**2).sum(axis=1), 1e-6)
+    along = points @ bone.T - (start * bone).sum(axis=1)
+    share = (along / square).clip(0, 1)
+    # |p - a - s b|² with p - a expanded: arrays of points × bones instead of points × bones × 3.
+    from_start = (points**2).sum(axis=1, keepdims=True) - 2 * points @ start.T + (start**2).sum(axis=1)
+    apart = (from_start - share * (2 * along - share * square)) / _REACH_SQUARE
+    nearest: NDArray[np.float32] = np.sqrt(apart.min(axis=1).clip(min=0))
+    return nearest

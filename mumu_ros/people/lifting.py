@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,8 @@ __all__ = ["Lifted", "lift", "surfaces_under"]
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
 """Half sides of the windows in which depth is read, in lengths of the torso."""
-_SAMPLES, _MIN_READINGS = 7, 3
-"""Readings along a side of a window, and how many there must be in all of it."""
+_SAMPLES, _MIN_READINGS = np.linspace(-1, 1, 7)[:, np.newaxis], 3
+"""Where along a side of a window there are readings, and how many there must be in all of it."""
 _STEPS = 7
 _GAP_M = 0.35
 """A step between two bodies; a surface that is one has smaller ones."""
@@ -41,6 +42,12 @@ class Lifted:
 
     joints: NDArray[np.float32]
     source: PositionSource
+
+    @functools.cached_property
+    def middle(self) -> NDArray[np.float32]:
+        """(3,) middle of the torso, metres."""
+        middle: NDArray[np.float32] = self.joints[TORSO].mean(axis=0)
+        return middle
 
 
 def lift(
@@ -151,7 +158,7 @@ def _read(
     """Quantiles of what the sensor reads in windows around pixels of the picture, (N, 2) to (N,); NaN: nothing."""
     height, width = depth.shape
     scale = np.array([width / camera.width, height / camera.height])
-    steps = np.linspace(-1, 1, _SAMPLES)[:, np.newaxis] * np.maximum(half * scale, 1.0)
+    steps = _SAMPLES * np.maximum(half * scale, 1.0)
     columns, rows = (np.rint(points[:, i : i + 1] * scale[i] + steps[:, i]).astype(np.intp) for i in (0, 1))
     inside = ((columns >= 0) & (columns < width))[:, np.newaxis, :] & ((rows >= 0) & (rows < height))[:, :, np.newaxis]
     window = depth[rows.clip(0, height - 1)[:, :, np.newaxis], columns.clip(0, width - 1)[:, np.newaxis, :]]

@@ -56,6 +56,9 @@ class PoseNetworks:
                 landmarks.remove_result(result)
         self._detector = core.compile_model(detector, "CPU", options).create_infer_request()
         self._landmarks = core.compile_model(landmarks, "CPU", options).create_infer_request()
+        # New memory of this size for every picture would take as long as all the arithmetic outside of the networks.
+        self._whole = np.empty((1, DETECTOR_SIZE, DETECTOR_SIZE, 3), np.float32)
+        self._person = np.empty((1, LANDMARK_SIZE, LANDMARK_SIZE, 3), np.float32)
 
     def detect(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run the detector.
@@ -66,7 +69,9 @@ class PoseNetworks:
         Returns:
             What it says at each of its 2254 anchors: numbers (2254, 12), and the logit of a person (2254,).
         """
-        found = _infer(self._detector, picture.astype(np.float32) / 127.5 - 1.0)
+        np.divide(picture, np.float32(127.5), out=self._whole[0])
+        self._whole -= 1
+        found = _infer(self._detector, self._whole)
         return found["Identity"][0], found["Identity_1"][0, :, 0]
 
     def landmarks(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
@@ -79,11 +84,12 @@ class PoseNetworks:
             Landmarks (39, 5): x, y and z in pixels of the picture, and logits of visibility and presence; world
             landmarks (39, 3) in metres around the middle of the hips; the probability that this is a person.
         """
-        found = _infer(self._landmarks, picture.astype(np.float32) / 255.0)
+        np.divide(picture, np.float32(255), out=self._person[0])
+        found = _infer(self._landmarks, self._person)
         world = found["Identity_4"].reshape(39, 3)
         return found["Identity"].reshape(39, 5), world, float(found["Identity_1"][0, 0])
 
 
-def _infer(request: Any, picture: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    results = request.infer([picture[np.newaxis]], share_inputs=True)
+def _infer(request: Any, pictures: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    results = request.infer([pictures], share_inputs=True, share_outputs=True)
     return {port.get_any_name(): value.copy() for port, value in results.items()}

@@ -96,7 +96,7 @@ def paint_over(
     if not mask.any():
         return crop, mask
     blurred = cv2.blur(crop, (len(crop) // 3, len(crop) // 3))
-    return np.where(mask[..., np.newaxis], blurred, crop), mask
+    return np.asarray(cv2.copyTo(blurred, mask.view(np.uint8), crop.copy()), np.uint8), mask
 
 
 def _shrunk(picture: NDArray[Any], region: Region, factor: int) -> tuple[NDArray[Any], Region]:

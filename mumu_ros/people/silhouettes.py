@@ -27,6 +27,8 @@ _HALF = 2
 """Masks have half of the picture's size."""
 _THICKNESS_M = 0.45
 """So much nearer or farther than a torso are the other pixels of the same person."""
+_NEAREST_M = 1e-3
+"""Smallest reading; 0 is none."""
 _APART_M = 0.5
 """Difference in distance of two people from which on depth tells whose a pixel is."""
 
@@ -52,7 +54,7 @@ def silhouettes(
         distance_m = torso_depth(person.lifted)
         mask = _around_bones(person.pose, whole.shape, _WIDER if distance_m else 1.0)
         if small is not None and distance_m:
-            mask[(small > 0) & (np.abs(small - distance_m) > _THICKNESS_M)] = 0
+            mask &= _between(distance_m - _THICKNESS_M, distance_m + _THICKNESS_M, small) | _between(0.0, 0.0, small)
         whole |= mask
     return whole
 
@@ -84,8 +86,7 @@ def of_others(
     for other, other_m in apart:
         reach = min(_THICKNESS_M, abs(other_m - own_m) / 2)
         mask = _around_bones(other.expected(stamp_ns), whole.shape, _WIDER)
-        mask[(small == 0) | (np.abs(small - other_m) > reach)] = 0
-        whole |= mask
+        whole |= mask & _between(max(other_m - reach, _NEAREST_M), other_m + reach, small)
     return whole
 
 
@@ -107,6 +108,11 @@ def other_surfaces(
     middle = (own_m + other_m) / 2
     painted = (small > middle) if other_m > own_m else (small > 0) & (small < middle)
     return np.asarray(cv2.erode(painted.astype(np.uint8) * 255, np.ones((5, 5), np.uint8)), np.uint8)
+
+
+def _between(nearest_m: float, farthest_m: float, depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """255 where the sensor reads a distance, else 0."""
+    return np.asarray(cv2.inRange(depth, nearest_m, farthest_m), np.uint8)
 
 
 def _smaller(depth: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import string
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from mumu_ros.people.landmarks import TORSO, Pose
+from mumu_ros.people.landmarks import Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
 from mumu_ros.streams import NS_PER_S
@@ -180,6 +181,8 @@ class Tracker:
 
     def merge(self, stamp_ns: int, observations: Sequence[Observation]) -> list[Observation]:
         """Each person once: where two tracks have found the same one, it is that of the track which it fits better."""
+        if len(observations) < 2:
+            return list(observations)
         unique: list[Observation] = []
         for o in sorted(observations, key=lambda o: self._fit(stamp_ns, o)):
             if not any(same_person(o.pose, other.pose) or _same_place(o.lifted, other.lifted) for other in unique):
@@ -228,9 +231,10 @@ class Tracker:
         # Whoever was out of sight has gone on somehow.
         elapsed_s = (stamp_ns - track.seen_ns) / NS_PER_S
         wandering = 1 + _WANDERING * max(0.0, elapsed_s - _BLINK_S)
-        way = (track.pose.middle if track.may_be_hidden else track.predicted(stamp_ns), track.predicted(stamp_ns))
-        away = _to_way(pose.middle, *way) / size / wandering
-        growth = abs(float(np.log(pose.torso / track.pose.torso)))
+        expected = track.predicted(stamp_ns)
+        away = _to_way(pose.middle, track.pose.middle if track.may_be_hidden else expected, expected)
+        away /= size * wandering
+        growth = abs(math.log(pose.torso / track.pose.torso))
         unlike = difference(track.appearance, observation.appearance)
         behind = 0.0
         before_m, now_m = torso_depth(track.lifted), torso_depth(observation.lifted)
@@ -253,31 +257,31 @@ def same_person(a: Pose, b: Pose, limit: float = _SAME_PERSON) -> bool:
     """Whether two poses are of one person: their keypoints are `limit` torso lengths apart or less, on average."""
     weight = a.visibility * b.visibility + 1e-3
     apart = np.linalg.norm(a.keypoints - b.keypoints, axis=1)
-    return float(np.average(apart, weights=weight)) < limit * min(a.torso, b.torso)
+    return float(apart @ weight / weight.sum()) < limit * min(a.torso, b.torso)
 
 
 def _same_place(a: Lifted | None, b: Lifted | None) -> bool:
     """Whether a depth sensor sees two torsos where there is room for one."""
     if a is None or b is None or not a.source == b.source == "depth":
         return False
-    return float(np.linalg.norm(a.joints[TORSO].mean(axis=0) - b.joints[TORSO].mean(axis=0))) < _SAME_PLACE_M
+    return math.dist(a.middle, b.middle) < _SAME_PLACE_M
 
 
 def torso_depth(lifted: Lifted | None) -> float | None:
     """Distance of the torso from the depth sensor, metres; None: there is none."""
-    return float(lifted.joints[TORSO, 2].mean()) if lifted and lifted.source == "depth" else None
+    return float(lifted.middle[2]) if lifted and lifted.source == "depth" else None
 
 
 def _to_way(point: NDArray[np.float32], start: NDArray[np.float32], end: NDArray[np.float32]) -> float:
     """Distance of a point from the way between two others: somebody may have stopped anywhere on it."""
-    way = end - start
-    along = float(np.clip((point - start) @ way / max(float(way @ way), 1e-6), 0, 1))
-    return float(np.linalg.norm(point - start - along * way))
+    (way_x, way_y), (x, y) = (end - start).tolist(), (point - start).tolist()
+    along = min(max((x * way_x + y * way_y) / max(way_x**2 + way_y**2, 1e-6), 0.0), 1.0)
+    return math.hypot(x - along * way_x, y - along * way_y)
 
 
 def _apart(a: Pose, b: Pose) -> float:
     """Distance of two torsos, in lengths of the larger one."""
-    return float(np.linalg.norm(a.middle - b.middle)) / max(a.torso, b.torso)
+    return math.dist(a.middle, b.middle) / max(a.torso, b.torso)
 
 
 def difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
