@@ -9,11 +9,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mumu_ros.text import shorten
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 _LONGEST = 2000
 """Characters of an error: it quotes what a file says."""
@@ -30,18 +30,16 @@ COMMANDS = {
     ),
     "record": ("mumu_ros.nodes.record", "record topics as a rosbag2 where ros2 bag is not installed"),
     "simulate": ("mumu_ros.recordings.simulate", "record a simulated person as a rosbag2"),
-    "convert": ("mumu_ros.recordings.convert", "convert a public dataset to a rosbag2"),
+    "convert": ("mumu_ros.datasets.convert", "convert a public dataset to a rosbag2"),
     "weights": ("mumu_ros.people.weights", "fetch the weights of the pose network"),
     "label": ("mumu_ros.labelling.cli", "say what is done when in a recording, on a local page"),
     "evaluate": ("mumu_ros.evaluation.cli", "test a model on recordings"),
-    "dataset": ("mumu_ros.training.datasets.cli", "make a training set of recordings and their labels"),
+    "dataset": ("mumu_ros.datasets.cli", "make a training set of recordings and their labels"),
     "train": ("mumu_ros.training.cli", "train a model"),
     "cross-validate": ("mumu_ros.training.cli", "train and test on every fold of a protocol"),
-    "affinity": ("mumu_ros.training.cli", "say which task helps which: activities, groups"),
     "test": ("mumu_ros.training.cli", "test a model on a dataset"),
     "export": ("mumu_ros.training.export", "prepare a model for a fast start on this machine"),
     "health": ("mumu_ros.training.health_cli", "teach a model to tell sensors that lie"),
-    "study": ("mumu_ros.training.studies.cli", "repeat a table or figure of the paper"),
     "soak": ("mumu_ros.trials.soak", "run the whole system while its sensors fail at random"),
     "fuzz": ("mumu_ros.trials.fuzz", "feed every door of the package with bytes that coverage guides"),
     "bench": ("mumu_ros.benchmarks.cli", "measure what the package costs"),
@@ -51,16 +49,27 @@ UNTIL_INTERRUPTED = ("launch", "label", "watch", "demo", "recognize", "record")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line of `mumu`; see `run`."""
+    return run("mumu", "Human activity recognition from cameras, depth sensors and IMUs.", COMMANDS, arguments)
+
+
+def run(
+    program: str, description: str, table: Mapping[str, tuple[str, str]], arguments: Sequence[str] | None = None
+) -> int:
+    """Run one command of a table.
+
+    Args:
+        program: Its name in messages.
+        description: Of the program.
+        table: Command → the module that registers it, one line of help.
+        arguments: Of the command line; None: those of the process.
 
     Returns:
         Exit status: 0 on success, 2 for a command line or an input that cannot be used, from 128 on as a shell has it
         for what was interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(
-        prog="mumu", description="Human activity recognition from cameras, depth sensors and IMUs."
-    )
+    parser = argparse.ArgumentParser(prog=program, description=description)
     parser.add_argument("--version", action="version", version=importlib.metadata.version("mumu_ros"))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     asked = arguments[0] if arguments else ""
@@ -68,10 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked in UNTIL_INTERRUPTED and threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.default_int_handler)
-        if asked in COMMANDS:
-            importlib.import_module(COMMANDS[asked][0]).register(commands)
+        if asked in table:
+            importlib.import_module(table[asked][0]).register(commands)
         else:
-            for name, (_module, text) in COMMANDS.items():
+            for name, (_module, text) in table.items():
                 commands.add_parser(name, help=text)
         parsed, rest = parser.parse_known_args(arguments)
         # argparse takes key=value before the options only; people write it anywhere.
@@ -83,13 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = parsed.run(parsed)
         sys.stdout.flush()
     except ModuleNotFoundError as error:
-        print(f"mumu {asked}: {error}; {_remedy(error.name or '')}", file=sys.stderr)
+        print(f"{program} {asked}: {error}; {_remedy(error.name or '')}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever reads has enough, as `head` does; Python must not complain at its exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except (ValueError, OSError) as error:  # what a command refuses: its text says what and why
-        print(f"mumu {asked}: {shorten(str(error), _LONGEST)}", file=sys.stderr)
+        print(f"{program} {asked}: {shorten(str(error), _LONGEST)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -32,7 +32,7 @@ VIDEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "video" / "two
 
 ROS_ROOMS = ("nodes", "benchmarks", "test_own_activities.py")
 """Nodes over DDS, and measurements: `serial`, since what else is running on the machine could disturb them."""
-SLOW_ROOMS = (*ROS_ROOMS, "training", "test_cli.py")
+SLOW_ROOMS = (*ROS_ROOMS, "training", "datasets", "research", "test_cli.py")
 TESTS = Path(__file__).resolve().parent
 
 torch.set_num_threads(1)
@@ -46,8 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def room(path: Path) -> str:
-    """Folder or file of test/ that a test is in."""
-    return path.relative_to(TESTS).parts[0]
+    """Folder or file of test/ that a test is in, or `research`."""
+    return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else "research"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -15,7 +15,7 @@ from .conftest import room as part_of_tests
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mumu_ros"
-TESTS = sorted((ROOT / "test").rglob("*.py"))
+TESTS = sorted([*(ROOT / "test").rglob("*.py"), *(ROOT / "research" / "test").rglob("*.py")])
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROS = {
     "rclpy",
@@ -33,65 +33,41 @@ ROS = {
 
 GENERATED = ("mumu_ros.action", "mumu_ros.msg", "mumu_ros.srv")
 WITH_ROS = ("nodes", "benchmarks", "trials")
-WITHOUT_TORCH = ("streams", "skeletons", "people", "failures", "simulation", "recordings", "conversions", "labelling")
-# Room: the rooms that it may import. Dependencies point one way.
-ALLOWED = {
-    "streams": set(),
-    "skeletons": set(),
-    "people": {"streams", "skeletons"},
-    "failures": {"streams"},
-    "simulation": {"streams", "failures", "skeletons", "people"},
-    "conversions": {"streams", "people", "skeletons"},
-    "model": {"skeletons"},
-    "health": {"streams", "model"},
-    "pipeline": {"streams", "model", "conversions"},
-    "evaluation": {
-        "streams",
-        "skeletons",
-        "people",
-        "failures",
-        "model",
-        "health",
-        "recognition",
-        "recordings",
-        "conversions",
-        "pipeline",
-    },
-    "recognition": {"streams", "skeletons", "people", "model", "health", "pipeline"},
-    "recordings": {"streams", "failures", "conversions", "simulation", "training"},
-    "labelling": {"streams", "conversions", "recordings", "model"},
-    "training": {
-        "streams",
-        "skeletons",
-        "people",
-        "failures",
-        "model",
-        "health",
-        "simulation",
-        "recognition",
-        "evaluation",
-        "recordings",
-        "conversions",
-        "pipeline",
-    },
-    "nodes": {
-        "streams",
-        "skeletons",
-        "people",
-        "failures",
-        "model",
-        "health",
-        "recognition",
-        "recordings",
-        "conversions",
-        "simulation",
-        "evaluation",
-        "pipeline",
-    },
-}
-ALLOWED["recognize"] = {"streams", "people", "conversions", "recordings", "pipeline", "recognition"}
-ALLOWED["benchmarks"] = set(ALLOWED)  # measures them all
-ALLOWED["trials"] = set(ALLOWED)  # tries them all
+WITHOUT_TORCH = (
+    "streams",
+    "skeletons",
+    "people",
+    "failures",
+    "simulation",
+    "recordings",
+    "conversions",
+    "labelling",
+    "datasets",
+)
+ORDER = (
+    "streams",
+    "skeletons",
+    "failures",
+    "people",
+    "simulation",
+    "model",
+    "conversions",
+    "health",
+    "pipeline",
+    "recognition",
+    "recordings",
+    "labelling",
+    "datasets",
+    "evaluation",
+    "training",
+    "recognize",
+    "nodes",
+    "benchmarks",
+    "trials",
+)
+"""Rooms, from the lowest to the highest: each imports lower ones only."""
+OFFLINE = {"datasets", "training", "labelling"}
+"""What runs on the robot needs none of these."""
 
 
 def imports(path: Path) -> set[str]:
@@ -115,6 +91,10 @@ def test_the_package_itself_is_empty_because_every_message_imports_it() -> None:
     assert (PACKAGE / "__init__.py").read_text() == ""
 
 
+def test_every_room_has_its_place_in_the_order() -> None:
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ORDER)
+
+
 def test_there_is_no_folder_that_would_hide_a_generated_one() -> None:
     assert not any((PACKAGE / name.removeprefix("mumu_ros.")).exists() for name in GENERATED)
 
@@ -127,8 +107,10 @@ def test_imports_point_one_way(path: Path) -> None:
             assert room(path) in WITH_ROS, f"only {', '.join(WITH_ROS)} may import {name}"
         if parts[0] == "torch":
             assert room(path) not in WITHOUT_TORCH, f"{name} in {room(path)}"
-        if parts[0] == "mumu_ros" and len(parts) > 1 and room(path) in ALLOWED and (PACKAGE / parts[1]).is_dir():
-            assert parts[1] == room(path) or parts[1] in ALLOWED[room(path)], f"{room(path)} may not import {name}"
+        if parts[0] == "mumu_ros" and parts[1:2] and parts[1] in ORDER and room(path):
+            assert ORDER.index(parts[1]) <= ORDER.index(room(path)), f"{room(path)} may not import {name}"
+            assert room(path) not in ("nodes", "recognize") or parts[1] not in OFFLINE, name
+        assert parts[0] not in ("studies", "research"), f"{name}: the package does not need research/"
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -165,8 +147,7 @@ WITHOUT_LOADING_TORCH = (
     "mumu_ros.recognition",
     "mumu_ros.labelling.cli",
     "mumu_ros.training.cli",
-    "mumu_ros.training.datasets.cli",
-    "mumu_ros.training.studies.cli",
+    "mumu_ros.datasets.cli",
     "mumu_ros.benchmarks.cli",
     "mumu_ros.benchmarks.synchronizer",
 )

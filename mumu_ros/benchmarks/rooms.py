@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.datasets.utd_mhad import UtdMhad, UtdMhadClip
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mumu_ros.people import Camera, PeopleFinder, Person
 from mumu_ros.people.landmarks import TORSO
 from mumu_ros.recognition import Decision, Recognizer
 from mumu_ros.simulation.rooms import RecordedPerson, compose
 from mumu_ros.simulation.shading import shade
-from mumu_ros.training.datasets.utd_mhad import UtdMhad, UtdMhadClip
 
 __all__ = ["measure", "register", "table"]
 

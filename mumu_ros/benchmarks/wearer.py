@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.datasets.utd_mhad import UtdMhad, UtdMhadClip
 from mumu_ros.recognition.assignment import ImuAssigner
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.training.datasets.utd_mhad import UtdMhad, UtdMhadClip
 
 __all__ = ["measure", "register", "table"]
 

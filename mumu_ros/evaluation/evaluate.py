@@ -14,7 +14,6 @@ from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, replay
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.scoring import TruthSegment
 from mumu_ros.evaluation.stopwatch import Stopwatch
-from mumu_ros.evaluation.topics import guess_streams, resolve_topics
 from mumu_ros.evaluation.truth import from_annotations, from_labels
 from mumu_ros.evaluation.whatif import Alteration, Alterer
 from mumu_ros.failures import Fault
@@ -26,6 +25,7 @@ from mumu_ros.recognition import Recognizer
 from mumu_ros.recognition.session import Session, recognizer_settings
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.labels import read_labels
+from mumu_ros.recordings.stream_topics import guess_streams, resolve_topics
 from mumu_ros.streams import NS_PER_S, ns_to_seconds
 
 __all__ = ["Evaluation", "Setup", "evaluate_bag", "open_setup"]

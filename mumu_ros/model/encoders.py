@@ -181,7 +181,7 @@ class CoOccurrence1d(nn.Module):
 
     The first level sees each joint by itself, as in `CoOccurrence`. From then on every filter sees all joints and all
     that was learned of each, so the later convolutions run over time alone: cheaper, and on UTD-MHAD better
-    (docs/results.md). Samples and their differences in time (motion) are joined before the first level.
+    (research/results.md). Samples and their differences in time (motion) are joined before the first level.
 
     Args:
         modality: A vector modality.

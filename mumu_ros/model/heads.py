@@ -98,8 +98,9 @@ class TrustedMuMuHead(nn.Module):
 
         y^t = F^t(Σ w_m X_m) + Σ w_m F_m(X_m)
 
-    The loss of the decision does not reach the trust: it would teach to ignore what is harder to learn. docs/results.md
-    compares this with the paper's head, whose queries, keys and values cost accuracy where data are few.
+    The loss of the decision does not reach the trust: it would teach to ignore what is harder to learn.
+    research/results.md compares this with the paper's head, whose queries, keys and values cost accuracy where data are
+    few.
 
     Args:
         config: Of the model.

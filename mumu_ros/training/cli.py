@@ -1,4 +1,4 @@
-"""`mumu train`, `mumu test`, `mumu cross-validate` and `mumu affinity`."""
+"""`mumu train`, `mumu test` and `mumu cross-validate`."""
 
 from __future__ import annotations
 
@@ -49,15 +49,6 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     validate.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
     validate.add_argument("--json", action="store_true", help="end with the results as one JSON object")
     validate.set_defaults(run=_cross_validate)
-
-    affinity = commands.add_parser(
-        "affinity", help="measure which task helps which: activities, groups", description=_affinity.__doc__
-    )
-    _add_config(affinity)
-    affinity.add_argument("--seeds", default="0-2", help="two or more, such as 0,1,2 (default: 0-2)")
-    affinity.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
-    affinity.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
-    affinity.set_defaults(run=_affinity)
 
     test = commands.add_parser("test", help="score a model on a dataset", description=_test.__doc__)
     test.add_argument("model", help="model folder, or the name of a shipped model")
@@ -133,9 +124,10 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
 
     A model of several datasets (data.sets) is tested on each of them and on people of UTD-MHAD, left out in turn.
     """
+    from mumu_ros.datasets.clips import parse_subjects
     from mumu_ros.training.cross_validation import cross_validate
     from mumu_ros.training.people_protocol import cross_validate_people, people_table
-    from mumu_ros.training.settings import parse_subjects, read_settings
+    from mumu_ros.training.settings import read_settings
     from mumu_ros.training.summary import summarize, table
 
     def report(result: FoldResult, done: int, total: int) -> None:
@@ -164,24 +156,6 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _affinity(arguments: argparse.Namespace) -> int:
-    """Measure whether the group's label, as an additional input, helps to recognise activities, and the reverse.
-
-    Trained on two thirds of the people of data.train_subjects and tested on the others, each third in turn.
-    """
-    from mumu_ros.training.affinity import measure_affinity
-    from mumu_ros.training.settings import parse_subjects, read_settings
-
-    def report(label: str, result: FoldResult, done: int, total: int) -> None:
-        given = f"given the {label}" if label else "no label given"
-        print(f"{given} [{done}/{total}] {result.fold}, seed {result.seed}: {result.cpu_s:.0f} CPU s", flush=True)
-
-    settings = read_settings(arguments.config, arguments.overrides)
-    seeds = parse_subjects(arguments.seeds)
-    print(measure_affinity(settings, seeds, Path(arguments.out), jobs=arguments.jobs, report=report))
-    return 0
-
-
 def _print_skipped(skipped: dict[str, str]) -> None:
     if skipped:
         first = next(iter(skipped.items()))
@@ -193,6 +167,7 @@ def _print_skipped(skipped: dict[str, str]) -> None:
 
 def _test(arguments: argparse.Namespace) -> int:
     """Score a model on people that it was not trained on."""
+    from mumu_ros.datasets.clips import parse_subjects
     from mumu_ros.evaluation.whatif import parse_alteration
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
     from mumu_ros.recognition.backends import choose_backend, open_backend
@@ -200,7 +175,7 @@ def _test(arguments: argparse.Namespace) -> int:
     from mumu_ros.training.loading import load_windows
     from mumu_ros.training.people import has_labels, load_test_windows
     from mumu_ros.training.scoring import predict, score, score_accepted
-    from mumu_ros.training.settings import Data, parse_subjects
+    from mumu_ros.training.settings import Data
 
     folder = find_model(arguments.model)
     checkpoint = load_checkpoint(folder, select_device(arguments.device))

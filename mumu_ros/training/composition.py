@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.datasets.clips import Stream
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.training.clips import Stream
 from mumu_ros.training.windows import WindowSet
 
 __all__ = ["IDLE", "OTHER", "Performance", "Take", "compose", "compose_stream", "resample", "window_series"]

@@ -59,8 +59,9 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _frames(checkpoint: Checkpoint, arguments: argparse.Namespace) -> dict[str, list[np.ndarray]]:
     """Frames from all over the dataset, by modality."""
+    from mumu_ros.datasets.clips import parse_subjects
     from mumu_ros.training.loading import load_windows
-    from mumu_ros.training.settings import Data, parse_subjects
+    from mumu_ros.training.settings import Data
 
     if arguments.frames < 1:
         raise ValueError(f"--frames is {arguments.frames}; expected 1 or more")

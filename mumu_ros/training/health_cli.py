@@ -42,11 +42,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _health(arguments: argparse.Namespace) -> int:
+    from mumu_ros.datasets.clips import parse_subjects
     from mumu_ros.health import save_health
     from mumu_ros.model.checkpoint import load_checkpoint
     from mumu_ros.training.health import ANY_OVERLAP, learn_health
     from mumu_ros.training.loading import load_windows
-    from mumu_ros.training.settings import Data, parse_subjects
+    from mumu_ros.training.settings import Data
 
     folder = find_model(arguments.model)
     checkpoint = load_checkpoint(folder)

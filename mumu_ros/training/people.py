@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from mumu_ros.datasets import open_dataset
+from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError
+from mumu_ros.datasets.utd_mhad import ACTIONS, inertial_site
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
-from mumu_ros.training.clips import Clip, ClipInfo, DatasetError
 from mumu_ros.training.composition import IDLE, OTHER, Take, resample
-from mumu_ros.training.datasets import open_dataset
-from mumu_ros.training.datasets.utd_mhad import ACTIONS, inertial_site
 from mumu_ros.training.loading import Loaded
 from mumu_ros.training.settings import Data, Settings
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows

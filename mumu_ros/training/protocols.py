@@ -32,8 +32,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mumu_ros.datasets.clips import ClipInfo
 from mumu_ros.reading import read_json
-from mumu_ros.training.clips import ClipInfo
 
 __all__ = ["PROTOCOLS", "Fold", "Manifest", "make_manifest"]
 

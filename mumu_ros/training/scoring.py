@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from mumu_ros.datasets.clips import ClipInfo
 from mumu_ros.evaluation.metrics import auroc, confusion_matrix, expected_calibration_error, macro_f1, per_class, top1
 from mumu_ros.model.checkpoint import Calibration
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.backends import Backend, Outputs
-from mumu_ros.training.clips import ClipInfo
 from mumu_ros.training.composition import IDLE, OTHER
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.windows import WindowSet

@@ -7,36 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from mumu_ros.datasets import DATASETS
+from mumu_ros.datasets.clips import parse_subjects
 from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import parse_yaml, read_yaml
 from mumu_ros.training.augmentation import Augmentation
-from mumu_ros.training.datasets import DATASETS
 from mumu_ros.training.labels import Labels, with_label_input
 from mumu_ros.training.protocols import PROTOCOLS
 
 _OPTIONAL = ("augmentation", "machine", "labels")
 
-__all__ = ["Data", "Machine", "Optimization", "Settings", "parse_subjects", "read_settings"]
+__all__ = ["Data", "Machine", "Optimization", "Settings", "read_settings"]
 
 _TASK_WEIGHTINGS = ("fixed", "uncertainty", "adaptive")
 # Heads with a classifier of groups.
 _TWO_TASKS = ("mumu", "trusted_mumu", "dual_branch")
-
-
-def parse_subjects(text: str) -> tuple[int, ...]:
-    """Subjects written as `1,3,10-12`, both ends included.
-
-    Raises:
-        ConfigError: The text is something else, or empty.
-    """
-    subjects: list[int] = []
-    for part in str(text).split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and (not last.isdecimal() or int(last) < int(first))):
-            raise ConfigError(f"subjects are {text!r}; expected numbers and ranges such as 1,3,10-12")
-        subjects.extend(range(int(first), int(last or first) + 1))
-    return tuple(subjects)
 
 
 def _at_least(where: str, low: float, values: Mapping[str, Any]) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from mumu_ros.datasets.clips import Clip, Segment, Stream
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.windows import window_assembler
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.training.clips import Clip, Segment, Stream
 
 __all__ = ["WindowSet", "clip_end", "cut_windows", "random_ends"]
 

@@ -12,7 +12,6 @@ import pytest
 
 from mumu_ros.conversions import array_to_image, array_to_imu
 from mumu_ros.recordings import RecordingWriter
-from mumu_ros.recordings.convert import register as register_convert
 from mumu_ros.recordings.simulate import register as register_simulate
 from mumu_ros.recordings.typestore import BagTypes
 
@@ -28,7 +27,6 @@ def mumu() -> Callable[[Sequence[object]], int]:
         parser = argparse.ArgumentParser(prog="mumu")
         commands = parser.add_subparsers(required=True)
         register_simulate(commands)
-        register_convert(commands)
         parsed = parser.parse_args([str(argument) for argument in arguments])
         return parsed.run(parsed)
 
@@ -54,27 +52,6 @@ def write_recording() -> Callable[..., list[tuple[str, int]]]:
                     writer.write("/camera", "sensor_msgs/msg/Image", image, stamp_ns + 1)
                     rows.append(("/camera", stamp_ns + 1))
         return rows
-
-    return write
-
-
-@pytest.fixture
-def write_utd_mhad() -> Callable[..., Path]:
-    """Write tiny clips in the format of UTD-MHAD; the root."""
-    savemat = pytest.importorskip("scipy.io", reason="UTD-MHAD needs scipy (extra train)").savemat
-
-    def write(root: Path, names: Sequence[str], frames: int = 6, samples: int = 16) -> Path:
-        rng = np.random.default_rng(0)
-        for name in names:
-            for modality, variable, array in (
-                ("depth", "d_depth", rng.integers(0, 4000, (240, 320, frames)).astype(np.uint16)),
-                ("skeleton", "d_skel", rng.normal(size=(20, 3, frames))),
-                ("inertial", "d_iner", rng.normal(size=(samples, 6))),
-            ):
-                folder = root / modality.capitalize()
-                folder.mkdir(parents=True, exist_ok=True)
-                savemat(folder / f"{name}_{modality}.mat", {variable: array}, do_compression=True)
-        return root
 
     return write
 

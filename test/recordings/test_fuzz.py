@@ -22,7 +22,7 @@ import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from mumu_ros.conversions import ConversionError, array_to_image, array_to_imu, camera_to_camera_info
-from mumu_ros.evaluation.topics import guess_streams, resolve_topics
+from mumu_ros.datasets.clip_writer import Piece, write_clips
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.people import Camera
@@ -31,9 +31,9 @@ from mumu_ros.recognize.sources import SourceError
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
 from mumu_ros.recordings.annotations import read_annotations
 from mumu_ros.recordings.stamped import read_stamped
+from mumu_ros.recordings.stream_topics import guess_streams, resolve_topics
 from mumu_ros.recordings.typestore import BagTypes, load_typestore
 from mumu_ros.share import share_path
-from mumu_ros.training.datasets.clip_writer import Piece, write_clips
 
 COUNT = int(os.environ.get("MUMU_FUZZ", "40"))
 IMU = "sensor_msgs/msg/Imu"

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mumu_ros.datasets.clips import Clip, Segment, Stream
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.augmentation import Augmentation
-from mumu_ros.training.clips import Clip, Segment, Stream
 from mumu_ros.training.settings import Data, Machine, Optimization, Settings
 from mumu_ros.training.windows import WindowSet
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mumu_ros.datasets.clips import Stream
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import LAYOUTS
-from mumu_ros.training.clips import Stream
 from mumu_ros.training.composition import IDLE, OTHER, Take, compose, resample, window_series
 from mumu_ros.training.windows import WindowSet
 

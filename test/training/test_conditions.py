@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mumu_ros.datasets.clips import Clip
 from mumu_ros.failures import Failure, kinds_for
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.training.clips import Clip
 from mumu_ros.training.conditions import (
     CLEAN,
     Condition,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mumu_ros.datasets.clips import Clip
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.training.clips import Clip
 from mumu_ros.training.corruption import CORRUPTIONS, corrupt
 from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
 

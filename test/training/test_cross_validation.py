@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from mumu_ros import cli
+from mumu_ros.datasets import open_dataset
+from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.model.config import ConfigError
 from mumu_ros.share import share_path
-from mumu_ros.training.clips import DatasetError
 from mumu_ros.training.conditions import stress_conditions
 from mumu_ros.training.cross_validation import FoldResult, Study, cross_validate
-from mumu_ros.training.datasets import open_dataset
 from mumu_ros.training.settings import Machine, Settings, read_settings
 
 torch.set_num_threads(1)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from mumu_ros.datasets.clips import Clip
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.unimodal import UnimodalEncoder
 from mumu_ros.training.augmentation import Augmentation
-from mumu_ros.training.clips import Clip
 from mumu_ros.training.fit import fit
 from mumu_ros.training.frames import FrameModule, labelled_frames
 from mumu_ros.training.module import NetworkModule

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mumu_ros.datasets.clips import DatasetError
+from mumu_ros.datasets.folder import FolderDataset
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.training.clips import DatasetError
-from mumu_ros.training.datasets.folder import FolderDataset
 from mumu_ros.training.loading import Loaded, load_windows
 from mumu_ros.training.settings import Settings, read_settings
 

@@ -12,14 +12,14 @@ import torch
 import yaml
 
 from mumu_ros.cli import main
+from mumu_ros.datasets.clips import ClipInfo
+from mumu_ros.datasets.skeleton_sets import SKELETON_SETS
+from mumu_ros.datasets.utd_mhad import ACTIONS
 from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.share import share_path
-from mumu_ros.training.clips import ClipInfo
-from mumu_ros.training.datasets.skeleton_sets import SKELETON_SETS
-from mumu_ros.training.datasets.utd_mhad import ACTIONS
 from mumu_ros.training.people import accepted_labels, load_takes, load_test_windows, read_labels
 from mumu_ros.training.settings import read_settings
 from mumu_ros.training.train import train

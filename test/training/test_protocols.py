@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.training.clips import ClipInfo
+from mumu_ros.datasets.clips import ClipInfo
 from mumu_ros.training.protocols import PROTOCOLS, Fold, Manifest, make_manifest
 
 ACTIVITIES = ("clap", "jog", "point", "sit", "walk", "wave")

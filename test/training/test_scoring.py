@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from mumu_ros.datasets.clips import Clip
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.training import scoring
-from mumu_ros.training.clips import Clip
 from mumu_ros.training.conditions import Condition
 from mumu_ros.training.scoring import Predictions, fit_temperature, predict, score, softmax
 from mumu_ros.training.windows import WindowSet, cut_windows, random_ends

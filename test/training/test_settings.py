@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mumu_ros.datasets.clips import parse_subjects
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.heads import HEADS
 from mumu_ros.model.network import Network
 from mumu_ros.share import share_path
-from mumu_ros.training.settings import Machine, parse_subjects, read_settings
+from mumu_ros.training.settings import Machine, read_settings
 
 SIM = share_path("config", "training", "sim.yaml")
 UTD = share_path("config", "training", "utd_mhad_sp.yaml")

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mumu_ros.datasets.clips import Clip, Stream
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.streams import StreamSpec, WindowAssembler
-from mumu_ros.training.clips import Clip, Stream
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
 S = 1_000_000_000

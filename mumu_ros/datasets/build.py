@@ -1,0 +1,280 @@
+"""Recordings and labels become a training set in the folder format (docs/datasets.md)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from mumu_ros.datasets.clip_writer import Piece, write_clips
+from mumu_ros.datasets.clips import ClipInfo, DatasetError
+from mumu_ros.files import naming
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.pipeline.configuration import SensorSyncConfig
+from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings.annotations import read_annotations
+from mumu_ros.recordings.labels import Label, labels_path, read_labels
+from mumu_ros.recordings.progress import ReadingProgress
+from mumu_ros.recordings.stream_topics import resolve_topics
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["BagReport", "Dropped", "Report", "Source", "build_dataset"]
+
+_LONGEST_S = 60.0
+"""A longer label becomes several clips, so that training need not hold an hour of one in memory."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording to take clips from.
+
+    Attributes:
+        bag: The recording.
+        subject: The person; splits use this.
+        labels: Its label file; None: the one beside it, else its annotations.
+    """
+
+    bag: Path
+    subject: int
+    labels: Path | None = None
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A label that became no clip.
+
+    Attributes:
+        start_s: Seconds from the start of the recording.
+        end_s: Likewise.
+        activity: What was labelled.
+        reason: Why it was dropped.
+    """
+
+    start_s: float
+    end_s: float
+    activity: str
+    reason: str
+
+
+@dataclass
+class BagReport:
+    """What became of a recording.
+
+    Attributes:
+        bag: Its path.
+        subject: The person.
+        labels: Where its labels come from.
+        clips: Id to activity.
+        seconds: In clips.
+        unlabelled_s: Of the recording, without a label.
+        dropped: Labels that became no clip.
+        incomplete: Stream to the number of clips that lack it; training masks it there.
+        problems: What is wrong with the recording, a sentence each.
+    """
+
+    bag: str
+    subject: int
+    labels: str = ""
+    clips: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    unlabelled_s: float = 0.0
+    dropped: list[Dropped] = field(default_factory=list)
+    incomplete: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a training set was made of; also in its report.json.
+
+    Attributes:
+        bags: One for each recording.
+        taxonomy: Of what is in the clips.
+        activities: Activity to number of clips.
+    """
+
+    bags: Sequence[BagReport]
+    taxonomy: Taxonomy
+    activities: Mapping[str, int]
+
+
+def build_dataset(
+    sources: Sequence[Source],
+    out: Path,
+    config: SensorSyncConfig,
+    *,
+    taxonomy: Taxonomy | None = None,
+    shortest_s: float = 2.0,
+    progress: Callable[[BagReport], None] | None = None,
+) -> Report:
+    """Write a training set; one clip for each label, of every stream that was recorded.
+
+    Samples are converted, cropped and resized as the nodes do it, images are thinned out to the nodes' rate. A
+    recording that cannot be read is reported and left out.
+
+    Args:
+        sources: The recordings.
+        out: The new folder, there whole or not at all.
+        config: Of sensor_sync: which topic is which stream.
+        taxonomy: The activities to use; None: those that are labelled, in the groups of the labels.
+        shortest_s: Shorter labels are dropped: no window fits into them.
+        progress: Called with each recording's report.
+
+    Raises:
+        DatasetError: `out` exists, a label has two groups, or no clip remains.
+        LabelError: A label file that was named cannot be read.
+        OSError: `out` cannot be written.
+    """
+    out = out.resolve()
+    if out.exists():
+        raise DatasetError(f"{out} exists already; remove it, or choose another --out")
+    bags = [BagReport(str(source.bag), source.subject) for source in sources]
+    labels = [_read_labels(source, bag) for source, bag in zip(sources, bags, strict=True)]
+    known = taxonomy or _labelled_taxonomy(out.name, [x for rows in labels for x in rows])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    scratch.chmod(0o755)  # mkdtemp's is for its owner only
+    try:
+        with naming(out):
+            plan = _Plan(scratch, config, known, shortest_s)
+            clips = []
+            for number, (source, bag, rows) in enumerate(zip(sources, bags, labels, strict=True), start=1):
+                clips += _build_bag(plan, number, source, bag, rows)
+                if progress:
+                    progress(bag)
+            if not clips:
+                reasons = Counter(dropped.reason for bag in bags for dropped in bag.dropped)
+                why = [
+                    *(f"{reason} ({n})" for reason, n in reasons.items()),
+                    *(p for b in bags for p in b.problems),
+                ]
+                raise DatasetError(f"no clip remains: {'; '.join(why[:5]) or 'there are no labels'}")
+            report = Report(bags, _occurring(known, clips), Counter(clip.activity for clip in clips))
+            lines = [f"{clip.id},{clip.subject},{clip.activity},{clip.session}" for clip in clips]
+            (scratch / "clips.csv").write_text("\n".join(("id,subject,activity,session", *lines, "")), encoding="utf-8")
+            report.taxonomy.write(scratch / "taxonomy.yaml")
+            content = {"taxonomy": report.taxonomy.to_dict(), "bags": [asdict(bag) for bag in bags]}
+            (scratch / "report.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            scratch.rename(out)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return report
+
+
+def _read_labels(source: Source, bag: BagReport) -> list[Label]:
+    path = source.labels or labels_path(source.bag)
+    if source.labels or path.exists():
+        bag.labels = str(path)
+        return read_labels(path)
+    bag.labels = "annotations"
+    try:
+        with Recording(source.bag) as recording:
+            labels = read_annotations(recording, recording.end_ns)
+            # Its problems are reported when its samples are read.
+    except RecordingError:
+        return []
+    if not labels:
+        bag.problems.append(f"it is unlabelled: there is no {path}, and it has no annotations; see mumu label")
+    return labels
+
+
+def _labelled_taxonomy(name: str, labels: Sequence[Label]) -> Taxonomy | None:
+    """The activities that have a group, in the order in which they first occur."""
+    groups: dict[str, list[str]] = {}
+    group_of: dict[str, str] = {}
+    for label in labels:
+        if "," in label.activity or not label.activity.isprintable():
+            raise DatasetError(f"activity {label.activity!r} has a comma, which clips.csv cannot hold; rename it")
+        if not label.group:
+            continue
+        if group_of.setdefault(label.activity, label.group) != label.group:
+            raise DatasetError(
+                f"{label.activity} is labelled in group {group_of[label.activity]!r} and in {label.group!r}; it "
+                "can have one only"
+            )
+        if label.activity not in groups.setdefault(label.group, []):
+            groups[label.group].append(label.activity)
+    return Taxonomy(name, {group: tuple(names) for group, names in groups.items()}) if groups else None
+
+
+def _occurring(taxonomy: Taxonomy | None, clips: Sequence[ClipInfo]) -> Taxonomy:
+    assert taxonomy is not None, "without a taxonomy no label becomes a clip"
+    there = {clip.activity for clip in clips}
+    groups = {group: tuple(x for x in names if x in there) for group, names in taxonomy.groups.items()}
+    return Taxonomy(taxonomy.name, {group: names for group, names in groups.items() if names})
+
+
+def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels: Sequence[Label]) -> list[ClipInfo]:
+    """Write the clips of a recording and fill in its report."""
+    dropped: list[tuple[Label, str]] = []
+    usable = []
+    for label in labels:
+        if reason := plan.refuse(label):
+            dropped.append((label, reason))
+        else:
+            usable.append(label)
+    parts = [(label, *span) for label in usable for span in _spans(label)]
+    name = f"{number:02d}_{re.sub(r'[^0-9A-Za-z_.-]', '_', source.bag.resolve().name)}"
+    pieces = [Piece(f"{name}_{i:03d}", start_ns, end_ns) for i, (_, start_ns, end_ns) in enumerate(parts)]
+    try:
+        with Recording(source.bag) as recording:
+            topics = resolve_topics(plan.config, recording)
+            with ReadingProgress(recording) as bar:
+                written = write_clips(recording, plan.config, topics, pieces, plan.folder, bar.update)
+            bag.problems += recording.problems
+    except RecordingError as error:
+        bag.problems.append(str(error))
+        return []
+    clips = []
+    for (label, start_ns, end_ns), piece in zip(parts, pieces, strict=True):
+        samples = written.samples[piece.clip]
+        if not samples:
+            dropped.append((label, "none of its streams has a sample then"))
+            continue
+        clips.append(ClipInfo(piece.clip, source.subject, label.activity, session=number))
+        bag.clips[piece.clip] = label.activity
+        bag.seconds += (end_ns - start_ns) / NS_PER_S
+        for stream in plan.config.streams:
+            if stream.name not in samples:
+                bag.incomplete[stream.name] = bag.incomplete.get(stream.name, 0) + 1
+    seconds = [(label.end_ns - label.start_ns) / NS_PER_S for label in labels]
+    bag.unlabelled_s = max((written.end_ns - written.start_ns) / NS_PER_S - sum(seconds), 0.0)
+    for label, reason in dropped:
+        start_s, end_s = ((stamp_ns - written.start_ns) / NS_PER_S for stamp_ns in (label.start_ns, label.end_ns))
+        bag.dropped.append(Dropped(start_s, end_s, label.activity, reason))
+    return clips
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is the same for every recording."""
+
+    folder: Path
+    config: SensorSyncConfig
+    taxonomy: Taxonomy | None
+    shortest_s: float
+
+    def refuse(self, label: Label) -> str:
+        """Why a label can be no clip; empty if it can."""
+        if self.taxonomy is None or label.activity not in self.taxonomy.activities:
+            if label.group:
+                return f"{label.activity} is not in the taxonomy"
+            return f"{label.activity} has no group; write one into the label file, or give a --taxonomy"
+        if (label.end_ns - label.start_ns) / NS_PER_S < self.shortest_s:
+            return f"too short: less than {self.shortest_s:g} s"
+        return ""
+
+
+def _spans(label: Label) -> Iterator[tuple[int, int]]:
+    """Equal parts of a label, none longer than `_LONGEST_S`."""
+    length_ns = label.end_ns - label.start_ns
+    count = math.ceil(length_ns / (_LONGEST_S * NS_PER_S))
+    edges = [label.start_ns + length_ns * i // count for i in range(count + 1)]
+    yield from pairwise(edges)

@@ -1,0 +1,150 @@
+"""`mumu dataset`: training sets from recordings."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mumu_ros.datasets.build import BagReport, Report
+
+__all__ = ["register"]
+
+_SHOWN = 5
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the command; it sets `run`, a function of the parsed arguments that returns the exit status."""
+    parser = commands.add_parser("dataset", help="make a training set of recordings and their labels")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    build = actions.add_parser(
+        "build",
+        help="recordings and labels become a training set",
+        description="Write one clip for each label of the recordings, in the folder format of docs/datasets.md, with "
+        "clips.csv, taxonomy.yaml and report.json. Streams are converted as the nodes do it.",
+    )
+    build.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
+    build.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new training set")
+    build.add_argument(
+        "--labels",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="label file, one for each bag in order; default: BAG.labels.csv beside the bag, else its annotations",
+    )
+    build.add_argument(
+        "--subjects",
+        metavar="1,1,2",
+        help="the person in each bag, as a number; default: a different one each, 1, 2, …",
+    )
+    build.add_argument(
+        "--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/sim.yaml)"
+    )
+    build.add_argument(
+        "--taxonomy",
+        metavar="FILE",
+        help="activities to take, a YAML file or the name of a shipped taxonomy; default: those "
+        "that are labelled, in the labels' groups",
+    )
+    build.add_argument(
+        "--shortest",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="drop shorter labels; a window's length (default: 2)",
+    )
+    build.set_defaults(run=_build)
+    front = actions.add_parser(
+        "front-end",
+        help="the joints that the people front end finds in UTD-MHAD become a training set",
+        description="Draw UTD-MHAD's depth images as shaded pictures, let the people front end find the person in "
+        "them, with and without depth, and keep the joints as dataset utd_mhad_front of docs/datasets.md. Clips in "
+        "OUT are left as they are. A clip takes about five seconds of one core.",
+    )
+    front.add_argument("root", nargs="?", default="", help="UTD-MHAD's folder (default: $MUMU_UTD_MHAD)")
+    front.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the joints go")
+    front.add_argument("--trials", default="1", metavar="1,2", help="of each person and activity (default: 1)")
+    front.add_argument("--weights", type=Path, metavar="FOLDER", help="of the pose network (default: see mumu weights)")
+    front.set_defaults(run=_front_end)
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from mumu_ros.datasets.build import Source, build_dataset
+    from mumu_ros.model.taxonomy import find_taxonomy
+    from mumu_ros.pipeline.configuration import SensorSyncConfig
+    from mumu_ros.pipeline.parameter_file import read_parameters
+    from mumu_ros.pipeline.parameters import SENSOR_SYNC
+    from mumu_ros.share import share_path
+
+    bags = arguments.bags
+    labels = _one_each("--labels", arguments.labels or [None] * len(bags), len(bags))
+    numbers = arguments.subjects.split(",") if arguments.subjects else [str(i + 1) for i in range(len(bags))]
+    if wrong := [text for text in _one_each("--subjects", numbers, len(bags)) if not text.strip().isdecimal()]:
+        raise ValueError(f"--subjects: {wrong[0]!r} is not a whole number; expected one for each bag, such as 1,1,2")
+    params = arguments.params or share_path("config", "sim.yaml")
+    config = SensorSyncConfig.read(read_parameters(params, "sensor_sync", SENSOR_SYNC))
+    report = build_dataset(
+        [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],
+        arguments.out,
+        config,
+        taxonomy=find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None,
+        shortest_s=arguments.shortest,
+        progress=_print_bag,
+    )
+    _print_report(report, arguments.out)
+    return 0
+
+
+def _front_end(arguments: argparse.Namespace) -> int:
+    from mumu_ros.datasets.clips import parse_subjects
+    from mumu_ros.datasets.front_end import record_front_end
+
+    trials = parse_subjects(arguments.trials)
+    written = record_front_end(arguments.root, arguments.out, trials, weights=arguments.weights)
+    print(f"{arguments.out}: {written} clips written")
+    return 0
+
+
+def _one_each(option: str, values: list[Any], count: int) -> list[Any]:
+    if len(values) != count:
+        raise ValueError(f"{len(values)} values of {option} for {count} bags; give one for each, in their order")
+    return values
+
+
+def _print_bag(bag: BagReport) -> None:
+    print(f"{bag.bag}: subject {bag.subject}, labels from {bag.labels}")
+    print(
+        f"  clips: {len(bag.clips)}, {bag.seconds:.0f} s; labels dropped: {len(bag.dropped)}; without a label: "
+        f"{bag.unlabelled_s:.0f} s",
+        flush=True,
+    )
+    for label in bag.dropped[:_SHOWN]:
+        print(f"  dropped: {label.start_s:.2f} to {label.end_s:.2f} s, {label.activity}: {label.reason}")
+    if len(bag.dropped) > _SHOWN:
+        print(f"  and {len(bag.dropped) - _SHOWN} more: report.json lists them")
+    for stream, clips in bag.incomplete.items():
+        print(f"  {clips} of {len(bag.clips)} clips lack {stream}: it is masked there")
+    for problem in bag.problems:
+        print(f"  {problem}", file=sys.stderr)
+
+
+def _print_report(report: Report, out: Path) -> None:
+    clips = Counter(bag.subject for bag in report.bags for _ in bag.clips)
+    print(f"{out}: {sum(clips.values())} clips of {len(clips)} subjects")
+    for group, activities in report.taxonomy.groups.items():
+        print(f"  {group}: " + ", ".join(f"{activity} {report.activities[activity]}" for activity in activities))
+    root = shlex.quote(str(out))
+    print(f"Next: mumu train config/training/own.yaml data.root={root} --init sim --out MODEL")
+    if len(clips) == 1:
+        print("Everything is of one subject: record another person to test the model on new people.")
+    else:
+        *others, last = map(str, sorted(clips))
+        print(
+            "To see how well a model knows people it never saw, leave one out, "
+            f"data.train_subjects={','.join(others)}, and then: mumu test MODEL folder {root} --subjects {last}"
+        )

@@ -1,0 +1,118 @@
+"""What a dataset yields: recordings of one person with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mumu_ros.model.config import ConfigError
+from mumu_ros.model.preprocessing import Preprocessing
+
+__all__ = ["Clip", "ClipInfo", "Dataset", "DatasetError", "Segment", "Stream", "parse_subjects"]
+
+
+class DatasetError(ValueError):
+    """A dataset, or a file of it, is not there or not as it should be; the text names it and the remedy."""
+
+
+@dataclass(frozen=True, order=True)
+class ClipInfo:
+    """What is known of a clip before it is read; protocols choose by it.
+
+    Attributes:
+        id: Its name, unique in the dataset and the same on every machine.
+        subject: The person.
+        activity: What is done in it, or a group's name if only that is known; empty: several things, the clip's
+            segments say.
+        session: Which of the subject's recordings it is; 0 where the dataset has none.
+        scene: Where it was recorded; 0 where the dataset has no scenes.
+        camera: Whose images it holds; 0 where the dataset does not tell cameras apart.
+    """
+
+    id: str
+    subject: int
+    activity: str = ""
+    session: int = 0
+    scene: int = 0
+    camera: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One modality's samples.
+
+    Attributes:
+        stamps_ns: int64 (T,), acquisition times, ascending.
+        samples: T samples, as `Preprocessing.prepare` gives them.
+    """
+
+    stamps_ns: np.ndarray
+    samples: Sequence[np.ndarray] | np.ndarray
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a person does in [start_ns, end_ns)."""
+
+    start_ns: int
+    end_ns: int
+    activity: str
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """One recording of one person.
+
+    Attributes:
+        streams: By modality.
+        segments: What is done when, in time order, without overlap.
+        subject: The person; protocols split by this.
+        id: As in its `ClipInfo`.
+    """
+
+    streams: Mapping[str, Stream]
+    segments: tuple[Segment, ...]
+    subject: int
+    id: str = ""
+
+
+class Dataset(Protocol):
+    """Clips by name. Making one lists them; reading one opens its files.
+
+    Attributes:
+        clips: What there is, sorted by id.
+        streams: Modality names that its clips can have.
+    """
+
+    @property
+    def clips(self) -> tuple[ClipInfo, ...]:  # noqa: D102 - see Attributes
+        ...
+    @property
+    def streams(self) -> tuple[str, ...]:  # noqa: D102 - see Attributes
+        ...
+
+    def read(self, clip: ClipInfo, preprocessing: Preprocessing) -> Clip:
+        """Read a clip's streams that the model of `preprocessing` has, every sample prepared.
+
+        Raises:
+            DatasetError: A file is missing, damaged or senseless: the clip is to be skipped.
+        """
+        ...
+
+
+def parse_subjects(text: str) -> tuple[int, ...]:
+    """Subjects written as `1,3,10-12`, both ends included.
+
+    Raises:
+        ConfigError: The text is something else, or empty.
+    """
+    subjects: list[int] = []
+    for part in str(text).split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or (last and (not last.isdecimal() or int(last) < int(first))):
+            raise ConfigError(f"subjects are {text!r}; expected numbers and ranges such as 1,3,10-12")
+        subjects.extend(range(int(first), int(last or first) + 1))
+    return tuple(subjects)

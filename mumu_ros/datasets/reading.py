@@ -1,0 +1,123 @@
+"""What the readers of several datasets share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mumu_ros import reading
+from mumu_ros.datasets.clips import ClipInfo, DatasetError
+from mumu_ros.model.preprocessing import Preprocessing, SampleError
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["START_NS", "Video", "prepare_all", "read_text", "select_clips", "wanted_streams"]
+
+START_NS = 1_500_000_000 * NS_PER_S
+"""Start of clips whose files have no stamps: a stamp of zero is invalid."""
+
+_MAX_BYTES = 64 * 2**20
+_WHOLE_VIDEO = 0.9
+"""Share of the frames that a video's header promises; headers are often off by a few."""
+
+
+def select_clips(name: str, clips: Iterable[ClipInfo], subjects: Collection[int] | None) -> tuple[ClipInfo, ...]:
+    """The clips of some subjects, or of all, sorted by id.
+
+    Args:
+        name: What the dataset is called in errors.
+        clips: To choose from.
+        subjects: Whom to take; None: everybody.
+
+    Raises:
+        DatasetError: No clip is left.
+    """
+    chosen = tuple(sorted(clip for clip in clips if subjects is None or clip.subject in subjects))
+    if not chosen:
+        whose = "" if subjects is None else f" of subjects {', '.join(map(str, sorted(subjects)))}"
+        raise DatasetError(f"{name} has no clip{whose}")
+    return chosen
+
+
+def wanted_streams(name: str, streams: Collection[str], preprocessing: Preprocessing) -> tuple[str, ...]:
+    """The model's modalities that are among a dataset's streams, in the model's order.
+
+    Args:
+        name: What the dataset, or the clip, is called in errors.
+        streams: What there is.
+        preprocessing: Of the model.
+
+    Raises:
+        DatasetError: There is none.
+    """
+    names = preprocessing.config.names
+    wanted = tuple(modality for modality in names if modality in streams)
+    if not wanted:
+        has = ", ".join(sorted(streams)) or "no stream"
+        raise DatasetError(f"{name} has {has}; the model takes {', '.join(names)}")
+    return wanted
+
+
+def prepare_all(
+    stream: str, samples: Iterable[np.ndarray], preprocessing: Preprocessing, path: Path
+) -> list[np.ndarray]:
+    """Prepare the samples of one file.
+
+    Raises:
+        DatasetError: A sample is not what its modality expects; the text names `path`.
+    """
+    try:
+        return [preprocessing.prepare(stream, sample) for sample in samples]
+    except SampleError as error:
+        raise DatasetError(f"{path}: {error}") from error
+
+
+def read_text(path: Path) -> str:
+    """The contents of a UTF-8 file of at most 64 MiB: an IMU of 100 Hz for three hours.
+
+    Raises:
+        DatasetError: It cannot be read, or is too large.
+    """
+    try:
+        return reading.read_text(path, _MAX_BYTES)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read as text: {error}") from error
+
+
+class Video:
+    """A video file; iterating decodes it.
+
+    Attributes:
+        path: Where it is.
+        rate_hz: Frames a second, as its header says; 0: it does not.
+
+    Raises:
+        DatasetError: The file is missing, or is no video.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._capture = cv2.VideoCapture(str(path))
+        if not self._capture.isOpened():
+            raise DatasetError(f"{path} is {'no video, or a truncated one' if path.is_file() else 'missing'}")
+        self.rate_hz = float(self._capture.get(cv2.CAP_PROP_FPS))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield uint8 (H, W, 3) RGB frames, once.
+
+        Raises:
+            DatasetError: Frames are missing at the end.
+        """
+        promised = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        count = 0
+        while True:
+            there, image = self._capture.read()
+            if not there:
+                break
+            count += 1
+            yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        self._capture.release()
+        if count < max(1, _WHOLE_VIDEO * promised):
+            raise DatasetError(f"{self.path} is damaged: {count} of {promised} frames can be decoded")

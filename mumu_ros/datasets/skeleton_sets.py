@@ -1,0 +1,190 @@
+"""Skeletons of other people, rooms and trackers: MSR Action3D, Florence 3D Actions, UTKinect-Action3D and KARD.
+
+One text file a clip, named by activity, subject and trial; one line a joint, a frame after the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
+from mumu_ros.datasets.reading import START_NS, prepare_all, read_text, select_clips, wanted_streams
+from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.skeletons import LAYOUTS, convert
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["SKELETON_SETS", "SkeletonSet", "SkeletonSetDataset"]
+
+_NEAREST_M = 0.3
+"""No Kinect sees nearer; trackers write zeros for what they do not see."""
+_FEWEST_FRAMES = 6
+_VOTERS = 60
+
+
+@dataclass(frozen=True)
+class SkeletonSet:
+    """How a dataset is written down.
+
+    Attributes:
+        file: Pattern of a clip's file name, with activity, subject and trial.
+        layout: Its joints, in the order of the lines.
+        metres: Length of one unit. x and y are across and up, z is the distance from the camera.
+        rate_hz: Frames a second.
+        activities: In the dataset's order; activity 1 is the first.
+    """
+
+    file: str
+    layout: str
+    metres: float
+    rate_hz: float
+    activities: tuple[str, ...]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+SKELETON_SETS: Mapping[str, SkeletonSet] = MappingProxyType(
+    {
+        # Li, Zhang and Liu, CVPR4HB 2010. A fourth number a line is a confidence.
+        "msr_action3d": SkeletonSet(
+            r"a(\d+)_s(\d+)_e(\d+)_skeleton3D\.txt",
+            "msr20",
+            1.0,
+            15.0,
+            _names(
+                "high_arm_wave horizontal_arm_wave hammer hand_catch forward_punch high_throw draw_x draw_tick "
+                "draw_circle hand_clap two_hand_wave side_boxing bend forward_kick side_kick jogging tennis_swing "
+                "tennis_serve golf_swing pickup_throw"
+            ),
+        ),
+        # Seidenari, Varano, Berretti, Del Bimbo and Pala, CVPRW 2013.
+        "florence3d": SkeletonSet(
+            r"a(\d+)_s(\d+)_id(\d+)\.txt",
+            "florence15",
+            1e-3,
+            15.0,
+            _names("wave drink answer_phone clap tie_lace sit_down stand_up read_watch bow"),
+        ),
+        # Xia, Chen and Aggarwal, CVPRW 2012.
+        "utkinect": SkeletonSet(
+            r"a(\d+)_s(\d+)_e(\d+)\.txt",
+            "utkinect20",
+            1.0,
+            15.0,
+            _names("walk sit_down stand_up pick_up carry throw push pull wave_hands clap_hands"),
+        ),
+        # Gaglio, Lo Re and Morana, IEEE Transactions on Human-Machine Systems 2015.
+        "kard": SkeletonSet(
+            r"a(\d+)_s(\d+)_e(\d+)_realworld\.txt",
+            "kard15",
+            1e-3,
+            30.0,
+            _names(
+                "horizontal_arm_wave high_arm_wave two_hand_wave catch_cap high_throw draw_x draw_tick toss_paper "
+                "forward_kick side_kick take_umbrella bend hand_clap walk phone_call drink sit_down stand_up"
+            ),
+        ),
+    }
+)
+
+
+class SkeletonSetDataset:
+    """One clip a file, with one stream: skeleton, in metres, in the camera's optical frame (REP 103).
+
+    A joint nearer to the camera than 0.3 m is not seen (NaN); a frame of which half of the joints are not is left out.
+    The files do not say which way x points. People face the camera in most clips, so most of their left shoulders are
+    right of the right ones in a picture that is not a mirror image; x is reversed for the whole dataset where they are
+    not.
+
+    Attributes:
+        clips: Named as the files, without `.txt`; the trial is the session.
+        streams: Only skeleton.
+    """
+
+    streams = ("skeleton",)
+
+    def __init__(self, name: str, root: str, subjects: Collection[int] | None) -> None:
+        """List the clips.
+
+        Args:
+            name: Of `SKELETON_SETS`.
+            root: Folder of the files, or a folder above.
+            subjects: Whose; None: everybody's.
+
+        Raises:
+            DatasetError: The dataset is not there, or no clip of these subjects is.
+        """
+        self._name, self._set = name, SKELETON_SETS[name]
+        pattern = re.compile(self._set.file)
+        found = {
+            path.stem: (path, match)
+            for path in Path(root).expanduser().rglob("*.txt")
+            if (match := pattern.fullmatch(path.name))
+        }
+        self._paths = {stem: path for stem, (path, _) in found.items()}
+        clips = []
+        for stem, (_, match) in found.items():
+            activity, subject, trial = map(int, match.groups())
+            if 1 <= activity <= len(self._set.activities):
+                clips.append(ClipInfo(stem, subject, self._set.activities[activity - 1], session=trial))
+        if not clips:
+            raise DatasetError(f"{name} is not in {root!r}: expected files such as {_example(self._set.file)!r}")
+        self._across = self._direction(sorted(clips)[:: -(-len(clips) // _VOTERS)])
+        self.clips = select_clips(name, clips, subjects)
+
+    def read(self, clip: ClipInfo, preprocessing: Preprocessing) -> Clip:
+        """Read one file; see `Dataset.read`."""
+        (stream,) = wanted_streams(self._name, self.streams, preprocessing)
+        path = self._paths[clip.id]
+        joints, frames = self._joints(path)
+        joints[..., 0] *= self._across
+        layout = preprocessing.config.modality(stream).layout or "kinect20"
+        samples = prepare_all(stream, convert(joints, self._set.layout, layout), preprocessing, path)
+        stamps_ns = START_NS + np.round(frames * (NS_PER_S / self._set.rate_hz)).astype(np.int64)
+        segment = Segment(START_NS, int(stamps_ns[-1]) + round(NS_PER_S / self._set.rate_hz), clip.activity)
+        return Clip({stream: Stream(stamps_ns, samples)}, (segment,), clip.subject, clip.id)
+
+    def _joints(self, path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """(T, J, 3) with y down and x as in the file, NaN where a joint is not seen; and the numbers of the frames."""
+        rows = [line.split()[:3] for line in read_text(path).splitlines() if line.strip()]
+        count = len(LAYOUTS[self._set.layout])
+        if not rows or len(rows) % count:
+            raise DatasetError(f"{path}: {len(rows)} lines; expected a multiple of {count}, one a joint")
+        try:
+            joints = np.array(rows, np.float64).reshape(-1, count, 3) * (
+                self._set.metres,
+                -self._set.metres,
+                self._set.metres,
+            )
+        except ValueError as error:
+            raise DatasetError(f"{path}: a line does not begin with three numbers: {error}") from error
+        joints[~(joints[..., 2] >= _NEAREST_M)] = np.nan
+        frames = np.flatnonzero(np.isnan(joints[..., 0]).mean(axis=1) < 0.5)
+        if len(frames) < _FEWEST_FRAMES:
+            raise DatasetError(
+                f"{path}: {len(frames)} of {len(joints)} frames show a person; expected {_FEWEST_FRAMES} or more"
+            )
+        return joints[frames], frames
+
+    def _direction(self, clips: Collection[ClipInfo]) -> float:
+        left, right = LAYOUTS[self._set.layout].index("left_shoulder", "right_shoulder")
+        votes = []
+        for clip in clips:
+            try:
+                joints = self._joints(self._paths[clip.id])[0]
+            except DatasetError:
+                continue  # It is counted when it is read.
+            votes.append(np.sign(np.nanmedian(joints[:, left, 0] - joints[:, right, 0])))
+        return -1.0 if sum(votes) < 0 else 1.0
+
+
+def _example(pattern: str) -> str:
+    return pattern.replace(r"(\d+)", "01").replace("\\", "")

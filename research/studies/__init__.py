@@ -1,0 +1,41 @@
+"""The studies of the paper, and ours: each trains what is missing and writes one section of research/results.md."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from studies.bench import Bench
+
+__all__ = ["STUDIES", "Experiment", "experiment"]
+
+STUDIES = (
+    "fusion",
+    "modalities",
+    "noise",
+    "ablation",
+    "guidance",
+    "attention",
+    "embedding",
+    "toy",
+    "few_labels",
+    "privileged",
+    "lying",
+    "tasks",
+)
+"""Modules. Tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3, and what the other papers ask:
+few labels, faulty sensors, task weighting."""
+
+
+class Experiment(Protocol):
+    """A table or figure that can be made again."""
+
+    def __call__(self, bench: Bench) -> str:
+        """Train what is missing on a bench, and say in Markdown what came out."""
+
+
+def experiment(name: str) -> Experiment:
+    """One of `STUDIES`; its module is imported now, since `python research study --help` shall not wait for torch."""
+    section: Experiment = importlib.import_module(f"{__name__}.{name}").section
+    return section

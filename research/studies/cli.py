@@ -1,0 +1,110 @@
+"""`study` repeats a table or figure of the papers; `affinity` measures which task helps which."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mumu_ros.cli import run
+from mumu_ros.files import replacing
+from mumu_ros.model.config import ConfigError
+from studies import STUDIES, experiment
+
+if TYPE_CHECKING:
+    from mumu_ros.training.cross_validation import FoldResult
+    from studies.bench import Run
+
+__all__ = ["main", "register"]
+
+COMMANDS = {
+    "study": (__name__, "repeat a table or figure of the papers"),
+    "affinity": (__name__, "measure which task helps which: activities, groups"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line of `python research`, as `mumu` runs its own."""
+    return run("python research", "The studies behind mumu_ros.", COMMANDS, arguments)
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add the commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
+    study = commands.add_parser("study", help="repeat a table or figure of the paper", description=_study.__doc__)
+    study.add_argument("names", nargs="+", metavar="NAME", help=", ".join(STUDIES))
+    study.add_argument("--seeds", default="0-5", help="such as 0,1,2 (default: 0-5; six are needed for p < 0.05)")
+    study.add_argument("--out", required=True, help="folder for the trainings' results, the same for all studies")
+    study.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
+    study.add_argument(
+        "--write",
+        metavar="PAGE",
+        help="replace the sections in this page, research/results.md; pictures go to its images/",
+    )
+    study.set_defaults(run=_study)
+
+    affinity = commands.add_parser(
+        "affinity", help="measure which task helps which: activities, groups", description=_affinity.__doc__
+    )
+    affinity.add_argument("config", help="YAML file such as config/training/utd_mhad_sp.yaml")
+    affinity.add_argument("overrides", nargs="*", metavar="key=value", help="such as optimization.epochs=3")
+    affinity.add_argument("--seeds", default="0-2", help="two or more, such as 0,1,2 (default: 0-2)")
+    affinity.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
+    affinity.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
+    affinity.set_defaults(run=_affinity)
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    """Repeat tables and figures of the paper.
+
+    Trainings that are in OUT are not done again; studies share them.
+    """
+    from mumu_ros.datasets.clips import parse_subjects
+    from studies.bench import Bench
+    from studies.report import replace_section
+
+    if unknown := [name for name in arguments.names if name not in STUDIES]:
+        raise ConfigError(f"no study {', '.join(map(repr, unknown))}; there are {', '.join(STUDIES)}")
+    out, page = Path(arguments.out), Path(arguments.write) if arguments.write else None
+    if page:
+        text = page.read_text(encoding="utf-8")
+        for name in arguments.names:
+            replace_section(text, name, "")  # refused now, not after hours
+    images = (page.parent if page else out) / "images"
+    bench = Bench(out, images, parse_subjects(arguments.seeds), arguments.jobs, _report)
+    for name in arguments.names:
+        section = experiment(name)(bench)
+        print(f"\n# {name}\n\n{section}", flush=True)
+        if page:
+            # Read again: somebody may have edited it meanwhile.
+            text = replace_section(page.read_text(encoding="utf-8"), name, section)
+            with replacing(page) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _report(run: Run, result: FoldResult, done: int, total: int) -> None:
+    share = float((result.logits["clean"].argmax(axis=1) == result.truth).mean())
+    print(
+        f"{run.folder} [{done}/{total}] {result.fold}, seed {result.seed}: {share:.1%}, {result.cpu_s:.0f} CPU s",
+        flush=True,
+    )
+
+
+def _affinity(arguments: argparse.Namespace) -> int:
+    """Measure whether the group's label, as an additional input, helps to recognise activities, and the reverse.
+
+    Trained on two thirds of the people of data.train_subjects and tested on the others, each third in turn.
+    """
+    from mumu_ros.datasets.clips import parse_subjects
+    from mumu_ros.training.settings import read_settings
+    from studies.affinity import measure_affinity
+
+    def report(label: str, result: FoldResult, done: int, total: int) -> None:
+        given = f"given the {label}" if label else "no label given"
+        print(f"{given} [{done}/{total}] {result.fold}, seed {result.seed}: {result.cpu_s:.0f} CPU s", flush=True)
+
+    settings = read_settings(arguments.config, arguments.overrides)
+    seeds = parse_subjects(arguments.seeds)
+    print(measure_affinity(settings, seeds, Path(arguments.out), jobs=arguments.jobs, report=report))
+    return 0

@@ -1,0 +1,56 @@
+"""The heads that studies compare, as overrides of one configuration: everything else is the same for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studies.bench import Run
+
+__all__ = [
+    "CONCEPT",
+    "CONCEPT_MIN",
+    "DUAL_BRANCH",
+    "HAMLET",
+    "HAMLET_SUM",
+    "KEYLESS",
+    "KEYLESS_SUM",
+    "MUMU",
+    "NON_ATTENTION",
+    "NON_ATTENTION_SUM",
+    "OURS",
+    "Head",
+]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head.
+
+    Attributes:
+        name: In tables.
+        overrides: That choose it.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+
+    def run(self, config: str, *overrides: str, modalities: tuple[str, ...] = ()) -> Run:
+        """The run of a configuration with this head."""
+        return Run(config, (*self.overrides, *overrides), modalities)
+
+
+def _single_task(name: str, fusion: str, merge: str) -> Head:
+    return Head(name, (f"model.fusion={fusion}", f"model.merge={merge}"))
+
+
+NON_ATTENTION = _single_task("Non-Attention", "non_attention", "concat")
+NON_ATTENTION_SUM = _single_task("Non-Attention", "non_attention", "sum")
+KEYLESS = _single_task("Keyless", "keyless", "concat")
+KEYLESS_SUM = _single_task("Keyless", "keyless", "sum")
+HAMLET = _single_task("HAMLET-like", "hamlet", "concat")
+HAMLET_SUM = _single_task("HAMLET-like", "hamlet", "sum")
+CONCEPT = Head("concept", ("model.fusion=concept",))
+CONCEPT_MIN = Head("concept", ("model.fusion=concept_min",))
+MUMU = Head("MuMu (paper)", ("model.fusion=mumu",))
+DUAL_BRANCH = Head("dual branch (ours)", ("model.fusion=dual_branch",))
+OURS = Head("trusted MuMu (ours)", ("model.fusion=trusted_mumu",))

@@ -1,0 +1,30 @@
+"""The fixtures of the package's tests; `make check` leaves the tests of research/ out."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+_TEST = Path(__file__).resolve().parents[2] / "test"
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"fixtures_{path.parent.name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_training = _load(_TEST / "training" / "conftest.py")
+config, make_clip, write_folder = _training.config, _training.make_clip, _training.write_folder
+vector_settings, vector_windows = _training.vector_settings, _training.vector_windows
+no_processes = _load(_TEST / "conftest.py").no_processes
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    return True if config.getoption("fast", False) else None

@@ -1,0 +1,240 @@
+"""Recordings and labels become a training set that training reads, and what was dropped is said."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mumu_ros import cli
+from mumu_ros.conversions import array_to_image, array_to_imu, segment_to_annotation
+from mumu_ros.datasets import open_dataset
+from mumu_ros.datasets.build import BagReport
+from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.recordings import RecordingWriter
+from mumu_ros.recordings.labels import Label, labels_path, write_labels
+
+S = 1_000_000_000
+START_NS = 1_700_000_000 * S
+PARAMS = """
+/**/sensor_sync:
+  ros__parameters:
+    streams: [rgb, depth, imu]
+    rate_hz: 5.0
+    rgb: {topic: camera, type: sensor_msgs/msg/Image, kind: rgb, width: 40, height: 32, crop: [8, 0, 48, 48]}
+    depth: {topic: depth, type: sensor_msgs/msg/Image, kind: depth, width: 40, height: 32}
+    imu: {topic: imu, type: sensor_msgs/msg/Imu, kind: vector}
+"""
+WriteBag = Callable[..., Path]
+
+
+@pytest.fixture
+def write_bag(tmp_path: Path) -> WriteBag:
+    """write_bag(name, labels=…, annotations=…): 10 s of a camera at 15 Hz and an IMU at 20 Hz, no depth.
+
+    Times of labels and annotations are seconds from the start, (start, end, group, activity).
+    """
+
+    def write(
+        name: str,
+        labels: Sequence[tuple[float, float, str, str]] = (),
+        annotations: Sequence[tuple[float, float, str, str]] = (),
+        stamp_ns: Callable[[int], int] = lambda logged_ns: logged_ns,
+        seconds: int = 10,
+    ) -> Path:
+        with RecordingWriter(tmp_path / name) as writer:
+            for start, end, group, activity in annotations:
+                span = (START_NS + round(t * S) for t in (start, end))
+                note = segment_to_annotation(*span, group, activity, writer.types)
+                writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, START_NS)
+            for index in range(seconds * 60):
+                at_ns = START_NS + index * S // 60
+                if index % 4 == 0:
+                    image = array_to_image(
+                        np.full((48, 64, 3), index % 256, np.uint8), stamp_ns(at_ns), "c", writer.types
+                    )
+                    writer.write("/camera", "sensor_msgs/msg/Image", image, at_ns)
+                if index % 3 == 0:
+                    sample = np.array([[index] * 3, [0] * 3], float)  # no sensor turns as fast as the index
+                    imu = array_to_imu(sample, stamp_ns(at_ns), "i", writer.types)
+                    writer.write("/imu", "sensor_msgs/msg/Imu", imu, at_ns)
+        if labels:
+            rows = [Label(START_NS + round(a * S), START_NS + round(b * S), g, x) for a, b, g, x in labels]
+            write_labels(labels_path(tmp_path / name), rows)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Callable[..., int]:
+    """build(*arguments): `mumu dataset build … --out tmp_path/set` with `PARAMS`; the exit status."""
+    (tmp_path / "params.yaml").write_text(PARAMS)
+
+    def run(*arguments: object) -> int:
+        words = ["dataset", "build", *arguments, "--out", tmp_path / "set", "--params", tmp_path / "params.yaml"]
+        return cli.main([str(word) for word in words])
+
+    return run
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Callable[[], list[BagReport]]:
+    return lambda: json.loads((tmp_path / "set" / "report.json").read_text())["bags"]
+
+
+def test_each_label_becomes_a_clip_of_what_was_recorded(
+    write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, preprocessing: Callable[..., Preprocessing]
+) -> None:
+    anna = write_bag("anna", labels=[(0.5, 3.5, "gait", "walk"), (4, 7, "gesture", "wave")])
+    ben = write_bag("ben", annotations=[(1, 4, "gesture", "wave")])
+    assert build(anna, ben, "--subjects", "7,9") == 0
+    dataset = open_dataset("folder", str(tmp_path / "set"))
+    assert [(c.subject, c.activity, c.session) for c in dataset.clips] == [
+        (7, "walk", 1),
+        (7, "wave", 1),
+        (9, "wave", 2),
+    ]
+    assert dataset.streams == ("imu", "rgb")
+    taxonomy = Taxonomy.read(tmp_path / "set" / "taxonomy.yaml")
+    assert taxonomy.groups == {"gait": ("walk",), "gesture": ("wave",)}
+
+    walk = dataset.read(dataset.clips[0], preprocessing(rgb=(32, 40, 3), imu=(2, 3)))
+    (segment,) = walk.segments
+    imu = walk.streams["imu"]
+    assert [float(sample[0, 0]) for sample in imu.samples] == list(range(30, 210, 3)), "[0.5 s, 3.5 s)"
+    assert segment.end_ns - segment.start_ns == pytest.approx(3 * S, abs=S // 15)
+    rgb = walk.streams["rgb"]
+    assert rgb.samples[0].shape == (32, 40, 3), "cropped and resized as the nodes do it"
+    np.testing.assert_allclose(np.diff(rgb.stamps_ns), S // 5, atol=10), "15 Hz thinned out to the nodes' 5 Hz"
+    stamps_ns = START_NS + (rgb.stamps_ns - imu.stamps_ns[0]) + S // 2
+    assert [int(sample[0, 0, 0]) for sample in rgb.samples] == [round((t - START_NS) * 60 / S) for t in stamps_ns]
+
+
+def test_what_is_dropped_is_said_with_its_reason(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = [(0, 3, "g", "wave"), (3, 4.5, "g", "wave"), (5, 8, "", "hop"), (30, 34, "g", "wave")]
+    assert build(write_bag("anna", labels), write_bag("ben"), write_bag("carl", [(0, 3, "", "wave")])) == 0
+    anna, ben, carl = report()
+    assert [(x["activity"], round(x["start_s"], 6), x["reason"]) for x in anna["dropped"]] == [
+        ("wave", 3, "too short: less than 2 s"),
+        ("hop", 5, "hop has no group; write one into the label file, or give a --taxonomy"),
+        ("wave", 30, "none of its streams has a sample then"),
+    ]
+    assert anna["incomplete"] == {"depth": 1}
+    assert "it is unlabelled" in ben["problems"][0]
+    assert list(carl["clips"].values()) == ["wave"], "its group is said by another label"
+    said = capsys.readouterr()
+    assert "clips: 1, 3 s; labels dropped: 3" in said.out
+    assert "dropped: 3.00 to 4.50 s, wave: too short" in said.out
+    assert "1 of 1 clips lack depth: it is masked there" in said.out
+    assert "it is unlabelled" in said.err
+
+
+def test_a_taxonomy_says_which_activities_to_take(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], tmp_path: Path
+) -> None:
+    bag = write_bag("anna", [(0, 3, "g", "wave"), (3, 6, "", "sit"), (6, 9, "g", "hop")])
+    assert build(bag, "--taxonomy", "sim") == 0
+    (anna,) = report()
+    assert list(anna["clips"].values()) == ["wave", "sit"]
+    assert [x["reason"] for x in anna["dropped"]] == ["hop is not in the taxonomy"]
+    groups = Taxonomy.read(tmp_path / "set" / "taxonomy.yaml").groups
+    assert groups == {"communicate": ("wave",), "rest": ("sit",)}, "what nobody did cannot be learned"
+
+
+def test_long_labels_become_several_clips(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list]
+) -> None:
+    assert build(write_bag("anna", [(0, 90, "g", "wave")], seconds=2)) == 0
+    (anna,) = report()
+    assert len(anna["clips"]) == 1, "the second part lies behind the recording's end"
+    assert anna["dropped"][0]["reason"] == "none of its streams has a sample then"
+    assert anna["seconds"] == 45
+
+
+def test_a_broken_recording_gives_what_is_whole_and_a_lost_one_is_left_out(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], tmp_path: Path
+) -> None:
+    bags = [write_bag(name, [(0, 3, "g", "wave"), (3, 9, "g", "hop")]) for name in ("whole", "cut", "lost")]
+    for bag, share in zip(bags[1:], (0.6, 0.0), strict=True):
+        file = next(bag.glob("*.mcap"))
+        file.write_bytes(file.read_bytes()[: round(file.stat().st_size * share)])
+    assert build(*bags) == 0
+    whole, cut, lost = report()
+    assert len(whole["clips"]) == 2
+    assert "truncated" in " ".join(cut["problems"])
+    assert lost["clips"] == {}
+    assert "lost" in lost["problems"][-1]
+    assert open_dataset("folder", str(tmp_path / "set")).clips
+
+
+def test_two_recordings_in_one_bag_give_the_clips_of_the_first(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list]
+) -> None:
+    restarted = write_bag("two", [(0, 3, "g", "wave")], stamp_ns=lambda t: t if t < START_NS + 6 * S else t - 6 * S)
+    assert build(restarted) == 0
+    (two,) = report()
+    assert "two recordings" in " ".join(two["problems"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "text"),
+    [
+        ([(0, 1, "g", "wave")], [], "no clip remains: too short: less than 2 s (1)"),
+        ([(0, 3, "", "wave")], [], "no clip remains: wave has no group"),
+        ([(0, 3, "g", "wave"), (3, 6, "h", "wave")], [], "wave is labelled in group 'g' and in 'h'"),
+        ([(0, 3, "g", "up, down")], [], "activity 'up, down' has a comma"),
+        ([(0, 3, "g", "wave")], ["--subjects", "anna"], "'anna' is not a whole number"),
+        ([(0, 3, "g", "wave")], ["--subjects", "1,2"], "2 values of --subjects for 1 bags"),
+        ([(0, 3, "g", "wave")], ["--labels", "nowhere.csv"], "nowhere.csv"),
+        ([(0, 3, "g", "wave")], ["--taxonomy", "nowhere"], "taxonomy 'nowhere' is no file, and none of the shipped"),
+    ],
+)
+def test_what_gives_no_training_set_is_one_line_and_leaves_nothing(
+    write_bag: WriteBag,
+    build: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    labels: list[tuple[float, float, str, str]],
+    options: list[str],
+    text: str,
+) -> None:
+    assert build(write_bag("anna", labels), *options) == 2
+    assert text in capsys.readouterr().err.splitlines()[-1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["anna", "anna.labels.csv", "params.yaml"]
+
+
+def test_a_full_disk_leaves_nothing_that_looks_whole(
+    write_bag: WriteBag,
+    build: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if self.suffix == ".png":
+            write(self, data[:10])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, data)
+
+    bag = write_bag("anna", [(0, 3, "g", "wave")])
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        assert build(bag) == 2
+    error = capsys.readouterr().err
+    assert "No space left on device" in error
+    assert str(tmp_path / "set") in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["anna", "anna.labels.csv", "params.yaml"]
+    assert build(bag) == 0
+    assert build(bag) == 2, "what is there is not replaced"
+    assert "exists already" in capsys.readouterr().err

@@ -1,0 +1,61 @@
+"""Datasets by name; the simulator's people."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from mumu_ros.datasets import DATASETS, open_dataset
+from mumu_ros.datasets.clips import DatasetError
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.share import share_path
+from mumu_ros.simulation import GROUP_OF
+
+
+def test_an_unknown_dataset_is_refused_with_the_known_ones():
+    with pytest.raises(DatasetError, match="no dataset 'utd-mhad'; there are simulator, utd_mhad, mmact, folder"):
+        open_dataset("utd-mhad", "")
+
+
+def test_scipy_is_loaded_by_none_but_utd_mhad():
+    code = (
+        "import sys; from mumu_ros.datasets import open_dataset; "
+        "open_dataset('simulator', '', subjects=[1]); sys.exit('scipy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"simulator"}))
+def test_a_root_without_the_dataset_is_refused(name, tmp_path):
+    with pytest.raises(DatasetError, match=str(tmp_path)):
+        open_dataset(name, str(tmp_path))
+
+
+def test_the_simulator_gives_a_clip_to_every_subject(preprocessing):
+    dataset = open_dataset("simulator", "", subjects=[1001, 1000], seconds=4.0)
+    assert [(clip.id, clip.subject) for clip in dataset.clips] == [("s1000", 1000), ("s1001", 1001)]
+    clip = dataset.read(dataset.clips[1], preprocessing(imu_wrist=(2, 3), imu_ankle=(2, 3)))
+    assert (clip.id, clip.subject) == ("s1001", 1001)
+    assert set(clip.streams) == {"imu_wrist"} < set(dataset.streams)
+    assert {segment.activity for segment in clip.segments} <= set(GROUP_OF)
+    assert clip.segments[-1].end_ns - clip.segments[0].start_ns == pytest.approx(4e9, rel=0.01)
+
+
+@pytest.mark.parametrize(("subjects", "text"), [(None, "give subjects"), ([], "no clip")])
+def test_the_simulator_wants_to_know_the_subjects(subjects, text):
+    with pytest.raises(DatasetError, match=text):
+        open_dataset("simulator", "", subjects=subjects)
+
+
+def test_a_model_that_shares_no_stream_with_the_dataset_is_refused(preprocessing):
+    dataset = open_dataset("simulator", "", subjects=[1])
+    with pytest.raises(DatasetError, match=r"the simulator has .*imu_wrist.*; the model takes skeleton"):
+        dataset.read(dataset.clips[0], preprocessing(skeleton=(20, 3)))
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("mmact", [16, 12, 9]), ("ucsd_mit", [4, 5])])
+def test_taxonomies_have_the_papers_sizes(name, sizes):
+    taxonomy = Taxonomy.read(share_path("config", "taxonomies", f"{name}.yaml"))
+    assert [len(activities) for activities in taxonomy.groups.values()] == sizes

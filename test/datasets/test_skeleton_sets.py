@@ -1,0 +1,124 @@
+"""Skeleton datasets: on tiny files in the formats of the real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mumu_ros.datasets import open_dataset
+from mumu_ros.datasets.clips import DatasetError
+from mumu_ros.datasets.skeleton_sets import SKELETON_SETS
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.skeletons import LAYOUTS, convert
+
+LAYOUT = "florence15"
+SKELETON = Modality("skeleton", "vector", (15, 3), 15, "cooccurrence1d", layout=LAYOUT)
+PREPROCESSING = Preprocessing(ModelConfig("t", (SKELETON,), Taxonomy("t", {"g": ("a",)}), 1.0))
+NAMES = {
+    "msr_action3d": "a{:02}_s{:02}_e{:02}_skeleton3D.txt",
+    "florence3d": "a{:02}_s{}_id{}.txt",
+    "utkinect": "a{:02}_s{:02}_e{:02}.txt",
+    "kard": "a{:02}_s{:02}_e{:02}_realworld.txt",
+}
+FRAMES = 8
+SETS = sorted(SKELETON_SETS)
+
+
+def person() -> np.ndarray:
+    """(FRAMES, 20, 3) of kinect20, metres, optical frame: faces the camera, 2.5 m away, and raises the right hand."""
+    at = dict.fromkeys(LAYOUTS["kinect20"].joints, (0.0, 0.0))
+    at |= {"head": (0.0, -0.7), "neck": (0.0, -0.5), "spine": (0.0, -0.2)}
+    # Who faces a camera has the left side at the right of its picture.
+    for side, sign in (("left", 1), ("right", -1)):
+        places = {"shoulder": (0.2, -0.5), "elbow": (0.3, -0.25), "wrist": (0.3, 0.0), "hand": (0.3, 0.08)}
+        places |= {"hip": (0.1, 0.05), "knee": (0.1, 0.45), "ankle": (0.1, 0.85), "foot": (0.1, 0.9)}
+        at |= {f"{side}_{joint}": (sign * x, y) for joint, (x, y) in places.items()}
+    joints = np.tile(np.array([(x, y, 2.5) for x, y in at.values()]), (FRAMES, 1, 1))
+    joints[:, LAYOUTS["kinect20"].index("right_hand", "right_wrist"), 1] -= np.linspace(0, 0.9, FRAMES)[:, None]
+    return joints
+
+
+def write(folder: Path, name: str, joints: np.ndarray, activity: int = 1, subject: int = 1, trial: int = 1) -> Path:
+    """A clip in the dataset's own layout, unit and axes: y up."""
+    spec = SKELETON_SETS[name]
+    own = convert(joints, "kinect20", spec.layout) * (1, -1, 1) / spec.metres
+    own = np.nan_to_num(own).reshape(-1, 3)
+    more = " 1.0" if name == "msr_action3d" else ""
+    path = folder / NAMES[name].format(activity, subject, trial)
+    path.write_text("".join(f"{x:.6f} {y:.6f} {z:.6f}{more}\n" for x, y, z in own))
+    return path
+
+
+def read(folder: Path, name: str, clip: int = 0) -> np.ndarray:
+    dataset = open_dataset(name, str(folder))
+    return np.array(dataset.read(dataset.clips[clip], PREPROCESSING).streams["skeleton"].samples)
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_raised_right_hand_is_a_raised_right_hand(tmp_path: Path, name: str, mirrored: bool) -> None:
+    """In metres, y down, x to the right in a picture that is no mirror image, whichever way the file's x points."""
+    write(tmp_path, name, person() * (-1 if mirrored else 1, 1, 1))
+    joints = read(tmp_path, name)
+    right, left = (joints[:, LAYOUTS[LAYOUT].joints.index(f"{side}_wrist")] for side in ("right", "left"))
+    # Where a layout has a hand and no wrist, or no hip centre, it is a few centimetres off.
+    np.testing.assert_allclose(joints, convert(person(), "kinect20", LAYOUT), atol=0.2)
+    assert right[-1, 1] < right[0, 1] - 0.8
+    assert np.ptp(left, axis=0).max() < 1e-3
+    assert (right[:, 0] < left[:, 0]).all()
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_clips_are_named_by_activity_subject_and_trial(tmp_path: Path, name: str) -> None:
+    last = len(SKELETON_SETS[name].activities)
+    (tmp_path / "below").mkdir()
+    write(tmp_path / "below", name, person(), activity=last, subject=7, trial=2)
+    write(tmp_path, name, person(), activity=1, subject=10, trial=3)
+    write(tmp_path, name, person(), activity=last + 1)
+    (tmp_path / "notes.txt").write_text("no clip")
+    dataset = open_dataset(name, str(tmp_path))
+    assert {(c.activity, c.subject, c.session) for c in dataset.clips} == {
+        (SKELETON_SETS[name].activities[0], 10, 3),
+        (SKELETON_SETS[name].activities[-1], 7, 2),
+    }
+    assert [c.subject for c in open_dataset(name, str(tmp_path), subjects=[7]).clips] == [7]
+    with pytest.raises(DatasetError, match="no clip of subjects 3"):
+        open_dataset(name, str(tmp_path), subjects=[3])
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_frames_of_zeros_are_left_out_and_others_keep_their_time(tmp_path: Path, name: str) -> None:
+    joints = person()
+    joints[3] = 0
+    joints[5, LAYOUTS["kinect20"].index("left_knee")] = 0
+    write(tmp_path, name, joints)
+    dataset = open_dataset(name, str(tmp_path))
+    stream = dataset.read(dataset.clips[0], PREPROCESSING).streams["skeleton"]
+    steps = np.diff(stream.stamps_ns) * SKELETON_SETS[name].rate_hz / 1e9
+    np.testing.assert_allclose(steps, [1, 1, 2, 1, 1, 1], atol=1e-6)
+    unseen = np.argwhere(np.isnan(np.array(stream.samples)[..., 0])).tolist()
+    assert unseen == [[4, LAYOUTS[LAYOUT].joints.index("left_knee")]]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_broken_clips_are_named(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, name, person())
+    whole = path.read_text()
+    for text, message in (
+        (whole + "1 2 3\n", "lines; expected a multiple of"),
+        ("", "0 lines"),
+        (whole.replace(whole[:5], "x" * 5, 1), "three numbers"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DatasetError, match=message) as error:
+            read(tmp_path, name)
+        assert str(path) in str(error.value)
+    write(tmp_path, name, person() * (1, 1, 0))
+    with pytest.raises(DatasetError, match=f"0 of {FRAMES} frames show a person"):
+        read(tmp_path, name)
+    with pytest.raises(DatasetError, match=f"{name} is not in"):
+        open_dataset(name, str(tmp_path / "elsewhere"))
