@@ -105,7 +105,9 @@ def provenance(name: str, bench: Bench, study: Study) -> str:
         bench: It was run on.
         study: One of its runs; the others have the same clips.
     """
-    command = shlex.join(["mumu", "study", name, "--seeds", seeds_text(bench.seeds), "--out", str(bench.out)])
+    command = shlex.join(
+        ["python", "research", "study", name, "--seeds", seeds_text(bench.seeds), "--out", str(bench.out)]
+    )
     manifest, count = study.manifest, len(study.manifest.folds)
     tested = {clip for fold in manifest.folds for clip in fold.test}
     trained = {clip for fold in manifest.folds for clip in fold.train}
