@@ -1,38 +1,36 @@
-"""Concept-guided fusion (Altinses and Schwung, IEEE TAI 2025), for any number of modalities, some of them absent."""
+"""Concept-guided fusion for any number of modalities, some of them absent.
+
+Altinses and Schwung: Multimodal Concept Fusion Architecture (IEEE Transactions on Artificial Intelligence, 2025),
+doi 10.1109/TAI.2025.3649763; code: github.com/Diyarino/concept-guided-multimodal-fusion.
+"""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.layers import zero_masked
 
-__all__ = ["ConceptFusion"]
-
-
-Extreme = Literal["max", "min"]
+__all__ = ["ConceptFusion", "PublishedConceptFusion"]
 
 
 class ConceptFusion(nn.Module):
-    """Attention between the mean of the features (joint) and their maximum (marginal), a residual, normalisation.
+    """Ours: a concept of one layer between the mean of the features (joint) and their maximum (marginal).
 
+        a = σ(W [z_1; …; z_M] + b)
         f = a ⊙ mean_m z_m + (1 − a) ⊙ max_m z_m
         z_c = LayerNorm(f + mean_m P_m z_m)
 
-    a = σ(W [z_1; …; z_M]) is one number for each element. The paper has two modalities; here mean and maximum are over
-    those that are present, and an absent one does not affect the result.
+    a is one number for each element. Means and maximum are over the modalities that are present; an absent one does
+    not affect the result.
 
     Args:
         modalities: M.
         size: D.
-        extreme: The counterpart of the mean: the paper's text has the maximum, its authors' code the minimum.
     """
 
-    def __init__(self, modalities: int, size: int, extreme: Extreme = "max") -> None:
+    def __init__(self, modalities: int, size: int) -> None:
         super().__init__()
-        self._sign = 1.0 if extreme == "max" else -1.0
         self.attention = nn.Linear(modalities * size, size)
         self.residual = nn.Parameter(torch.empty(modalities, size, size))
         nn.init.normal_(self.residual, std=size**-0.5)
@@ -50,13 +48,61 @@ class ConceptFusion(nn.Module):
             marginal one does.
         """
         features = zero_masked(features, mask)
-        count = mask.sum(dim=1, keepdim=True).clamp(min=1).to(features.dtype)
         concept = torch.sigmoid(self.attention(features.flatten(1)))
-        mean = features.sum(dim=1) / count
-        lowest = torch.finfo(features.dtype).min
-        extreme = (self._sign * features).masked_fill(~mask.unsqueeze(-1), lowest).amax(dim=1) * self._sign
-        extreme = torch.where(mask.any(dim=1, keepdim=True), extreme, torch.zeros_like(extreme))
-        fused = concept * mean + (1 - concept) * extreme
-        residual = torch.einsum("bmd,mde->be", features, self.residual) / count
-        normalized: Tensor = self.norm(fused + residual)
+        residual = torch.einsum("bmd,mde->be", features, self.residual) / _count(mask, features)
+        normalized: Tensor = self.norm(_between(concept, features, -_lowest(-features, mask), mask) + residual)
         return normalized, concept
+
+
+class PublishedConceptFusion(nn.Module):
+    """As the authors' code has it: a concept of two layers between the mean and the minimum.
+
+        a = σ(W_2 ReLU(W_1 [z_1; …; z_M] + b_1) + b_2)
+        f = a ⊙ mean_m z_m + (1 − a) ⊙ min_m z_m
+        z_c = LayerNorm(f + Σ_m (P_m z_m + p_m))
+
+    Their text has the maximum in place of the minimum. W_2 is drawn around 0 and b_2 around 0.5, with a deviation of
+    0.1. They have two modalities, always present; here an absent one does not affect the result.
+
+    Args:
+        modalities: M.
+        size: D.
+    """
+
+    _BIAS, _STD = 0.5, 0.1
+
+    def __init__(self, modalities: int, size: int) -> None:
+        super().__init__()
+        self.concept = nn.Sequential(nn.Linear(modalities * size, size), nn.ReLU(), nn.Linear(size, size))
+        last = self.concept[2]
+        assert isinstance(last, nn.Linear)
+        nn.init.normal_(last.weight, std=self._STD)
+        nn.init.normal_(last.bias, self._BIAS, self._STD)
+        self.projections = nn.ModuleList(nn.Linear(size, size) for _ in range(modalities))
+        self.norm = nn.LayerNorm(size)
+
+    def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Fuse; see `ConceptFusion.forward`."""
+        features = zero_masked(features, mask)
+        concept = torch.sigmoid(self.concept(features.flatten(1)))
+        projected = [project(z) for project, z in zip(self.projections, features.unbind(dim=1), strict=True)]
+        residual = zero_masked(torch.stack(projected, dim=1), mask).sum(dim=1)
+        normalized: Tensor = self.norm(_between(concept, features, _lowest(features, mask), mask) + residual)
+        return normalized, concept
+
+
+def _count(mask: Tensor, like: Tensor) -> Tensor:
+    """How many modalities are present, at least 1: (B, 1)."""
+    return mask.sum(dim=1, keepdim=True).clamp(min=1).to(like.dtype)
+
+
+def _lowest(features: Tensor, mask: Tensor) -> Tensor:
+    """Minimum over the modalities that are present, (B, D); 0 where none is."""
+    highest = torch.finfo(features.dtype).max
+    lowest = features.masked_fill(~mask.unsqueeze(-1), highest).amin(dim=1)
+    return zero_masked(lowest, mask.any(dim=1))
+
+
+def _between(concept: Tensor, features: Tensor, marginal: Tensor, mask: Tensor) -> Tensor:
+    """A ⊙ mean + (1 − a) ⊙ marginal."""
+    return concept * features.sum(dim=1) / _count(mask, features) + (1 - concept) * marginal

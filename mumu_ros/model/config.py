@@ -25,7 +25,8 @@ _ENCODERS = {
 }
 _AXES = {"rgb": "(height, width, 3)", "depth": "(height, width, 1)", "vector": "(joints or sensors, axes)"}
 _MIN_IMAGE = 32
-_FUSIONS = ("mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_min", "dual_branch")
+_FUSIONS = ("mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_published", "dual_branch")
+_DUAL_BRANCH_PARTS = 8
 _MERGES = ("concat", "sum")
 _LABELS = ("", "group", "activity")
 # A configuration that comes with a foreign model must not ask for more memory than there is.
@@ -261,7 +262,8 @@ class ModelConfig:
         dropout: Probability, on segment features and inside the two heads.
         deep_supervision: Also an activity classifier on every unimodal feature (ours; the paper has none).
         fusion: `mumu` is the paper's, `trusted_mumu` ours; `non_attention`, `keyless` and `hamlet` are what it is
-            compared with (tables 3 and 7), and so are `concept`, `concept_min` and `dual_branch`: see `model/heads.py`.
+            compared with (tables 3 and 7), and so are `concept`, `concept_published` and `dual_branch`: see
+            `model/heads.py`.
         merge: How `non_attention`, `keyless` and `hamlet` join the modalities: `concat` or `sum`.
         bidirectional: The LSTM over segments runs both ways.
         layer_norm: Unimodal features are normalised (ours).
@@ -278,7 +280,7 @@ class ModelConfig:
     dropout: float = 0.0
     deep_supervision: bool = False
     fusion: Literal[
-        "mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_min", "dual_branch"
+        "mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_published", "dual_branch"
     ] = "mumu"
     merge: Literal["concat", "sum"] = "concat"
     bidirectional: bool = False
@@ -358,6 +360,16 @@ class ModelConfig:
             if modality.name == name:
                 return modality
         raise ConfigError(f"no modality {name!r}; the model has {', '.join(self.names)}")
+
+    @property
+    def parts(self) -> int:
+        """Parts of the window of which the head gets a feature each: 1 but for `dual_branch`."""
+        return _DUAL_BRANCH_PARTS if self.fusion == "dual_branch" else 1
+
+    @property
+    def unimodal_size(self) -> int:
+        """Numbers in a unimodal feature: `feature_size` for each of the `parts`, the oldest first."""
+        return self.parts * self.feature_size
 
     def steps(self, name: str) -> int:
         """Time steps T of a modality in one window."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mumu_ros.model.concept import ConceptFusion
+from mumu_ros.model.concept import ConceptFusion, PublishedConceptFusion
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.dual_branch import DualBranch
 from mumu_ros.model.fusion import GMFusion, SMFusion
@@ -195,7 +195,7 @@ class HamletHead(nn.Module):
 
 
 class ConceptHead(nn.Module):
-    """One task, and concept-guided fusion of the modalities: see `ConceptFusion`.
+    """One task, and concept-guided fusion of the modalities: see `ConceptFusion` and `PublishedConceptFusion`.
 
     Args:
         config: Of the model.
@@ -204,7 +204,8 @@ class ConceptHead(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         size = config.feature_size
-        self.fusion = ConceptFusion(len(config.modalities), size, "min" if config.fusion == "concept_min" else "max")
+        variant = PublishedConceptFusion if config.fusion == "concept_published" else ConceptFusion
+        self.fusion = variant(len(config.modalities), size)
         self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
@@ -215,7 +216,7 @@ class ConceptHead(nn.Module):
 
 
 class DualBranchHead(nn.Module):
-    """Two tasks that share one view of the modalities and have one each for themselves: see `DualBranch`.
+    """Two tasks that share one view of the modalities' sequences and have one each for themselves: see `DualBranch`.
 
     Args:
         config: Of the model.
@@ -224,7 +225,7 @@ class DualBranchHead(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         size = config.feature_size
-        self.embedding = DualBranch(size, tasks=2)
+        self.embedding = DualBranch(len(config.modalities), size, tasks=2)
         self.dropout = nn.Dropout(config.dropout)
         self.group_head = nn.Linear(size, len(config.taxonomy.group_names))
         self.activity_head = nn.Linear(size, len(config.taxonomy.activities))
@@ -249,7 +250,7 @@ HEADS: dict[str, type[nn.Module]] = {
     "keyless": ConcatHead,
     "hamlet": HamletHead,
     "concept": ConceptHead,
-    "concept_min": ConceptHead,
+    "concept_published": ConceptHead,
     "dual_branch": DualBranchHead,
 }
 """By `ModelConfig.fusion`."""

@@ -8,11 +8,13 @@ from torch import Tensor, nn
 __all__ = [
     "KeylessAttention",
     "Normalize",
+    "TimePool",
     "compact",
     "conv_block",
     "masked_mean",
     "masked_softmax",
     "reverse",
+    "spread",
     "zero_masked",
 ]
 
@@ -103,6 +105,39 @@ def reverse(x: Tensor, mask: Tensor) -> Tensor:
     step = torch.arange(x.shape[1], device=x.device)
     index = torch.where(mask, count - 1 - step, step).unsqueeze(-1).expand_as(x)
     return torch.gather(x, 1, index)
+
+
+def spread(x: Tensor, mask: Tensor) -> Tensor:
+    """Put steps that `compact` has moved to the front back into their places; 0 where masked.
+
+    Args:
+        x: (B, T, F).
+        mask: bool (B, T), as `compact` was given it.
+    """
+    index = (mask.long().cumsum(dim=1) - 1).clamp(min=0).unsqueeze(-1).expand_as(x)
+    return zero_masked(torch.gather(x, 1, index), mask)
+
+
+class TimePool(nn.Module):
+    """Means over equal parts of a window, whose edges are rounded outwards to whole steps.
+
+    Args:
+        steps: Of a whole window (N); a shorter sequence is its newest steps.
+        parts: P.
+    """
+
+    covered: Tensor
+
+    def __init__(self, steps: int, parts: int) -> None:
+        super().__init__()
+        step, part = torch.arange(steps), torch.arange(parts).unsqueeze(-1)
+        covered = (step >= part * steps // parts) & (step < -(-(part + 1) * steps // parts))
+        self.register_buffer("covered", covered, persistent=False)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, F), T ≤ N, with mask (B, T) to (B, P, F); 0 for a part without any step."""
+        covered = (self.covered[:, -mask.shape[1] :] & mask.unsqueeze(1)).to(x.dtype)
+        return covered / covered.sum(dim=-1, keepdim=True).clamp(min=1) @ zero_masked(x, mask)
 
 
 class Normalize(nn.Module):

@@ -25,7 +25,7 @@ class NetworkOutput:
         activity_logits: y^t before the softmax, (B, K activities).
         sm_weights: α of SM-Fusion, (B, M); 0 for an absent modality.
         gm_weights: Attention of GM-Fusion, (B, M); 0 for an absent modality.
-        features: Unimodal features X^u, (B, M, D); 0 for an absent modality.
+        features: Unimodal features X^u, (B, M, `unimodal_size`); 0 for an absent modality.
         trust_logits: Reliability of each modality, before the sigmoid, (B, M); None but for `trusted_mumu`.
         present: bool (B, M).
         unimodal_logits: (B, M, K) where the model has deep supervision, else None.
@@ -53,7 +53,7 @@ class Network(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        size = config.feature_size
+        size = config.unimodal_size
         activities = len(config.taxonomy.activities)
         # A list, not a dictionary: modality names may hold dots, parameter names may not.
         self.encoders = nn.ModuleList(UnimodalEncoder(m, config) for m in config.modalities)

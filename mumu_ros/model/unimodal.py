@@ -1,4 +1,7 @@
-"""Unimodal feature encoder (section 3.3): segments, spatial encoder, LSTM, attention over time."""
+"""Unimodal feature encoder (section 3.3): segments, spatial encoder, LSTM, attention over time.
+
+For a head that looks at the time itself (`ModelConfig.parts`), means over parts of the window stand in for attention.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from torch import Tensor, nn
 
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.encoders import CoOccurrence, CoOccurrence1d, ResNet50, SmallCNN
-from mumu_ros.model.layers import KeylessAttention, compact, reverse, zero_masked
+from mumu_ros.model.layers import KeylessAttention, TimePool, compact, reverse, spread, zero_masked
 from mumu_ros.model.pose import PoseCNN
 
 __all__ = ["UnimodalEncoder"]
@@ -23,7 +26,7 @@ _ENCODERS = {
 
 
 class UnimodalEncoder(nn.Module):
-    """One modality's window to one feature of D numbers.
+    """One modality's window to one feature of D numbers (`ModelConfig.unimodal_size`).
 
     For images the two halves can be called apart: `encode` each frame once when it arrives, keep the result,
     and `summarize` the kept ones at every decision. That gives what `forward` gives for the whole window.
@@ -51,8 +54,11 @@ class UnimodalEncoder(nn.Module):
         width = size // 2 if config.bidirectional else size
         self.lstm = nn.LSTM(size, width, batch_first=True)
         self.backward_lstm = nn.LSTM(size, width, batch_first=True) if config.bidirectional else None
+        self.unimodal_size = config.unimodal_size
+        self.pool = TimePool(self._segments(config.steps(modality.name)), config.parts) if config.parts > 1 else None
         # Non-Attention (section 5.3) has none in time either: the last state stands for all.
-        self.attention = None if config.fusion == "non_attention" else KeylessAttention(size)
+        keyless = config.fusion != "non_attention" and self.pool is None
+        self.attention = KeylessAttention(size) if keyless else None
         self.norm = nn.LayerNorm(size) if config.layer_norm else nn.Identity()
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -124,6 +130,11 @@ class UnimodalEncoder(nn.Module):
         stride = 1 if self.poses is not None else self.modality.stride
         return slice((steps - 1) % stride, None, stride)
 
+    def _segments(self, steps: int) -> int:
+        """How many a window of so many steps has."""
+        pools = self.poses is not None or not self.modality.is_image
+        return steps // self.modality.stride if pools else len(range(steps)[self.shown(steps)])
+
     def _over_frames(self, features: Tensor, mask: Tensor) -> Tensor:
         if self.poses is None:
             return self._over_time(features, mask)
@@ -135,11 +146,12 @@ class UnimodalEncoder(nn.Module):
             return self._over_time(*encoder(x, mask))
         present = self.sees(mask)
         if not present.any():
-            return torch.zeros(len(x), self.size, device=x.device)
+            return torch.zeros(len(x), self.unimodal_size, device=x.device)
         encoded, segments = encoder(x[present], mask[present])
         return self._scatter(self._over_time(encoded, segments), present)
 
     def _over_time(self, features: Tensor, mask: Tensor) -> Tensor:
+        there = mask
         features, mask = compact(features, mask)
         features = self.dropout(features)
         steps = self.lstm(features)[0]
@@ -147,8 +159,15 @@ class UnimodalEncoder(nn.Module):
             back = reverse(self.backward_lstm(reverse(features, mask))[0], mask)
             steps = torch.cat([steps, back], dim=-1)
         steps = zero_masked(steps, mask)
+        if self.pool is not None:
+            return self._over_parts(self.pool, spread(steps, there), there)
         summary = self._last(steps, mask) if self.attention is None else self.attention(steps, mask)[0]
         return zero_masked(self.norm(summary), mask.any(dim=1))
+
+    def _over_parts(self, pool: TimePool, steps: Tensor, mask: Tensor) -> Tensor:
+        """A feature of each part of the window, side by side; 0 for a part without any step."""
+        there = pool(mask.unsqueeze(-1).to(steps.dtype), mask).squeeze(-1) > 0
+        return zero_masked(self.norm(pool(steps, mask)), there).flatten(1)
 
     def _last(self, steps: Tensor, mask: Tensor) -> Tensor:
         """The last state of each direction, which has seen all of the window."""

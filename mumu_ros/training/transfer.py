@@ -76,7 +76,7 @@ def transfer(known: Network, config: ModelConfig) -> Transfer:
             if source not in old:
                 continue
             labels = _labels(key, config.taxonomy)
-            if labels:
+            if labels and old[source].shape[1:] == value.shape[1:]:
                 _take_rows(value, labels, old[source], _labels(source, known.config.taxonomy))
             elif old[source].shape == value.shape:
                 value.copy_(old[source])

@@ -8,7 +8,7 @@ from studies.bench import Run
 
 __all__ = [
     "CONCEPT",
-    "CONCEPT_MIN",
+    "CONCEPT_PUBLISHED",
     "DUAL_BRANCH",
     "HAMLET",
     "HAMLET_SUM",
@@ -49,8 +49,8 @@ KEYLESS = _single_task("Keyless", "keyless", "concat")
 KEYLESS_SUM = _single_task("Keyless", "keyless", "sum")
 HAMLET = _single_task("HAMLET-like", "hamlet", "concat")
 HAMLET_SUM = _single_task("HAMLET-like", "hamlet", "sum")
-CONCEPT = Head("concept", ("model.fusion=concept",))
-CONCEPT_MIN = Head("concept", ("model.fusion=concept_min",))
+CONCEPT = Head("concept (ours)", ("model.fusion=concept",))
+CONCEPT_PUBLISHED = Head("concept (as published)", ("model.fusion=concept_published",))
 MUMU = Head("MuMu (paper)", ("model.fusion=mumu",))
-DUAL_BRANCH = Head("dual branch (ours)", ("model.fusion=dual_branch",))
+DUAL_BRANCH = Head("dual branch (as drawn)", ("model.fusion=dual_branch",))
 OURS = Head("trusted MuMu (ours)", ("model.fusion=trusted_mumu",))

@@ -300,7 +300,7 @@ def test_tasks_are_compared_with_either_alone_and_adaptive_weights_with_fixed_on
         "+7.50 ± 3.54 (p 0.500)",
         "-7.50 ± 3.54 (p 0.500)",
     ]
-    assert line(text, "dual branch (ours)", "adaptive, decoupled")[2:] == [
+    assert line(text, "dual branch (as drawn)", "adaptive, decoupled")[2:] == [
         "+2.50 ± 3.54 (p 1.000)",
         "+0.00 ± 0.00 (p 1.000)",
     ]

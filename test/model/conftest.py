@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.dual_branch import TimeAttention
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 
@@ -18,6 +19,7 @@ HEADS = [
     ("mumu", "concat"),
     ("trusted_mumu", "concat"),
     ("concept", "concat"),
+    ("concept_published", "concat"),
     ("dual_branch", "concat"),
     *[(fusion, merge) for fusion in ("non_attention", "keyless", "hamlet") for merge in ("concat", "sum")],
 ]
@@ -64,7 +66,11 @@ def network(request: pytest.FixtureRequest, rich_config: ModelConfig, trained: C
     """Every head in turn, on the rich encoders."""
     torch.manual_seed(7)
     fusion, merge = request.param
-    return trained(Network(dataclasses.replace(rich_config, fusion=fusion, merge=merge)))
+    network = Network(dataclasses.replace(rich_config, fusion=fusion, merge=merge))
+    for module in network.modules():
+        if isinstance(module, TimeAttention):
+            nn.init.constant_(module.gamma, 0.5)  # 0 before training
+    return trained(network)
 
 
 @pytest.fixture

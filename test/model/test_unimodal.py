@@ -73,7 +73,7 @@ def test_without_attention_the_last_state_of_each_direction_stands_for_all(
     torch.testing.assert_close(encoder.summarize(features, mask), expected)
 
 
-@pytest.mark.parametrize("fusion", ["mumu", "trusted_mumu", "keyless", "hamlet", "dual_branch"])
+@pytest.mark.parametrize("fusion", ["mumu", "trusted_mumu", "keyless", "hamlet"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_otherwise_keyless_attention_weighs_the_states(make: Make, fusion: str, bidirectional: bool) -> None:
     encoder = make(CAMERA, fusion=fusion, bidirectional=bidirectional, deep_supervision=True)
@@ -86,6 +86,24 @@ def test_otherwise_keyless_attention_weighs_the_states(make: Make, fusion: str, 
         there = states[index, :count]
         weights = torch.softmax(there @ encoder.attention.score.weight[0], dim=0)
         torch.testing.assert_close(summary[index], weights @ there)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_head_that_looks_at_time_gets_the_mean_state_of_each_part_of_the_window(
+    make: Make, bidirectional: bool
+) -> None:
+    """Six steps in eight parts, whose edges are rounded outwards; a part without any step is zero."""
+    encoder = make(CAMERA, fusion="dual_branch", bidirectional=bidirectional)
+    mask = torch.tensor([[True] * STEPS, [True, False, True, True, False, False], [False] * STEPS])
+    features = torch.rand(*mask.shape, SIZE)
+    parts = encoder.summarize(features, mask).reshape(3, 8, SIZE)
+    states = pad_packed_sequence(oracle(encoder)(without_gaps(features[:2], mask[:2]))[0], batch_first=True)[0]
+    of_part = [(0,), (0, 1), (1, 2), (2,), (3,), (3, 4), (4, 5), (5,)]
+    for row, steps in ((0, {i: i for i in range(STEPS)}), (1, {0: 0, 2: 1, 3: 2})):
+        for part, covered in zip(parts[row], of_part, strict=True):
+            there = [states[row, steps[step]] for step in covered if step in steps]
+            torch.testing.assert_close(part, torch.stack(there).mean(dim=0) if there else torch.zeros(SIZE))
+    assert not parts[2].any()
 
 
 def test_layer_norm_normalises_the_feature_and_leaves_an_empty_one_zero(make: Make) -> None:
