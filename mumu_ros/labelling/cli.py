@@ -11,8 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
+
+from mumu_ros.labelling.exports import export_labels
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.labelling.imports import import_labels
+from mumu_ros.labelling.marks import FRAME_SUFFIXES, Timeline
 from mumu_ros.labelling.server import LabelServer, Session
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.recordings import Recording, RecordingError
@@ -43,7 +47,19 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         dest="source",
         type=Path,
         metavar="FILE",
-        help="write the label file from a CSV, ELAN (.eaf, tab-delimited text) or Audacity file, without a page",
+        help="write the label file from one of ELAN (.eaf, tab-delimited text), Audacity (.txt), BORIS (.boris, "
+        "aggregated events), Label Studio (.json), CVAT (.xml) or a CSV, without a page",
+    )
+    parser.add_argument("--tier", metavar="NAME", help="of several in that file: tier, observation/subject, task")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="write the labels for Audacity (.txt), ELAN (.eaf), BORIS (.boris), Label Studio (.json) or CVAT (.xml), "
+        "without a page",
+    )
+    parser.add_argument(
+        "--camera", metavar="TOPIC", help="whose frames CVAT and Label Studio count; needed if there are several"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="label file (default: BAG.labels.csv)")
     parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"of the page (default: {PORT}; 0: any)")
@@ -60,8 +76,10 @@ def _run(arguments: argparse.Namespace) -> int:
             for problem in recording.problems:
                 print(f"{arguments.bag}: {problem}", file=sys.stderr)
             if arguments.source:
-                return _import(arguments.source, target, footage)
+                return _import(arguments, target, footage)
             labels = read_labels(target) if target.exists() else footage.annotations
+            if arguments.export:
+                return _export(arguments, labels, footage)
             groups = _groups(taxonomy, labels)
             session = Session(arguments.bag.name, footage, labels, target, groups, recording.problems)
             return _serve(session, arguments.port)
@@ -80,16 +98,37 @@ def _groups(taxonomy: Taxonomy | None, labels: Iterable[Label]) -> Mapping[str, 
     return groups
 
 
-def _import(source: Path, target: Path, footage: Footage) -> int:
+def _import(arguments: argparse.Namespace, target: Path, footage: Footage) -> int:
     if target.exists():
         raise LabelError(f"{target} exists already; remove it, or choose another --out")
-    labels = import_labels(source, footage.start_ns, footage.end_ns)
+    labels = import_labels(arguments.source, _timeline(arguments, arguments.source, footage), arguments.tier)
     write_labels(target, labels)
     outside = sum(label.end_ns <= footage.start_ns or label.start_ns >= footage.end_ns for label in labels)
     if outside:
         print(f"{outside} labels lie outside the recording", file=sys.stderr)
-    print(f"{target}: {len(labels)} labels of {source}")
+    print(f"{target}: {len(labels)} labels of {arguments.source}")
     return 0
+
+
+def _export(arguments: argparse.Namespace, labels: Sequence[Label], footage: Footage) -> int:
+    if not labels:
+        raise LabelError(f"{arguments.bag} has no labels: there is no {labels_path(arguments.bag)}, nor annotations")
+    export_labels(arguments.export, labels, _timeline(arguments, arguments.export, footage))
+    print(f"{arguments.export}: {len(labels)} labels of {arguments.bag}")
+    return 0
+
+
+def _timeline(arguments: argparse.Namespace, file: Path, footage: Footage) -> Timeline:
+    """The recording's time, with the frames of the camera that was chosen, if the file counts frames."""
+    cameras = {camera.topic: camera.stamps_ns for camera in footage.cameras}
+    if file.suffix not in FRAME_SUFFIXES or not cameras:
+        return Timeline(footage.start_ns, footage.end_ns, np.zeros(0, np.int64))
+    topic = arguments.camera or (next(iter(cameras)) if len(cameras) == 1 else None)
+    if topic not in cameras:
+        raise LabelError(
+            f"--camera: {topic!r} is not one of the recording's, {', '.join(cameras)}; {file} counts frames"
+        )
+    return Timeline(footage.start_ns, footage.end_ns, cameras[topic])
 
 
 def _serve(session: Session, port: int) -> int:

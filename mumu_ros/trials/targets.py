@@ -19,6 +19,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from mumu_ros.conversions import array_to_imu, people_to_message, samples_to_frame
 from mumu_ros.labelling.imports import import_labels
+from mumu_ros.labelling.marks import Timeline
 from mumu_ros.model.checkpoint import load_checkpoint, read_config, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
@@ -245,6 +246,13 @@ _ELAN = b"""<?xml version="1.0" encoding="UTF-8"?><ANNOTATION_DOCUMENT><TIME_ORD
 <TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="100"/><TIME_SLOT TIME_SLOT_ID="ts2" TIME_VALUE="900"/></TIME_ORDER>
 <TIER TIER_ID="a"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts2">
 <ANNOTATION_VALUE>wave</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
+_BORIS = b"""{"behaviors_conf": {"0": {"type": "State event", "code": "wave", "category": ""}},
+"observations": {"a": {"events": [[1.5, "", "wave", "", ""], [2.5, "", "wave", "", ""]]}}}"""
+_LABEL_STUDIO = b"""[{"id": 1, "annotations": [{"result": [
+{"type": "timelinelabels", "value": {"ranges": [{"start": 3, "end": 9}], "timelinelabels": ["wave"]}},
+{"type": "timeserieslabels", "value": {"start": 2.5, "end": 4, "instant": false, "timeserieslabels": ["walk"]}}]}]}]"""
+_CVAT = b"""<annotations><image id="0"><tag label="wave"/></image><image id="1"/>
+<track label="walk"><box frame="5" outside="0"/><box frame="9" outside="1"/></track></annotations>"""
 _YAML = [
     share_path("config", "sim.yaml").read_bytes(),
     b"sensor_sync: {ros__parameters: {streams: [a], a: {topic: b}}}",
@@ -252,7 +260,8 @@ _YAML = [
 
 
 def _imported(path: Path) -> Any:
-    return import_labels(path, STAMP_NS, STAMP_NS + 60 * 10**9)
+    frames_ns = STAMP_NS + np.arange(600) * 10**8
+    return import_labels(path, Timeline(STAMP_NS, STAMP_NS + 60 * 10**9, frames_ns))
 
 
 TARGETS: Mapping[str, Target] = {
@@ -270,6 +279,9 @@ TARGETS: Mapping[str, Target] = {
     "labels_jsonl": Target(partial(_file, "labels.jsonl", [_JSONL], read_labels)),
     "audacity": Target(partial(_file, "labels.txt", [_AUDACITY], _imported)),
     "elan": Target(partial(_file, "labels.eaf", [_ELAN], _imported)),
+    "boris": Target(partial(_file, "labels.boris", [_BORIS], _imported)),
+    "label_studio": Target(partial(_file, "labels.json", [_LABEL_STUDIO], _imported)),
+    "cvat": Target(partial(_file, "labels.xml", [_CVAT], _imported)),
     "parameter_file": Target(partial(_file, "parameters.yaml", _YAML, _sensor_sync_yaml)),
     "taxonomy": Target(partial(_file, "taxonomy.yaml", _taxonomies(), lambda path: find_taxonomy(str(path)))),
 }

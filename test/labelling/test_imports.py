@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mumu_ros.labelling.exports import export_labels
 from mumu_ros.labelling.imports import import_labels
+from mumu_ros.labelling.marks import Timeline
 from mumu_ros.recordings.labels import Label, LabelError
 
 S = 1_000_000_000
 START_NS = 1_700_000_000 * S
-END_NS = START_NS + 60 * S
+END_NS = START_NS + 90 * S
+TIMELINE = Timeline(START_NS, END_NS, START_NS + np.arange(360) * (S // 4))
+"""90 s, with a camera of 4 Hz."""
 EXPECTED = [
     Label(START_NS + 500_000_000, START_NS + 3 * S + 250_000_000, "", "wave"),
     Label(START_NS + 61 * S, START_NS + 62 * S, "gait", "walk"),
@@ -36,7 +42,73 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?>
 """
 TIER = EAF[EAF.index("<ANNOTATION>") : EAF.index("</TIER>")]
 TWO_TIERS = EAF.replace('TIER_ID="empty"/>', f'TIER_ID="other">{TIER}</TIER>')
+# A project of BORIS, cut down to what is needed, and its table of aggregated events.
+BORIS = {
+    "time_format": "hh:mm:ss",
+    "project_format_version": "7.0",
+    "behaviors_conf": {
+        "0": {"type": "State event", "key": "w", "code": "wave", "category": "", "modifiers": ""},
+        "1": {"type": "State event", "key": "k", "code": "walk", "category": "gait", "modifiers": ""},
+        "2": {"type": "Point event", "key": "p", "code": "sneeze", "category": "", "modifiers": ""},
+    },
+    "observations": {
+        "kitchen": {
+            "type": "MEDIA",
+            "events": [
+                [0.5, "anna", "wave", "", "", 2],
+                [1.0, "anna", "sneeze", "", "", 4],
+                [3.25, "anna", "wave", "", "", 13],
+                [61, "anna", "walk", "", ""],
+                [62, "anna", "walk", "", ""],
+            ],
+        }
+    },
+}
+AGGREGATED = (
+    "Observation id,Observation date,Subject,Behavior,Behavioral category,Behavior type,"
+    "Start (s),Stop (s),Duration (s)\n"
+    "kitchen,2026-01-01 10:00:00,anna,wave,,STATE,0.500,3.250,2.750\n"
+    "kitchen,2026-01-01 10:00:00,anna,sneeze,,POINT,1.000,1.000,NA\n"
+    "kitchen,2026-01-01 10:00:00,anna,walk,gait,STATE,61.000,62.000,1.000\n"
+)
+
+
+def region(kind: str, name: str, **value: object) -> dict[str, object]:
+    return {"id": "x", "from_name": "l", "to_name": "v", "type": kind, "value": {**value, kind: [name]}}
+
+
+LABEL_STUDIO = [
+    {
+        "id": 7,
+        "data": {"video": "kitchen.mp4"},
+        "annotations": [
+            {
+                "id": 1,
+                "result": [
+                    region("timelinelabels", "wave", ranges=[{"start": 3, "end": 14}]),
+                    region("timeserieslabels", "gait/walk", start=1700000061, end=1700000062.0, instant=False),
+                    {"type": "choices", "value": {"choices": ["good"]}},
+                ],
+            }
+        ],
+    }
+]
+IMAGES = "".join(
+    f'<image id="{i}" name="f{i}">{"<tag label=%swave%s/>" % (2 * (chr(34),)) if 2 <= i < 13 else ""}</image>'
+    for i in range(40)
+)
+CVAT = (
+    f"<annotations><version>1.1</version>{IMAGES}"
+    '<track id="0" label="gait/walk"><box frame="244" outside="0"/><box frame="248" outside="1"/></track></annotations>'
+)
 FORMATS = {
+    "cut.boris": json.dumps(BORIS),
+    "aggregated.csv": AGGREGATED,
+    "aggregated.tsv": AGGREGATED.replace(",", "\t"),
+    "studio.json": json.dumps(LABEL_STUDIO),
+    "cvat.xml": CVAT,
+    "commas.txt": "0,500000\t3,250000\twave\n61,0\t62,0\tgait/walk\n",
+    "points.txt": "0.5\t0.5\twave\n3.25\t3.25\t\n61.0\t61.0\tgait/walk\n62.0\t62.0\t\n",
     "audacity.txt": "0.500000\t3.250000\twave\n\\\t100.0\t200.0\n61.0\t62.0\tgait/walk\n",
     "elan.eaf": EAF,
     "plain.txt": "activity\t\t500\t3250\t2750\twave\nactivity\t\t61000\t62000\t1000\tgait/walk\n",
@@ -56,7 +128,7 @@ FORMATS = {
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_says_the_same(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(FORMATS[name], encoding="utf-8")
-    assert import_labels(tmp_path / name, START_NS, END_NS) == EXPECTED
+    assert import_labels(tmp_path / name, TIMELINE) == EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -64,14 +136,33 @@ def test_every_format_says_the_same(name: str, tmp_path: Path) -> None:
     [
         ("a.doc", "", "not '.doc'"),
         ("a.txt", "", "has no labels"),
+        ("a.tsv", "Observation id\tkitchen\n", "export 'Aggregated events' from BORIS"),
+        ("a.boris", "[]", "is no project of BORIS"),
+        (
+            "a.boris",
+            json.dumps(BORIS).replace("[62,", "[99,").replace('"walk", "", ""]]', '"wave", "", ""]]'),
+            "never stops",
+        ),
+        ("a.json", '[{"label": []}]', "is no export of Label Studio as JSON"),
+        (
+            "a.json",
+            json.dumps(LABEL_STUDIO).replace('"end": 14', '"end": 362'),
+            "frame 361; the recording's camera has 360",
+        ),
+        ("a.xml", "<a/>", "expected 'annotations' (CVAT 1.1)"),
+        ("a.xml", CVAT.replace('"248"', '"soon"'), "a frame is 'soon'"),
         ("a.txt", "0.5\t3\n", ":1: 2 values; expected start, end and label"),
         ("a.txt", "3\t0.5\twave\n", "'wave' is from 3 s to 0.5 s"),
         ("a.txt", "0\t3\twave\n2\t4\twalk\n", "walk begins 1 s before wave ends, 2 s from the start"),
         ("a.txt", "one\t\t0\t500\t500\twave\ntwo\t\t600\t700\t100\twalk\n", "several tiers"),
         ("a.tsv", "activity\twave\n", ":1: expected begin, end, duration"),
         ("a.eaf", "<ANNOTATION", "is no ELAN file"),
-        ("a.eaf", EAF.replace('"61000"', '"soon"'), "annotation 2: a time is 'soon'; expected seconds"),
-        ("a.eaf", EAF.replace('TIME_SLOT_ID="ts3"', 'TIME_SLOT_ID="ts9"'), "annotation 2 has no time of its own"),
+        ("a.eaf", EAF.replace('"61000"', '"soon"'), "a time is 'soon'; expected seconds"),
+        (
+            "a.eaf",
+            EAF.replace('TIME_SLOT_ID="ts3"', 'TIME_SLOT_ID="ts9"'),
+            "time slot 'ts3', which is not there",
+        ),
         (
             "a.eaf",
             TWO_TIERS,
@@ -80,8 +171,8 @@ def test_every_format_says_the_same(name: str, tmp_path: Path) -> None:
         ("a.csv", "begin,end\n1,2\n", "expected start,end,group,activity"),
         ("a.eaf", EAF.replace("UTF-8", "UTF-99"), "is no ELAN file"),
         ("a.eaf", EAF.replace("UTF-8", "cp037"), "is no ELAN file"),
-        ("a.eaf", EAF.replace('"61000"', '"1e999980"'), "annotation 2: a time is '1e999980'"),
-        ("a.eaf", EAF.replace(">wave<", ">=wave<"), "annotation 1: '=wave' is not a name"),
+        ("a.eaf", EAF.replace('"61000"', '"1e999980"'), "a time is '1e999980'"),
+        ("a.eaf", EAF.replace(">wave<", ">=wave<"), "annotation 1 of tier 'activity': '=wave' is not a name"),
         ("a.eaf", "<a>" * 100_000, "is no ELAN file"),
         ("a.txt", f"0\t{'9' * 100_000}\twave\n", ":1: a time is '9999"),
         ("a.txt", f"0\t{':'.join(['1'] * 1000)}\twave\n", "expected at most hours, minutes and seconds"),
@@ -91,12 +182,60 @@ def test_every_format_says_the_same(name: str, tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_named(name: str, text: str, reason: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(LabelError, match=re.escape(reason)) as error:
-        import_labels(tmp_path / name, START_NS, END_NS)
+        import_labels(tmp_path / name, TIMELINE)
     assert str(tmp_path / name) in str(error.value) or name == "a.doc"
     assert len(str(error.value)) < 1000
+
+
+def test_one_of_several_tiers_is_chosen(tmp_path: Path) -> None:
+    (tmp_path / "a.eaf").write_text(TWO_TIERS.replace(">wave<", ">nod<", 1), encoding="utf-8")
+    with pytest.raises(LabelError, match="several tiers: 'activity', 'other'; choose one with --tier"):
+        import_labels(tmp_path / "a.eaf", TIMELINE)
+    assert import_labels(tmp_path / "a.eaf", TIMELINE, "other") == EXPECTED
+    with pytest.raises(LabelError, match="no tier 'empty' with labels"):
+        import_labels(tmp_path / "a.eaf", TIMELINE, "empty")
+
+
+def test_elan_annotations_between_aligned_ones_share_their_time(tmp_path: Path) -> None:
+    """So ELAN shows them; annotations that refer to others have their time, or parts of it."""
+    from pympi.Elan import Eaf
+
+    elan = Eaf(author="test")
+    elan.add_linguistic_type("ref", "Symbolic_Subdivision", timealignable=False)
+    elan.add_tier("whole")
+    elan.add_annotation("whole", 1000, 3000, "walk")
+    elan.add_tier("parts", "ref", "whole")
+    elan.add_ref_annotation("parts", "whole", 1500, "step")
+    elan.to_file(str(tmp_path / "a.eaf"), pretty=False)
+    assert import_labels(tmp_path / "a.eaf", TIMELINE, "parts") == [Label(START_NS + S, START_NS + 3 * S, "", "step")]
+    middle = '<TIME_SLOT TIME_SLOT_ID="ts3"'
+    chained = EAF.replace('TIME_SLOT_REF2="ts2"', 'TIME_SLOT_REF2="ts3"').replace(
+        f'{middle} TIME_VALUE="61000"', middle
+    )
+    (tmp_path / "b.eaf").write_text(chained, encoding="utf-8")
+    boundary_ns = START_NS + 31_250 * S // 1000
+    assert import_labels(tmp_path / "b.eaf", TIMELINE)[0].end_ns == boundary_ns
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".eaf", ".boris", ".json", ".xml"])
+def test_what_is_exported_is_imported_again(suffix: str, tmp_path: Path) -> None:
+    export_labels(tmp_path / f"a{suffix}", EXPECTED, TIMELINE)
+    assert import_labels(tmp_path / f"a{suffix}", TIMELINE) == EXPECTED
+    with pytest.raises(LabelError, match="exists already"):
+        export_labels(tmp_path / f"a{suffix}", EXPECTED, TIMELINE)
+
+
+def test_pympi_reads_our_elan_file(tmp_path: Path) -> None:
+    from pympi.Elan import Eaf
+
+    export_labels(tmp_path / "a.eaf", EXPECTED, TIMELINE)
+    assert Eaf(str(tmp_path / "a.eaf")).get_annotation_data_for_tier("activity") == [
+        (500, 3250, "wave"),
+        (61000, 62000, "gait/walk"),
+    ]
 
 
 def test_bytes_are_no_labels(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"0\t1\t\xff\xfe")
     with pytest.raises(LabelError, match="no text in UTF-8"):
-        import_labels(tmp_path / "a.txt", START_NS, END_NS)
+        import_labels(tmp_path / "a.txt", TIMELINE)
