@@ -52,7 +52,8 @@ setup(
     data_files=shared_files(),
     install_requires=requirements("base"),
     extras_require={
-        name: requirements(name) for name in ("train", "people", "vision", "openvino", "onnx", "test", "fuzz")
+        name: requirements(name)
+        for name in ("train", "people", "vision", "openvino", "onnx", "lerobot", "rerun", "test", "fuzz")
     },
     entry_points={"console_scripts": ["mumu = mumu_ros.cli:main"]},
 )

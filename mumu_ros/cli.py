@@ -109,8 +109,9 @@ def _remedy(module: str) -> str:
     top = module.split(".")[0]
     if top in ("lightning", "matplotlib", "scipy", "sklearn", "tensorboard"):
         return "install the extra: pip install 'mumu_ros[train]'"
-    if top == "transformers":
-        return "install the extra: pip install 'mumu_ros[vision]'"
+    for extra, modules in {"vision": ("transformers",), "lerobot": ("pyarrow", "av"), "rerun": ("rerun",)}.items():
+        if top in modules:
+            return f"install the extra: pip install 'mumu_ros[{extra}]'"
     if top in ("rclpy", "mumu_ros") or top.endswith(("_msgs", "_interfaces")):
         return "it needs ROS 2 and the built messages: run `make setup`, then `. ./env.sh`"
     return f"install it: pip install {_DISTRIBUTIONS.get(top, top)}"

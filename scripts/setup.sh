@@ -12,13 +12,13 @@ if [ -n "$MUMU_ROS_SETUP" ]; then
     set +u; . "$MUMU_ROS_SETUP"; set -u
     python=/usr/bin/python3
     venv_options=--system-site-packages
-    requirements=(base train people vision openvino onnx test)
+    requirements=(base train people vision openvino onnx lerobot rerun test)
     constraints=(-c requirements/with-ros-installed.txt)
 else
     say "ROS 2: none under /opt/ros, so Jazzy comes from pip wheels"
     python=${PYTHON:-python3}
     venv_options=
-    requirements=(ros-jazzy base train people vision openvino onnx test)
+    requirements=(ros-jazzy base train people vision openvino onnx lerobot rerun test)
     constraints=()
     "$python" - <<'PY'
 import platform, sys

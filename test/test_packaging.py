@@ -19,6 +19,7 @@ DISTRIBUTIONS = {
     "backports": "backports.zstd",
     "cv2": "opencv-python-headless",
     "sklearn": "scikit-learn",
+    "rerun": "rerun-sdk",
     "yaml": "pyyaml",
 }
 """Modules that are not called as what pip installs."""

@@ -18,6 +18,7 @@ from mumu_ros.conversions.images import (
 from mumu_ros.conversions.messages import (
     MessageTypes,
     RosTypes,
+    array_to_floats,
     array_to_image,
     array_to_imu,
     array_to_pose_array,
@@ -45,6 +46,7 @@ __all__ = [
     "ImageKind",
     "MessageTypes",
     "RosTypes",
+    "array_to_floats",
     "array_to_image",
     "array_to_imu",
     "array_to_pose_array",

@@ -20,6 +20,7 @@ from mumu_ros.streams import NS_PER_S
 __all__ = [
     "MessageTypes",
     "RosTypes",
+    "array_to_floats",
     "array_to_image",
     "array_to_imu",
     "array_to_pose_array",
@@ -147,6 +148,13 @@ def array_to_pose_array(joints: NDArray[Any], stamp_ns: int, frame_id: str, type
         for joint in joints
     ]
     return types.message("geometry_msgs/msg/PoseArray", header=_header(stamp_ns, frame_id, types), poses=poses)
+
+
+def array_to_floats(sample: NDArray[np.float32], types: MessageTypes) -> Any:
+    """Return any array as std_msgs/msg/Float32MultiArray, flat."""
+    layout = types.message("std_msgs/msg/MultiArrayLayout", dim=[], data_offset=0)
+    data = types.sequence(np.ascontiguousarray(sample, np.float32).reshape(-1))
+    return types.message("std_msgs/msg/Float32MultiArray", layout=layout, data=data)
 
 
 def segment_to_annotation(

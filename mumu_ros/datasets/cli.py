@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mumu_ros.datasets.build import BagReport, Report
+    from mumu_ros.pipeline.configuration import SensorSyncConfig
 
 __all__ = ["register"]
 
@@ -71,27 +72,54 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     front.add_argument("--trials", default="1", metavar="1,2", help="of each person and activity (default: 1)")
     front.add_argument("--weights", type=Path, metavar="FOLDER", help="of the pose network (default: see mumu weights)")
     front.set_defaults(run=_front_end)
+    _register_lerobot(actions)
+
+
+def _register_lerobot(actions: argparse._SubParsersAction[Any]) -> None:
+    to = actions.add_parser(
+        "to-lerobot",
+        help="recordings and labels become a LeRobot dataset",
+        description="Write a LeRobot dataset (v3.0) with an episode for each recording. Its rows have the rate of "
+        "sensor_sync in the parameter file, their task is the label. See docs/datasets.md.",
+    )
+    to.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
+    to.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new dataset")
+    to.add_argument(
+        "--labels",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="label file, one for each bag in order; default: BAG.labels.csv beside the bag, else its annotations",
+    )
+    to.add_argument("--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/sim.yaml)")
+    to.set_defaults(run=_to_lerobot)
+    back = actions.add_parser(
+        "from-lerobot",
+        help="the episodes of a LeRobot dataset become recordings and label files",
+        description="Write a rosbag2 for each episode of a LeRobot dataset (v3.0), with its tasks as labels. Stamps "
+        "are compared with the dataset's rate.",
+    )
+    back.add_argument("root", type=Path, metavar="DATASET", help="folder of the dataset, with meta and data")
+    back.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="for episode_000, episode_000.labels.csv, …"
+    )
+    back.set_defaults(run=_from_lerobot)
 
 
 def _build(arguments: argparse.Namespace) -> int:
     from mumu_ros.datasets.build import Source, build_dataset
     from mumu_ros.model.taxonomy import find_taxonomy
-    from mumu_ros.pipeline.configuration import SensorSyncConfig
-    from mumu_ros.pipeline.parameter_file import read_parameters
-    from mumu_ros.pipeline.parameters import SENSOR_SYNC
-    from mumu_ros.share import share_path
 
     bags = arguments.bags
     labels = _one_each("--labels", arguments.labels or [None] * len(bags), len(bags))
     numbers = arguments.subjects.split(",") if arguments.subjects else [str(i + 1) for i in range(len(bags))]
     if wrong := [text for text in _one_each("--subjects", numbers, len(bags)) if not text.strip().isdecimal()]:
         raise ValueError(f"--subjects: {wrong[0]!r} is not a whole number; expected one for each bag, such as 1,1,2")
-    params = arguments.params or share_path("config", "sim.yaml")
-    config = SensorSyncConfig.read(read_parameters(params, "sensor_sync", SENSOR_SYNC))
     report = build_dataset(
         [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],
         arguments.out,
-        config,
+        _sensor_sync(arguments.params),
         taxonomy=find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None,
         shortest_s=arguments.shortest,
         progress=_print_bag,
@@ -108,6 +136,38 @@ def _front_end(arguments: argparse.Namespace) -> int:
     written = record_front_end(arguments.root, arguments.out, trials, weights=arguments.weights)
     print(f"{arguments.out}: {written} clips written")
     return 0
+
+
+def _to_lerobot(arguments: argparse.Namespace) -> int:
+    from mumu_ros.datasets.lerobot_writer import write_lerobot
+
+    bags = arguments.bags
+    labels = _one_each("--labels", arguments.labels or [None] * len(bags), len(bags))
+    for report in write_lerobot(bags, arguments.out, _sensor_sync(arguments.params), labels):
+        print(f"{report.bag}: {report.rows} rows, {report.labels} labels")
+        for stream, count in report.dropped.items():
+            print(f"  {count} pictures of {stream} have no row, another one is nearer to it")
+        for problem in report.problems:
+            print(f"  {problem}", file=sys.stderr)
+    print(f"{arguments.out}: {len(bags)} episodes")
+    return 0
+
+
+def _from_lerobot(arguments: argparse.Namespace) -> int:
+    from mumu_ros.datasets.lerobot_reader import read_lerobot
+
+    read_lerobot(arguments.root, arguments.out, lambda bag, rows: print(f"{bag}: {rows} rows", flush=True))
+    return 0
+
+
+def _sensor_sync(params: Path | None) -> SensorSyncConfig:
+    from mumu_ros.pipeline.configuration import SensorSyncConfig
+    from mumu_ros.pipeline.parameter_file import read_parameters
+    from mumu_ros.pipeline.parameters import SENSOR_SYNC
+    from mumu_ros.share import share_path
+
+    values = read_parameters(params or share_path("config", "sim.yaml"), "sensor_sync", SENSOR_SYNC)
+    return SensorSyncConfig.read(values)
 
 
 def _one_each(option: str, values: list[Any], count: int) -> list[Any]:

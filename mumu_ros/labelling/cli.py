@@ -125,9 +125,7 @@ def _timeline(arguments: argparse.Namespace, file: Path, footage: Footage) -> Ti
         return Timeline(footage.start_ns, footage.end_ns, np.zeros(0, np.int64))
     topic = arguments.camera or (next(iter(cameras)) if len(cameras) == 1 else None)
     if topic not in cameras:
-        raise LabelError(
-            f"--camera: {topic!r} is not one of the recording's, {', '.join(cameras)}; {file} counts frames"
-        )
+        raise LabelError(f"{file} counts frames: choose the camera with --camera, one of {', '.join(cameras)}")
     return Timeline(footage.start_ns, footage.end_ns, cameras[topic])
 
 
