@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from mumu_ros.datasets.clips import Dataset, DatasetError
-from mumu_ros.datasets.skeleton_sets import SKELETON_SETS, SkeletonSetDataset
+from mumu_ros.registry import Registry
 
-__all__ = ["DATASETS", "open_dataset"]
+__all__ = ["DATASETS", "SEVERAL", "open_dataset"]
 
-DATASETS = ("simulator", "utd_mhad", "mmact", "folder", "people", "utd_mhad_front", *SKELETON_SETS)
-"""The names that `open_dataset` knows; docs/datasets.md describes them."""
+_SKELETONS = ("msr_action3d", "florence3d", "utkinect", "kard")
+
+DATASETS: Registry[Callable[[str, Collection[int] | None], Dataset]] = Registry(
+    "mumu_ros.datasets",
+    {
+        "simulator": "mumu_ros.datasets.simulator:SimulatorDataset",
+        "utd_mhad": "mumu_ros.datasets.utd_mhad_clips:UtdMhadDataset",
+        "mmact": "mumu_ros.datasets.mmact:MmactDataset",
+        "folder": "mumu_ros.datasets.folder:FolderDataset",
+        "utd_mhad_front": "mumu_ros.datasets.front_end:FrontEndDataset",
+        **{name: f"mumu_ros.datasets.skeleton_sets:{name}" for name in _SKELETONS},
+    },
+)
+"""What `open_dataset` calls with a root and subjects; docs/datasets.md describes them, docs/extending.md adds one."""
+
+SEVERAL = "people"
+"""Stands for several datasets in a training configuration."""
 
 
 def open_dataset(name: str, root: str, *, subjects: Collection[int] | None = None, seconds: float = 60.0) -> Dataset:
@@ -25,31 +40,14 @@ def open_dataset(name: str, root: str, *, subjects: Collection[int] | None = Non
     Raises:
         DatasetError: There is no such dataset, it is not at `root`, or no clip of these subjects is there.
     """
-    # A dataset's module is imported when it is asked for: scipy and its like are needed by one of them only.
     if name == "simulator":
         from mumu_ros.datasets.simulator import SimulatorDataset
 
-        return SimulatorDataset(subjects, seconds)
-    if name == "utd_mhad":
-        from mumu_ros.datasets.utd_mhad_clips import UtdMhadDataset
-
-        return UtdMhadDataset(root, subjects)
-    if name == "utd_mhad_front":
-        from mumu_ros.datasets.front_end import FrontEndDataset
-
-        return FrontEndDataset(root, subjects)
-    if name in SKELETON_SETS:
-        return SkeletonSetDataset(name, root, subjects)
-    if name == "people":
+        return SimulatorDataset(root, subjects, seconds)
+    if name == SEVERAL:
         raise DatasetError(
-            f"people is several datasets in the folders of {root!r}, for training only; name one of them"
+            f"{SEVERAL} is several datasets in the folders of {root!r}, for training only; name one of them"
         )
-    if name == "mmact":
-        from mumu_ros.datasets.mmact import MmactDataset
-
-        return MmactDataset(root, subjects)
-    if name == "folder":
-        from mumu_ros.datasets.folder import FolderDataset
-
-        return FolderDataset(root, subjects)
-    raise DatasetError(f"no dataset {name!r}; there are {', '.join(DATASETS)}")
+    if name not in DATASETS:
+        raise DatasetError(f"no dataset {name!r}; there are {', '.join(DATASETS)}")
+    return DATASETS[name](root, subjects)

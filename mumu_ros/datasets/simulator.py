@@ -23,10 +23,11 @@ class SimulatorDataset:
         streams: Those of `mumu_ros.simulation`.
     """
 
-    def __init__(self, subjects: Collection[int] | None, seconds: float) -> None:
+    def __init__(self, root: str, subjects: Collection[int] | None, seconds: float = 60.0) -> None:  # noqa: ARG002
         """List the clips.
 
         Args:
+            root: Not used; other datasets have a folder.
             subjects: Whom to simulate.
             seconds: Length of each clip.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,7 +21,7 @@ from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.skeletons import LAYOUTS, convert
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["SKELETON_SETS", "SkeletonSet", "SkeletonSetDataset"]
+__all__ = ["SKELETON_SETS", "SkeletonSet", "SkeletonSetDataset", "florence3d", "kard", "msr_action3d", "utkinect"]
 
 _NEAREST_M = 0.3
 """No Kinect sees nearer; trackers write zeros for what they do not see."""
@@ -188,3 +189,9 @@ class SkeletonSetDataset:
 
 def _example(pattern: str) -> str:
     return pattern.replace(r"(\d+)", "01").replace("\\", "")
+
+
+msr_action3d = partial(SkeletonSetDataset, "msr_action3d")
+florence3d = partial(SkeletonSetDataset, "florence3d")
+utkinect = partial(SkeletonSetDataset, "utkinect")
+kard = partial(SkeletonSetDataset, "kard")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from mumu_ros.model.parts import ENCODERS, FUSIONS
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.text import check_name
@@ -18,14 +19,8 @@ __all__ = ["FORMAT", "ConfigError", "Modality", "ModelConfig", "build"]
 FORMAT = 1
 """Version of the dictionary form of `ModelConfig`; raised when an old reader would misread it."""
 
-_ENCODERS = {
-    "rgb": ("small_cnn", "resnet50"),
-    "depth": ("small_cnn", "resnet50", "pose_cnn"),
-    "vector": ("cooccurrence", "cooccurrence1d"),
-}
 _AXES = {"rgb": "(height, width, 3)", "depth": "(height, width, 1)", "vector": "(joints or sensors, axes)"}
 _MIN_IMAGE = 32
-_FUSIONS = ("mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_published", "dual_branch")
 _DUAL_BRANCH_PARTS = 8
 _MERGES = ("concat", "sum")
 _LABELS = ("", "group", "activity")
@@ -99,7 +94,7 @@ def _boolean(where: str, value: Any) -> None:
         raise ConfigError(f"{where} is {value!r}; expected true or false")
 
 
-def _choice(where: str, value: Any, choices: tuple[str, ...]) -> None:
+def _choice(where: str, value: Any, choices: Collection[str]) -> None:
     if value not in choices:
         raise ConfigError(f"{where} is {value!r}; expected one of {', '.join(choices)}")
 
@@ -170,9 +165,9 @@ class Modality:
             object.__setattr__(self, field, _tuple(getattr(self, field)))
         _name("modality", self.name)
         where = f"modality {self.name!r}"
-        _choice(f"{where}: kind", self.kind, tuple(_ENCODERS))
-        if self.encoder not in _ENCODERS[self.kind]:
-            expected = " or ".join(_ENCODERS[self.kind])
+        _choice(f"{where}: kind", self.kind, tuple(ENCODERS))
+        if self.encoder not in ENCODERS[self.kind]:
+            expected = " or ".join(ENCODERS[self.kind])
             raise ConfigError(f"{where}: encoder is {self.encoder!r}; {self.kind} is encoded by {expected}")
         self._check_shape(where)
         _number(f"{where}: rate_hz", self.rate_hz, 0, _MAX_RATE_HZ)
@@ -279,9 +274,7 @@ class ModelConfig:
     feature_size: int = 128
     dropout: float = 0.0
     deep_supervision: bool = False
-    fusion: Literal[
-        "mumu", "trusted_mumu", "non_attention", "keyless", "hamlet", "concept", "concept_published", "dual_branch"
-    ] = "mumu"
+    fusion: str = "mumu"
     merge: Literal["concat", "sum"] = "concat"
     bidirectional: bool = False
     layer_norm: bool = False
@@ -305,7 +298,7 @@ class ModelConfig:
             raise ConfigError(f"dropout is {self.dropout!r}; expected less than 1")
         for field in ("deep_supervision", "bidirectional", "layer_norm"):
             _boolean(field, getattr(self, field))
-        _choice("fusion", self.fusion, _FUSIONS)
+        _choice("fusion", self.fusion, FUSIONS)
         _choice("merge", self.merge, _MERGES)
         if self.fusion == "trusted_mumu" and not self.deep_supervision:
             raise ConfigError("fusion trusted_mumu asks each modality's own classifier; set deep_supervision: true")

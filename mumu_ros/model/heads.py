@@ -14,7 +14,6 @@ from mumu_ros.model.fusion import GMFusion, SMFusion
 from mumu_ros.model.layers import masked_softmax, zero_masked
 
 __all__ = [
-    "HEADS",
     "ConcatHead",
     "ConceptHead",
     "DualBranchHead",
@@ -29,6 +28,8 @@ __all__ = [
 @dataclass(frozen=True)
 class HeadOutput:
     """Output of a head for B windows.
+
+    A head that gives `group_logits` says so by a class attribute, `has_groups = True`.
 
     Attributes:
         activity_logits: (B, K).
@@ -58,6 +59,8 @@ class MuMuHead(nn.Module):
     Args:
         config: Of the model.
     """
+
+    has_groups = True
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -105,6 +108,8 @@ class TrustedMuMuHead(nn.Module):
     Args:
         config: Of the model.
     """
+
+    has_groups = True
 
     _HIDDEN = 32
     _EVIDENCE = 5
@@ -222,6 +227,8 @@ class DualBranchHead(nn.Module):
         config: Of the model.
     """
 
+    has_groups = True
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         size = config.feature_size
@@ -241,16 +248,3 @@ class DualBranchHead(nn.Module):
             gm_weights=weights[:, 1],
             branches=branches,
         )
-
-
-HEADS: dict[str, type[nn.Module]] = {
-    "mumu": MuMuHead,
-    "trusted_mumu": TrustedMuMuHead,
-    "non_attention": ConcatHead,
-    "keyless": ConcatHead,
-    "hamlet": HamletHead,
-    "concept": ConceptHead,
-    "concept_published": ConceptHead,
-    "dual_branch": DualBranchHead,
-}
-"""By `ModelConfig.fusion`."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.model.heads import HEADS, HeadOutput
+from mumu_ros.model.heads import HeadOutput
 from mumu_ros.model.layers import zero_masked
+from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.unimodal import UnimodalEncoder
 
 __all__ = ["Network", "NetworkOutput"]
@@ -57,7 +58,7 @@ class Network(nn.Module):
         activities = len(config.taxonomy.activities)
         # A list, not a dictionary: modality names may hold dots, parameter names may not.
         self.encoders = nn.ModuleList(UnimodalEncoder(m, config) for m in config.modalities)
-        self.head = HEADS[config.fusion](config)
+        self.head = FUSIONS[config.fusion](config)
         self.unimodal_heads = nn.ModuleList(
             nn.Linear(size, activities) for _ in config.modalities if config.deep_supervision
         )

@@ -11,18 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.config import Modality, ModelConfig
-from mumu_ros.model.encoders import CoOccurrence, CoOccurrence1d, ResNet50, SmallCNN
+from mumu_ros.model.encoders import CoOccurrence1d
 from mumu_ros.model.layers import KeylessAttention, TimePool, compact, reverse, spread, zero_masked
+from mumu_ros.model.parts import ENCODERS
 from mumu_ros.model.pose import PoseCNN
 
 __all__ = ["UnimodalEncoder"]
-
-_ENCODERS = {
-    "small_cnn": SmallCNN,
-    "resnet50": ResNet50,
-    "cooccurrence": CoOccurrence,
-    "cooccurrence1d": CoOccurrence1d,
-}
 
 
 class UnimodalEncoder(nn.Module):
@@ -49,7 +43,7 @@ class UnimodalEncoder(nn.Module):
             joints = replace(modality, kind="vector", shape=shape, encoder="cooccurrence1d", joints=0)
             self.poses = CoOccurrence1d(joints, size)
         else:
-            self.spatial = _ENCODERS[modality.encoder](modality, size)
+            self.spatial = ENCODERS[modality.kind][modality.encoder](modality, size)
         self.dropout = nn.Dropout(config.dropout)
         width = size // 2 if config.bidirectional else size
         self.lstm = nn.LSTM(size, width, batch_first=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from mumu_ros.conversions import SUPPORTED_TYPES
+from mumu_ros.model.parts import BACKENDS
 
 __all__ = [
     "AUTOSTART",
@@ -181,7 +182,7 @@ INFERENCE = (
         "backend",
         "auto",
         "Inference back end; auto: the fastest that is installed, see mumu export.",
-        choices=("auto", "eager", "compile", "openvino", "openvino_int8", "onnxruntime", "cuda_graphs"),
+        choices=("auto", *BACKENDS),
     ),
     Parameter("threads", 1, "CPU threads of the model.", 1, 256),
     Parameter("rate_hz", 5.0, "Maximum rate of decisions, by sensor time.", 0.1, 100.0),

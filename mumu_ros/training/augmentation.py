@@ -142,12 +142,13 @@ def augment(
 def crop_to_data(batch: Augmented, config: ModelConfig) -> Augmented:
     """Leave out the oldest segments of each modality that no window of the batch has.
 
-    It is less to compute, for the same result in evaluation mode. `cooccurrence`, whose filters see where a sequence
-    begins, keeps them. In training mode batch statistics are those of fewer empty steps.
+    It is less to compute, for the same result in evaluation mode. Vectors of encoders other than `cooccurrence1d` keep
+    them: their filters may see where a sequence begins. In training mode batch statistics are those of fewer empty
+    steps.
     """
     inputs, masks = dict(batch.inputs), dict(batch.masks)
     for modality in config.modalities:
-        if modality.encoder == "cooccurrence":
+        if not modality.is_image and modality.encoder != "cooccurrence1d":
             continue
         mask = masks[modality.name]
         seen = mask.any(dim=0).nonzero()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mumu_ros.datasets import DATASETS
+from mumu_ros.datasets import DATASETS, SEVERAL
 from mumu_ros.datasets.clips import parse_subjects
 from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
+from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import parse_yaml, read_yaml
 from mumu_ros.training.augmentation import Augmentation
@@ -21,8 +22,6 @@ _OPTIONAL = ("augmentation", "machine", "labels")
 __all__ = ["Data", "Machine", "Optimization", "Settings", "read_settings"]
 
 _TASK_WEIGHTINGS = ("fixed", "uncertainty", "adaptive")
-# Heads with a classifier of groups.
-_TWO_TASKS = ("mumu", "trusted_mumu", "dual_branch")
 
 
 def _at_least(where: str, low: float, values: Mapping[str, Any]) -> None:
@@ -67,8 +66,8 @@ class Data:
     windows: int = 0
 
     def __post_init__(self) -> None:
-        if self.dataset not in DATASETS:
-            raise ConfigError(f"data.dataset is {self.dataset!r}; expected one of {', '.join(DATASETS)}")
+        if self.dataset not in (*DATASETS, SEVERAL):
+            raise ConfigError(f"data.dataset is {self.dataset!r}; expected one of {', '.join((*DATASETS, SEVERAL))}")
         if self.protocol not in PROTOCOLS:
             raise ConfigError(f"data.protocol is {self.protocol!r}; expected one of {', '.join(PROTOCOLS)}")
         train, calibration = self.subjects("train"), self.subjects("calibration")
@@ -82,16 +81,16 @@ class Data:
         self._check_sets()
 
     def _check_sets(self) -> None:
-        known = [name for name in DATASETS if name not in ("people", "simulator")]
+        known = [name for name in DATASETS if name != "simulator"]
         is_known = isinstance(self.sets, Mapping) and set(self.sets) <= set(known)
-        if not is_known or bool(self.sets) != (self.dataset == "people"):
-            wanted = f"some of {', '.join(known)} with subjects" if self.dataset == "people" else "none but for people"
+        if not is_known or bool(self.sets) != (self.dataset == SEVERAL):
+            wanted = f"some of {', '.join(known)} with subjects" if self.dataset == SEVERAL else "none but for people"
             raise ConfigError(f"data.sets is {self.sets!r}; expected {wanted}")
         for text in self.sets.values():
             if text != "":
                 parse_subjects(text)
-        if not isinstance(self.windows, int) or (self.windows < 1) == (self.dataset == "people"):
-            wanted = "1 or more" if self.dataset == "people" else "0 but for dataset people"
+        if not isinstance(self.windows, int) or (self.windows < 1) == (self.dataset == SEVERAL):
+            wanted = "1 or more" if self.dataset == SEVERAL else "0 but for dataset people"
             raise ConfigError(f"data.windows is {self.windows!r}; expected {wanted}")
 
     def held_out(self, dataset: str) -> tuple[int, ...]:
@@ -195,16 +194,21 @@ class Settings:
 
     def __post_init__(self) -> None:
         fusion, o = self.model.fusion, self.optimization
-        if fusion not in _TWO_TASKS and o.task_weighting != "fixed":
+        if o.task_weighting != "fixed" and not _has_groups(fusion):
             raise ConfigError(
                 f"optimization.task_weighting is {o.task_weighting!r}; {fusion} has one task: expected 'fixed', or "
-                f"model.fusion {' or '.join(_TWO_TASKS)}"
+                f"model.fusion {' or '.join(filter(_has_groups, FUSIONS))}"
             )
         if fusion != "dual_branch" and o.decoupling_weight:
             raise ConfigError(
                 f"optimization.decoupling_weight is {o.decoupling_weight!r}; {fusion} has no shared and specific "
                 "features: expected 0, or model.fusion dual_branch"
             )
+
+
+def _has_groups(fusion: str) -> bool:
+    """Whether a fusion classifies groups, too."""
+    return getattr(FUSIONS[fusion], "has_groups", False)
 
 
 def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.model.config import ConfigError
-from mumu_ros.model.heads import HEADS
 from mumu_ros.model.network import Network
+from mumu_ros.model.parts import FUSIONS
 from mumu_ros.training import cross_validation, loading
 from mumu_ros.training.cross_validation import FoldResult, Study
 from mumu_ros.training.protocols import Fold, Manifest
@@ -514,7 +514,7 @@ def test_the_toy_example_counts_where_the_papers_order_holds(bench, monkeypatch)
 # Embedding
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", FUSIONS)
 def test_the_fused_feature_is_what_the_classifier_decides_by(name, vector_settings, vector_windows):
     torch.manual_seed(0)
     model = Network(replace(vector_settings.model, fusion=name)).eval()

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.model.heads import HEADS, HeadOutput
+from mumu_ros.model.heads import HeadOutput
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network
+from mumu_ros.model.parts import FUSIONS
 
 FIXTURES = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MODALITIES, ACTIVITIES = 4, 5
@@ -32,7 +33,7 @@ def make(config: ModelConfig) -> Make:
 
     def make_head(fusion: Any, merge: Any = "concat") -> nn.Module:
         torch.manual_seed(2)
-        return HEADS[fusion](dataclasses.replace(config, fusion=fusion, merge=merge)).double().eval()
+        return FUSIONS[fusion](dataclasses.replace(config, fusion=fusion, merge=merge)).double().eval()
 
     return make_head
 
@@ -62,7 +63,7 @@ def assert_close(actual: Tensor, expected: np.ndarray) -> None:
     np.testing.assert_allclose(actual.detach().numpy(), expected, **CLOSE)
 
 
-@pytest.mark.parametrize("fusion", HEADS)
+@pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("merge", ["concat", "sum"])
 @given(case_=cases)
 @FIXTURES

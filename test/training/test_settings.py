@@ -8,8 +8,8 @@ import pytest
 
 from mumu_ros.datasets.clips import parse_subjects
 from mumu_ros.model.config import ConfigError
-from mumu_ros.model.heads import HEADS
 from mumu_ros.model.network import Network
+from mumu_ros.model.parts import FUSIONS
 from mumu_ros.share import share_path
 from mumu_ros.training.settings import Machine, read_settings
 
@@ -68,7 +68,7 @@ def test_mistakes_are_named(override: str, message: str) -> None:
         read_settings(SIM, [override])
 
 
-@pytest.mark.parametrize("fusion", HEADS)
+@pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("weighting", ["uncertainty", "adaptive"])
 def test_tasks_are_weighed_where_there_are_two(fusion: str, weighting: str) -> None:
     overrides = [f"model.fusion={fusion}", f"optimization.task_weighting={weighting}"]

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,18 +15,38 @@ import numpy as np
 import torch
 
 from mumu_ros.model.checkpoint import Checkpoint
-from mumu_ros.recognition.backends.eager import Eager
+from mumu_ros.model.parts import BACKENDS
 from mumu_ros.recognition.backends.exports import cache_folder, exported_folder, find_export, seal, write_export
 from mumu_ros.recognition.backends.interface import Backend, BackendError
 
 __all__ = ["BACKENDS", "choose_backend", "export_backend", "is_exported", "open_backend", "takes_long"]
 
-BACKENDS = ("eager", "compile", "openvino", "openvino_int8", "onnxruntime", "cuda_graphs")
 
-_TO_RUN = {"openvino": ["openvino"], "openvino_int8": ["openvino"], "onnxruntime": ["onnxruntime"]}
-_TO_EXPORT = {"openvino_int8": ["nncf"], "onnxruntime": ["onnx", "onnxscript"]}
-_EXTRAS = {"openvino": "openvino", "openvino_int8": "openvino", "onnxruntime": "onnx"}
-_TAKES = {"compile": "some minutes", "openvino": "up to 30 s", "onnxruntime": "about 30 s"}
+@dataclass(frozen=True)
+class _Conversion:
+    """What a back end needs that does not start by itself.
+
+    Attributes:
+        takes: How long the conversion takes, in words.
+        to_run: Modules.
+        to_export: Modules, besides.
+        extra: Of the package, with all of them.
+        devices: Types of device that it runs on.
+    """
+
+    takes: str
+    to_run: tuple[str, ...] = ()
+    to_export: tuple[str, ...] = ()
+    extra: str = ""
+    devices: tuple[str, ...] = ("cpu",)
+
+
+_CONVERSIONS = {
+    "compile": _Conversion("some minutes"),
+    "openvino": _Conversion("up to 30 s", ("openvino",), (), "openvino"),
+    "openvino_int8": _Conversion("some minutes", ("openvino",), ("nncf",), "openvino"),
+    "onnxruntime": _Conversion("about 30 s", ("onnxruntime",), ("onnx", "onnxscript"), "onnx", ("cpu", "cuda")),
+}
 
 _logger = logging.getLogger(__name__)
 
@@ -47,7 +68,8 @@ def choose_backend(checkpoint: Checkpoint, folder: Path) -> str:
     if is_exported("openvino_int8", checkpoint, folder):
         return "openvino_int8"
     for name in ("openvino", "onnxruntime") if computes_bf16() else ("onnxruntime", "openvino"):
-        if is_exported(name, checkpoint, folder) or not _missing(_TO_RUN[name] + _TO_EXPORT.get(name, [])):
+        needs = _CONVERSIONS[name]
+        if is_exported(name, checkpoint, folder) or not _missing(needs.to_run + needs.to_export):
             return name
     return "eager"
 
@@ -76,12 +98,9 @@ def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int =
 
 def _open(name: str, checkpoint: Checkpoint, folder: Path, threads: int) -> Backend:
     network = checkpoint.model
-    if name == "eager":
-        return Eager(network)
-    if name == "cuda_graphs":
-        from mumu_ros.recognition.backends.cuda_graphs import CudaGraphs
-
-        return CudaGraphs(network)
+    if not takes_long(name):
+        ready: Backend = BACKENDS[name](network)
+        return ready
     cache = cache_folder(name, checkpoint)
     where = find_export(name, checkpoint, _folders(name, checkpoint, folder))
     if where is None:
@@ -101,7 +120,7 @@ def _open(name: str, checkpoint: Checkpoint, folder: Path, threads: int) -> Back
 
 def _announce(name: str, checkpoint: Checkpoint, folder: Path, cache: Path) -> None:
     """Say that starting takes long this time; raise if there is nothing to start from."""
-    _require(name, _TO_EXPORT.get(name, []))
+    _require(name, _CONVERSIONS[name].to_export)
     if name == "openvino_int8":
         where = exported_folder(name, folder)
         raise BackendError(
@@ -111,7 +130,7 @@ def _announce(name: str, checkpoint: Checkpoint, folder: Path, cache: Path) -> N
     _logger.warning(
         "No valid %s export for %s; converting (%s). It is kept for the next start in %s. "
         "Run `mumu export %s --backend %s` once to avoid this.",
-        *(name, checkpoint.id, _TAKES[name], cache, folder, name),
+        *(name, checkpoint.id, _CONVERSIONS[name].takes, cache, folder, name),
     )
 
 
@@ -162,7 +181,7 @@ def export_backend(
     _check(name, _device(checkpoint))
     if not takes_long(name):
         raise BackendError(f"backend {name}: there is nothing to export, it starts in seconds by itself")
-    _require(name, _TO_EXPORT.get(name, []))
+    _require(name, _CONVERSIONS[name].to_export)
     if name == "compile":
         where = cache_folder(name, checkpoint)
         _compile(checkpoint, where, is_ready=False)
@@ -174,12 +193,12 @@ def export_backend(
 
 def takes_long(name: str) -> bool:
     """Whether a back end is prepared for a while before it can start, unless it was exported."""
-    return name not in ("eager", "cuda_graphs")
+    return name in _CONVERSIONS
 
 
 def is_exported(name: str, checkpoint: Checkpoint, folder: Path) -> bool:
     """Whether a back end is installed and ready, whole, for this very network: its weights and its configuration."""
-    if not takes_long(name) or _missing(_TO_RUN.get(name, [])):
+    if not takes_long(name) or _missing(_CONVERSIONS[name].to_run):
         return False
     return find_export(name, checkpoint, _folders(name, checkpoint, folder)) is not None
 
@@ -218,14 +237,16 @@ def _check(name: str, device: torch.device) -> None:
         raise BackendError(f"backend is {name!r}; expected auto or one of {', '.join(BACKENDS)}")
     if name == "cuda_graphs" and device.type != "cuda":
         raise BackendError(f"backend cuda_graphs needs a CUDA device, and the model is on {device}; set device: cuda")
-    if device.type == "cuda" and name not in ("cuda_graphs", "eager", "onnxruntime"):
+    if not takes_long(name):
+        return
+    if device.type not in _CONVERSIONS[name].devices:
         raise BackendError(f"backend {name} runs on the CPU, and the model is on {device}; set device: cpu")
-    _require(name, _TO_RUN.get(name, []))
+    _require(name, _CONVERSIONS[name].to_run)
 
 
 def _require(name: str, modules: Sequence[str]) -> None:
     if missing := _missing(modules):
-        remedy = f"pip install 'mumu_ros[{_EXTRAS[name]}]', or choose backend auto"
+        remedy = f"pip install 'mumu_ros[{_CONVERSIONS[name].extra}]', or choose backend auto"
         raise BackendError(f"backend {name} needs {', '.join(missing)}, which is not installed here: {remedy}")
 
 

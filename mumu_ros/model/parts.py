@@ -1,0 +1,62 @@
+"""The parts that configurations and parameters name: encoders, by the kind of modality, fusions and back ends.
+
+docs/extending.md says how to add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mumu_ros.registry import Registry
+
+__all__ = ["BACKENDS", "ENCODERS", "FUSIONS"]
+
+_IMAGES = {"small_cnn": "mumu_ros.model.encoders:SmallCNN", "resnet50": "mumu_ros.model.encoders:ResNet50"}
+
+# Classes of torch modules, without importing torch: sensor_sync reads configurations, too.
+ENCODERS: Mapping[str, Registry[Any]] = {
+    "rgb": Registry("mumu_ros.encoders.rgb", _IMAGES),
+    "depth": Registry("mumu_ros.encoders.depth", _IMAGES | {"pose_cnn": "mumu_ros.model.pose:PoseCNN"}),
+    "vector": Registry(
+        "mumu_ros.encoders.vector",
+        {
+            "cooccurrence": "mumu_ros.model.encoders:CoOccurrence",
+            "cooccurrence1d": "mumu_ros.model.encoders:CoOccurrence1d",
+        },
+    ),
+}
+"""By `Modality.kind`, then by `Modality.encoder`: called with the modality and the size of its output.
+
+Images: (N, H, W, C) to (N, size), each frame by itself. Vectors: (B, T, J, C) and mask bool (B, T) to features
+(B, S, size) and mask bool (B, S), S = T // stride.
+"""
+
+FUSIONS: Registry[Any] = Registry(
+    "mumu_ros.fusions",
+    {
+        "mumu": "mumu_ros.model.heads:MuMuHead",
+        "trusted_mumu": "mumu_ros.model.heads:TrustedMuMuHead",
+        "non_attention": "mumu_ros.model.heads:ConcatHead",
+        "keyless": "mumu_ros.model.heads:ConcatHead",
+        "hamlet": "mumu_ros.model.heads:HamletHead",
+        "concept": "mumu_ros.model.heads:ConceptHead",
+        "concept_published": "mumu_ros.model.heads:ConceptHead",
+        "dual_branch": "mumu_ros.model.heads:DualBranchHead",
+    },
+)
+"""By `ModelConfig.fusion`: called with the configuration; features (B, M, D), mask bool (B, M) and unimodal logits to
+`HeadOutput`."""
+
+BACKENDS: Registry[Any] = Registry(
+    "mumu_ros.backends",
+    {
+        "eager": "mumu_ros.recognition.backends.eager:Eager",
+        "compile": "mumu_ros.recognition.backends.compiled:Compiled",
+        "openvino": "mumu_ros.recognition.backends.openvino:OpenVino",
+        "openvino_int8": "mumu_ros.recognition.backends.openvino:OpenVino",
+        "onnxruntime": "mumu_ros.recognition.backends.onnx:OnnxRuntime",
+        "cuda_graphs": "mumu_ros.recognition.backends.cuda_graphs:CudaGraphs",
+    },
+)
+"""Implementations of `recognition.backends.Backend`. Those of other packages are called with the network."""

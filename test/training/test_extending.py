@@ -1,0 +1,61 @@
+"""docs/extending.md: a package with an encoder, a fusion and a dataset of its own, trained and tested by `mumu`."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("lightning", reason="training needs lightning (extra train)")
+
+from mumu_ros.cli import main
+from mumu_ros.datasets import DATASETS, open_dataset
+from mumu_ros.model.parts import ENCODERS, FUSIONS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The package of the page, installed as pip would; the folder of its configuration."""
+    toml, module, configuration, taxonomy = re.findall(r"```\w+\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    points = re.findall(r'entry-points\."([\w.]+)"\]\n(\w+) = "([\w:]+)"', toml)
+    assert len(points) == 3
+    points.append(("mumu_ros.backends", "toy", "mumu_ros.recognition.backends.eager:Eager"))
+    (tmp_path / "toy_parts.py").write_text(module)
+    (tmp_path / "toy.yaml").write_text(configuration)
+    (tmp_path / "activities.yaml").write_text(taxonomy)
+    installed = tmp_path / "toy-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("".join(f"[{g}]\n{n} = {where}\n" for g, n, where in points))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    sys.modules.pop("toy_parts", None)
+
+
+def test_the_page_is_trained_and_tested(
+    toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, no_processes: None
+) -> None:
+    monkeypatch.chdir(toy)
+    assert main(["train", "toy.yaml", "--out", "toy_model"]) == 0
+    capsys.readouterr()
+    assert main(["test", "toy_model", "toy", "--subjects", "4", "--backend", "toy", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["clips"], result["top1"], result["agreement"]) == (2, 1.0, 1.0)
+
+
+def test_names_of_other_packages_come_after_our_own(toy: Path) -> None:
+    assert list(ENCODERS["vector"])[-1] == list(FUSIONS)[-1] == list(DATASETS)[-1] == "toy"
+    assert "toy" not in ENCODERS["rgb"]
+    assert [clip.id for clip in open_dataset("toy", "").clips][:2] == ["walk_1", "walk_2"]
+
+
+def test_without_that_package_its_names_are_refused() -> None:
+    assert "toy" not in FUSIONS
+    with pytest.raises(KeyError):
+        FUSIONS["toy"]
