@@ -9,40 +9,48 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from mumu_ros.text import shorten
 
 __all__ = ["main", "run"]
 
+Commands: TypeAlias = Mapping[str, tuple[str, str]]
+
 _LONGEST = 2000
 """Characters of an error: it quotes what a file says."""
 
-# Command: (module that registers it, one line of help). A module is imported when its command is asked for, so that
-# `mumu simulate` needs no torch and `mumu train` no ROS.
+# Group: command: (module that registers it, one line of help). A module is imported when its command is asked for, so
+# that `mumu simulate` needs no torch and `mumu train` no ROS.
 COMMANDS = {
-    "demo": ("mumu_ros.nodes.demo", "a simulated person, recognised live over ROS 2"),
-    "recognize": ("mumu_ros.recognize.cli", "say who does what in a video, a bag, or before a camera"),
-    "watch": ("mumu_ros.nodes.watch", "show what a running system recognises"),
-    "launch": (
-        "mumu_ros.nodes.launcher",
-        "start the nodes of a launch file where ros2 launch is not installed",
-    ),
-    "record": ("mumu_ros.nodes.record", "record topics as a rosbag2 where ros2 bag is not installed"),
-    "simulate": ("mumu_ros.recordings.simulate", "record a simulated person as a rosbag2"),
-    "convert": ("mumu_ros.datasets.convert", "convert a public dataset to a rosbag2"),
-    "weights": ("mumu_ros.people.weights", "fetch the weights of the pose network"),
-    "label": ("mumu_ros.labelling.cli", "say what is done when in a recording, on a local page"),
-    "evaluate": ("mumu_ros.evaluation.cli", "test a model on recordings"),
-    "dataset": ("mumu_ros.datasets.cli", "make a training set of recordings and their labels"),
-    "train": ("mumu_ros.training.cli", "train a model"),
-    "cross-validate": ("mumu_ros.training.cli", "train and test on every fold of a protocol"),
-    "test": ("mumu_ros.training.cli", "test a model on a dataset"),
-    "export": ("mumu_ros.training.export", "prepare a model for a fast start on this machine"),
-    "health": ("mumu_ros.training.health_cli", "teach a model to tell sensors that lie"),
-    "soak": ("mumu_ros.trials.soak", "run the whole system while its sensors fail at random"),
-    "fuzz": ("mumu_ros.trials.fuzz", "feed every door of the package with bytes that coverage guides"),
-    "bench": ("mumu_ros.benchmarks.cli", "measure what the package costs"),
+    "Run": {
+        "recognize": ("mumu_ros.recognize.cli", "recognise the people in a video, a bag, or before a camera"),
+        "demo": ("mumu_ros.nodes.demo", "recognise a simulated person live over ROS 2"),
+        "watch": ("mumu_ros.nodes.watch", "show what a running system recognises"),
+        "launch": ("mumu_ros.nodes.launcher", "start a launch file where ros2 launch is not installed"),
+        "weights": ("mumu_ros.people.weights", "fetch the weights of the pose network"),
+        "export": ("mumu_ros.training.export", "prepare a model for a fast start on this machine"),
+    },
+    "Recordings": {
+        "record": ("mumu_ros.nodes.record", "record topics as a rosbag2 where ros2 bag is not installed"),
+        "simulate": ("mumu_ros.recordings.simulate", "record a simulated person as a rosbag2"),
+        "convert": ("mumu_ros.datasets.convert", "convert a public dataset to a rosbag2"),
+        "label": ("mumu_ros.labelling.cli", "label the activities of a recording on a local page"),
+        "evaluate": ("mumu_ros.evaluation.cli", "evaluate a model on recordings"),
+    },
+    "Training": {
+        "dataset": ("mumu_ros.datasets.cli", "make a training set of recordings and their labels"),
+        "train": ("mumu_ros.training.cli", "train a model"),
+        "test": ("mumu_ros.training.cli", "test a model on a dataset"),
+        "cross-validate": ("mumu_ros.training.cli", "train and test on every fold of a protocol"),
+        "health": ("mumu_ros.training.health_cli", "train the fault detection of a model"),
+    },
+    "Measurements": {
+        "bench": ("mumu_ros.benchmarks.cli", "measure time and cost"),
+        "soak": ("mumu_ros.trials.soak", "run the whole system while its sensors fail at random"),
+        "fuzz": ("mumu_ros.trials.fuzz", "fuzz every input of the package, guided by coverage"),
+    },
 }
 UNTIL_INTERRUPTED = ("launch", "label", "watch", "demo", "recognize", "record")
 """Commands that end by a signal: SIGINT and SIGTERM end them even where a script or nohup had SIGINT ignored."""
@@ -53,15 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run("mumu", "Human activity recognition from cameras, depth sensors and IMUs.", COMMANDS, arguments)
 
 
-def run(
-    program: str, description: str, table: Mapping[str, tuple[str, str]], arguments: Sequence[str] | None = None
-) -> int:
+def run(program: str, description: str, groups: Mapping[str, Commands], arguments: Sequence[str] | None = None) -> int:
     """Run one command of a table.
 
     Args:
         program: Its name in messages.
         description: Of the program.
-        table: Command → the module that registers it, one line of help.
+        groups: Heading → command → the module that registers it, one line of help.
         arguments: Of the command line; None: those of the process.
 
     Returns:
@@ -69,9 +75,15 @@ def run(
         for what was interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog="\n".join(_listing(groups)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    table = {command: where for commands in groups.values() for command, where in commands.items()}
     parser.add_argument("--version", action="version", version=importlib.metadata.version("mumu_ros"))
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, help="one of those below")
     asked = arguments[0] if arguments else ""
     try:
         if asked in UNTIL_INTERRUPTED and threading.current_thread() is threading.main_thread():
@@ -80,8 +92,8 @@ def run(
         if asked in table:
             importlib.import_module(table[asked][0]).register(commands)
         else:
-            for name, (_module, text) in table.items():
-                commands.add_parser(name, help=text)
+            for name in table:
+                commands.add_parser(name)
         parsed, rest = parser.parse_known_args(arguments)
         # argparse takes key=value before the options only; people write it anywhere.
         overrides = [word for word in rest if hasattr(parsed, "overrides") and "=" in word and word[0] != "-"]
@@ -103,6 +115,14 @@ def run(
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _listing(groups: Mapping[str, Commands]) -> Iterator[str]:
+    width = max(len(name) for commands in groups.values() for name in commands)
+    for heading, commands in groups.items():
+        yield f"{heading}:"
+        yield from (f"  {name:{width}}  {text}" for name, (_module, text) in commands.items())
+        yield ""
 
 
 def _remedy(module: str) -> str:

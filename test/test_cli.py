@@ -13,6 +13,7 @@ from mumu_ros import cli
 
 Start = Callable[..., "subprocess.Popen[str]"]
 ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = {name: where for commands in cli.COMMANDS.values() for name, where in commands.items()}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -29,14 +30,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_command_and_loads_none() -> None:
     result = run("--help")
     assert result.returncode == 0
-    for name, (_module, text) in cli.COMMANDS.items():
+    for name, (_module, text) in COMMANDS.items():
         assert name in result.stdout
         assert text.split()[0] in result.stdout
 
 
-@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_has_help(command: str) -> None:
-    if cli.COMMANDS[command][0].startswith("mumu_ros.nodes"):
+    if COMMANDS[command][0].startswith("mumu_ros.nodes"):
         pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
     result = run(command, "--help")
     assert result.returncode == 0, result.stderr
@@ -86,7 +87,7 @@ def test_what_a_command_refuses_is_one_line_and_status_2(arguments: list[str], t
 def test_a_missing_dependency_is_named_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str, remedy: str
 ) -> None:
-    monkeypatch.setitem(cli.COMMANDS, "bench", (module, ""))
+    monkeypatch.setitem(cli.COMMANDS["Measurements"], "bench", (module, ""))
     monkeypatch.setitem(sys.modules, module, None)  # type: ignore[arg-type]
     assert cli.main(["bench"]) == 2
     said = capsys.readouterr().err
@@ -123,7 +124,7 @@ def test_a_command_that_ends_by_a_signal_heeds_it_though_it_was_started_with_sig
         "import time; from mumu_ros import cli\n"
         "def register(commands):\n"
         "    commands.add_parser('watch').set_defaults(run=lambda _: print('ready', flush=True) or time.sleep(60))\n"
-        "cli.COMMANDS['watch'] = ('__main__', '')\n"
+        "cli.COMMANDS['Run']['watch'] = ('__main__', '')\n"
         "cli.main(['watch']) == 130 or exit(1)"
     )
     process = started([sys.executable, "-c", code], ignoring_sigint=True)

@@ -17,7 +17,7 @@ from mumu_ros.recordings.labels import labels_path
 
 if TYPE_CHECKING:
     from mumu_ros.evaluation.evaluate import Evaluation, Setup
-    from mumu_ros.evaluation.features import FeatureMap, FeatureTap
+    from mumu_ros.evaluation.features import FeatureLog, FeatureMap
     from mumu_ros.evaluation.results import BagResult
     from mumu_ros.recordings.progress import ReadingProgress
 
@@ -89,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from mumu_ros.evaluation.evaluate import evaluate_bag
-    from mumu_ros.evaluation.features import FeatureTap
+    from mumu_ros.evaluation.features import FeatureLog
     from mumu_ros.evaluation.output import write_outputs
     from mumu_ros.evaluation.robustness import robustness
     from mumu_ros.evaluation.stopwatch import Stopwatch
@@ -98,12 +98,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     evaluation, setups = _prepare(arguments)
     stopwatch = Stopwatch()
     started = time.perf_counter()
-    bags, taps = [], []
+    bags, logs = [], []
     for name, setup in setups.items():
-        tap = FeatureTap(evaluation.checkpoint.model) if arguments.out else None
+        log = FeatureLog() if arguments.out else None
         with _progress(setup, name) as progress:
-            bags += evaluate_bag(evaluation, setup, name=name, stopwatch=stopwatch, progress=progress.update, tap=tap)
-        taps += [tap] if tap else []
+            bags += evaluate_bag(
+                evaluation, setup, name=name, stopwatch=stopwatch, progress=progress.update, features=log
+            )
+        logs += [log] if log else []
     elapsed_s = time.perf_counter() - started
     altered = list(map(str, (*evaluation.alterations, *evaluation.faults)))
     summary = {"alterations": altered, **summarize(bags, evaluation.checkpoint.config)}
@@ -126,7 +128,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             evaluation.checkpoint.config,
             summary,
             timing={"elapsed_s": elapsed_s, "recorded_s": recorded_s, "stages": stopwatch.summary()},
-            maps=_maps(bags, taps, evaluation),
+            maps=_maps(bags, logs, evaluation),
         )
         print(f"see {arguments.out / 'report.html'}, and beside it metrics.json, predictions.csv, timing.json")
     if arguments.json:
@@ -134,11 +136,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _maps(bags: list[BagResult], taps: list[FeatureTap], evaluation: Evaluation) -> list[FeatureMap]:
+def _maps(bags: list[BagResult], logs: list[FeatureLog], evaluation: Evaluation) -> list[FeatureMap]:
     from mumu_ros.evaluation.features import map_features
 
     try:
-        return map_features(bags, taps, evaluation.checkpoint.config)
+        return map_features(bags, logs, evaluation.checkpoint.config)
     except ModuleNotFoundError as error:
         print(f"no map of the features: {error}; pip install 'mumu_ros[train]'", file=sys.stderr)
         return []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from mumu_ros.conversions import SUPPORTED_TYPES
-from mumu_ros.evaluation.features import FeatureTap
+from mumu_ros.evaluation.features import FeatureLog
 from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, replay
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.scoring import TruthSegment
@@ -111,7 +110,7 @@ def evaluate_bag(
     variants: Sequence[tuple[Alteration, ...]] = ((),),
     stopwatch: Stopwatch | None = None,
     progress: Callable[[int], None] | None = None,
-    tap: FeatureTap | None = None,
+    features: FeatureLog | None = None,
 ) -> list[BagResult]:
     """Run one recording, once for each variant but reading it once, and compare with the truth.
 
@@ -122,7 +121,7 @@ def evaluate_bag(
         variants: Alterations besides those of the evaluation.
         stopwatch: Takes the time of the stages.
         progress: Called with the log time of each message.
-        tap: Keeps the features of the first variant's decisions.
+        features: Collects those of the first variant's decisions.
 
     Raises:
         RecordingError: It cannot be read.
@@ -130,7 +129,7 @@ def evaluate_bag(
     """
     config, faults = evaluation.checkpoint.config, evaluation.faults
     convert = SharedConversions()
-    chains = []
+    chains: list[Chain] = []
     for variant in variants:
         alterations = (*evaluation.alterations, *variant)
         chains.append(
@@ -141,9 +140,10 @@ def evaluate_bag(
                 alterer=Alterer(alterations, config.sensors, faults) if alterations or faults else None,
                 stopwatch=stopwatch,
                 convert=convert,
+                features=None if chains else features,
             )
         )
-    with Recording(setup.path) as recording, tap or nullcontext():
+    with Recording(setup.path) as recording:
         outcomes = replay(recording, setup.topics, chains, stopwatch=stopwatch, progress=progress)
     return [_result(evaluation, setup, name, outcome) for outcome in outcomes]
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from mumu_ros.evaluation.decisions import UNDECIDED
 from mumu_ros.evaluation.results import BagResult
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.model.network import Network
+from mumu_ros.recognition import Decision, NoDecision
 
-__all__ = ["FUSED", "FeatureMap", "FeatureTap", "map_features"]
+__all__ = ["FUSED", "FeatureLog", "FeatureMap", "map_features"]
 
 FUSED = "fused"
 _KEPT = 1024
@@ -24,64 +22,38 @@ _DRAWN = 400
 """Points of a map."""
 
 
-class FeatureTap:
-    """Keeps what a network's head is given, and what goes into its classifier of activities, decision by decision.
+class FeatureLog:
+    """Collects the features of decisions, thinned out where there are many."""
 
-    A context manager: it listens inside. Where the network does not run through these modules, as with another back
-    end, nothing is kept.
-
-    Args:
-        network: The network; any head.
-    """
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self._handles: list[Any] = []
-        self._unimodal: list[NDArray[np.float32]] = []
-        self._fused: list[NDArray[np.float32]] = []
+    def __init__(self) -> None:
+        self._features: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
         self._rows = array("q")
-        self._heard = 0
+        self._seen = 0
         self._step = 1
-        self._last: Tensor | None = None
 
-    def __enter__(self) -> FeatureTap:
-        head = self._network.head
-        classifiers = [module for name, module in head.named_modules() if name.split(".")[-1] == "activity_head"]
-        self._handles = [
-            head.register_forward_pre_hook(self._before_head),
-            *(module.register_forward_pre_hook(self._before_classifier) for module in classifiers),
-        ]
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def _before_head(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
-        self._last = inputs[0]
-
-    def _before_classifier(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if self._last is not None and self._heard % self._step == 0:
-            self._unimodal.append(self._last[0].float().cpu().numpy())
-            self._fused.append(inputs[0][0].float().cpu().numpy())
-            self._rows.append(self._heard)
-        self._heard += 1
+    def append(self, decision: Decision | NoDecision) -> None:
+        """Take in one decision; one that was not made has no features."""
+        if isinstance(decision, Decision):
+            if decision.features is not None and self._seen % self._step == 0:
+                self._features.append((decision.features, decision.gm_weights @ decision.features))
+                self._rows.append(self._seen)
+            self._seen += 1
         if len(self._rows) > _KEPT:
-            self._unimodal, self._fused, self._rows = self._unimodal[::2], self._fused[::2], self._rows[::2]
+            self._features, self._rows = self._features[::2], self._rows[::2]
             self._step *= 2
 
     def features(self, bag: BagResult) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]] | None:
         """Features of decisions whose activity is known: rows of the table, unimodal (n, M, D), fused (n, D).
 
-        None where the decisions are not those that were heard.
+        Fused is the sum of the unimodal features, weighted by the attention for the activity. None without decisions.
         """
-        decided = np.flatnonzero(bag.decisions.decided)
-        if self._heard != len(decided) or not self._heard:
+        if not self._rows:
             return None
-        rows = decided[np.array(self._rows)]
+        rows = np.flatnonzero(bag.decisions.decided)[np.array(self._rows)]
         truth = bag.labels.activity[rows]
         chosen = np.flatnonzero((truth != UNDECIDED) & (truth < bag.decisions.activity_probabilities.shape[1]))
-        return rows[chosen], np.stack(self._unimodal)[chosen], np.stack(self._fused)[chosen]
+        unimodal, fused = map(np.stack, zip(*self._features, strict=True))
+        return rows[chosen], unimodal[chosen], fused[chosen]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +74,13 @@ class FeatureMap:
     silhouette: float | None
 
 
-def map_features(bags: list[BagResult], taps: list[FeatureTap], config: ModelConfig) -> list[FeatureMap]:
+def map_features(bags: list[BagResult], logs: list[FeatureLog], config: ModelConfig) -> list[FeatureMap]:
     """Lay features out on a plane by t-SNE (van der Maaten and Hinton 2008), one map a modality and one fused.
 
     Raises:
         ModuleNotFoundError: scikit-learn is not installed.
     """
-    parts = [(bag, found) for bag, tap in zip(bags, taps, strict=True) if (found := tap.features(bag)) is not None]
+    parts = [(bag, found) for bag, log in zip(bags, logs, strict=True) if (found := log.features(bag)) is not None]
     if not parts or sum(len(rows) for _, (rows, _, _) in parts) < 8:
         return []
     unimodal = np.concatenate([found[1] for _, found in parts])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions import header_stamp_ns, ns_to_time
 from mumu_ros.evaluation.decisions import DecisionLog, Decisions
+from mumu_ros.evaluation.features import FeatureLog
 from mumu_ros.evaluation.sensors import Outage, SensorLog, SensorReport, split_pauses
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.whatif import Alterer
@@ -131,6 +132,7 @@ class Chain:
         alterer: Changes to the messages.
         stopwatch: Takes the time of the stages.
         convert: See `FrameBuilder`.
+        features: Collects those of the decisions.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Chain:
         alterer: Alterer | None = None,
         stopwatch: Stopwatch | None = None,
         convert: SharedConversions | None = None,
+        features: FeatureLog | None = None,
     ) -> None:
         config = session.checkpoint.config
         self._stopwatch = stopwatch or Stopwatch()
@@ -160,6 +163,7 @@ class Chain:
         self._modalities = set(config.names)
         self._alterer = alterer
         self._log = DecisionLog(config.taxonomy, config.names)
+        self._features = features
         self._timeout_ns = seconds_to_ns(sync.timeout_s)
         self._sensors = {name: SensorLog(self._timeout_ns) for name in topics}
         self._offsets_ns = {stream.name: seconds_to_ns(stream.offset_s) for stream in sync.streams}
@@ -267,6 +271,8 @@ class Chain:
                 self._stopwatch.add("recognise", (time.perf_counter() - start) * 1e3)
             for _, answer in answers:
                 self._log.append(frame.epoch, answer)
+                if self._features:
+                    self._features.append(answer)
 
     def _samples(self, frame: Frame) -> Iterator[Sample]:
         for name, stamp_ns, sample in frame.samples():

@@ -36,6 +36,7 @@ class Decision:
         health: Health of each modality; empty without fault detection.
         faults: Fault of each modality; empty if unknown.
         modalities: Their names; empty if unknown.
+        features: Unimodal features X^u, (M, D), 0 where absent; None if unknown.
     """
 
     start_ns: int
@@ -52,6 +53,7 @@ class Decision:
     health: tuple[ModalityHealth, ...] = ()
     faults: tuple[FaultCode, ...] = ()
     modalities: tuple[str, ...] = ()
+    features: np.ndarray | None = None
 
     @property
     def probability(self) -> float:

@@ -321,6 +321,7 @@ class Recognizer:
             health=snapshot.body.health.state if snapshot.body.health else (),
             faults=snapshot.faults(output.present),
             modalities=self.checkpoint.config.names,
+            features=output.features,
         )
 
     def _label(self, probabilities: np.ndarray, index: int, labels: Sequence[str]) -> str:

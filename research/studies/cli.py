@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["main", "register"]
 
 COMMANDS = {
-    "study": (__name__, "repeat a table or figure of the papers"),
-    "affinity": (__name__, "measure which task helps which: activities, groups"),
+    "Commands": {
+        "study": (__name__, "repeat a table or figure of the papers"),
+        "affinity": (__name__, "measure which task helps which: activities, groups"),
+    }
 }
 
 
