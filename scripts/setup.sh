@@ -12,7 +12,7 @@ if [ -n "$MUMU_ROS_SETUP" ]; then
     set +u; . "$MUMU_ROS_SETUP"; set -u
     python=/usr/bin/python3
     venv_options=--system-site-packages
-    requirements=(base train people vision openvino onnx lerobot rerun test)
+    requirements=(base train people vision openvino onnx lerobot test)  # rerun asks for NumPy 2
     constraints=(-c requirements/with-ros-installed.txt)
 else
     say "ROS 2: none under /opt/ros, so Jazzy comes from pip wheels"

@@ -55,6 +55,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "BAG.labels.csv beside the bag, else its annotations",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, metrics.json, predictions.csv")
+    parser.add_argument(
+        "--rerun", type=Path, metavar="FILE.rrd", help="recording for the viewer of rerun; needs the extra `rerun`"
+    )
     for kind in KINDS:
         metavar, text = _WHAT_IF[kind]
         parser.add_argument(f"--{kind}", action="append", default=[], metavar=metavar, help=f"what if: {text}")
@@ -131,6 +134,11 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             maps=_maps(bags, logs, evaluation),
         )
         print(f"see {arguments.out / 'report.html'}, and beside it metrics.json, predictions.csv, timing.json")
+    if arguments.rerun:
+        from mumu_ros.evaluation.rerun_recording import write_rerun
+
+        write_rerun(arguments.rerun, bags, setups, evaluation.checkpoint.config)
+        print(f"see it with: rerun {arguments.rerun}")
     if arguments.json:
         print(json.dumps(headlines))
     return 0
@@ -159,6 +167,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
         raise ValueError(f"{len(labels)} --labels for {len(arguments.bags)} bags; give one for each, in their order")
     if arguments.out and arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"--out {str(arguments.out)!r} is no folder")
+    if arguments.rerun:
+        import mumu_ros.evaluation.rerun_recording  # noqa: F401  # what is missing is said at once
     model = find_model(arguments.model)
     sync = None
     if arguments.params:

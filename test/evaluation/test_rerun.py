@@ -1,0 +1,45 @@
+"""`mumu evaluate --rerun` writes what rerun itself reads: every sample, the truth, and what was decided when."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from mumu_ros.cli import main
+from mumu_ros.recordings import Recording
+from mumu_ros.share import share_path
+
+rerun_chunk = pytest.importorskip("rerun.chunk", reason="rerun needs Python 3.11 and NumPy 2", exc_type=ImportError)
+pytestmark = pytest.mark.slow
+
+
+def test_rerun_reads_the_recording(simulated_bag: Path, evaluated: Path, tmp_path: Path) -> None:
+    path = tmp_path / "person.rrd"
+    arguments = ["--params", str(share_path("config", "sim.yaml")), "--rerun", str(path)]
+    assert main(["evaluate", "sim", str(simulated_bag), *arguments]) == 0
+    reader = rerun_chunk.RrdReader(path)
+    assert len(reader.recordings()) == len(reader.blueprints()) == 1
+    rows: Counter[str] = Counter()
+    states: dict[str, list[tuple[int, str]]] = {}
+    for chunk in reader.stream():
+        rows[chunk.entity_path] += 0 if chunk.is_static else chunk.num_rows
+        if chunk.entity_path.endswith(("/activity", "/truth")):
+            batch = chunk.to_record_batch()
+            stamps = [value.value for value in batch.column("stamp")]
+            said = ["".join(value or []) for value in batch.column("StateChange:state").to_pylist()]
+            states[chunk.entity_path] = list(zip(stamps, said, strict=True))
+    with Recording(simulated_bag) as recording:
+        counts = {topic.name: topic.count for topic in recording.topics.values()}
+    expected = {"rgb": "/camera/color/image_raw", "depth": "/camera/depth/image_raw", "imu_belt": "/imu/belt"}
+    assert {name: rows[f"/person/{name}"] for name in expected} == {
+        name: counts[topic] for name, topic in expected.items()
+    }
+    with (evaluated / "predictions.csv").open() as file:
+        decided = [row["activity"] for row in csv.DictReader(file)]
+    assert [state for _, state in states["/person/activity"]] == [name for name, _ in groupby(decided)]
+    assert rows["/person/attention"] == len(decided)
+    assert [state for _, state in states["/person/truth"]][-1] == "", "it ends"
