@@ -26,16 +26,18 @@ class Shapes:
         radii: (P, 4) metres.
         colours: (P, 3), 0…255.
         visible: (T, P).
+        parts: What each is: "trunk", "head", "leg", "arm", or "held" for what is in the hands or sat on; P.
     """
 
     spheres: Array
     radii: Array
     colours: Array
     visible: npt.NDArray[np.bool_]
+    parts: tuple[str, ...]
 
     def at(self, t: int) -> "Shapes":
         """One instant of them."""
-        return Shapes(self.spheres[t : t + 1], self.radii, self.colours, self.visible[t : t + 1])
+        return Shapes(self.spheres[t : t + 1], self.radii, self.colours, self.visible[t : t + 1], self.parts)
 
     @classmethod
     def together(cls, parts: Sequence["Shapes"]) -> "Shapes":
@@ -45,11 +47,12 @@ class Shapes:
             np.concatenate([part.radii for part in parts]),
             np.concatenate([part.colours for part in parts]),
             np.concatenate([part.visible for part in parts], axis=1),
+            sum((part.parts for part in parts), ()),
         )
 
 
 class _Builder:
-    """Collects shapes; a shape's end is a point (T, 3) or a pair of points."""
+    """Collects shapes of the current `part`; a shape's end is a point (T, 3) or a pair of points."""
 
     def __init__(self, held: npt.NDArray[np.str_]) -> None:
         self._held = held
@@ -57,6 +60,8 @@ class _Builder:
         self._radii: list[tuple[float, float]] = []
         self._colours: list[Colour] = []
         self._visible: list[npt.NDArray[np.bool_]] = []
+        self._parts: list[str] = []
+        self.part = ""
 
     def add(
         self,
@@ -70,6 +75,7 @@ class _Builder:
         self._spheres.append(np.stack([point for pair in pairs for point in pair], axis=1))
         self._radii.append(radii)
         self._colours.append(colour)
+        self._parts.append("held" if held else self.part)
         self._visible.append(self._held == held if held else np.ones(len(self._held), dtype=bool))
 
     def shapes(self) -> Shapes:
@@ -78,6 +84,7 @@ class _Builder:
             np.repeat(np.array(self._radii), 2, axis=1),
             np.array(self._colours),
             np.stack(self._visible, axis=1),
+            tuple(self._parts),
         )
 
 
@@ -100,6 +107,7 @@ def figure_shapes(pose: Pose, looks: Looks, held: Sequence[str | None]) -> Shape
 
 
 def _add_trunk(builder: _Builder, pose: Pose, looks: Looks) -> None:
+    builder.part = "trunk"
     chest, pelvis = pose.position("chest"), pose.position("pelvis")
     chest_axes, pelvis_axes = pose.rotation("chest"), pose.rotation("pelvis")
     half_width = 0.8 * np.linalg.norm(pose.position("dominant_shoulder") - chest, axis=1)[:, None]
@@ -116,6 +124,7 @@ def _add_trunk(builder: _Builder, pose: Pose, looks: Looks) -> None:
 
 
 def _add_head(builder: _Builder, pose: Pose, looks: Looks) -> None:
+    builder.part = "head"
     head, axes = pose.position("head"), pose.rotation("head")
     forward, left, up = axes[:, :, 0], axes[:, :, 1], axes[:, :, 2]
     builder.add((pose.position("chest"), pose.position("neck")), (0.055, 0.05), looks.skin)
@@ -127,6 +136,7 @@ def _add_head(builder: _Builder, pose: Pose, looks: Looks) -> None:
 
 
 def _add_leg(builder: _Builder, pose: Pose, looks: Looks, side: str) -> None:
+    builder.part = "leg"
     hip, knee, ankle, toe = (pose.position(f"{side}_{joint}") for joint in ("hip", "knee", "ankle", "toe"))
     builder.add((hip, knee), (0.085 * looks.girth, 0.06 * looks.girth), looks.trousers)
     builder.add((knee, ankle), (0.058 * looks.girth, 0.042 * looks.girth), looks.trousers)
@@ -134,6 +144,7 @@ def _add_leg(builder: _Builder, pose: Pose, looks: Looks, side: str) -> None:
 
 
 def _add_arm(builder: _Builder, pose: Pose, looks: Looks, side: str) -> None:
+    builder.part = "arm"
     shoulder, elbow, wrist, hand = (
         pose.position(f"{side}_{joint}") for joint in ("shoulder", "elbow", "wrist", "hand")
     )

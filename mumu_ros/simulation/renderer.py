@@ -60,6 +60,11 @@ class Renderer:
 
     def depth_images(self, shapes: Shapes, noise: Sequence[int]) -> Iterator[_DepthImage]:
         """One uint16 H×W image in millimetres per instant, 0 where there is no reading."""
+        for image, choice in zip(self.exact_depths(shapes), noise, strict=True):
+            yield self._measured(image, self._depth_noise[self._window(choice)])
+
+    def exact_depths(self, shapes: Shapes) -> Iterator[_DepthImage]:
+        """One uint16 H×W image in millimetres per instant, as no sensor has it: without noise, with every reading."""
         pieces = _split(shapes)
         outlines, depths = self._outlines(pieces.spheres, pieces.radii)
         surface = np.round(1000 * (depths - 0.7 * pieces.radii.mean(axis=1)))
@@ -67,7 +72,15 @@ class Renderer:
             image = self._room_depth.copy()
             for i in order:
                 _fill(image, outlines[index, i], surface[index, i], cv2.LINE_8)
-            yield self._measured(image, self._depth_noise[self._window(noise[index])])
+            yield image
+
+    def numbers(self, shapes: Shapes, numbers: Sequence[int]) -> npt.NDArray[np.uint8]:
+        """Which shape is seen where at one instant, H×W: its number (from 1 on), 0 for the room."""
+        outlines, depths = self._outlines(shapes.spheres, shapes.radii)
+        image = np.zeros(self._camera.size, np.uint8)
+        for i in next(_far_to_near(depths, shapes.visible)):
+            _fill(image, outlines[0, i], float(numbers[i]), cv2.LINE_8)
+        return image
 
     def owners(self, people: Sequence[Shapes]) -> tuple[npt.NDArray[np.uint8], Array]:
         """Who is seen where at one instant.
@@ -81,10 +94,8 @@ class Renderer:
         """
         owner = np.repeat(np.arange(1, len(people) + 1), [len(person.radii) for person in people])
         shapes = Shapes.together(people)
-        outlines, depths = self._outlines(shapes.spheres, shapes.radii)
-        image = np.zeros(self._camera.size, np.uint8)
-        for i in next(_far_to_near(depths, shapes.visible)):
-            _fill(image, outlines[0, i], float(owner[i]), cv2.LINE_8)
+        outlines, _ = self._outlines(shapes.spheres, shapes.radii)
+        image = self.numbers(shapes, owner.tolist())
         numbers = range(1, len(people) + 1)
         seen = np.array([np.count_nonzero(image == n) for n in numbers])
         whole = np.array([self._area(outlines[0, (owner == n) & shapes.visible[0]]) for n in numbers])
@@ -150,4 +161,5 @@ def _split(shapes: Shapes) -> Shapes:
         radii.reshape(count, 4),
         np.repeat(shapes.colours, _DEPTH_PIECES, axis=0),
         np.repeat(shapes.visible, _DEPTH_PIECES, axis=1),
+        tuple(part for part in shapes.parts for _ in range(_DEPTH_PIECES)),
     )

@@ -128,6 +128,20 @@ class Room:
 
     def view(self, camera: Camera) -> tuple[npt.NDArray[np.uint8], Array]:
         """The empty room: colours (H, W, 3) and depth along the optical axis (H, W) in metres."""
+        surface, depth, normal = self._trace(camera)
+        points = camera.position + camera.rays() * depth[..., None]
+        shade = 0.55 + 0.5 * np.clip(normal @ _LIGHT, 0, 1) - 0.05 * np.linalg.norm(points[..., :2], axis=-1)
+        planks = np.floor(points[..., 1] / self.plank_m) % 2
+        shade = shade * np.where(surface == 0, 0.94 + 0.06 * planks, 1.0)
+        colour = np.clip(self.colours[surface] * shade[..., None], 0, 255)
+        return colour.astype(np.uint8), depth
+
+    def surfaces(self, camera: Camera) -> npt.NDArray[np.intp]:
+        """What of the empty room is seen where, (H, W): 0 for the floor, 1 for the back wall, 2 + i for box i."""
+        return self._trace(camera)[0]
+
+    def _trace(self, camera: Camera) -> tuple[npt.NDArray[np.intp], Array, Array]:
+        """Surface and depth of each pixel (H, W), and the surface's normal (H, W, 3)."""
         rays, origin = camera.rays(), camera.position
         with np.errstate(divide="ignore", invalid="ignore"):
             floor = np.where(rays[..., 2] < 0, -origin[2] / rays[..., 2], _FAR_M)
@@ -141,12 +155,7 @@ class Room:
                 nearer = entered < depth[part]
                 depth[part][nearer], surface[part][nearer] = entered[nearer], index
                 normal[part][nearer] = np.eye(3)[axis[nearer]] * -np.sign(rays[part][nearer])
-        points = origin + rays * depth[..., None]
-        shade = 0.55 + 0.5 * np.clip(normal @ _LIGHT, 0, 1) - 0.05 * np.linalg.norm(points[..., :2], axis=-1)
-        planks = np.floor(points[..., 1] / self.plank_m) % 2
-        shade = shade * np.where(surface == 0, 0.94 + 0.06 * planks, 1.0)
-        colour = np.clip(self.colours[surface] * shade[..., None], 0, 255)
-        return colour.astype(np.uint8), depth
+        return surface, depth, normal
 
 
 def _enter(rays: Array, origin: Array, box: Array) -> tuple[Array, npt.NDArray[np.intp]]:

@@ -23,9 +23,10 @@ STUDIES = (
     "privileged",
     "lying",
     "tasks",
+    "dense",
 )
 """Modules. Tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3, and what the other papers ask:
-few labels, faulty sensors, task weighting."""
+few labels, faulty sensors, task weighting, dense perception."""
 
 
 class Experiment(Protocol):

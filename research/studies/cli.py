@@ -22,6 +22,7 @@ COMMANDS = {
     "Commands": {
         "study": (__name__, "repeat a table or figure of the papers"),
         "affinity": (__name__, "measure which task helps which: activities, groups"),
+        "dense": (__name__, "train a network that sees what is where and how far away, and draw what it sees"),
     }
 }
 
@@ -54,6 +55,14 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     affinity.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
     affinity.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
     affinity.set_defaults(run=_affinity)
+
+    dense = commands.add_parser("dense", help="see what is where and how far away", description=_dense.__doc__)
+    dense.add_argument("action", choices=("train", "video", "speed"))
+    dense.add_argument("model", help="folder of the student")
+    dense.add_argument("video", nargs="?", help="for video: what to look at")
+    dense.add_argument("--out", help="for video: what to write (default: VIDEO with .dense.mp4)")
+    dense.add_argument("--steps", type=int, default=1500, help="for train: of each training (default: 1500)")
+    dense.set_defaults(run=_dense)
 
 
 def _study(arguments: argparse.Namespace) -> int:
@@ -109,4 +118,25 @@ def _affinity(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config, arguments.overrides)
     seeds = parse_subjects(arguments.seeds)
     print(measure_affinity(settings, seeds, Path(arguments.out), jobs=arguments.jobs, report=report))
+    return 0
+
+
+def _dense(arguments: argparse.Namespace) -> int:
+    """Train a student of a teacher that sees depth, draw what it sees in a video, or measure its speed on one thread.
+
+    The picture, the classes and the depth are drawn side by side. It is trained on synthetic people and rooms.
+    """
+    from studies.dense.use import draw_video, load_student, pictures_per_second, train_student
+
+    folder = Path(arguments.model)
+    if arguments.action == "train":
+        train_student(folder, arguments.steps)
+    elif arguments.action == "speed":
+        print(f"{pictures_per_second(load_student(folder)):.1f} pictures a second of 160x120, one thread")
+    else:
+        if not arguments.video:
+            raise ConfigError("no video; expected: python research dense video MODEL VIDEO")
+        video = Path(arguments.video)
+        out = Path(arguments.out) if arguments.out else video.with_suffix(".dense.mp4")
+        print(f"{draw_video(load_student(folder), video, out)} pictures in {out}")
     return 0

@@ -27,6 +27,7 @@ from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import make_manifest
 from mumu_ros.training.settings import Data, Settings
 from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
+from studies import industrial
 from studies.bench import Bench, Run
 from studies.failing import catch, follow, join
 from studies.report import provenance, seeds_text, table
@@ -35,11 +36,13 @@ __all__ = ["RUNS", "section"]
 
 RUNS = (Run("utd_mhad_sp.yaml"), Run("utd_mhad_dp.yaml"))
 FALSE_ALARMS = 0.01
+_SAME_STATE = 0.6
 STREAM_S = 60.0
 """Of each person, for the delays."""
 SIMULATED = {"train": range(16), "test": range(1000, 1004)}
 SIMULATED_VICTIMS = ("rgb", "depth", "imu_wrist")
 """The two IMUs fail alike."""
+MACHINES = {"train": range(12), "test": range(100, 104)}
 
 Found = dict[str, Any]
 
@@ -63,6 +66,13 @@ def section(bench: Bench) -> str:
         "### Simulated: the shipped model",
         f"`sim`; healthy people {people[0]}, tested on {people[1]}, {STREAM_S:g} s each.",
         _table([simulated]),
+    ]
+    machines = [seeds_text(list(numbers)) for numbers in MACHINES.values()]
+    parts += [
+        "### Simulated: a machine",
+        "A machine tool with vibration, current and picture (`studies/industrial.py`); healthy machines "
+        f"{machines[0]}, tested on {machines[1]}, {STREAM_S:g} s each. Seeds {seeds_text(bench.seeds)}.",
+        _table([_industrial(bench.out / "lying" / "industrial", seed) for seed in bench.seeds]),
     ]
     return "\n\n".join(parts)
 
@@ -111,6 +121,27 @@ def _simulated(folder: Path) -> Found:
     dataset = open_dataset("simulator", "", subjects=list(SIMULATED["test"])[:2], seconds=STREAM_S)
     recordings = [dataset.read(info, Preprocessing(checkpoint.config)) for info in dataset.clips]
     return _write(path, _fail(checkpoint, health, windows, recordings, SIMULATED_VICTIMS, 0))
+
+
+def _industrial(folder: Path, seed: int) -> Found:
+    """Train a model of the machines' states, and let the sensors of other machines fail."""
+    settings = industrial.settings(seed)
+    _reserve(folder, {"model": settings.model.to_dict(), **{name: list(numbers) for name, numbers in MACHINES.items()}})
+    path = folder / f"seed_{seed}.json"
+    if path.exists():
+        found: Found = json.loads(path.read_text())
+        return found
+    config = settings.model
+    train, test = ([industrial.record(number, STREAM_S) for number in numbers] for numbers in MACHINES.values())
+    anywhere = [cut_windows(clip, config, _ends(clip, config, seed), ANY_OVERLAP) for clip in train]
+    known = [cut_windows(clip, config, _ends(clip, config, seed), _SAME_STATE) for clip in (*train, *test)]
+    model = folder / f"seed_{seed}"
+    if not model.exists():
+        save_checkpoint(model, fit(settings, WindowSet.concatenate(known[: len(train)]), None, progress=False))
+    checkpoint = load_checkpoint(model)
+    health = learn_health(checkpoint, anywhere, FALSE_ALARMS, seed)
+    windows = WindowSet.concatenate(known[len(train) :])
+    return _write(path, _fail(checkpoint, health, windows, test, config.names, seed))
 
 
 def _recordings(config: ModelConfig, data: Data, ids: Sequence[str], seconds: float) -> list[Clip]:

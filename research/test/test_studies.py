@@ -33,6 +33,7 @@ from studies import (
     few_labels,
     fusion,
     guidance,
+    industrial,
     lying,
     modalities,
     noise,
@@ -622,23 +623,48 @@ def test_embedding_scores_features_and_keeps_them(tiny, bench, monkeypatch):
         embedding.section(bench)
 
 
+def test_a_machine_shows_the_same_in_all_its_sensors():
+    clip, again = (industrial.record(3, 40.0) for _ in range(2))
+    for name, stream in clip.streams.items():
+        np.testing.assert_array_equal(stream.samples, again.streams[name].samples)
+        assert not np.array_equal(stream.samples, industrial.record(4, 40.0).streams[name].samples)
+
+    def level(name: str, state: str) -> float:
+        stream = clip.streams[name]
+        settled = [
+            np.asarray(stream.samples)[(stream.stamps_ns > s.start_ns + 10**9) & (stream.stamps_ns < s.end_ns)]
+            for s in clip.segments
+            if s.activity == state
+        ]
+        values = np.concatenate(settled).astype(float)
+        return values.std() if name == "vibration" else values.mean() if name == "current" else values.max(axis=3).std()
+
+    assert {segment.activity for segment in clip.segments} >= {"idle", "finishing", "roughing"}
+    assert level("current", "roughing") > level("current", "finishing") > level("current", "idle")
+    assert level("vibration", "finishing") > level("vibration", "idle")
+    assert level("picture", "roughing") > level("picture", "idle"), "chips fly"
+
+
 def test_lying_lets_every_sensor_fail_and_keeps_what_came_of_it(tiny, bench, monkeypatch):
     monkeypatch.setattr(lying, "RUNS", (Run(fusion.CONFIG),))
     monkeypatch.setattr(lying, "SIMULATED", {"train": range(2), "test": range(1000, 1001)})
     monkeypatch.setattr(lying, "SIMULATED_VICTIMS", ("depth",))
+    monkeypatch.setattr(lying, "MACHINES", {"train": range(2), "test": range(100, 101)})
     monkeypatch.setattr(lying, "STREAM_S", 5.0)
     monkeypatch.setattr("mumu_ros.training.health._STEPS", 20)
     bench = replace(bench, seeds=(0,))
     text = lying.section(bench)
-    assert len(tiny) == 1
-    real, simulated = text.split("### Simulated")
+    assert len(tiny) == 2, "and one of the machine"
+    real, simulated, machine = text.split("### Simulated")
     for name in ("imu_wrist", "skeleton"):
         assert len(line(real, f"{name}, stuck")) == 8
     assert len(line(simulated, "depth, frozen")) == 8
+    for name in ("vibration, stuck", "current, noise", "picture, frozen"):
+        assert len(line(machine, name)) == 8
     assert "depth, stuck" not in text
     assert "dropout" not in text, "who says nothing does not lie"
     assert lying.section(bench) == text
-    assert len(tiny) == 1, "what is known is not tried again"
+    assert len(tiny) == 2, "what is known is not tried again"
     monkeypatch.setattr(lying, "FALSE_ALARMS", 0.1)
     with pytest.raises(ConfigError, match=r"is of other work: false_alarms was 0\.01, is 0\.1; remove"):
         lying.section(bench)

@@ -1,0 +1,135 @@
+"""`python research dense`: train a student, and draw what it sees in a video."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from mumu_ros.model.config import ConfigError
+from studies.dense.model import DenseConfig, DenseModel
+from studies.dense.pictures import CLASSES, split
+from studies.dense.study import BOTH
+from studies.dense.training import Recipe, fill_in, fit, stack
+
+__all__ = ["draw_video", "load_student", "pictures_per_second", "save_student", "train_student"]
+
+SIZE = (120, 160)
+_WEIGHTS, _CONFIG = "student.safetensors", "student.json"
+_FARTHEST_M = 8.0
+_RATE_HZ = 15.0
+_COLOURS = np.array(
+    [
+        (120, 100, 80),
+        (200, 200, 210),
+        (150, 90, 40),
+        (250, 220, 40),
+        (60, 160, 60),
+        (240, 120, 120),
+        (50, 80, 200),
+        (180, 60, 200),
+    ],
+    np.uint8,
+)
+
+
+def train_student(out: Path, steps: int, seed: int = 0) -> None:
+    """Train a teacher that sees depth on 250 labelled pictures, and its student on 500, which sees colour only.
+
+    Args:
+        out: Folder for the student.
+        steps: Of each training.
+        seed: Of both.
+    """
+    train = stack(split("train", SIZE))
+    few = len(train) // 2
+    recipe = Recipe(steps, seed=seed)
+    teacher = fit(DenseConfig(len(CLASSES), BOTH, extra="depth"), train.take(few), recipe)
+    filled = fill_in(teacher, train.hide("classes", few), "classes")
+    save_student(fit(DenseConfig(len(CLASSES), BOTH), filled, recipe), out)
+
+
+def save_student(student: DenseModel, folder: Path) -> None:
+    """Write a student for `load_student`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(student.state_dict(), folder / _WEIGHTS)
+    (folder / _CONFIG).write_text(json.dumps(asdict(student.config)) + "\n")
+
+
+def load_student(folder: Path) -> DenseModel:
+    """The student that `train_student` has left.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if not (folder / _CONFIG).is_file():
+        raise ConfigError(f"no student in {str(folder)!r}; make one with: python research dense train {folder}")
+    facts = json.loads((folder / _CONFIG).read_text())
+    model = DenseModel(DenseConfig(**{**facts, "tasks": tuple(facts["tasks"])}))
+    model.load_state_dict(load_file(folder / _WEIGHTS))
+    return model.eval()
+
+
+@torch.inference_mode()
+def draw_video(model: DenseModel, video: Path, out: Path) -> int:
+    """Draw each picture of a video, its classes and its depth side by side; returns how many there are.
+
+    Raises:
+        ConfigError: The video cannot be read.
+    """
+    writer, count = None, 0
+    for colour in _frames(video):
+        row = _row(model, colour)
+        if writer is None:
+            fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+            writer = cv2.VideoWriter(str(out), fourcc, _RATE_HZ, (row.shape[1], row.shape[0]))
+        writer.write(row[..., ::-1])
+        count += 1
+    if writer is None:
+        raise ConfigError(f"{str(video)!r} has no picture that can be read")
+    writer.release()
+    return count
+
+
+def _row(model: DenseModel, colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture, its classes in colours, and its depth: the nearer the brighter."""
+    said = model(torch.from_numpy(colour).permute(2, 0, 1)[None]).final
+    classes = _COLOURS[said["classes"][0].argmax(dim=0).numpy()]
+    nearness = 255 * np.clip(1 - said["depth"][0, 0].numpy() / _FARTHEST_M, 0, 1)
+    depth = np.repeat(nearness.astype(np.uint8)[..., None], 3, axis=2)
+    return np.hstack([colour, classes, depth])
+
+
+@torch.inference_mode()
+def pictures_per_second(model: DenseModel, size: tuple[int, int] = SIZE, seconds: float = 5.0) -> float:
+    """How many pictures one thread sees, one at a time, in a second of its processor."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    picture = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8)
+    model(picture)
+    start, count = time.thread_time(), 0
+    while time.thread_time() - start < seconds:
+        model(picture)
+        count += 1
+    elapsed = time.thread_time() - start
+    torch.set_num_threads(threads)
+    return count / elapsed
+
+
+def _frames(video: Path) -> Iterator[NDArray[np.uint8]]:
+    """Pictures in RGB, as large as the student's own."""
+    capture = cv2.VideoCapture(str(video))
+    while True:
+        is_there, frame = capture.read()
+        if not is_there:
+            return
+        small = cv2.resize(frame, SIZE[::-1], interpolation=cv2.INTER_AREA)
+        yield cv2.cvtColor(small, cv2.COLOR_BGR2RGB).astype(np.uint8)
