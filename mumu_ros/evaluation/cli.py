@@ -25,7 +25,7 @@ __all__ = ["register"]
 
 _WHAT_IF = {
     "drop": ("NAME[:SHARE]", "take a modality away, or for this share of the time, such as imu or rgb:0.5"),
-    "shift": ("NAME:SECONDS", "let a modality's stamps be later, such as depth:+0.2s"),
+    "offset": ("NAME:SECONDS", "let a modality's stamps be later, such as depth:+0.2s"),
     "noise": ("NAME:FACTOR", "add noise, so many times as strong as the sensor's own variation, such as imu:0.5"),
     "rate": ("NAME:HZ", "thin a sensor out to this rate, such as rgb:15"),
 }

@@ -36,7 +36,7 @@ _STAGES = {
     "recognise": "decide",
     "latency": "stamp to recognition",
 }
-_X_TITLES = {"drop": "share of the time without it", "noise": "noise, in its own σ", "shift": "seconds late"}
+_X_TITLES = {"drop": "share of the time without it", "noise": "noise, in its own σ", "offset": "seconds late"}
 
 
 def render(

@@ -14,10 +14,10 @@ from mumu_ros.streams import RateSampler, seconds_to_ns
 
 __all__ = ["KINDS", "Alteration", "Alterer", "parse_alteration", "robustness_alterations"]
 
-KINDS = ("drop", "shift", "noise", "rate")
+KINDS = ("drop", "offset", "noise", "rate")
 _EXPECTED = {
     "drop": "NAME or NAME:SHARE, a share from 0 to 1, such as rgb:0.5",
-    "shift": "NAME:SECONDS, such as depth:+0.2s",
+    "offset": "NAME:SECONDS, such as depth:+0.2s",
     "noise": "NAME:FACTOR, of the sensor's own standard deviation, such as imu:0.5",
     "rate": "NAME:HZ, such as rgb:15",
 }
@@ -30,7 +30,7 @@ class Alteration:
     Attributes:
         kind: One of `KINDS`.
         modalities: Which it is made to, together.
-        amount: drop and noise: that of the failures `dropout` and `noise`; 0: none. shift: seconds by which their
+        amount: drop and noise: that of the failures `dropout` and `noise`; 0: none. offset: seconds by which their
             stamps are later. rate: at most so many messages a second.
     """
 
@@ -39,8 +39,8 @@ class Alteration:
     amount: float
 
     def __str__(self) -> str:
-        sign = "+" if self.kind == "shift" else ""
-        unit = {"shift": " s", "rate": " Hz", "noise": " σ", "drop": ""}[self.kind]
+        sign = "+" if self.kind == "offset" else ""
+        unit = {"offset": " s", "rate": " Hz", "noise": " σ", "drop": ""}[self.kind]
         return f"{self.kind} {'+'.join(self.modalities)}: {self.amount:{sign}g}{unit}"
 
 
@@ -63,10 +63,10 @@ def parse_alteration(kind: str, text: str, sensors: Mapping[str, str]) -> Altera
     if kind == "drop" and not number:
         number = "1"
     try:
-        amount = float(number.removesuffix("s") if kind == "shift" else number)
+        amount = float(number.removesuffix("s") if kind == "offset" else number)
     except ValueError:
         amount = float("nan")
-    good = {"drop": 0 <= amount <= 1, "shift": abs(amount) <= 60, "noise": amount >= 0, "rate": amount > 0}[kind]
+    good = {"drop": 0 <= amount <= 1, "offset": abs(amount) <= 60, "noise": amount >= 0, "rate": amount > 0}[kind]
     if not good or amount == float("inf"):
         raise ValueError(f"--{kind} {text!r}: expected {_EXPECTED[kind]}")
     return Alteration(kind, modalities, amount)
@@ -74,7 +74,7 @@ def parse_alteration(kind: str, text: str, sensors: Mapping[str, str]) -> Altera
 
 def robustness_alterations(names: Sequence[str]) -> list[Alteration]:
     """What the curves of a report are drawn from: each modality gone, noisy and late, more and more."""
-    amounts = {"drop": (0.25, 0.5, 0.75, 1.0), "noise": (0.5, 1.0, 2.0), "shift": (0.1, 0.2, 0.5)}
+    amounts = {"drop": (0.25, 0.5, 0.75, 1.0), "noise": (0.5, 1.0, 2.0), "offset": (0.1, 0.2, 0.5)}
     return [Alteration(kind, (name,), amount) for kind in amounts for name in names for amount in amounts[kind]]
 
 
@@ -98,7 +98,7 @@ class Alterer:
         )
         self._faults = (*always, *faults)
         self._sensors = sensors
-        self._shifts = [a for a in alterations if a.kind == "shift"]
+        self._offsets = [a for a in alterations if a.kind == "offset"]
         periods_ns = {
             name: seconds_to_ns(1 / a.amount) for a in alterations if a.kind == "rate" for name in a.modalities
         }
@@ -111,7 +111,7 @@ class Alterer:
             return None
         if stream in self._samplers and not self._samplers[stream].accept(stamp_ns):
             return None
-        return stamp_ns + sum(seconds_to_ns(a.amount) for a in self._shifts if stream in a.modalities)
+        return stamp_ns + sum(seconds_to_ns(a.amount) for a in self._offsets if stream in a.modalities)
 
     def change(self, stream: str, stamp_ns: int, sample: NDArray[Any]) -> NDArray[Any] | None:
         """Return what a sample is to show, or None if it is not to come."""

@@ -29,7 +29,6 @@ class Condition:
         share: Share of the windows that they are taken away from.
         missing: Probability with which each modality by itself is taken away; one always stays.
         corruption: One of `CORRUPTIONS`, of one modality in each window, drawn at random; empty: none.
-        late_s: One modality in each window, drawn at random, lags by so many seconds.
         failure: How one modality in each window fails, all of it (`mumu_ros.failures`).
         on: The modality affected; empty: drawn at random for each window, among those to which the failure applies.
     """
@@ -39,7 +38,6 @@ class Condition:
     share: float = 1.0
     missing: float = 0.0
     corruption: str = ""
-    late_s: float = 0.0
     failure: Failure | None = None
     on: str = ""
 
@@ -49,7 +47,7 @@ class Condition:
             return np.full(count, config.names.index(self.on))
         kind = self.failure.kind if self.failure else None
         fitting = [i for i, m in enumerate(config.modalities) if kind is None or kind in kinds_for(m.kind, m.shape[-1])]
-        if not (self.corruption or self.late_s or self.failure) or not fitting:
+        if not (self.corruption or self.failure) or not fitting:
             return np.full(count, -1)
         return np.array(fitting)[np.random.default_rng((seed, 1)).integers(len(fitting), size=count)]
 
@@ -72,8 +70,6 @@ class Condition:
         victims = [names[i] if i >= 0 else None for i in self.victims(config, count, seed)[rows]]
         if self.corruption:
             inputs, masks = corrupt(windows, inputs, masks, victims, [self.corruption] * len(rows), generator)
-        if self.late_s:
-            inputs, masks = _delay(config, inputs, masks, victims, self.late_s)
         if self.failure:
             inputs, masks = _fail(config, self.failure, windows, rows, (inputs, masks), victims, seed)
         stays = np.argmax(lose[:, 1:], axis=1)
@@ -98,7 +94,7 @@ def stress_conditions(names: Sequence[str]) -> tuple[Condition, ...]:
         *standard_conditions(names),
         Condition("missing", missing=0.5),
         *(Condition(kind, corruption=kind) for kind in CORRUPTIONS),
-        *(Condition(f"late {late_s:g} s", late_s=late_s) for late_s in (0.1, 0.2, 0.5, 1.0)),
+        *(Condition(f"late {late_s:g} s", failure=Failure("shift", late_s)) for late_s in (0.1, 0.2, 0.5, 1.0)),
     )
 
 
@@ -134,21 +130,4 @@ def _fail(
         inputs[name][i], masks[name][i] = fail(
             config.modality(name), failure, inputs[name][i], masks[name][i], (seed, 4, row), earlier
         )
-    return inputs, masks
-
-
-def _delay(
-    config: ModelConfig, inputs: Arrays, masks: Arrays, victims: Sequence[str | None], late_s: float
-) -> tuple[Arrays, Arrays]:
-    """Let a modality show what was `late_s` ago; what is older than the window is missing."""
-    inputs = {name: x.copy() for name, x in inputs.items()}
-    masks = {name: mask.copy() for name, mask in masks.items()}
-    for row, name in enumerate(victims):
-        if name is None:
-            continue
-        # The newest sample stays the newest: a sensor that lags keeps sending.
-        steps = min(round(late_s * config.modality(name).rate_hz), masks[name].shape[1])
-        for array in (inputs[name], masks[name]):
-            array[row, steps:] = array[row, : array.shape[1] - steps].copy()
-            array[row, :steps] = 0
     return inputs, masks

@@ -5,10 +5,10 @@
 | noise | itself, with noise as strong as its own variation |
 | stuck | from some time in the first half on, always the same sample |
 | swap | what somebody did in another window |
-| shift | itself, 20 to 50 % of the window too early or too late, the end carried to the beginning |
+| roll | itself, 20 to 50 % of the window too early or too late, the end carried to the beginning |
 
-These four are what networks are trained with. `fail` lets a window fail in any way of `mumu_ros.failures`, as the live
-system would see it; the kinds of the same names there are not quite the same.
+These four are augmentations for training, each drawn anew for every window. `fail` applies a failure of
+`mumu_ros.failures` to a window, as the live system would see it: that is how networks are tested.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mumu_ros.training.windows import WindowSet
 
 __all__ = ["CORRUPTIONS", "corrupt", "fail"]
 
-CORRUPTIONS = ("noise", "stuck", "swap", "shift")
+CORRUPTIONS = ("noise", "stuck", "swap", "roll")
 
 Arrays = dict[str, np.ndarray]
 
@@ -126,7 +126,7 @@ def fail(
 
 def _changed(x: np.ndarray, kind: str, generator: np.random.Generator) -> np.ndarray:
     """What becomes of the samples (T, *shape) that are there."""
-    if kind == "shift":
+    if kind == "roll":
         steps = round(generator.uniform(0.2, 0.5) * len(x)) * generator.choice([-1, 1])
         rolled: np.ndarray = np.roll(x, int(steps), axis=0)
         return rolled

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mumu_ros.datasets.clips import Clip, Segment, Stream
 from mumu_ros.failures import Fault, FaultInjector
 from mumu_ros.health import Description, HealthModel, HealthMonitor, flag
+from mumu_ros.health.statistics import EDGE, STILL
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.recognition import Decision, Recognizer
 from mumu_ros.streams import NS_PER_S, seconds_to_ns
@@ -21,9 +22,10 @@ from mumu_ros.training.conditions import Condition
 from mumu_ros.training.health import describe_windows
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["Caught", "Delay", "auroc", "catch", "follow", "join"]
+__all__ = ["Caught", "Delay", "auroc", "catch", "follow", "is_plain", "join"]
 
 DECISION_S = 0.2
+_PLAIN = 0.5
 FAULT_S = 10.0
 """In `follow` a sensor fails for so long, again and again, with twice as long between."""
 
@@ -40,6 +42,8 @@ class Caught:
         unmasked: Top-1 accuracy without masking.
         masked: Top-1 accuracy with stuck modalities masked, and other flagged ones if that raises the top-1
             probability.
+        plain_flagged: Share of the windows in which the failing modality repeats itself or is clipped: see `is_plain`.
+        plain_masked: Top-1 accuracy with those modalities masked that are.
     """
 
     auroc: float
@@ -48,6 +52,8 @@ class Caught:
     others: float
     unmasked: float
     masked: float
+    plain_flagged: float
+    plain_masked: float
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,8 @@ def catch(
             "flagged": flagged.mean(axis=0).tolist(),
             "unmasked": _top1(checkpoint, healthy, healthy.present, windows),
             "masked": _masked(checkpoint, health, healthy, flagged, windows),
+            "plain_flagged": is_plain(health, healthy).mean(axis=0).tolist(),
+            "plain_masked": _top1(checkpoint, healthy, healthy.present & ~is_plain(health, healthy), windows),
         }
     }
     for condition in conditions:
@@ -117,9 +125,23 @@ def catch(
             others=float(np.delete(flagged, index, axis=1).any(axis=1).mean()),
             unmasked=_top1(checkpoint, failing, failing.present, windows),
             masked=_masked(checkpoint, health, failing, flagged, windows),
+            plain_flagged=float(is_plain(health, failing)[there, index].mean()),
+            plain_masked=_top1(checkpoint, failing, failing.present & ~is_plain(health, failing), windows),
         )
         found[condition.name] = asdict(caught)
     return found
+
+
+def is_plain(health: HealthModel, description: Description) -> NDArray[np.bool_]:
+    """Which modalities a detector without a network would flag, bool (B, M).
+
+    More than half of the steps repeat the previous one, or more than half of the values lie at the window's extremes.
+    """
+    modalities = np.arange(len(health.ends))
+    shares = [description.values[:, modalities, health.ends[:, 1] + position] for position in (STILL, EDGE)]
+    plain: NDArray[np.bool_] = description.present & (np.maximum(*shares) > _PLAIN)
+    plain &= (plain.sum(axis=1) < description.present.sum(axis=1))[:, None]  # one always stays
+    return plain
 
 
 def _top1(checkpoint: Checkpoint, description: Description, unmasked: NDArray[np.bool_], windows: WindowSet) -> float:

@@ -52,7 +52,7 @@ def section(bench: Bench) -> str:
         ]
     parts.append(
         f"Streams: {', '.join(config.names)}. Missing: each is taken away with probability 0.5, one stays. One gone: "
-        "mean over the streams. Noise, stuck, swap, shift: one stream of each clip, drawn at random, lies "
+        "mean over the streams. Noise, stuck, swap, roll: one stream of each clip, drawn at random, lies "
         "(`mumu_ros/training/corruption.py`); lying: mean of the four. Attention ratio: weight of the lying stream "
         "over its weight in the same clips when it is clean, mean of the four. "
         f"{paired_by_seed(len(bench.seeds))}"

@@ -217,14 +217,29 @@ def _table(found: Sequence[Found]) -> str:
                 f"{100 * (masked - unmasked):+.1f}",
                 f"{len(delays)} of {onsets}",
                 f"{np.median(delays):.1f}" if delays else "–",
+                f"{mean(name, 'plain_flagged'):.0%}",
+                f"{100 * (mean(name, 'plain_masked') - unmasked):+.1f}",
             )
         )
-    header = ("failure", "AUROC", "concept", "flagged", "another", "top-1", "gain", "caught live", "after s")
+    header = (
+        "failure",
+        "AUROC",
+        "concept",
+        "flagged",
+        "another",
+        "top-1",
+        "gain",
+        "caught live",
+        "after s",
+        "plain",
+        "plain gain",
+    )
     flagged = np.mean([f["healthy"]["flagged"] for f in found], axis=0)
     loss = 100 * (mean("healthy", "masked") - mean("healthy", "unmasked"))
     healthy = (
         f"Healthy: top-1 {100 * mean('healthy', 'unmasked'):.2f}, {loss:+.2f} points with flagged modalities masked; "
         f"flagged in {', '.join(f'{share:.1%}' for share in flagged)} of the windows, by modality; live, some modality "
-        f"is flagged in {mean('healthy', 'flagged_live'):.1%} of the decisions."
+        f"is flagged in {mean('healthy', 'flagged_live'):.1%} of the decisions. Masked by the plain detector: "
+        f"{100 * (mean('healthy', 'plain_masked') - mean('healthy', 'unmasked')):+.2f} points."
     )
     return f"{table(header, rows)}\n\n{healthy}"

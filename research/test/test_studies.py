@@ -263,7 +263,7 @@ def test_guidance_gives_every_stress_and_the_differences_to_keyless(bench, made_
     text = guidance.section(bench)
     without, corrupted = text.split("Trained with one corrupted stream")
     assert line(without, "fusion") == [
-        *["clean", "missing", "one gone", "noise", "stuck", "swap", "shift", "lying"],
+        *["clean", "missing", "one gone", "noise", "stuck", "swap", "roll", "lying"],
         "attention ratio",
     ]
     full = "100.00 ± 0.00"
@@ -321,7 +321,7 @@ def test_the_attention_ratio_is_that_of_the_corrupted_stream(made_up):
     run = OURS.run(guidance.CONFIG)
     study, config = made_up(run), run.settings().model
     for result in study.results:
-        for kind, share in (("noise", 0.5), ("stuck", 0.25), ("swap", 0.25), ("shift", 1.0)):
+        for kind, share in (("noise", 0.5), ("stuck", 0.25), ("swap", 0.25), ("roll", 1.0)):
             lying = np.arange(6) == victims(result, kind, config)[:, None]
             result.weights[kind] = np.where(lying, share / 6, 9.0)
     np.testing.assert_allclose(guidance.attention_ratio(study, config), [0.5, 0.5], rtol=1e-6)
@@ -657,10 +657,10 @@ def test_lying_lets_every_sensor_fail_and_keeps_what_came_of_it(tiny, bench, mon
     assert len(tiny) == 2, "and one of the machine"
     real, simulated, machine = text.split("### Simulated")
     for name in ("imu_wrist", "skeleton"):
-        assert len(line(real, f"{name}, stuck")) == 8
-    assert len(line(simulated, "depth, frozen")) == 8
+        assert len(line(real, f"{name}, stuck")) == 10
+    assert len(line(simulated, "depth, frozen")) == 10
     for name in ("vibration, stuck", "current, noise", "picture, frozen"):
-        assert len(line(machine, name)) == 8
+        assert len(line(machine, name)) == 10
     assert "depth, stuck" not in text
     assert "dropout" not in text, "who says nothing does not lie"
     assert lying.section(bench) == text

@@ -276,7 +276,7 @@ def test_odd_recordings_give_counted_warnings(odd_bag: Path, evaluate: Run, tmp_
         (["--failure", "imu:fog"], "fault 'imu:fog': failure 'fog' is unknown; expected one of dropout"),
         (["--failure", "rgb:stuck:1-2"], "stuck does not apply to rgb (rgb); expected one of"),
         (["--drop", "sonar"], "'sonar' is no stream and no device; expected one of camera, imu, rgb, depth, imu_wrist"),
-        (["--shift", "rgb:soon"], "--shift 'rgb:soon': expected NAME:SECONDS"),
+        (["--offset", "rgb:soon"], "--offset 'rgb:soon': expected NAME:SECONDS"),
         (["--labels", "no/such.csv"], "no/such.csv"),
         (["--params", "no/such.yaml"], "no/such.yaml"),
         (["--device", "abacus"], "device is 'abacus'"),

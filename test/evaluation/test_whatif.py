@@ -25,8 +25,8 @@ STAMPS = [T0 + i * S // 10 for i in range(10 * 600)]
         ("drop", "rgb", Alteration("drop", ("rgb",), 1.0)),
         ("drop", "imu:0.5", Alteration("drop", ("imu_wrist", "imu_belt"), 0.5)),
         ("drop", "rgb+depth:0.25", Alteration("drop", ("rgb", "depth"), 0.25)),
-        ("shift", "depth:+0.2s", Alteration("shift", ("depth",), 0.2)),
-        ("shift", "depth:-0.2", Alteration("shift", ("depth",), -0.2)),
+        ("offset", "depth:+0.2s", Alteration("offset", ("depth",), 0.2)),
+        ("offset", "depth:-0.2", Alteration("offset", ("depth",), -0.2)),
         ("noise", "imu_belt:2", Alteration("noise", ("imu_belt",), 2.0)),
         ("rate", "rgb:15", Alteration("rate", ("rgb",), 15.0)),
     ],
@@ -41,8 +41,8 @@ def test_alterations_are_read(kind: str, text: str, expected: Alteration) -> Non
         ("drop", "sonar"),
         ("drop", "rgb:2"),
         ("drop", "rgb:half"),
-        ("shift", "rgb"),
-        ("shift", "rgb:0.2m"),
+        ("offset", "rgb"),
+        ("offset", "rgb:0.2m"),
         ("noise", "rgb:-1"),
         ("noise", "rgb:inf"),
         ("rate", "rgb:0"),
@@ -74,8 +74,8 @@ def test_sensors_that_are_dropped_together_are_gone_together() -> None:
     assert kept(both) == kept(both, stream="depth")
 
 
-def test_a_shift_moves_stamps_and_a_rate_thins_out() -> None:
-    assert kept(Alteration("shift", ("rgb",), 0.2)) == [stamp + S // 5 for stamp in STAMPS]
+def test_an_offset_moves_stamps_and_a_rate_thins_out() -> None:
+    assert kept(Alteration("offset", ("rgb",), 0.2)) == [stamp + S // 5 for stamp in STAMPS]
     assert len(kept(Alteration("rate", ("rgb",), 5.0))) == pytest.approx(len(STAMPS) / 2, rel=0.01)
     assert kept(Alteration("rate", ("rgb",), 60.0)) == STAMPS
 
@@ -118,4 +118,4 @@ def test_a_fault_fails_in_its_time_since_the_recordings_start() -> None:
 
 def test_the_curves_ask_for_each_sensor_and_kind() -> None:
     asked = {(a.kind, a.modalities) for a in robustness_alterations(NAMES)}
-    assert asked == {(kind, (name,)) for kind in ("drop", "noise", "shift") for name in NAMES}
+    assert asked == {(kind, (name,)) for kind in ("drop", "noise", "offset") for name in NAMES}

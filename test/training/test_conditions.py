@@ -87,7 +87,7 @@ def test_the_draw_follows_from_the_seed(vector_settings: Settings, many: WindowS
 
 def test_victims_do_not_depend_on_the_batch(vector_settings: Settings, many: WindowSet) -> None:
     """The whole set at once and in parts."""
-    condition = Condition("late", late_s=0.2)
+    condition = Condition("late", failure=Failure("shift", 0.2))
     whole = apply(vector_settings, many, condition)[0]
     for rows in np.array_split(np.arange(len(many)), 4):
         part = apply(vector_settings, many, condition, rows=rows)[0]
@@ -113,9 +113,8 @@ def test_nobody_is_a_victim_where_nothing_lies(vector_settings: Settings) -> Non
 
 @pytest.mark.parametrize(("late_s", "steps"), [(0.1, 2), (0.5, 10), (1.0, 20), (3.0, 20)])
 def test_late_shows_what_was_earlier(vector_settings: Settings, many: WindowSet, late_s: float, steps: int) -> None:
-    condition = Condition("late", late_s=late_s)
+    condition = Condition("late", failure=Failure("shift", late_s))
     victims = condition.victims(vector_settings.model, len(many), 0)
-    many.masks["imu_belt"][3, 4] = False
     inputs, masks = apply(vector_settings, many, condition)
     for index, name in enumerate(vector_settings.model.names):
         hit = victims == index

@@ -103,7 +103,7 @@ def test_swap_takes_the_gaps_too_but_never_an_empty_stream(windows: WindowSet) -
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_shift_rolls_by_a_fifth_to_a_half(windows: WindowSet, seed: int) -> None:
     before = windows.vectors["imu_wrist"][0]
-    after = apply(windows, ["imu_wrist"], "shift", seed)[0]["imu_wrist"][0]
+    after = apply(windows, ["imu_wrist"], "roll", seed)[0]["imu_wrist"][0]
     steps = [k for k in range(-10, 11) if np.array_equal(np.roll(before, k, axis=0), after)]
     assert steps
     assert 4 <= min(map(abs, steps)) <= 10
@@ -112,12 +112,12 @@ def test_shift_rolls_by_a_fifth_to_a_half(windows: WindowSet, seed: int) -> None
 def test_only_steps_that_are_there_are_corrupted(windows: WindowSet) -> None:
     windows.masks["imu_wrist"][0, ::2] = False
     windows.vectors["imu_wrist"][0, ::2] = 0
-    for kind in ("noise", "stuck", "shift"):
+    for kind in ("noise", "stuck", "roll"):
         inputs, masks = apply(windows, ["imu_wrist"], kind)
         assert (inputs["imu_wrist"][0, ::2] == 0).all()
         np.testing.assert_array_equal(masks["imu_wrist"][0], windows.masks["imu_wrist"][0])
 
 
 def test_an_unknown_corruption_is_quoted(windows: WindowSet) -> None:
-    with pytest.raises(ValueError, match=r"corruption \['fog'\]; expected some of noise, stuck, swap, shift"):
+    with pytest.raises(ValueError, match=r"corruption \['fog'\]; expected some of noise, stuck, swap, roll"):
         apply(windows, ["rgb"], "fog")
