@@ -29,6 +29,7 @@ class People(ManagedNode):
         self._publisher = self.create_lifecycle_publisher(PeopleMessage, "people", 10)
         self._types = RosTypes()
         self._source: CameraSource | HumansSource | None = None
+        self._frame_changer: FrameChanger | None = None
 
     def configure(self) -> None:
         """Read the parameters and load the pose network."""
@@ -38,8 +39,11 @@ class People(ManagedNode):
         self._source = (HumansSource if self._reads_humans else CameraSource)(self, config, self._publish)
 
     def cleanup(self) -> None:
-        """Free the pose network."""
+        """Free the pose network and unsubscribe from TF."""
         self._source = None
+        if self._frame_changer:
+            self._frame_changer.close()
+            self._frame_changer = None
 
     def activate(self) -> None:
         """Subscribe and start the worker."""

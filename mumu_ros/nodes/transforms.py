@@ -46,6 +46,10 @@ class FrameChanger:
         self._listener = tf2_ros.TransformListener(self._buffer, node)
         self.problem = ""
 
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._listener.unregister()
+
     def apply(self, view: View) -> View:
         """The people in the target frame; unchanged if there is a `problem`."""
         try:

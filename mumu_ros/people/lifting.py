@@ -19,6 +19,8 @@ _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
 """Half sides of the windows in which depth is read, in lengths of the torso."""
 _SAMPLES, _MIN_READINGS = np.linspace(-1, 1, 7)[:, np.newaxis], 3
 """Where along a side of a window there are readings, and how many there must be in all of it."""
+_MIN_OWN = 10
+"""Readings of somebody who is partly hidden, in all windows together, that are enough."""
 _STEPS = 7
 _GAP_M = 0.35
 """A step between two bodies; a surface that is one has smaller ones."""
@@ -134,14 +136,22 @@ def surfaces_under(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> tu
 def _torso_depth(
     pose: Pose, camera: Camera, depth: NDArray[np.float32], reach: tuple[float, float] | None
 ) -> float | None:
-    """Median of what the sensor reads around shoulders and hips; None where it reads nothing."""
+    """Median of what the sensor reads around shoulders and hips; None where it reads nothing.
+
+    Somebody who is partly hidden has the one who is before them, and the wall, around their shoulders: the readings
+    within reach are theirs, however few.
+    """
     seen = pose.visibility[TORSO] >= MIN_VISIBILITY
     points = pose.keypoints[TORSO][seen] if seen.sum() >= 2 else pose.keypoints[TORSO]
-    found = _read(points, _TORSO_WINDOW * pose.torso, camera, depth)
-    known = found[np.isfinite(found)]
-    if reach and (within := np.abs(known - (reach[0] - _SURFACE_M)) <= reach[1]).sum() >= 2:
-        return float(np.median(known[within]))
-    return float(np.median(known)) if len(known) >= 2 else None
+    windows = _windows(points, _TORSO_WINDOW * pose.torso, camera, depth)
+    if reach:
+        within = windows[np.abs(windows - (reach[0] - _SURFACE_M)) <= reach[1]]
+        if len(within) >= _MIN_OWN:
+            return float(np.median(within))
+    found = _quantiles(windows)
+    known = np.sort(found[np.isfinite(found)])
+    # One of the readings: between two of them there may be nothing.
+    return float(known[(len(known) - 1) // 2]) if len(known) >= 2 else None
 
 
 def _joint_depths(
@@ -156,13 +166,25 @@ def _read(
     points: NDArray[np.float32], half: float, camera: Camera, depth: NDArray[np.float32], share: float = 0.5
 ) -> NDArray[np.float32]:
     """Quantiles of what the sensor reads in windows around pixels of the picture, (N, 2) to (N,); NaN: nothing."""
+    return _quantiles(_windows(points, half, camera, depth), share)
+
+
+def _windows(
+    points: NDArray[np.float32], half: float, camera: Camera, depth: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """What the sensor reads in windows around pixels of the picture, (N, 2) to (N, 49), sorted; infinite: nothing."""
     height, width = depth.shape
     scale = np.array([width / camera.width, height / camera.height])
     steps = _SAMPLES * np.maximum(half * scale, 1.0)
     columns, rows = (np.rint(points[:, i : i + 1] * scale[i] + steps[:, i]).astype(np.intp) for i in (0, 1))
     inside = ((columns >= 0) & (columns < width))[:, np.newaxis, :] & ((rows >= 0) & (rows < height))[:, :, np.newaxis]
     window = depth[rows.clip(0, height - 1)[:, :, np.newaxis], columns.clip(0, width - 1)[:, np.newaxis, :]]
-    sorted_m = np.sort(np.where(inside & (window > 0), window, np.inf).reshape(len(points), -1), axis=1)
-    counts = np.isfinite(sorted_m).sum(axis=1)
-    chosen = sorted_m[np.arange(len(points)), (share * (counts - 1).clip(min=0)).astype(np.intp)]
+    found = np.where(inside & (window > 0), window, np.float32(np.inf))
+    return np.sort(found.reshape(len(points), -1), axis=1)
+
+
+def _quantiles(windows: NDArray[np.float32], share: float = 0.5) -> NDArray[np.float32]:
+    """Quantile of each of some windows, (N, 49) to (N,); NaN where there are too few readings."""
+    counts = np.isfinite(windows).sum(axis=1)
+    chosen = windows[np.arange(len(windows)), (share * (counts - 1).clip(min=0)).astype(np.intp)]
     return np.where(counts >= _MIN_READINGS, chosen, np.nan).astype(np.float32)

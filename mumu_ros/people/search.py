@@ -19,25 +19,26 @@ _CHANGE = 12
 """Grey levels that a pixel changes by where something moves."""
 _MIN_PIXELS = 6
 """Of the smaller picture, that have to change."""
-_MARGIN, _LEAST = 2.0, 0.56
-"""Size of the square around what moves: in its own size, and at least in the picture's shorter side."""
+_MARGIN, _LEAST = 2.0, (0.56, 0.4)
+"""Size of the square around what moves: in its own size, and at least in the picture's shorter side, by turns."""
 
 
 class Search:
     """Chooses parts of one picture after the other.
 
-    The first picture is looked at as a whole and in all parts. Later one part has its turn, every fifth picture while
-    everybody is followed, else every picture: by turns what moves and is of nobody known, and the next part in order.
+    The first picture is looked at as a whole and in all parts. Later one part has its turn: by turns what moves and is
+    of nobody known, and the next part in order. In the first two rounds, and while somebody is not found, that is in
+    every picture, otherwise in every fifth.
     """
 
     def __init__(self) -> None:
         self._tiles: list[Region] = []
-        self._pictures = self._turn = 0
+        self._pictures = self._turn = self._looks = 0
         self._before: NDArray[np.uint8] | None = None
 
     def clear(self) -> None:
         """Reset before the next picture."""
-        self._tiles, self._before = [], None
+        self._tiles, self._before, self._looks = [], None, 0
 
     def is_due(self, *, is_complete: bool) -> bool:
         """Whether to look in this picture; call it once for each.
@@ -46,7 +47,7 @@ class Search:
             is_complete: Whether somebody is followed and everybody who is was found in this picture.
         """
         self._pictures += 1
-        return not (self._tiles and is_complete and self._pictures % _PERIOD)
+        return not (is_complete and self._pictures % _PERIOD and self._looks > 2 * len(self._tiles) > 0)
 
     def parts(self, rgb: NDArray[np.uint8], known: NDArray[np.uint8] | None) -> list[Region]:
         """The parts to look at.
@@ -67,9 +68,9 @@ class Search:
         shorter = self._tiles[0].size if len(self._tiles) == 1 else self._tiles[1].size
         large = [tile for tile in self._tiles if tile.size >= shorter]
         small = [tile for tile in self._tiles if tile.size < shorter]
-        number = self._turn // 2
-        chosen = large if number % 2 == 0 or not small else small
-        return chosen[(number // 2) % len(chosen)]
+        chosen = large if self._looks % 2 == 0 or not small else small
+        self._looks += 1
+        return chosen[((self._looks - 1) // 2) % len(chosen)]
 
     def _moving(self, rgb: NDArray[np.uint8], known: NDArray[np.uint8] | None) -> Region | None:
         """A square around the largest thing that has moved since the last turn and is nobody who is known."""
@@ -89,6 +90,7 @@ class Search:
             return None
         largest = 1 + int(found[1:, cv2.CC_STAT_AREA].argmax())
         extent = _SMALL * float(max(found[largest, cv2.CC_STAT_WIDTH], found[largest, cv2.CC_STAT_HEIGHT]))
-        side = min(max(_MARGIN * extent, _LEAST * min(rgb.shape[:2])), float(max(rgb.shape[:2])))
+        least = _LEAST[self._turn // 2 % 2] * min(rgb.shape[:2])
+        side = min(max(_MARGIN * extent, least), float(max(rgb.shape[:2])))
         x, y = (_SMALL * (float(middle) + 0.5) for middle in middles[largest])
         return Region(x, y, side)

@@ -37,8 +37,9 @@ _STRIDE_M, _SPEED_MPS = 0.2, 2.0
 """How much nearer or farther somebody is from one frame to the next, at most, and for each second out of sight."""
 _RECENT_NS = 250_000_000
 """Whoever was seen since then has the first choice."""
-_GATE = 2.5
-"""Highest cost of an assignment."""
+_GATE, _HIDDEN_GATE = 2.5, 3.5
+"""Highest cost of an assignment; and to somebody who was hidden and is where they should be, as depth tells: of whoever
+comes out from behind another person the clothes are half those of that person."""
 _COAST_S = 0.7
 """Somebody out of sight is expected to walk on for so long."""
 _BLINK_S, _WANDERING = 0.1, 2.0
@@ -236,14 +237,15 @@ class Tracker:
         away /= size * wandering
         growth = abs(math.log(pose.torso / track.pose.torso))
         unlike = difference(track.appearance, observation.appearance)
-        behind = 0.0
+        behind, gate = 0.0, _GATE
         before_m, now_m = torso_depth(track.lifted), torso_depth(observation.lifted)
         if before_m and now_m:
             behind = 2 * abs(before_m - now_m) / (wandering if track.may_be_hidden else 1)
             if abs(before_m - now_m) > track.reach_m(stamp_ns):
                 return _IMPOSSIBLE
+            gate = _HIDDEN_GATE if track.may_be_hidden and elapsed_s > _BLINK_S else _GATE
         cost = away + growth + _APPEARANCE_WEIGHT * unlike + behind - _OWN_BONUS * (observation.origin is track)
-        return cost if cost < _GATE else _IMPOSSIBLE
+        return cost if cost < gate else _IMPOSSIBLE
 
     def _new_id(self) -> str:
         while True:

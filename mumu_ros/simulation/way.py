@@ -20,6 +20,8 @@ _LEAVES = 0.25
 _OUTSIDE_S = (1.0, 5.0)
 _CLEARANCE_M = 0.6
 _ATTEMPTS = 60
+_DETOURS = 30
+"""How often at most a stop is drawn anew because the next one cannot be reached without running into somebody."""
 _STEP_S = 0.2
 
 
@@ -131,12 +133,19 @@ def draw_way(
         arrive_s = here.leave_s + _walking_s(here.place, place)
         return Stop(place, arrive_s, arrive_s + stay, inside)
 
-    stops = [_clearest(first, None, others)]
-    while stops[-1].leave_s < seconds:
-        here = stops[-1]
-        inside = not here.is_inside or rng.random() > _LEAVES
-        stay = rng.uniform(*(stay_s if inside else _OUTSIDE_S))
-        stops.append(_clearest(following, here, others))
+    stops: list[Stop] = []
+    detours = 0
+    while not stops or stops[-1].leave_s < seconds:
+        if stops:
+            here = stops[-1]
+            inside = not here.is_inside or rng.random() > _LEAVES
+            stay = rng.uniform(*(stay_s if inside else _OUTSIDE_S))
+        apart_m, stop = _clearest(following, here, others) if stops else _clearest(first, None, others)
+        if apart_m < _CLEARANCE_M and stops and detours < _DETOURS:
+            stops.pop()  # somebody comes by whom there is no way around: be somewhere else then
+            detours += 1
+        else:
+            stops.append(stop)
     return Way(stops)
 
 
@@ -144,7 +153,7 @@ def _walking_s(start: Array, end: Array) -> float:
     return max(_SHORTEST_WALK_S, float(np.linalg.norm(end - start)) / _SPEED)
 
 
-def _clearest(draw: Callable[[], Stop], here: Stop | None, others: Sequence[Way]) -> Stop:
+def _clearest(draw: Callable[[], Stop], here: Stop | None, others: Sequence[Way]) -> tuple[float, Stop]:
     """The first drawn stop that is reached and kept at a distance from everybody, or else the most distant one."""
     drawn: list[tuple[float, Stop]] = []
     while len(drawn) < _ATTEMPTS:
@@ -156,4 +165,4 @@ def _clearest(draw: Callable[[], Stop], here: Stop | None, others: Sequence[Way]
         drawn.append((min(apart_m, default=np.inf), stop))
         if drawn[-1][0] >= _CLEARANCE_M:
             break
-    return max(drawn, key=lambda pair: pair[0])[1]
+    return max(drawn, key=lambda pair: pair[0])

@@ -294,19 +294,34 @@ def test_the_demo_says_why_a_node_could_not_start(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_the_layouts_show_topics_that_the_overlay_publishes(ros: Any) -> None:
+SHOWN_BY = {
+    "rviz_default_plugins/Image": {"sensor_msgs/msg/Image"},
+    "rviz_default_plugins/MarkerArray": {"visualization_msgs/msg/MarkerArray"},
+    "Image": {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"},
+    "3D": {"visualization_msgs/msg/MarkerArray"},
+    "DiagnosticSummary": {"diagnostic_msgs/msg/DiagnosticArray"},
+}
+"""Types that a display of RViz or a panel of Foxglove can show."""
+
+
+def test_the_layouts_show_topics_that_the_overlay_publishes_in_panels_for_their_type(ros: Any) -> None:
     layout = json.loads(share_path("config", "foxglove_layout.json").read_text())
-    panels = set(re.findall(r'"((?:\w+)!(?:\w+))"', json.dumps(layout["layout"])))
-    assert panels == set(layout["configById"])
+    panels = layout["configById"]
+    assert set(re.findall(r'"((?:\w+)!(?:\w+))"', json.dumps(layout["layout"]))) == set(panels)
     rviz = yaml.safe_load(share_path("config", "mumu.rviz").read_text())
-    displays = [d["Topic"]["Value"] for d in rviz["Visualization Manager"]["Displays"] if "Topic" in d]
-    shown = {layout["configById"]["Image!overlay"]["imageMode"]["imageTopic"], *displays}
-    shown |= set(layout["configById"]["3D!people"]["topics"])
+    displays = rviz["Visualization Manager"]["Displays"]
+    shown = [(display["Class"], display["Topic"]["Value"]) for display in displays if "Topic" in display]
+    assert {name for name, _ in shown} == {name for name in SHOWN_BY if "/" in name}
+    shown += [("Image", panels["Image!overlay"]["imageMode"]["imageTopic"])]
+    shown += [("3D", topic) for topic in panels["3D!people"]["topics"]]
+    shown += [("DiagnosticSummary", panels["DiagnosticSummary!nodes"]["topicToRender"])]
     node = ros.add(Overlay)
-    published = {name for name, _ in node.get_publisher_names_and_types_by_node("overlay", "/")}
-    assert shown <= published
-    fields = {path["value"].split(".")[1].removesuffix("[:]") for path in layout_paths(layout)}
-    assert fields <= set(ActivityRecognition.get_fields_and_field_types())
+    published = dict(node.get_publisher_names_and_types_by_node("overlay", "/"))
+    for panel, topic in shown:
+        assert set(published[topic]) <= SHOWN_BY[panel], (panel, topic)
+    for topic, field in (path["value"].removesuffix("[:]").split(".") for path in layout_paths(layout)):
+        assert topic == "/activity"
+        assert field in ActivityRecognition.get_fields_and_field_types()
 
 
 def layout_paths(layout: dict[str, Any]) -> list[dict[str, Any]]:

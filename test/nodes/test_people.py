@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import TransformStamped
 from numpy.typing import NDArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -31,6 +33,7 @@ PERIOD_NS = 100_000_000
 FRAME = "camera_color_optical_frame"
 SIZE = (96, 128)
 JOINTS = layout("blazepose33")
+needs_tf2 = pytest.mark.skipif(find_spec("tf2_ros") is None, reason="tf2_ros is not installed")
 OK, WARN, ERROR = (getattr(DiagnosticStatus, name) for name in ("OK", "WARN", "ERROR"))
 
 
@@ -324,6 +327,55 @@ def test_compressed_pictures_are_read(rig: Callable[..., Rig], finder: ScriptedF
     r.image.publish(message)
     r.ros.wait(lambda: r.people)
     assert (r.people[0].width, r.people[0].height) == (128, 96)
+
+
+def turned_about_x(angle: float) -> TransformStamped:
+    """The camera in the frame `level`: turned, and 1, 2 and 3 metres away."""
+    message = TransformStamped(child_frame_id=FRAME)
+    message.header.frame_id = "level"
+    t, q = message.transform.translation, message.transform.rotation
+    t.x, t.y, t.z = 1.0, 2.0, 3.0
+    q.x, q.w = float(np.sin(angle / 2)), float(np.cos(angle / 2))
+    return message
+
+
+@needs_tf2
+def test_joints_are_in_the_target_frame_as_soon_as_its_transform_is_known(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    from tf2_ros import StaticTransformBroadcaster
+
+    finder.people = [person(joints=np.full((33, 3), (0.5, 1.0, 2.0), np.float32))]
+    r = rig(target_frame="level").start()
+    text = r.say("output", is_warning)
+    assert "no transform from 'camera_color_optical_frame' to target_frame 'level'" in text
+    assert text.endswith("joints are in the camera's frame")
+    r.ros.wait(lambda: r.people)
+    assert r.people[-1].header.frame_id == FRAME
+    broadcaster = StaticTransformBroadcaster(r.ros.node)
+    broadcaster.sendTransform(turned_about_x(0.4))
+    r.say("output", is_ok)
+    r.ros.wait(lambda: r.show() and r.people[-1].header.frame_id == "level")
+    cos, sin = np.cos(0.4), np.sin(0.4)
+    joints = message_to_people(r.people[-1])[0].joints
+    np.testing.assert_allclose(joints[0], (1.5, 2 + cos - 2 * sin, 3 + sin + 2 * cos), atol=1e-5)
+
+
+@needs_tf2
+def test_a_target_frame_that_is_not_optical_is_named_and_not_used(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    from tf2_ros import StaticTransformBroadcaster
+
+    finder.people = [person()]
+    r = rig(target_frame="level").start()
+    broadcaster = StaticTransformBroadcaster(r.ros.node)
+    broadcaster.sendTransform(turned_about_x(-np.pi / 2))
+    text = r.say("output", lambda status: "is not optical" in status.message)
+    assert "its z axis does not point along the camera's" in text
+    assert r.people[-1].header.frame_id == FRAME
+    assert r.node.trigger_deactivate() == r.node.trigger_cleanup() == SUCCESS
+    assert not r.node.get_subscriptions_info_by_topic("/tf")
 
 
 def frames(video: Path, count: int) -> list[NDArray[np.uint8]]:

@@ -118,6 +118,17 @@ def test_nobody_is_placed_whose_torso_is_not_seen() -> None:
     assert lift(pose, camera, None) is None
 
 
+@pytest.mark.parametrize("before_m", [None, 5.0])
+def test_somebody_half_behind_another_person_is_not_between_the_two(before_m: float | None) -> None:
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    pose = pose_of(standing() + np.array([0, 0, 5.0], np.float32), camera, standing())
+    depth = np.full((480, 640), 5.0, np.float32)
+    depth[:, 320:] = 3.4
+    lifted = lift(pose, camera, depth, before_m and (before_m, 1.0))
+    assert lifted is not None
+    assert lifted.middle[2] == pytest.approx(before_m or 3.4, abs=0.25)
+
+
 @pytest.mark.parametrize(("apart", "behind"), [(0.9, 0.0), (0.7, 0.8), (1.6, -0.4)])
 def test_a_person_is_cut_out_of_a_room_with_another_one(apart: float, behind: float) -> None:
     """What is left is the person: no wall, and nothing of the other one who stands beside and behind."""

@@ -48,6 +48,29 @@ def test_somebody_who_walks_behind_another_person_is_the_same_on_the_other_side(
     assert set(ids) == {ids[0]}
 
 
+def test_who_comes_out_from_behind_another_person_is_the_same_in_whatever_clothes_it_seems_to_be() -> None:
+    """Half of what is seen of them is the one before them."""
+    red, blue = (np.array(p, np.float32) for p in ((1.0, 0.0), (0.0, 1.0)))
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(0.0, 3.0, red), seen(-0.3, 3.8, blue)])
+    for k in range(1, 8):
+        stamp_ns = 1 + k * STEP_NS
+        tracker.forget(stamp_ns)
+        (front,) = tracker.update(stamp_ns, [seen(0.0, 3.0, red, tracker.tracks[0])])
+    tracker.forget(1 + 8 * STEP_NS)
+    found = tracker.update(1 + 8 * STEP_NS, [seen(0.0, 3.0, red, front), seen(0.4, 3.9, red)])
+    assert len(found) == len(tracker.tracks) == 2
+
+
+def test_ids_are_never_given_again() -> None:
+    tracker = Tracker(2, seed=0)
+    ids = []
+    for k in range(1, 400):
+        tracker.forget(k * 6_000_000_000)
+        ids += [track.body_id for track in tracker.update(k * 6_000_000_000, [seen(0, 3, RED), seen(1, 3, BLUE)])]
+    assert len(set(ids)) == len(ids) == 2 * 399
+
+
 @settings(max_examples=30)
 @given(step=st.floats(0.4, 3.0))
 def test_nobody_steps_that_far_towards_the_camera_in_a_frame(step: float) -> None:

@@ -45,6 +45,14 @@ def test_everybody_has_an_id_a_body_and_ways_of_their_own(simulator):
         assert a.segments != b.segments
 
 
+@pytest.mark.parametrize("seed", [2, 6, 16])
+def test_people_do_not_walk_through_each_other(seed):
+    people = Simulator(seed=seed, seconds=60, image_size=(48, 64), people=3).people
+    pelvises = [person.pose(np.arange(0, 60, 0.1)).position("pelvis")[:, :2] for person in people]
+    for one, other in combinations(pelvises, 2):
+        assert np.linalg.norm(one - other, axis=1).min() > 0.45
+
+
 def test_one_person_without_a_room_stays_in_its_place_and_has_no_id():
     simulator = Simulator(seed=1, subject=2, seconds=30, image_size=(48, 64))
     assert [person.body_id for person in simulator.people] == [""]
