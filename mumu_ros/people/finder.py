@@ -27,6 +27,8 @@ __all__ = ["PeopleFinder"]
 
 _MIN_SCORE, _MIN_KNOWN_SCORE = 0.5, 0.3
 """Of somebody new, and of somebody who was there a moment ago."""
+_MIN_MOVED_SCORE = 0.9
+"""Of somebody new where something moves and the detector sees nobody."""
 _MAX_NEW = 2
 """Detections that are looked at more closely in one picture, at most."""
 _MIN_TORSO = 2
@@ -194,13 +196,22 @@ class PeopleFinder:
                 if new == _MAX_NEW or any(_is_at(detection.region, o.pose) for o in (*followed, *found)):
                     continue
                 new += 1
-                # The detector's region is rough: the second look is from where the first has found the person.
-                pose = find_pose(self._networks, picture.rgb, detection.region, painted)
-                if pose.score >= _MIN_SCORE:
-                    pose = self._pose(picture, pose.region, painted)
-                if pose.score >= _MIN_SCORE and _is_convincing(pose) and self._is_this_way_up(pose, picture.stamp_ns):
-                    found.append(_observation(pose, None, picture))
+                found += self._looked_at(picture, detection.region, painted, _MIN_SCORE)
+            # Of people far away the landmark network is certain where the detector sees nothing.
+            if not new and self._elsewhere.moved:
+                found += self._looked_at(picture, self._elsewhere.moved, painted, _MIN_MOVED_SCORE)
         return found
+
+    def _looked_at(
+        self, picture: _Picture, region: Region, painted: NDArray[np.uint8] | None, least: float
+    ) -> list[Observation]:
+        """Somebody new in a region, or nobody."""
+        # The region is rough: the second look is from where the first has found the person.
+        pose = find_pose(self._networks, picture.rgb, region, painted)
+        if pose.score >= least:
+            pose = self._pose(picture, pose.region, painted)
+        is_somebody = pose.score >= least and _is_convincing(pose) and self._is_this_way_up(pose, picture.stamp_ns)
+        return [_observation(pose, None, picture)] if is_somebody else []
 
     def _is_this_way_up(self, pose: Pose, stamp_ns: int) -> bool:
         """Whether somebody may be this way up: upside down only after others were, one picture after the other.

@@ -39,7 +39,7 @@ def test_what_moves_is_looked_at_unless_it_is_known(x: int, y: int, known: bool)
     mask = np.zeros((240, 320), np.uint8)
     mask[y // 2 - 32 : y // 2 + 32, x // 2 - 15 : x // 2 + 15] = 255
     found = []
-    for shown in (still, picture, still, picture):  # every other turn is for what moves
+    for shown in (still, picture, picture, picture):  # every other turn is for what moves
         assert search.is_due(is_complete=False)
         found += search.parts(shown, mask if known else None)
     moving = [tile for tile in found if tile not in tiles(640, 480)]
@@ -48,6 +48,9 @@ def test_what_moves_is_looked_at_unless_it_is_known(x: int, y: int, known: bool)
         assert abs(tile.x - x) < 16
         assert abs(tile.y - y) < 16
         assert tile.size >= 192
+    assert bool(search.moved) == (not known)
+    if search.moved:
+        assert 120 <= search.moved.size <= 2 * 120  # a person of 120 pixels, and some room
 
 
 def test_every_part_of_a_picture_has_its_turn_and_every_fifth_picture_while_everybody_is_followed() -> None:
