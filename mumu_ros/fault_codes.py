@@ -62,7 +62,9 @@ class FaultCode(str, Enum):
     UNCALIBRATED = "uncalibrated", Level.WARN, "there is no usable CameraInfo: distances are nominal"
     CROWDED = "crowded", Level.WARN, "more people than `max_people`; some are ignored"
     CONTESTED = "contested", Level.WARN, "another node publishes the same topic"
-    NO_TRANSFORM = "no_transform", Level.WARN, "no transform to `target_frame`; joints stay in the camera's frame"
+    NO_TRANSFORM = "no_transform", Level.WARN, (
+        "no transform to `target_frame`; joints stay in the camera's frame, an IMU is left out"
+    )  # fmt: skip
 
     SPARSE = "sparse", Level.WARN, "fewer samples in the window than `min_coverage` requires"
     MISSING = "missing", Level.WARN, "no stream provides this modality of the model"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ def samples_to_frame(
     *,
     epoch: int = 0,
     missing: Sequence[str] = (),
+    frame_ids: Mapping[str, str] = MappingProxyType({}),
 ) -> Any:
     """Return samples of one instant as mumu_ros/msg/MultimodalFrame.
 
@@ -89,6 +91,7 @@ def samples_to_frame(
         types: Classes to build from.
         epoch: Number of backward jumps of time so far, modulo 2³².
         missing: Names of the streams without data.
+        frame_ids: Frames of the series.
 
     Raises:
         ConversionError: an array is no image; the text names the stream.
@@ -98,7 +101,7 @@ def samples_to_frame(
         header=types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id=frame_id),
         epoch=epoch,
         images=[_image_part(name, image, types) for name, image in images.items()],
-        series=[_series_part(name, stamps, samples, types) for name, (stamps, samples) in series.items()],
+        series=[_series_part(name, *part, frame_ids.get(name, ""), types) for name, part in series.items()],
         missing=list(missing),
     )
 
@@ -112,7 +115,9 @@ def _image_part(name: str, image: tuple[int, str, NDArray[Any]], types: MessageT
     return types.message("mumu_ros/msg/MultimodalImage", name=name, image=message)
 
 
-def _series_part(name: str, stamps: Sequence[int], samples: Sequence[NDArray[Any]], types: MessageTypes) -> Any:
+def _series_part(
+    name: str, stamps: Sequence[int], samples: Sequence[NDArray[Any]], frame_id: str, types: MessageTypes
+) -> Any:
     stacked = np.stack(samples)
     return types.message(
         "mumu_ros/msg/MultimodalSeries",
@@ -120,4 +125,5 @@ def _series_part(name: str, stamps: Sequence[int], samples: Sequence[NDArray[Any
         shape=types.sequence(np.array(stacked.shape[1:], np.uint32)),
         stamps_ns=types.sequence(np.array(stamps, np.int64)),
         data=types.sequence(stacked.astype(np.float32).reshape(-1)),
+        frame_id=frame_id,
     )

@@ -161,13 +161,10 @@ def _from_lerobot(arguments: argparse.Namespace) -> int:
 
 
 def _sensor_sync(params: Path | None) -> SensorSyncConfig:
-    from mumu_ros.pipeline.configuration import SensorSyncConfig
-    from mumu_ros.pipeline.parameter_file import read_parameters
-    from mumu_ros.pipeline.parameters import SENSOR_SYNC
+    from mumu_ros.pipeline.configuration import read_sensor_sync
     from mumu_ros.share import share_path
 
-    values = read_parameters(params or share_path("config", "sim.yaml"), "sensor_sync", SENSOR_SYNC)
-    return SensorSyncConfig.read(values)
+    return read_sensor_sync(params or share_path("config", "sim.yaml"))
 
 
 def _one_each(option: str, values: list[Any], count: int) -> list[Any]:

@@ -157,9 +157,9 @@ def _maps(bags: list[BagResult], logs: list[FeatureLog], evaluation: Evaluation)
 def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup]]:
     """See that everything can be read before anything is computed."""
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
-    from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
+    from mumu_ros.pipeline.configuration import InferenceConfig, read_sensor_sync
     from mumu_ros.pipeline.parameter_file import read_parameters
-    from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC
+    from mumu_ros.pipeline.parameters import INFERENCE
 
     beside = (labels_path(bag) for bag in arguments.bags)
     labels: Sequence[Path | None] = arguments.labels or [path if path.exists() else None for path in beside]
@@ -170,9 +170,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     if arguments.rerun:
         import mumu_ros.evaluation.rerun_recording  # noqa: F401  # what is missing is said at once
     model = find_model(arguments.model)
-    sync = None
-    if arguments.params:
-        sync = SensorSyncConfig.read(read_parameters(arguments.params, "sensor_sync", SENSOR_SYNC))
+    sync = read_sensor_sync(arguments.params, str(model)) if arguments.params else None
     inference = InferenceConfig.read(read_parameters(arguments.params, "inference", INFERENCE))
 
     import torch

@@ -148,7 +148,7 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
         )
     overlay = arguments["overlay"] == "true"
     sources = _sources(params_file, uses_people=overlay or known.uses_people)
-    plans = [NodePlan(name, params_file, common) for name in sources]
+    plans = [NodePlan(name, params_file, {**common, **_streams_of(name, params_file, arguments)}) for name in sources]
     plans.append(NodePlan("inference", params_file, {**common, **model}))
     optional = {"overlay": overlay, "simulator": simulates}
     plans += [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
@@ -193,7 +193,7 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
     }
     played = {"bag": arguments["bag"], "rate": rate, "loop": arguments["loop"] == "true", "wait_for": AWAITED}
     plans = [
-        *(NodePlan(source, params_file, clock) for source in sources),
+        *(NodePlan(name, params_file, {**clock, **_streams_of(name, params_file, arguments)}) for name in sources),
         NodePlan("inference", params_file, {**clock, **model}),
         NodePlan("evaluation", None, {**clock, **judged}),
         NodePlan("player", None, played),
@@ -248,6 +248,12 @@ def _sources(params_file: Path, *, uses_people: bool) -> list[str]:
             f"params_file {params_file} has no section for sensor_sync or people: nothing to recognise"
         )
     return [name for name in sources if name != "people" or uses_people]
+
+
+def _streams_of(node: str, params_file: Path, arguments: Mapping[str, str]) -> dict[str, str]:
+    """The model that gives sensor_sync its streams' sizes: the argument, else the file's for it, else inference's."""
+    named = arguments["model"] or not own_parameters(params_file, node).get("model")
+    return {"model": _model_name(params_file, arguments["model"])} if node == "sensor_sync" and named else {}
 
 
 def _model_name(params_file: Path, given: str) -> str:

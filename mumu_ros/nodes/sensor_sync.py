@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import subscribe_to_stream
+from mumu_ros.nodes.transforms import AxesTurner
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
@@ -45,6 +47,7 @@ class SensorSync(ManagedNode):
         super().__init__("sensor_sync", SENSOR_SYNC, **options)
         self._publisher = self.create_lifecycle_publisher(MultimodalFrame, "multimodal_frame", 10)
         self._types = RosTypes()
+        self._turner: AxesTurner | None = None
         self._declare_streams()
         self.add_post_set_parameters_callback(self._follow_streams)
 
@@ -64,6 +67,13 @@ class SensorSync(ManagedNode):
             self._require_topic(stream)
         self._published = 0
         self._builder = FrameBuilder(self._config.streams, self._report)
+        targets = {stream.name: stream.target_frame for stream in self._config.streams if stream.target_frame}
+        self._turner = AxesTurner(self, targets) if targets else None
+
+    def cleanup(self) -> None:
+        """Unsubscribe from TF."""
+        if self._turner:
+            self._turner.close()
 
     def _require_topic(self, stream: StreamConfig) -> None:
         for topic in stream.topics:
@@ -114,6 +124,8 @@ class SensorSync(ManagedNode):
 
     def _publish(self, synchronized: SynchronizedSet) -> None:
         frame = self._builder.build(synchronized)
+        if self._turner:
+            frame = self._turner.apply(frame)
         self._publisher.publish(frame.message(self._types))
         self._published += 1
         if self._black_box:
@@ -140,6 +152,9 @@ class SensorSync(ManagedNode):
                 errors,
                 self._builder.last_error.get(stream.name),
             )
+            if self._turner and report.code.level == Level.OK and stream.name in self._turner.problems:
+                text = f"{self._turner.problems[stream.name]}; it is left out"
+                report = replace(report, code=FaultCode.NO_TRANSFORM, text=text)
             self._warn(stream, report)
             yield self.status(
                 stream.name,

@@ -1,7 +1,11 @@
-"""Transforms skeletons to another frame by TF."""
+"""Transforms skeletons, and the axes of IMUs, to another frame by TF.
+
+tf2_ros is needed for that; it is part of every ROS 2 installation, and not among the wheels.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +16,92 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from mumu_ros.nodes.camera_source import View
+from mumu_ros.pipeline.framing import Frame
 
-__all__ = ["FrameChanger"]
+__all__ = ["AxesTurner", "FrameChanger", "turn_axes"]
 
 WAIT = Duration(seconds=0.05)
 """A transform may arrive a little later than its picture."""
 MIN_FORWARD = 0.5
 """Minimum cosine of the angle between the camera's and the target's optical axis."""
+
+
+class _Transforms:
+    """What TF publishes.
+
+    Args:
+        node: Subscriber of TF.
+        parameter: That names a frame, and its value, for the error.
+
+    Raises:
+        ImportError: tf2_ros is not installed.
+    """
+
+    def __init__(self, node: Node, parameter: str) -> None:
+        try:
+            import tf2_ros
+        except ImportError as error:
+            raise ImportError(
+                f"parameter {parameter}, but tf2_ros is not installed ({error}): apt install "
+                "ros-$ROS_DISTRO-tf2-ros-py, or leave it empty"
+            ) from error
+        self.failure = tf2_ros.TransformException
+        self._buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self._buffer, node)
+
+    def lookup(self, target: str, source: str, stamp_ns: int) -> Any:
+        """The transform at a stamp; raises `failure` if there is none."""
+        return self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp_ns), timeout=WAIT).transform
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._listener.unregister()
+
+
+class AxesTurner:
+    """Turns the axes of IMUs to other frames; call it in a worker thread, because it may wait.
+
+    A stream whose transform is not known is left out of the frame, because the model cannot use other axes.
+
+    Args:
+        node: Subscriber of TF.
+        targets: Stream to its frame.
+
+    Attributes:
+        problems: Stream to why it was left out of the last frame.
+
+    Raises:
+        ImportError: tf2_ros is not installed.
+    """
+
+    def __init__(self, node: Node, targets: Mapping[str, str]) -> None:
+        name, target = next(iter(targets.items()))
+        self._transforms = _Transforms(node, f"{name}.target_frame is {target!r}")
+        self._targets = targets
+        self.problems: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._transforms.close()
+
+    def apply(self, frame: Frame) -> Frame:
+        """The frame with the axes of its IMUs turned, by the transform at its stamp."""
+        series, frame_ids, missing = dict(frame.series), dict(frame.frame_ids), list(frame.missing)
+        for name, target in self._targets.items():
+            if name not in series:
+                continue
+            stamps_ns, samples = series[name]
+            try:
+                transform = self._transforms.lookup(target, frame_ids[name], stamps_ns[-1])
+            except self._transforms.failure as error:
+                self.problems[name] = f"no transform from {frame_ids[name]!r} to target_frame {target!r}: {error}"
+                del series[name], frame_ids[name]
+                missing.append(name)
+                continue
+            self.problems.pop(name, None)
+            series[name] = (stamps_ns, [turn_axes(sample, transform.rotation) for sample in samples])
+            frame_ids[name] = target
+        return replace(frame, series=series, frame_ids=frame_ids, missing=missing)
 
 
 class FrameChanger:
@@ -33,33 +116,22 @@ class FrameChanger:
     """
 
     def __init__(self, node: Node, target: str) -> None:
-        try:
-            import tf2_ros
-        except ImportError as error:
-            raise ImportError(
-                f"parameter target_frame is {target!r}, but tf2_ros is not installed ({error}): apt install "
-                "ros-$ROS_DISTRO-tf2-ros-py, or leave it empty for joints in the camera's frame"
-            ) from error
+        self._transforms = _Transforms(node, f"target_frame is {target!r}")
         self._target = target
-        self._failure = tf2_ros.TransformException
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
         self.problem = ""
 
     def close(self) -> None:
         """Unsubscribe."""
-        self._listener.unregister()
+        self._transforms.close()
 
     def apply(self, view: View) -> View:
         """The people in the target frame; unchanged if there is a `problem`."""
         try:
-            stamped = self._buffer.lookup_transform(
-                self._target, view.frame_id, Time(nanoseconds=view.stamp_ns), timeout=WAIT
-            )
-        except self._failure as error:
+            transform = self._transforms.lookup(self._target, view.frame_id, view.stamp_ns)
+        except self._transforms.failure as error:
             self.problem = f"no transform from {view.frame_id!r} to target_frame {self._target!r}: {error}"
             return view
-        rotation = _matrix(stamped.transform.rotation)
+        rotation = _matrix(transform.rotation)
         if rotation[2, 2] < MIN_FORWARD:
             self.problem = (
                 f"target_frame {self._target!r} is not optical: its z axis does not point along the camera's; name "
@@ -67,10 +139,20 @@ class FrameChanger:
             )
             return view
         self.problem = ""
-        t = stamped.transform.translation
+        t = transform.translation
         offset = np.array([t.x, t.y, t.z])
         moved = [replace(p, joints=(p.joints @ rotation.T + offset).astype(np.float32)) for p in view.people]
         return replace(view, frame_id=self._target, people=moved)
+
+
+def turn_axes(sample: NDArray[np.float32], rotation: Any) -> NDArray[np.float32]:
+    """Rows of vectors (N, 3), such as acceleration and angular rate, in the axes of another frame.
+
+    Args:
+        sample: In the axes of the source frame.
+        rotation: geometry_msgs/msg/Quaternion of the transform from it to the target frame.
+    """
+    return (sample @ _matrix(rotation).T).astype(np.float32)
 
 
 def _matrix(q: Any) -> NDArray[np.float64]:

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from mumu_ros.conversions import MAX_PIXELS, SUPPORTED_TYPES
-from mumu_ros.model.checkpoint import find_model
-from mumu_ros.pipeline.parameter_file import given_parameters
-from mumu_ros.pipeline.parameters import INFERENCE, ParameterError, Values, declare_streams
+from mumu_ros.model.checkpoint import find_model, read_config
+from mumu_ros.model.config import Modality
+from mumu_ros.pipeline.parameter_file import given_parameters, node_sections, read_parameters
+from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC, ParameterError, Values, declare_streams
 
-__all__ = ["InferenceConfig", "SensorSyncConfig", "StreamConfig"]
+__all__ = ["InferenceConfig", "SensorSyncConfig", "StreamConfig", "read_sensor_sync"]
+
+_SIZE = (224, 224)
+_IMU_SHAPE = (2, 3)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class StreamConfig:
     joints: tuple[str, ...] = ()
     offset_s: float = 0.0
     angular_velocity_topic: str = ""
+    target_frame: str = ""
 
     def __post_init__(self) -> None:
         if not self.topic:
@@ -44,6 +49,10 @@ class StreamConfig:
             raise ParameterError(
                 f"parameter {self.name}.angular_velocity_topic is half of an Imu, and type is {self.type!r}"
             )
+        if self.target_frame and self.type != "sensor_msgs/msg/Imu":
+            raise ParameterError(
+                f"parameter {self.name}.target_frame turns the axes of an Imu, and type is {self.type!r}"
+            )
         fits = "vector" if self.kind == "vector" else "image"
         if SUPPORTED_TYPES[self.type] != fits:
             raise ParameterError(
@@ -52,26 +61,36 @@ class StreamConfig:
             )
 
     @classmethod
-    def read(cls, values: Values, name: str) -> StreamConfig:
+    def read(cls, values: Values, name: str, modality: Modality | None = None) -> StreamConfig:
         """Read the parameters `<name>.…`.
+
+        Args:
+            values: The parameters.
+            name: Of the stream.
+            modality: Gives what they leave open.
 
         Raises:
             ParameterError: One of them is invalid.
         """
+        type_name = values.read(f"{name}.type")
+        by_type = "vector" if SUPPORTED_TYPES[type_name] == "vector" else "rgb"
+        height, width = modality.shape[:2] if modality and modality.is_image else _SIZE
+        shape = modality.shape if modality and not modality.is_image else _IMU_SHAPE
         return cls(
             name=name,
             topic=values.read(f"{name}.topic"),
-            type=values.read(f"{name}.type"),
-            kind=values.read(f"{name}.kind"),
-            size=(values.read(f"{name}.height"), values.read(f"{name}.width")),
+            type=type_name,
+            kind=values.read(f"{name}.kind") or (modality.kind if modality else by_type),
+            size=(values.read(f"{name}.height") or height, values.read(f"{name}.width") or width),
             crop=values.read(f"{name}.crop"),
-            shape=tuple(values.read(f"{name}.shape")),
+            shape=values.read(f"{name}.shape") or shape,
             reliability=values.read(f"{name}.reliability"),
             depth=values.read(f"{name}.depth"),
             max_pixels=values.read(f"{name}.max_pixels"),
             joints=tuple(joint for joint in values.read(f"{name}.joints") if joint),
             offset_s=values.read(f"{name}.offset_s"),
             angular_velocity_topic=values.read(f"{name}.angular_velocity_topic"),
+            target_frame=values.read(f"{name}.target_frame"),
         )
 
     @property
@@ -97,14 +116,21 @@ class SensorSyncConfig:
     black_box: Path | None = None
 
     @classmethod
-    def read(cls, values: Values) -> SensorSyncConfig:
+    def read(cls, values: Values, model: str = "") -> SensorSyncConfig:
         """Read the parameters.
+
+        Args:
+            values: The parameters.
+            model: Gives what they leave open, instead of the one that they name.
 
         Raises:
             ParameterError: One of them is invalid.
+            CheckpointError: `model` is neither a folder nor a shipped model.
         """
         names = declare_streams(values)
-        streams = tuple(StreamConfig.read(values, name) for name in names)
+        known = model or values.read("model")
+        modalities = {modality.name: modality for modality in read_config(known).modalities} if known else {}
+        streams = tuple(StreamConfig.read(values, name, modalities.get(name)) for name in names)
         # The synchroniser takes images first: the first of them is the reference.
         ordered = tuple(sorted(streams, key=lambda stream: not stream.is_image))
         return cls(
@@ -171,6 +197,23 @@ class InferenceConfig:
             ParameterError, CheckpointError: See `read`.
         """
         return cls.read(given_parameters(given, INFERENCE))
+
+
+def read_sensor_sync(path: Path | None, model: str = "") -> SensorSyncConfig:
+    """Read sensor_sync's parameters from a file, with the model that a launch with it gives it.
+
+    Args:
+        path: The parameter file; None gives the defaults.
+        model: Another one than the file's.
+
+    Raises:
+        ParameterError, CheckpointError: See `SensorSyncConfig.read`.
+        OSError: The file cannot be read.
+    """
+    has_inference = path is not None and "inference" in node_sections(path)
+    of_inference = read_parameters(path, "inference", INFERENCE).read("model") if has_inference else ""
+    values = read_parameters(path, "sensor_sync", SENSOR_SYNC)
+    return SensorSyncConfig.read(values, model or values.read("model") or of_inference)
 
 
 def _folder(name: str, value: str) -> Path | None:

@@ -49,6 +49,7 @@ class Frame:
         images: Stream name to (stamp_ns, frame_id, pixels).
         series: Stream name to (stamps in nanoseconds, samples), oldest first, at least one.
         missing: Names of the streams without data.
+        frame_ids: Stream name to frame of the newest sample, of the series.
     """
 
     stamp_ns: int
@@ -57,6 +58,7 @@ class Frame:
     images: dict[str, tuple[int, str, NDArray[Any]]]
     series: dict[str, tuple[list[int], list[NDArray[np.float32]]]]
     missing: list[str]
+    frame_ids: dict[str, str]
 
     def samples(self) -> Iterator[tuple[str, int, NDArray[Any]]]:
         """Yield every sample as (stream, stamp_ns, array), as `frame_to_samples` does from the message."""
@@ -76,6 +78,7 @@ class Frame:
             types,
             epoch=self.epoch,
             missing=self.missing,
+            frame_ids=self.frame_ids,
         )
 
 
@@ -111,6 +114,7 @@ class FrameBuilder:
         """Return what the messages of a set show."""
         images: dict[str, tuple[int, str, NDArray[Any]]] = {}
         series: dict[str, tuple[list[int], list[NDArray[np.float32]]]] = {}
+        frame_ids: dict[str, str] = {}
         frame_id = ""
         for stream, item in zip(self._streams, synchronized.items, strict=True):
             if not item:
@@ -122,8 +126,9 @@ class FrameBuilder:
                 images[stream.name] = (samples[0][0], messages[0][1].header.frame_id, samples[0][1])
             elif samples:
                 series[stream.name] = ([stamp for stamp, _ in samples], [sample for _, sample in samples])
+                frame_ids[stream.name] = messages[-1][1].header.frame_id
         missing = [s.name for s in self._streams if s.name not in images and s.name not in series]
-        return Frame(synchronized.stamp_ns, synchronized.epoch, frame_id, images, series, missing)
+        return Frame(synchronized.stamp_ns, synchronized.epoch, frame_id, images, series, missing, frame_ids)
 
     def _convert(self, stream: StreamConfig, message: Any) -> NDArray[Any] | None:
         try:

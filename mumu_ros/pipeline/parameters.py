@@ -72,6 +72,20 @@ def _rectangle(crop: Sequence[int]) -> tuple[int, ...] | None:
     return tuple(crop) if crop[2] else None
 
 
+def _side(pixels: int) -> int:
+    if 0 < pixels < 16:
+        raise ValueError("expected 0 or at least 16")
+    return pixels
+
+
+def _shape(shape: Sequence[int]) -> tuple[int, ...]:
+    if list(shape) == [0]:
+        return ()
+    if not shape or 0 in shape:
+        raise ValueError("expected numbers from 1 on, or [0]")
+    return tuple(shape)
+
+
 def _threshold(value: float) -> float | None:
     if -1 < value < 0:
         raise ValueError("expected 0 to 1, or -1 for the model's own")
@@ -99,6 +113,12 @@ SENSOR_SYNC = (
         "Names of the streams; each has parameters <name>.topic, <name>.type and so on. The first live image stream is "
         "the reference that the others are paired with.",
         parse=_different_names,
+    ),
+    Parameter(
+        "model",
+        "",
+        "Model whose modalities give kind, size and shape of the streams of their names; the launch files set "
+        "inference's. Empty: none.",
     ),
     Parameter("rate_hz", 10.0, "Frames published per second; extra images are dropped by stamp.", 0.1, 200.0),
     Parameter("slop_s", 0.05, "Images farther apart than this are not paired.", 0.001, 10.0),
@@ -132,9 +152,28 @@ STREAM = (
         "Message type.",
         choices=tuple(SUPPORTED_TYPES),
     ),
-    Parameter("kind", "rgb", "Kind of data.", choices=("rgb", "depth", "vector")),
-    Parameter("width", 224, "Width to which images are resized, in pixels.", 16, 4096),
-    Parameter("height", 224, "Height to which images are resized, in pixels.", 16, 4096),
+    Parameter(
+        "kind",
+        "",
+        "Kind of data. Empty: the modality's of that name in `model`, else vector or rgb, by the type.",
+        choices=("", "rgb", "depth", "vector"),
+    ),
+    Parameter(
+        "width",
+        0,
+        "Width to which images are resized, in pixels. 0: the modality's, else 224.",
+        0,
+        4096,
+        parse=_side,
+    ),
+    Parameter(
+        "height",
+        0,
+        "Height to which images are resized, in pixels. 0: the modality's, else 224.",
+        0,
+        4096,
+        parse=_side,
+    ),
     Parameter(
         "crop",
         [0, 0, 0, 0],
@@ -145,10 +184,18 @@ STREAM = (
     ),
     Parameter(
         "shape",
-        [2, 3],
-        "Vectors: shape of one sample; [2, 3] for an IMU, [joints, 3] for a skeleton.",
-        1,
+        [0],
+        "Vectors: shape of one sample; [2, 3] for an IMU, [joints, 3] for a skeleton. [0]: the modality's, else "
+        "[2, 3].",
+        0,
         4096,
+        parse=_shape,
+    ),
+    Parameter(
+        "target_frame",
+        "",
+        "Imu: frame that its axes are turned to by TF, if tf2_ros is installed; the model expects them as they were in "
+        "training. Empty: as they are sent.",
     ),
     RELIABILITY,
     Parameter("depth", 10, "Queue size of the subscription.", 1, 1000),

@@ -23,7 +23,7 @@ STAMP_NS = 1_700_000_000 * 10**9
 
 def frame(number: int) -> Frame:
     pixels = np.full((32, 32, 3), number % 256, np.uint8)
-    return Frame(STAMP_NS + number, 0, "camera", {"rgb": (STAMP_NS + number, "camera", pixels)}, {}, [])
+    return Frame(STAMP_NS + number, 0, "camera", {"rgb": (STAMP_NS + number, "camera", pixels)}, {}, [], {})
 
 
 def stamps(bag: Path) -> list[int]:

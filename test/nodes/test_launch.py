@@ -95,6 +95,18 @@ def test_only_what_is_given_wins_over_the_parameter_file(tmp_path: Path) -> None
     assert plans["people"].parameters == {"autostart": False}
 
 
+def test_sensor_sync_gets_the_model_that_inference_has(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    sync = "/**/sensor_sync: {ros__parameters: {streams: [imu]MODEL}}\n"
+    for own, expected in (("", "utd-mhad-dp"), (", model: people", None)):
+        content = sync.replace("MODEL", own) + "/**/inference: {ros__parameters: {model: utd-mhad-dp}}\n"
+        file.write_text(content)
+        plans = {plan.name: plan for plan in plan_hri(given(HRI, params_file=str(file)))}
+        assert plans["sensor_sync"].parameters.get("model") == expected
+        plans = {plan.name: plan for plan in plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dsp"))}
+        assert plans["sensor_sync"].parameters["model"] == "utd-mhad-dsp"
+
+
 def test_nodes_are_started_where_the_file_has_a_section_for_them(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     for sections, started in (

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PoseArray
+from geometry_msgs.msg import PoseArray, Quaternion
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -19,6 +21,7 @@ from mumu_ros.conversions import RosTypes, array_to_image, array_to_imu, array_t
 from mumu_ros.model.preprocessing import resize_image
 from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes.sensor_sync import SensorSync
+from mumu_ros.nodes.transforms import turn_axes
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 MS = 1_000_000
@@ -101,10 +104,35 @@ def test_images_are_paired_and_resized_and_no_imu_sample_is_lost(rig: Callable[.
         assert bytes(by_name["rgb"].data) == resize_image(rgb, (24, 32)).tobytes()
         assert bytes(by_name["depth"].data) == resize_image(depth, (24, 32)).tobytes()
         assert time_to_ns(by_name["depth"].header.stamp) == START_NS + number * 100 * MS + 4 * MS
+        assert by_name["depth"].header.frame_id == "camera_depth"
+        assert [series.frame_id for series in frame.series] == ["wrist"]
         assert list(frame.missing) == []
     delivered = [stamp for frame in r.frames for stamp in stamps(frame, "imu")]
     assert delivered == [START_NS + i * 10 * MS for i in range(len(delivered))]
     assert len(delivered) > 80
+
+
+def test_axes_are_turned_as_a_transform_says() -> None:
+    """A quarter turn about z: what points along x of the sensor points along y of the target frame."""
+    quarter = Quaternion(z=math.sqrt(0.5), w=math.sqrt(0.5))
+    turned = turn_axes(np.array([[1.0, 0.0, 9.8], [0.0, 2.0, 0.0]], np.float32), quarter)
+    np.testing.assert_allclose(turned, [[0, 1, 9.8], [-2, 0, 0]], atol=1e-6)
+
+
+def test_without_tf2_ros_a_target_frame_is_refused(rig: Callable[..., Rig], capfd: pytest.CaptureFixture[str]) -> None:
+    if importlib.util.find_spec("tf2_ros"):
+        pytest.skip("tf2_ros is installed")
+    assert rig(**{"imu.target_frame": "torso"}).node.trigger_configure() == FAILURE
+    assert "parameter imu.target_frame is 'torso', but tf2_ros is not installed" in capfd.readouterr().err
+
+
+def test_a_model_gives_the_sizes_of_the_streams(rig: Callable[..., Rig]) -> None:
+    r = rig(model="sim", **{"rgb.width": 0, "rgb.height": 0, "depth.kind": ""})
+    r.start()
+    r.play(0, 2)
+    r.ros.wait(lambda: r.frames)
+    sizes = {part.name: (part.image.width, part.image.height, part.image.encoding) for part in r.frames[0].images}
+    assert sizes == {"rgb": (64, 64, "rgb8"), "depth": (32, 24, "16UC1")}
 
 
 def test_a_dead_stream_is_named_not_waited_for_and_joins_again(rig: Callable[..., Rig]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
+from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, read_sensor_sync
 from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
 from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC, ParameterError
 from mumu_ros.share import share_path
@@ -30,6 +30,27 @@ def test_the_shipped_file_is_read() -> None:
     assert config.streams[2].shape == (20, 3)
     inference = InferenceConfig.read(read_parameters(path, "inference", INFERENCE))
     assert (inference.unknown_threshold, inference.rate_hz) == (None, 5.0)
+
+
+@pytest.mark.parametrize("own", ["", "model: utd-mhad-dsp, "])
+def test_what_a_stream_leaves_open_is_of_its_modality(own: str, tmp_path: Path) -> None:
+    """Sizes and shapes are written in the model only; the file's own values come first."""
+    path = written(
+        tmp_path / "p.yaml",
+        f"""
+        sensor_sync:
+          ros__parameters:
+            {{{own}streams: [depth, skeleton, imu, arm], depth: {{topic: a, width: 64}}, arm: {{topic: d}},
+             skeleton: {{topic: b, type: geometry_msgs/msg/PoseArray}}, imu: {{topic: c, type: sensor_msgs/msg/Imu}}}}
+        inference: {{ros__parameters: {{model: {"people" if own else "utd-mhad-dsp"}}}}}
+        """,
+    )
+    streams = {stream.name: stream for stream in read_sensor_sync(path).streams}
+    assert (streams["depth"].kind, streams["depth"].size) == ("depth", (96, 64))
+    assert (streams["skeleton"].kind, streams["skeleton"].shape) == ("vector", (20, 3))
+    assert streams["imu"].shape == (2, 3)
+    assert (streams["arm"].kind, streams["arm"].size) == ("rgb", (224, 224)), "the model has none"
+    assert {s.name: s.kind for s in read_sensor_sync(path, "sim").streams}["imu"] == "vector", "by its type"
 
 
 def test_without_a_file_there_are_the_defaults() -> None:
