@@ -57,7 +57,7 @@ def section(bench: Bench) -> str:
             table(header, models),
             f"Significant: almost stochastic order (Dror et al. 2019) of the macro F1, n = {seeds} seeds, ε_min < 0.5 "
             f"at alpha = {ALPHA} / {len(pairs)} (Bonferroni, all {len(pairs)} ordered pairs). With few seeds that is "
-            "too bold; ε_min < 0.2 can be believed (`mumu_ros/evaluation/significance.py`). The row over the column:",
+            "too bold; ε_min < 0.2 is meaningful (`mumu_ros/evaluation/significance.py`). The row over the column:",
             table(("ε_min", *scores), bounds),
             f"Row minus column in points of macro F1. {paired_by_seed(seeds)}",
             table(("row − column", *scores), paired),

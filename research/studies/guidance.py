@@ -1,4 +1,4 @@
-"""Does guided fusion pay? Six streams: clean, with some missing, with one that lies."""
+"""Does guided fusion pay? Six streams: clean, with some missing, with one corrupted."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def section(bench: Bench) -> str:
         ]
     parts.append(
         f"Streams: {', '.join(config.names)}. Missing: each is taken away with probability 0.5, one stays. One gone: "
-        "mean over the streams. Noise, stuck, swap, roll: one stream of each clip, drawn at random, lies "
-        "(`mumu_ros/training/corruption.py`); lying: mean of the four. Attention ratio: weight of the lying stream "
-        "over its weight in the same clips when it is clean, mean of the four. "
+        "mean over the streams. Noise, stuck, swap, roll: one stream of each clip, drawn at random, is corrupted "
+        "(`mumu_ros/training/corruption.py`); corrupted: mean of the four. Attention ratio: weight of the corrupted "
+        "stream over its weight in the same clips when it is clean, mean of the four. "
         f"{paired_by_seed(len(bench.seeds))}"
     )
     return "\n\n".join(parts)
@@ -67,12 +67,12 @@ def attention_ratio(study: Study, config: ModelConfig) -> Scores:
         results = [result for result in study.results if result.seed == seed]
         of_seed = []
         for kind in CORRUPTIONS:
-            lying = clean = 0.0
+            changed = clean = 0.0
             for result in results:
                 rows, columns = np.arange(len(result.truth)), victims(result, kind, config)
-                lying += float(result.weights[kind][rows, columns].sum())
+                changed += float(result.weights[kind][rows, columns].sum())
                 clean += float(result.weights[CLEAN][rows, columns].sum())
-            of_seed.append(lying / clean)
+            of_seed.append(changed / clean)
         ratios.append(np.mean(of_seed))
     return np.array(ratios)
 
@@ -85,7 +85,7 @@ def _columns(study: Study, config: ModelConfig) -> dict[str, Scores]:
         "missing": top1(study, "missing"),
         "one gone": gone,
         **corrupted,
-        "lying": np.mean(list(corrupted.values()), axis=0),
+        "corrupted": np.mean(list(corrupted.values()), axis=0),
     }
 
 

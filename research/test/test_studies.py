@@ -263,7 +263,7 @@ def test_guidance_gives_every_stress_and_the_differences_to_keyless(bench, made_
     text = guidance.section(bench)
     without, corrupted = text.split("Trained with one corrupted stream")
     assert line(without, "fusion") == [
-        *["clean", "missing", "one gone", "noise", "stuck", "swap", "roll", "lying"],
+        *["clean", "missing", "one gone", "noise", "stuck", "swap", "roll", "corrupted"],
         "attention ratio",
     ]
     full = "100.00 ± 0.00"
