@@ -257,8 +257,7 @@ class ModelConfig:
         dropout: Probability, on segment features and inside the two heads.
         deep_supervision: Also an activity classifier on every unimodal feature (ours; the paper has none).
         fusion: `mumu` is the paper's, `trusted_mumu` ours; `non_attention`, `keyless` and `hamlet` are what it is
-            compared with (tables 3 and 7), and so are `concept`, `concept_published` and `dual_branch`: see
-            `model/heads.py`.
+            compared with (tables 3 and 7), and so are the others of `model/parts.py`.
         merge: How `non_attention`, `keyless` and `hamlet` join the modalities: `concat` or `sum`.
         bidirectional: The LSTM over segments runs both ways.
         layer_norm: Unimodal features are normalised (ours).

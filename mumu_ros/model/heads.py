@@ -38,6 +38,7 @@ class HeadOutput:
         gm_weights: Weight of each modality in the activity's feature, (B, M); 0 for an absent one.
         trust_logits: Reliability of each modality, before the sigmoid, (B, M); None for heads without it.
         branches: Shared feature and those of group and activity, (B, 3, D); None but for `dual_branch`.
+        own_loss: What the head itself adds to the loss, a scalar, in training; None for heads that add nothing.
     """
 
     activity_logits: Tensor
@@ -46,6 +47,7 @@ class HeadOutput:
     gm_weights: Tensor
     trust_logits: Tensor | None = None
     branches: Tensor | None = None
+    own_loss: Tensor | None = None
 
 
 def classifier(size: int, classes: int, dropout: float) -> nn.Sequential:

@@ -26,6 +26,7 @@ class LossParts:
         unimodal: Mean over the present modalities of their own activity losses; 0 without deep supervision.
         trust: Of the trust in the present modalities; 0 where the head has none.
         decoupling: How far task-specific features repeat the shared one; 0 where the head has no such branches.
+        head: What the head itself adds, such as the error of rebuilding a modality; 0 where it adds nothing.
     """
 
     total: Tensor
@@ -34,6 +35,7 @@ class LossParts:
     unimodal: Tensor
     trust: Tensor
     decoupling: Tensor
+    head: Tensor
 
 
 class MuMuLoss(nn.Module):
@@ -88,8 +90,9 @@ class MuMuLoss(nn.Module):
         decoupling = torch.zeros_like(target) if output.branches is None else overlap(output.branches)
         total = self.task_weights(torch.stack([target, auxiliary]))  # (13)
         total = total + self.deep_supervision_weight * unimodal + self.trust_weight * trust
-        total = total + self.decoupling_weight * decoupling
-        return LossParts(total, target, auxiliary, unimodal, trust, decoupling)
+        head = torch.zeros_like(target) if output.own_loss is None else output.own_loss
+        total = total + self.decoupling_weight * decoupling + head
+        return LossParts(total, target, auxiliary, unimodal, trust, decoupling, head)
 
     def _unimodal(self, output: NetworkOutput, activity: Tensor, good: Tensor) -> Tensor:
         if self.deep_supervision_weight == 0:

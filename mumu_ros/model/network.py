@@ -31,6 +31,7 @@ class NetworkOutput:
         present: bool (B, M).
         unimodal_logits: (B, M, K) where the model has deep supervision, else None.
         branches: Shared feature and those of group and activity, (B, 3, D); None but for `dual_branch`.
+        own_loss: What the head adds to the loss, in training.
     """
 
     group_logits: Tensor
@@ -42,6 +43,7 @@ class NetworkOutput:
     unimodal_logits: Tensor | None
     trust_logits: Tensor | None = None
     branches: Tensor | None = None
+    own_loss: Tensor | None = None
 
 
 class Network(nn.Module):
@@ -152,6 +154,7 @@ class Network(nn.Module):
             unimodal_logits=unimodal_logits,
             trust_logits=decided.trust_logits,
             branches=decided.branches,
+            own_loss=decided.own_loss,
         )
 
     def _unimodal_logits(self, features: Tensor) -> Tensor | None:

@@ -43,6 +43,9 @@ FUSIONS: Registry[Any] = Registry(
         "concept": "mumu_ros.model.heads:ConceptHead",
         "concept_published": "mumu_ros.model.heads:ConceptHead",
         "dual_branch": "mumu_ros.model.heads:DualBranchHead",
+        "actionmae": "mumu_ros.model.robust:ActionMAEHead",
+        "xfi": "mumu_ros.model.robust:XFiHead",
+        "centaur": "mumu_ros.model.robust:CentaurHead",
     },
 )
 """By `ModelConfig.fusion`: called with the configuration; features (B, M, D), mask bool (B, M) and unimodal logits to

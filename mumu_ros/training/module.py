@@ -22,7 +22,7 @@ from mumu_ros.training.windows import WindowSet
 __all__ = ["NetworkModule", "WarmAverage", "encode_frames", "one_cycle"]
 
 _FRAMES = 256
-_PARTS = ("target", "auxiliary", "unimodal", "trust", "decoupling")
+_PARTS = ("target", "auxiliary", "unimodal", "trust", "decoupling", "head")
 
 
 class NetworkModule(L.LightningModule):

@@ -16,6 +16,7 @@ STUDIES = (
     "noise",
     "ablation",
     "guidance",
+    "missing",
     "attention",
     "embedding",
     "toy",

@@ -12,7 +12,7 @@ from studies.bench import Bench, victims
 from studies.heads import HAMLET, KEYLESS, KEYLESS_SUM, MUMU, OURS, Head
 from studies.report import Scores, difference, mean_std, paired_by_seed, provenance, table, top1
 
-__all__ = ["CONFIG", "CORRUPTION", "RECIPES", "ROWS", "attention_ratio", "section"]
+__all__ = ["CONFIG", "CORRUPTION", "RECIPES", "ROWS", "attention_ratio", "columns", "section"]
 
 CONFIG = "utd_mhad_six.yaml"
 CORRUPTION = "augmentation.corruption=0.3"
@@ -34,7 +34,7 @@ def section(bench: Bench) -> str:
     parts: list[str] = []
     for text, overrides in RECIPES:
         studies = {head: bench.study(head.run(CONFIG, *overrides)) for head in ROWS}
-        scores = {head: _columns(study, config) for head, study in studies.items()}
+        scores = {head: columns(study, config) for head, study in studies.items()}
         header = ("fusion", *scores[KEYLESS])
         rows = [
             (head.name, *map(mean_std, scores[head].values()), _ratio(studies[head], config, head)) for head in ROWS
@@ -77,7 +77,8 @@ def attention_ratio(study: Study, config: ModelConfig) -> Scores:
     return np.array(ratios)
 
 
-def _columns(study: Study, config: ModelConfig) -> dict[str, Scores]:
+def columns(study: Study, config: ModelConfig) -> dict[str, Scores]:
+    """Top-1 by condition, each (S,) over seeds: corrupted is the mean of the four corruptions."""
     gone = np.mean([top1(study, f"-{name}") for name in config.names], axis=0)
     corrupted = {kind: top1(study, kind) for kind in CORRUPTIONS}
     return {

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from studies.bench import Run
 
 __all__ = [
+    "ACTIONMAE",
+    "CENTAUR",
     "CONCEPT",
     "CONCEPT_PUBLISHED",
     "DUAL_BRANCH",
@@ -18,6 +20,7 @@ __all__ = [
     "NON_ATTENTION",
     "NON_ATTENTION_SUM",
     "OURS",
+    "XFI",
     "Head",
 ]
 
@@ -53,4 +56,7 @@ CONCEPT = Head("concept (ours)", ("model.fusion=concept",))
 CONCEPT_PUBLISHED = Head("concept (as published)", ("model.fusion=concept_published",))
 MUMU = Head("MuMu (paper)", ("model.fusion=mumu",))
 DUAL_BRANCH = Head("dual branch (as drawn)", ("model.fusion=dual_branch",))
+ACTIONMAE = Head("ActionMAE-like", ("model.fusion=actionmae",))
+XFI = Head("X-Fi-like", ("model.fusion=xfi",))
+CENTAUR = Head("Centaur-like", ("model.fusion=centaur",))
 OURS = Head("trusted MuMu (ours)", ("model.fusion=trusted_mumu",))

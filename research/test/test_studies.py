@@ -35,6 +35,7 @@ from studies import (
     guidance,
     industrial,
     lying,
+    missing,
     modalities,
     noise,
     plots,
@@ -281,6 +282,16 @@ def test_guidance_gives_every_stress_and_the_differences_to_keyless(bench, made_
     assert line(without, "Keyless")[-1] == "–"
     assert line(without, "MuMu (paper) − Keyless")[5] == "-22.50 ± 3.54 (p 0.500)"
     assert len(line(without, "trusted MuMu (ours) − mean (Keyless, SUM)")) == 8
+
+
+def test_missing_compares_heads_made_for_it_with_ours(bench, made_up):
+    for head in missing.ROWS:
+        made_up(head.run(guidance.CONFIG, guidance.CORRUPTION), missing=(0, 0) if head == OURS else (2, 2))
+    text = missing.section(bench)
+    full = "100.00 ± 0.00"
+    for name in ("ActionMAE-like", "X-Fi-like", "Centaur-like"):
+        assert line(text, name) == [full, "90.00 ± 0.00", full, full]
+        assert line(text, f"trusted MuMu (ours) − {name}")[1] == "+10.00 ± 0.00 (p 0.500)"
 
 
 def test_tasks_are_compared_with_either_alone_and_adaptive_weights_with_fixed_ones(bench, made_up):

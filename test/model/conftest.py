@@ -21,6 +21,9 @@ HEADS = [
     ("concept", "concat"),
     ("concept_published", "concat"),
     ("dual_branch", "concat"),
+    ("actionmae", "concat"),
+    ("xfi", "concat"),
+    ("centaur", "concat"),
     *[(fusion, merge) for fusion in ("non_attention", "keyless", "hamlet") for merge in ("concat", "sum")],
 ]
 
