@@ -288,4 +288,8 @@ class CameraSource:
             return FaultCode.UPSIDE_DOWN, (
                 f"everybody has been upside down for {found.upside_down.seconds:.0f} s: is the camera? Turn its picture"
             )
+        if found.people == 0 and self._finder.sees_part:
+            return FaultCode.NONE, (
+                "somebody is partly in view, with less than three of shoulders and hips: too near, or half outside"
+            )
         return FaultCode.NONE, f"{found.people} in view" if found.people else "nobody in view"

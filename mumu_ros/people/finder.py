@@ -33,6 +33,10 @@ _MAX_NEW = 2
 """Detections that are looked at more closely in one picture, at most."""
 _MIN_TORSO = 2
 """So many of shoulders and hips have to be seen beside the people who are painted over."""
+_MIN_NEW_TORSO = 3
+"""So many of them have to be seen of somebody new."""
+_PART_NS = 2_000_000_000
+"""The part of the picture in which somebody is seen partly has its turn within this time."""
 _UPRIGHT = 1.05
 """Radians from upright within which somebody new is expected to be."""
 _UPSIDE_DOWN_PICTURES = 3
@@ -68,6 +72,8 @@ class PeopleFinder:
 
     Attributes:
         left_out: How many people of the last picture were seen and not followed, because there are `max_people`.
+        sees_part: Whether somebody is in view of whom less than three of shoulders and hips are: too near to be
+            followed, or half outside of the picture.
 
     Raises:
         WeightsError: The weights are missing or damaged, or OpenVINO is not installed.
@@ -82,6 +88,7 @@ class PeopleFinder:
         self._upside_down: set[int] = set()  # pictures in a row in which somebody new was
         self._whole: dict[str, int] = {}  # until when the pose of a body needs no second look
         self._elsewhere = Search()
+        self._part_ns = -_PART_NS
         self._stamp_ns = 0
         self._size = (0, 0)
 
@@ -90,8 +97,14 @@ class PeopleFinder:
         """See the class."""
         return self._tracker.left_out
 
+    @property
+    def sees_part(self) -> bool:
+        """See the class."""
+        return 0 <= self._stamp_ns - self._part_ns < _PART_NS
+
     def clear(self) -> None:
         """Forget everybody: what comes next is another recording."""
+        self._part_ns = -_PART_NS
         self._tracker.clear()
         self._filters = {}
         self._upside_down.clear()
@@ -210,8 +223,12 @@ class PeopleFinder:
         pose = find_pose(self._networks, picture.rgb, region, painted)
         if pose.score >= least:
             pose = self._pose(picture, pose.region, painted)
-        is_somebody = pose.score >= least and _is_convincing(pose) and self._is_this_way_up(pose, picture.stamp_ns)
-        return [_observation(pose, None, picture)] if is_somebody else []
+        if pose.score < least or not _is_upright(pose):
+            return []
+        if int((pose.visibility[TORSO] >= 0.5).sum()) < _MIN_NEW_TORSO:
+            self._part_ns = picture.stamp_ns
+            return []
+        return [_observation(pose, None, picture)] if self._is_this_way_up(pose, picture.stamp_ns) else []
 
     def _is_this_way_up(self, pose: Pose, stamp_ns: int) -> bool:
         """Whether somebody may be this way up: upside down only after others were, one picture after the other.
@@ -279,14 +296,14 @@ def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:
     return found
 
 
-def _is_convincing(pose: Pose) -> bool:
-    """Whether a pose that nobody expected is a person: upright, and with most of the torso in the picture.
+def _is_upright(pose: Pose) -> bool:
+    """Whether a pose that nobody expected may be a person.
 
     Things on a table are taken for people who lie. Somebody who falls while being followed goes on being followed.
     Everybody is upside down before a camera that is.
     """
     tilt = abs(pose.region.angle)
-    return min(tilt, np.pi - tilt) < _UPRIGHT and int((pose.visibility[TORSO] >= 0.5).sum()) >= 3
+    return min(tilt, np.pi - tilt) < _UPRIGHT
 
 
 def _may_hide(pose: Pose, region: Region) -> bool:

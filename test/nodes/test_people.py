@@ -43,6 +43,7 @@ class ScriptedFinder:
 
     people: list[Person] = field(default_factory=list)
     left_out: int = 0
+    sees_part: bool = False
     seconds: float = 0.0
     calls: list[dict[str, Any]] = field(default_factory=list)
 
@@ -289,6 +290,14 @@ def test_a_camera_upside_down_is_named(rig: Callable[..., Rig], finder: Scripted
     assert "everybody has been upside down" in r.say("people", is_warning)
     finder.people = [person(head_y=90.0, feet_y=20.0), person("fghij")]
     assert r.say("people", is_ok) == "2 in view"
+
+
+def test_somebody_who_is_partly_in_view_is_said_to_be(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    finder.sees_part = True
+    r = rig().start()
+    assert r.say("people", is_ok).startswith("somebody is partly in view")
+    finder.people = [person()]
+    r.say("people", lambda status: status.message == "1 in view")
 
 
 def test_people_beyond_max_people_are_counted(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:

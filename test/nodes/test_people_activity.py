@@ -128,6 +128,10 @@ def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Roo
     assert r.node._session.bodies == ("berta",)
     r.play(40, 30, ())
     r.ros.wait(lambda: not r.topics())
+    for body, last_step in (("anna1", 14), ("berta", 39)):
+        ends_ns = START_NS + (last_step * STEP_MS + 1000) * MS
+        assert r.of(body)
+        assert all(time_to_ns(message.header.stamp) <= ends_ns for message in r.of(body))
     before = len(r.recognitions)
     r.play(70, 10, ())
     assert len(r.recognitions) == before, "nobody is in view"

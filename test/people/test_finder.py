@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -89,6 +90,46 @@ def test_nobody_is_found_where_nobody_is(weights: Path) -> None:
     finder = PeopleFinder(weights)
     for k in range(10):
         assert finder.update(stamp_ns(k), rng.integers(0, 255, (240, 320, 3), np.uint8)) == []
+
+
+def view(picture: np.ndarray, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+    """A part of a picture, enlarged or not, at the upper left of one of 640×480."""
+    part = picture[top:bottom, left:right]
+    scale = min(640 / part.shape[1], 480 / part.shape[0])
+    shown = np.full((480, 640, 3), 110, np.uint8)
+    size = (int(part.shape[1] * scale), int(part.shape[0] * scale))
+    shown[: size[1], : size[0]] = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    return shown
+
+
+def crowd(picture: np.ndarray) -> np.ndarray:
+    """Both people, twelve times."""
+    return np.tile(cv2.resize(picture[:, 200:760], (160, 160), interpolation=cv2.INTER_AREA), (3, 4, 1))
+
+
+@pytest.mark.parametrize(
+    ("shown", "people", "is_part"),
+    [
+        (lambda picture: view(picture, 280, 150, 500, 310), 1, False),
+        (lambda picture: view(picture, 340, 162, 438, 266), 0, True),
+        (lambda picture: view(picture, 280, 310, 500, 540), 0, False),
+        (crowd, 6, False),
+    ],
+    ids=["waist up", "half a metre away", "legs", "twenty-four"],
+)
+def test_people_who_are_hard_to_see_are_found_or_said_to_be_partly_seen(
+    weights: Path, pictures: list[np.ndarray], shown: Callable[[np.ndarray], np.ndarray], people: int, is_part: bool
+) -> None:
+    finder = PeopleFinder(weights, seed=0)
+    left_out = 0
+    for k, picture in enumerate(pictures[:4]):
+        found = finder.update(stamp_ns(k), shown(picture))
+        left_out = max(left_out, finder.left_out)
+        for person in found:
+            outside = np.isnan(person.keypoints[:, 0])
+            assert np.isnan(person.joints[outside]).all(), "a joint that is not in the picture is nowhere"
+    assert (len(found), finder.sees_part) == (people, is_part)
+    assert (left_out > 0) == (people == 6)
 
 
 def test_no_more_people_are_followed_than_asked_for(weights: Path, pictures: list[np.ndarray]) -> None:
