@@ -292,4 +292,6 @@ class CameraSource:
             return FaultCode.NONE, (
                 "somebody is partly in view, with less than three of shoulders and hips: too near, or half outside"
             )
+        if found.people == 0 and self._finder.sees_picture:
+            return FaultCode.NONE, "nobody in view but somebody who is flat, as on a poster or a screen: not followed"
         return FaultCode.NONE, f"{found.people} in view" if found.people else "nobody in view"

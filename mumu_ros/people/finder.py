@@ -14,7 +14,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.detection import detect
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
-from mumu_ros.people.lifting import lift, surfaces_under
+from mumu_ros.people.lifting import is_flat, lift, surfaces_under
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
 from mumu_ros.people.regions import Region
@@ -35,8 +35,8 @@ _MIN_TORSO = 2
 """So many of shoulders and hips have to be seen beside the people who are painted over."""
 _MIN_NEW_TORSO = 3
 """So many of them have to be seen of somebody new."""
-_PART_NS = 2_000_000_000
-"""The part of the picture in which somebody is seen partly has its turn within this time."""
+_NOTED_NS = 4_000_000_000
+"""For so long somebody counts as seen partly, or flat: that part of the picture has its turn within this time."""
 _UPRIGHT = 1.05
 """Radians from upright within which somebody new is expected to be."""
 _UPSIDE_DOWN_PICTURES = 3
@@ -74,6 +74,7 @@ class PeopleFinder:
         left_out: How many people of the last picture were seen and not followed, because there are `max_people`.
         sees_part: Whether somebody is in view of whom less than three of shoulders and hips are: too near to be
             followed, or half outside of the picture.
+        sees_picture: Whether somebody is in view who is as flat as a poster or a screen, by depth, and is not followed.
 
     Raises:
         WeightsError: The weights are missing or damaged, or OpenVINO is not installed.
@@ -88,7 +89,7 @@ class PeopleFinder:
         self._upside_down: set[int] = set()  # pictures in a row in which somebody new was
         self._whole: dict[str, int] = {}  # until when the pose of a body needs no second look
         self._elsewhere = Search()
-        self._part_ns = -_PART_NS
+        self._part_ns = self._flat_ns = -_NOTED_NS
         self._stamp_ns = 0
         self._size = (0, 0)
 
@@ -100,11 +101,16 @@ class PeopleFinder:
     @property
     def sees_part(self) -> bool:
         """See the class."""
-        return 0 <= self._stamp_ns - self._part_ns < _PART_NS
+        return self._stamp_ns - self._part_ns < _NOTED_NS
+
+    @property
+    def sees_picture(self) -> bool:
+        """See the class."""
+        return self._stamp_ns - self._flat_ns < _NOTED_NS
 
     def clear(self) -> None:
         """Forget everybody: what comes next is another recording."""
-        self._part_ns = -_PART_NS
+        self._part_ns = self._flat_ns = -_NOTED_NS
         self._tracker.clear()
         self._filters = {}
         self._upside_down.clear()
@@ -227,6 +233,9 @@ class PeopleFinder:
             return []
         if int((pose.visibility[TORSO] >= 0.5).sum()) < _MIN_NEW_TORSO:
             self._part_ns = picture.stamp_ns
+            return []
+        if picture.depth is not None and is_flat(pose, picture.camera, picture.depth):
+            self._flat_ns = picture.stamp_ns
             return []
         return [_observation(pose, None, picture)] if self._is_this_way_up(pose, picture.stamp_ns) else []
 

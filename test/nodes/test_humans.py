@@ -37,7 +37,7 @@ class SeesPeople:
     """Stands in for the pose network: it sees whom the test says."""
 
     left_out = 0
-    sees_part = False
+    sees_part = sees_picture = False
     people: list[Person] = []  # noqa: RUF012
 
     def clear(self) -> None: ...

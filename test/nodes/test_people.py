@@ -44,6 +44,7 @@ class ScriptedFinder:
     people: list[Person] = field(default_factory=list)
     left_out: int = 0
     sees_part: bool = False
+    sees_picture: bool = False
     seconds: float = 0.0
     calls: list[dict[str, Any]] = field(default_factory=list)
 
@@ -292,10 +293,15 @@ def test_a_camera_upside_down_is_named(rig: Callable[..., Rig], finder: Scripted
     assert r.say("people", is_ok) == "2 in view"
 
 
-def test_somebody_who_is_partly_in_view_is_said_to_be(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
-    finder.sees_part = True
+@pytest.mark.parametrize(
+    ("what", "text"), [("sees_part", "somebody is partly in view"), ("sees_picture", "as on a poster or a screen")]
+)
+def test_somebody_who_is_seen_partly_or_flat_is_said_to_be(
+    rig: Callable[..., Rig], finder: ScriptedFinder, what: str, text: str
+) -> None:
+    setattr(finder, what, True)
     r = rig().start()
-    assert r.say("people", is_ok).startswith("somebody is partly in view")
+    assert text in r.say("people", is_ok)
     finder.people = [person()]
     r.say("people", lambda status: status.message == "1 in view")
 

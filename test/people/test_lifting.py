@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.isolation import FOCAL, SIZE, isolate
 from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO
-from mumu_ros.people.lifting import lift, surfaces_under
+from mumu_ros.people.lifting import is_flat, lift, surfaces_under
 from mumu_ros.skeletons import layout
 
 from .figures import depth_of, pose_of, standing
 
 CAMERAS = st.sampled_from([Camera(640, 480, 525.0, 525.0, 319.5, 239.5), Camera(848, 480, 614.0, 614.0, 430.0, 236.0)])
-FEET = layout(LAYOUT).index("left_ankle", "right_ankle", "left_toe", "right_toe")
+JOINTS = layout(LAYOUT)
+FEET = JOINTS.index("left_ankle", "right_ankle", "left_toe", "right_toe")
 PLACES = st.tuples(st.floats(-0.7, 0.7), st.floats(-0.2, 0.2), st.floats(2.2, 5.0))
 
 
@@ -116,6 +117,27 @@ def test_nobody_is_placed_whose_torso_is_not_seen() -> None:
     pose = pose_of(standing() + np.array([0, 0, 3], np.float32), camera, standing())
     pose.visibility[TORSO] = 0.0
     assert lift(pose, camera, None) is None
+
+
+@settings(max_examples=8, deadline=None)
+@given(z=st.floats(1.5, 4.0), slope=st.floats(-0.4, 0.4), angle=st.floats(-np.pi, np.pi), seed=st.integers(0, 99))
+def test_a_person_on_a_poster_is_flat_and_one_of_flesh_and_blood_is_not(
+    z: float, slope: float, angle: float, seed: int
+) -> None:
+    """The poster may hang askew; the noise is that of a depth sensor, which grows with the square of the distance."""
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    walking = standing()
+    walking[JOINTS.index("left_wrist", "right_ankle", "right_toe"), 2] -= 0.3
+    walking[JOINTS.index("right_wrist", "left_ankle", "left_toe"), 2] += 0.25
+    walking[JOINTS.index("left_shoulder", "left_elbow", "right_knee"), 2] -= 0.12
+    joints = turned(walking, angle) + np.array([0, 0, z], np.float32)
+    pose, rng = pose_of(joints, camera, walking), np.random.default_rng(seed)
+    plane = np.broadcast_to(z / (1 + slope * (np.arange(640) - 319.5) / 525), (480, 640))
+    noise = rng.normal(0, 1.4e-3, (480, 640))
+    assert is_flat(pose, camera, (plane + plane**2 * noise).astype(np.float32))
+    body = depth_of([joints], camera)
+    assert not is_flat(pose, camera, (body + body**2 * noise).astype(np.float32))
+    assert not is_flat(pose, camera, np.zeros((480, 640), np.float32))
 
 
 @pytest.mark.parametrize("before_m", [None, 5.0])
