@@ -132,6 +132,21 @@ def test_people_who_are_hard_to_see_are_found_or_said_to_be_partly_seen(
     assert (left_out > 0) == (people == 6)
 
 
+@pytest.mark.parametrize("step", [0, 6])
+def test_who_moves_is_found_also_where_the_detector_sees_nobody(
+    weights: Path, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    monkeypatch.setattr("mumu_ros.people.finder.detect", lambda *_: [])
+    finder = PeopleFinder(weights, seed=0)
+    somebody = cv2.resize(pictures[0][150:470, 320:450], (52, 128), interpolation=cv2.INTER_AREA)
+    found = []
+    for k in range(16):
+        picture = np.full((480, 640, 3), somebody[0].mean(axis=0), np.uint8)
+        picture[200:328, 100 + step * k : 152 + step * k] = somebody
+        found.append(len(finder.update(stamp_ns(k), picture)))
+    assert max(found) == (step > 0)
+
+
 def test_no_more_people_are_followed_than_asked_for(weights: Path, pictures: list[np.ndarray]) -> None:
     finder = PeopleFinder(weights, max_people=1)
     counts = [(len(finder.update(stamp_ns(k), picture)), finder.left_out) for k, picture in enumerate(pictures[:3])]
