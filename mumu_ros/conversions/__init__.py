@@ -9,6 +9,7 @@ from mumu_ros.conversions.frames import frame_to_samples, samples_to_frame
 from mumu_ros.conversions.humans import Body2D, person_to_roi, person_to_skeleton2d, skeleton2d_to_body
 from mumu_ros.conversions.images import (
     MAX_PIXELS,
+    RGB_ENCODINGS,
     ImageKind,
     compressed_image_to_array,
     decode_image,
@@ -39,6 +40,7 @@ from mumu_ros.conversions.vectors import (
 
 __all__ = [
     "MAX_PIXELS",
+    "RGB_ENCODINGS",
     "SUPPORTED_TYPES",
     "VECTOR_TYPES",
     "Body2D",

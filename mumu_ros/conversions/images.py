@@ -7,6 +7,7 @@ for picture.
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any, Literal
 
@@ -15,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.conversions.errors import ConversionError
+from mumu_ros.conversions.rvl import decode_rvl
 
 __all__ = [
     "MAX_PIXELS",
+    "RGB_ENCODINGS",
     "ImageKind",
     "compressed_image_to_array",
     "decode_image",
@@ -55,6 +58,9 @@ _RGB_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "nv12": (1, 1, cv2.COLOR_YUV2RGB_NV12),
     "nv21": (1, 1, cv2.COLOR_YUV2RGB_NV21),
 }
+RGB_ENCODINGS = tuple(_RGB_ENCODINGS)
+"""The encodings of sensor_msgs/msg/Image that become colour."""
+_GENERIC = re.compile(r"(8|16)UC[1-4]")
 _DEPTH_ENCODINGS = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
 MAX_PIXELS = 32_000_000
@@ -72,9 +78,10 @@ _JPEG_SCAN = 0xDA
 
 # compressed_depth_image_transport puts its format and two quantisation parameters before the PNG.
 _COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
+_RVL_SIZE = struct.Struct("<II")
 
 
-def image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+def image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_PIXELS, encoding: str = "") -> NDArray[Any]:
     """Return the pixels of a sensor_msgs/msg/Image.
 
     Args:
@@ -82,6 +89,7 @@ def image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_PIXELS) -> N
         kind: "rgb": uint8 (H, W, 3) in RGB order. "depth": uint16 (H, W) in millimetres for 16UC1 and mono16,
             float32 (H, W) in metres for 32FC1; 0 or NaN is no reading (REP 118).
         max_pixels: A larger picture is rejected.
+        encoding: What colours the channels are where the message does not say it, such as "bgr8" for 8UC3.
 
     Returns:
         An array that shares memory with the message where the encoding allows; read it only.
@@ -90,16 +98,19 @@ def image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_PIXELS) -> N
         ConversionError: unknown encoding, empty image, too many pixels, or data that do not fit height and step.
     """
     _require_size(msg.width, msg.height, max_pixels)
-    return _depth_image(msg) if kind == "depth" else _rgb_image(msg)
+    return _depth_image(msg) if kind == "depth" else _rgb_image(msg, encoding)
 
 
-def _rgb_image(msg: Any) -> NDArray[Any]:
-    encoding: str = msg.encoding
+def _rgb_image(msg: Any, given: str) -> NDArray[Any]:
+    encoding: str = given if given and _GENERIC.fullmatch(msg.encoding) else msg.encoding
     if encoding not in _RGB_ENCODINGS:
         raise ConversionError(
-            f"encoding {encoding!r} does not say its colours; publish one of {', '.join(_RGB_ENCODINGS)}"
+            f"encoding {encoding!r} does not say its colours; set the parameter `encoding`, or publish one of "
+            f"{', '.join(_RGB_ENCODINGS)}"
         )
     itemsize, channels, conversion = _RGB_ENCODINGS[encoding]
+    if encoding != msg.encoding and msg.encoding != f"{8 * itemsize}UC{channels}":
+        raise ConversionError(f"encoding {msg.encoding!r} cannot be {encoding!r}, which is {8 * itemsize}UC{channels}")
     # nv12 and nv21 hold the chroma, at half the resolution, in as many bytes as height/2 more rows.
     rows = msg.height * 3 // 2 if encoding.startswith("nv") else msg.height
     pixels = _pixels(msg, f"u{itemsize}", channels, rows)
@@ -144,8 +155,8 @@ def compressed_image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_P
     """Return the pixels of a sensor_msgs/msg/CompressedImage.
 
     Args:
-        msg: The message: JPEG or PNG of image_transport's `compressed`, or the PNG of its `compressedDepth`.
-        kind: As for `image_to_array`; depth must be a 16-bit PNG.
+        msg: The message: JPEG or PNG of image_transport's `compressed`, or the PNG or RVL of its `compressedDepth`.
+        kind: As for `image_to_array`; depth must be a 16-bit PNG, or RVL.
         max_pixels: A larger picture is rejected before it is decoded.
 
     Returns:
@@ -173,14 +184,12 @@ def _compressed_depth(msg: Any, max_pixels: int) -> NDArray[Any]:
     encoding = msg.format.partition(";")[0].strip()
     if encoding not in _DEPTH_ENCODINGS:
         raise ConversionError(f"format {msg.format!r} is not depth; expected 16UC1 or 32FC1")
-    if "rvl" in msg.format:
-        raise ConversionError(
-            f"format {msg.format!r} is not supported; set the publisher's compressedDepth.format to png"
-        )
     if len(msg.data) <= _COMPRESSED_DEPTH_HEADER.size:
         raise ConversionError(f"compressed depth is truncated: {len(msg.data)} bytes")
     _, quantum, offset = _COMPRESSED_DEPTH_HEADER.unpack_from(msg.data)
-    image = _depth_png(np.frombuffer(msg.data, np.uint8)[_COMPRESSED_DEPTH_HEADER.size :], msg.format, max_pixels)
+    data = np.frombuffer(msg.data, np.uint8)[_COMPRESSED_DEPTH_HEADER.size :]
+    is_rvl = "compressedDepth rvl" in msg.format
+    image = _depth_rvl(data, max_pixels) if is_rvl else _depth_png(data, msg.format, max_pixels)
     if encoding != "32FC1":
         return image
     # Inverse depth, quantised: value = quantum / depth + offset, and 0 for no reading.
@@ -188,6 +197,15 @@ def _compressed_depth(msg: Any, max_pixels: int) -> NDArray[Any]:
         metres = np.float32(quantum) / (image.astype(np.float32) - np.float32(offset))
     metres[image == 0] = np.nan
     return metres
+
+
+def _depth_rvl(data: NDArray[np.uint8], max_pixels: int) -> NDArray[np.uint16]:
+    """Width, height and the RVL-compressed pixels, as compressed_depth_image_transport sends them."""
+    if data.size < _RVL_SIZE.size:
+        raise ConversionError(f"compressed depth is truncated: {data.size} bytes")
+    width, height = _RVL_SIZE.unpack(data[: _RVL_SIZE.size].tobytes())
+    _require_size(width, height, max_pixels)
+    return decode_rvl(data[_RVL_SIZE.size :], width * height).reshape(height, width)
 
 
 def _depth_png(data: NDArray[np.uint8], format_: str, max_pixels: int) -> NDArray[np.uint16]:

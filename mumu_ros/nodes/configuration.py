@@ -31,10 +31,11 @@ class PictureTopic:
     topic: str
     type: str
     reliability: str
+    encoding: str
 
     @classmethod
     def read(cls, values: Values, name: str) -> PictureTopic:
-        """Read the parameters `<name>.topic`, `<name>.type` and `reliability`.
+        """Read the parameters `<name>.topic`, `<name>.type`, `reliability` and `encoding`.
 
         Raises:
             ParameterError: One of them is invalid.
@@ -43,6 +44,7 @@ class PictureTopic:
             topic=values.read(f"{name}.topic"),
             type=values.read(f"{name}.type"),
             reliability=values.read("reliability"),
+            encoding=values.read("encoding"),
         )
 
     def array(self, message: Any, kind: ImageKind) -> NDArray[Any]:
@@ -51,8 +53,9 @@ class PictureTopic:
         Raises:
             ConversionError: It holds none.
         """
-        read = image_to_array if self.type == "sensor_msgs/msg/Image" else compressed_image_to_array
-        return read(message, kind)
+        if self.type == "sensor_msgs/msg/Image":
+            return image_to_array(message, kind, encoding=self.encoding)
+        return compressed_image_to_array(message, kind)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from mumu_ros.failures import Fault
 from mumu_ros.pipeline.parameters import (
     AUTOSTART,
+    ENCODING,
     IMAGE_TYPES,
     INFERENCE,
     RELIABILITY,
@@ -75,6 +76,7 @@ SIMULATOR = (
 _PICTURE = (
     Parameter("image.topic", "camera/color/image_raw", "Topic of the colour pictures."),
     Parameter("image.type", IMAGE_TYPES[0], "Message type.", choices=IMAGE_TYPES),
+    ENCODING,
     RELIABILITY,
 )
 

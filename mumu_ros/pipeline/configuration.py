@@ -37,6 +37,7 @@ class StreamConfig:
     offset_s: float = 0.0
     angular_velocity_topic: str = ""
     target_frame: str = ""
+    encoding: str = ""
 
     def __post_init__(self) -> None:
         if not self.topic:
@@ -91,6 +92,7 @@ class StreamConfig:
             offset_s=values.read(f"{name}.offset_s"),
             angular_velocity_topic=values.read(f"{name}.angular_velocity_topic"),
             target_frame=values.read(f"{name}.target_frame"),
+            encoding=values.read(f"{name}.encoding"),
         )
 
     @property

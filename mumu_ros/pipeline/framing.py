@@ -196,8 +196,10 @@ def message_to_array(stream: StreamConfig, message: Any) -> NDArray[Any]:
     if not stream.is_image:
         return vector_to_array(inner, stream.type, stream.shape, stream.joints).astype(np.float32)
     kind: Any = stream.kind
-    read = image_to_array if stream.type == "sensor_msgs/msg/Image" else compressed_image_to_array
-    pixels = read(inner, kind, stream.max_pixels)
+    if stream.type == "sensor_msgs/msg/Image":
+        pixels = image_to_array(inner, kind, stream.max_pixels, stream.encoding)
+    else:
+        pixels = compressed_image_to_array(inner, kind, stream.max_pixels)
     if stream.crop:
         x, y, width, height = stream.crop
         if x + width > pixels.shape[1] or y + height > pixels.shape[0]:

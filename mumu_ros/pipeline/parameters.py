@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from mumu_ros.conversions import SUPPORTED_TYPES
+from mumu_ros.conversions import RGB_ENCODINGS, SUPPORTED_TYPES
 from mumu_ros.model.parts import BACKENDS
 
 __all__ = [
     "AUTOSTART",
+    "ENCODING",
     "IMAGE_TYPES",
     "INFERENCE",
     "RELIABILITY",
@@ -102,6 +103,12 @@ def _wearers(texts: Sequence[str]) -> dict[str, str]:
 IMAGE_TYPES = tuple(name for name, kind in SUPPORTED_TYPES.items() if kind == "image")
 RELIABILITY = Parameter(
     "reliability", "best_effort", "Quality of service of the subscription.", choices=("best_effort", "reliable")
+)
+ENCODING = Parameter(
+    "encoding",
+    "",
+    "Colours of images whose own encoding does not name them, such as 8UC3. Empty: these are rejected.",
+    choices=("", *RGB_ENCODINGS),
 )
 AUTOSTART = Parameter("autostart", True, "Configure and activate at start, without a lifecycle manager.")
 
@@ -198,6 +205,7 @@ STREAM = (
         "training. Empty: as they are sent.",
     ),
     RELIABILITY,
+    ENCODING,
     Parameter("depth", 10, "Queue size of the subscription.", 1, 1000),
     Parameter(
         "max_pixels",

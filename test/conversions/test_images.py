@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from functools import partial
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from rosbags.image import message_to_cvimage
 
 from mumu_ros.conversions import (
@@ -24,6 +26,8 @@ from mumu_ros.conversions import (
 from mumu_ros.conversions.images import _RGB_ENCODINGS
 
 SUBSAMPLED = ("nv12", "nv21")
+RVL_HEAD = struct.pack("<iffII", 0, 0.0, 0.0, 4, 3)
+"""Of a picture of 4×3 pixels."""
 
 
 def random_table(encoding: str, height: int, width: int, padding: int = 0, seed: int = 0) -> np.ndarray:
@@ -228,6 +232,55 @@ def test_compressed_depth_in_metres_is_inverse_depth_quantised():
     np.testing.assert_allclose(actual, metres, rtol=1e-3)
 
 
+def rvl(depth: np.ndarray) -> bytes:
+    """RVL as Wilson's paper has it, number by number."""
+    nibbles: list[int] = []
+
+    def write(value: int) -> None:
+        while value >= 8:
+            nibbles.append(value & 7 | 8)
+            value >>= 3
+        nibbles.append(value)
+
+    previous = 0
+    pixels = depth.reshape(-1).tolist()
+    while pixels:
+        zeros = list(itertools.takewhile(lambda value: value == 0, pixels))
+        values = list(itertools.takewhile(lambda value: value != 0, pixels[len(zeros) :]))
+        write(len(zeros))
+        write(len(values))
+        for value in values:
+            difference = value - previous
+            write(2 * difference if difference >= 0 else -2 * difference - 1)
+            previous = value
+        pixels = pixels[len(zeros) + len(values) :]
+    nibbles += [0] * (-len(nibbles) % 8)
+    words = [int("".join(f"{nibble:x}" for nibble in nibbles[i : i + 8]), 16) for i in range(0, len(nibbles), 8)]
+    return struct.pack(f"<{len(words)}I", *words)
+
+
+@given(arrays(np.uint16, (3, 4), elements=st.sampled_from([0, 0, 1, 2, 700, 65535])))
+def test_rvl_depth_is_what_was_compressed(depth):
+    message = SimpleNamespace(format="16UC1; compressedDepth rvl", data=RVL_HEAD + rvl(depth))
+    np.testing.assert_array_equal(compressed_image_to_array(message, "depth"), depth)
+    head = struct.pack("<iffII", 1, 100.0, 0.0, 4, 3)
+    metres = SimpleNamespace(format="32FC1; compressedDepth rvl", data=head + rvl(depth))
+    expected = np.where(depth == 0, np.nan, 100 / np.maximum(depth, 1).astype(np.float32))
+    np.testing.assert_allclose(compressed_image_to_array(metres, "depth"), expected, rtol=1e-6)
+
+
+def test_an_encoding_without_colours_needs_to_be_told_them(image_message):
+    rgb = np.random.default_rng(0).integers(0, 255, (4, 6, 3), np.uint8)
+    message = image_message(np.ascontiguousarray(rgb[..., ::-1]).reshape(4, 18), "8UC3", 4, 6)
+    with pytest.raises(ConversionError, match=r"does not say its colours; set the parameter `encoding`"):
+        image_to_array(message, "rgb")
+    np.testing.assert_array_equal(image_to_array(message, "rgb", encoding="bgr8"), rgb)
+    with pytest.raises(ConversionError, match="'8UC3' cannot be 'mono8', which is 8UC1"):
+        image_to_array(message, "rgb", encoding="mono8")
+    message.encoding = "bgr8"
+    np.testing.assert_array_equal(image_to_array(message, "rgb", encoding="rgb8"), rgb)  # its own word counts
+
+
 @pytest.mark.parametrize("extension", [".jpg", ".png"])
 @given(keep=st.floats(0, 0.999))
 def test_a_truncated_compressed_image_is_refused(extension, keep):
@@ -241,7 +294,17 @@ def test_a_truncated_compressed_image_is_refused(extension, keep):
 @pytest.mark.parametrize(
     ("format_", "data", "kind", "text"),
     [
-        ("16UC1; compressedDepth rvl", b"\0" * 40, "depth", "compressedDepth.format to png"),
+        ("16UC1; compressedDepth rvl", b"\0" * 15, "depth", "truncated: 3 bytes"),
+        ("16UC1; compressedDepth rvl", b"\0" * 40, "depth", "image is empty: 0×0"),
+        (
+            "16UC1; compressedDepth rvl",
+            RVL_HEAD + b"\0" * 4,
+            "depth",
+            "of 12 pixels is truncated: 4 bytes have 0 pixels",
+        ),
+        ("16UC1; compressedDepth rvl", RVL_HEAD + b"\0\0\0\x77", "depth", "is damaged: a run of 7 at pixel 7"),
+        ("16UC1; compressedDepth rvl", RVL_HEAD + b"\xff" * 8, "depth", "truncated"),
+        ("16UC1; compressedDepth rvl", RVL_HEAD + b"\xff" * 8 + b"\0" * 4, "depth", "more than 11 nibbles"),
         ("16UC1; compressedDepth png", b"\0" * 12, "depth", "truncated: 12 bytes"),
         ("16UC1; compressedDepth png", b"\0" * 40, "depth", "truncated"),
         ("mono8; compressedDepth png", b"\0" * 40, "depth", "expected 16UC1 or 32FC1"),
