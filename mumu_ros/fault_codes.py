@@ -48,10 +48,13 @@ class FaultCode(str, Enum):
         "`<stream>.offset_s` the remedy), or from earlier stamps of the stream"
     )  # fmt: skip
     LATE = "late", Level.WARN, (
-        "more than 5 % of the frames (20 % of other samples) late, rejected or duplicate in the last two seconds"
+        "more than 5 % of the frames (20 % of other samples) late, rejected or duplicate in the last second"
     )  # fmt: skip
     UNPAIRED = "unpaired", Level.WARN, "frames arrive, but none is paired with the reference"
     LOST = "lost", Level.WARN, "more than 35 % of the messages are missing, judged by the steps between stamps"
+    SLOW_REFERENCE = "slow_reference", Level.WARN, (
+        "the stream whose stamps the frames have is slower than half of `rate_hz`, and so are they"
+    )  # fmt: skip
     UNREADABLE = "unreadable", Level.WARN, "messages with invalid contents; the text has the last reason"
     IMPLAUSIBLE = "implausible", Level.WARN, "values that are not finite or physically impossible"
     TOO_SLOW = "too_slow", Level.WARN, "this computer does not keep up, and messages are dropped"

@@ -109,6 +109,10 @@ def _parts(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C is ten times as fast."""
+
+
 def parse_yaml(text: str) -> Any:
     """What a YAML document says.
 
@@ -117,7 +121,7 @@ def parse_yaml(text: str) -> Any:
             written out; it names the line.
     """
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -126,7 +130,8 @@ def parse_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = error.problem or error.context
-        raise ValueError(f"line {mark.line + 1}: {reason}" if mark else str(reason)) from error
+        line = min(mark.line, text.count("\n")) + 1 if mark else 0  # the end of the text is on a line of its own
+        raise ValueError(f"line {line}: {reason}" if mark else str(reason)) from error
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError:

@@ -142,6 +142,12 @@ class Processes:
         """Resources of each running process (Linux)."""
         return {name: Resources.of(p.pid) for name, p in self._running.items() if p.poll() is None}
 
+    def kill(self, name: str) -> None:
+        """End a process as a crash would."""
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+
     def stop(self, *names: str) -> None:
         """Interrupt these processes, by default all, and wait for their end; kill those that take over 30 s."""
         processes = [self._running.pop(name) for name in names or list(self._running)]

@@ -151,6 +151,7 @@ class SensorSync(ManagedNode):
                 now_s,
                 errors,
                 self._builder.last_error.get(stream.name),
+                leads=stream.name == self._synchronizer.reference,
             )
             if self._turner and report.code.level == Level.OK and stream.name in self._turner.problems:
                 text = f"{self._turner.problems[stream.name]}; it is left out"

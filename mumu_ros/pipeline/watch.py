@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mumu_ros.conversions import ConversionError
 from mumu_ros.fault_codes import FaultCode
@@ -18,11 +19,12 @@ __all__ = ["Report", "StreamWatch"]
 PATIENCE_S = 3.0
 """Silence after the start that is not an error yet, seconds."""
 _MESSAGES = 200
-_DELAYS_S = 1.0
-_STEPS_S = 5.0
-"""Maximum number, and age, of the last messages used for delays and for steps between stamps."""
-_MEMORY_S = 2.0
-"""Messages are counted over this time."""
+"""Maximum number of the last messages whose delays, and steps between stamps, are used."""
+_MEMORY_S = 1.0
+"""Messages are counted, and their delays compared, over this time: half a second of a fault names it."""
+_STEPS_S = 1.5
+_FEWEST_STEPS = 8
+"""Age, and least number, of the last steps between stamps that losses are estimated from."""
 _MOST_LATE = {True: 0.05, False: 0.2}
 """Share of frames, and of range samples, that may be late or rejected: a late range sample goes into the next set."""
 _FEW = 3
@@ -81,16 +83,20 @@ class StreamWatch:
         self._median_ns: float | None = None  # of the delays, where it has been asked for since the last message
         self._steps_ns: deque[tuple[float, int]] = deque(maxlen=_MESSAGES)
         self._counts: deque[tuple[float, _Counts]] = deque([(now_s, _Counts(*(0,) * 7))])
+        self._memory_s = max(_MEMORY_S, (_FEW + 1) / sets_hz)
 
     def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
         """Note a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
-        if stamp_ns > self._stamp_ns > 0:
-            self._steps_ns.append((now_s, stamp_ns - self._stamp_ns))
+        step_ns = stamp_ns - self._stamp_ns
+        if not 0 <= step_ns <= self._timeout_s * NS_PER_S:
+            self._steps_ns.clear()  # a silence or a jump of the clock: no loss
+        elif step_ns:
+            self._steps_ns.append((now_s, step_ns))
         self._stamp_ns = stamp_ns
         self._delays_ns.append((now_s, arrival_ns - stamp_ns))
         self._median_ns = None
         self._came_s = now_s
-        for recent, age_s in ((self._delays_ns, _DELAYS_S), (self._steps_ns, _STEPS_S)):
+        for recent, age_s in ((self._delays_ns, _MEMORY_S), (self._steps_ns, _STEPS_S)):
             while recent and now_s - recent[0][0] > age_s:
                 recent.popleft()
 
@@ -118,6 +124,7 @@ class StreamWatch:
         now_s: float,
         errors: int = 0,
         last_error: ConversionError | None = None,
+        leads: bool = False,
     ) -> Report:
         """Diagnose the stream.
 
@@ -129,9 +136,10 @@ class StreamWatch:
             now_s: Monotonic time.
             errors: Messages that could not be converted.
             last_error: Why the last one could not.
+            leads: Whether the sets have its stamps.
         """
         counts = _Counts(s.received, s.late, s.refused, s.duplicate, errors, sets, s.paired)
-        while len(self._counts) > 1 and now_s - self._counts[1][0] >= _MEMORY_S:
+        while len(self._counts) > 1 and now_s - self._counts[1][0] >= self._memory_s:
             self._counts.popleft()
         before = self._counts[0][1]
         self._counts.append((now_s, counts))
@@ -144,6 +152,12 @@ class StreamWatch:
         code, text = self._judge(counts, before, s, nearest, offset_ns, missing, why_silent, now_s)
         if code is FaultCode.UNPAIRED and any(_is_off(other, nearest) for other in others if other.speaks(now_s)):
             code, text = FaultCode.NONE, f"{s.rate_hz:.1f} Hz"  # the reference is on the wrong clock, and named for it
+        if not code and leads and self._is_slow():
+            code = FaultCode.SLOW_REFERENCE
+            text += (
+                f" is less than half of rate_hz ({self._sets_hz:g}), and frames come no faster than their first live "
+                "stream: name a faster one before it in streams, or lower rate_hz"
+            )
         new_errors = counts.errors - before.errors
         if new_errors and last_error:
             code = code or last_error.code
@@ -178,7 +192,7 @@ class StreamWatch:
                 FaultCode.STAMPS,
                 f"its stamps are {self._stamp_ns / NS_PER_S:g} s: the driver does not set them; {rate} used",
             )
-        is_bad = bad >= _FEW and bad > _MOST_LATE[self.stream.is_image] * received
+        is_bad = bad >= max(2, min(_FEW, received)) and bad > _MOST_LATE[self.stream.is_image] * received
         words = self._clock_words(nearest, offset_ns)
         if is_off:
             return FaultCode.CLOCK, f"{words}; {bad} of {received} late or refused"
@@ -215,16 +229,26 @@ class StreamWatch:
         agree = (np.abs(delays_ns[:, None] - delays_ns) <= _MOST_OFFSET_NS).sum(axis=1)
         return living[int(np.lexsort((np.abs(delays_ns), -agree))[0])]
 
+    def _is_slow(self) -> bool:
+        steps_ns = [step_ns for _, step_ns in self._steps_ns]
+        return len(steps_ns) >= _FEW and float(np.mean(steps_ns)) > 2 * NS_PER_S / self._sets_hz
+
     def _missing_share(self) -> float | None:
-        """From steps that are multiples of the shortest ones; None if the stamps are not regular."""
-        if len(self._steps_ns) < _MESSAGES // 8:
+        """The least of all steps, the older and the newer half: a change of the sensor's rate is in one half only."""
+        steps_ns = np.array([step_ns for _, step_ns in self._steps_ns], np.float64)
+        if len(steps_ns) < _FEWEST_STEPS or (share := _missing_share(steps_ns)) is None:
             return None
-        steps = np.array([step_ns for _, step_ns in self._steps_ns], np.float64)
-        period = float(np.quantile(steps, 0.1))
-        multiples = steps / period
-        if np.mean(np.abs(multiples - multiples.round()) < _TOLERANCE) < 0.8:
-            return None
-        return max(0.0, 1.0 - period / float(steps.mean()))
+        halves = [_missing_share(half_ns) for half_ns in np.array_split(steps_ns, 2)]
+        return min(share, *(half for half in halves if half is not None))
+
+
+def _missing_share(steps_ns: NDArray[np.float64]) -> float | None:
+    """From steps that are multiples of the shortest ones; None if the stamps are not regular."""
+    period_ns = float(np.quantile(steps_ns, 0.1))
+    multiples = steps_ns / period_ns
+    if np.mean(np.abs(multiples - multiples.round()) < _TOLERANCE) < 0.8:
+        return None
+    return max(0.0, 1.0 - period_ns / float(steps_ns.mean()))
 
 
 def _is_off(watch: StreamWatch, nearest: StreamWatch | None) -> bool:

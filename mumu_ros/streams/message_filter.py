@@ -93,6 +93,11 @@ class SynchronizerFilter:
         return self._synchronizer.epoch
 
     @property
+    def reference(self) -> str | None:
+        """The stream whose stamps the sets have; None before the first message."""
+        return self._synchronizer.reference
+
+    @property
     def callback_errors(self) -> int:
         """How often a callback raised."""
         return self._callback_errors

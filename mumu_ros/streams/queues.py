@@ -197,20 +197,20 @@ class FrameQueue(StreamQueue):
 
 
 class RangeQueue(StreamQueue):
-    """Samples that no set has delivered yet, and the newest of those delivered, to know duplicates by."""
+    """Samples that no set has delivered yet, and the stamps of the newest delivered, to know duplicates by."""
 
     __slots__ = ("cleared", "collected_ns", "delivered")
     is_frames = False
 
     def __init__(self, name: str, order: int, range_size: int) -> None:
         super().__init__(name, order, range_size, range_size)
-        self.delivered: deque[Entry] = deque(maxlen=range_size)
+        self.delivered: deque[int] = deque(maxlen=range_size)
         self.cleared = 0
         self.collected_ns = 0
 
     def holds(self, stamp_ns: int) -> bool:
         """Whether this stamp is waiting or was delivered lately."""
-        return super().holds(stamp_ns) or any(entry[0] == stamp_ns for entry in self.delivered)
+        return super().holds(stamp_ns) or stamp_ns in self.delivered
 
     def settled(self, stamp_ns: int, slop_ns: int) -> bool:  # noqa: ARG002
         """Never: any number of samples may come before the stream has passed the stamp."""
@@ -232,7 +232,7 @@ class RangeQueue(StreamQueue):
         self.late += late
         self.late_kept += late
         self.collected_ns = stamp_ns
-        self.delivered.extend(samples)
+        self.delivered.extend(map(_stamp_of, samples))
         self.paired += len(samples)
         return samples, bool(samples)
 

@@ -43,19 +43,21 @@ class SensorFault:
     Attributes:
         name: In words.
         code: What it is called in /diagnostics or, if it is SPARSE, in ActivityRecognition; NONE: it does no harm.
+        first: What it may be called before, while that is all that can be known; NONE: nothing else.
         spoil: What it does to a message, by the kind of sensor (`sensors.SENSORS`).
-        stamp: Number and true stamp of a message to the stamp that it bears.
+        stamp: Number and true stamp of a message, and the last stamp before the fault, to the stamp that it bears.
         rate_hz: So many messages come a second; None: as many as there should.
         times: So many come in the place of one.
-        delay_s: So much later they come.
+        delay_s: So much later they come; those on the way at the end of the fault do not.
         is_gone: There is no driver any more.
         is_replaced: There is another one, which publishes something else.
     """
 
     name: str
     code: FaultCode
+    first: FaultCode = FaultCode.NONE
     spoil: Mapping[str, Spoil] = field(default_factory=lambda: _MAIN)
-    stamp: Callable[[int, int], int] = lambda _, stamp_ns: stamp_ns
+    stamp: Callable[[int, int, int], int] = lambda _, stamp_ns, __: stamp_ns
     rate_hz: float | None = None
     times: int = 1
     delay_s: float = 0.0
@@ -137,48 +139,49 @@ FAULTS = (
     SensorFault("stops", FaultCode.SILENT, rate_hz=0.0),
     SensorFault("unplugged", FaultCode.UNPUBLISHED, is_gone=True),
     SensorFault("wrong type", FaultCode.WRONG_TYPE, is_gone=True, is_replaced=True),
-    SensorFault("slow", FaultCode.SPARSE, rate_hz=0.5),
-    SensorFault("late", FaultCode.CLOCK, delay_s=2.0),
-    SensorFault("ahead", FaultCode.CLOCK, stamp=lambda _, stamp_ns: stamp_ns + 3 * NS_PER_S),
-    SensorFault("behind", FaultCode.CLOCK, stamp=lambda _, stamp_ns: stamp_ns - 3 * NS_PER_S),
-    SensorFault("other clock", FaultCode.CLOCK, stamp=lambda n, _: 1000 * NS_PER_S + n * 20_000_000),
+    SensorFault("slow", FaultCode.SPARSE, FaultCode.SILENT, rate_hz=1.0),
+    SensorFault("late", FaultCode.CLOCK, FaultCode.SILENT, delay_s=2.0),
+    SensorFault("somewhat late", FaultCode.LATE, FaultCode.SILENT, delay_s=0.6),
+    SensorFault("ahead", FaultCode.CLOCK, stamp=lambda _, stamp_ns, __: stamp_ns + 3 * NS_PER_S),
+    SensorFault("behind", FaultCode.CLOCK, stamp=lambda _, stamp_ns, __: stamp_ns - 3 * NS_PER_S),
+    SensorFault("other clock", FaultCode.CLOCK, stamp=lambda n, *_: 1000 * NS_PER_S + n * 20_000_000),
     SensorFault("no stamp", FaultCode.STAMPS, stamp=lambda *_: 0),
     SensorFault("last stamp there is", FaultCode.CLOCK, stamp=lambda *_: (2**31 - 1) * NS_PER_S),
-    SensorFault("jumps", FaultCode.CLOCK, stamp=lambda n, ns: ns + (n // 40 + 1) * 100 * NS_PER_S),
-    SensorFault("stuck stamp", FaultCode.LATE, stamp=lambda n, ns: ns - n % 50 * 20_000_000 - NS_PER_S // 2),
+    SensorFault("jumps", FaultCode.CLOCK, stamp=lambda n, ns, _: ns + (n // 40 + 1) * 100 * NS_PER_S),
+    SensorFault("stuck stamp", FaultCode.CLOCK, FaultCode.LATE, stamp=lambda _, __, last_ns: last_ns),
     SensorFault("flood", FaultCode.NONE, times=10),
     SensorFault(
         "NaN",
         FaultCode.IMPLAUSIBLE,
-        {"imu": _acceleration(_NAN, 0, 0), "joints": _first_joint(_NAN), "skeleton": _every_pose(_INF)},
+        spoil={"imu": _acceleration(_NAN, 0, 0), "joints": _first_joint(_NAN), "skeleton": _every_pose(_INF)},
     ),
     SensorFault(
         "huge",
         FaultCode.IMPLAUSIBLE,
-        {"imu": _acceleration(0, 3e38, 0), "joints": _first_joint(1e300), "skeleton": _every_pose(1e300)},
+        spoil={"imu": _acceleration(0, 3e38, 0), "joints": _first_joint(1e300), "skeleton": _every_pose(1e300)},
     ),
     SensorFault(
         "half",
         FaultCode.UNREADABLE,
-        {
+        spoil={
             **dict.fromkeys(("rgb", "png", "depth"), _data_of(0.5)),
             "imu": _acceleration(0, 0, 0),
             "joints": _half_of("position"),
             "skeleton": _half_of("poses"),
         },
     ),
-    SensorFault("wrong size", FaultCode.UNREADABLE, dict.fromkeys(("rgb", "depth"), _field("width", 300))),
+    SensorFault("wrong size", FaultCode.UNREADABLE, spoil=dict.fromkeys(("rgb", "depth"), _field("width", 300))),
     SensorFault(
         "wrong encoding",
         FaultCode.UNREADABLE,
-        {
+        spoil={
             **dict.fromkeys(("rgb", "depth"), _field("encoding", "9UC7" * 100_000)),
             "png": _field("format", "16UC1; compressedDepth"),
         },
     ),
-    SensorFault("bomb", FaultCode.UNREADABLE, {"png": _huge_png, "rgb": _huge_image, "depth": _huge_image}),
-    SensorFault("joints in another order", FaultCode.UNREADABLE, {"joints": _field("name", list(reversed(JOINTS)))}),
-    SensorFault("another size of picture", FaultCode.NONE, {"depth": _larger}),
+    SensorFault("bomb", FaultCode.UNREADABLE, spoil={"png": _huge_png, "rgb": _huge_image, "depth": _huge_image}),
+    SensorFault("other joints", FaultCode.UNREADABLE, spoil={"joints": _field("name", list(reversed(JOINTS)))}),
+    SensorFault("another size of picture", FaultCode.NONE, spoil={"depth": _larger}),
 )
 
 
@@ -191,23 +194,34 @@ class FailingSensor:
             one topic.
         topic: Where.
         kind: What.
+        clock: Nanoseconds.
     """
 
-    def __init__(self, node: Node, stranger: Node, topic: str, kind: tuple[str, SensorKind]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        stranger: Node,
+        topic: str,
+        kind: tuple[str, SensorKind],
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.topic = topic
         self.fault: SensorFault | None = None
         self._node, self._stranger = node, stranger
         self._name, self._kind = kind
+        self._clock = clock
         self._publisher: Any = self._made()
         self._other: Any = None
         self._due_s = 0.0
         self._sent = 0
+        self._last_ns = 0
         self._held: deque[tuple[float, Any]] = deque()
         self._messages = [self._kind.make(1) for _ in range(_DIFFERENT)]
 
     def fail(self, fault: SensorFault | None) -> None:
         """Fail so from now on; None: be well again."""
         self.fault = fault
+        self._held.clear()
         if self._other is not None:
             self._stranger.destroy_publisher(self._other)
             self._other = None
@@ -221,7 +235,7 @@ class FailingSensor:
     def tick(self) -> int:
         """Publish what is due; how many messages that was."""
         published = 0
-        now_s = time.monotonic()
+        now_s = self._clock() / NS_PER_S
         rate_hz = self._kind.rate_hz
         if self.fault is not None and self.fault.rate_hz is not None:
             rate_hz = self.fault.rate_hz
@@ -238,14 +252,15 @@ class FailingSensor:
 
     def _take(self, now_s: float) -> None:
         """Take what is to be published now, or later."""
-        fault, now_ns = self.fault, time.time_ns()
-        for i in range(fault.times if fault else 1):
-            stamp_ns = now_ns + i * 1_000_000
+        fault, now_ns = self.fault, self._clock()
+        times = fault.times if fault else 1
+        for i in range(times):
+            stamp_ns = now_ns + round(i * NS_PER_S / (self._kind.rate_hz * times))
             message = self._messages[self._sent % _DIFFERENT]
             if fault is None:
-                at_s = now_s
+                at_s, self._last_ns = now_s, stamp_ns
             else:
-                at_s, stamp_ns = now_s + fault.delay_s, fault.stamp(self._sent, stamp_ns)
+                at_s, stamp_ns = now_s + fault.delay_s, fault.stamp(self._sent, stamp_ns, self._last_ns)
                 message = fault.spoil[self._name](copy.deepcopy(message))
             if hasattr(message, "header"):
                 message.header.stamp = ns_to_time(stamp_ns, TYPES)

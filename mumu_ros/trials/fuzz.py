@@ -15,9 +15,11 @@ from pathlib import Path
 
 __all__ = ["register"]
 
-HANG_S = 10
+HANG_S = 100
+"""By the clock on the wall: a busy machine takes seconds for what needs a millisecond."""
 MOST_MIB = 2048
 _EXECUTED = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
+_SLOWEST = re.compile(r"stat::slowest_unit_time_sec:\s*(\d+)")
 _COVERED = re.compile(r"cov: (\d+)")
 
 
@@ -28,7 +30,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="feed every door of the package with bytes that coverage guides",
         description=(
             "Messages, services, recordings, models, labels and parameter files: what is raised that should not be, "
-            "what takes over 10 s or 2 GiB. Needs the extra fuzz (atheris). An input that ends a run is kept in --out."
+            "what hangs or takes over 2 GiB. Needs the extra fuzz (atheris). An input that ends a run is kept in --out."
         ),
     )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="(default: all; an unknown one lists them)")
@@ -56,8 +58,11 @@ def _run(arguments: argparse.Namespace) -> int:
         start_s = time.monotonic()
         ended = _in_a_child(name, options, log)
         output = log.read_text(encoding="utf-8", errors="replace")
-        executed, covered = (max(map(int, number.findall(output)), default=0) for number in (_EXECUTED, _COVERED))
-        print(f"{name}: {executed} executions in {time.monotonic() - start_s:.0f} s, coverage {covered}", flush=True)
+        executed, covered, slowest_s = (
+            max(map(int, number.findall(output)), default=0) for number in (_EXECUTED, _COVERED, _SLOWEST)
+        )
+        words = f"{executed} executions in {time.monotonic() - start_s:.0f} s, coverage {covered}"
+        print(f"{name}: {words}, the slowest {slowest_s} s", flush=True)
         if ended:
             status = 1
             print(f"{name} ended with status {ended}; see {log}", flush=True)

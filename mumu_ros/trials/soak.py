@@ -32,6 +32,8 @@ LONGEST_S = 15.0
 """A fault that is not named after so long is not found; a sensor that is not well so long after it does not recover."""
 WARM_S = 20.0
 """From the first decision until memory is measured for the first time."""
+SAMPLES = 6
+"""So often memory, threads and open files are measured."""
 KINDS = {
     "rgb": ("png", replace(SENSORS["png"], rate_hz=10.0)),
     "depth": ("depth", replace(SENSORS["depth"], rate_hz=10.0)),
@@ -49,7 +51,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description=(
             "Starts sensor_sync, inference, people and overlay as processes, publishes what four sensors would, and "
             "lets one after the other fail in the ways of docs/reliability.md. Says in the end which faults have been "
-            "named, and what memory, threads and open files the processes had at the beginning and at the end."
+            "named, what memory, threads and open files the processes had meanwhile, and the time until the next "
+            "recognition after inference has been killed and started again."
         ),
     )
     parser.add_argument("--minutes", type=float, default=60.0, metavar="N", help="(default: 60)")
@@ -86,8 +89,9 @@ def _started() -> Iterator[_Soak]:
     monitor, stranger = Monitor(), rclpy.create_node("stranger", context=context)
     try:
         with tempfile.TemporaryDirectory(prefix="mumu-soak-") as folder, Processes() as processes:
-            _start(processes, Path(folder) / "log")
-            yield _Soak(monitor, stranger, processes)
+            log = Path(folder) / "log"
+            _start(processes, log)
+            yield _Soak(monitor, stranger, processes, log)
     finally:
         for node in (monitor, stranger):
             node.destroy_node()
@@ -100,7 +104,7 @@ def _start(processes: Processes, log: Path) -> None:
     for name, (_, kind) in KINDS.items():
         streams |= kind.parameters(name)
     processes.start("sensor_sync", streams, log=log)
-    processes.start("inference", {"model": "sim", "health": False}, log=log)
+    _start_inference(processes, log)
     picture = {"image.topic": "/rgb", "image.type": KINDS["rgb"][1].type}
     try:
         find_weights()
@@ -111,6 +115,10 @@ def _start(processes: Processes, log: Path) -> None:
     processes.start("overlay", picture, None, "view", log, {"activity": "/activity"})
 
 
+def _start_inference(processes: Processes, log: Path) -> None:
+    processes.start("inference", {"model": "sim", "health": False}, log=log)
+
+
 class _Soak:
     """The processes, their sensors and what becomes of them.
 
@@ -118,10 +126,12 @@ class _Soak:
         monitor: Receives their diagnostics.
         stranger: See `FailingSensor`.
         processes: Started.
+        log: Of the processes.
     """
 
-    def __init__(self, monitor: Monitor, stranger: Any, processes: Processes) -> None:
-        self._monitor, self._processes = monitor, processes
+    def __init__(self, monitor: Monitor, stranger: Any, processes: Processes, log: Path) -> None:
+        self._monitor, self._processes, self._log = monitor, processes, log
+        self._restarted_s: float | None = None
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(monitor)
         self._sensors = {name: FailingSensor(monitor, stranger, name, kind) for name, kind in KINDS.items()}
@@ -136,18 +146,29 @@ class _Soak:
         self._until(lambda: False, WARM_S)
         self._resources.append(self._processes.resources())
         start_s = time.monotonic()
-        while time.monotonic() - start_s < seconds and not self._processes.ended():
+        while (passed_s := time.monotonic() - start_s) < seconds and not self._processes.ended():
             self._trials.append(self._try(rng))
             self._monitor.recognitions.clear()
+            if passed_s >= len(self._resources) * seconds / SAMPLES:
+                self._resources.append(self._processes.resources())
         self._seconds = time.monotonic() - start_s
         self._resources.append(self._processes.resources())
+        self._processes.kill("inference")
+        self._monitor.recognitions.clear()
+        _start_inference(self._processes, self._log)
+        self._restarted_s = self._until(lambda: bool(self._monitor.recognitions), START_TIMEOUT_S)
 
     @property
     def is_good(self) -> bool:
         """Whether every fault was found and went away, and every process lives and has caught nothing unexpected."""
         codes = [values.get("code") for values in self._monitor.status.values()]
         missed = any(trial.named_s is None or trial.well_s is None for trial in self._trials)
-        return not missed and not self._processes.ended() and FaultCode.EXCEPTION not in codes
+        return (
+            self._restarted_s is not None
+            and not missed
+            and not self._processes.ended()
+            and FaultCode.EXCEPTION not in codes
+        )
 
     def report(self) -> str:
         """What has been, as text."""
@@ -168,13 +189,12 @@ class _Soak:
         errors = [name for name, values in self._monitor.status.items() if values.get("code") == FaultCode.EXCEPTION]
         lines.append(f"unexpected errors: {', '.join(errors) or 'none'}")
         lines.append(f"processes that ended: {', '.join(self._processes.ended()) or 'none'}")
-        before, after = self._resources
-        for name, first in before.items():
-            if last := after.get(name):
-                lines.append(
-                    f"{name}: {first.memory_mib:.0f} → {last.memory_mib:.0f} MiB, "
-                    f"{first.threads} → {last.threads} threads, {first.files} → {last.files} open files"
-                )
+        for name in self._resources[0]:
+            each = [resources[name] for resources in self._resources if name in resources]
+            for what in ("memory_mib", "threads", "files"):
+                lines.append(f"{name}: {what} " + " → ".join(f"{getattr(r, what):.0f}" for r in each))
+        seconds = "no" if self._restarted_s is None else f"{self._restarted_s:.1f} s until the"
+        lines.append(f"inference killed and started again: {seconds} next recognition")
         return "\n".join(lines)
 
     def _try(self, rng: np.random.Generator) -> _Trial:

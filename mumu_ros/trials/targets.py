@@ -117,14 +117,14 @@ def _sensor(name: str, _: Path, undo: contextlib.ExitStack) -> Door:
     return _messages(message_class(kind.type), [kind.make(STAMP_NS + i * 10**8) for i in range(3)], take)
 
 
-def _model(folder: Path) -> Path:
+_RGB = Modality("rgb", "rgb", (32, 32, 3), 10.0, "small_cnn")
+_IMU = Modality("imu", "vector", (2, 3), 10.0, "cooccurrence", stride=2)
+
+
+def _model(folder: Path, *modalities: Modality) -> Path:
     torch.manual_seed(3)
-    modalities = (
-        Modality("rgb", "rgb", (32, 32, 3), 10.0, "small_cnn"),
-        Modality("imu", "vector", (2, 3), 10.0, "cooccurrence", stride=2),
-    )
     taxonomy = Taxonomy("tiny", {"gesture": ("wave", "point"), "gait": ("walk", "run")})
-    config = ModelConfig("tiny", modalities, taxonomy, window_s=1.0, feature_size=8)
+    config = ModelConfig("tiny", modalities, taxonomy, window_s=1.0, feature_size=4)
     save_checkpoint(folder / "tiny", Network(config).eval())
     return folder / "tiny"
 
@@ -142,7 +142,7 @@ def _people(stamp_ns: int) -> Any:
 
 
 def _inference(name: str, folder: Path, undo: contextlib.ExitStack) -> Door:
-    node = _node(undo, Inference, model=str(_model(folder)), backend="eager")
+    node = _node(undo, Inference, model=str(_model(folder, _RGB, _IMU)), backend="eager")
     make, receive = (_frame, node._receive) if name == "MultimodalFrame" else (_people, node._see)
 
     def take(message: Any) -> None:
@@ -227,7 +227,7 @@ def _bag(storage: str, name: str, folder: Path, _: contextlib.ExitStack) -> Door
 
 
 def _model_file(name: str, read: Callable[[Path], Any], folder: Path, _: contextlib.ExitStack) -> Door:
-    model = _model(folder)
+    model = _model(folder, _IMU)
     return _file(name, [(model / name).read_bytes()], lambda path: read(path.parent), model)
 
 

@@ -123,18 +123,23 @@ class Robot:
         without: tuple[str, ...] = (),
         epoch: int = 0,
         imu_shape: tuple[int, ...] = (2, 3),
-        stuck: bool = False,
+        stuck: str = "",
+        noise: float = 1.0,
     ) -> None:
-        """Frames number `first` to `first + count`, ten a second."""
+        """Frames number `first` to `first + count`, ten a second; one stream repeats itself, or the IMU is as noisy."""
         for number in range(first, first + count):
             stamp_ns = START_NS + number * 100 * MS
             rng = np.random.default_rng(number)
+
+            def still(name: str, rng: np.random.Generator = rng) -> np.random.Generator:
+                return np.random.default_rng(0) if name == stuck else rng
+
             images = {
-                "rgb": (stamp_ns, "camera", rng.integers(0, 255, (40, 40, 3), np.uint8)),
-                "depth": (stamp_ns + MS, "camera", rng.integers(500, 4000, (40, 40), np.uint16)),
+                "rgb": (stamp_ns, "camera", still("rgb").integers(0, 255, (40, 40, 3), np.uint8)),
+                "depth": (stamp_ns + MS, "camera", still("depth").integers(500, 4000, (40, 40), np.uint16)),
             }
             times = [stamp_ns - i * 10 * MS for i in reversed(range(10))]
-            series = {"imu": (times, [np.ones(imu_shape) if stuck else rng.normal(size=imu_shape) for _ in times])}
+            series = {"imu": (times, [still("imu").normal(scale=noise, size=imu_shape) for _ in times])}
             frame = samples_to_frame(
                 stamp_ns,
                 "camera",

@@ -1,16 +1,13 @@
 """Every fault on every kind of sensor, over real DDS: it is named, the others' decisions go on, and it may come back.
 
-Many of them fail together, so that the whole matrix takes little longer than a few faults. The table in
-docs/reliability.md is written by `MUMU_FAULT_MATRIX=1 pytest test/nodes/test_fault_matrix.py`.
+Many of them fail together, so that the whole matrix takes little longer than a few faults. test_fault_times.py says how
+soon.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +31,13 @@ from mumu_ros.trials.sensors import SENSORS
 
 from .conftest import Ros
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 MATRIX = [(kind, fault) for fault in FAULTS for kind in fault.spoil]
 PARTS = 3
 """So many times the nodes are started, each time for a part of the matrix."""
 REFERENCES = ("stops", "jumps", "ahead")
 """So the reference fails in each part: the first image stream."""
 HEALTHY = ("png", "depth", "imu")
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 def part_of(number: int) -> int:
@@ -51,15 +47,6 @@ def part_of(number: int) -> int:
 
 def stream_of(kind: str, fault: SensorFault) -> str:
     return f"{kind}_{fault.name}".replace(" ", "_")
-
-
-@dataclass
-class Outcome:
-    """What became of a sensor: seconds until it was named and until it was well again, and what was said last."""
-
-    named_s: float | None = None
-    well_s: float | None = None
-    said: str = ""
 
 
 class Bench:
@@ -75,14 +62,14 @@ class Bench:
         parameters = {"streams": list(self.kinds), "rate_hz": 5.0, "queue_size": 10, "timeout_s": 1.0}
         for name, kind in self.kinds.items():
             parameters |= SENSORS[kind].parameters(name)
-        model = {"model": str(self._model(folder)), "backend": "eager", "rate_hz": 2.5, "min_coverage": [0.45]}
+        model = {"model": str(self._model(folder)), "backend": "eager", "rate_hz": 2.5}
         self.nodes = [ros.add(SensorSync, **parameters), ros.add(Inference, **model)]
         self.decisions = ros.collect(ActivityRecognition, "activity")
         self.frames = ros.collect(MultimodalFrame, "multimodal_frame")
         self.codes: dict[str, str] = {}
         self.said: dict[str, str] = {}
         ros.node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnose, 10)
-        self.outcomes = {name: Outcome() for name in self.expected}
+        self.said_of_fault: dict[str, str] = {}
 
     def _model(self, folder: Path) -> Path:
         """An untrained one."""
@@ -109,26 +96,25 @@ class Bench:
             name: FailingSensor(self.ros.node, stranger, name, (kind, SENSORS[kind]))
             for name, kind in self.kinds.items()
         }
-        self._wait(lambda name: not self.codes.get(name, "?"), lambda outcome, _: None)
+        self._wait(lambda name: not self.codes.get(name, "?"))
         assert self._goes_on(), self.said
         for name, fault in self.expected.items():
             self.sensors[name].fail(fault)
-        self._wait(self._is_named, lambda outcome, s: setattr(outcome, "named_s", s))
+        self.unnamed = self._wait(self._is_named)
         self.decisions.clear()
         self.went_on = self._goes_on()
         for name in self.expected:
-            self.outcomes[name].said = f"{self.codes.get(name)!r}: {self.said.get(name)}"
+            self.said_of_fault[name] = f"{self.codes.get(name)!r}: {self.said.get(name)}"
             self.sensors[name].fail(None)
-        self._wait(self._is_well, lambda outcome, s: setattr(outcome, "well_s", s))
+        self.unwell = self._wait(self._is_well)
 
-    def _wait(self, holds: Callable[[str], bool], note: Callable[[Outcome, float], None]) -> None:
-        """Publish until it holds of every sensor, or for long; take note of when it first held."""
+    def _wait(self, holds: Callable[[str], bool]) -> set[str]:
+        """Publish until it has held of every sensor, or for long; those of which it has not."""
         start_s, open_ = time.monotonic(), set(self.expected)
         while open_ and time.monotonic() - start_s < TIMEOUT_S:
             self._spin()
-            for name in [name for name in open_ if holds(name)]:
-                open_.remove(name)
-                note(self.outcomes[name], time.monotonic() - start_s)
+            open_ -= {name for name in open_ if holds(name)}
+        return open_
 
     def _spin(self) -> None:
         published = sum(sensor.tick() for sensor in self.sensors.values())
@@ -185,34 +171,12 @@ def benches(tmp_path_factory: pytest.TempPathFactory) -> list[Bench]:
 @pytest.mark.parametrize("number", range(len(MATRIX)), ids=[stream_of(*pair) for pair in MATRIX])
 def test_a_fault_is_named_and_the_sensor_may_come_back(benches: list[Bench], number: int) -> None:
     bench, name = benches[part_of(number)], stream_of(*MATRIX[number])
-    outcome = bench.outcomes[name]
-    assert outcome.named_s is not None, f"expected {bench.expected[name].code!r}; {outcome.said}"
-    assert outcome.well_s is not None, f"{bench.codes[name]}: {bench.said[name]}"
-    assert len(outcome.said) < 1000
+    assert name not in bench.unnamed, f"expected {bench.expected[name].code!r}; {bench.said_of_fault[name]}"
+    assert name not in bench.unwell, f"{bench.codes[name]}: {bench.said[name]}"
+    assert len(bench.said_of_fault[name]) < 1000
 
 
 def test_the_decisions_of_the_others_go_on(benches: list[Bench]) -> None:
     for bench in benches:
         assert bench.went_on
         assert all(node._errors == 0 for node in bench.nodes)
-
-
-def row_of(fault: SensorFault) -> str:
-    code = f"`{fault.code}`" if fault.code else "nothing"
-    return f"| {fault.name} | {', '.join(fault.spoil)} | {code} |"
-
-
-def test_the_page_names_every_fault(request: pytest.FixtureRequest) -> None:
-    page = PAGE.read_text()
-    if os.environ.get("MUMU_FAULT_MATRIX"):
-        benches = request.getfixturevalue("benches")
-        outcome = {name: found for bench in benches for name, found in bench.outcomes.items()}
-        lines = []
-        for fault in FAULTS:
-            outcomes = [outcome[stream_of(kind, fault)] for kind in fault.spoil]
-            named = f"{max(o.named_s for o in outcomes):.1f}" if fault.code else ""
-            lines.append(f"{row_of(fault)} {named} | {max(o.well_s for o in outcomes):.1f} |\n")
-        page = re.sub(r"(\| fault \|[^\n]*\n\|---[^\n]*\n)(\|[^\n]*\n)+", lambda m: m[1] + "".join(lines), page)
-        PAGE.write_text(page)
-    missing = [fault.name for fault in FAULTS if row_of(fault) not in page]
-    assert not missing, "run: MUMU_FAULT_MATRIX=1 pytest test/nodes/test_fault_matrix.py"

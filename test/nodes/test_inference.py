@@ -60,14 +60,16 @@ def test_a_modality_that_stops_loses_its_attention_and_gets_it_back(robot: Calla
     assert not r.recognitions[-1].anomaly, "nobody asked for health"
 
 
-def test_a_stuck_sensor_is_flagged_masked_and_cleared(robot: Callable[..., Any], watchful_model: Path) -> None:
+def test_a_sensor_that_is_stuck_or_noisy_is_flagged_and_cleared(
+    robot: Callable[..., Any], watchful_model: Path
+) -> None:
     r = robot(health=True)
     r.start()
     r.play(0, 20)
     r.ros.wait(lambda: len(r.recognitions) >= 5)
     assert list(r.recognitions[-1].fault) == [""] * 3
     assert all(r.recognitions[-1].present)
-    r.play(20, 30, stuck=True)
+    r.play(20, 30, stuck="imu")
     r.ros.wait(lambda: r.recognitions[-1].fault[2] == "stuck")
     message = r.recognitions[-1]
     assert message.anomaly[2] > 1
@@ -79,6 +81,16 @@ def test_a_stuck_sensor_is_flagged_masked_and_cleared(robot: Callable[..., Any],
     r.ros.wait(lambda: r.diagnosed("imu: stuck since"))
     r.play(50, 40)
     r.ros.wait(lambda: r.recognitions[-1].present[2])
+    for first, code, where, how in (
+        (90, "stuck", 0, {"stuck": "rgb"}),
+        (160, "stuck", 1, {"stuck": "depth"}),
+        (230, "noisy", 2, {"noise": 30.0}),
+    ):
+        r.play(first, 30, **how)
+        r.ros.wait(lambda code=code, where=where: r.recognitions[-1].fault[where] == code)
+        assert r.recognitions[-1].fault_age_s[where] <= 3
+        r.play(first + 30, 40)
+        r.ros.wait(lambda: list(r.recognitions[-1].fault) == [""] * 3 and all(r.recognitions[-1].present))
 
 
 def test_without_a_health_model_health_cannot_be_asked_for(

@@ -118,7 +118,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]
         (BOMB, "line 6: more than 100000 values"),
         ("[" * 500 + "]" * 500, "nested deeper than 32 levels"),
         ("a: 1" + "0" * 10_000, "line 1: a number of 10001 characters"),
-        ("a: b: c", "line 1: mapping values are not allowed here"),
+        ("a: b: c", "line 1: mapping values are not allowed"),
     ],
 )
 def test_yaml_without_measure_is_refused_by_file_and_line(tmp_path: Path, text: str, reason: str) -> None:

@@ -73,6 +73,7 @@ class Rig:
                     else (FaultCode.WRONG_TYPE, "another type")
                 ),
                 now_s,
+                leads=name == self.sync.reference,
             )
             for name, watch in self.watches.items()
         }
@@ -133,6 +134,26 @@ def test_a_stream_that_is_well_again_is_said_to_be_so() -> None:
 def test_while_everything_starts_there_is_no_alarm() -> None:
     reports = Rig(dict.fromkeys(RATES_HZ, lambda *_: None)).run(2)
     assert set(faults(reports).values()) == {"waiting"}
+
+
+def test_a_slow_reference_is_named_and_no_other_stream() -> None:
+    rig = Rig({"rgb": lambda n, stamp: stamp if n % 10 == 0 else None})
+    reports = rig.run(6)
+    assert faults(reports) == {"rgb": "slow_reference"}
+    assert "3.0 Hz is less than half of rate_hz (10)" in reports["rgb"].text
+    rig.changes.clear()
+    assert faults(rig.run(3)) == {}
+    assert faults(Rig({"depth": lambda n, stamp: stamp if n % 10 == 0 else None}).run(6)) == {}
+
+
+@pytest.mark.parametrize("name", list(RATES_HZ))
+def test_neither_a_pause_nor_a_jump_of_the_clock_is_a_loss(name: str) -> None:
+    first = 2 * round(RATES_HZ[name])  # of the third second
+    pause = Rig({name: lambda n, stamp: None if first <= n < 1.4 * first else stamp})
+    jump = Rig({name: lambda n, stamp: stamp + 100 * NS_PER_S * (first <= n < 1.4 * first)})
+    for rig in (pause, jump):
+        assert faults(rig.run(2.5))
+        assert faults(rig.run(2)) == {}
 
 
 def test_losses_are_estimated_from_stamps() -> None:
