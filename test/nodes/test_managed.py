@@ -171,7 +171,7 @@ def test_what_callbacks_raise_is_counted_and_said_and_ends_nothing(ros: Any, cli
         while type(error).__name__ not in getattr(client.diagnostics.get("node: errors"), "message", ""):
             assert time.monotonic() < deadline
             publisher.publish(Empty())
-            running.spin_once(ros.executor, node)
+            running.spin_some(ros.executor, node)
         assert len(client.diagnostics["node: errors"].message) < 1000
     assert client.change(Transition.TRANSITION_DEACTIVATE)
 
