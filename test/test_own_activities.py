@@ -20,7 +20,7 @@ from mumu_ros import cli
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.annotations import read_annotations
-from mumu_ros.recordings.labels import read_labels
+from mumu_ros.recordings.label_files import read_labels
 from mumu_ros.share import share_path
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -70,6 +70,10 @@ OFFLINE = {"datasets", "training", "labelling"}
 """What runs on the robot needs none of these."""
 
 
+NAMED_AFTER = ("nodes", "benchmarks")
+"""Rooms whose modules are named after their executables and commands; all other names are unique."""
+
+
 def imports(path: Path) -> set[str]:
     """Full names of the modules that a module imports, anywhere in it."""
     names: set[str] = set()
@@ -169,3 +173,12 @@ def test_messages_and_sensor_sync_load_without_torch() -> None:
 def test_the_model_package_gives_all_its_names_when_asked() -> None:
     model = importlib.import_module("mumu_ros.model")
     assert all(getattr(model, name).__name__ == name for name in model.__all__)
+
+
+def test_a_file_name_occurs_in_one_room() -> None:
+    usual = {"__init__.py", "__main__.py", "cli.py", "errors.py"}
+    rooms: dict[str, set[str]] = {}
+    for path in MODULES:
+        if path.name not in usual and room(path) not in NAMED_AFTER:
+            rooms.setdefault(path.name, set()).add(room(path))
+    assert {name: where for name, where in rooms.items() if len(where) > 1} == {}

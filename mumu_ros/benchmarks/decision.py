@@ -23,7 +23,7 @@ from mumu_ros.model.checkpoint import HEALTH_FILE, Checkpoint, load_checkpoint, 
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition import Decision, Recognizer
 from mumu_ros.recognition.backends import Backend, Outputs, choose_backend, open_backend
-from mumu_ros.recognition.windows import window_assembler
+from mumu_ros.recognition.window_assembly import window_assembler
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["measure", "register", "table"]

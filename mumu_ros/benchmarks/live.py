@@ -14,7 +14,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from mumu_ros.nodes.monitor import Monitor
+from mumu_ros.nodes.demo_monitor import Monitor
 from mumu_ros.nodes.processes import Processes, own_domain
 
 __all__ = ["Live", "live"]

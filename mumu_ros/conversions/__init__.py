@@ -3,10 +3,9 @@
 Everything reads fields only, so that messages of rclpy and messages deserialised by rosbags are served alike.
 """
 
-from mumu_ros.conversions.camera import camera_info_to_camera, camera_to_camera_info
+from mumu_ros.conversions.camera_info import camera_info_to_camera, camera_to_camera_info
 from mumu_ros.conversions.errors import ConversionError
-from mumu_ros.conversions.frames import frame_to_samples, samples_to_frame
-from mumu_ros.conversions.humans import Body2D, person_to_roi, person_to_skeleton2d, skeleton2d_to_body
+from mumu_ros.conversions.hri_messages import Body2D, person_to_roi, person_to_skeleton2d, skeleton2d_to_body
 from mumu_ros.conversions.images import (
     MAX_PIXELS,
     RGB_ENCODINGS,
@@ -28,7 +27,8 @@ from mumu_ros.conversions.messages import (
     segment_to_annotation,
     time_to_ns,
 )
-from mumu_ros.conversions.people import is_body_id, message_to_people, people_to_message
+from mumu_ros.conversions.multimodal_frames import frame_to_samples, samples_to_frame
+from mumu_ros.conversions.people_messages import is_body_id, message_to_people, people_to_message
 from mumu_ros.conversions.vectors import (
     VECTOR_TYPES,
     float_array_to_array,

@@ -14,7 +14,7 @@ _SKELETONS = ("msr_action3d", "florence3d", "utkinect", "kard")
 DATASETS: Registry[Callable[[str, Collection[int] | None], Dataset]] = Registry(
     "mumu_ros.datasets",
     {
-        "simulator": "mumu_ros.datasets.simulator:SimulatorDataset",
+        "simulator": "mumu_ros.datasets.simulated:SimulatorDataset",
         "utd_mhad": "mumu_ros.datasets.utd_mhad_clips:UtdMhadDataset",
         "mmact": "mumu_ros.datasets.mmact:MmactDataset",
         "folder": "mumu_ros.datasets.folder:FolderDataset",
@@ -41,7 +41,7 @@ def open_dataset(name: str, root: str, *, subjects: Collection[int] | None = Non
         DatasetError: There is no such dataset, it is not at `root`, or no clip of these subjects is there.
     """
     if name == "simulator":
-        from mumu_ros.datasets.simulator import SimulatorDataset
+        from mumu_ros.datasets.simulated import SimulatorDataset
 
         return SimulatorDataset(root, subjects, seconds)
     if name == SEVERAL:

@@ -20,7 +20,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.annotations import read_annotations
-from mumu_ros.recordings.labels import Label, labels_path, read_labels
+from mumu_ros.recordings.label_files import Label, labels_path, read_labels
 from mumu_ros.recordings.progress import ReadingProgress
 from mumu_ros.recordings.stream_topics import resolve_topics
 from mumu_ros.streams import NS_PER_S

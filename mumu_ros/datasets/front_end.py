@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
-from mumu_ros.datasets.reading import START_NS, prepare_all, select_clips, wanted_streams
+from mumu_ros.datasets.file_reading import START_NS, prepare_all, select_clips, wanted_streams
 from mumu_ros.datasets.utd_mhad import ACTIONS, FRAME_RATE_HZ, UtdMhad
 from mumu_ros.datasets.utd_mhad_clips import find_utd_mhad
 from mumu_ros.files import replacing

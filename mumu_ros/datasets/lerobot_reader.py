@@ -19,7 +19,7 @@ from mumu_ros.datasets import lerobot_format as form
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.reading import read_json
 from mumu_ros.recordings import RecordingWriter
-from mumu_ros.recordings.labels import Label, write_labels
+from mumu_ros.recordings.label_files import Label, write_labels
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import MAX_NAME
 

@@ -25,7 +25,7 @@ from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.reading import read_arrays
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.annotations import read_annotations
-from mumu_ros.recordings.labels import Label, labels_path, read_labels
+from mumu_ros.recordings.label_files import Label, labels_path, read_labels
 from mumu_ros.recordings.stream_topics import resolve_topics
 
 __all__ = ["EpisodeReport", "write_lerobot"]

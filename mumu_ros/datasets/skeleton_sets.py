@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
-from mumu_ros.datasets.reading import START_NS, prepare_all, read_text, select_clips, wanted_streams
+from mumu_ros.datasets.file_reading import START_NS, prepare_all, read_text, select_clips, wanted_streams
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.skeletons import LAYOUTS, convert
 from mumu_ros.streams import NS_PER_S

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
-from mumu_ros.datasets.reading import START_NS, Video, prepare_all, wanted_streams
+from mumu_ros.datasets.file_reading import START_NS, Video, prepare_all, wanted_streams
 from mumu_ros.datasets.utd_mhad import HOME_PAGE, MODALITIES, UtdMhad, UtdMhadClip
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.skeletons import convert

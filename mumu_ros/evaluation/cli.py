@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from mumu_ros.evaluation.whatif import KINDS, parse_alteration
 from mumu_ros.failures import NOTATION, parse_fault
 from mumu_ros.recordings import RecordingError
-from mumu_ros.recordings.labels import labels_path
+from mumu_ros.recordings.label_files import labels_path
 
 if TYPE_CHECKING:
+    from mumu_ros.evaluation.decision_features import FeatureLog, FeatureMap
     from mumu_ros.evaluation.evaluate import Evaluation, Setup
-    from mumu_ros.evaluation.features import FeatureLog, FeatureMap
     from mumu_ros.evaluation.results import BagResult
     from mumu_ros.recordings.progress import ReadingProgress
 
@@ -91,8 +91,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    from mumu_ros.evaluation.decision_features import FeatureLog
     from mumu_ros.evaluation.evaluate import evaluate_bag
-    from mumu_ros.evaluation.features import FeatureLog
     from mumu_ros.evaluation.output import write_outputs
     from mumu_ros.evaluation.robustness import robustness
     from mumu_ros.evaluation.stopwatch import Stopwatch
@@ -145,7 +145,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _maps(bags: list[BagResult], logs: list[FeatureLog], evaluation: Evaluation) -> list[FeatureMap]:
-    from mumu_ros.evaluation.features import map_features
+    from mumu_ros.evaluation.decision_features import map_features
 
     try:
         return map_features(bags, logs, evaluation.checkpoint.config)
@@ -159,7 +159,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
     from mumu_ros.pipeline.configuration import InferenceConfig, read_sensor_sync
     from mumu_ros.pipeline.parameter_file import read_parameters
-    from mumu_ros.pipeline.parameters import INFERENCE
+    from mumu_ros.pipeline.parameter_tables import INFERENCE
 
     beside = (labels_path(bag) for bag in arguments.bags)
     labels: Sequence[Path | None] = arguments.labels or [path if path.exists() else None for path in beside]

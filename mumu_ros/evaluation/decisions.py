@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
-from mumu_ros.recordings.labels import format_seconds
+from mumu_ros.recordings.label_files import format_seconds
 
 __all__ = ["UNDECIDED", "DecisionLog", "Decisions", "TrueLabels", "to_csv"]
 

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from mumu_ros.conversions import SUPPORTED_TYPES
-from mumu_ros.evaluation.features import FeatureLog
+from mumu_ros.evaluation.decision_features import FeatureLog
+from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, replay
 from mumu_ros.evaluation.results import BagResult, true_labels
-from mumu_ros.evaluation.scoring import TruthSegment
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.truth import from_annotations, from_labels
 from mumu_ros.evaluation.whatif import Alteration, Alterer
@@ -23,7 +23,7 @@ from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
 from mumu_ros.recognition import Recognizer
 from mumu_ros.recognition.session import Session, recognizer_settings
 from mumu_ros.recordings import Recording, RecordingError
-from mumu_ros.recordings.labels import read_labels
+from mumu_ros.recordings.label_files import read_labels
 from mumu_ros.recordings.stream_topics import guess_streams, resolve_topics
 from mumu_ros.streams import NS_PER_S, ns_to_seconds
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mumu_ros.evaluation.decision_features import FeatureMap
 from mumu_ros.evaluation.decisions import to_csv
-from mumu_ros.evaluation.features import FeatureMap
 from mumu_ros.evaluation.report import render
 from mumu_ros.evaluation.results import BagResult
 from mumu_ros.files import replacing

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.conversions import header_stamp_ns, ns_to_time
+from mumu_ros.evaluation.decision_features import FeatureLog
 from mumu_ros.evaluation.decisions import DecisionLog, Decisions
-from mumu_ros.evaluation.features import FeatureLog
-from mumu_ros.evaluation.sensors import Outage, SensorLog, SensorReport, split_pauses
+from mumu_ros.evaluation.sensor_reports import Outage, SensorLog, SensorReport, split_pauses
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.whatif import Alterer
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig

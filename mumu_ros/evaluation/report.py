@@ -19,7 +19,7 @@ from mumu_ros.evaluation.charts import (
     reliability_diagram,
     scatter,
 )
-from mumu_ros.evaluation.features import FUSED, FeatureMap
+from mumu_ros.evaluation.decision_features import FUSED, FeatureMap
 from mumu_ros.evaluation.results import BagResult
 from mumu_ros.evaluation.summary import headline, reliability
 from mumu_ros.evaluation.timeline import timeline

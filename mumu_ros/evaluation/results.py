@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.evaluation.decisions import UNDECIDED, Decisions, TrueLabels
-from mumu_ros.evaluation.scoring import Truth, TruthSegment
-from mumu_ros.evaluation.segments import Segment, merge
-from mumu_ros.evaluation.sensors import Outage, SensorReport
+from mumu_ros.evaluation.live_accuracy import Truth, TruthSegment
+from mumu_ros.evaluation.segment_scores import Segment, merge
+from mumu_ros.evaluation.sensor_reports import Outage, SensorReport
 from mumu_ros.failures import Fault
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN

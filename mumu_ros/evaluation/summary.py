@@ -20,7 +20,7 @@ from mumu_ros.evaluation.metrics import (
     top_k,
 )
 from mumu_ros.evaluation.results import BagResult
-from mumu_ros.evaluation.segments import edit_score, false_alarms, onset_delays, overlap_f1_counts
+from mumu_ros.evaluation.segment_scores import edit_score, false_alarms, onset_delays, overlap_f1_counts
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.evaluation.charts import GREY, PALETTE, document, rectangle, text
 from mumu_ros.evaluation.results import BagResult
-from mumu_ros.evaluation.segments import Segment, merge
+from mumu_ros.evaluation.segment_scores import Segment, merge
 from mumu_ros.failures import Fault
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.recognition.decision import UNKNOWN

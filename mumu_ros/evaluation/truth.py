@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mumu_ros.conversions import time_to_ns
-from mumu_ros.evaluation.scoring import TruthSegment
-from mumu_ros.recordings.labels import Label
+from mumu_ros.evaluation.live_accuracy import TruthSegment
+from mumu_ros.recordings.label_files import Label
 from mumu_ros.streams.stamps import FOREVER_NS
 
 __all__ = ["from_annotations", "from_labels"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from mumu_ros.labelling.marks import Mark, Timeline, clock_seconds
 from mumu_ros.reading import parse_json
-from mumu_ros.recordings.labels import Label, LabelError, parse_seconds, read_label_text
+from mumu_ros.recordings.label_files import Label, LabelError, parse_seconds, read_label_text
 
 __all__ = ["is_boris_table", "read_boris", "read_boris_table", "write_boris"]
 

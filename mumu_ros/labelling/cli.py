@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mumu_ros.labelling.exports import export_labels
 from mumu_ros.labelling.footage import Footage
+from mumu_ros.labelling.foreign_formats import export_labels
 from mumu_ros.labelling.imports import import_labels
 from mumu_ros.labelling.marks import FRAME_SUFFIXES, Timeline
 from mumu_ros.labelling.server import LabelServer, Session
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.recordings import Recording, RecordingError
-from mumu_ros.recordings.labels import Label, LabelError, labels_path, read_labels, write_labels
+from mumu_ros.recordings.label_files import Label, LabelError, labels_path, read_labels, write_labels
 from mumu_ros.recordings.progress import ReadingProgress
 
 __all__ = ["opener", "register"]

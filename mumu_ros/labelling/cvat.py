@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from mumu_ros.labelling.elan import parse_xml
 from mumu_ros.labelling.marks import Mark, Timeline, label_text
-from mumu_ros.recordings.labels import Label, LabelError
+from mumu_ros.recordings.label_files import Label, LabelError
 
 __all__ = ["read_cvat", "write_cvat"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mumu_ros.labelling.boris import is_boris_table, read_boris_table
 from mumu_ros.labelling.marks import MS_PER_S, Mark, Timeline, clock_seconds
-from mumu_ros.recordings.labels import Label, LabelError, read_label_text
+from mumu_ros.recordings.label_files import Label, LabelError, read_label_text
 
 __all__ = ["read_delimited", "write_audacity"]
 

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from mumu_ros.labelling.marks import MS_PER_S, Mark, Timeline, clock_seconds
 from mumu_ros.reading import MAX_TEXT, read_bytes
-from mumu_ros.recordings.labels import Label, LabelError
+from mumu_ros.recordings.label_files import Label, LabelError
 
 __all__ = ["parse_xml", "read_elan", "write_elan"]
 

@@ -13,7 +13,7 @@ from mumu_ros.labelling.delimited import read_delimited
 from mumu_ros.labelling.elan import read_elan
 from mumu_ros.labelling.label_studio import read_label_studio
 from mumu_ros.labelling.marks import Mark, Timeline
-from mumu_ros.recordings.labels import MAX_LABELS, Label, LabelError, check_label, read_label_text, read_labels
+from mumu_ros.recordings.label_files import MAX_LABELS, Label, LabelError, check_label, read_label_text, read_labels
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["import_labels"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from mumu_ros.labelling.marks import Mark, Timeline
 from mumu_ros.reading import parse_json
-from mumu_ros.recordings.labels import Label, LabelError, parse_seconds, read_label_text
+from mumu_ros.recordings.label_files import Label, LabelError, parse_seconds, read_label_text
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["read_label_studio", "write_label_studio"]

@@ -9,7 +9,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.recordings.labels import Label, LabelError, parse_seconds
+from mumu_ros.recordings.label_files import Label, LabelError, parse_seconds
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["FRAME_SUFFIXES", "MS_PER_S", "Mark", "Timeline", "clock_seconds", "label_text"]

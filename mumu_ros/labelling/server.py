@@ -21,7 +21,7 @@ from mumu_ros.conversions import ConversionError
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.reading import MAX_TEXT, parse_json
 from mumu_ros.recordings import RecordingError
-from mumu_ros.recordings.labels import Label, LabelError, write_labels
+from mumu_ros.recordings.label_files import Label, LabelError, write_labels
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import shorten
 

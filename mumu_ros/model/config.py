@@ -137,7 +137,7 @@ class Modality:
         joints: `pose_cnn`: how many it looks for.
         focal: `pose_cnn`: the camera's focal length in widths of its picture (fx / width of CameraInfo).
         label: Not a sensor but a label of the window, one-hot: `group` or `activity`. Teachers have one
-            (`training/labels.py`); a robot does not.
+            (`training/given_labels.py`); a robot does not.
 
     Raises:
         ConfigError: A value is impossible by itself or together with another.

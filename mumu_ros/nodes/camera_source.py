@@ -16,10 +16,10 @@ from sensor_msgs.msg import CameraInfo
 
 from mumu_ros.conversions import ConversionError, camera_info_to_camera, depth_to_millimetres
 from mumu_ros.fault_codes import FaultCode
-from mumu_ros.nodes.configuration import PeopleConfig, PictureTopic
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.node_configuration import PeopleConfig, PictureTopic
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.people.camera import Camera

@@ -12,7 +12,7 @@ from typing import Any
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
-from mumu_ros.pipeline.parameters import Parameter, Values, expected, unknown_names
+from mumu_ros.pipeline.parameter_tables import Parameter, Values, expected, unknown_names
 
 __all__ = ["declare", "unknown_parameters"]
 

@@ -12,9 +12,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mumu_ros.conversions import header_stamp_ns, time_to_ns
 from mumu_ros.evaluation.decisions import DecisionLog
+from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment, accuracy
 from mumu_ros.evaluation.output import write_outputs
 from mumu_ros.evaluation.results import BagResult, true_labels
-from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accuracy
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.summary import summarize
 from mumu_ros.evaluation.truth import from_annotations, from_labels
@@ -22,12 +22,12 @@ from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import ModalityHealth
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
-from mumu_ros.nodes.configuration import EvaluationConfig
 from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.node_configuration import EvaluationConfig
 from mumu_ros.nodes.parameters import EVALUATION, ParameterError
 from mumu_ros.nodes.running import main
 from mumu_ros.recognition import Decision
-from mumu_ros.recordings.labels import read_labels
+from mumu_ros.recordings.label_files import read_labels
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Evaluation"]

@@ -13,7 +13,7 @@ from typing import Any
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.nodes.parameters import TABLES
 from mumu_ros.pipeline.parameter_file import check_names, node_sections, own_parameters, read_parameters
-from mumu_ros.pipeline.parameters import INFERENCE, ParameterError
+from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
 from mumu_ros.reading import read_json
 from mumu_ros.share import share_path
 

@@ -16,10 +16,10 @@ from mumu_ros.conversions import ConversionError, RosTypes, array_to_image, mess
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import ActivityRecognition
 from mumu_ros.msg import People as PeopleMessage
-from mumu_ros.nodes.configuration import OverlayConfig
 from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.markers import people_to_markers
+from mumu_ros.nodes.node_configuration import OverlayConfig
 from mumu_ros.nodes.parameters import OVERLAY
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe

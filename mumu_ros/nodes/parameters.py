@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mumu_ros.failures import Fault
-from mumu_ros.pipeline.parameters import (
+from mumu_ros.pipeline.parameter_tables import (
     AUTOSTART,
     ENCODING,
     IMAGE_TYPES,

@@ -11,9 +11,9 @@ from mumu_ros.conversions import RosTypes, people_to_message
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.camera_source import CameraSource, View
-from mumu_ros.nodes.configuration import PeopleConfig
-from mumu_ros.nodes.humans import TRACKED, HumansPublisher, HumansSource, has_hri_msgs
+from mumu_ros.nodes.hri_bodies import TRACKED, HumansPublisher, HumansSource, has_hri_msgs
 from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.node_configuration import PeopleConfig
 from mumu_ros.nodes.parameters import PEOPLE
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.transforms import FrameChanger

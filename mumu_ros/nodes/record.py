@@ -24,7 +24,7 @@ from rclpy.subscription import Subscription
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
 from mumu_ros.nodes.__main__ import on_signals
-from mumu_ros.nodes.configuration import PeopleConfig
+from mumu_ros.nodes.node_configuration import PeopleConfig
 from mumu_ros.nodes.parameters import PEOPLE, SENSOR_SYNC, ParameterError
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.pipeline.configuration import SensorSyncConfig

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mumu_ros.conversions import header_stamp_ns
-from mumu_ros.nodes.monitor import Monitor
+from mumu_ros.nodes.demo_monitor import Monitor
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Screen"]

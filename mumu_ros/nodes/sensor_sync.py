@@ -24,8 +24,8 @@ from mumu_ros.nodes.transforms import AxesTurner
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
-from mumu_ros.pipeline.parameters import declare_streams
-from mumu_ros.pipeline.watch import Report, StreamWatch
+from mumu_ros.pipeline.parameter_tables import declare_streams
+from mumu_ros.pipeline.stream_watch import Report, StreamWatch
 from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
 
 __all__ = ["SensorSync"]

@@ -13,8 +13,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mumu_ros.conversions import RosTypes
 from mumu_ros.fault_codes import FaultCode
-from mumu_ros.nodes.configuration import SimulatorConfig
 from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.node_configuration import SimulatorConfig
 from mumu_ros.nodes.parameters import SIMULATOR
 from mumu_ros.nodes.playback import Playback
 from mumu_ros.nodes.running import main

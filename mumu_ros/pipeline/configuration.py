@@ -11,7 +11,7 @@ from mumu_ros.conversions import MAX_PIXELS, SUPPORTED_TYPES
 from mumu_ros.model.checkpoint import find_model, read_config
 from mumu_ros.model.config import Modality
 from mumu_ros.pipeline.parameter_file import given_parameters, node_sections, read_parameters
-from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC, ParameterError, Values, declare_streams
+from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC, ParameterError, Values, declare_streams
 
 __all__ = ["InferenceConfig", "SensorSyncConfig", "StreamConfig", "read_sensor_sync"]
 

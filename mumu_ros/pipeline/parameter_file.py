@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mumu_ros.pipeline.parameters import Parameter, ParameterError, Values, unknown_names
+from mumu_ros.pipeline.parameter_tables import Parameter, ParameterError, Values, unknown_names
 from mumu_ros.reading import read_yaml
 
 __all__ = ["check_names", "given_parameters", "node_sections", "own_parameters", "read_parameters"]

@@ -16,11 +16,11 @@ from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.recognition.backends import Backend, Eager, Outputs
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
-from mumu_ros.recognition.features import FeatureCache
+from mumu_ros.recognition.feature_cache import FeatureCache
 from mumu_ros.recognition.runner import Runner
 from mumu_ros.recognition.smoothing import Smoother
 from mumu_ros.recognition.snapshots import Body, Snapshot
-from mumu_ros.recognition.windows import window_assembler
+from mumu_ros.recognition.window_assembly import window_assembler
 from mumu_ros.streams import Window
 
 __all__ = ["SCENE", "Recognizer", "RecognizerSettings"]

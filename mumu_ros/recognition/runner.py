@@ -10,7 +10,7 @@ import torch
 
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition.backends import Backend, Outputs
-from mumu_ros.recognition.features import FeatureCache, encode_new
+from mumu_ros.recognition.feature_cache import FeatureCache, encode_new
 from mumu_ros.recognition.snapshots import Snapshot
 from mumu_ros.streams import Series, Window
 

@@ -21,10 +21,10 @@ from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.people.person import Person
 from mumu_ros.pipeline.configuration import InferenceConfig
-from mumu_ros.pipeline.parameters import ParameterError
+from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recognition.assignment import ImuAssigner
 from mumu_ros.recognition.backends import Backend, choose_backend, is_exported, open_backend, takes_long
-from mumu_ros.recognition.bodies import PersonSamples, check_background, layout_of
+from mumu_ros.recognition.body_inputs import PersonSamples, check_background, layout_of
 from mumu_ros.recognition.decision import Decision, NoDecision
 from mumu_ros.recognition.recognizer import SCENE, Recognizer, RecognizerSettings
 from mumu_ros.skeletons import LayoutError

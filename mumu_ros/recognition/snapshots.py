@@ -10,7 +10,7 @@ import torch
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import HealthMonitor
 from mumu_ros.recognition.backends import Outputs
-from mumu_ros.recognition.features import FeatureCache
+from mumu_ros.recognition.feature_cache import FeatureCache
 from mumu_ros.recognition.smoothing import Smoother
 from mumu_ros.streams import Window, WindowAssembler
 

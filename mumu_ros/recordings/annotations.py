@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mumu_ros.conversions import time_to_ns
-from mumu_ros.recordings.labels import Label
+from mumu_ros.recordings.label_files import Label
 from mumu_ros.recordings.reader import Recording
 from mumu_ros.recordings.topics import ANNOTATION_TYPE
 

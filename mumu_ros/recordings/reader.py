@@ -15,9 +15,9 @@ from typing import Any
 from rosbags.typesys.store import Typestore
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.folder import list_files, open_file
 from mumu_ros.recordings.metadata import Metadata, read_metadata
 from mumu_ros.recordings.storage import ZSTD, Channel, DamageError, Storage, from_zstd
+from mumu_ros.recordings.storage_files import list_files, open_file
 from mumu_ros.recordings.typestore import recorded_typestore
 
 __all__ = ["Recording", "Topic"]

@@ -10,7 +10,7 @@ from mumu_ros.conversions import SUPPORTED_TYPES, VECTOR_TYPES, ConversionError
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.parameter_file import read_parameters
-from mumu_ros.pipeline.parameters import SENSOR_SYNC
+from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC
 from mumu_ros.recordings import Recording, RecordingError, Topic
 
 __all__ = ["guess_streams", "resolve_topics"]

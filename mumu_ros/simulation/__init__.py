@@ -8,9 +8,9 @@ sensors. Needs numpy and OpenCV only.
 from mumu_ros.simulation.crowd import MAX_PEOPLE
 from mumu_ros.simulation.performance import Segment
 from mumu_ros.simulation.sensors import SENSORS, STREAMS, StreamInfo, parse_fault
+from mumu_ros.simulation.simulated_activities import ACTIVITIES, EXTRA_GROUPS, GROUP_OF, GROUPS
 from mumu_ros.simulation.simulator import Sample, Simulator
-from mumu_ros.simulation.taxonomy import ACTIVITIES, EXTRA_GROUPS, GROUP_OF, GROUPS
-from mumu_ros.simulation.truth import TRUTH_LAYOUT
+from mumu_ros.simulation.true_people import TRUTH_LAYOUT
 
 __all__ = [
     "ACTIVITIES",

@@ -6,8 +6,8 @@ import numpy as np
 
 from mumu_ros.simulation.actor import Actor
 from mumu_ros.simulation.performance import Performance, Segment, activity_order
+from mumu_ros.simulation.simulated_activities import GROUP_OF
 from mumu_ros.simulation.subject import Subject
-from mumu_ros.simulation.taxonomy import GROUP_OF
 from mumu_ros.simulation.way import Stage, Way, draw_way
 
 __all__ = ["MAX_PEOPLE", "draw_crowd"]

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from mumu_ros.simulation.activities import HELD_OBJECT, activity_angles
 from mumu_ros.simulation.body import CHANNELS, Array
 from mumu_ros.simulation.manner import Manner, Move
+from mumu_ros.simulation.simulated_activities import ACTIVITIES, GROUP_OF
 from mumu_ros.simulation.subject import Subject
-from mumu_ros.simulation.taxonomy import ACTIVITIES, GROUP_OF
 from mumu_ros.simulation.vibration import vibration
 
 __all__ = ["Performance", "Segment", "activity_order", "draw_schedule", "smooth_step"]

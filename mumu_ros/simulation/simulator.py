@@ -21,9 +21,9 @@ from mumu_ros.simulation.performance import Performance, Segment, draw_schedule
 from mumu_ros.simulation.renderer import Renderer
 from mumu_ros.simulation.scene import Camera, Room
 from mumu_ros.simulation.sensors import SENSORS, STREAMS, StreamInfo
+from mumu_ros.simulation.simulated_activities import GROUP_OF
 from mumu_ros.simulation.subject import Subject
-from mumu_ros.simulation.taxonomy import GROUP_OF
-from mumu_ros.simulation.truth import true_person
+from mumu_ros.simulation.true_people import true_person
 from mumu_ros.simulation.way import Stage
 
 __all__ = ["Sample", "Simulator"]

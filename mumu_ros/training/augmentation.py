@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig, build
-from mumu_ros.training.bodies import BodyAugmentation, mirror_imu, vary_bodies
+from mumu_ros.training.body_augmentation import BodyAugmentation, mirror_imu, vary_bodies
 from mumu_ros.training.corruption import CORRUPTIONS, corrupt
 from mumu_ros.training.windows import WindowSet
 

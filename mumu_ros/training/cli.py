@@ -126,9 +126,9 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
     """
     from mumu_ros.datasets.clips import parse_subjects
     from mumu_ros.training.cross_validation import cross_validate
+    from mumu_ros.training.fold_summary import summarize, table
     from mumu_ros.training.people_protocol import cross_validate_people, people_table
     from mumu_ros.training.settings import read_settings
-    from mumu_ros.training.summary import summarize, table
 
     def report(result: FoldResult, done: int, total: int) -> None:
         share = float((result.logits["clean"].argmax(axis=1) == result.truth).mean())
@@ -173,9 +173,9 @@ def _test(arguments: argparse.Namespace) -> int:
     from mumu_ros.recognition.backends import choose_backend, open_backend
     from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import load_windows
-    from mumu_ros.training.people import has_labels, load_test_windows
     from mumu_ros.training.scoring import predict, score, score_accepted
     from mumu_ros.training.settings import Data
+    from mumu_ros.training.several_datasets import has_labels, load_test_windows
 
     folder = find_model(arguments.model)
     checkpoint = load_checkpoint(folder, select_device(arguments.device))

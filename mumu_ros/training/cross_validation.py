@@ -25,7 +25,6 @@ import torch
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
-from mumu_ros.training.files import reserve
 from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
@@ -33,6 +32,7 @@ from mumu_ros.training.pseudo_labels import training_labels
 from mumu_ros.training.scoring import predict
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
+from mumu_ros.training.work_folder import reserve
 
 __all__ = ["FoldResult", "Study", "cross_validate"]
 

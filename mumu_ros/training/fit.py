@@ -20,11 +20,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from mumu_ros.files import naming
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
-from mumu_ros.training.files import reserve
-from mumu_ros.training.frames import FrameModule
+from mumu_ros.training.frame_training import FrameModule
 from mumu_ros.training.module import NetworkModule, WarmAverage
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
+from mumu_ros.training.work_folder import reserve
 
 __all__ = ["fit", "discard"]
 

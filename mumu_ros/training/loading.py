@@ -19,7 +19,7 @@ from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import ClipInfo, DatasetError
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
-from mumu_ros.training.labels import show_labels
+from mumu_ros.training.given_labels import show_labels
 from mumu_ros.training.settings import Data
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 

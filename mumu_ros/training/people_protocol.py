@@ -23,13 +23,13 @@ from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpo
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.skeletons import mirror
-from mumu_ros.training.bodies import mirror_imu
+from mumu_ros.training.body_augmentation import mirror_imu
 from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, window_series
-from mumu_ros.training.files import reserve
 from mumu_ros.training.fit import fit
-from mumu_ros.training.people import read_takes
 from mumu_ros.training.scoring import fit_temperature, softmax
 from mumu_ros.training.settings import Settings
+from mumu_ros.training.several_datasets import read_takes
+from mumu_ros.training.work_folder import reserve
 
 __all__ = ["assess_people", "cross_validate_people", "people_table"]
 

@@ -10,7 +10,7 @@ from mumu_ros.datasets import open_dataset
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.training.labels import Labels, hide_labels, known_labels
+from mumu_ros.training.given_labels import Labels, hide_labels, known_labels
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.scoring import predict, softmax
 from mumu_ros.training.settings import Settings

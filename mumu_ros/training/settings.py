@@ -14,7 +14,7 @@ from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import parse_yaml, read_yaml
 from mumu_ros.training.augmentation import Augmentation
-from mumu_ros.training.labels import Labels, with_label_input
+from mumu_ros.training.given_labels import Labels, with_label_input
 from mumu_ros.training.protocols import PROTOCOLS
 
 _OPTIONAL = ("augmentation", "machine", "labels")

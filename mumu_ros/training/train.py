@@ -21,11 +21,11 @@ from mumu_ros.model.network import Network
 from mumu_ros.training.composition import compose
 from mumu_ros.training.fit import discard, fit
 from mumu_ros.training.loading import Loaded, load_windows
-from mumu_ros.training.people import Takes, divide_takes, read_takes
 from mumu_ros.training.people_protocol import assess_people
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
+from mumu_ros.training.several_datasets import Takes, divide_takes, read_takes
 from mumu_ros.training.transfer import is_backbone, load_backbones, transfer
 
 __all__ = ["provenance", "train"]

@@ -15,7 +15,7 @@ from mumu_ros.files import replacing
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.recognition.windows import window_assembler
+from mumu_ros.recognition.window_assembly import window_assembler
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["WindowSet", "clip_end", "cut_windows", "random_ends"]

@@ -19,11 +19,11 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from mumu_ros.fault_codes import FaultCode
-from mumu_ros.nodes.monitor import Monitor
+from mumu_ros.nodes.demo_monitor import Monitor
 from mumu_ros.nodes.processes import Processes, Resources, own_domain
 from mumu_ros.people import WeightsError, find_weights
-from mumu_ros.trials.faults import FAULTS, FailingSensor, SensorFault
-from mumu_ros.trials.sensors import SENSORS
+from mumu_ros.trials.driver_faults import FAULTS, FailingSensor, SensorFault
+from mumu_ros.trials.tiny_sensors import SENSORS
 
 __all__ = ["register"]
 

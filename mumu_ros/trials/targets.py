@@ -31,12 +31,12 @@ from mumu_ros.people.person import Person
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.pipeline.framing import FrameBuilder
 from mumu_ros.pipeline.parameter_file import read_parameters
-from mumu_ros.pipeline.parameters import SENSOR_SYNC
+from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
-from mumu_ros.recordings.labels import read_labels
+from mumu_ros.recordings.label_files import read_labels
 from mumu_ros.share import share_path
 from mumu_ros.streams import SynchronizedSet
-from mumu_ros.trials.sensors import SENSORS, TYPES
+from mumu_ros.trials.tiny_sensors import SENSORS, TYPES
 
 __all__ = ["TARGETS", "Feed", "Target"]
 

@@ -24,7 +24,7 @@ from mumu_ros.model.config import ConfigError
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.conditions import CLEAN, Condition
 from mumu_ros.training.cross_validation import FoldResult, Study, cross_validate
-from mumu_ros.training.labels import with_label_input
+from mumu_ros.training.given_labels import with_label_input
 from mumu_ros.training.settings import Settings
 
 __all__ = ["PROTOCOL", "Affinity", "measure_affinity"]

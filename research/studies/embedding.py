@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from mumu_ros.files import replacing
 from mumu_ros.model.network import Network
 from mumu_ros.training.cross_validation import Study
-from mumu_ros.training.files import reserve
 from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import make_manifest
 from mumu_ros.training.scoring import predict
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
+from mumu_ros.training.work_folder import reserve
 from studies.bench import Bench
 from studies.fusion import CONFIG
 from studies.heads import HAMLET, MUMU, OURS

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mumu_ros.training.labels import hide_labels, known_labels
+from mumu_ros.training.given_labels import hide_labels, known_labels
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.scoring import softmax
 from mumu_ros.training.windows import WindowSet

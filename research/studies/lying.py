@@ -20,13 +20,13 @@ from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.training.conditions import failure_conditions
 from mumu_ros.training.cross_validation import Study
-from mumu_ros.training.files import reserve
 from mumu_ros.training.fit import fit
 from mumu_ros.training.health import ANY_OVERLAP, learn_health
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.protocols import make_manifest
 from mumu_ros.training.settings import Data, Settings
 from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
+from mumu_ros.training.work_folder import reserve
 from studies import industrial
 from studies.bench import Bench, Run
 from studies.failing import catch, follow, join

@@ -12,7 +12,7 @@ import torch
 
 from mumu_ros.datasets.clips import ClipInfo
 from mumu_ros.model.config import ConfigError
-from mumu_ros.training.labels import with_label_input
+from mumu_ros.training.given_labels import with_label_input
 from mumu_ros.training.protocols import make_manifest
 from mumu_ros.training.settings import Settings
 from studies import cli as research

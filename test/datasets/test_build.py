@@ -18,7 +18,7 @@ from mumu_ros.datasets.build import BagReport
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recordings import RecordingWriter
-from mumu_ros.recordings.labels import Label, labels_path, write_labels
+from mumu_ros.recordings.label_files import Label, labels_path, write_labels
 
 S = 1_000_000_000
 START_NS = 1_700_000_000 * S

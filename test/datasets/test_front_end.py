@@ -10,8 +10,8 @@ from scipy.io import loadmat, savemat
 
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import DatasetError
+from mumu_ros.datasets.file_reading import START_NS
 from mumu_ros.datasets.front_end import record_front_end
-from mumu_ros.datasets.reading import START_NS
 from mumu_ros.datasets.utd_mhad import UtdMhad
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing

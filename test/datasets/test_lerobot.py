@@ -18,9 +18,9 @@ from mumu_ros.datasets.lerobot_reader import read_lerobot
 from mumu_ros.datasets.lerobot_writer import write_lerobot
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.pipeline.parameter_file import given_parameters
-from mumu_ros.pipeline.parameters import SENSOR_SYNC
+from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC
 from mumu_ros.recordings import Recording, RecordingWriter
-from mumu_ros.recordings.labels import Label, labels_path, read_labels, write_labels
+from mumu_ros.recordings.label_files import Label, labels_path, read_labels, write_labels
 
 S = 1_000_000_000
 START_NS = 1_700_000_000 * S + 123_456_789

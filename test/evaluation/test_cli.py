@@ -19,7 +19,7 @@ import pytest
 from mumu_ros.cli import main
 from mumu_ros.conversions import array_to_imu, ns_to_time
 from mumu_ros.recordings import Recording, RecordingWriter
-from mumu_ros.recordings.labels import Label, labels_path, write_labels
+from mumu_ros.recordings.label_files import Label, labels_path, write_labels
 from mumu_ros.share import share_path
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ import pytest
 
 import mumu_ros.evaluation.output as output
 from mumu_ros.evaluation.decisions import UNDECIDED, DecisionLog, Decisions, to_csv
+from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.results import BagResult, true_labels
-from mumu_ros.evaluation.scoring import TruthSegment
 from mumu_ros.evaluation.summary import headline, reliability, summarize
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy

@@ -9,9 +9,9 @@ import pytest
 
 from mumu_ros.evaluation.charts import activity_colours
 from mumu_ros.evaluation.decisions import DecisionLog
+from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.results import BagResult, true_labels
-from mumu_ros.evaluation.scoring import TruthSegment
-from mumu_ros.evaluation.sensors import Outage, SensorReport
+from mumu_ros.evaluation.sensor_reports import Outage, SensorReport
 from mumu_ros.evaluation.timeline import timeline
 from mumu_ros.failures import Fault, parse_fault
 from mumu_ros.model.config import Modality, ModelConfig

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mumu_ros.conversions import segment_to_annotation
-from mumu_ros.evaluation.scoring import TruthSegment
+from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.truth import from_annotations, from_labels
-from mumu_ros.recordings.labels import Label
+from mumu_ros.recordings.label_files import Label
 from mumu_ros.recordings.typestore import BagTypes
 
 TYPES = BagTypes()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mumu_ros.conversions import array_to_image, segment_to_annotation
 from mumu_ros.labelling.footage import Footage, Trace
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
-from mumu_ros.recordings.labels import Label
+from mumu_ros.recordings.label_files import Label
 
 S = 1_000_000_000
 START_NS = 1_700_000_000 * S

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mumu_ros.labelling.exports import export_labels
+from mumu_ros.labelling.foreign_formats import export_labels
 from mumu_ros.labelling.imports import import_labels
 from mumu_ros.labelling.marks import Timeline
-from mumu_ros.recordings.labels import Label, LabelError
+from mumu_ros.recordings.label_files import Label, LabelError
 
 S = 1_000_000_000
 START_NS = 1_700_000_000 * S

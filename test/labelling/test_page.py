@@ -22,7 +22,7 @@ from mumu_ros.labelling import server as label_server
 from mumu_ros.labelling.cli import opener
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.labelling.server import LabelServer, Session
-from mumu_ros.recordings.labels import Label, labels_path, read_labels
+from mumu_ros.recordings.label_files import Label, labels_path, read_labels
 
 S = 1_000_000_000
 GROUPS = {"gesture": ["wave", "point"], "gait": ["walk"]}

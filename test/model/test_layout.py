@@ -16,7 +16,7 @@ from mumu_ros.model.encoders import BodyFrame
 from mumu_ros.model.network import Network
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.recognition.windows import window_assembler
+from mumu_ros.recognition.window_assembly import window_assembler
 from mumu_ros.skeletons import LAYOUTS
 
 torch.set_num_threads(1)

@@ -16,7 +16,7 @@ from mumu_ros.nodes.black_box import BlackBox
 from mumu_ros.nodes.sensor_sync import SensorSync
 from mumu_ros.pipeline.framing import Frame
 from mumu_ros.recordings import Recording
-from mumu_ros.trials.sensors import SENSORS
+from mumu_ros.trials.tiny_sensors import SENSORS
 
 STAMP_NS = 1_700_000_000 * 10**9
 

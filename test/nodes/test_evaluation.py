@@ -19,7 +19,7 @@ from mumu_ros.cli import main
 from mumu_ros.conversions import RosTypes, ns_to_time, segment_to_annotation
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.evaluation import Evaluation
-from mumu_ros.recordings.labels import Label, write_labels
+from mumu_ros.recordings.label_files import Label, write_labels
 from mumu_ros.share import share_path
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE

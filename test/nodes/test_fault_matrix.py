@@ -26,8 +26,8 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame
 from mumu_ros.nodes.inference import Inference
 from mumu_ros.nodes.sensor_sync import SensorSync
-from mumu_ros.trials.faults import FAULTS, FailingSensor, SensorFault
-from mumu_ros.trials.sensors import SENSORS
+from mumu_ros.trials.driver_faults import FAULTS, FailingSensor, SensorFault
+from mumu_ros.trials.tiny_sensors import SENSORS
 
 from .conftest import Ros
 

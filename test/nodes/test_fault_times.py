@@ -19,10 +19,10 @@ from mumu_ros.conversions import time_to_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
-from mumu_ros.pipeline.watch import StreamWatch
+from mumu_ros.pipeline.stream_watch import StreamWatch
 from mumu_ros.streams import NS_PER_S, SynchronizerFilter
-from mumu_ros.trials.faults import FAULTS, FailingSensor, SensorFault
-from mumu_ros.trials.sensors import SENSORS
+from mumu_ros.trials.driver_faults import FAULTS, FailingSensor, SensorFault
+from mumu_ros.trials.tiny_sensors import SENSORS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 MATRIX = [(kind, fault) for fault in FAULTS for kind in fault.spoil]

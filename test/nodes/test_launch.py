@@ -23,7 +23,7 @@ from mumu_ros.nodes.demo import default_faults
 from mumu_ros.nodes.launching import CAMERAS, DEMO, HRI, REPLAY, Argument, plan_demo, plan_hri, plan_replay
 from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.pipeline.parameter_file import check_names, node_sections, read_parameters
-from mumu_ros.pipeline.parameters import ParameterError
+from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.share import share_path
 
 LAUNCH_FILES = sorted(share_path("launch").glob("*.launch.py"))

@@ -19,8 +19,8 @@ from std_msgs.msg import Empty
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes import demo, running
+from mumu_ros.nodes.demo_monitor import Monitor
 from mumu_ros.nodes.managed import BUSY, ManagedNode
-from mumu_ros.nodes.monitor import Monitor
 from mumu_ros.nodes.parameters import AUTOSTART
 from mumu_ros.nodes.processes import Processes
 from mumu_ros.nodes.worker import Worker

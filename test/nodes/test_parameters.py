@@ -17,7 +17,7 @@ from mumu_ros.nodes.people import People
 from mumu_ros.nodes.player import Player
 from mumu_ros.nodes.sensor_sync import SensorSync
 from mumu_ros.nodes.simulator import Simulator
-from mumu_ros.pipeline.parameters import STREAM
+from mumu_ros.pipeline.parameter_tables import STREAM
 from mumu_ros.recognition.backends.choice import BACKENDS
 
 SUCCESS = TransitionCallbackReturn.SUCCESS

@@ -16,7 +16,7 @@ from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
 from mumu_ros.nodes.record import topics_of
-from mumu_ros.pipeline.parameters import ParameterError
+from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recordings import Recording
 from mumu_ros.share import share_path
 

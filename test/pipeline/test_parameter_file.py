@@ -8,7 +8,7 @@ import pytest
 
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, read_sensor_sync
 from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
-from mumu_ros.pipeline.parameters import INFERENCE, SENSOR_SYNC, ParameterError
+from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC, ParameterError
 from mumu_ros.share import share_path
 
 

@@ -11,7 +11,7 @@ import pytest
 from mumu_ros.conversions import array_to_imu, segment_to_annotation
 from mumu_ros.recordings import Recording, RecordingWriter
 from mumu_ros.recordings.annotations import read_annotations
-from mumu_ros.recordings.labels import Label, labels_path
+from mumu_ros.recordings.label_files import Label, labels_path
 from mumu_ros.recordings.stamped import read_stamped
 
 S = 1_000_000_000

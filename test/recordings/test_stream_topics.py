@@ -13,7 +13,7 @@ from mumu_ros.conversions import array_to_image, array_to_imu, array_to_pose_arr
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.pipeline.parameter_file import read_parameters
-from mumu_ros.pipeline.parameters import SENSOR_SYNC
+from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
 from mumu_ros.recordings.stream_topics import guess_streams, resolve_topics
 from mumu_ros.share import share_path

@@ -15,7 +15,7 @@ from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.augmentation import Augmentation, Augmented, augment, crop_to_data
-from mumu_ros.training.bodies import BodyAugmentation
+from mumu_ros.training.body_augmentation import BodyAugmentation
 from mumu_ros.training.windows import WindowSet
 
 torch.set_num_threads(1)

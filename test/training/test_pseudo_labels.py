@@ -16,7 +16,7 @@ from mumu_ros import cli
 from mumu_ros.model.checkpoint import load_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.cross_validation import FoldResult, cross_validate
-from mumu_ros.training.labels import Labels, hide_labels
+from mumu_ros.training.given_labels import Labels, hide_labels
 from mumu_ros.training.pseudo_labels import pseudo_labels, training_labels
 from mumu_ros.training.settings import Settings, read_settings
 from mumu_ros.training.windows import WindowSet

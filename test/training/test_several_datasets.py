@@ -20,8 +20,8 @@ from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.share import share_path
-from mumu_ros.training.people import accepted_labels, load_takes, load_test_windows, read_labels
 from mumu_ros.training.settings import read_settings
+from mumu_ros.training.several_datasets import accepted_labels, load_takes, load_test_windows, read_labels
 from mumu_ros.training.train import train
 
 torch.set_num_threads(1)

@@ -10,9 +10,9 @@ import pytest
 
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.cross_validation import FoldResult, Study
+from mumu_ros.training.fold_summary import FALSE_ACCEPT_RATE, summarize, table
 from mumu_ros.training.protocols import Fold, Manifest
 from mumu_ros.training.scoring import softmax
-from mumu_ros.training.summary import FALSE_ACCEPT_RATE, summarize, table
 
 TAXONOMY = Taxonomy("t", {"arms": ("wave", "clap"), "legs": ("walk",)})
 WAVE, CLAP, WALK = range(3)

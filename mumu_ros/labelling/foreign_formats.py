@@ -12,7 +12,7 @@ from mumu_ros.labelling.delimited import write_audacity
 from mumu_ros.labelling.elan import write_elan
 from mumu_ros.labelling.label_studio import write_label_studio
 from mumu_ros.labelling.marks import Timeline
-from mumu_ros.recordings.labels import Label, LabelError
+from mumu_ros.recordings.label_files import Label, LabelError
 
 __all__ = ["export_labels"]
 

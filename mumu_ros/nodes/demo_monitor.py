@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mumu_ros.conversions import header_stamp_ns, time_to_ns
-from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accuracy
+from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment, accuracy
 from mumu_ros.failures import Fault
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.managed import BUSY

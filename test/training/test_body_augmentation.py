@@ -7,7 +7,7 @@ import pytest
 
 from mumu_ros.model.config import ConfigError
 from mumu_ros.skeletons import LAYOUTS, mirror
-from mumu_ros.training.bodies import BodyAugmentation, mirror_imu, vary_bodies
+from mumu_ros.training.body_augmentation import BodyAugmentation, mirror_imu, vary_bodies
 
 LAYOUT = "florence15"
 BATCH, STEPS = 6, 20

@@ -14,7 +14,7 @@ from mumu_ros.datasets.utd_mhad import UtdMhad
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.model.config import Modality
 from mumu_ros.model.preprocessing import SampleError
-from mumu_ros.recognition.bodies import PersonSamples, check_background, layout_of, reframe
+from mumu_ros.recognition.body_inputs import PersonSamples, check_background, layout_of, reframe
 from mumu_ros.share import share_path
 from mumu_ros.skeletons import convert
 

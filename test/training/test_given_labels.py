@@ -18,14 +18,14 @@ from mumu_ros.model.config import ConfigError, Modality
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network
 from mumu_ros.training.augmentation import Augmentation, augment
-from mumu_ros.training.files import reserve
-from mumu_ros.training.frames import labelled_frames
-from mumu_ros.training.labels import Labels, hide_labels, known_labels, show_labels, with_label_input
+from mumu_ros.training.frame_training import labelled_frames
+from mumu_ros.training.given_labels import Labels, hide_labels, known_labels, show_labels, with_label_input
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.module import NetworkModule
 from mumu_ros.training.pseudo_labels import training_labels
 from mumu_ros.training.settings import Settings, read_settings
 from mumu_ros.training.windows import WindowSet
+from mumu_ros.training.work_folder import reserve
 
 torch.set_num_threads(1)
 read_only = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mumu_ros.evaluation.sensors import Outage, SensorLog, split_pauses
+from mumu_ros.evaluation.sensor_reports import Outage, SensorLog, split_pauses
 
 MS = 1_000_000
 TIMEOUT_NS = 500 * MS

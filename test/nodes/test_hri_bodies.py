@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from mumu_ros.conversions import RosTypes, array_to_image, message_to_people, ns_to_time, person_to_skeleton2d
 from mumu_ros.msg import People as PeopleMessage
-from mumu_ros.nodes.humans import has_hri_msgs
+from mumu_ros.nodes.hri_bodies import has_hri_msgs
 from mumu_ros.nodes.people import People
 from mumu_ros.people import LAYOUT, Person
 from mumu_ros.skeletons import layout

@@ -16,7 +16,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.model.unimodal import UnimodalEncoder
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.fit import fit
-from mumu_ros.training.frames import FrameModule, labelled_frames
+from mumu_ros.training.frame_training import FrameModule, labelled_frames
 from mumu_ros.training.module import NetworkModule
 from mumu_ros.training.settings import Data, Machine, Optimization, Settings
 from mumu_ros.training.windows import WindowSet, cut_windows

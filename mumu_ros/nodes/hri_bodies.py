@@ -31,10 +31,10 @@ from mumu_ros.conversions import (
 )
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.camera_source import View
-from mumu_ros.nodes.configuration import PeopleConfig
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.node_configuration import PeopleConfig
 from mumu_ros.nodes.subscribers import message_class, sensor_qos
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.people.bodies import lift_keypoints

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mumu_ros.model.config import ConfigError
-from mumu_ros.training.files import reserve
+from mumu_ros.training.work_folder import reserve
 
 
 @dataclass(frozen=True)

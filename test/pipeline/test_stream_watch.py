@@ -9,7 +9,7 @@ import pytest
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.pipeline.configuration import StreamConfig
-from mumu_ros.pipeline.watch import Report, StreamWatch
+from mumu_ros.pipeline.stream_watch import Report, StreamWatch
 from mumu_ros.streams import NS_PER_S, Synchronizer
 
 START_NS = 1_700_000_000 * NS_PER_S

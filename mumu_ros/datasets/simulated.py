@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
-from mumu_ros.datasets.reading import select_clips, wanted_streams
+from mumu_ros.datasets.file_reading import select_clips, wanted_streams
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.simulation import STREAMS, Simulator
 

@@ -19,7 +19,7 @@ from mumu_ros.conversions import array_to_image, ns_to_time
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.trials.sensors import JOINTS, TYPES, SensorKind
+from mumu_ros.trials.tiny_sensors import JOINTS, TYPES, SensorKind
 
 __all__ = ["FAULTS", "FailingSensor", "SensorFault"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mumu_ros.evaluation import features
+from mumu_ros.evaluation import decision_features as features
+from mumu_ros.evaluation.decision_features import FUSED, FeatureLog, map_features
 from mumu_ros.evaluation.decisions import DecisionLog
-from mumu_ros.evaluation.features import FUSED, FeatureLog, map_features
+from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.results import BagResult, true_labels
-from mumu_ros.evaluation.scoring import TruthSegment
 from mumu_ros.model.checkpoint import load_checkpoint
 from mumu_ros.recognition import Recognizer
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mumu_ros.evaluation.scoring import Recognition, Truth, TruthSegment, accuracy
+from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment, accuracy
 
 TRUTH = Truth([TruthSegment(100, 200, "walk"), TruthSegment(0, 100, "stand"), TruthSegment(250, 300, "")])
 

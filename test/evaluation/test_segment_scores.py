@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mumu_ros.evaluation.segments import (
+from mumu_ros.evaluation.segment_scores import (
     Segment,
     edit_score,
     false_alarms,
