@@ -1,3 +1,17 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """The architecture of docs/architecture.md, held by the code."""
 
 from __future__ import annotations
@@ -182,3 +196,11 @@ def test_a_file_name_occurs_in_one_room() -> None:
         if path.name not in usual and room(path) not in NAMED_AFTER:
             rooms.setdefault(path.name, set()).add(room(path))
     assert {name: where for name, where in rooms.items() if len(where) > 1} == {}
+
+
+def test_every_source_file_has_the_licence_notice() -> None:
+    """As `ament_copyright` wants it."""
+    folders = ("mumu_ros", "test", "research", "examples", "launch")
+    files = [ROOT / "setup.py", *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
+    texts = {path: path.read_text() for path in files}
+    assert [path for path, text in texts.items() if text and not text.startswith("# Copyright")] == []
