@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.recordings import labels as module
+from mumu_ros.recordings import label_files as module
 from mumu_ros.recordings.label_files import Label, LabelError, read_labels, write_labels
 
 WORDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8).filter(

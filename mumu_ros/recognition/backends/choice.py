@@ -45,21 +45,21 @@ class _Conversion:
         to_run: Modules.
         to_export: Modules, besides.
         extra: Of the package, with all of them.
-        devices: Types of device that it runs on.
+        on_cuda: It runs on CUDA devices, too.
     """
 
     takes: str
     to_run: tuple[str, ...] = ()
     to_export: tuple[str, ...] = ()
     extra: str = ""
-    devices: tuple[str, ...] = ("cpu",)
+    on_cuda: bool = False
 
 
 _CONVERSIONS = {
     "compile": _Conversion("some minutes"),
     "openvino": _Conversion("up to 30 s", ("openvino",), (), "openvino"),
     "openvino_int8": _Conversion("some minutes", ("openvino",), ("nncf",), "openvino"),
-    "onnxruntime": _Conversion("about 30 s", ("onnxruntime",), ("onnx", "onnxscript"), "onnx", ("cpu", "cuda")),
+    "onnxruntime": _Conversion("about 30 s", ("onnxruntime",), ("onnx", "onnxscript"), "onnx", on_cuda=True),
 }
 
 _logger = logging.getLogger(__name__)
@@ -253,7 +253,7 @@ def _check(name: str, device: torch.device) -> None:
         raise BackendError(f"backend cuda_graphs needs a CUDA device, and the model is on {device}; set device: cuda")
     if not takes_long(name):
         return
-    if device.type not in _CONVERSIONS[name].devices:
+    if device.type == "cuda" and not _CONVERSIONS[name].on_cuda:
         raise BackendError(f"backend {name} runs on the CPU, and the model is on {device}; set device: cpu")
     _require(name, _CONVERSIONS[name].to_run)
 
