@@ -97,11 +97,13 @@ def run(words: list[str], started: Start) -> None:
         subprocess.run([sys.executable, "-m", "mumu_ros.cli", *words], check=True, timeout=120)
     elif words[0] == "record":
         record_nobody(words, started)
-    elif words[0] == "label" and "--import" not in words:
+    elif words[0] == "label" and len(words) == 2:
         save_as_it_is(words[1], started)
     else:
-        if words[0] == "label":
+        if words[0] == "label" and words[3].endswith(".txt"):
             as_audacity(words[1])
+        elif words[0] == "label" and words[2] == "--import":
+            assert cli.main(["label", words[1], "--export", words[3]]) == 0, "somebody has labelled it in ELAN"
         assert cli.main(words) == 0, words
 
 
