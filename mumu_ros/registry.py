@@ -16,11 +16,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-__all__ = ["Registry"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["Choices", "Registry"]
 
 T = TypeVar("T")
 
@@ -38,12 +41,12 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __init__(self, group: str, own: Mapping[str, str]) -> None:
         self.group = group
-        self._own = {name: EntryPoint(name, where, group) for name, where in own.items()}
+        self._own = own
 
     def __getitem__(self, name: str) -> T:
         """The implementation; KeyError: there is none of this name."""
-        point = self._own[name] if name in self._own else self._foreign()[name]
-        implementation: T = point.load()
+        module, _, attribute = self._own.get(name, "").partition(":")
+        implementation: T = getattr(import_module(module), attribute) if module else self._foreign()[name].load()
         return implementation
 
     def __iter__(self) -> Iterator[str]:
@@ -58,4 +61,30 @@ class Registry(Mapping[str, T], Generic[T]):
         return isinstance(name, str) and (name in self._own or name in self._foreign())
 
     def _foreign(self) -> dict[str, EntryPoint]:
+        # Reads what every installed package says, which takes tens of milliseconds: not at import.
+        from importlib.metadata import entry_points
+
         return {point.name: point for point in entry_points(group=self.group)}
+
+
+class Choices(Collection[str]):
+    """A word, and the names of a registry, which is asked only for names that are not the package's own.
+
+    Args:
+        first: The word, such as `auto`.
+        registry: Has the names.
+    """
+
+    def __init__(self, first: str, registry: Registry[object]) -> None:
+        self._first, self._registry = first, registry
+
+    def __contains__(self, name: object) -> bool:
+        return name == self._first or name in self._registry
+
+    def __iter__(self) -> Iterator[str]:
+        """The word, then the names."""
+        yield self._first
+        yield from self._registry
+
+    def __len__(self) -> int:
+        return 1 + len(self._registry)

@@ -42,23 +42,11 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         description="Write one clip for each label of the recordings, in the folder format of docs/datasets.md, with "
         "clips.csv, taxonomy.yaml and report.json. Streams are converted as the nodes do it.",
     )
-    build.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
-    build.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new training set")
-    build.add_argument(
-        "--labels",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="label file, one for each bag in order; default: BAG.labels.csv beside the bag, else its annotations",
-    )
+    _add_recordings(build, "the new training set")
     build.add_argument(
         "--subjects",
         metavar="1,1,2",
         help="the person in each bag, as a number; default: a different one each, 1, 2, …",
-    )
-    build.add_argument(
-        "--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/sim.yaml)"
     )
     build.add_argument(
         "--taxonomy",
@@ -96,17 +84,7 @@ def _register_lerobot(actions: argparse._SubParsersAction[Any]) -> None:
         description="Write a LeRobot dataset (v3.0) with an episode for each recording. Its rows have the rate of "
         "sensor_sync in the parameter file, their task is the label. See docs/datasets.md.",
     )
-    to.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
-    to.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new dataset")
-    to.add_argument(
-        "--labels",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="label file, one for each bag in order; default: BAG.labels.csv beside the bag, else its annotations",
-    )
-    to.add_argument("--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/sim.yaml)")
+    _add_recordings(to, "the new dataset")
     to.set_defaults(run=_to_lerobot)
     back = actions.add_parser(
         "from-lerobot",
@@ -119,6 +97,22 @@ def _register_lerobot(actions: argparse._SubParsersAction[Any]) -> None:
         "--out", type=Path, required=True, metavar="FOLDER", help="for episode_000, episode_000.labels.csv, …"
     )
     back.set_defaults(run=_from_lerobot)
+
+
+def _add_recordings(parser: argparse.ArgumentParser, out: str) -> None:
+    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=out)
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="label file, one for each bag in order; default: BAG.labels.csv beside the bag, else its annotations",
+    )
+    parser.add_argument(
+        "--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/sim.yaml)"
+    )
 
 
 def _build(arguments: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ from mumu_ros.datasets.clip_writer import Piece, write_clips
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.datasets.lerobot_format import Grid
 from mumu_ros.files import naming
+from mumu_ros.labelling.marks import label_text
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.reading import read_arrays
 from mumu_ros.recordings import Recording
@@ -126,7 +127,7 @@ class _Episode:
     def task(self, stamp_ns: int) -> str:
         for label in self.labels:
             if label.start_ns <= stamp_ns < label.end_ns:
-                return f"{label.group}/{label.activity}" if label.group else label.activity
+                return label_text(label)
         return form.UNLABELLED
 
 

@@ -28,7 +28,6 @@ import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 
 from mumu_ros.nodes.__main__ import on_signals
 from mumu_ros.nodes.managed import ManagedNode
@@ -110,9 +109,9 @@ def _start(node: ManagedNode) -> bool:
 
 
 def spin_some(executor: Executor, node: ManagedNode) -> None:
-    """Run callbacks for a tenth of a second; an exception ends the callback, not the process."""
+    """Run the next callback within a tenth of a second; an exception ends the callback, not the process."""
     try:
-        executor.spin_until_future_complete(Future(), timeout_sec=0.1)
+        executor.spin_once(timeout_sec=0.1)
     except ExternalShutdownException:
         raise
     except Exception as error:

@@ -88,6 +88,7 @@ class SensorSync(ManagedNode):
         """Unsubscribe from TF."""
         if self._turner:
             self._turner.close()
+            self._turner = None
 
     def _require_topic(self, stream: StreamConfig) -> None:
         for topic in stream.topics:

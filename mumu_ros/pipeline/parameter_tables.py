@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from mumu_ros.conversions import RGB_ENCODINGS, SUPPORTED_TYPES
 from mumu_ros.model.parts import BACKENDS
+from mumu_ros.registry import Choices
 
 __all__ = [
     "AUTOSTART",
@@ -71,7 +72,7 @@ class Parameter:
     description: str
     low: float = -math.inf
     high: float = math.inf
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
     parse: Callable[[Any], Any] | None = None
 
 
@@ -138,7 +139,7 @@ SENSOR_SYNC = (
     Parameter(
         "model",
         "",
-        "Model whose modalities give kind, size and shape of the streams of their names; the launch files set "
+        "Model that determines kind, size and shape of the streams named like its modalities; the launch files set "
         "inference's. Empty: none.",
     ),
     Parameter("rate_hz", 10.0, "Frames published per second; extra images are dropped by stamp.", 0.1, 200.0),
@@ -251,7 +252,7 @@ INFERENCE = (
         "backend",
         "auto",
         "Inference back end; auto: the fastest that is installed, see mumu export.",
-        choices=("auto", *BACKENDS),
+        choices=Choices("auto", BACKENDS),
     ),
     Parameter("threads", 1, "CPU threads of the model.", 1, 256),
     Parameter("rate_hz", 5.0, "Maximum rate of decisions, by sensor time.", 0.1, 100.0),
@@ -409,7 +410,7 @@ def _element(name: str, row: Parameter, kind: type[Any], value: Any) -> Any:
     if kind is float and type(value) is int:
         value = float(value)
     is_number = kind in (int, float)
-    is_good = type(value) is kind and (not row.choices or value in row.choices)
+    is_good = type(value) is kind and (value in row.choices or not row.choices)
     if not is_good or (is_number and not row.low <= float(value) <= row.high):
         raise ParameterError(f"parameter {name} is {value!r}; expected {expected(row)}")
     return value
@@ -418,7 +419,7 @@ def _element(name: str, row: Parameter, kind: type[Any], value: Any) -> Any:
 def expected(row: Parameter) -> str:
     """Description of the accepted values."""
     if row.choices:
-        return f"one of {', '.join(row.choices)}"
+        return f"one of {', '.join(choice or 'empty' for choice in row.choices)}"
     names = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
     is_list = isinstance(row.default, list)
     name = names[type(row.default[0] if isinstance(row.default, list) else row.default)]

@@ -250,10 +250,10 @@ class StreamWatch:
     def _missing_share(self) -> float | None:
         """The least of all steps, the older and the newer half: a change of the sensor's rate is in one half only."""
         steps_ns = np.array([step_ns for _, step_ns in self._steps_ns], np.float64)
-        if len(steps_ns) < _FEWEST_STEPS or (share := _missing_share(steps_ns)) is None:
+        if len(steps_ns) < _FEWEST_STEPS:
             return None
-        halves = [_missing_share(half_ns) for half_ns in np.array_split(steps_ns, 2)]
-        return min(share, *(half for half in halves if half is not None))
+        share, *halves = map(_missing_share, (steps_ns, *np.array_split(steps_ns, 2)))
+        return None if share is None else min([share, *(half for half in halves if half is not None)])
 
 
 def _missing_share(steps_ns: NDArray[np.float64]) -> float | None:

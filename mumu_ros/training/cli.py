@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from mumu_ros.model.checkpoint import Calibration
     from mumu_ros.training.cross_validation import FoldResult
 
-__all__ = ["register"]
+__all__ = ["add_config", "register"]
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
     train = commands.add_parser("train", help="train a model from a configuration", description=_train.__doc__)
-    _add_config(train)
+    add_config(train)
     train.add_argument("--out", required=True, help="model folder to write")
     train.add_argument(
         "--init",
@@ -57,7 +57,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     validate = commands.add_parser(
         "cross-validate", help="train and test on every fold of a protocol", description=_cross_validate.__doc__
     )
-    _add_config(validate)
+    add_config(validate)
     validate.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
     validate.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
     validate.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
@@ -90,7 +90,8 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     test.set_defaults(run=_test)
 
 
-def _add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add a training configuration and its overrides to a command."""
     parser.add_argument("config", help="YAML file such as config/training/utd_mhad_sp.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as optimization.epochs=3")
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from mumu_ros.cli import run
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
+from mumu_ros.training.cli import add_config
 from studies import STUDIES, experiment
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     affinity = commands.add_parser(
         "affinity", help="measure which task helps which: activities, groups", description=_affinity.__doc__
     )
-    affinity.add_argument("config", help="YAML file such as config/training/utd_mhad_sp.yaml")
-    affinity.add_argument("overrides", nargs="*", metavar="key=value", help="such as optimization.epochs=3")
+    add_config(affinity)
     affinity.add_argument("--seeds", default="0-2", help="two or more, such as 0,1,2 (default: 0-2)")
     affinity.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
     affinity.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")

@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import Clip, Segment, Stream
+from mumu_ros.evaluation.metrics import auroc
 from mumu_ros.failures import Fault, FaultInjector
 from mumu_ros.health import Description, HealthModel, HealthMonitor, flag
 from mumu_ros.health.statistics import EDGE, STILL
@@ -36,7 +37,7 @@ from mumu_ros.training.conditions import Condition
 from mumu_ros.training.health import describe_windows
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["Caught", "Delay", "auroc", "catch", "follow", "is_plain", "join"]
+__all__ = ["Caught", "Delay", "catch", "follow", "is_plain", "join"]
 
 DECISION_S = 0.2
 _PLAIN = 0.5
@@ -87,14 +88,6 @@ class Delay:
     healthy: float
 
 
-def auroc(healthy: NDArray[Any], failing: NDArray[Any]) -> float:
-    """Area under the ROC curve: how probably a failing window has the higher score; ties count half."""
-    from sklearn.metrics import roc_auc_score
-
-    is_failing = np.repeat([False, True], [len(healthy), len(failing)])
-    return float(roc_auc_score(is_failing, np.concatenate([healthy, failing])))
-
-
 def catch(
     checkpoint: Checkpoint, health: HealthModel, windows: WindowSet, conditions: Sequence[Condition], seed: int = 0
 ) -> dict[str, dict[str, Any]]:
@@ -133,8 +126,8 @@ def catch(
         judged = health.judge(failing)
         _, flagged = flag(health, failing)
         caught = Caught(
-            auroc=auroc(reference.scores[healthy.present[:, index], index], judged.scores[there, index]),
-            auroc_concept=auroc(-reference.concept, -judged.concept[there]),
+            auroc=auroc(judged.scores[there, index], reference.scores[healthy.present[:, index], index]),
+            auroc_concept=auroc(-judged.concept[there], -reference.concept),
             flagged=float(flagged[there, index].mean()),
             others=float(np.delete(flagged, index, axis=1).any(axis=1).mean()),
             unmasked=_top1(checkpoint, failing, failing.present, windows),

@@ -175,3 +175,17 @@ def test_losses_are_estimated_from_stamps() -> None:
     for kept in (0.18, 0.4, 1.0):
         report = Rig({"imu": lambda _, stamp, kept=kept: stamp if rng.random() < kept else None}).run(12)["imu"]
         assert report.missing_share == pytest.approx(1 - kept, abs=0.1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_stamps_can_be_judged(seed: int) -> None:
+    """Whether the steps are regular in all, in one half, in both or in none."""
+    rng = np.random.default_rng(seed)
+    sync = Synchronizer(["imu"])
+    for _ in range(50):
+        watch = StreamWatch(config("imu"), 0.5, SETS_HZ, 0.0)
+        steps_ns = rng.choice(rng.integers(0, 12, 4), rng.integers(8, 70)) * 10**7
+        for stamp_ns in START_NS + steps_ns.cumsum():
+            watch.note(int(stamp_ns), START_NS, 0.5)
+        report = watch.report(sync.statistics(0)["imu"], 0, [watch], lambda _: (FaultCode.SILENT, ""), 0.5)
+        assert 0 <= (report.missing_share or 0) < 1
