@@ -23,27 +23,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.evaluation.decisions import UNDECIDED, Decisions, TrueLabels
-from mumu_ros.evaluation.metrics import (
-    cluster_bootstrap,
-    confusion_matrix,
-    expected_calibration_error,
-    macro_f1,
-    per_class,
-    top1,
-    top_k,
-)
+from mumu_ros.evaluation.decisions import UNDECIDED, Decisions
+from mumu_ros.evaluation.metrics import cluster_bootstrap
 from mumu_ros.evaluation.results import BagResult
 from mumu_ros.evaluation.segment_scores import edit_score, false_alarms, onset_delays, overlap_f1_counts
+from mumu_ros.evaluation.window_scores import TOP, JudgedWindows, window_scores
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.recognition.decision import UNKNOWN
 
 __all__ = ["OVERLAPS", "headline", "reliability", "summarize"]
 
 OVERLAPS = (0.10, 0.25, 0.50)
 _DIGITS = 6
-_TOP = 3
 _SEGMENT_NUMBERS = ("edit", "onset_delay_s", "onset_delay_p90_s", "missed_segments", "false_alarms_per_min")
 
 
@@ -61,7 +52,7 @@ def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers that fit on a line."""
     pooled = summary["pooled"]
     names = (
-        "decisions", "judged", "accuracy", "accuracy_interval", "accuracy_inside", "top1", f"top{_TOP}", "macro_f1",
+        "decisions", "judged", "accuracy", "accuracy_interval", "accuracy_inside", "top1", f"top{TOP}", "macro_f1",
         "group_accuracy", "ece", *(_f1_name(overlap) for overlap in OVERLAPS), *_SEGMENT_NUMBERS, "unknown_share",
         "undecided_share",
     )  # fmt: skip
@@ -70,10 +61,12 @@ def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def reliability(bags: Sequence[BagResult], bins: int = 10) -> list[dict[str, float]]:
     """Confidence and accuracy of decisions by bins of confidence, for a reliability diagram (Guo et al. 2017)."""
-    probabilities, truth = _known(bags)
-    if not len(truth):
+    windows = _judged(bags)
+    known = windows.true_activity < windows.probabilities.shape[1]
+    if not known.any():
         return []
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    probabilities = windows.probabilities[known]
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == windows.true_activity[known]
     index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     return [
         {
@@ -116,27 +109,8 @@ def _recording(bag: BagResult) -> dict[str, Any]:
 
 
 def _of_windows(bags: Sequence[BagResult], taxonomy: Taxonomy) -> dict[str, Any]:
-    truth, predicted, inside = (np.concatenate(parts) for parts in zip(*map(_judged, bags), strict=True))
-    group_truth, group_predicted = (np.concatenate(parts) for parts in zip(*map(_judged_groups, bags), strict=True))
-    names, groups = (*taxonomy.activities, UNKNOWN), (*taxonomy.group_names, UNKNOWN)
-    numbers: dict[str, Any] = {"judged": len(truth)}
-    if not len(truth):
-        return numbers
-    probabilities, known = _known(bags)
-    numbers |= {
-        "accuracy": top1(truth, predicted),
-        "accuracy_inside": top1(truth[inside], predicted[inside]) if inside.any() else None,
-        "macro_f1": macro_f1(truth, predicted, len(names)),
-        "group_accuracy": top1(group_truth, group_predicted),
-        "group_macro_f1": macro_f1(group_truth, group_predicted, len(groups)),
-        "top1": top_k(probabilities, known, 1) if len(known) else None,
-        f"top{_TOP}": top_k(probabilities, known, _TOP) if len(known) else None,
-        "ece": expected_calibration_error(probabilities, known) if len(known) else None,
-        "per_class": per_class(truth, predicted, names),
-        "confusion": _confusion(truth, predicted, names),
-        "group_confusion": _confusion(group_truth, group_predicted, groups),
-    }
-    return numbers
+    windows = _judged(bags)
+    return {"judged": len(windows), **window_scores(windows, taxonomy)}
 
 
 def _of_segments(bags: Sequence[BagResult], taxonomy: Taxonomy) -> dict[str, Any]:
@@ -201,14 +175,20 @@ def _stacked(
     return np.concatenate([column(bag.decisions)[r] for bag, r in zip(bags, rows, strict=True)])
 
 
-def _judged(bag: BagResult) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    rows = _judged_rows(bag)
-    return bag.labels.activity[rows], bag.decisions.activity[rows], bag.labels.inside[rows]
+def _judged(bags: Sequence[BagResult]) -> JudgedWindows:
+    rows = [_judged_rows(bag) for bag in bags]
 
+    def joined(column: Callable[[BagResult], NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([column(bag)[r] for bag, r in zip(bags, rows, strict=True)])
 
-def _judged_groups(bag: BagResult) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    rows = _judged_rows(bag)
-    return bag.labels.group[rows], bag.decisions.group[rows]
+    return JudgedWindows(
+        true_group=joined(lambda bag: bag.labels.group),
+        true_activity=joined(lambda bag: bag.labels.activity),
+        group=joined(lambda bag: bag.decisions.group),
+        activity=joined(lambda bag: bag.decisions.activity),
+        probabilities=joined(lambda bag: bag.decisions.activity_probabilities),
+        inside=joined(lambda bag: bag.labels.inside),
+    )
 
 
 def _judged_rows(bag: BagResult) -> NDArray[np.bool_]:
@@ -216,37 +196,17 @@ def _judged_rows(bag: BagResult) -> NDArray[np.bool_]:
     return rows
 
 
-def _known(bags: Sequence[BagResult]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Distributions, and the activities where they are of the model's own."""
-
-    def rows(d: Decisions, labels: TrueLabels) -> NDArray[np.bool_]:
-        classes = d.activity_probabilities.shape[1]
-        known: NDArray[np.bool_] = d.decided & (labels.activity != UNDECIDED) & (labels.activity < classes)
-        return known
-
-    chosen = [rows(bag.decisions, bag.labels) for bag in bags]
-    probabilities = _stacked(bags, chosen, lambda d: d.activity_probabilities)
-    return probabilities, np.concatenate([bag.labels.activity[r] for bag, r in zip(bags, chosen, strict=True)])
-
-
 def _interval(bags: Sequence[BagResult]) -> list[float] | None:
     """Of the accuracy, over people where the annotations name them, else over recordings: errors come in those."""
     right: dict[tuple[str, str], list[NDArray[np.bool_]]] = {}
     for bag in bags:
-        truth, predicted, _ = _judged(bag)
-        subjects = bag.labels.subject[_judged_rows(bag)]
+        rows = _judged_rows(bag)
+        is_right, subjects = (bag.labels.activity == bag.decisions.activity)[rows], bag.labels.subject[rows]
         for subject in sorted(set(subjects)):
             cluster = ("subject", subject) if subject else ("bag", bag.name)
-            right.setdefault(cluster, []).append((truth == predicted)[subjects == subject])
+            right.setdefault(cluster, []).append(is_right[subjects == subject])
     values = [np.concatenate(parts).astype(float) for parts in right.values()]
     return list(cluster_bootstrap(values)) if len(values) > 1 else None
-
-
-def _confusion(truth: NDArray[np.int64], predicted: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
-    """Of the classes that occur only."""
-    counts = confusion_matrix(truth, predicted, len(names))
-    there = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
-    return {"labels": [names[i] for i in there.tolist()], "counts": counts[np.ix_(there, there)].tolist()}
 
 
 def _f1_name(overlap: float) -> str:

@@ -99,7 +99,7 @@ def layout(network: Network) -> NDArray[np.int64]:
     rows = []
     for modality in network.config.modalities:
         channels = int(np.prod(network.encoder(modality.name).encoded_shape or modality.shape))
-        feature = network.config.unimodal_size
+        feature = network.unimodal_size
         rows.append((feature, feature + statistics_size(channels)))
     return np.array(rows)
 

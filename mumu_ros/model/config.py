@@ -35,7 +35,6 @@ FORMAT = 1
 
 _AXES = {"rgb": "(height, width, 3)", "depth": "(height, width, 1)", "vector": "(joints or sensors, axes)"}
 _MIN_IMAGE = 32
-_DUAL_BRANCH_PARTS = 8
 _MERGES = ("concat", "sum")
 _LABELS = ("", "group", "activity")
 # A configuration that comes with a foreign model must not ask for more memory than there is.
@@ -366,16 +365,6 @@ class ModelConfig:
             if modality.name == name:
                 return modality
         raise ConfigError(f"no modality {name!r}; the model has {', '.join(self.names)}")
-
-    @property
-    def parts(self) -> int:
-        """Parts of the window of which the head gets a feature each: 1 but for `dual_branch`."""
-        return _DUAL_BRANCH_PARTS if self.fusion == "dual_branch" else 1
-
-    @property
-    def unimodal_size(self) -> int:
-        """Numbers in a unimodal feature: `feature_size` for each of the `parts`, the oldest first."""
-        return self.parts * self.feature_size
 
     def steps(self, name: str) -> int:
         """Time steps T of a modality in one window."""

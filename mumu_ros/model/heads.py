@@ -34,6 +34,8 @@ __all__ = [
     "HamletHead",
     "HeadOutput",
     "MuMuHead",
+    "NonAttentionHead",
+    "PublishedConceptHead",
     "TrustedMuMuHead",
     "classifier",
 ]
@@ -43,7 +45,9 @@ __all__ = [
 class HeadOutput:
     """Output of a head for B windows.
 
-    A head that gives `group_logits` says so by a class attribute, `has_groups = True`.
+    Class attributes of a head describe it: `has_groups = True`, it gives `group_logits`; `parts = P`, it gets a feature
+    of each of P parts of the window, the oldest first, side by side, each a mean of its steps; `attends_time = False`,
+    features are the last states of the LSTM instead of attention over time.
 
     Attributes:
         activity_logits: (B, K).
@@ -165,9 +169,8 @@ def _evidence(logits: Tensor, mask: Tensor) -> Tensor:
 class ConcatHead(nn.Module):
     """One task, and no attention over the modalities: they are put side by side, or added (table 3).
 
-    With attention over time in the encoders this is Keyless (Long et al. 2018), which is also B2 of table 7; without,
-    it is Non-Attention, or B1. With `merge: sum` present modalities are averaged, so that an absent one does not change
-    the scale.
+    With attention over time in the encoders this is Keyless (Long et al. 2018), which is also B2 of table 7. With
+    `merge: sum` present modalities are averaged, so that an absent one does not change the scale.
 
     Args:
         config: Of the model.
@@ -186,6 +189,12 @@ class ConcatHead(nn.Module):
         merged = torch.einsum("bm,bmd->bd", weights, features) if self.is_sum else features.flatten(1)
         logits = self.activity_head(torch.relu(self.project(merged)))
         return HeadOutput(logits, None, weights, weights)
+
+
+class NonAttentionHead(ConcatHead):
+    """No attention in time either: Non-Attention (section 5.3), or B1 of table 7."""
+
+    attends_time = False
 
 
 class HamletHead(nn.Module):
@@ -216,17 +225,18 @@ class HamletHead(nn.Module):
 
 
 class ConceptHead(nn.Module):
-    """One task, and concept-guided fusion of the modalities: see `ConceptFusion` and `PublishedConceptFusion`.
+    """One task, and concept-guided fusion of the modalities: see `ConceptFusion`.
 
     Args:
         config: Of the model.
     """
 
+    variant: type[nn.Module] = ConceptFusion
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         size = config.feature_size
-        variant = PublishedConceptFusion if config.fusion == "concept_published" else ConceptFusion
-        self.fusion = variant(len(config.modalities), size)
+        self.fusion = self.variant(len(config.modalities), size)
         self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
@@ -234,6 +244,12 @@ class ConceptHead(nn.Module):
         fused, _ = self.fusion(features, mask)
         weights = mask.to(features.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
         return HeadOutput(self.activity_head(fused), None, weights, weights)
+
+
+class PublishedConceptHead(ConceptHead):
+    """The fusion as its authors published it: see `PublishedConceptFusion`."""
+
+    variant = PublishedConceptFusion
 
 
 class DualBranchHead(nn.Module):
@@ -244,6 +260,7 @@ class DualBranchHead(nn.Module):
     """
 
     has_groups = True
+    parts = 8
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -70,19 +70,23 @@ class Network(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        size = config.unimodal_size
         activities = len(config.taxonomy.activities)
         # A list, not a dictionary: modality names may hold dots, parameter names may not.
         self.encoders = nn.ModuleList(UnimodalEncoder(m, config) for m in config.modalities)
         self.head = FUSIONS[config.fusion](config)
         self.unimodal_heads = nn.ModuleList(
-            nn.Linear(size, activities) for _ in config.modalities if config.deep_supervision
+            nn.Linear(self.unimodal_size, activities) for _ in config.modalities if config.deep_supervision
         )
         # (K, N): an activity's group.
         membership = torch.eye(len(config.taxonomy.group_names))[torch.from_numpy(config.taxonomy.group_indices)]
         self.register_buffer("membership", membership, persistent=False)
 
     membership: Tensor
+
+    @property
+    def unimodal_size(self) -> int:
+        """Numbers in a unimodal feature: `feature_size` for each part of the window that the head asks for."""
+        return self.encoder(self.config.names[0]).unimodal_size
 
     def encoder(self, name: str) -> UnimodalEncoder:
         """The unimodal encoder of a modality.

@@ -51,11 +51,11 @@ FUSIONS: Registry[Any] = Registry(
     {
         "mumu": "mumu_ros.model.heads:MuMuHead",
         "trusted_mumu": "mumu_ros.model.heads:TrustedMuMuHead",
-        "non_attention": "mumu_ros.model.heads:ConcatHead",
+        "non_attention": "mumu_ros.model.heads:NonAttentionHead",
         "keyless": "mumu_ros.model.heads:ConcatHead",
         "hamlet": "mumu_ros.model.heads:HamletHead",
         "concept": "mumu_ros.model.heads:ConceptHead",
-        "concept_published": "mumu_ros.model.heads:ConceptHead",
+        "concept_published": "mumu_ros.model.heads:PublishedConceptHead",
         "dual_branch": "mumu_ros.model.heads:DualBranchHead",
         "actionmae": "mumu_ros.model.robust:ActionMAEHead",
         "xfi": "mumu_ros.model.robust:XFiHead",

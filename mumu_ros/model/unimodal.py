@@ -14,7 +14,7 @@
 
 """Unimodal feature encoder (section 3.3): segments, spatial encoder, LSTM, attention over time.
 
-For a head that looks at the time itself (`ModelConfig.parts`), means over parts of the window stand in for attention.
+For a head that looks at the time itself (`HeadOutput`), means over parts of the window stand in for attention.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from torch import Tensor, nn
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.encoders import CoOccurrence1d
 from mumu_ros.model.layers import KeylessAttention, TimePool, compact, reverse, spread, zero_masked
-from mumu_ros.model.parts import ENCODERS
+from mumu_ros.model.parts import ENCODERS, FUSIONS
 from mumu_ros.model.pose import PoseCNN
 
 __all__ = ["UnimodalEncoder"]
 
 
 class UnimodalEncoder(nn.Module):
-    """One modality's window to one feature of D numbers (`ModelConfig.unimodal_size`).
+    """One modality's window to one feature of D numbers (`unimodal_size`).
 
     For images the two halves can be called apart: `encode` each frame once when it arrives, keep the result,
     and `summarize` the kept ones at every decision. That gives what `forward` gives for the whole window.
@@ -62,10 +62,11 @@ class UnimodalEncoder(nn.Module):
         width = size // 2 if config.bidirectional else size
         self.lstm = nn.LSTM(size, width, batch_first=True)
         self.backward_lstm = nn.LSTM(size, width, batch_first=True) if config.bidirectional else None
-        self.unimodal_size = config.unimodal_size
-        self.pool = TimePool(self._segments(config.steps(modality.name)), config.parts) if config.parts > 1 else None
-        # Non-Attention (section 5.3) has none in time either: the last state stands for all.
-        keyless = config.fusion != "non_attention" and self.pool is None
+        head = FUSIONS[config.fusion]
+        parts = getattr(head, "parts", 1)
+        self.unimodal_size = parts * size
+        self.pool = TimePool(self._segments(config.steps(modality.name)), parts) if parts > 1 else None
+        keyless = getattr(head, "attends_time", True) and self.pool is None
         self.attention = KeylessAttention(size) if keyless else None
         self.norm = nn.LayerNorm(size) if config.layer_norm else nn.Identity()
 

@@ -25,7 +25,8 @@ import numpy as np
 import torch
 
 from mumu_ros.datasets.clips import ClipInfo
-from mumu_ros.evaluation.metrics import auroc, confusion_matrix, expected_calibration_error, macro_f1, per_class, top1
+from mumu_ros.evaluation.metrics import auroc
+from mumu_ros.evaluation.window_scores import JudgedWindows, window_scores, worst_confusions
 from mumu_ros.model.checkpoint import Calibration
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
@@ -130,19 +131,31 @@ def score(predictions: Predictions, windows: WindowSet, taxonomy: Taxonomy, temp
         truth's windows].
     """
     truth, decided = windows.activity, predictions.activity_logits.argmax(axis=1)
-    right, inside = decided == truth, windows.inside
+    judged = JudgedWindows(
+        taxonomy.group_indices[truth],
+        truth,
+        predictions.group_logits.argmax(axis=1),
+        decided,
+        softmax(predictions.activity_logits / temperature),
+        windows.inside,
+    )
+    scores = window_scores(judged, taxonomy)
     return {
         "clips": len(np.unique(windows.clip)),
         "windows": len(windows),
-        "top1": top1(truth, decided),
-        "top1_inside": float(right[inside].mean()) if inside.any() else None,
-        "macro_f1": macro_f1(truth, decided, len(taxonomy.activities)),
-        "group_top1": top1(taxonomy.group_indices[truth], predictions.group_logits.argmax(axis=1)),
-        "ece": expected_calibration_error(softmax(predictions.activity_logits / temperature), truth),
-        "per_class": per_class(truth, decided, taxonomy.activities),
-        "per_subject": {str(s): float(right[windows.subject == s].mean()) for s in np.unique(windows.subject)},
-        "confusions": _confusions(truth, decided, taxonomy.activities),
+        "top1": scores["accuracy"],
+        "top1_inside": scores["accuracy_inside"],
+        "macro_f1": scores["macro_f1"],
+        "group_top1": scores["group_accuracy"],
+        "ece": scores["ece"],
+        "per_class": scores["per_class"],
+        "per_subject": _accuracy_by_subject(windows, truth == decided),
+        "confusions": worst_confusions(scores["confusion"]),
     }
+
+
+def _accuracy_by_subject(windows: WindowSet, right: np.ndarray) -> dict[str, float]:
+    return {str(subject): float(right[windows.subject == subject].mean()) for subject in np.unique(windows.subject)}
 
 
 def score_accepted(
@@ -202,14 +215,6 @@ def score_accepted(
 
 def _share(which: np.ndarray) -> float | None:
     return float(which.mean()) if len(which) else None
-
-
-def _confusions(truth: np.ndarray, decided: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, str, float]]:
-    counts = confusion_matrix(truth, decided, len(names))
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) * (1 - np.eye(len(names)))
-    worst = np.argsort(shares, axis=None, kind="stable")[::-1][:5]
-    pairs = zip(*np.unravel_index(worst, shares.shape), strict=True)
-    return [(names[i], names[j], round(float(shares[i, j]), 3)) for i, j in pairs if shares[i, j] > 0]
 
 
 def calibrate(model: Network, windows: WindowSet, *, rejected: float = 0.01) -> Calibration:

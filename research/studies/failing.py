@@ -173,7 +173,7 @@ def _masked(
 @torch.inference_mode()
 def _decide(checkpoint: Checkpoint, description: Description, unmasked: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Probabilities of the activities, (N, K)."""
-    size = checkpoint.config.unimodal_size
+    size = checkpoint.model.unimodal_size
     features = {n: torch.from_numpy(description.values[:, i, :size]) for i, n in enumerate(checkpoint.config.names)}
     present = {n: torch.from_numpy(unmasked[:, i].copy()) for i, n in enumerate(checkpoint.config.names)}
     logits = checkpoint.model.decide(features, present).activity_logits

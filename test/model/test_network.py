@@ -104,7 +104,7 @@ def test_garbage_in_masked_steps_changes_no_bit_of_any_head(
 def test_garbage_in_an_absent_modality_changes_no_bit_of_any_decision(network: Network) -> None:
     """Where features were kept from frames, and only some modalities have any."""
     names = network.config.names
-    features = {name: torch.rand(3, network.config.unimodal_size) for name in names}
+    features = {name: torch.rand(3, network.unimodal_size) for name in names}
     present = {name: torch.tensor([True, index < 2, index % 2 == 0]) for index, name in enumerate(names)}
     decisions = []
     for garbage in (0.0, *GARBAGE):
