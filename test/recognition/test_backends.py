@@ -441,7 +441,7 @@ def test_compiled_code_agrees_with_pytorch(tiny_model: Path, tmp_path: Path, mon
     config = load_checkpoint(tiny_model).config
     torch.manual_seed(5)
     folder = tmp_path / "one_camera"
-    short = replace(config, modalities=config.modalities[1:], window_s=0.5)  # each step is code of its own
+    short = replace(config, modalities=config.modalities[1:], window_s=0.2)  # each step is code of its own
     save_checkpoint(folder, Network(short).eval())
     checkpoint = load_checkpoint(folder)
     torch.set_num_threads(2)

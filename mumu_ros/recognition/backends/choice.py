@@ -234,12 +234,14 @@ def _convert(name: str, checkpoint: Checkpoint, where: Path, frames: Mapping[str
         return
     from mumu_ros.recognition.backends import openvino
 
-    models = openvino.convert(network)
-    if name == "openvino_int8":
-        if frames is None:
-            raise BackendError("backend openvino_int8: nothing to calibrate on; add --calibrate DATASET ROOT")
-        models = openvino.quantize(network, models, frames)
-    openvino.write(network, models, where)
+    if name == "openvino":
+        openvino.write(network, openvino.convert(network), where)
+        return
+    names = openvino.quantizable(network)
+    if frames is None:
+        raise BackendError("backend openvino_int8: nothing to calibrate on; add --calibrate DATASET ROOT")
+    quantized = openvino.quantize(openvino.convert(network), {camera: frames[camera] for camera in names})
+    openvino.write(network, quantized, where)
 
 
 def _device(checkpoint: Checkpoint) -> torch.device:

@@ -38,7 +38,7 @@ from mumu_ros.recognition.backends.graphs import (
 )
 from mumu_ros.recognition.backends.interface import BackendError, Outputs, rows
 
-__all__ = ["OpenVino", "convert", "quantize", "read", "write"]
+__all__ = ["OpenVino", "convert", "quantizable", "quantize", "read", "write"]
 
 Models = Mapping[str, Any]
 """An OpenVINO model for the encoder of each image modality, and one called `TAIL`."""
@@ -96,29 +96,35 @@ def convert(network: Network) -> dict[str, Any]:
     return models
 
 
-def quantize(network: Network, models: Models, frames: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
-    """The models with every ResNet-50 in int8.
+def quantizable(network: Network) -> list[str]:
+    """Modalities that gain by int8: those of a ResNet-50.
+
+    Raises:
+        BackendError: There are none.
+    """
+    names = [name for name in image_names(network) if network.config.modality(name).encoder == "resnet50"]
+    if not names:
+        encoders = ", ".join(modality.encoder for modality in network.config.modalities if modality.is_image)
+        raise BackendError(f"openvino_int8 is for resnet50, and this model has {encoders or 'no camera'}; use openvino")
+    return names
+
+
+def quantize(models: Models, frames: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
+    """The models with those of some modalities in int8.
 
     The small encoders stay as they are: int8 saves them nothing, and moves their features by a fifth
     (docs/benchmarks.md).
 
     Args:
-        network: What they were converted from.
         models: See `convert`.
-        frames: By modality prepared frames to calibrate on; a few hundred, of all that a camera shows.
-
-    Raises:
-        BackendError: There is nothing to quantise.
+        frames: By modality that is `quantizable`, prepared frames to calibrate on; a few hundred, of all that a camera
+            shows.
     """
     import nncf
 
-    names = [name for name in image_names(network) if network.config.modality(name).encoder == "resnet50"]
-    if not names:
-        encoders = ", ".join(modality.encoder for modality in network.config.modalities if modality.is_image)
-        raise BackendError(f"openvino_int8 is for resnet50, and this model has {encoders or 'no camera'}; use openvino")
     quantized = dict(models)
-    for name in names:
-        batches = [frame[np.newaxis] for frame in frames[name]]
+    for name, shown in frames.items():
+        batches = [frame[np.newaxis] for frame in shown]
         quantized[name] = nncf.quantize(models[name], nncf.Dataset(batches), subset_size=len(batches))
     return quantized
 
