@@ -37,6 +37,7 @@ BENCHMARKS = {
     "rooms": ("mumu_ros.benchmarks.rooms", "real people in composed rooms, recognised by depth"),
     "people": ("mumu_ros.benchmarks.people", "finding and following people in pictures"),
     "wearer": ("mumu_ros.benchmarks.wearer", "whose IMU it is, of two people in view: right, wrong, nobody"),
+    "composed": ("mumu_ros.benchmarks.composed", "one process for sensor_sync and inference, against two"),
     "end-to-end": ("mumu_ros.benchmarks.end_to_end", "the running system: latency, losses, processor time"),
 }
 

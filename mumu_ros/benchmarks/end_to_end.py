@@ -38,7 +38,7 @@ from mumu_ros.model.checkpoint import load_checkpoint, read_config, select_devic
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.recognition.backends import choose_backend, takes_long
 
-__all__ = ["measure", "register", "table"]
+__all__ = ["DECISIONS_HZ", "START_TIMEOUT_S", "measure", "register", "stream_kinds", "sync_parameters", "table"]
 
 DECISIONS_HZ = 5.0
 START_TIMEOUT_S = 120.0
@@ -116,6 +116,34 @@ def _prepare(folder: Path, backend: str) -> None:
         export_on_noise(backend, load_checkpoint(folder), folder)
 
 
+def stream_kinds(config: ModelConfig) -> dict[str, str]:
+    """Name of each modality of a model to the kind of its sensor, see `KINDS`.
+
+    Raises:
+        ValueError: The model has a modality that no simulated sensor gives.
+    """
+    kinds = {m.name: m.kind if m.is_image else "imu" for m in config.modalities}
+    wrong = [m.name for m in config.modalities if not m.is_image and m.shape != (2, 3)]
+    if wrong or "imu" not in kinds.values():
+        raise ValueError(f"model {config.name!r} has modalities {list(config.names)}; give one of cameras and IMUs")
+    return kinds
+
+
+def sync_parameters(config: ModelConfig) -> dict[str, object]:
+    """The parameters of sensor_sync for a model's sensors."""
+    images = [m for m in config.modalities if m.is_image]
+    parameters: dict[str, object] = {"streams": list(config.names)}
+    parameters["rate_hz"] = max((m.rate_hz for m in images), default=10.0)
+    for name, kind_name in stream_kinds(config).items():
+        kind, modality = KINDS[kind_name], config.modality(name)
+        values: dict[str, object] = {"topic": topic_of(name), "type": kind.type_name, "kind": modality.kind}
+        values["depth"] = kind.depth
+        if modality.is_image:
+            values["height"], values["width"] = modality.shape[:2]
+        parameters |= {f"{name}.{key}": value for key, value in values.items()}
+    return parameters
+
+
 @dataclass
 class _Seen:
     """What the rounds have shown."""
@@ -137,17 +165,13 @@ class _Run:
         config: Of the model: which sensors there are.
 
     Raises:
-        ValueError: The model has a modality that no simulated sensor gives.
+        ValueError: See `stream_kinds`.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         self._config = config
-        self._kinds = {m.name: m.kind if m.is_image else "imu" for m in config.modalities}
-        wrong = [m.name for m in config.modalities if not m.is_image and m.shape != (2, 3)]
-        imus = [name for name, kind in self._kinds.items() if kind == "imu"]
-        if wrong or not imus:
-            raise ValueError(f"model {config.name!r} has modalities {list(config.names)}; give one of cameras and IMUs")
-        self._imu = f"sensor_sync: {imus[0]}"
+        self._kinds = stream_kinds(config)
+        self._imu = f"sensor_sync: {next(name for name, kind in self._kinds.items() if kind == 'imu')}"
         self._sent: dict[str, int] = {}
         self._seen = _Seen()
 
@@ -156,7 +180,7 @@ class _Run:
         """Sensors and sensor_sync run inside, and what is lost until the end is counted."""
         with live() as self._live:
             processes, log, sent = self._live.processes, self._live.log, self._live.folder / "sent.json"
-            processes.start("sensor_sync", self._streams(), log=log)
+            processes.start("sensor_sync", sync_parameters(self._config), log=log)
             streams = [f"{name}:{kind}" for name, kind in self._kinds.items()]
             processes.run("sensors", "mumu_ros.benchmarks.sensors", [str(sent), *streams], log)
             self._live.wait(START_TIMEOUT_S, lambda: self._value(self._imu, "delay_ms_p99") > 0)
@@ -207,24 +231,6 @@ class _Run:
             "cpu": {name: statistics.median(values) for name, values in seen.cpu.items()},
             "processing_ms": statistics.median(seen.processing_ms),
         }
-
-    def _streams(self) -> dict[str, object]:
-        """The parameters of sensor_sync."""
-        images = [m for m in self._config.modalities if m.is_image]
-        parameters: dict[str, object] = {"streams": list(self._config.names)}
-        parameters["rate_hz"] = max((m.rate_hz for m in images), default=10.0)
-        for modality in self._config.modalities:
-            kind = KINDS[self._kinds[modality.name]]
-            values: dict[str, object] = {
-                "topic": topic_of(modality.name),
-                "type": kind.type_name,
-                "kind": modality.kind,
-            }
-            values["depth"] = kind.depth
-            if modality.is_image:
-                values["height"], values["width"] = modality.shape[:2]
-            parameters |= {f"{modality.name}.{key}": value for key, value in values.items()}
-        return parameters
 
     def _value(self, status: str, key: str) -> float:
         return float(self._live.monitor.status.get(status, {}).get(key, "nan"))

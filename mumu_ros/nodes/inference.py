@@ -78,6 +78,8 @@ class Inference(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("inference", INFERENCE, **options)
+        self.create_input(MultimodalFrame, "multimodal_frame", self._receive)
+        self._people_input = self.create_input(People, "people", self._see)
         self._publisher = self.create_lifecycle_publisher(ActivityRecognition, "activity", 10)
         self._types = RosTypes()
         self._events = ActivityEvents(self)
@@ -121,10 +123,9 @@ class Inference(ManagedNode):
         self.undo.callback(self._worker.stop)
         timer = self.create_timer(_ENDED_S / 4, self._end_events, clock=self.steady_clock)
         self.undo.callback(self.destroy_timer, timer)
-        self._subscription = self.create_subscription(MultimodalFrame, "multimodal_frame", self._receive, 10)
-        self.undo.callback(self.destroy_subscription, self._subscription)
-        self._people = self.create_subscription(People, "people", self._see, 10)
-        self.undo.callback(self.destroy_subscription, self._people)
+        for source in self.inputs:
+            self.undo.callback(source.close)
+            source.open()
 
     def _drop(self) -> None:
         """Drop all inputs, and end ongoing activities."""
@@ -139,7 +140,7 @@ class Inference(ManagedNode):
     def _receive(self, message: MultimodalFrame) -> None:
         assert self._session is not None
         self._frames += 1
-        if self.count_publishers(self._people.topic_name):
+        if self.count_publishers(self._people_input.topic_name):
             self._session.expect_people()
         samples = frame_to_samples(message, self._note)
         stamps_ns = self._session.receive(header_stamp_ns(message) or 0, samples, message.epoch)
@@ -254,7 +255,7 @@ class Inference(ManagedNode):
     def _state(self) -> Problem:
         assert self._session is not None
         if not self._frames and not self._views:
-            topics = f"{self._subscription.topic_name} and {self._people.topic_name}"
+            topics = " and ".join(source.topic_name for source in self.inputs)
             return FaultCode.WAITING, f"nothing on {topics} yet: is sensor_sync active?"
         with self._publishing:
             answers = dict(self._answers)
@@ -274,8 +275,10 @@ class Inference(ManagedNode):
         self._unreadable.clear()
         silent_s = time.monotonic() - self._seen_at
         if (self._views or self._session.has_people) and silent_s > _SILENT_S:
-            code, reason = why_silent(self, self._people.topic_name, _PEOPLE_TYPE, "reliable", bool(self._views))
-            text = f"nothing on {self._people.topic_name} for {silent_s:.0f} s: does the people node run? {reason}"
+            code, reason = why_silent(self, self._people_input.topic_name, _PEOPLE_TYPE, "reliable", bool(self._views))
+            text = (
+                f"nothing on {self._people_input.topic_name} for {silent_s:.0f} s: does the people node run? {reason}"
+            )
             problems.insert(0, (code, text))
         if problems:
             return problems[0][0], "; ".join(dict.fromkeys(text for _, text in problems))

@@ -59,7 +59,7 @@ def _action(plan: NodePlan, namespace: str) -> Node:
     return Node(
         package="mumu_ros",
         executable=plan.name,
-        name=plan.name,
+        arguments=list(plan.arguments),
         namespace=namespace,
         ros_arguments=["--enclave", enclave(plan.name)],
         parameters=[*files, *([dict(plan.parameters)] if plan.parameters else [])],

@@ -88,7 +88,8 @@ def _start(plans: Mapping[str, NodePlan], namespace: str) -> int:
         while True:
             for name in [name for name, at_s in due_s.items() if at_s <= time.monotonic()]:
                 del due_s[name]
-                nodes.start(name, plans[name].parameters, plans[name].params_file, namespace)
+                plan = plans[name]
+                nodes.start(name, plan.parameters, plan.params_file, namespace, arguments=plan.arguments)
             time.sleep(POLL_PERIOD_S)
             for name, status in nodes.ended().items():
                 nodes.stop(name)

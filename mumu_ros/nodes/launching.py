@@ -19,6 +19,7 @@ Imports neither rclpy nor launch.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,6 +41,7 @@ __all__ = [
     "Argument",
     "NodePlan",
     "enclave",
+    "parameter_text",
     "plan_demo",
     "plan_hri",
     "plan_replay",
@@ -48,6 +50,8 @@ __all__ = [
 AWAITED = ["multimodal_frame", "activity"]
 """Playback starts once the model is loaded and the evaluation subscribed."""
 CAMERAS = tuple(sorted(path.stem for path in share_path("config", "cameras").glob("*.yaml")))
+COMPOSED = ("sensor_sync", "people", "inference")
+"""Nodes that can run in one process: `composed.py`."""
 RESPAWN_DELAY_S = 2.0
 DEMO_SECONDS = 60.0
 FLAG = ("true", "false")
@@ -72,6 +76,7 @@ class NodePlan:
         name: Of the node and of its executable.
         params_file: Its parameter file.
         parameters: Those that override the file's.
+        arguments: Of its command line, before those of ROS.
         respawn: Whether it is restarted when it has ended.
         may_end: Whether the others continue after its regular end; otherwise its end ends the launch.
     """
@@ -79,6 +84,7 @@ class NodePlan:
     name: str
     params_file: Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    arguments: tuple[str, ...] = ()
     respawn: bool = False
     may_end: bool = False
 
@@ -103,6 +109,9 @@ HRI = (
     _MODEL,
     _NAMESPACE,
     _DEVICE,
+    Argument(
+        "composed", "false", "Run sensor_sync, people and inference in one process, which takes less memory.", FLAG
+    ),
     Argument("overlay", "false", "Publish the picture with people and their activities drawn on it.", FLAG),
     Argument("simulate", "false", "Start simulated people with sensors, to try it out.", FLAG),
     Argument("use_sim_time", "", "Take time from /clock (bag replay). Empty: as in params_file.", GIVEN_FLAG),
@@ -138,6 +147,11 @@ def enclave(node: str) -> str:
     return f"/mumu_ros/{node}"
 
 
+def parameter_text(name: str, value: object) -> str:
+    """NAME:=VALUE for ROS's command line; texts are quoted, or "1000" and "" would be read as a number and nothing."""
+    return f"{name}:={json.dumps(value, default=str)}"
+
+
 def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     """The nodes of hri.launch.py.
 
@@ -167,7 +181,7 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     optional = {"overlay": overlay, "simulator": simulates}
     plans += [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
     preset = share_path("config", "cameras", f"{camera}.yaml") if camera else None
-    return [
+    plans = [
         replace(
             plan,
             parameters={**(own_parameters(preset, plan.name) if preset else {}), **plan.parameters},
@@ -175,6 +189,7 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
         )
         for plan in _checked(plans)
     ]
+    return _composed(plans) if arguments["composed"] == "true" else plans
 
 
 def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
@@ -248,6 +263,15 @@ def _checked(plans: Sequence[NodePlan]) -> list[NodePlan]:
         if plan.params_file:
             check_names(plan.params_file, plan.name, TABLES[plan.name])
     return list(plans)
+
+
+def _composed(plans: Sequence[NodePlan]) -> list[NodePlan]:
+    """The plans, with one process for all nodes that can share it."""
+    inside = [plan for plan in plans if plan.name in COMPOSED]
+    texts = [f"{plan.name}:{parameter_text(*pair)}" for plan in inside for pair in plan.parameters.items()]
+    arguments = (*(plan.name for plan in inside), *texts)
+    composed = replace(inside[-1], name="composed", parameters={}, arguments=arguments)
+    return [composed, *(plan for plan in plans if plan not in inside)]
 
 
 def _sources(params_file: Path, *, uses_people: bool) -> list[str]:

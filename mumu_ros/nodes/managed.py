@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -35,6 +36,7 @@ from rclpy.service import Service
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.declaring import declare, unknown_parameters
 from mumu_ros.nodes.diagnostics import Problem, status
+from mumu_ros.nodes.handover import Input, Output
 from mumu_ros.nodes.parameters import Parameter, ParameterError
 from mumu_ros.text import shorten
 
@@ -65,6 +67,8 @@ class ManagedNode(LifecycleNode):
         finished: Whether the node has completed its task.
         refused: Reason of the last failed transition; empty: none has failed.
         check_period_s: Period of `diagnose`.
+        inputs: See `create_input`.
+        outputs: See `create_output`.
     """
 
     check_period_s = 1.0
@@ -75,6 +79,8 @@ class ManagedNode(LifecycleNode):
         self._unknown = unknown_parameters(self, parameters)
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.undo = contextlib.ExitStack()
+        self.inputs: list[Input[Any]] = []
+        self.outputs: list[Output[Any]] = []
         self._logged: dict[str, float] = {}
         self._errors = 0
         self._last_error = ""
@@ -117,6 +123,24 @@ class ManagedNode(LifecycleNode):
         """Number (`lifecycle_msgs/msg/State`) and name of the state that the node is in."""
         number, label = self._state_machine.current_state
         return number, label
+
+    def create_subscription(self, message_type: Any, topic: str, callback: Any, *args: Any, **options: Any) -> Any:
+        """As of every node; what the callback raises is reported here, also beside other nodes."""
+        return super().create_subscription(message_type, topic, self._reporting(callback), *args, **options)
+
+    def create_timer(self, period_s: float, callback: Any, *args: Any, **options: Any) -> Any:
+        """As of every node; what the callback raises is reported here, also beside other nodes."""
+        return super().create_timer(period_s, self._reporting(callback), *args, **options)
+
+    def create_output(self, message_type: Any, topic: str, depth: int = 10) -> Output[Any]:
+        """A lifecycle publisher that can hand messages over to nodes of the same process."""
+        self.outputs.append(Output(self, message_type, topic, depth))
+        return self.outputs[-1]
+
+    def create_input(self, message_type: Any, topic: str, callback: Any, depth: int = 10) -> Input[Any]:
+        """A subscription, to be opened, that can be served by a node of the same process."""
+        self.inputs.append(Input(self, message_type, topic, self._reporting(callback), depth))
+        return self.inputs[-1]
 
     def serve(self, service_type: Any, name: str, callback: Callable[[Any, Any], Any]) -> None:
         """Serve requests; after an unexpected error the response is empty."""
@@ -288,6 +312,18 @@ class ManagedNode(LifecycleNode):
         finally:
             done.set()
             thread.join()
+
+    def _reporting(self, callback: Callable[..., Any]) -> Callable[..., None]:
+        """Wrap a callback, so that an exception of it is reported and goes no further."""
+
+        @functools.wraps(callback)  # rclpy looks at its signature
+        def call(*arguments: Any) -> None:
+            try:
+                callback(*arguments)
+            except Exception as error:
+                self.report_error(error)
+
+        return call
 
     def _answering(self, service: Service) -> Callable[[Any, Any], Any]:
         """Wrap a service's callback, so that it responds to any request and after any error."""

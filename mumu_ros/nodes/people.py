@@ -40,7 +40,7 @@ class People(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("people", PEOPLE, **options)
-        self._publisher = self.create_lifecycle_publisher(PeopleMessage, "people", 10)
+        self._output = self.create_output(PeopleMessage, "people")
         self._types = RosTypes()
         self._source: CameraSource | HumansSource | None = None
         self._frame_changer: FrameChanger | None = None
@@ -72,7 +72,7 @@ class People(ManagedNode):
     def _publish(self, view: View) -> None:
         if self._frame_changer:
             view = self._frame_changer.apply(view)
-        self._publisher.publish(
+        self._output.publish(
             people_to_message(
                 view.stamp_ns, view.frame_id, view.width, view.height, view.layout, view.people, self._types
             )

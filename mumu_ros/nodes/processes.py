@@ -31,7 +31,7 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from mumu_ros.nodes.launching import enclave
+from mumu_ros.nodes.launching import enclave, parameter_text
 from mumu_ros.share import share_path
 
 __all__ = ["PROFILE_VARIABLES", "STOP_TIMEOUT_S", "Processes", "Resources", "own_domain"]
@@ -98,6 +98,7 @@ class Processes:
         namespace: str = "",
         log: Path | None = None,
         remappings: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         """Start a node.
 
@@ -108,17 +109,18 @@ class Processes:
             namespace: Of the node.
             log: File to which its output is appended; by default it inherits this process's.
             remappings: Topic name to new name.
+            arguments: Of its command line, before those of ROS.
         """
-        arguments = ["--ros-args", "--enclave", enclave(node)]
+        of_ros = ["--ros-args", "--enclave", enclave(node)]
         for old, new in (remappings or {}).items():
-            arguments += ["-r", f"{old}:={new}"]
+            of_ros += ["-r", f"{old}:={new}"]
         if namespace:
-            arguments += ["-r", f"__ns:=/{namespace.strip('/')}"]
+            of_ros += ["-r", f"__ns:=/{namespace.strip('/')}"]
         if params_file:
-            arguments += ["--params-file", str(params_file)]
+            of_ros += ["--params-file", str(params_file)]
         for name, value in parameters.items():
-            arguments += ["-p", f"{name}:={_yaml(value)}"]
-        self.run(node, "mumu_ros.nodes", [node, *arguments], log)
+            of_ros += ["-p", parameter_text(name, value)]
+        self.run(node, "mumu_ros.nodes", [node, *arguments, *of_ros], log)
 
     def run(self, name: str, module: str, arguments: Sequence[str], log: Path | None = None) -> None:
         """Start any module as a process.
@@ -179,12 +181,3 @@ class Processes:
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _yaml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_yaml(element) for element in value) + "]"
-    # Quoted, otherwise a text such as "1000" or "" would be parsed as a number or nothing.
-    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Runs a node as a process: starts by itself, and ends in order on SIGINT or SIGTERM."""
+"""Runs nodes as a process: starts by itself, and ends in order on SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from mumu_ros.nodes.__main__ import on_signals
+from mumu_ros.nodes.handover import connect
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.text import shorten
 
 __all__ = ["main", "make_executor", "run", "spin_some"]
 
 
-def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None = None) -> int:
-    """Run one node until it is interrupted.
+def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[str] | None = None) -> int:
+    """Run nodes in one executor until they are interrupted; topics between them do not pass DDS.
 
     Returns:
-        Exit status: 1 if the node cannot be created, or could not start automatically.
+        Exit status: 1 if a node cannot be created, or could not start automatically.
     """
     stop = threading.Event()
 
@@ -53,34 +54,38 @@ def run(node_class: Callable[[], ManagedNode], arguments: Sequence[str] | None =
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         executor = make_executor()
         on_signals(on_signal)
-        node = node_class()
+        nodes = [node_class() for node_class in node_classes]
     except RuntimeError as error:  # rclpy's RCLError: arguments that it cannot read, or SROS 2 without keys
         print(shorten(f"cannot start: {' '.join(str(error).split())}"), file=sys.stderr)
         rclpy.try_shutdown()
         return 1
-    handler = _ToRos(node)
+    connect([output for node in nodes for output in node.outputs], [i for node in nodes for i in node.inputs])
+    handler = _ToRos(nodes[-1])
     logging.getLogger("mumu_ros").addHandler(handler)
-    executor.add_node(node)
+    for node in nodes:
+        executor.add_node(node)
     try:
-        if node.values.read("autostart") and not _start(node):
+        if not _start([node for node in nodes if node.values.read("autostart")]):
             return 1
-        while not stop.is_set() and rclpy.ok() and not node.finished:
-            spin_some(executor, node)
+        while not stop.is_set() and rclpy.ok() and not any(node.finished for node in nodes):
+            spin_some(executor, nodes[-1])
     except ExternalShutdownException:
         pass
     finally:
-        _shut_down(node)
+        for node in nodes:
+            _shut_down(node)
         logging.getLogger("mumu_ros").removeHandler(handler)
-        # The node shuts down as requested; a further signal must not kill Python, which drops handlers at exit.
+        # They shut down as requested; a further signal must not kill Python, which drops handlers at exit.
         on_signals(signal.SIG_IGN)
         executor.shutdown()
-        node.destroy_node()
+        for node in nodes:
+            node.destroy_node()
         rclpy.try_shutdown()
     return 0
 
 
 def make_executor() -> Executor:
-    """The executor of a node's process: one thread, driven by events where rclpy has that.
+    """The executor of a process: one thread, driven by events where rclpy has that.
 
     On a machine that is too busy it takes more messages in the same CPU time (docs/benchmarks.md).
     """
@@ -103,9 +108,12 @@ class _ToRos(logging.Handler):
         self._node.repeat(record)
 
 
-def _start(node: ManagedNode) -> bool:
+def _start(nodes: Sequence[ManagedNode]) -> bool:
+    """Configure all, then activate all: no sensor waits for a model to be loaded."""
     success = TransitionCallbackReturn.SUCCESS
-    return bool(node.trigger_configure() == success and node.trigger_activate() == success)
+    return all(node.trigger_configure() == success for node in nodes) and all(
+        node.trigger_activate() == success for node in nodes
+    )
 
 
 def spin_some(executor: Executor, node: ManagedNode) -> None:
@@ -126,9 +134,9 @@ def _shut_down(node: ManagedNode) -> None:
         node.get_logger().info(f"shutdown: {error}")
 
 
-def main(node_class: Callable[[], ManagedNode]) -> None:
+def main(*node_classes: Callable[[], ManagedNode]) -> None:
     """Entry point of a node's module."""
-    status = run(node_class)
+    status = run(node_classes)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # skips Python's teardown of torch, which takes seconds

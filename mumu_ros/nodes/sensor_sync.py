@@ -59,7 +59,7 @@ class SensorSync(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("sensor_sync", SENSOR_SYNC, **options)
-        self._publisher = self.create_lifecycle_publisher(MultimodalFrame, "multimodal_frame", 10)
+        self._output = self.create_output(MultimodalFrame, "multimodal_frame")
         self._types = RosTypes()
         self._turner: AxesTurner | None = None
         self._declare_streams()
@@ -141,7 +141,7 @@ class SensorSync(ManagedNode):
         frame = self._builder.build(synchronized)
         if self._turner:
             frame = self._turner.apply(frame)
-        self._publisher.publish(frame.message(self._types))
+        self._output.publish(frame.message(self._types))
         self._published += 1
         if self._black_box:
             self._black_box.keep(frame)

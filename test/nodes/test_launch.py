@@ -95,6 +95,19 @@ def test_a_model_of_simulated_people_is_refused_before_a_real_camera(tmp_path: P
     assert plan_hri(given(HRI, **values, use_sim_time="true")), "a recording may show simulated people"
 
 
+def test_one_process_gets_the_parameters_of_each_of_its_nodes() -> None:
+    plans = plan_hri(given(HRI, camera="realsense", composed="true", overlay="true", respawn="true"))
+    composed, overlay = plans
+    assert (composed.name, overlay.name) == ("composed", "overlay")
+    separate = plan_hri(given(HRI, camera="realsense"))
+    assert composed.arguments[:2] == ("people", "inference")
+    texts = {f"people:{name}:={json.dumps(value)}" for name, value in separate[0].parameters.items()}
+    assert texts == set(composed.arguments[2:])
+    assert texts
+    assert composed.respawn
+    assert not composed.parameters
+
+
 def default_model() -> Any:
     return next(row.default for row in parameters.INFERENCE if row.name == "model")
 
@@ -216,28 +229,33 @@ def run_mumu(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 
 @pytest.fixture
-def launched(ros: Any, started: Start) -> subprocess.Popen[str]:
+def launched(ros: Any, started: Start) -> Callable[..., subprocess.Popen[str]]:
     """`mumu launch hri simulate:=true` under a namespace, in the test's domain, as a script's background job."""
     command = [sys.executable, "-m", "mumu_ros.cli", "launch", "hri", "simulate:=true", "namespace:=robot1"]
     output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return started(command, ignoring_sigint=True, env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}, **output)
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}
+    return lambda *arguments: started([*command, *arguments], ignoring_sigint=True, env=environment, **output)
 
 
-def test_mumu_launch_runs_the_chain_and_ctrl_c_leaves_nothing(ros: Any, launched: subprocess.Popen[str]) -> None:
+def test_mumu_launch_runs_the_chain_in_one_process_and_ctrl_c_leaves_nothing(
+    ros: Any, launched: Callable[..., subprocess.Popen[str]]
+) -> None:
+    launcher_process = launched("composed:=true", "model:=sim")
     recognitions = ros.collect(ActivityRecognition, "/robot1/activity")
     ros.wait(lambda: len(recognitions) >= 3, timeout_s=60.0)
-    children = psutil.Process(launched.pid).children()
-    assert len(children) == 3
-    launched.send_signal(signal.SIGINT)
-    assert launched.wait(20) == 0
+    assert {"sensor_sync", "inference"} <= set(ros.node.get_node_names())
+    children = psutil.Process(launcher_process.pid).children()
+    assert [child.cmdline()[3] for child in children] == ["composed", "simulator"]
+    launcher_process.send_signal(signal.SIGINT)
+    assert launcher_process.wait(20) == 0
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_the_nodes_end_when_the_launcher_is_killed(ros: Any, launched: subprocess.Popen[str]) -> None:
-    launcher_process = psutil.Process(launched.pid)
+def test_the_nodes_end_when_the_launcher_is_killed(ros: Any, launched: Callable[..., subprocess.Popen[str]]) -> None:
+    launcher_process = psutil.Process(launched().pid)
     ros.wait(lambda: len(launcher_process.children()) == 3, timeout_s=60.0)
     children = launcher_process.children()
-    launched.kill()
+    launcher_process.kill()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
 

@@ -31,7 +31,7 @@ from rclpy.action import get_action_client_names_and_types_by_node, get_action_s
 from rclpy.node import Node
 
 from mumu_ros.nodes.inference import Inference
-from mumu_ros.nodes.launching import HRI, enclave, plan_hri
+from mumu_ros.nodes.launching import COMPOSED, HRI, enclave, plan_hri
 from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.nodes.people import People
 from mumu_ros.nodes.processes import Processes
@@ -141,7 +141,11 @@ def test_the_nodes_do_what_the_policy_allows_and_all_of_it(measured: dict[str, A
 def test_every_node_that_is_launched_has_an_enclave() -> None:
     arguments = {a.name: a.default or "" for a in HRI} | {"simulate": "true", "overlay": "true"}
     assert {plan.name for plan in plan_hri(arguments)} <= set(NODES)
-    assert {enclave(node) for node in (*NODES, "manager", "listener")} == set(ALLOWED)
+    assert {enclave(node) for node in (*NODES, "composed", "manager", "listener")} == set(ALLOWED)
+
+
+def test_the_process_of_several_nodes_may_do_what_each_of_them_may() -> None:
+    assert of("composed") == {rule: set().union(*(of(node)[rule] for node in COMPOSED)) for rule in RULES}
 
 
 def test_a_node_is_started_in_its_enclave(ros: Any) -> None:
@@ -177,7 +181,7 @@ def test_nobody_but_sensor_sync_publishes_its_frames_and_nobody_but_the_sources_
         publishers = {
             path for path, access in ALLOWED.items() if any(fnmatchcase(topic, e) for e in access["topics", "publish"])
         }
-        assert publishers == {f"/mumu_ros/{source}"}
+        assert publishers == {enclave(source), enclave("composed")}
 
 
 def test_the_manager_alone_may_call_services_and_may_call_all_of_every_node() -> None:
