@@ -48,36 +48,37 @@ def decode_rvl(data: NDArray[np.uint8], pixels: int) -> NDArray[np.uint16]:
     """
     numbers = _numbers(data)
     lengths = numbers.tolist()
-    differences = np.zeros(pixels, np.int64)
-    there = np.zeros(pixels, np.bool_)
+    runs: list[int] = []  # zeros, others, zeros, others, …
+    is_step = np.ones(numbers.size, np.bool_)
     at = number = 0
     while at < pixels:
         if number + 2 > len(lengths):
             raise ConversionError(f"RVL depth of {pixels} pixels is truncated: {data.size} bytes have {at} pixels")
-        begin, number = at + lengths[number], number + 2
-        count = lengths[number - 1]
-        at = begin + count
-        if at > pixels or number + count > len(lengths):
-            raise ConversionError(f"RVL depth of {pixels} pixels is damaged: a run of {count} at pixel {begin}")
-        differences[begin:at] = numbers[number : number + count]
-        there[begin:at] = True
-        number += count
-    steps = differences[there]
+        zeros, count = lengths[number : number + 2]
+        runs += (zeros, count)
+        is_step[number : number + 2] = False
+        at += zeros + count
+        number += 2 + count
+        if at > pixels or number > len(lengths):
+            raise ConversionError(f"RVL depth of {pixels} pixels is damaged: a run of {count} at pixel {at - count}")
+    steps = numbers[:number][is_step[:number]]
     depth = np.zeros(pixels, np.uint16)
-    depth[there] = np.cumsum((steps >> 1) ^ -(steps & 1)) & 0xFFFF
+    depth[np.repeat(np.tile([False, True], len(runs) // 2), runs)] = np.cumsum((steps >> 1) ^ -(steps & 1)) & 0xFFFF
     return depth
 
 
 def _numbers(data: NDArray[np.uint8]) -> NDArray[np.int64]:
     """All numbers, and after them some zeros that fill the last word."""
     words = data[: data.size // _WORD * _WORD].reshape(-1, _WORD)[:, ::-1].reshape(-1)  # little endian
-    nibbles = np.stack((words >> 4, words & 0xF), axis=1).reshape(-1).astype(np.int64)
+    nibbles = np.stack((words >> 4, words & 0xF), axis=1).reshape(-1)
     ends = np.flatnonzero(nibbles < 8)
-    if not ends.size:
-        return np.zeros(0, np.int64)
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    if (ends - starts).max() >= _MOST_NIBBLES:
+    sizes = np.diff(ends, prepend=-1)
+    most = sizes.max(initial=0)
+    if most > _MOST_NIBBLES:
         raise ConversionError(f"RVL depth is damaged: a number has more than {_MOST_NIBBLES} nibbles")
-    used = nibbles[: ends[-1] + 1]
-    place = np.arange(used.size) - np.repeat(starts, ends - starts + 1)
-    return np.add.reduceat((used & 7) << 3 * place, starts)
+    bits = nibbles & 7
+    numbers = bits[ends].astype(np.int64)
+    for place in range(1, most):
+        longer = np.flatnonzero(sizes > place)
+        numbers[longer] = numbers[longer] << 3 | bits[ends[longer] - place]
+    return numbers
