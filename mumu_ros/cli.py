@@ -146,11 +146,14 @@ def _remedy(module: str) -> str:
     for extra, modules in {"vision": ("transformers",), "lerobot": ("pyarrow", "av"), "rerun": ("rerun",)}.items():
         if top in modules:
             return f"install the extra: pip install 'mumu_ros[{extra}]'"
+    if module.startswith("mumu_ros.") and not module.startswith(_GENERATED):
+        return "it is new in this checkout: run `make setup`"
     if top in ("rclpy", "mumu_ros") or top.endswith(("_msgs", "_interfaces")):
         return "it needs ROS 2 and the built messages: run `make setup`, then `. ./env.sh`"
     return f"install it: pip install {_DISTRIBUTIONS.get(top, top)}"
 
 
+_GENERATED = tuple(f"mumu_ros.{kind}" for kind in ("msg", "srv", "action"))
 _DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
 """Modules that are not called as what pip installs."""
 

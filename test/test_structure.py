@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,11 @@ def test_the_package_itself_is_empty_because_every_message_imports_it() -> None:
 
 def test_every_room_has_its_place_in_the_order() -> None:
     assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ORDER)
+
+
+def test_the_page_on_the_architecture_lists_the_rooms_in_their_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert tuple(re.findall(r"^      (\w+)/ ", page, re.MULTILINE)) == ORDER
 
 
 def test_there_is_no_folder_that_would_hide_a_generated_one() -> None:

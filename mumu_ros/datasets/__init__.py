@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from mumu_ros.datasets.clips import Dataset, DatasetError
+from mumu_ros.datasets.file_reading import select_clips
 from mumu_ros.registry import Registry
 
 __all__ = ["DATASETS", "SEVERAL", "open_dataset"]
@@ -54,6 +55,12 @@ def open_dataset(name: str, root: str, *, subjects: Collection[int] | None = Non
     Raises:
         DatasetError: There is no such dataset, it is not at `root`, or no clip of these subjects is there.
     """
+    dataset = _open(name, root, subjects, seconds)
+    select_clips(name, dataset.clips, subjects)
+    return dataset
+
+
+def _open(name: str, root: str, subjects: Collection[int] | None, seconds: float) -> Dataset:
     if name == "simulator":
         from mumu_ros.datasets.simulated import SimulatorDataset
 
@@ -64,4 +71,5 @@ def open_dataset(name: str, root: str, *, subjects: Collection[int] | None = Non
         )
     if name not in DATASETS:
         raise DatasetError(f"no dataset {name!r}; there are {', '.join(DATASETS)}")
-    return DATASETS[name](root, subjects)
+    dataset: Dataset = DATASETS[name](root, subjects)
+    return dataset

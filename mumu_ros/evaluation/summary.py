@@ -27,7 +27,7 @@ from mumu_ros.evaluation.decisions import UNDECIDED, Decisions
 from mumu_ros.evaluation.metrics import cluster_bootstrap
 from mumu_ros.evaluation.results import BagResult
 from mumu_ros.evaluation.segment_scores import edit_score, false_alarms, onset_delays, overlap_f1_counts
-from mumu_ros.evaluation.window_scores import TOP, JudgedWindows, window_scores
+from mumu_ros.evaluation.window_scores import JudgedWindows, window_scores
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 
@@ -52,7 +52,7 @@ def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers that fit on a line."""
     pooled = summary["pooled"]
     names = (
-        "decisions", "judged", "accuracy", "accuracy_interval", "accuracy_inside", "top1", f"top{TOP}", "macro_f1",
+        "decisions", "judged", "accuracy", "accuracy_interval", "accuracy_inside", "top1", "top3", "macro_f1",
         "group_accuracy", "ece", *(_f1_name(overlap) for overlap in OVERLAPS), *_SEGMENT_NUMBERS, "unknown_share",
         "undecided_share",
     )  # fmt: skip

@@ -26,10 +26,7 @@ from mumu_ros.evaluation.metrics import confusion_matrix, expected_calibration_e
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN
 
-__all__ = ["TOP", "JudgedWindows", "window_scores", "worst_confusions"]
-
-TOP = 3
-"""A decision is nearly right where the truth is among this many most probable activities."""
+__all__ = ["JudgedWindows", "window_scores", "worst_confusions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +76,7 @@ def window_scores(windows: JudgedWindows, taxonomy: Taxonomy) -> dict[str, Any]:
         "group_accuracy": top1(windows.true_group, windows.group),
         "group_macro_f1": macro_f1(windows.true_group, windows.group, len(groups)),
         "top1": top_k(probabilities, own, 1) if len(own) else None,
-        f"top{TOP}": top_k(probabilities, own, TOP) if len(own) else None,
+        "top3": top_k(probabilities, own, 3) if len(own) else None,
         "ece": expected_calibration_error(probabilities, own) if len(own) else None,
         "per_class": per_class(truth, decided, names),
         "confusion": _confusion(truth, decided, names),

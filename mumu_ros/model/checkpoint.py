@@ -271,7 +271,8 @@ def _read(path: Path) -> tuple[ModelConfig, Calibration, Mapping[str, Any]]:
         config = ModelConfig.from_dict(content["model"])
         return config, build(Calibration, content["calibration"], "calibration"), content["provenance"]
     except ConfigError as error:
-        raise CheckpointError(f"{where}: {error}; use a model trained by this version") from error
+        remedy = "use a model trained by this version, or install the package that has what it names"
+        raise CheckpointError(f"{where}: {error}; {remedy}") from error
 
 
 def select_device(name: str) -> torch.device:

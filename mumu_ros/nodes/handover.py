@@ -101,6 +101,8 @@ class Output(Generic[Message]):
 
     def publish(self, message: Message) -> None:
         """Publish a message; it must not be changed afterwards."""
+        if not self._publisher.is_activated:
+            return
         for receiver in self.inputs:
             receiver.put(message)
         if self._publisher.get_subscription_count():

@@ -74,14 +74,14 @@ class Worker(Generic[Job]):
         self._thread.join()
 
     def _run(self) -> None:
-        while (job := self._next()) is not None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._stopping)
+                if self._stopping:
+                    return
+                job = self._jobs.popleft()
             try:
                 self._handle(job)
             except Exception as error:  # no job may end the worker; the node reports the error
                 with contextlib.suppress(Exception):  # reporting fails in a context that has ended
                     self._on_error(error)
-
-    def _next(self) -> Job | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._stopping)
-            return None if self._stopping else self._jobs.popleft()

@@ -44,7 +44,7 @@ _MIN_SCORE, _MIN_KNOWN_SCORE = 0.5, 0.3
 _MIN_MOVED_SCORE = 0.9
 """Of somebody new where something moves and the detector sees nobody."""
 _MAX_NEW = 2
-"""Detections that are looked at more closely in one picture, at most."""
+"""Detections that are looked at more closely in one part of a picture, at most."""
 _MIN_TORSO = 2
 """So many of shoulders and hips have to be seen beside the people who are painted over."""
 _MIN_NEW_TORSO = 3
@@ -53,9 +53,12 @@ _NOTED_NS = 4_000_000_000
 """For so long somebody counts as seen partly, or flat: that part of the picture has its turn within this time."""
 _UPRIGHT = 1.05
 """Radians from upright within which somebody new is expected to be."""
-_UPSIDE_DOWN_PICTURES = 3
+_UPSIDE_DOWN_PICTURES = 4
+"""People are upside down, and so the camera, from this many pictures of some on."""
+_UPSIDE_DOWN_NS = 10_000_000_000
+"""Maximum time between two of these pictures."""
 _WHOLE_NS = 500_000_000
-"""A pose that was the same at a second look has none for so long."""
+"""A pose that was confirmed by a second look is not checked again for this long."""
 _THERE_NS = 500_000_000
 """Whoever was seen since then may be before or behind another person."""
 _RADIUS = 0.5
@@ -84,12 +87,6 @@ class PeopleFinder:
         max_people: How many people are followed at most.
         seed: Of the ids; None: other ids at every start.
 
-    Attributes:
-        left_out: How many people of the last picture were seen and not followed, because there are `max_people`.
-        sees_part: Whether somebody is in view of whom less than three of shoulders and hips are: too near to be
-            followed, or half outside of the picture.
-        sees_picture: Whether somebody is in view who is as flat as a poster or a screen, by depth, and is not followed.
-
     Raises:
         WeightsError: The weights are missing or damaged, or OpenVINO is not installed.
     """
@@ -100,7 +97,8 @@ class PeopleFinder:
         self._networks = PoseNetworks(find_weights(weights), threads)
         self._tracker = Tracker(max_people, seed)
         self._filters: dict[str, BodyFilter] = {}
-        self._upside_down: set[int] = set()  # pictures in a row in which somebody new was
+        self._upside_down = 0  # pictures in which somebody new was, since the last one with somebody upright
+        self._upside_down_ns = 0
         self._whole: dict[str, int] = {}  # until when the pose of a body needs no second look
         self._elsewhere = Search()
         self._part_ns = self._flat_ns = -_NOTED_NS
@@ -109,17 +107,17 @@ class PeopleFinder:
 
     @property
     def left_out(self) -> int:
-        """See the class."""
+        """Number of people in the last picture who are not followed, because there are `max_people`."""
         return self._tracker.left_out
 
     @property
     def sees_part(self) -> bool:
-        """See the class."""
+        """Whether a person is seen with less than three of shoulders and hips: too near, or half outside."""
         return self._stamp_ns - self._part_ns < _NOTED_NS
 
     @property
     def sees_picture(self) -> bool:
-        """See the class."""
+        """Whether a person is seen who is as flat as a poster or a screen, by depth, and is not followed."""
         return self._stamp_ns - self._flat_ns < _NOTED_NS
 
     def clear(self) -> None:
@@ -127,7 +125,7 @@ class PeopleFinder:
         self._part_ns = self._flat_ns = -_NOTED_NS
         self._tracker.clear()
         self._filters = {}
-        self._upside_down.clear()
+        self._upside_down = 0
         self._whole = {}
         self._elsewhere.clear()
 
@@ -141,7 +139,7 @@ class PeopleFinder:
         """Take in a picture.
 
         Args:
-            stamp_ns: Acquisition time. Time that jumps back makes everything begin anew.
+            stamp_ns: Acquisition time. One that is not newer than the last makes everything begin anew.
             rgb: uint8 (H, W, 3).
             depth: Registered to it: uint16 millimetres or float32 metres, (H, W) or smaller in the same aspect.
             camera: Of the picture; None: a nominal one.
@@ -229,13 +227,13 @@ class PeopleFinder:
                 if new == _MAX_NEW or any(_is_at(detection.region, o.pose) for o in (*followed, *found)):
                     continue
                 new += 1
-                found += self._looked_at(picture, detection.region, painted, _MIN_SCORE)
+                found += self._examine(picture, detection.region, painted, _MIN_SCORE)
             # Of people far away the landmark network is certain where the detector sees nothing.
             if not new and self._elsewhere.moved:
-                found += self._looked_at(picture, self._elsewhere.moved, painted, _MIN_MOVED_SCORE)
+                found += self._examine(picture, self._elsewhere.moved, painted, _MIN_MOVED_SCORE)
         return found
 
-    def _looked_at(
+    def _examine(
         self, picture: _Picture, region: Region, painted: NDArray[np.uint8] | None, least: float
     ) -> list[Observation]:
         """Somebody new in a region, or nobody."""
@@ -254,16 +252,18 @@ class PeopleFinder:
         return [_observation(pose, None, picture)] if self._is_this_way_up(pose, picture.stamp_ns) else []
 
     def _is_this_way_up(self, pose: Pose, stamp_ns: int) -> bool:
-        """Whether somebody may be this way up: upside down only after others were, one picture after the other.
+        """Whether somebody may be this way up: upside down only after some were in several pictures.
 
         Of a person who is upright the detector says now and then the opposite, and the landmark network follows it.
         """
         if abs(pose.region.angle) < np.pi / 2:
-            self._upside_down.clear()
+            self._upside_down = 0
             return True
-        if len(self._upside_down) <= _UPSIDE_DOWN_PICTURES:
-            self._upside_down.add(stamp_ns)
-        return len(self._upside_down) > _UPSIDE_DOWN_PICTURES
+        if stamp_ns != self._upside_down_ns:  # several in one picture count once
+            is_recent = stamp_ns - self._upside_down_ns <= _UPSIDE_DOWN_NS
+            self._upside_down = self._upside_down + 1 if is_recent else 1
+            self._upside_down_ns = stamp_ns
+        return self._upside_down >= _UPSIDE_DOWN_PICTURES
 
     def _is_complete(self, followed: list[Observation]) -> bool:
         confirmed = [track for track in self._tracker.tracks if track.is_confirmed]

@@ -354,7 +354,7 @@ def _rows(
     wrong = np.flatnonzero(np.diff(times.astype(np.int64), prepend=0) <= 0)
     if len(wrong):
         raise SampleError(
-            f"{name}: stamp {wrong[0]} is {times[wrong[0]]}; expected more than the one before, and than 0"
+            f"{name}: stamp number {wrong[0]} is {times[wrong[0]]} ns; stamps must be positive and increasing"
         )
     return [(name, int(stamp), sample) for stamp, sample in zip(times, samples, strict=True)]
 

@@ -68,7 +68,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     test.add_argument("model", help="model folder, or the name of a shipped model")
     test.add_argument(
         "dataset",
-        help="simulator, utd_mhad, mmact, folder, msr_action3d, florence3d, utkinect or kard: see docs/datasets.md",
+        help="a dataset of docs/datasets.md, such as utd_mhad, or of an installed package",
     )
     test.add_argument("root", nargs="?", default="", help="the dataset's folder; the simulator has none")
     test.add_argument("--subjects", default="", help="such as 7,8 or 5000-5009 (default: all that are there)")

@@ -231,7 +231,7 @@ class _Composer:
         return _Part(*self._before(take, parts), activity.labels)
 
     def _ended(self, take: Take) -> _Part:
-        """A window in whose last part nothing is done any more, or at whose end something has only just begun."""
+        """A window in whose last part nothing is done any more."""
         activity = self._performed(take)
         pause = round(self._generator.uniform(2 * _LINGER_S, 0.8 * self._config.window_s) * _RATE_HZ)
         return _Part(*self._before(take, [activity, self._held(activity, pause)]), (IDLE,))

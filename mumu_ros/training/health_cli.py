@@ -35,7 +35,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "that is stuck, saturated or contradicts the others, and mask it where that helps.",
     )
     parser.add_argument("model", help="folder of a model, or the name of a shipped one")
-    parser.add_argument("dataset", help="simulator, utd_mhad, mmact or folder: see docs/datasets.md")
+    parser.add_argument("dataset", help="a dataset of docs/datasets.md, such as utd_mhad, or of an installed package")
     parser.add_argument("root", nargs="?", default="", help="the dataset's folder; the simulator has none")
     parser.add_argument(
         "--subjects", default="", help="such as 1,3,5: two or more; not those to test on (default: all)"

@@ -186,16 +186,17 @@ def load_takes(
     for name, root in sets.items():
         dataset = open_dataset(name, root, subjects=(subjects or {}).get(name))
         labels = accepted_labels(config.taxonomy, name, dataset.clips)
-        before = len(takes)
+        errors: dict[str, str] = {}
         for info in dataset.clips:
             try:
                 clip = dataset.read(info, preprocessing)
             except DatasetError as error:
-                skipped[f"{name}/{info.id}"] = str(error)
+                errors[f"{name}/{info.id}"] = str(error)
                 continue
             takes.append(_take(name, clip, labels[info.activity], config))
-        if len(takes) == before:
-            raise DatasetError(f"no clip of {name} can be used; the first: {next(iter(skipped.values()))}")
+        if len(errors) == len(dataset.clips):
+            raise DatasetError(f"no clip of {name} can be used; the first: {next(iter(errors.values()))}")
+        skipped |= errors
     return Takes(tuple(takes), skipped)
 
 
@@ -207,7 +208,6 @@ def _take(dataset: str, clip: Clip, labels: tuple[str, ...], config: ModelConfig
     if worn and dataset == "utd_mhad" and inertial_site(ACTIONS.index(activity) + 1) != "wrist":
         worn = None  # On the thigh it would tell the activity by where it is.
     samples = None if worn is None else np.asarray(resample(worn))
-    # The same person in front of another tracker is the same person.
     return Take(
         resample(clip.streams[skeleton]), samples, labels or (OTHER,), dataset, clip.subject, f"{dataset}/{clip.id}"
     )

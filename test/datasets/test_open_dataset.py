@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,6 +62,13 @@ def test_the_simulator_gives_a_clip_to_every_subject(preprocessing):
 def test_the_simulator_wants_to_know_the_subjects(subjects, text):
     with pytest.raises(DatasetError, match=text):
         open_dataset("simulator", "", subjects=subjects)
+
+
+def test_a_dataset_of_another_package_has_clips(monkeypatch):
+    nothing = SimpleNamespace(clips=())
+    monkeypatch.setattr("mumu_ros.datasets.DATASETS", {"theirs": lambda *_: nothing})
+    with pytest.raises(DatasetError, match="theirs has no clip of subjects 1, 2"):
+        open_dataset("theirs", "", subjects=[2, 1])
 
 
 def test_a_model_that_shares_no_stream_with_the_dataset_is_refused(preprocessing):

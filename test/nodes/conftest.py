@@ -48,7 +48,10 @@ _numbers = itertools.count()
 
 
 class Ros:
-    """A context in a domain of its own, an executor that the test spins, and a node to talk to the node under test."""
+    """A context in a domain of its own, an executor that the test spins, and a node to talk to the node under test.
+
+    At the end no node may have counted an unexpected error, unless the test `provokes_errors`.
+    """
 
     def __init__(self) -> None:
         # Domains up to 101 have ports below the ephemeral ones; two test processes start at different places.
@@ -59,6 +62,7 @@ class Ros:
         self.node = rclpy.create_node("test", context=self.context)
         self.executor.add_node(self.node)
         self._nodes: list[Any] = []
+        self.provokes_errors = False
 
     def add(self, node_class: Any, **parameters: Any) -> Any:
         """A node of the package with these parameters."""
@@ -95,6 +99,8 @@ class Ros:
         for node in (*self._nodes, self.node):
             node.destroy_node()
         rclpy.shutdown(context=self.context)
+        errors = [f"{type(node).__name__}: {node._last_error}" for node in self._nodes if getattr(node, "_errors", 0)]
+        assert self.provokes_errors or not errors
 
 
 @pytest.fixture

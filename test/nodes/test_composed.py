@@ -99,6 +99,7 @@ def test_a_node_that_fails_says_so_itself_and_the_others_go_on(
     composed: Composed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     c = composed
+    c.ros.provokes_errors = True
 
     def fail(*_: Any) -> None:
         raise KeyError("a defect")

@@ -160,6 +160,7 @@ def test_a_decision_that_fails_is_skipped_and_the_node_lives(
     robot: Callable[..., Any], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     r = robot()
+    r.ros.provokes_errors = True
     r.start()
     recognize = r.node._session.recognizer.recognize_all
     failing = [True]

@@ -122,6 +122,7 @@ class Client:
 
 @pytest.fixture
 def client(ros: Any) -> Client:
+    ros.provokes_errors = True
     return Client(ros, ros.add(Node))
 
 
