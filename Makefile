@@ -26,7 +26,7 @@ test: setup
 	@. ./env.sh; pytest $(PARALLEL) -m "not serial"; parallel=$$?; pytest -m serial && exit $$parallel
 
 model: setup
-	@# First everything; then on from there with sensors taken away most of the time: each learns to tell by itself.
+	@# First everything; then on from there with sensors taken away most of the time: so that each sensor learns to classify alone.
 	@. ./env.sh && mumu train config/training/sim.yaml --out build/sim_base \
 	    && mumu train config/training/sim.yaml optimization.frame_epochs=0 optimization.epochs=5 \
 	        optimization.learning_rate=0.002 optimization.deep_supervision_weight=2 augmentation.modality_dropout=0.8 \
@@ -34,7 +34,7 @@ model: setup
 	    && mumu export sim --backend onnxruntime
 
 utd: setup
-	@# The cross-validation says how sure one has to be that an activity is none of those never seen.
+	@# The cross-validation sets the threshold of unknown activities.
 	@. ./env.sh && for sensors in dp dsp; do \
 	    mumu cross-validate config/training/utd_mhad_$$sensors.yaml data.protocol=open_set --out build/$${sensors}_open \
 	        && mumu train config/training/utd_mhad_$$sensors.yaml --calibration build/$${sensors}_open/calibration.json \

@@ -33,10 +33,10 @@ BENCHMARKS = {
     "decision": ("mumu_ros.benchmarks.decision", "one decision, with kept features and without"),
     "synchronizer": ("mumu_ros.benchmarks.synchronizer", "pairing messages by stamp"),
     "transport": ("mumu_ros.benchmarks.transport", "images and IMU samples between processes, and their conversion"),
-    "tracking": ("mumu_ros.benchmarks.tracking", "simulated people who cross: id switches, losses, inventions"),
+    "tracking": ("mumu_ros.benchmarks.tracking", "simulated people who cross: id switches, lost and false people"),
     "rooms": ("mumu_ros.benchmarks.rooms", "real people in composed rooms, recognised by depth"),
     "people": ("mumu_ros.benchmarks.people", "finding and following people in pictures"),
-    "wearer": ("mumu_ros.benchmarks.wearer", "whose IMU it is, of two people in view: right, wrong, nobody"),
+    "wearer": ("mumu_ros.benchmarks.wearer", "which of two people in view wears an IMU: right, wrong, unassigned"),
     "composed": ("mumu_ros.benchmarks.composed", "one process for sensor_sync and inference, against two"),
     "end-to-end": ("mumu_ros.benchmarks.end_to_end", "the running system: latency, losses, processor time"),
 }
@@ -63,7 +63,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "bench",
-        help="measure what the package costs",
         description="Measures on this machine, against a baseline in the same run. docs/benchmarks.md has the method.",
     )
     benchmarks = parser.add_subparsers(metavar="BENCHMARK", required=True, parser_class=_Benchmark)

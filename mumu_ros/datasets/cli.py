@@ -34,7 +34,7 @@ _SHOWN = 5
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command; it sets `run`, a function of the parsed arguments that returns the exit status."""
-    parser = commands.add_parser("dataset", help="make a training set of recordings and their labels")
+    parser = commands.add_parser("dataset")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     build = actions.add_parser(
         "build",

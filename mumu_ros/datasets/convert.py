@@ -72,7 +72,7 @@ def _stream_messages(
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the `mumu` parser."""
-    parser = commands.add_parser("convert", help="convert a public dataset to a rosbag2")
+    parser = commands.add_parser("convert")
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
     utd_mhad = datasets.add_parser(
         "utd-mhad",

@@ -39,7 +39,7 @@ __all__ = ["register"]
 
 _WHAT_IF = {
     "drop": ("NAME[:SHARE]", "take a modality away, or for this share of the time, such as imu or rgb:0.5"),
-    "offset": ("NAME:SECONDS", "let a modality's stamps be later, such as depth:+0.2s"),
+    "offset": ("NAME:SECONDS", "delay a modality's stamps, such as depth:+0.2s"),
     "noise": ("NAME:FACTOR", "add noise, so many times as strong as the sensor's own variation, such as imu:0.5"),
     "rate": ("NAME:HZ", "thin a sensor out to this rate, such as rgb:15"),
 }
@@ -50,7 +50,6 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the command; it sets `run`, a function of the parsed arguments that returns the exit status."""
     parser = commands.add_parser(
         "evaluate",
-        help="test a model on recordings",
         description="Play rosbag2 recordings through the synchroniser, the conversions and the recogniser of the live "
         "nodes, as fast as possible, and compare with annotations or labels. See docs/evaluation.md.",
     )

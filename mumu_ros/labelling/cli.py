@@ -46,7 +46,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "label",
-        help="label the activities in a recording, on a local web page",
         description=(
             "Shows a recording on a page of this machine, where segments are set with mouse and keys, and saves them "
             "in a label file beside the recording. Ctrl-C ends it."
@@ -64,7 +63,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="write the label file from one of ELAN (.eaf, tab-delimited text), Audacity (.txt), BORIS (.boris, "
         "aggregated events), Label Studio (.json), CVAT (.xml) or a CSV, without a page",
     )
-    parser.add_argument("--tier", metavar="NAME", help="of several in that file: tier, observation/subject, task")
+    parser.add_argument(
+        "--tier", metavar="NAME", help="which of several in that file to import: tier, observation/subject or task"
+    )
     parser.add_argument(
         "--export",
         type=Path,

@@ -63,7 +63,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "demo",
-        help="a simulated person, recognised live over ROS 2",
         description=(
             "Starts simulator, sensor_sync and inference as processes, shows the recognised activity, unplugs the "
             "wrist IMU and later the colour camera, and prints the accuracy. The person is not in its training data."

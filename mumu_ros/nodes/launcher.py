@@ -39,7 +39,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "launch",
-        help="start the nodes of a launch file without ros2 launch",
         description=(
             "hri: people, sensor_sync and inference as in the parameter file, and optionally the simulator. "
             "replay: a bag, the nodes that recognise its activities, and a report at the end. Like "

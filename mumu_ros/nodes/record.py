@@ -67,7 +67,6 @@ def register(commands: Any) -> None:
     """Add `mumu record`."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "record",
-        help="record topics as a rosbag2 (MCAP)",
         description="Record topics as a rosbag2 (MCAP) until Ctrl-C, as `ros2 bag record` does. A topic that appears "
         "later is recorded from then on. Quality of service is that of the publishers.",
     )

@@ -44,7 +44,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "watch",
-        help="show the recognitions of a running system",
         description="Shows the topic `activity` until Ctrl-C, with the ground truth if it is published.",
     )
     parser.add_argument("--namespace", default="", help="of the nodes to watch")

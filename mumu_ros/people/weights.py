@@ -137,7 +137,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "weights",
-        help="fetch the weights of the pose network",
         description=f"Downloads the wheel {WHEEL} and unpacks the two pose networks (10 MB), unless they are there.",
     )
     parser.add_argument("--folder", help=f"where to (default {weights_folder()})")

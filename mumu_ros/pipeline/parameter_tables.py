@@ -420,7 +420,7 @@ def expected(row: Parameter) -> str:
     """Description of the accepted values."""
     if row.choices:
         return f"one of {', '.join(choice or 'empty' for choice in row.choices)}"
-    names = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
+    names = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
     is_list = isinstance(row.default, list)
     name = names[type(row.default[0] if isinstance(row.default, list) else row.default)]
     bounds = f" from {row.low:g} to {row.high:g}" if math.isfinite(row.low) else ""

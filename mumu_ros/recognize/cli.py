@@ -50,7 +50,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "recognize",
-        help="recognise activities in a video, a folder of pictures, a bag, or before a camera",
         description=(
             "Detects and tracks people in the pictures, and prints their activities with times. Needs no ROS. A "
             "camera is watched until Ctrl-C."

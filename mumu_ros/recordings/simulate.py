@@ -103,7 +103,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "simulate",
-        help="record a simulated person, or several, as a rosbag2",
         description="Write the simulator's streams and annotations as a rosbag2.",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of the new recording")

@@ -35,7 +35,7 @@ __all__ = ["add_config", "register"]
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
-    train = commands.add_parser("train", help="train a model from a configuration", description=_train.__doc__)
+    train = commands.add_parser("train", description=_train.__doc__)
     add_config(train)
     train.add_argument("--out", required=True, help="model folder to write")
     train.add_argument(
@@ -47,16 +47,14 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     train.add_argument(
         "--teacher",
         metavar="MODEL",
-        help="model that fills in the activities that labels.share leaves out; it may have sensors that this has not",
+        help="model that fills in the activities that labels.share leaves out; it may have more sensors",
     )
     train.add_argument(
         "--calibration", metavar="FILE", help="calibration.json of a cross-validation, to store in the model"
     )
     train.set_defaults(run=_train)
 
-    validate = commands.add_parser(
-        "cross-validate", help="train and test on every fold of a protocol", description=_cross_validate.__doc__
-    )
+    validate = commands.add_parser("cross-validate", description=_cross_validate.__doc__)
     add_config(validate)
     validate.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
     validate.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
@@ -64,7 +62,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     validate.add_argument("--json", action="store_true", help="end with the results as one JSON object")
     validate.set_defaults(run=_cross_validate)
 
-    test = commands.add_parser("test", help="score a model on a dataset", description=_test.__doc__)
+    test = commands.add_parser("test", description=_test.__doc__)
     test.add_argument("model", help="model folder, or the name of a shipped model")
     test.add_argument(
         "dataset",
@@ -99,7 +97,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 def _train(arguments: argparse.Namespace) -> int:
     """Train a model and write its folder.
 
-    A training that was killed goes on when it is started again. TensorBoard's logs are in OUT.training/logs.
+    An interrupted training resumes when it is started again. TensorBoard's logs are in OUT.training/logs.
     """
     from mumu_ros.training.settings import read_settings
     from mumu_ros.training.train import train

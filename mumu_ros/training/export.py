@@ -33,7 +33,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command."""
     parser = commands.add_parser(
         "export",
-        help="prepare a back end ahead of time",
         description=(
             "Prepare a back end in the model's folder, so that the inference node starts in seconds. Compiled code is "
             "kept in the user's own cache instead ($XDG_CACHE_HOME or ~/.cache), and never taken from a model's folder."
@@ -49,8 +48,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--calibrate",
         nargs=2,
         metavar=("DATASET", "ROOT"),
-        help="openvino_int8: frames of this dataset show which numbers occur, best those of the people and the place "
-        "where it will run (see mumu test); '' is the usual ROOT",
+        help="openvino_int8: calibrate on frames of this dataset, preferably of the people and the place where it will "
+        "run (see mumu test); '' is the usual ROOT",
     )
     parser.add_argument("--subjects", default="", help="of these people only, such as 1,3,5")
     parser.add_argument("--frames", type=int, default=300, help="how many of each modality (default %(default)s)")

@@ -29,7 +29,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command."""
     parser = commands.add_parser(
         "health",
-        help="train the detection of faulty sensors for a model",
         description="Learn the healthy statistics of a model's sensors from a dataset without faults, and write them "
         "beside the model. The inference node (parameter `health`) and `mumu evaluate --health` then flag a sensor "
         "that is stuck, saturated or contradicts the others, and mask it where that helps.",
@@ -42,7 +41,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="of each simulated subject (default: %(default)s)")
     parser.add_argument(
-        "--windows-per-s", type=float, metavar="N", help="cut anywhere; 0: one at each clip's end (default: as trained)"
+        "--windows-per-s",
+        type=float,
+        metavar="N",
+        help="windows cut per second, at random times; 0: one at each clip's end (default: as trained)",
     )
     parser.add_argument(
         "--false-alarms",

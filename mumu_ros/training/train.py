@@ -58,7 +58,7 @@ def train(
     """Train, calibrate, and write a model folder with `metrics.json`.
 
     The number of epochs is fixed and the last averaged weights are taken. Nothing is selected, and nobody of
-    `calibration_subjects` is trained on. A training that was killed goes on when it is started again.
+    `calibration_subjects` is trained on. An interrupted training resumes when it is started again.
 
     Args:
         settings: What to train, on what, how.

@@ -41,10 +41,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "fuzz",
-        help="feed every door of the package with bytes that coverage guides",
         description=(
-            "Messages, services, recordings, models, labels and parameter files: what is raised that should not be, "
-            "what hangs or takes over 2 GiB. Needs the extra fuzz (atheris). An input that ends a run is kept in --out."
+            "Feeds messages, services, recordings, models, labels and parameter files with bytes guided by coverage, "
+            "and reports unexpected exceptions, hangs and use of more than 2 GiB. Needs the extra fuzz (atheris). An "
+            "input that ends a run is kept in --out."
         ),
     )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="(default: all; an unknown one lists them)")

@@ -61,12 +61,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command to the `mumu` parser."""
     parser = commands.add_parser(
         "soak",
-        help="run the whole system while its sensors fail at random",
         description=(
             "Starts sensor_sync, inference, people and overlay as processes, publishes what four sensors would, and "
-            "lets one after the other fail in the ways of docs/reliability.md. Says in the end which faults have been "
-            "named, what memory, threads and open files the processes had meanwhile, and the time until the next "
-            "recognition after inference has been killed and started again."
+            "lets one after the other fail in the ways of docs/reliability.md. Reports in the end which faults were "
+            "detected, the memory, threads and open files of the processes, and the time until the next recognition "
+            "after inference was killed and started again."
         ),
     )
     parser.add_argument("--minutes", type=float, default=60.0, metavar="N", help="(default: 60)")

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
-    study = commands.add_parser("study", help="repeat a table or figure of the paper", description=_study.__doc__)
+    study = commands.add_parser("study", description=_study.__doc__)
     study.add_argument("names", nargs="+", metavar="NAME", help=", ".join(STUDIES))
     study.add_argument("--seeds", default="0-5", help="such as 0,1,2 (default: 0-5; six are needed for p < 0.05)")
     study.add_argument("--out", required=True, help="folder for the trainings' results, the same for all studies")
@@ -61,16 +61,14 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     study.set_defaults(run=_study)
 
-    affinity = commands.add_parser(
-        "affinity", help="measure which task helps which: activities, groups", description=_affinity.__doc__
-    )
+    affinity = commands.add_parser("affinity", description=_affinity.__doc__)
     add_config(affinity)
     affinity.add_argument("--seeds", default="0-2", help="two or more, such as 0,1,2 (default: 0-2)")
     affinity.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
     affinity.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
     affinity.set_defaults(run=_affinity)
 
-    dense = commands.add_parser("dense", help="see what is where and how far away", description=_dense.__doc__)
+    dense = commands.add_parser("dense", description=_dense.__doc__)
     dense.add_argument("action", choices=("train", "video", "speed"))
     dense.add_argument("model", help="folder of the student")
     dense.add_argument("video", nargs="?", help="for video: what to look at")

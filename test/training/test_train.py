@@ -218,7 +218,7 @@ def test_the_help_says_where_the_logs_are(capsys: pytest.CaptureFixture[str]) ->
         mumu("train", "--help")
     text = " ".join(capsys.readouterr().out.split())
     assert "TensorBoard's logs are in OUT.training/logs" in text
-    assert "A training that was killed goes on" in text
+    assert "An interrupted training resumes" in text
 
 
 @pytest.fixture
