@@ -39,6 +39,15 @@ def test_it_reports_latency_losses_and_processor_time(bench: Callable[..., dict[
     assert all(cores > 0 for cores in result["cpu"].values())
 
 
+def test_one_process_is_compared_with_two(bench: Callable[..., dict[str, Any]], tiny_model: Path) -> None:
+    result = bench("composed", "--model", str(tiny_model), "--rounds", "1", "--seconds", "1")
+    for ways in ("two", "one"):
+        assert 0 < result[ways]["latency_ms"]["p50"] <= result[ways]["latency_ms"]["p99"]
+        assert result[ways]["cpu"] > 0
+    assert result["ratio"]["memory_mib"] == pytest.approx(result["one"]["memory_mib"] / result["two"]["memory_mib"])
+    assert result["one"]["memory_mib"] < result["two"]["memory_mib"]
+
+
 def test_a_node_that_refuses_its_parameters_is_quoted(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tiny_model / "model.safetensors").write_bytes(b"no weights")
     assert cli.main(["bench", "end-to-end", "--model", str(tiny_model), "--rounds", "1", "--seconds", "1"]) == 2
