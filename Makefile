@@ -1,7 +1,7 @@
 # make demo    a simulated person, recognised live over ROS 2 (does the set-up it needs)
 # make check   lint, types, and the tests without ROS, browser and training (two minutes)
 # make test    lint, types and all tests (twenty minutes)
-# make setup   the set-up alone; '. ./env.sh' then puts a shell into it
+# make setup   the set-up alone; '. ./env.sh' then puts a shell into it. ROS=kilted: with Kilted's wheels (default: jazzy's)
 # make model   train the shipped simulator model again (40 minutes on two cores)
 # make utd     train the shipped models of UTD-MHAD again (half an hour; needs the data set, see docs/datasets.md)
 # make clean   remove what setup made

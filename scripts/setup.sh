@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
+venv=$root/.venv
 say() { printf '\033[1m[setup]\033[0m %s\n' "$*"; }
 
 . scripts/find_ros.sh
@@ -15,10 +16,12 @@ if [ -n "$MUMU_ROS_SETUP" ]; then
     requirements=(base train people vision openvino onnx lerobot test)  # rerun asks for NumPy 2
     constraints=(-c requirements/with-ros-installed.txt)
 else
-    say "ROS 2: none under /opt/ros, so Jazzy comes from pip wheels"
+    distro=${ROS:-$(cat "$venv/mumu-ros" 2>/dev/null || echo jazzy)}
+    [ -f "requirements/ros-$distro.txt" ] || { say "ROS=$distro: there are wheels of $(ls requirements | sed -n 's/^ros-\(.*\).txt/\1/p' | xargs)"; exit 1; }
+    say "ROS 2: none under /opt/ros, so $distro comes from pip wheels"
     python=${PYTHON:-python3}
     venv_options=
-    requirements=(ros-jazzy base train people vision openvino onnx lerobot rerun test)
+    requirements=("ros-$distro" base train people vision openvino onnx lerobot rerun test)
     constraints=()
     "$python" - <<'PY'
 import platform, sys
@@ -34,7 +37,6 @@ fi
 # Sums the files that a step depends on; a step is done again when its sum differs from the one it left.
 sum_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
 
-venv=$root/.venv
 files=("${requirements[@]/#/requirements/}"); files=("${files[@]/%/.txt}")
 wanted="$(sum_of scripts/setup.sh "${files[@]}" "${constraints[@]:1}") $MUMU_ROS_SETUP $("$python" -c 'import sys; print(sys.version)')"
 if [ "$(cat "$venv/mumu-setup" 2>/dev/null || true)" = "$wanted" ]; then
@@ -42,6 +44,11 @@ if [ "$(cat "$venv/mumu-setup" 2>/dev/null || true)" = "$wanted" ]; then
 else
     say "Python packages: installing ${files[*]} into .venv (a minute or two)"
     [ -x "$venv/bin/python" ] || "$python" -m venv $venv_options "$venv"
+    if [ -z "$MUMU_ROS_SETUP" ] && [ "$(cat "$venv/mumu-ros" 2>/dev/null || echo jazzy)" != "$distro" ]; then
+        # Wheels of two distributions have files in common, and CMake remembers where it found them.
+        "$venv/bin/python" -m pip freeze | sed -n 's/^\(ros-[^=]*\)==.*/\1/p' | xargs --no-run-if-empty "$venv/bin/python" -m pip uninstall --quiet -y
+        rm -rf build "$venv/mumu-build"
+    fi
     pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${constraints[@]}")
     if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
         say "torch: none found, installing 2.13.0 (for a CUDA build of your choice, install it into .venv first)"
@@ -58,6 +65,7 @@ else
             -e "s#/opt/python/cp3[0-9]+-cp3[0-9]+/lib/python3\.[0-9]+/site-packages/numpy/(_core|core)/include#$numpy#g" \
             -e "s#/opt/python/cp3[0-9]+-cp3[0-9]+/include/python3\.[0-9]+#$include#g"
     fi
+    [ -n "$MUMU_ROS_SETUP" ] || echo "$distro" > "$venv/mumu-ros"
     echo "$wanted" > "$venv/mumu-setup"
 fi
 

@@ -29,7 +29,6 @@ from sensor_msgs.msg import Image
 
 from mumu_ros.conversions import RosTypes, array_to_image, time_to_ns
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame
-from mumu_ros.nodes import running
 from mumu_ros.nodes.composed import parse
 from mumu_ros.nodes.handover import connect
 from mumu_ros.nodes.inference import Inference
@@ -63,7 +62,8 @@ class Composed:
             picture = np.full((32, 32, 3), (number := next(self._numbers)) % 256, np.uint8)
             stamp_ns = START_NS + number * 50_000_000
             self._camera.publish(array_to_image(picture, stamp_ns, "camera", RosTypes()))
-            running.spin_some(self.ros.executor, self.sync)
+            for _ in range(10):  # a message each, and a timer now and then
+                self.ros.executor.spin_once(timeout_sec=0.005)
             return condition()
 
         self.ros.wait(play)
