@@ -36,7 +36,7 @@ BENCHMARKS = {
     "tracking": ("mumu_ros.benchmarks.tracking", "simulated people who cross: id switches, lost and false people"),
     "rooms": ("mumu_ros.benchmarks.rooms", "real people in composed rooms, recognised by depth"),
     "people": ("mumu_ros.benchmarks.people", "finding and following people in pictures"),
-    "wearer": ("mumu_ros.benchmarks.wearer", "which of two people in view wears an IMU: right, wrong, unassigned"),
+    "wearer": ("mumu_ros.benchmarks.wearer", "which of two people in view wears an IMU"),
     "composed": ("mumu_ros.benchmarks.composed", "one process for sensor_sync and inference, against two"),
     "end-to-end": ("mumu_ros.benchmarks.end_to_end", "the running system: latency, losses, processor time"),
 }
