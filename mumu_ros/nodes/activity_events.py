@@ -31,6 +31,7 @@ from mumu_ros.action import WaitForActivity
 from mumu_ros.conversions import RosTypes, ns_to_time
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.msg import ActivityEvent
+from mumu_ros.nodes.intents import Intents
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.recognition import events
 from mumu_ros.recognition.decision import Decision, NoDecision
@@ -64,6 +65,7 @@ class ActivityEvents:
         self._lock = threading.Lock()
         self._tracker: events.EventTracker | None = None
         self._taxonomy: Taxonomy | None = None
+        self._intents: Intents | None = None
         self._header: tuple[int, str] = (0, "")
         self._waits: list[_Wait] = []
         self._publisher = node.create_lifecycle_publisher(ActivityEvent, TOPIC, QoSProfile(depth=_QUEUE))
@@ -77,11 +79,12 @@ class ActivityEvents:
             cancel_callback=self._cancel,
         )
 
-    def start(self, taxonomy: Taxonomy, begin_after: int, end_after: int) -> None:
-        """Begin without ongoing activities."""
+    def start(self, taxonomy: Taxonomy, begin_after: int, end_after: int, intents: Intents | None) -> None:
+        """Begin without ongoing activities; where there are `intents`, they are published as well."""
         groups = {activity: group for group, activities in taxonomy.groups.items() for activity in activities}
         with self._lock:
             self._taxonomy = taxonomy
+            self._intents = intents
             self._tracker = events.EventTracker(groups, begin_after, end_after)
 
     def update(
@@ -115,6 +118,8 @@ class ActivityEvents:
     def _publish(self, new: Sequence[events.ActivityEvent]) -> None:
         for event in new:
             self._publisher.publish(self._message(event))
+            if self._intents:
+                self._intents.publish(event)
 
     def _message(self, event: events.ActivityEvent) -> ActivityEvent:
         stamp_ns, frame_id = self._header

@@ -44,6 +44,7 @@ from mumu_ros.nodes.activity_events import ActivityEvents
 from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import why_silent
+from mumu_ros.nodes.intents import Intents
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.running import main
@@ -84,6 +85,7 @@ class Inference(ManagedNode):
         self._types = RosTypes()
         self._events = ActivityEvents(self)
         self._session: Session | None = None
+        self._intents: Intents | None = None
         self._of_bodies: dict[str, Publisher[ActivityRecognition]] = {}
         self._publishing = threading.Lock()
         serve_controls(self, self._drop, lambda: self._session.checkpoint.id if self._session else "")
@@ -94,6 +96,7 @@ class Inference(ManagedNode):
         torch.set_num_threads(config.threads)
         self._session = Session.open(config, on_error=self._note)
         checkpoint = self._session.checkpoint
+        self._intents = Intents(self, config.intents, checkpoint.config.taxonomy.activities) if config.intents else None
         self._device = next(checkpoint.model.parameters()).device
         self.get_logger().info(
             f"model {checkpoint.id} on {self._device} by {self._session.backend}: "
@@ -103,6 +106,9 @@ class Inference(ManagedNode):
     def cleanup(self) -> None:
         """Free the model and the memory of its device."""
         self._session = None
+        if self._intents:
+            self._intents.close()
+            self._intents = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -117,7 +123,8 @@ class Inference(ManagedNode):
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
         config = self._session.config
-        self._events.start(self._session.checkpoint.config.taxonomy, config.begin_after, config.end_after)
+        taxonomy = self._session.checkpoint.config.taxonomy
+        self._events.start(taxonomy, config.begin_after, config.end_after, self._intents)
         self.undo.callback(self._follow_bodies, ())
         self.undo.callback(self._events.stop)
         self.undo.callback(self._worker.stop)

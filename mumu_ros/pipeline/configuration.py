@@ -178,6 +178,7 @@ class InferenceConfig:
     body_id: str
     max_people: int
     imu_bodies: Mapping[str, str]
+    intents: Mapping[str, str]
 
     @classmethod
     def read(cls, values: Values) -> InferenceConfig:
@@ -203,6 +204,7 @@ class InferenceConfig:
             body_id=values.read("body_id"),
             max_people=values.read("max_people"),
             imu_bodies=values.read("imu_bodies"),
+            intents=values.read("intents"),
         )
 
     @classmethod

@@ -108,11 +108,14 @@ def _threshold(value: float) -> float | None:
     return None if value == -1 else value
 
 
-def _wearers(texts: Sequence[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts if text]
-    if not all(all(pair) for pair in pairs):
-        raise ValueError("expected <modality>=<body id>")
-    return {modality: body for modality, _, body in pairs}
+def _pairs(expected: str) -> Callable[[Sequence[str]], dict[str, str]]:
+    def parse(texts: Sequence[str]) -> dict[str, str]:
+        pairs = [text.partition("=") for text in texts if text]
+        if not all(all(pair) for pair in pairs):
+            raise ValueError(f"expected {expected}")
+        return {name: value for name, _, value in pairs}
+
+    return parse
 
 
 IMAGE_TYPES = tuple(name for name, kind in SUPPORTED_TYPES.items() if kind == "image")
@@ -309,7 +312,14 @@ INFERENCE = (
         "imu_bodies",
         [""],
         "Wearers of IMUs, if known: <modality>=<body id>. Other IMUs are assigned to the person whose motion matches.",
-        parse=_wearers,
+        parse=_pairs("<modality>=<body id>"),
+    ),
+    Parameter(
+        "intents",
+        [""],
+        "What an activity asks of the robot when it begins, published on /intents (hri_actions_msgs): "
+        "<activity>=<intent> or <activity>=<intent>:<object>, such as wave=greet.",
+        parse=_pairs("<activity>=<intent>"),
     ),
 )
 

@@ -62,7 +62,7 @@ RULES: dict[tuple[str, str], Callable[..., list[tuple[str, list[str]]]]] = {
 Access = dict[tuple[str, str], set[str]]
 
 # What these nodes use in other settings: `use_sim_time`, `target_frame`, and REP 155, whose messages are not in pip.
-IN_OTHER_SETTINGS = {"/clock", "/tf", "/tf_static", "/humans/bodies/tracked"} | {
+IN_OTHER_SETTINGS = {"/clock", "/tf", "/tf_static", "/humans/bodies/tracked", "/intents"} | {
     f"/humans/bodies/*/{name}" for name in ("cropped", "position", "roi", "skeleton2d")
 }
 
