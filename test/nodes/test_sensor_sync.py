@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PoseArray, Quaternion
+from geometry_msgs.msg import PoseArray, Quaternion, TransformStamped
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -138,6 +138,29 @@ def test_without_tf2_ros_a_target_frame_is_refused(rig: Callable[..., Rig], capf
         pytest.skip("tf2_ros is installed")
     assert rig(**{"imu.target_frame": "torso"}).node.trigger_configure() == FAILURE
     assert "parameter imu.target_frame is 'torso', but tf2_ros is not installed" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("tf2_ros"), reason="tf2_ros is not installed")
+def test_the_axes_of_an_imu_are_those_of_its_target_frame_once_tf_has_it(rig: Callable[..., Rig]) -> None:
+    from tf2_ros import StaticTransformBroadcaster
+
+    r = rig(**{"imu.target_frame": "torso"})
+    r.start()
+    r.play(0, 5)
+    r.ros.wait(lambda: r.frames)
+    assert list(r.frames[0].missing) == ["imu"]
+    r.ros.wait(lambda: "no transform from 'wrist'" in getattr(r.diagnostics.get("sensor_sync: imu"), "message", ""))
+    broadcaster = StaticTransformBroadcaster(r.ros.node)
+    quarter = TransformStamped(child_frame_id="wrist")
+    quarter.header.frame_id = "torso"
+    quarter.transform.rotation = Quaternion(z=math.sqrt(0.5), w=math.sqrt(0.5))
+    broadcaster.sendTransform(quarter)
+    numbers = itertools.count(5)
+    r.ros.wait(lambda: r.play(next(numbers), 1) or r.frames[-1].series)
+    series = r.frames[-1].series[0]
+    assert series.frame_id == "torso"
+    x, y, z = np.array(series.data).reshape(-1, 3)[0]
+    assert (x, y) == pytest.approx((-z, z)), "x forward is y to the left now, and y to the left is backward"
 
 
 def test_a_model_gives_the_sizes_of_the_streams(rig: Callable[..., Rig]) -> None:
