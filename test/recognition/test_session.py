@@ -70,6 +70,7 @@ def decided(answers: Answers) -> dict[str, Decision]:
 
 
 @SHARED
+@pytest.mark.slow
 @given(
     views=st.lists(st.sets(st.sampled_from(["anna1", "berta", "carla"])), min_size=30, max_size=60),
     together=st.booleans(),

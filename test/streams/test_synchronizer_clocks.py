@@ -85,6 +85,7 @@ class Clocks:
         return stamp_s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_sets_come_again_whatever_clocks_do(seed: int) -> None:
     clocks = Clocks(seed)
