@@ -85,7 +85,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _in_a_child(name: str, options: Sequence[str], log: Path) -> int:
     """Fuzz one target in a child of this process, which has its modules instrumented; its exit status."""
-    with tempfile.TemporaryDirectory(prefix="mumu-fuzz-") as folder, log.open("wb") as output:
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk takes most of the time
+    with tempfile.TemporaryDirectory(prefix="mumu-fuzz-", dir=memory) as folder, log.open("wb") as output:
         child = os.fork()
         if child:
             return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -103,6 +104,7 @@ def _fuzz(name: str, folder: Path, options: Sequence[str]) -> None:
     from mumu_ros.trials.targets import TARGETS
 
     logging.disable()
+    tempfile.tempdir = str(folder)
     for part in ("room", "corpus"):
         (folder / part).mkdir()
     seeds, feed = TARGETS[name].make(folder / "room", contextlib.ExitStack())
