@@ -87,7 +87,7 @@ class FaultCode(str, Enum):
     MISSING = "missing", Level.WARN, "no stream provides this modality of the model"
     UNASSIGNED = "unassigned", Level.WARN, "samples arrive, but are of another person or not assigned to any"
     NOT_FINITE = "not_finite", Level.WARN, "the network's output is not finite, and is not published"
-    STUCK = "stuck", Level.WARN, "[health](health.md): repeats itself"
+    STUCK = "stuck", Level.WARN, "[health](health.md): repeats itself, and is masked"
     SATURATED = "saturated", Level.WARN, "health: at the end of its range"
     NOISY = "noisy", Level.WARN, "health: noisier than without faults"
     TOO_STILL = "too_still", Level.WARN, "health: moves less than without faults"

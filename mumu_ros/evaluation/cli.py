@@ -88,7 +88,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--health",
         action="store_true",
-        help="mask faulty sensors, like the inference node's parameter health",
+        help="also flag sensors by the health model, like the inference node's parameter health",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
     parser.add_argument("--json", action="store_true", help="end with the headline numbers as one JSON object")

@@ -72,7 +72,7 @@ class Evaluation:
         inference: As the inference node has it.
         alterations: What is changed on the way.
         faults: What fails on the way, in seconds since a recording's start.
-        health: To mask faulty sensors; None: no fault detection.
+        health: To flag more than stuck and saturated sensors; None: only those.
     """
 
     checkpoint: Checkpoint

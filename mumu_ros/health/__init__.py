@@ -16,6 +16,7 @@
 
 from mumu_ros.health.model import Description, HealthError, HealthModel, layout, load_health, save_health
 from mumu_ros.health.monitor import Describer, HealthMonitor, ModalityHealth, fault_age_s, flag
+from mumu_ros.health.plain import find_fault
 
 __all__ = [
     "Describer",
@@ -26,6 +27,7 @@ __all__ = [
     "ModalityHealth",
     "flag",
     "fault_age_s",
+    "find_fault",
     "layout",
     "load_health",
     "save_health",

@@ -39,9 +39,9 @@ class ModalityHealth:
     """Health of one modality.
 
     Attributes:
-        score: Anomaly score; healthy modalities rarely exceed 1.
+        score: Anomaly score; healthy modalities rarely exceed 1; NaN without a health model.
         fault: The fault; NONE if it is not flagged.
-        since_ns: When the score began to exceed 1; None if it is not flagged.
+        since_ns: When the fault began to show; None if it is not flagged.
     """
 
     score: float
@@ -50,7 +50,7 @@ class ModalityHealth:
 
 
 def fault_age_s(health: ModalityHealth, stamp_ns: int) -> float:
-    """How long a modality's score has exceeded 1, seconds; NaN if it is not flagged."""
+    """How long a modality has shown its fault, seconds; NaN if it is not flagged."""
     return float("nan") if health.since_ns is None else (stamp_ns - health.since_ns) / NS_PER_S
 
 
@@ -116,12 +116,6 @@ class HealthMonitor:
     def flagged(self) -> set[str]:
         """The flagged modalities."""
         return {name for name, fault in zip(self.health.modalities, self._fault, strict=True) if fault}
-
-    @property
-    def stuck(self) -> set[str]:
-        """The flagged modalities that repeat their samples."""
-        pairs = zip(self.health.modalities, self._fault, strict=True)
-        return {name for name, fault in pairs if fault is FaultCode.STUCK}
 
     def is_due(self, stamp_ns: int) -> bool:
         """Whether an evaluation is due."""

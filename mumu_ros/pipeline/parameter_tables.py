@@ -299,8 +299,8 @@ INFERENCE = (
     Parameter(
         "health",
         False,
-        "Detect faulty sensors (stuck, saturated, unlike the others) and mask them; needs the model's "
-        "health.safetensors, see mumu health.",
+        "Detect sensors that are noisy, too still, shifted or unlike the others, not only stuck and saturated ones; "
+        "needs the model's health.safetensors, see mumu health.",
     ),
     Parameter(
         "body_id",

@@ -47,7 +47,7 @@ class Decision:
         ages_s: (M,) age of the newest sample at `stamp_ns`; NaN where there is none.
         sm_weights: (M,) attention of SM-Fusion, 0 where absent.
         gm_weights: (M,) attention of GM-Fusion, 0 where absent.
-        health: Health of each modality; empty without fault detection.
+        health: Health of each modality; empty without a health model while nothing is flagged.
         faults: Fault of each modality; empty if unknown.
         modalities: Their names; empty if unknown.
         features: Unimodal features X^u, (M, D), 0 where absent; None if unknown.

@@ -93,8 +93,8 @@ class Recognizer:
         checkpoint: The model, on its device.
         settings: Thresholds and smoothing.
         backend: The back end (`open_backend`); None: PyTorch, operation by operation.
-        health: Creates the fault detection of one body, by which flagged modalities are masked. None: no fault
-            detection.
+        health: Creates the fault detection of one body by a health model, in addition to that of stuck and saturated
+            sensors. None: only that.
 
     Attributes:
         not_finite: Number of decisions that were rejected because a number in them was not finite.
@@ -258,16 +258,18 @@ class Recognizer:
             A decision for each, or the reason why there is none: no modality has enough samples, or the network's
             output is not finite.
         """
-        names = self.checkpoint.config.names
+        config = self.checkpoint.config
         answers: dict[str, Decision | NoDecision] = {}
         snapshots = []
         for snapshot in self._snapshot(stamp_ns, bodies) if bodies else ():
             present = snapshot.coverage >= self._min_coverage
-            snapshot.names = [name for name, there in zip(names, present, strict=True) if there]
+            snapshot.choose([modality for modality, there in zip(config.modalities, present, strict=True) if there])
             if snapshot.names:
                 snapshots.append(snapshot)
             else:
-                answers[snapshot.name] = NoDecision(stamp_ns, _too_little(names, snapshot.coverage, self._min_coverage))
+                answers[snapshot.name] = NoDecision(
+                    stamp_ns, _too_little(config.names, snapshot.coverage, self._min_coverage)
+                )
         for snapshot, output in zip(snapshots, self._runner.run(snapshots), strict=True):
             answers[snapshot.name] = self._decide(snapshot, output)
         return {name: answers[name] for name in bodies if name in answers}
@@ -332,7 +334,7 @@ class Recognizer:
             ages_s=np.array([np.nan if s.age_ns is None else s.age_ns * 1e-9 for s in series], np.float32),
             sm_weights=output.sm_weights,
             gm_weights=output.gm_weights,
-            health=snapshot.body.health.state if snapshot.body.health else (),
+            health=snapshot.health,
             faults=snapshot.faults(output.present),
             modalities=self.checkpoint.config.names,
             features=output.features,

@@ -16,13 +16,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from mumu_ros.fault_codes import FaultCode
-from mumu_ros.health import HealthMonitor
+from mumu_ros.health import HealthMonitor, ModalityHealth, find_fault
+from mumu_ros.model.config import Modality
 from mumu_ros.recognition.backends import Outputs
 from mumu_ros.recognition.feature_cache import FeatureCache
 from mumu_ros.recognition.smoothing import Smoother
@@ -40,6 +42,7 @@ class Body:
         caches: Encoded frames, by image modality.
         smoothers: Of groups and of activities.
         health: Evaluates the sensors, or None.
+        faults: Faults that the samples show by themselves, by modality, and the end of the first window that did.
         recording: Number of times the samples were dropped.
     """
 
@@ -47,6 +50,7 @@ class Body:
     caches: dict[str, FeatureCache]
     smoothers: tuple[Smoother, Smoother]
     health: HealthMonitor | None
+    faults: dict[str, tuple[FaultCode, int]] = field(default_factory=dict)
     recording: int = 0
     _timeline: tuple[int, int] = (0, 0)
 
@@ -55,7 +59,7 @@ class Body:
         if timeline == self._timeline:
             return
         self._timeline = timeline
-        for part in (*self.smoothers, *self.caches.values(), self.health):
+        for part in (*self.smoothers, *self.caches.values(), self.health, self.faults):
             if part is not None:
                 part.clear()
 
@@ -71,7 +75,7 @@ class Snapshot:
         caches: The encoded frames of the window, by image modality.
         coverage: Of the modalities, (M,).
         others: Modalities whose samples arrive but are not of this body.
-        names: The modalities with enough samples.
+        names: The modalities with enough samples, without the stuck ones.
         inputs: Network inputs of those.
         masks: Which steps are present.
         outputs: Network outputs by the modalities used.
@@ -92,10 +96,28 @@ class Snapshot:
     def __post_init__(self) -> None:
         self.is_due = self.body.health is not None and self.body.health.is_due(self.window.end_ns)
 
+    def choose(self, modalities: Iterable[Modality]) -> None:
+        """Set `names`: of these modalities all that are not stuck, if there is one."""
+        found = {m.name: find_fault(m, self.window.series[m.name]) for m in modalities}
+        known, now = self.body.faults, (FaultCode.NONE, self.window.end_ns)
+        self.body.faults = {name: (fault, known.get(name, now)[1]) for name, fault in found.items() if fault}
+        self.names = [n for n, fault in found.items() if fault is not FaultCode.STUCK] or list(found)
+
+    @property
+    def health(self) -> tuple[ModalityHealth, ...]:
+        """Health of each modality; empty without a health model if no fault shows by itself."""
+        state, faults = self.body.health.state if self.body.health else (), self.body.faults
+        if not faults:
+            return state
+        state = state or (ModalityHealth(np.nan),) * len(self.coverage)
+        return tuple(
+            replace(health, fault=faults[name][0], since_ns=faults[name][1]) if name in faults else health
+            for name, health in zip(self.window.series, state, strict=True)
+        )
+
     def faults(self, present: np.ndarray) -> tuple[FaultCode, ...]:
         """Fault of each modality; `present` are those that took part."""
-        state = self.body.health.state if self.body.health else ()
-        found = [v.fault for v in state] or [FaultCode.NONE] * len(present)
+        found = [v.fault for v in self.health] or [FaultCode.NONE] * len(present)
         for index, (name, coverage) in enumerate(zip(self.window.series, self.coverage, strict=True)):
             if not found[index] and not present[index]:
                 absent = FaultCode.UNASSIGNED if name in self.others else FaultCode.SILENT
@@ -103,9 +125,7 @@ class Snapshot:
         return tuple(found)
 
     def candidates(self) -> list[tuple[str, ...]]:
-        """Sets of modalities to decide by: without the stuck ones; without all flagged ones."""
-        health = self.body.health
-        if health is None:
-            return [tuple(self.inputs)]
-        without = [tuple(n for n in self.inputs if n not in left_out) for left_out in (health.stuck, health.flagged)]
-        return [names or tuple(self.inputs) for names in without]
+        """Sets of modalities to decide by: all; without those that the health model flags."""
+        flagged = self.body.health.flagged if self.body.health else ()
+        unflagged = tuple(n for n in self.inputs if n not in flagged)
+        return [tuple(self.inputs), unflagged or tuple(self.inputs)]

@@ -164,9 +164,11 @@ def _masked(
     windows: WindowSet,
 ) -> float:
     """Top-1 as the recogniser decides: see `Recognizer`."""
-    stuck = flagged & health.is_stuck(description)
-    with_some, without = (_decide(checkpoint, description, description.present & ~who) for who in (stuck, flagged))
-    more_confident = np.where((without.max(axis=1) > with_some.max(axis=1))[:, None], without, with_some)
+    left = description.present & ~is_plain(health, description)
+    unflagged = left & ~flagged
+    unflagged |= left & ~unflagged.any(axis=1, keepdims=True)
+    with_all, without = (_decide(checkpoint, description, chosen) for chosen in (left, unflagged))
+    more_confident = np.where((without.max(axis=1) > with_all.max(axis=1))[:, None], without, with_all)
     return float((more_confident.argmax(axis=1) == windows.activity).mean())
 
 

@@ -155,15 +155,16 @@ def test_what_if_a_sensor_lies(evaluate: Run, tmp_path: Path) -> None:
 
 
 def test_a_faulty_sensor_is_flagged_and_masked(evaluate: Run, tmp_path: Path) -> None:
-    failing = ("--failure", "imu_belt:stuck:1-6", "--params", PARAMS)
-    for health, out in ((("--health",), tmp_path / "watched"), ((), tmp_path / "believed")):
+    failing = ("--failure", "imu_wrist:stuck:1-6", "--failure", "imu_belt:noise=9:1-6", "--params", PARAMS)
+    for health, out in ((("--health",), tmp_path / "watched"), ((), tmp_path / "plain")):
         assert evaluate(*failing, *health, "--out", out)[0] == 0
-    watched, unmasked = rows(tmp_path / "watched"), rows(tmp_path / "believed")
+    watched, plain = rows(tmp_path / "watched"), rows(tmp_path / "plain")
+    for row in (watched[-1], plain[-1]):
+        assert (row["flagged:imu_wrist"], row["present:imu_wrist"]) == ("1", "0")
     assert watched[-1]["flagged:imu_belt"] == "1"
-    assert watched[-1]["present:imu_belt"] == "0"
     assert float(watched[-1]["anomaly:imu_belt"]) > 1.5
-    assert {row["flagged:imu_belt"] for row in unmasked} == {""}
-    assert unmasked[-1]["present:imu_belt"] == "1"
+    assert (plain[-1]["flagged:imu_belt"], plain[-1]["anomaly:imu_belt"]) == ("0", "")
+    assert plain[0]["flagged:imu_wrist"] == "", "nothing is flagged yet"
 
 
 def test_robustness_tries_each_sensor_and_fault(evaluate: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mumu_ros.health import fault_age_s
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.recognition import Decision, NoDecision, Recognizer, RecognizerSettings
@@ -157,22 +158,65 @@ def test_after_clear_nothing_of_the_last_recording_is_left(checkpoint: Checkpoin
     )
 
 
-@given(seed=st.integers(0, 1000), faulty=st.sampled_from(["rgb", "depth", "imu"]))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_stuck_modalities_are_masked_and_other_flagged_ones_if_that_raises_the_top1_probability(
-    checkpoint: Checkpoint, seed: int, faulty: str
+@pytest.mark.parametrize("faulty", ["rgb", "depth", "imu"])
+def test_a_modality_that_the_health_model_flags_is_masked_if_that_raises_the_top1_probability(
+    checkpoint: Checkpoint, faulty: str
 ) -> None:
-    samples = make_samples(seed)
+    samples = make_samples()
     with_it, without = decide(checkpoint, samples), decide(checkpoint, samples, (faulty,))
-    more_confident = max(with_it, without, key=lambda decision: decision.activity_probabilities.max())
-    for stuck, expected in (({faulty}, without), (set(), more_confident)):
-        monitor = MagicMock(is_due=lambda _: False, state=(), flagged={faulty}, stuck=stuck)
-        recognizer = Recognizer(checkpoint, health=lambda monitor=monitor: monitor)
-        feed(recognizer, samples)
-        decision = recognizer.recognize(END_NS)
+    expected = max(with_it, without, key=lambda decision: decision.activity_probabilities.max())
+    monitor = MagicMock(is_due=lambda _: False, state=(), flagged={faulty})
+    recognizer = Recognizer(checkpoint, health=lambda: monitor)
+    feed(recognizer, samples)
+    decision = recognizer.recognize(END_NS)
+    assert isinstance(decision, Decision)
+    assert decision.present.tolist() == expected.present.tolist()
+    np.testing.assert_allclose(decision.activity_probabilities, expected.activity_probabilities, atol=1e-6)
+
+
+def stuck(samples: list[Sample], *names: str, from_ns: int = START_NS) -> list[Sample]:
+    """The same with sensors that repeat a sample from a time on."""
+    held = {name: next(x for n, t, x in samples if n == name and t >= from_ns) for name in names}
+    return [(n, t, held[n] if n in held and t >= from_ns else x) for n, t, x in samples]
+
+
+@pytest.mark.parametrize("faulty", ["rgb", "depth", "imu"])
+def test_a_stuck_modality_is_masked_without_a_health_model(checkpoint: Checkpoint, faulty: str) -> None:
+    samples = make_samples()
+    decision, without = decide(checkpoint, stuck(samples, faulty)), decide(checkpoint, samples, (faulty,))
+    index = checkpoint.config.names.index(faulty)
+    assert decision.faults == tuple("stuck" if i == index else "" for i in range(3))
+    assert [health.fault for health in decision.health] == list(decision.faults)
+    assert np.isnan([health.score for health in decision.health]).all()
+    assert decision.present.tolist() == without.present.tolist()
+    assert decision.activity_probabilities.tolist() == without.activity_probabilities.tolist()
+    assert decide(checkpoint, samples).health == ()
+
+
+def test_if_every_modality_is_stuck_all_are_flagged_and_none_is_masked(checkpoint: Checkpoint) -> None:
+    decision = decide(checkpoint, stuck(make_samples(), "rgb", "depth", "imu"))
+    assert decision.faults == ("stuck",) * 3
+    assert decision.present.all()
+
+
+def test_a_stuck_modality_takes_part_again_half_a_window_after_it_is_well(checkpoint: Checkpoint) -> None:
+    samples = make_samples(end_ns=START_NS + 4_000 * MS)
+    first_ns, last_ns = START_NS + 1_200 * MS, START_NS + 2_000 * MS
+    failing = [s for s in stuck(samples, "imu", from_ns=first_ns) if s[1] < last_ns]
+    failing += [s for s in samples if s[1] >= last_ns]
+    recognizer, ages, fed_ns = Recognizer(checkpoint), {}, 0
+    for end_ns in range(START_NS + 1_000 * MS, START_NS + 4_000 * MS + 1, 100 * MS):
+        feed(recognizer, [s for s in failing if fed_ns < s[1] <= end_ns])
+        fed_ns = end_ns
+        decision = recognizer.recognize(end_ns)
         assert isinstance(decision, Decision)
-        assert decision.present.tolist() == expected.present.tolist()
-        np.testing.assert_allclose(decision.activity_probabilities, expected.activity_probabilities, atol=1e-6)
+        assert decision.present[2] == (decision.faults[2] != "stuck")
+        if decision.faults[2]:
+            ages[(end_ns - START_NS) // MS] = fault_age_s(decision.health[2], end_ns)
+    assert list(ages) == list(range(1_800, 2_500, 100)), (
+        "from half a window after the fault's beginning to after its end"
+    )
+    assert list(ages.values()) == pytest.approx([0.1 * i for i in range(7)])
 
 
 def test_a_bag_that_loops_gives_the_same_decisions_again(checkpoint: Checkpoint) -> None:

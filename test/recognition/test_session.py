@@ -336,10 +336,10 @@ def test_a_decision_that_is_not_finite_is_not_made_and_counted(tiny_model: Path)
 
 def test_a_depth_picture_with_a_room_behind_is_refused_by_name(people_model: Path) -> None:
     session = open_session(people_model)
-    person = make_person("anna1", 0).depth
-    assert person is not None
     for k in range(40):
         stamp_ns = START_NS + k * FRAME_MS * MS
+        person = make_person("anna1", k).depth
+        assert person is not None
         depth = person if k < 20 else np.where(person > 0, person, np.uint16(3500))
         stamps = session.receive(stamp_ns, [("depth", stamp_ns, depth), *imu(stamp_ns)])
         found = [a for s in stamps for _, a in session.decide(s) if isinstance(a, Decision)]
