@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_nothing_else_happens(tmp_pa
 def test_sensor_sync_writes_what_was_before_a_sensor_fell_silent(ros: Any, tmp_path: Path) -> None:
     folder = tmp_path / "bags"
     streams = {"streams": ["rgb", "imu"], **SENSORS["rgb"].parameters("rgb"), **SENSORS["imu"].parameters("imu")}
-    node = ros.add(SensorSync, black_box=str(folder), **streams)
+    node = ros.add(SensorSync, black_box=str(folder), timeout_s=2.0, **streams)  # a busy machine is no fault
     frames = ros.collect(MultimodalFrame, "multimodal_frame")
     assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     subscribers = dict(zip([s.name for s in node._config.streams], node._subscribers, strict=True))
