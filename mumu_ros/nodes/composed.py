@@ -14,8 +14,8 @@
 
 """sensor_sync, people and inference in one process: frames and people are handed over without DDS.
 
-`ros2 run mumu_ros composed sensor_sync inference inference:model:=sim --ros-args …` runs the named nodes; a parameter
-may be given to one of them by NODE:NAME:=VALUE.
+`ros2 run mumu_ros composed sensor_sync inference inference.model=sim --ros-args …` runs the named nodes; a parameter
+may be given to one of them by NODE.NAME=VALUE.
 """
 
 from __future__ import annotations
@@ -43,13 +43,14 @@ def parse(arguments: Sequence[str]) -> list[Callable[[], ManagedNode]]:
     Raises:
         ValueError: It names none, or something else.
     """
-    given: dict[str, list[str]] = {text: [] for text in arguments if ":=" not in text}
+    given: dict[str, list[str]] = {text: [] for text in arguments if "=" not in text}
     for text in arguments:
-        node, _, parameter = text.partition(":")
+        name, _, value = text.partition("=")
+        node, _, parameter = name.partition(".")
         if node not in given or node not in NODES:
-            raise ValueError(f"{text!r}: expected names of {', '.join(NODES)}, and NODE:NAME:=VALUE for a named one")
+            raise ValueError(f"{text!r}: expected names of {', '.join(NODES)}, and NODE.NAME=VALUE for a named one")
         if parameter:
-            given[node] += ["-p", parameter]
+            given[node] += ["-p", f"{parameter}:={value}"]
     if not given:
         raise ValueError(f"no node is named; expected some of {', '.join(NODES)}")
     return [partial(NODES[node], cli_args=["--ros-args", *parameters]) for node, parameters in given.items()]

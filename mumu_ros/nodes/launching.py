@@ -41,10 +41,10 @@ __all__ = [
     "Argument",
     "NodePlan",
     "enclave",
-    "parameter_text",
     "plan_demo",
     "plan_hri",
     "plan_replay",
+    "value_text",
 ]
 
 AWAITED = ["multimodal_frame", "activity"]
@@ -147,9 +147,9 @@ def enclave(node: str) -> str:
     return f"/mumu_ros/{node}"
 
 
-def parameter_text(name: str, value: object) -> str:
-    """NAME:=VALUE for ROS's command line; texts are quoted, or "1000" and "" would be read as a number and nothing."""
-    return f"{name}:={json.dumps(value, default=str)}"
+def value_text(value: object) -> str:
+    """A parameter for ROS's command line; texts are quoted, or "1000" and "" would be read as a number and nothing."""
+    return json.dumps(value, default=str)
 
 
 def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
@@ -268,7 +268,7 @@ def _checked(plans: Sequence[NodePlan]) -> list[NodePlan]:
 def _composed(plans: Sequence[NodePlan]) -> list[NodePlan]:
     """The plans, with one process for all nodes that can share it."""
     inside = [plan for plan in plans if plan.name in COMPOSED]
-    texts = [f"{plan.name}:{parameter_text(*pair)}" for plan in inside for pair in plan.parameters.items()]
+    texts = [f"{plan.name}.{name}={value_text(value)}" for plan in inside for name, value in plan.parameters.items()]
     arguments = (*(plan.name for plan in inside), *texts)
     composed = replace(inside[-1], name="composed", parameters={}, arguments=arguments)
     return [composed, *(plan for plan in plans if plan not in inside)]

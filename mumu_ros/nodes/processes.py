@@ -31,7 +31,7 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from mumu_ros.nodes.launching import enclave, parameter_text
+from mumu_ros.nodes.launching import enclave, value_text
 from mumu_ros.share import share_path
 
 __all__ = ["PROFILE_VARIABLES", "STOP_TIMEOUT_S", "Processes", "Resources", "own_domain"]
@@ -119,7 +119,7 @@ class Processes:
         if params_file:
             of_ros += ["--params-file", str(params_file)]
         for name, value in parameters.items():
-            of_ros += ["-p", parameter_text(name, value)]
+            of_ros += ["-p", f"{name}:={value_text(value)}"]
         self.run(node, "mumu_ros.nodes", [node, *arguments, *of_ros], log)
 
     def run(self, name: str, module: str, arguments: Sequence[str], log: Path | None = None) -> None:

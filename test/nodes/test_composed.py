@@ -136,7 +136,7 @@ def test_only_topics_of_the_same_name_are_connected(ros: Any, tiny_model: Path) 
     [
         ([], "no node is named; expected some of sensor_sync, people, inference"),
         (["sensor_sync", "overlay"], "'overlay': expected names of"),
-        (["sensor_sync", "people:rate_hz:=2"], "'people:rate_hz:=2': expected names of"),
+        (["sensor_sync", "people.rate_hz=2"], "'people.rate_hz=2': expected names of"),
     ],
 )
 def test_what_composed_cannot_mean_is_refused(arguments: list[str], text: str) -> None:

@@ -101,8 +101,9 @@ def test_one_process_gets_the_parameters_of_each_of_its_nodes() -> None:
     assert (composed.name, overlay.name) == ("composed", "overlay")
     separate = plan_hri(given(HRI, camera="realsense"))
     assert composed.arguments[:2] == ("people", "inference")
-    texts = {f"people:{name}:={json.dumps(value)}" for name, value in separate[0].parameters.items()}
+    texts = {f"people.{name}={json.dumps(value)}" for name, value in separate[0].parameters.items()}
     assert texts == set(composed.arguments[2:])
+    assert not any(":=" in text for text in texts), "rcl would take it for a remapping, and warn"
     assert texts
     assert composed.respawn
     assert not composed.parameters
