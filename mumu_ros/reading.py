@@ -27,6 +27,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Iterable, Sequence
+from decimal import DecimalException
 from pathlib import Path
 from typing import IO, Any
 
@@ -102,13 +103,15 @@ def parse_json(text: str | bytes, **options: Any) -> Any:
     """What JSON says; `options` are for `json.loads`.
 
     Raises:
-        ValueError: It is no JSON, or deeper than `MAX_DEPTH`.
+        ValueError: It is no JSON, deeper than `MAX_DEPTH`, or has a number that is no `Decimal`.
     """
     too_deep = f"nested deeper than {MAX_DEPTH} levels"
     try:
         value = json.loads(text, **options)
     except RecursionError:
         raise ValueError(too_deep) from None
+    except DecimalException as error:
+        raise ValueError("a number's exponent is too large") from error
     level = [value]
     for _ in range(MAX_DEPTH + 1):
         level = [part for container in level for part in _parts(container)]

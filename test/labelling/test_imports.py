@@ -152,6 +152,8 @@ def test_every_format_says_the_same(name: str, tmp_path: Path) -> None:
         ("a.txt", "", "has no labels"),
         ("a.tsv", "Observation id\tkitchen\n", "export 'Aggregated events' from BORIS"),
         ("a.boris", "[]", "is no project of BORIS"),
+        ("a.boris", "1e99999999999999999999", "exponent is too large"),
+        ("a.json", "1e99999999999999999999", "exponent is too large"),
         (
             "a.boris",
             json.dumps(BORIS).replace("[62,", "[99,").replace('"walk", "", ""]]', '"wave", "", ""]]'),

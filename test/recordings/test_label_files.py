@@ -138,6 +138,7 @@ def test_a_row_beyond_any_limit_is_refused_by_its_line(tmp_path: Path, before: s
         "[" * 100_000,
         '{"start":' * 100_000,
         '{"start": 1e999980, "end": 2, "activity": "wave"}',
+        '{"start": 1e99999999999999999999, "end": 2, "activity": "wave"}',
         f'{{"start": 1, "end": {"9" * 100_000}, "activity": "wave"}}',
         '{"start": 1, "end": Infinity, "activity": "wave"}',
         '{"start": 0, "end": true, "activity": "wave"}',
