@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,10 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
-from mumu_ros.nodes.camera_source import View
 from mumu_ros.pipeline.framing import Frame
+
+if TYPE_CHECKING:
+    from mumu_ros.nodes.camera_source import View
 
 __all__ = ["AxesTurner", "FrameChanger", "turn_axes"]
 
