@@ -257,7 +257,7 @@ class _NoisyFollower:
     def update(self, stamp_ns: int, truth: Sequence[Person]) -> list[Person]:
         """Who is found at an instant."""
         tracker = self._tracker
-        tracker.forget(stamp_ns)
+        tracker.expire(stamp_ns)
         seen = [p for p in truth if p.confidence >= _HIDDEN and self._rng.random() > _DROPOUT]
         observed: list[Observation] = []
         for track in tracker.tracks:

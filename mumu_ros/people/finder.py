@@ -156,7 +156,7 @@ class PeopleFinder:
         if stamp_ns <= self._stamp_ns or (width, height) != self._size:
             self.clear()
         self._stamp_ns, self._size = stamp_ns, (width, height)
-        self._tracker.forget(stamp_ns)
+        self._tracker.expire(stamp_ns)
         observations = self._follow(picture)
         observations += self._search(picture, observations)
         seen = self._tracker.update(stamp_ns, observations)

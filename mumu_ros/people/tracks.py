@@ -168,7 +168,7 @@ class Tracker:
         """Drop everybody."""
         self.tracks = []
 
-    def forget(self, stamp_ns: int) -> None:
+    def expire(self, stamp_ns: int) -> None:
         """Drop people who have not been seen for long; unconfirmed tracks at once."""
         newest_ns = max((track.seen_ns for track in self.tracks), default=0)
         if stamp_ns - newest_ns > _MEMORY_NS // 4:

@@ -40,7 +40,7 @@ class Augmentation:
 
     Attributes:
         modality_dropout: Probability that a window loses data: in half of these cases whole modalities, in
-            the other half some of the steps of each. This is what makes unplugged sensors bearable.
+            the other half some of the steps of each. This makes the model robust to unplugged sensors.
         corruption: Probability that one modality of a window is there but wrong: noisy, stuck, of another window, or
             shifted in time (`training/corruption.py`).
         crop: Up to this share of a window's time is taken away at its beginning, and as much at its end: something that

@@ -47,7 +47,7 @@ def test_somebody_who_walks_behind_another_person_is_the_same_on_the_other_side(
     ids: list[tuple[str, ...]] = []
     for k, x in enumerate(walk):
         stamp_ns = 1 + k * STEP_NS
-        tracker.forget(stamp_ns)
+        tracker.expire(stamp_ns)
         tracks = {t.body_id: t for t in tracker.tracks}
         front, behind = (tracks.get(name) for name in (ids[-1] if ids else ("", "")))
         found = [seen(0.0, 3.0, clothes[0], front)]
@@ -69,9 +69,9 @@ def test_who_comes_out_from_behind_another_person_is_the_same_in_whatever_clothe
     tracker.update(1, [seen(0.0, 3.0, red), seen(-0.3, 3.8, blue)])
     for k in range(1, 8):
         stamp_ns = 1 + k * STEP_NS
-        tracker.forget(stamp_ns)
+        tracker.expire(stamp_ns)
         (front,) = tracker.update(stamp_ns, [seen(0.0, 3.0, red, tracker.tracks[0])])
-    tracker.forget(1 + 8 * STEP_NS)
+    tracker.expire(1 + 8 * STEP_NS)
     found = tracker.update(1 + 8 * STEP_NS, [seen(0.0, 3.0, red, front), seen(0.4, 3.9, red)])
     assert len(found) == len(tracker.tracks) == 2
 
@@ -80,7 +80,7 @@ def test_ids_are_never_given_again() -> None:
     tracker = Tracker(2, seed=0)
     ids = []
     for k in range(1, 400):
-        tracker.forget(k * 6_000_000_000)
+        tracker.expire(k * 6_000_000_000)
         ids += [track.body_id for track in tracker.update(k * 6_000_000_000, [seen(0, 3, RED), seen(1, 3, BLUE)])]
     assert len(set(ids)) == len(ids) == 2 * 399
 
