@@ -62,7 +62,7 @@ def person(body_id: str, number: int) -> Person:
     joints = (np.random.default_rng(7).normal(size=(33, 3)) + rng.normal(scale=0.05, size=(33, 3))).astype(np.float32)
     joints[15] = np.nan
     depth = np.zeros((96, 128), np.uint16)
-    depth[20:80, 50:75] = 2500
+    depth[20:80, 50:75] = rng.integers(2490, 2510, (60, 25))
     return Person(
         body_id, 0.9, (10, 10, 50, 90), np.zeros((33, 2), np.float32), joints, np.ones(33, np.float32), "depth", depth
     )
@@ -87,7 +87,8 @@ class Room:
             stamp_ns = START_NS + number * STEP_MS * MS
             if imu:
                 stamps = [stamp_ns - i * 10 * MS for i in reversed(range(5))]
-                series = {"imu": (stamps, [np.ones((2, 3))] * 5)}
+                noise = np.random.default_rng(number).normal(1, 0.01, (5, 2, 3))
+                series = {"imu": (stamps, list(noise))}
                 self.frames.publish(samples_to_frame(stamp_ns, "imu", {}, series, TYPES))
                 self.spin()
             persons = [person(body, number) for body in bodies]
