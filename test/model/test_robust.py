@@ -25,6 +25,7 @@ from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.parts import FUSIONS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["actionmae", "centaur"])
 def test_a_missing_modality_is_rebuilt_from_the_others(config: ModelConfig, fusion: str) -> None:
     """The second modality follows from the first; after some steps its error is far below its variance."""

@@ -79,6 +79,7 @@ def play(
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10_000), late=st.floats(-0.15, 0.15))
 def test_it_belongs_to_who_moves_as_it_does_whatever_the_mounting(seed: int, late: float) -> None:
@@ -88,6 +89,7 @@ def test_it_belongs_to_who_moves_as_it_does_whatever_the_mounting(seed: int, lat
     assert "anna1" not in found
 
 
+@pytest.mark.slow
 def test_it_seldom_belongs_to_anybody_if_it_moves_as_nobody_does() -> None:
     """A few seconds of two motions may look alike by chance."""
     found = []

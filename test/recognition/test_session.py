@@ -242,6 +242,7 @@ def test_two_publishers_with_epochs_of_their_own_do_not_end_decisions(
     assert found >= 10
 
 
+@pytest.mark.slow
 @SHARED
 @given(
     jumps=st.lists(
