@@ -13,7 +13,7 @@ if [ -n "$MUMU_ROS_SETUP" ]; then
     export PYTHONPATH="$(echo "$mumu_root"/.venv/lib/python3*/site-packages):$PYTHONPATH"
 else
     # The virtual environment is the ROS prefix. Setting LD_LIBRARY_PATH here spares every Python a restart.
-    export ROS_DISTRO=$(cat "$mumu_root/.venv/mumu-ros") ROS_VERSION=2 ROS_PYTHON_VERSION=3
+    export ROS_DISTRO=$(cat "$mumu_root/.venv/mumu-ros" 2>/dev/null || echo jazzy) ROS_VERSION=2 ROS_PYTHON_VERSION=3
     export AMENT_PREFIX_PATH="$mumu_root/.venv" CMAKE_PREFIX_PATH="$mumu_root/.venv"
 fi
 case ":${LD_LIBRARY_PATH:-}:" in

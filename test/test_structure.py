@@ -181,7 +181,7 @@ def test_torch_is_not_loaded_where_it_is_not_needed() -> None:
     """`ros2 topic echo` imports the package, sensor_sync the preprocessing, --help a command: none waits for torch."""
     code = f"import importlib, sys\nfor name in {WITHOUT_LOADING_TORCH}:\n    importlib.import_module(name)\n"
     code += "    assert 'torch' not in sys.modules, name"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
 def test_messages_and_sensor_sync_load_without_torch_and_scipy() -> None:

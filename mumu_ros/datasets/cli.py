@@ -23,6 +23,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mumu_ros.recordings.options import add_labelled_recordings
+
 if TYPE_CHECKING:
     from mumu_ros.datasets.build import BagReport, Report
     from mumu_ros.pipeline.configuration import SensorSyncConfig
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _SHOWN = 5
+_PARAMS = "default: config/sim.yaml"
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -42,7 +45,8 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         description="Write one clip for each label of the recordings, in the folder format of docs/datasets.md, with "
         "clips.csv, taxonomy.yaml and report.json. Streams are converted as the nodes do it.",
     )
-    _add_recordings(build, "the new training set")
+    add_labelled_recordings(build, _PARAMS)
+    build.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new training set")
     build.add_argument(
         "--subjects",
         metavar="1,1,2",
@@ -84,7 +88,8 @@ def _register_lerobot(actions: argparse._SubParsersAction[Any]) -> None:
         description="Write a LeRobot dataset (v3.0) with an episode for each recording. Its rows have the rate of "
         "sensor_sync in the parameter file, their task is the label. See docs/datasets.md.",
     )
-    _add_recordings(to, "the new dataset")
+    add_labelled_recordings(to, _PARAMS)
+    to.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new dataset")
     to.set_defaults(run=_to_lerobot)
     back = actions.add_parser(
         "from-lerobot",
@@ -97,22 +102,6 @@ def _register_lerobot(actions: argparse._SubParsersAction[Any]) -> None:
         "--out", type=Path, required=True, metavar="FOLDER", help="for episode_000, episode_000.labels.csv, …"
     )
     back.set_defaults(run=_from_lerobot)
-
-
-def _add_recordings(parser: argparse.ArgumentParser, out: str) -> None:
-    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=out)
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="label file, one for each bag in order; default: BAG.labels.csv beside the bag, else its annotations",
-    )
-    parser.add_argument(
-        "--params", type=Path, metavar="FILE", help="the nodes' parameter file (default: config/sim.yaml)"
-    )
 
 
 def _build(arguments: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ from mumu_ros.evaluation.whatif import KINDS, parse_alteration
 from mumu_ros.failures import NOTATION, parse_fault
 from mumu_ros.recordings import RecordingError
 from mumu_ros.recordings.label_files import labels_path
+from mumu_ros.recordings.options import add_labelled_recordings
 
 if TYPE_CHECKING:
     from mumu_ros.evaluation.decision_features import FeatureLog, FeatureMap
@@ -54,19 +55,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "nodes, as fast as possible, and compare with annotations or labels. See docs/evaluation.md.",
     )
     parser.add_argument("model", help="model folder, or the name of a shipped model")
-    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
-    parser.add_argument(
-        "--params", type=Path, metavar="FILE", help="the nodes' parameter file; without it topics are guessed"
-    )
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="label file (CSV or .jsonl: start, end, group, activity), one for each bag in order; without it "
-        "BAG.labels.csv beside the bag, else its annotations",
-    )
+    add_labelled_recordings(parser, "without it topics are guessed")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for report.html, metrics.json, predictions.csv")
     parser.add_argument(
         "--rerun", type=Path, metavar="FILE.rrd", help="recording for the viewer of rerun; needs the extra `rerun`"

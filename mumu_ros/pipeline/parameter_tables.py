@@ -125,7 +125,7 @@ RELIABILITY = Parameter(
 ENCODING = Parameter(
     "encoding",
     "",
-    "Colours of images whose own encoding does not name them, such as 8UC3. Empty: these are rejected.",
+    "Colours of images if their own encoding does not name them, such as 8UC3. Empty: these are rejected.",
     choices=("", *RGB_ENCODINGS),
 )
 AUTOSTART = Parameter("autostart", True, "Configure and activate at start, without a lifecycle manager.")
@@ -311,7 +311,7 @@ INFERENCE = (
     Parameter(
         "imu_bodies",
         [""],
-        "Wearers of IMUs, if known: <modality>=<body id>. Other IMUs are assigned to the person whose motion matches.",
+        "Wearers of IMUs, if known: <modality>=<body id>. Other IMUs are assigned by matching motion.",
         parse=_pairs("<modality>=<body id>"),
     ),
     Parameter(

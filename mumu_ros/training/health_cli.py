@@ -31,7 +31,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "health",
         description="Learn the healthy statistics of a model's sensors from a dataset without faults, and write them "
         "beside the model. The inference node (parameter `health`) and `mumu evaluate --health` then flag a sensor "
-        "that is stuck, saturated or contradicts the others, and mask it where that helps.",
+        "that is noisy, too still, shifted or contradicts the others, and mask it where that helps.",
     )
     parser.add_argument("model", help="folder of a model, or the name of a shipped one")
     parser.add_argument("dataset", help="a dataset of docs/datasets.md, such as utd_mhad, or of an installed package")

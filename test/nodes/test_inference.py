@@ -132,9 +132,9 @@ def test_a_series_of_any_shape_ends_nothing_and_is_named(robot: Callable[..., An
     if 0 in shape:
         frame.series[0].data = []
     r.publisher.publish(frame)
-    r.ros.wait(lambda: r.diagnosed("imu"))
+    assert r.ros.wait(lambda: r.diagnosed("imu"))
     r.play(1, 15)
-    r.ros.wait(lambda: len(r.recognitions) >= 3)
+    assert r.ros.wait(lambda: len(r.recognitions) >= 3)
 
 
 def test_a_modality_that_never_comes_is_named(robot: Callable[..., Any]) -> None:
@@ -183,7 +183,7 @@ def test_a_new_epoch_forgets_the_old_one(robot: Callable[..., Any]) -> None:
     r.play(0, 30)
     r.ros.wait(lambda: r.recognitions)
     r.play(0, 30, epoch=1)
-    r.ros.wait(lambda: any(later < stamp for stamp, later in itertools.pairwise(stamps(r.recognitions))))
+    assert r.ros.wait(lambda: any(later < stamp for stamp, later in itertools.pairwise(stamps(r.recognitions))))
 
 
 def test_deactivate_activate_and_cleanup(robot: Callable[..., Any]) -> None:

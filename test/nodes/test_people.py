@@ -447,7 +447,8 @@ def test_a_real_camera_upside_down_is_named(rig: Callable[..., Rig], weights: Pa
         r.show(next(turned))
         r.ros.wait(lambda: len(r.people) > count, timeout_s=60.0)
 
-    r.say("people", lambda status: "everybody has been upside down" in status.message, show, timeout_s=120.0)
+    text = "everybody has been upside down"
+    assert text in r.say("people", lambda status: text in status.message, show, timeout_s=120.0)
 
 
 @pytest.mark.parametrize(

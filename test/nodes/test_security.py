@@ -151,7 +151,7 @@ def test_the_process_of_several_nodes_may_do_what_each_of_them_may() -> None:
 def test_a_node_is_started_in_its_enclave(ros: Any) -> None:
     with Processes({"ROS_DOMAIN_ID": str(ros.domain)}) as nodes:
         nodes.start("overlay", {})
-        ros.wait(
+        assert ros.wait(
             lambda: ("overlay", "/", enclave("overlay")) in ros.node.get_node_names_and_namespaces_with_enclaves(), 60.0
         )
 

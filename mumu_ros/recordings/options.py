@@ -1,0 +1,42 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Options of the commands that take labelled recordings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+__all__ = ["add_labelled_recordings"]
+
+
+def add_labelled_recordings(parser: argparse.ArgumentParser, params: str) -> None:
+    """Add the bags, their label files and the nodes' parameter file.
+
+    Args:
+        parser: Of the command.
+        params: What holds without a parameter file, for the help.
+    """
+    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
+    parser.add_argument("--params", type=Path, metavar="FILE", help=f"the nodes' parameter file; {params}")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="label file (CSV or .jsonl: start, end, group, activity), one for each bag in order; without it "
+        "BAG.labels.csv beside the bag, else its annotations",
+    )
