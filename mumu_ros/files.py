@@ -42,10 +42,7 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file beside its place and put it there when it is whole.
-
-    Args:
-        path: The place; its suffix is kept.
+    """Write a file beside its place, with the same suffix, and put it there when it is whole.
 
     Yields:
         Where to write; the process's own.

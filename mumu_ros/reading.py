@@ -183,10 +183,6 @@ def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, i
 def read_arrays(path: str | Path, names: Sequence[str]) -> list[NDArray[Any]]:
     """Arrays of numbers from a .npz file.
 
-    Args:
-        path: The file.
-        names: Of the arrays.
-
     Raises:
         OSError: It cannot be opened, or is no regular file; names the path.
         ValueError: It is no .npz file, is damaged, lacks one of them, one holds no numbers, or they have more than

@@ -29,14 +29,10 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Name → implementation, which is imported when it is asked for.
+    """Name → implementation (`own`: "module:attribute"), which is imported when it is asked for.
 
     Other packages add theirs as entry points of the registry's group:
     `entry_points={"mumu_ros.fusions": ["toy = toy_package.heads:ToyHead"]}`. Names of the package itself come first.
-
-    Args:
-        group: Of the entry points.
-        own: Name → "module:attribute" of what the package has.
     """
 
     def __init__(self, group: str, own: Mapping[str, str]) -> None:
@@ -68,12 +64,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 class Choices(Collection[str]):
-    """A word, and the names of a registry, which is asked only for names that are not the package's own.
-
-    Args:
-        first: The word, such as `auto`.
-        registry: Has the names.
-    """
+    """A word such as `auto`, and the names of a registry, which is asked for names that are not the package's own."""
 
     def __init__(self, first: str, registry: Registry[object]) -> None:
         self._first, self._registry = first, registry

@@ -35,9 +35,7 @@ _REPETITIONS = 10
 def measure_conversion(preprocessing: Preprocessing, rounds: int) -> dict[str, dict[str, float]]:
     """Time the way from a message to a prepared sample.
 
-    Args:
-        preprocessing: Of a model whose modalities are called rgb, depth and imu.
-        rounds: How often.
+    The model of `preprocessing` has modalities called rgb, depth and imu.
 
     Returns:
         By kind of sensor: microseconds a message to the array (`array_us`) and to the prepared sample (`sample_us`);

@@ -161,9 +161,6 @@ class _Seen:
 class _Run:
     """The processes, and what is watched of them.
 
-    Args:
-        config: Of the model: which sensors there are.
-
     Raises:
         ValueError: See `stream_kinds`.
     """

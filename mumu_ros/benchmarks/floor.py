@@ -34,10 +34,6 @@ def matmul_gflops(dtype: torch.dtype, device: str | torch.device = "cpu") -> flo
     """Billions of multiplications and additions a second in a product of two square matrices.
 
     To be called in every round beside what it is the floor of, with as many torch threads.
-
-    Args:
-        dtype: Of the matrices.
-        device: Where they are.
     """
     device = torch.device(device)
     size = _SIZE[device.type]

@@ -91,11 +91,6 @@ def noise_frames(config: ModelConfig, name: str, count: int) -> np.ndarray:
 def export_on_noise(backend: str, checkpoint: Checkpoint, folder: Path) -> None:
     """Prepare a back end, calibrated on noise where it is calibrated.
 
-    Args:
-        backend: One that takes long to prepare.
-        checkpoint: The model, on the CPU.
-        folder: Its folder.
-
     Raises:
         BackendError: See `export_backend`.
     """

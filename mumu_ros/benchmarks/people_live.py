@@ -30,11 +30,7 @@ _NODES = ("simulator", "people", "inference")
 
 
 def measure_live(people: int, seconds: float) -> dict[str, Any]:
-    """Run the nodes over DDS before 640×480 pictures with depth of a simulated room.
-
-    Args:
-        people: How many walk about in the room.
-        seconds: How long the latency is measured.
+    """Run the nodes over DDS for `seconds` before 640×480 pictures with depth of `people` walking in a simulated room.
 
     Returns:
         latency_ms: p50 and p99 from the stamp of the picture to the arrival of the activity in this process.

@@ -26,11 +26,7 @@ __all__ = ["interleave", "percentiles", "seconds_of", "speedup"]
 
 
 def interleave(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Call every run once a round.
-
-    Args:
-        runs: By name; each returns its cost, such as `seconds_of` gives.
-        rounds: How often.
+    """Call every run once a round; each returns its cost, such as `seconds_of` gives.
 
     Returns:
         By name, the cost in each round.

@@ -31,16 +31,10 @@ _DISTORTION_MODELS = ("plumb_bob", "rational_polynomial", "thin_prism")
 
 
 def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str) -> Camera:
-    """Return the camera that took a picture.
+    """Return the camera that took a picture of this width and height in pixels.
 
     A region of interest and binning are taken into account; a picture of another resolution and the same aspect is
     taken for a resized one.
-
-    Args:
-        msg: The message, of rclpy or rosbags.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
-        frame_id: Of the picture.
 
     Raises:
         ConversionError: The camera is not calibrated, or the message belongs to another picture.

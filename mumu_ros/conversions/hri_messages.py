@@ -47,17 +47,9 @@ class Body2D:
 
 
 def person_to_skeleton2d(person: Person, layout: str, width: int, height: int, header: Any, types: MessageTypes) -> Any:
-    """Return where the joints of a person are in the picture, as hri_msgs/msg/Skeleton2D.
+    """Return where a person's joints are in a picture of this size, as hri_msgs/msg/Skeleton2D.
 
     A joint that is not seen has confidence 0.
-
-    Args:
-        person: The person.
-        layout: Of the person's joints.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
-        header: Stamp and frame of the picture.
-        types: Classes to build from.
     """
     numbers = np.concatenate([person.keypoints / (width, height), person.visibility[:, np.newaxis]], axis=1)
     points = convert(numbers, layout, _LAYOUT)
@@ -89,13 +81,7 @@ def person_to_roi(person: Person, width: int, height: int, header: Any, types: M
 
 
 def skeleton2d_to_body(msg: Any, width: int, height: int, layout: str) -> Body2D:
-    """Return a hri_msgs/msg/Skeleton2D as joints of another layout, in pixels.
-
-    Args:
-        msg: The message.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
-        layout: To return.
+    """Return a hri_msgs/msg/Skeleton2D as joints of another layout, in pixels of a picture of this size.
 
     Raises:
         ConversionError: A coordinate or a confidence is outside [0, 1].

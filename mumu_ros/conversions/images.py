@@ -234,13 +234,7 @@ def _depth_png(data: NDArray[np.uint8], format_: str, max_pixels: int) -> NDArra
 
 
 def decode_image(data: NDArray[np.uint8], what: str, flags: int, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
-    """Decode a complete JPEG or PNG that is not too large.
-
-    Args:
-        data: The file.
-        what: Its name in errors.
-        flags: Of cv2.imdecode.
-        max_pixels: A larger picture is rejected before it is decoded.
+    """Decode a complete JPEG or PNG of at most `max_pixels`, which is checked first; `what` is its name in errors.
 
     Raises:
         ConversionError: another format, too many pixels, data that end early or that the decoder rejects.

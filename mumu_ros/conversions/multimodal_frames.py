@@ -39,12 +39,9 @@ def frame_to_samples(
 ) -> Iterator[tuple[str, int, NDArray[Any]]]:
     """Yield every sample of a MultimodalFrame as (stream, stamp_ns, array).
 
-    Images come as by `image_to_array` (rgb8: uint8 RGB; 16UC1: uint16 millimetres), series as float32 of
-    the stream's shape, oldest first. The arrays share memory with the message.
-
-    Args:
-        msg: The message, of rclpy or rosbags.
-        on_error: Called with the stream and the error of a part that is left out; None: raise it.
+    Images come as by `image_to_array` (rgb8: uint8 RGB; 16UC1: uint16 millimetres), series as float32 of the stream's
+    shape, oldest first. The arrays share memory with the message. `on_error` is called with the stream and the error of
+    a part that is left out.
 
     Raises:
         ConversionError: A part does not fit its own shape, and there is no `on_error`; the text names the stream.

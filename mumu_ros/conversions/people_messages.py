@@ -54,17 +54,7 @@ def people_to_message(
     persons: Sequence[Person],
     types: MessageTypes,
 ) -> Any:
-    """Return everybody in view as mumu_ros/msg/People.
-
-    Args:
-        stamp_ns: Acquisition time of the picture.
-        frame_id: The camera's optical frame.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
-        layout: Names the joints of the persons and their order.
-        persons: The people in view.
-        types: Classes to build from.
-    """
+    """Return everybody in view of a picture of this size as mumu_ros/msg/People; `layout` names the joints' order."""
     header = types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id=frame_id)
     return types.message(
         "mumu_ros/msg/People",
@@ -79,9 +69,7 @@ def people_to_message(
 def message_to_people(msg: Any, on_error: Callable[[ConversionError], None] | None = None) -> tuple[Person, ...]:
     """Return the valid people of a mumu_ros/msg/People.
 
-    Args:
-        msg: The message, of rclpy or rosbags.
-        on_error: Called with the error of an invalid person, who is skipped; None: raise it.
+    `on_error` is called with the error of an invalid person, who is skipped.
 
     Raises:
         ConversionError: A person is invalid, and there is no `on_error`; contains the body.

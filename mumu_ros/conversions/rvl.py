@@ -34,11 +34,7 @@ _MOST_NIBBLES = 11
 
 
 def decode_rvl(data: NDArray[np.uint8], pixels: int) -> NDArray[np.uint16]:
-    """Decode the runs of a depth image.
-
-    Args:
-        data: uint8 (N,).
-        pixels: Number of pixels of the image.
+    """Decode the runs of a depth image of this many pixels.
 
     Returns:
         uint16 (pixels,).

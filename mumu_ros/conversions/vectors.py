@@ -86,11 +86,7 @@ def float_array_to_array(msg: Any) -> NDArray[np.float64]:
 
 
 def joint_state_to_array(msg: Any, joints: Sequence[str] = ()) -> NDArray[np.float64]:
-    """Return the positions of a sensor_msgs/msg/JointState, radians or metres.
-
-    Args:
-        msg: The message.
-        joints: Names of the joints to return, in this order; empty: all of them, in the order of the message.
+    """Return the positions of a sensor_msgs/msg/JointState, radians or metres, of `joints` in their order, or of all.
 
     Raises:
         ConversionError: a joint is missing or there twice, or a value is not finite or impossible.

@@ -109,15 +109,7 @@ def write_clips(
     """Write what each stream shows in each piece, as the nodes convert it; images at no more than their rate.
 
     Images are written as they come and no more than two clips are open, so memory does not grow with the recording.
-    Unusable data are reported in the recording's `problems`.
-
-    Args:
-        recording: An open recording.
-        config: Of sensor_sync.
-        topics: Stream to topic.
-        pieces: In order of time, without overlap.
-        folder: Where the clips' folders go.
-        progress: Called with the log time of each message.
+    Unusable data are reported in the recording's `problems`. The pieces are in order of time and do not overlap.
 
     Raises:
         OSError: The folder cannot be written.

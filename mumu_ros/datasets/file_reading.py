@@ -40,11 +40,6 @@ _WHOLE_VIDEO = 0.9
 def select_clips(name: str, clips: Iterable[ClipInfo], subjects: Collection[int] | None) -> tuple[ClipInfo, ...]:
     """The clips of some subjects, or of all, sorted by id.
 
-    Args:
-        name: What the dataset is called in errors.
-        clips: To choose from.
-        subjects: Whom to take; None: everybody.
-
     Raises:
         DatasetError: No clip is left.
     """
@@ -57,11 +52,6 @@ def select_clips(name: str, clips: Iterable[ClipInfo], subjects: Collection[int]
 
 def wanted_streams(name: str, streams: Collection[str], preprocessing: Preprocessing) -> tuple[str, ...]:
     """The model's modalities that are among a dataset's streams, in the model's order.
-
-    Args:
-        name: What the dataset, or the clip, is called in errors.
-        streams: What there is.
-        preprocessing: Of the model.
 
     Raises:
         DatasetError: There is none.

@@ -75,10 +75,6 @@ class FolderDataset:
     def __init__(self, root: str, subjects: Collection[int] | None) -> None:
         """Read clips.csv and list the files.
 
-        Args:
-            root: The folder with clips.csv.
-            subjects: Whose clips; None: everybody's.
-
         Raises:
             DatasetError: There is no clips.csv, a line of it is wrong, or no clip of these subjects is there.
         """

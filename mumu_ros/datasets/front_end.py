@@ -154,10 +154,6 @@ class FrontEndDataset:
     def __init__(self, root: str, subjects: Collection[int] | None) -> None:
         """List the clips.
 
-        Args:
-            root: Folder of the files.
-            subjects: Whose; None: everybody's.
-
         Raises:
             DatasetError: The folder has none, or none of these subjects.
         """

@@ -47,15 +47,10 @@ _Message = tuple[int, str, str, Any]
 
 
 def read_lerobot(root: Path, out: Path, progress: Callable[[Path, int], None] | None = None) -> list[Path]:
-    """Write a recording for each episode, and the tasks of its rows as its label file.
+    """Write a recording for each episode (`episode_000`), and the tasks of its rows (`episode_000.labels.csv`).
 
     What `write_lerobot` has written gets its own stamps and labels back, another dataset the stamps of its rows.
     Pictures, also from videos, are images; vectors are what they were, else Float32MultiArray.
-
-    Args:
-        root: Of the dataset, version 3.0.
-        out: Folder for `episode_000`, `episode_000.labels.csv`, ….
-        progress: Called with each recording and its number of rows.
 
     Raises:
         DatasetError: It is no such dataset, or its stamps do not fit its rate.

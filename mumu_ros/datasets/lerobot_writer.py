@@ -76,12 +76,7 @@ def write_lerobot(
     """Write an episode for each recording; its rows have the rate of sensor_sync, the task of a row is its label.
 
     Samples are converted, cropped and resized as the nodes do it. Pictures are PNG in the tables, so nothing is lost.
-
-    Args:
-        bags: The recordings.
-        out: The new folder, there whole or not at all.
-        config: Of sensor_sync: which topic is which stream; its rate is a whole number.
-        labels: Label file of each; None: the one beside it, else its annotations.
+    Without a label file, a recording's labels are those beside it, else its annotations.
 
     Raises:
         DatasetError: `out` exists, the rate is no whole number, or a recording has no sample.

@@ -40,11 +40,6 @@ class SimulatorDataset:
     def __init__(self, root: str, subjects: Collection[int] | None, seconds: float = 60.0) -> None:  # noqa: ARG002
         """List the clips.
 
-        Args:
-            root: Not used; other datasets have a folder.
-            subjects: Whom to simulate.
-            seconds: Length of each clip.
-
         Raises:
             DatasetError: No subject is asked for.
         """

@@ -127,12 +127,7 @@ class SkeletonSetDataset:
     streams = ("skeleton",)
 
     def __init__(self, name: str, root: str, subjects: Collection[int] | None) -> None:
-        """List the clips.
-
-        Args:
-            name: Of `SKELETON_SETS`.
-            root: Folder of the files, or a folder above.
-            subjects: Whose; None: everybody's.
+        """List the clips in a folder, or in a folder below it.
 
         Raises:
             DatasetError: The dataset is not there, or no clip of these subjects is.

@@ -177,13 +177,7 @@ class UtdMhad:
         activities: Collection[str] | None = None,
         modalities: Sequence[str] = MODALITIES,
     ) -> None:
-        """List the files.
-
-        Args:
-            root: Folder with the folders Depth, Skeleton and Inertial, as the dataset is distributed.
-            subjects: Which to take; all by default.
-            activities: Which to take, of `ACTIONS`; all by default.
-            modalities: Which files to read, of `MODALITIES`.
+        """List the files in the folders Depth, Skeleton and Inertial of `root`; all of them by default.
 
         Raises:
             DatasetError: a folder is missing, an activity or modality is unknown, or no clip is left.

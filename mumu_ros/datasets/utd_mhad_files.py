@@ -63,10 +63,6 @@ class UnusableFileError(DatasetError):
 def read_file(path: Path, modality: str) -> NDArray[Any]:
     """Read a file.
 
-    Args:
-        path: Where it is.
-        modality: Of `MODALITIES`.
-
     Returns:
         What `UtdMhadClip` has under that name.
 

@@ -90,17 +90,7 @@ def heatmap(
     row_title: str = "",
     column_title: str = "",
 ) -> Markup:
-    """A table of shades.
-
-    Args:
-        rows: Names of R rows.
-        columns: Names of C columns.
-        values: (R, C), 0 white to 1 dark; NaN: nothing.
-        cells: What is written into them.
-        label: What it is, in words.
-        row_title: What rows are.
-        column_title: What columns are.
-    """
+    """A table of R × C shades, 0 white to 1 dark, NaN nothing, with `cells` written into them."""
     size = 26 if len(columns) > 8 else 44
     height = 26
     left = _LABEL_PX * max(map(len, rows), default=0) + 18

@@ -99,12 +99,7 @@ class TrueLabels:
 
 
 class DecisionLog:
-    """Collects decisions.
-
-    Args:
-        taxonomy: Of the model.
-        modalities: Their names, in the model's order.
-    """
+    """Collects decisions."""
 
     def __init__(self, taxonomy: Taxonomy, modalities: Sequence[str]) -> None:
         self._groups = [*taxonomy.group_names, UNKNOWN]

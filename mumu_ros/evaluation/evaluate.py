@@ -89,13 +89,7 @@ class Evaluation:
 
 
 def open_setup(path: Path, labels: Path | None, sync: SensorSyncConfig | None, config: ModelConfig) -> Setup:
-    """Open a recording and find its topics.
-
-    Args:
-        path: Of the recording.
-        labels: Label file, or None.
-        sync: From a parameter file; None: guess.
-        config: Of the model.
+    """Open a recording and find its topics; without a parameter file they are guessed.
 
     Raises:
         RecordingError: It cannot be read, or has no topic that the model could use.
@@ -128,14 +122,7 @@ def evaluate_bag(
 ) -> list[BagResult]:
     """Run one recording, once for each variant but reading it once, and compare with the truth.
 
-    Args:
-        evaluation: What to do with it.
-        setup: The recording.
-        name: What to call it.
-        variants: Alterations besides those of the evaluation.
-        stopwatch: Takes the time of the stages.
-        progress: Called with the log time of each message.
-        features: Collects those of the first variant's decisions.
+    The variants are altered besides the evaluation's own alterations; `features` collects those of the first.
 
     Raises:
         RecordingError: It cannot be read.

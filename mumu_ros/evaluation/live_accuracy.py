@@ -44,11 +44,7 @@ class TruthSegment:
 
 
 class Truth:
-    """Annotated segments of one person, in any order, not overlapping.
-
-    Args:
-        segments: The segments.
-    """
+    """Annotated segments of one person, in any order, not overlapping."""
 
     def __init__(self, segments: Iterable[TruthSegment]) -> None:
         self._segments = sorted(set(segments), key=lambda segment: segment.start_ns)

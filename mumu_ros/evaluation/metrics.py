@@ -12,7 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Accuracy of decisions about clips or windows, and calibration of their probabilities."""
+"""Accuracy of decisions about clips or windows, and calibration of their probabilities.
+
+The truth and decisions are indices (N,) of K classes; probabilities are (N, K).
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,6 @@ __all__ = [
 def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
     """Count decisions by class.
 
-    Args:
-        truth: (N,), class indices.
-        predicted: (N,), class indices.
-        classes: How many there are, K.
-
     Returns:
         (K, K), the truth along rows.
 
@@ -57,10 +55,6 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, classes: int) -> ND
 def top1(truth: ArrayLike, predicted: ArrayLike) -> float:
     """Share of decisions that are right.
 
-    Args:
-        truth: (N,), class indices.
-        predicted: (N,), class indices.
-
     Raises:
         ValueError: There are none, or the lengths differ.
     """
@@ -73,11 +67,6 @@ def top_k(probabilities: ArrayLike, truth: ArrayLike, k: int) -> float:
     """Share of distributions whose k highest probabilities include the true class's.
 
     Of equal probabilities the first is the higher, as `argmax` has it.
-
-    Args:
-        probabilities: (N, K).
-        truth: (N,), class indices.
-        k: At least 1.
 
     Raises:
         ValueError: The shapes do not fit, an index is none of 0 to K - 1, or k is less than 1.
@@ -94,11 +83,6 @@ def top_k(probabilities: ArrayLike, truth: ArrayLike, k: int) -> float:
 def macro_f1(truth: ArrayLike, predicted: ArrayLike, classes: int) -> float:
     """Mean of the F1 scores of the classes that occur in the truth.
 
-    Args:
-        truth: (N,), class indices.
-        predicted: (N,), class indices.
-        classes: How many there are.
-
     Raises:
         ValueError: There are no decisions, the lengths differ, or an index is out of range.
     """
@@ -109,11 +93,6 @@ def macro_f1(truth: ArrayLike, predicted: ArrayLike, classes: int) -> float:
 
 def per_class(truth: ArrayLike, predicted: ArrayLike, names: Sequence[str]) -> dict[str, dict[str, float]]:
     """Judge each class that occurs in the truth.
-
-    Args:
-        truth: (N,), class indices.
-        predicted: (N,), class indices.
-        names: Of the K classes.
 
     Returns:
         By name: precision (0 where the class was never decided on), recall, f1 and support, how often it occurs.
@@ -139,10 +118,7 @@ def per_class(truth: ArrayLike, predicted: ArrayLike, names: Sequence[str]) -> d
 def expected_calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins: int = 15) -> float:
     """Mean distance between confidence and accuracy over bins of equal width (Guo et al. 2017, equation 3).
 
-    Args:
-        probabilities: (N, K); the highest of a distribution is its confidence.
-        truth: (N,), class indices.
-        bins: Of the interval (0, 1]; a bin holds its upper edge.
+    A bin holds its upper edge; the highest probability of a distribution is its confidence.
 
     Raises:
         ValueError: The shapes do not fit, a probability is not within 0 to 1, or an index is out of range.
@@ -156,14 +132,10 @@ def expected_calibration_error(probabilities: ArrayLike, truth: ArrayLike, bins:
 
 
 def auroc(known: ArrayLike, unknown: ArrayLike) -> float:
-    """Area under the ROC curve of separating known from unknown by a score.
+    """Area under the ROC curve of separating clips of trained activities from others by a score, such as a confidence.
 
     It is the probability that a known one scores higher than an unknown one, ties counting half (Mann and
     Whitney 1947): 0.5 is chance, 1 perfect.
-
-    Args:
-        known: (N,), scores of clips whose activity was trained, such as confidences.
-        unknown: (M,), scores of the others.
 
     Raises:
         ValueError: One is empty or has a NaN.
@@ -175,13 +147,9 @@ def auroc(known: ArrayLike, unknown: ArrayLike) -> float:
 
 
 def threshold_at_false_accept_rate(unknown_confidences: ArrayLike, rate: float) -> float:
-    """The lowest threshold at which at most a given share of the unknown is taken for known.
+    """The lowest threshold at which at most a share `rate` of the clips of untrained activities is taken for known.
 
     A decision is "unknown" where its confidence is below the threshold, as in the recogniser.
-
-    Args:
-        unknown_confidences: (M,), highest probabilities of clips whose activity was not trained.
-        rate: Share that may reach the threshold, 0 to 1.
 
     Returns:
         0 to 1. Should more than that share have the confidence 1, nothing keeps them out, and it is 1.
@@ -207,16 +175,10 @@ def cluster_bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile confidence interval of the mean of values that come in clusters.
+    """Percentile confidence interval of the mean of values that come in clusters: of each subject's or bag's clips.
 
     Errors come in whole subjects: people, not clips, are a sample of those to come, so whole clusters are drawn
     with replacement (Davison and Hinkley 1997, section 3.8). With few clusters the interval is too narrow.
-
-    Args:
-        values_by_cluster: For each subject or bag the values of its clips, 0 or 1 for wrong or right.
-        resamples: How many to draw.
-        seed: Of the draw.
-        level: Share of the resampled means inside the interval.
 
     Returns:
         Low and high end.

@@ -46,15 +46,6 @@ def write_outputs(
 
     The first two are the same bytes whenever the same is evaluated; what depends on the machine is in the others.
 
-    Args:
-        out: Folder; it is made.
-        model: Identity of the model.
-        bags: What was recognised.
-        config: Of the model.
-        summary: As `summarize` gives it.
-        timing: Wall time by stage.
-        maps: Of the features.
-
     Raises:
         OSError: They cannot be written; a folder that was not there is not left behind.
     """

@@ -84,15 +84,7 @@ def replay(
     stopwatch: Stopwatch | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Replay]:
-    """Run a recording through one or more chains in one go.
-
-    Args:
-        recording: The recording.
-        topics: Stream name to topic.
-        chains: What its messages go through, each by itself.
-        stopwatch: Takes the time of reading.
-        progress: Called with the log time of each message.
-    """
+    """Run a recording through one or more chains, each by itself, in one go."""
     stopwatch = stopwatch or Stopwatch()
     stream_of = {topic: stream for stream, topic in topics.items()}
     annotations: list[Any] = []
@@ -137,16 +129,8 @@ class SharedConversions:
 class Chain:
     """sensor_sync and inference, one behind the other, for a recording.
 
-    A message's log time stands for its arrival, so deadlines and timeouts work as they did when it was recorded.
-
-    Args:
-        topics: Stream name to topic.
-        sync: As sensor_sync has it.
-        session: Fresh.
-        alterer: Changes to the messages.
-        stopwatch: Takes the time of the stages.
-        convert: See `FrameBuilder`.
-        features: Collects those of the decisions.
+    A message's log time stands for its arrival, so deadlines and timeouts work as they did when it was recorded. The
+    session is a fresh one.
     """
 
     def __init__(

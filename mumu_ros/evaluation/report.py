@@ -62,16 +62,7 @@ def render(
     timing: Mapping[str, Any] | None = None,
     maps: Sequence[FeatureMap] = (),
 ) -> str:
-    """Return the report as HTML.
-
-    Args:
-        model: Identity of the model.
-        bags: What was recognised.
-        config: Of the model.
-        summary: As metrics.json has it.
-        timing: As timing.json has it; None where nothing was timed.
-        maps: Of the features.
-    """
+    """Return the report as HTML."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

@@ -48,13 +48,7 @@ _MM_PER_M = 1000.0
 def write_rerun(path: Path, bags: Sequence[BagResult], setups: Mapping[str, Setup], config: ModelConfig) -> None:
     """Write a recording with one branch for each bag: samples, truth, activity, probabilities and attention.
 
-    All is on the time line `stamp`, the header stamps.
-
-    Args:
-        path: The .rrd file; an existing one is replaced.
-        bags: What was recognised.
-        setups: The recordings, by name.
-        config: Of the model.
+    All is on the time line `stamp`, the header stamps. An existing file is replaced.
 
     Raises:
         RecordingError: A recording cannot be read again.

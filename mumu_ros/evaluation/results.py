@@ -94,8 +94,7 @@ class BagResult:
     def runs(self, names: Sequence[str]) -> list[Run]:
         """The parts between jumps back in time: each is judged by itself, or a bag that loops would count as one.
 
-        Args:
-            names: The activities', by index; others are background.
+        Labels other than `names` are background.
         """
         epochs = np.unique(self.decisions.epoch).tolist()
         if len(epochs) < 2:

@@ -43,10 +43,7 @@ def robustness(
 ) -> list[dict[str, Any]]:
     """Judge recordings with each sensor gone, noisy and late, more and more. Each recording is read once.
 
-    Args:
-        evaluation: What to do with them; its own alterations are made, too.
-        setups: Recordings by name.
-        progress: Creates the progress reporter of a recording and a text.
+    The evaluation's own alterations are made, too.
 
     Returns:
         The unaltered first, with the kind "none": kind, modality, amount, and the scores of all recordings together.

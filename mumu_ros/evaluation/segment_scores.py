@@ -36,14 +36,9 @@ class Segment:
 
 
 def merge(stamps_ns: Sequence[int], labels: Sequence[str | None], period_ns: int) -> list[Segment]:
-    """Join consecutive decisions with the same label.
+    """Join consecutive decisions with the same label; None is background.
 
     A decision stands for the time since the one before, but not for more than 1.5 periods.
-
-    Args:
-        stamps_ns: (N,), increasing.
-        labels: (N,); None is background.
-        period_ns: Usual time between decisions.
     """
     segments: list[Segment] = []
     before_ns: int | None = None
@@ -65,11 +60,6 @@ def overlap_f1_counts(truth: Sequence[Segment], found: Sequence[Segment], overla
 
     In order of time, a found segment is right if the true segment of its label with which it has most in common, as
     intersection over union, reaches `overlap` and has not been found before. F1 = 2 TP / (2 TP + FP + FN).
-
-    Args:
-        truth: Segments of the truth.
-        found: Segments of the decisions.
-        overlap: 0 to 1; usually 0.1, 0.25 and 0.5.
 
     Returns:
         TP, FP, FN.

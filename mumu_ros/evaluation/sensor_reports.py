@@ -69,11 +69,7 @@ class SensorReport:
 
 @dataclass
 class SensorLog:
-    """Looks at a stream's stamps as they come; keeps no more of them than the outages.
-
-    Args:
-        timeout_ns: A longer silence is an outage.
-    """
+    """Looks at a stream's stamps as they come; keeps no more of them than the outages, silences above `timeout_ns`."""
 
     timeout_ns: int
     messages: int = 0
@@ -121,9 +117,8 @@ def split_pauses(
 ) -> tuple[tuple[Outage, ...], dict[str, tuple[Outage, ...]]]:
     """Distinguish pauses, in which every sensor is silent, from outages of some of them.
 
-    Args:
-        outages: Of each recorded sensor. The silences of a single one are outages.
-        tolerance_ns: So much earlier or later may one begin or end than another.
+    One sensor's silence may begin and end up to `tolerance_ns` before or after another's. That of a single one is an
+    outage.
 
     Returns:
         Pauses, as the first sensor has them; and what remains of each sensor's outages.

@@ -35,12 +35,9 @@ def from_labels(labels: Iterable[Label]) -> list[TruthSegment]:
 def from_annotations(annotations: Sequence[Any], problems: list[str]) -> list[TruthSegment]:
     """Return messages of mumu_ros/msg/ActivityAnnotation as segments in order of time that do not overlap.
 
-    An annotation with the end 0 lasts until the next one of its body begins. One that comes twice, as in a bag that
-    was played in a loop, counts once. Where two overlap, the later one ends the earlier.
-
-    Args:
-        annotations: In any order.
-        problems: Sentences about annotations that are dropped or cut are added here.
+    An annotation with the end 0 lasts until the next one of its body begins. One that comes twice, as in a bag that was
+    played in a loop, counts once. Where two overlap, the later one ends the earlier. `problems` gets a sentence about
+    each annotation that is dropped or cut.
     """
     bodies = {message.body_id for message in annotations}
     if len(bodies) > 1:

@@ -87,10 +87,6 @@ def window_scores(windows: JudgedWindows, taxonomy: Taxonomy) -> dict[str, Any]:
 def worst_confusions(confusion: dict[str, Any], most: int = 5) -> list[tuple[str, str, float]]:
     """The most frequent errors.
 
-    Args:
-        confusion: Of `window_scores`.
-        most: How many of them.
-
     Returns:
         Truth, decision, and its share of the truth's windows.
     """

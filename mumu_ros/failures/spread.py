@@ -53,11 +53,7 @@ class RunningSpread:
         self._latest: Spread | None = None
 
     def update(self, samples: NDArray[Any], learned: NDArray[np.bool_]) -> Spread:
-        """Add samples.
-
-        Args:
-            samples: (N, *shape).
-            learned: (N,), which of them are used.
+        """Add samples (N, *shape), of which `learned` (N,) are used.
 
         Returns:
             The spread at each sample, itself included: (N, *shape), or (1, *shape) if it is constant.

@@ -58,11 +58,7 @@ class ConceptAutoencoder(nn.Module):
         return encoded
 
     def decode(self, z: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Fuse some modalities and decode all of them.
-
-        Args:
-            z: (B, M, H).
-            mask: bool (B, M): which to fuse.
+        """Fuse the modalities of z (B, M, H) that `mask` (B, M) names, and decode all of them.
 
         Returns:
             x̂ (B, M, P); and the concept score (B,), the mean of the attention: high where the joint feature (mean)
@@ -92,11 +88,7 @@ class _Layer(nn.Module):
 
 
 class Forward:
-    """A trained autoencoder in numpy, for single windows, for which PyTorch takes four times as long.
-
-    Args:
-        autoencoder: Its weights are copied.
-    """
+    """A copy of a trained autoencoder in numpy, for single windows, for which PyTorch takes four times as long."""
 
     def __init__(self, autoencoder: ConceptAutoencoder) -> None:
         a = autoencoder
@@ -115,11 +107,7 @@ class Forward:
         return _layers(self._encode, x.transpose(1, 0, 2)).transpose(1, 0, 2)
 
     def fuse(self, z: Array, masks: NDArray[np.bool_]) -> tuple[Array, Array]:
-        """Fuse several subsets of the modalities.
-
-        Args:
-            z: (B, M, H).
-            masks: bool (B, V, M): the modalities of each subset.
+        """Fuse several subsets, `masks` (B, V, M), of the modalities of z (B, M, H).
 
         Returns:
             Concepts (B, V, H), and concept scores (B, V).

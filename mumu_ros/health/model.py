@@ -159,9 +159,7 @@ class HealthModel:
     def errors(self, description: Description, kept: NDArray[np.bool_]) -> tuple[NDArray[np.float32], Any]:
         """Logarithms of the reconstruction errors, float32 (B, M, 6), in the order of `Anomaly`; and concept scores.
 
-        Args:
-            description: B windows.
-            kept: bool (B, M): which modalities to fuse.
+        The modalities `kept` (B, M) are fused.
         """
         x = self.standardize(description)
         modalities = x.shape[1]
@@ -174,11 +172,8 @@ class HealthModel:
         return np.log(means + _LEAST).reshape(len(x), modalities, 6), concept[:, 0]
 
     def judge(self, description: Description, kept: NDArray[np.bool_] | None = None) -> Anomaly:
-        """Anomaly scores of the modalities of B windows.
-
-        Args:
-            description: Of the windows.
-            kept: bool (B, M): use only these modalities; None: all that are present.
+        """Anomaly scores of the modalities of B windows, by those that are `kept` (B, M): by default all that are
+        present.
         """
         kept = description.present if kept is None else description.present & kept
         logs, concept = self.errors(description, kept)
@@ -194,11 +189,6 @@ class HealthModel:
 
 def save_health(model: str | Path, health: HealthModel, provenance: Mapping[str, Any] | None = None) -> Path:
     """Write a health model into a model's folder, replacing an existing one; returns its path.
-
-    Args:
-        model: The model's folder.
-        health: The health model.
-        provenance: JSON-able facts about its origin.
 
     Raises:
         OSError: The file cannot be written.

@@ -55,11 +55,7 @@ def fault_age_s(health: ModalityHealth, stamp_ns: int) -> float:
 
 
 class Describer:
-    """Assembles the description of a window's modalities for the autoencoder.
-
-    Args:
-        ends: `layout` of the network.
-    """
+    """Assembles the description of a window's modalities for the autoencoder."""
 
     def __init__(self, ends: NDArray[np.int64]) -> None:
         self._ends = ends
@@ -87,11 +83,6 @@ class HealthMonitor:
     for `clear_s`. The modality with the highest score is flagged first; the rest are scored again without it, since its
     error leaks into theirs. At least one is kept. Evaluated every `PERIOD_S` only: an evaluation costs a fifth of a
     decision of a small model.
-
-    Args:
-        health: Of the recogniser's checkpoint.
-        flag_s: Seconds; 0: at once.
-        clear_s: Seconds.
 
     Attributes:
         state: Health of each modality, as of the last evaluation.

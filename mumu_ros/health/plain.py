@@ -41,10 +41,6 @@ def find_fault(modality: Modality, series: Series) -> FaultCode:
 
     Cameras, IMUs and skeletons have noise, so that no two samples are equal. Other vectors, such as joint angles of a
     robot, may repeat without a fault and are never flagged.
-
-    Args:
-        modality: Of the model.
-        series: Its samples in a window.
     """
     if (modality.is_image or modality.shape[-1] == 3) and _is_stuck(series):
         return FaultCode.STUCK

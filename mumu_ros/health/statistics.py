@@ -40,11 +40,7 @@ def _width(channels: int) -> int:
 
 
 def describe(samples: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.float32] | None:
-    """Describe a modality's samples in a window.
-
-    Args:
-        samples: (T, …), vectors or encoded frames.
-        mask: bool (T,): which steps are present.
+    """Describe a modality's samples (T, …) in a window, vectors or encoded frames, of which `mask` (T,) are present.
 
     Returns:
         For each channel the mean, the logarithm of the standard deviation and that of the mean step; then the share of

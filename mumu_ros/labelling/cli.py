@@ -160,9 +160,7 @@ def _serve(session: Session, port: int) -> int:
 def opener(address: str, target: Path) -> Iterator[Path]:
     """A file that leads a browser to an address: others see the arguments of a browser, but not into this file.
 
-    Args:
-        address: Of the page.
-        target: The label file; it is made beside that, where a browser in a sandbox may read, too.
+    It lies beside the label file, where a browser in a sandbox may read, too.
 
     Raises:
         OSError: It cannot be written.

@@ -111,11 +111,7 @@ class Footage:
     """
 
     def __init__(self, recording: Recording, progress: Callable[[int], None] | None = None) -> None:
-        """List the frames and read the vectors.
-
-        Args:
-            recording: An open recording; its `problems` get what cannot be used.
-            progress: Called with the log time of each message.
+        """List the frames and read the vectors; the recording's `problems` get what cannot be used.
 
         Raises:
             RecordingError: It holds no frame and no vector.

@@ -40,12 +40,8 @@ _WRITERS: Mapping[str, Callable[[Sequence[Label], Timeline], str]] = {
 
 
 def export_labels(path: str | Path, labels: Sequence[Label], timeline: Timeline) -> None:
-    """Write labels for another program; `import_labels` reads them back, to the resolution of the format.
-
-    Args:
-        path: The new file; its suffix says for which program.
-        labels: In order of time.
-        timeline: Of the recording.
+    """Write labels, in order of time, for the program that the suffix says; `import_labels` reads them back, to the
+    resolution of the format.
 
     Raises:
         LabelError: The file exists, the suffix is unknown, or the format cannot hold the labels.

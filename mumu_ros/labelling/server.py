@@ -131,11 +131,8 @@ class Session:
 
 
 class LabelServer(ThreadingHTTPServer):
-    """Serves a session on this machine to clients that have its address; `serve_forever` runs it.
-
-    Args:
-        session: What it is about.
-        port: Where; 0: any that is free.
+    """Serves a session on this machine, at `port` (0: any that is free), to clients that have its address;
+    `serve_forever` runs it.
 
     Attributes:
         address: Of the page; it holds a random token, without which nothing is answered.

@@ -147,12 +147,6 @@ def save_checkpoint(
 
     Everything is written beside the folder and then renamed, so that it never looks whole when it is not.
 
-    Args:
-        path: The folder.
-        model: The network; its configuration is written too.
-        calibration: Default: none needed.
-        provenance: JSON-able facts about where the model comes from.
-
     Raises:
         CheckpointError: Something is at `path` that is no model folder.
     """
@@ -198,11 +192,7 @@ def read_config(path: str | Path) -> ModelConfig:
 
 
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
-    """Load a model.
-
-    Args:
-        path: The folder, or the name of a shipped model.
-        device: Where the weights go; see `select_device`.
+    """Load a model from its folder, or a shipped one by its name.
 
     Raises:
         CheckpointError: The folder or a file of it is missing, JSON or weights are corrupt, the format is of
@@ -276,10 +266,7 @@ def _read(path: Path) -> tuple[ModelConfig, Calibration, Mapping[str, Any]]:
 
 
 def select_device(name: str) -> torch.device:
-    """The device to compute on.
-
-    Args:
-        name: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<index>`.
+    """The device to compute on: `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:<index>`.
 
     Raises:
         ValueError: No such device on this machine, or no such name.

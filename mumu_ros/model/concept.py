@@ -37,10 +37,6 @@ class ConceptFusion(nn.Module):
 
     a is one number for each element. Means and maximum are over the modalities that are present; an absent one does
     not affect the result.
-
-    Args:
-        modalities: M.
-        size: D.
     """
 
     def __init__(self, modalities: int, size: int) -> None:
@@ -51,11 +47,7 @@ class ConceptFusion(nn.Module):
         self.norm = nn.LayerNorm(size)
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Fuse.
-
-        Args:
-            features: z, (B, M, D).
-            mask: bool (B, M): which modalities are present.
+        """Fuse features z (B, M, D), of which `mask` (B, M) are present.
 
         Returns:
             z_c (B, D), and the concept a (B, D): near 1 where the joint feature (mean) dominates, near 0 where the
@@ -77,10 +69,6 @@ class PublishedConceptFusion(nn.Module):
 
     Their text has the maximum in place of the minimum. W_2 is drawn around 0 and b_2 around 0.5, with a deviation of
     0.1. They have two modalities, always present; here an absent one does not affect the result.
-
-    Args:
-        modalities: M.
-        size: D.
     """
 
     _BIAS, _STD = 0.5, 0.1

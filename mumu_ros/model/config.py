@@ -55,11 +55,6 @@ class ConfigError(ValueError):
 def build(cls: type[T], data: Any, where: str) -> T:
     """Make a dataclass from a mapping, refusing keys that it does not have.
 
-    Args:
-        cls: The dataclass.
-        data: Its fields by name.
-        where: What the data describe, for the error.
-
     Raises:
         ConfigError: The data are no mapping, a key is unknown (near misses are named) or a needed one is
             missing.

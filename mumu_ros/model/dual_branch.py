@@ -34,11 +34,7 @@ __all__ = ["ChannelAttention", "DualBranch", "Shared", "Specific", "TimeAttentio
 
 
 class TimeAttention(nn.Module):
-    """Self-attention over time, added to its input by a learned weight: x + γ · V softmax(QᵀK / √C).
-
-    Args:
-        channels: C.
-    """
+    """Self-attention over time, added to its input by a learned weight: x + γ · V softmax(QᵀK / √C)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -78,12 +74,7 @@ class ChannelAttention(nn.Module):
 
 
 class Specific(nn.Module):
-    """A task's own view: all modalities side by side, attention over time, then over channels.
-
-    Args:
-        modalities: M.
-        size: D.
-    """
+    """A task's own view: all modalities side by side, attention over time, then over channels."""
 
     def __init__(self, modalities: int, size: int) -> None:
         super().__init__()
@@ -129,12 +120,7 @@ class _Fusion(nn.Module):
 
 
 class Shared(nn.Module):
-    """The view that all tasks share: the modalities are fused one after the other. An absent one is left out.
-
-    Args:
-        modalities: M.
-        size: D.
-    """
+    """The view that all tasks share: the modalities are fused one after the other. An absent one is left out."""
 
     def __init__(self, modalities: int, size: int) -> None:
         super().__init__()
@@ -161,11 +147,6 @@ class DualBranch(nn.Module):
     """A shared branch, one for each task, and how far each task uses either.
 
     A task's feature is σ(a) · shared + (1 − σ(a)) · specific, where σ(a) is learned from one half on.
-
-    Args:
-        modalities: M.
-        size: D.
-        tasks: T.
     """
 
     def __init__(self, modalities: int, size: int, tasks: int) -> None:
@@ -199,11 +180,9 @@ class DualBranch(nn.Module):
 
 
 def overlap(branches: Tensor) -> Tensor:
-    """How far specific features repeat the shared one: mean of their squared cosines; 0 if they are orthogonal.
+    """How far specific features repeat the shared one, the first of the branches (B, 1 + T, D): mean of their squared
+    cosines; 0 if they are orthogonal.
 
     Inspired by the decoupling constraint that the abstract of UV-M3TL names; not the formula of its text.
-
-    Args:
-        branches: (B, 1 + T, D), the shared one first.
     """
     return cosine_similarity(branches[:, :1], branches[:, 1:], dim=-1).square().mean()

@@ -36,10 +36,6 @@ class SmallCNN(nn.Module):
 
     At 64×64 about 6 MFLOP a frame and 10⁵ parameters. Halving the size step by step keeps arms of two or three pixels
     visible. The last layer sees places, not their average: where a hand is matters as much as that there is one.
-
-    Args:
-        modality: An image modality.
-        size: Numbers a frame.
     """
 
     _WIDTHS = (16, 32, 48, 64)
@@ -66,11 +62,8 @@ class SmallCNN(nn.Module):
 class ResNet50(nn.Module):
     """ResNet-50 (He et al. 2016) of `transformers`, with its 2048 numbers projected to the feature size.
 
-    Starts from random weights; `load_backbone` reads a local folder. Nothing is ever downloaded.
-
-    Args:
-        modality: An image modality; one channel (depth) is shown to the network three times.
-        size: Numbers a frame.
+    Starts from random weights; `load_backbone` reads a local folder. Nothing is ever downloaded. One channel (depth) is
+    shown to the network three times.
 
     Raises:
         ImportError: `transformers` is not installed; says how to.
@@ -137,10 +130,6 @@ class CoOccurrence(nn.Module):
     differences in time (motion) take the same path with weights of their own and are joined. Ours, so that a
     (2, 3) IMU and a (20, 3) skeleton both fit: time is pooled, by the stride, and the pooled sequence
     goes on to the LSTM.
-
-    Args:
-        modality: A vector modality.
-        size: Numbers a segment.
     """
 
     _POINT, _TEMPORAL, _FIRST, _SECOND = 32, 16, 16, 32
@@ -196,10 +185,6 @@ class CoOccurrence1d(nn.Module):
     The first level sees each joint by itself, as in `CoOccurrence`. From then on every filter sees all joints and all
     that was learned of each, so the later convolutions run over time alone: cheaper, and on UTD-MHAD better
     (research/results.md). Samples and their differences in time (motion) are joined before the first level.
-
-    Args:
-        modality: A vector modality.
-        size: Numbers a segment.
     """
 
     _POINT, _TEMPORAL, _BODY = 32, 16, 64
@@ -249,9 +234,6 @@ class BodyFrame(nn.Module):
     With a `layout`, a joint of which a coordinate is NaN is masked: means are taken over the steps in which a joint is
     seen. Where the hips are never seen, the mean of all joints is the origin; where the torso is not, it is taken to be
     half a metre long; where the shoulders are not, the skeleton is not turned.
-
-    Args:
-        modality: A vector modality.
 
     Attributes:
         channels: Numbers for each joint and step: coordinates, motion and, with a layout, whether it is seen.

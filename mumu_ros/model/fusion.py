@@ -31,9 +31,6 @@ class SMFusion(nn.Module):
 
     An absent modality has weight exactly 0, the others' weights sum to 1, and what its feature holds changes
     no bit. With none present, weights and result are 0.
-
-    Args:
-        size: D.
     """
 
     def __init__(self, size: int) -> None:
@@ -61,9 +58,6 @@ class GMFusion(nn.Module):
     """Guided multimodal fusion: the activity-group feature asks, the modalities answer (equations 5 to 8).
 
     Absent modalities are treated as in `SMFusion`.
-
-    Args:
-        size: D.
     """
 
     def __init__(self, size: int) -> None:

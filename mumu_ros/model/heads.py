@@ -74,11 +74,7 @@ def classifier(size: int, classes: int, dropout: float) -> nn.Sequential:
 
 
 class MuMuHead(nn.Module):
-    """The paper's: the activity group guides the fusion for the activity (sections 3.4 and 3.5).
-
-    Args:
-        config: Of the model.
-    """
+    """The paper's: the activity group guides the fusion for the activity (sections 3.4 and 3.5)."""
 
     has_groups = True
 
@@ -124,9 +120,6 @@ class TrustedMuMuHead(nn.Module):
     The loss of the decision does not reach the trust: it would teach to ignore what is harder to learn.
     research/results.md compares this with the paper's head, whose queries, keys and values cost accuracy where data are
     few.
-
-    Args:
-        config: Of the model.
     """
 
     has_groups = True
@@ -171,9 +164,6 @@ class ConcatHead(nn.Module):
 
     With attention over time in the encoders this is Keyless (Long et al. 2018), which is also B2 of table 7. With
     `merge: sum` present modalities are averaged, so that an absent one does not change the scale.
-
-    Args:
-        config: Of the model.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -198,11 +188,7 @@ class NonAttentionHead(ConcatHead):
 
 
 class HamletHead(nn.Module):
-    """One task, and multi-head self-attention over the modalities, after HAMLET (Islam and Iqbal 2020); B3 of table 7.
-
-    Args:
-        config: Of the model.
-    """
+    """One task, multi-head self-attention over the modalities, after HAMLET (Islam and Iqbal 2020); B3 of table 7."""
 
     _HEADS = 4
 
@@ -225,11 +211,7 @@ class HamletHead(nn.Module):
 
 
 class ConceptHead(nn.Module):
-    """One task, and concept-guided fusion of the modalities: see `ConceptFusion`.
-
-    Args:
-        config: Of the model.
-    """
+    """One task, and concept-guided fusion of the modalities: see `ConceptFusion`."""
 
     variant: type[nn.Module] = ConceptFusion
 
@@ -253,11 +235,7 @@ class PublishedConceptHead(ConceptHead):
 
 
 class DualBranchHead(nn.Module):
-    """Two tasks that share one view of the modalities' sequences and have one each for themselves: see `DualBranch`.
-
-    Args:
-        config: Of the model.
-    """
+    """Two tasks that share one view of the modalities' sequences and have one each for themselves: see `DualBranch`."""
 
     has_groups = True
     parts = 8

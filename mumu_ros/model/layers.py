@@ -36,15 +36,8 @@ __all__ = [
 def conv_block(
     inputs: int, outputs: int, kernel: tuple[int, int], *after: nn.Module, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """Convolution, batch normalisation and ReLU, and what comes after them; sizes stay, but for the stride.
-
-    Args:
-        inputs: Channels in.
-        outputs: Channels out.
-        kernel: Height and width, odd.
-        after: More layers.
-        stride: Of the convolution.
-        groups: Of the convolution.
+    """Convolution with an odd kernel, batch normalisation and ReLU, and what comes after; sizes stay, but for the
+    stride.
     """
     padding = (kernel[0] // 2, kernel[1] // 2)
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
@@ -52,12 +45,7 @@ def conv_block(
 
 
 def zero_masked(x: Tensor, mask: Tensor) -> Tensor:
-    """Zero masked values, NaN and infinity included (multiplying by 0 would keep those).
-
-    Args:
-        x: (*mask.shape, …).
-        mask: bool; False entries are zeroed.
-    """
+    """Zero masked values of x (*mask.shape, …), NaN and infinity included (multiplying by 0 would keep those)."""
     return torch.where(mask.reshape(*mask.shape, *[1] * (x.dim() - mask.dim())), x, x.new_zeros(()))
 
 
@@ -79,10 +67,6 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last axis among the unmasked entries; exactly 0 at masked ones, and all 0 where none
     is left.
-
-    Args:
-        scores: (…, N).
-        mask: bool (…, N).
     """
     # The lowest finite number instead of -inf: a row without any entry then has no NaN in its gradient.
     lowest = torch.finfo(scores.dtype).min
@@ -90,13 +74,9 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def compact(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Move the unmasked steps of each row to its front, in their order, and zero the rest.
+    """Move the unmasked steps of each row of x (B, T, …) to its front, in their order, and zero the rest.
 
     A recurrence from front to back then never sees a masked step before it has seen all the others.
-
-    Args:
-        x: (B, T, …).
-        mask: bool (B, T).
 
     Returns:
         x of the same shape, and its mask, True first.
@@ -109,12 +89,7 @@ def compact(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def reverse(x: Tensor, mask: Tensor) -> Tensor:
-    """Turn the unmasked steps of each row, which are at its front as `compact` leaves them, into the opposite order.
-
-    Args:
-        x: (B, T, F).
-        mask: bool (B, T), True first.
-    """
+    """Turn the unmasked steps of each row, which are at its front as `compact` leaves them, into the opposite order."""
     count = mask.sum(dim=1, keepdim=True)
     step = torch.arange(x.shape[1], device=x.device)
     index = torch.where(mask, count - 1 - step, step).unsqueeze(-1).expand_as(x)
@@ -122,12 +97,7 @@ def reverse(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def spread(x: Tensor, mask: Tensor) -> Tensor:
-    """Put steps that `compact` has moved to the front back into their places; 0 where masked.
-
-    Args:
-        x: (B, T, F).
-        mask: bool (B, T), as `compact` was given it.
-    """
+    """Put steps that `compact` has moved to the front back into their places; 0 where masked."""
     index = (mask.long().cumsum(dim=1) - 1).clamp(min=0).unsqueeze(-1).expand_as(x)
     return zero_masked(torch.gather(x, 1, index), mask)
 
@@ -135,9 +105,7 @@ def spread(x: Tensor, mask: Tensor) -> Tensor:
 class TimePool(nn.Module):
     """Means over equal parts of a window, whose edges are rounded outwards to whole steps.
 
-    Args:
-        steps: Of a whole window (N); a shorter sequence is its newest steps.
-        parts: P.
+    A sequence of fewer steps is a window's newest.
     """
 
     covered: Tensor
@@ -178,22 +146,14 @@ class Normalize(nn.Module):
 
 
 class KeylessAttention(nn.Module):
-    """Attention over time whose query is a learned vector: softmax(wᵀ h_t) (Long et al. 2018).
-
-    Args:
-        size: Numbers a time step.
-    """
+    """Attention over time whose query is a learned vector: softmax(wᵀ h_t) (Long et al. 2018)."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.score = nn.Linear(size, 1, bias=False)
 
     def forward(self, steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Sum the steps by their weights.
-
-        Args:
-            steps: (B, T, size), finite.
-            mask: bool (B, T).
+        """Sum finite steps (B, T, size), of which `mask` (B, T) are there, by their weights.
 
         Returns:
             (B, size), zero where no step is there; and the weights (B, T).

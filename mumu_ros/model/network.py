@@ -61,11 +61,7 @@ class NetworkOutput:
 
 
 class Network(nn.Module):
-    """The network.
-
-    Args:
-        config: Modalities, taxonomy and sizes.
-    """
+    """The network."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -34,9 +34,6 @@ class PoseCNN(nn.Module):
     The network sees a window of 2.2 m by 1.6 m around the middle of all readings, at the same scale wherever the person
     stands; what it finds there is added to where that is. About 5 MFLOP a frame and 10⁵ parameters. While it learns,
     the window is moved a little: hands of an unseen person are then a quarter less off (research/results.md).
-
-    Args:
-        modality: A depth modality with `joints` and `focal`.
     """
 
     _WINDOW = (64, 48)

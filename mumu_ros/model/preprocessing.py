@@ -56,10 +56,6 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Bytes are averaged over the area that each pixel covers. Anything else (depth) takes the nearest pixel: an
     average of foreground and background, or of a distance and "no reading", would be a distance that nothing
     has.
-
-    Args:
-        image: (H, W) or (H, W, C).
-        size: (height, width) wanted.
     """
     if image.shape[:2] == size:
         return image
@@ -69,11 +65,7 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 class Preprocessing:
-    """What a model's inputs go through before its first layer.
-
-    Args:
-        config: The model's configuration.
-    """
+    """What a model's inputs go through before its first layer."""
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config

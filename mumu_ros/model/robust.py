@@ -60,9 +60,6 @@ class ActionMAEHead(nn.Module):
 
     In training one more modality of each window is dropped at random, and the error of rebuilding it is part of the
     loss.
-
-    Args:
-        config: Of the model.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -95,9 +92,6 @@ class XFiHead(nn.Module):
     """Any subset of modalities through one transformer, then fusion by keys and values of each modality's own.
 
     After X-Fi (Chen and Yang, ICLR 2025).
-
-    Args:
-        config: Of the model.
     """
 
     _ROUNDS = 2
@@ -133,9 +127,6 @@ class CentaurHead(nn.Module):
 
     (Xaviar, Yang and Ardakanian 2023.) In training the autoencoder is given features with noise and with one modality
     less, and its error is part of the loss.
-
-    Args:
-        config: Of the model.
     """
 
     _NOISE = 0.3

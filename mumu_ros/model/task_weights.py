@@ -30,11 +30,7 @@ class TaskWeights(nn.Module):
         raise NotImplementedError
 
     def forward(self, losses: Tensor) -> Tensor:
-        """One number to minimise.
-
-        Args:
-            losses: (T,).
-        """
+        """One number to minimise, of the losses (T,)."""
         return (self.weights().to(losses) * losses).sum()
 
     def next_epoch(self) -> None:
@@ -42,11 +38,7 @@ class TaskWeights(nn.Module):
 
 
 class FixedWeights(TaskWeights):
-    """Equation 13: weights that stay.
-
-    Args:
-        weights: One for each task.
-    """
+    """Equation 13: weights that stay."""
 
     def __init__(self, *weights: float) -> None:
         super().__init__()
@@ -58,11 +50,7 @@ class FixedWeights(TaskWeights):
 
 
 class UncertaintyWeights(TaskWeights):
-    """Learned with the network: Σ exp(−s_t) L_t + s_t / 2, where s_t = log σ_t² (Kendall, Gal and Cipolla 2018).
-
-    Args:
-        tasks: T.
-    """
+    """Learned with the network: Σ exp(−s_t) L_t + s_t / 2, where s_t = log σ_t² (Kendall, Gal and Cipolla 2018)."""
 
     def __init__(self, tasks: int = 2) -> None:
         super().__init__()
@@ -82,9 +70,6 @@ class AdaptiveWeights(TaskWeights):
 
     w_t = T softmax(r_t / 2), where r_t is the mean loss of the last epoch over that of the one before. In the first two
     epochs all are 1. What is remembered is part of a training's checkpoint.
-
-    Args:
-        tasks: T.
     """
 
     _TEMPERATURE = 2.0

@@ -38,10 +38,6 @@ class UnimodalEncoder(nn.Module):
 
     For images the two halves can be called apart: `encode` each frame once when it arrives, keep the result,
     and `summarize` the kept ones at every decision. That gives what `forward` gives for the whole window.
-
-    Args:
-        modality: The modality.
-        config: Of the model.
     """
 
     def __init__(self, modality: Modality, config: ModelConfig) -> None:
@@ -99,11 +95,7 @@ class UnimodalEncoder(nn.Module):
         return (3 * self.modality.joints if self.modality.sees_poses else self.size,)
 
     def sees(self, mask: Tensor) -> Tensor:
-        """Which windows have a segment with any step, bool (B,): frames between segments are not looked at.
-
-        Args:
-            mask: bool (B, T).
-        """
+        """Which windows have a segment with any step, bool (B,): frames between segments are not looked at."""
         pools = self.poses is not None or not self.modality.is_image
         steps = mask.shape[1]
         return mask[:, slice(steps % self.modality.stride, None) if pools else self.shown(steps)].any(dim=1)
@@ -122,11 +114,7 @@ class UnimodalEncoder(nn.Module):
         return features
 
     def summarize(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Windows of encoded frames to one feature each.
-
-        Args:
-            features: (B, T, F), one a frame as `encode` gave them, oldest first.
-            mask: bool (B, T).
+        """Windows of encoded frames (B, T, F), oldest first, to one feature each.
 
         Returns:
             (B, D), zero for a window without any frame.

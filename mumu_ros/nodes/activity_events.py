@@ -54,9 +54,6 @@ class ActivityEvents:
     """Publishes beginnings and ends of activities, and serves the action that waits for them.
 
     `start`, `update` and `stop` may be called on any thread; waits are handled on the executor's.
-
-    Args:
-        node: Publishes and serves.
     """
 
     def __init__(self, node: ManagedNode) -> None:

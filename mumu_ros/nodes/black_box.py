@@ -45,11 +45,8 @@ TOPIC, TYPE = "/multimodal_frame", "mumu_ros/msg/MultimodalFrame"
 class BlackBox:
     """Keeps the last ten seconds of frames in memory and writes them, on its own thread, on request.
 
-    At most one bag in ten seconds is written, since bags in quick succession have the same contents.
-
-    Args:
-        folder: Of the bags; created with the first.
-        report: Called, on any thread, with a sentence about each bag or error.
+    At most one bag in ten seconds is written, since bags in quick succession have the same contents. `report` is
+    called, on any thread, with a sentence about each bag or error.
     """
 
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:

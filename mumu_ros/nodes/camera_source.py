@@ -104,10 +104,7 @@ class _Findings:
 class CameraSource:
     """Subscribes to a camera and detects people in its pictures.
 
-    Args:
-        node: Owner of the subscriptions.
-        config: Of the node.
-        deliver: Called with each result, on the worker's thread.
+    `deliver` is called with each result, on the worker's thread.
 
     Raises:
         WeightsError: The pose network's weights are missing.

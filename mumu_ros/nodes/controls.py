@@ -34,13 +34,7 @@ _CONFIGURED = (State.PRIMARY_STATE_INACTIVE, State.PRIMARY_STATE_ACTIVE)
 
 
 def serve_controls(node: ManagedNode, reset: Callable[[], None], model: Callable[[], str]) -> None:
-    """Serve ~/pause, ~/reset and ~/set_model. They use lifecycle transitions: a lifecycle manager sees the state.
-
-    Args:
-        node: The node.
-        reset: Drops all inputs while the node is active.
-        model: Returns the id of the loaded model.
-    """
+    """Serve ~/pause, ~/reset and ~/set_model. They use lifecycle transitions: a lifecycle manager sees the state."""
     controls = _Controls(node, reset, model)
     node.serve(SetBool, "~/pause", controls.pause)
     node.serve(Trigger, "~/reset", controls.reset)

@@ -62,12 +62,7 @@ class Summary:
 
 
 class Monitor(Node):
-    """Collects recognitions, annotations and diagnostics.
-
-    Args:
-        faults: What fails when, in seconds since the first annotation.
-        options: For Node.
-    """
+    """Collects recognitions, annotations and diagnostics. Faults count from the first annotation."""
 
     def __init__(self, faults: Sequence[Fault] = (), **options: Any) -> None:
         super().__init__("monitor", **options)

@@ -31,12 +31,7 @@ __all__ = ["why_silent"]
 def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spoken: bool) -> Problem:
     """Why no messages of a topic arrive, and the remedy.
 
-    Args:
-        node: The subscriber.
-        topic: Its name, as the node has it.
-        type_name: Type of the subscription, such as "sensor_msgs/msg/Image".
-        reliability: Of the subscription: best_effort or reliable.
-        has_spoken: Whether messages arrived before: then the quality of service is right.
+    If messages arrived before (`has_spoken`), the quality of service is right.
     """
     publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
     if not publishers:

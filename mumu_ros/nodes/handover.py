@@ -30,12 +30,7 @@ Message = TypeVar("Message")
 class Input(Generic[Message]):
     """Receives a topic while it is open: over DDS or, if connected, from outputs of this process only.
 
-    Args:
-        node: Subscribes.
-        message_type: Of the messages.
-        topic: As the node has it.
-        callback: Called with each message by the node's executor.
-        depth: Maximum number of waiting messages; a further one replaces the oldest.
+    Of more than `depth` waiting messages the oldest is replaced.
 
     Attributes:
         topic_name: The topic's full name.
@@ -82,12 +77,6 @@ class Input(Generic[Message]):
 
 class Output(Generic[Message]):
     """Publishes a topic while its node is active: to connected inputs, and over DDS if somebody subscribes there.
-
-    Args:
-        node: Publishes.
-        message_type: Of the messages.
-        topic: As the node has it.
-        depth: Of the queue.
 
     Attributes:
         topic_name: The topic's full name.

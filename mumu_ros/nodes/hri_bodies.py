@@ -158,10 +158,7 @@ class _Job:
 class HumansSource:
     """Reads the bodies that a ROS4HRI stack tracks, and lifts their skeletons by depth.
 
-    Args:
-        node: Owner of the subscriptions.
-        config: Of the node.
-        deliver: Called with the tracked people, on the worker's thread.
+    `deliver` is called with the tracked people, on the worker's thread.
 
     Raises:
         ImportError: hri_msgs is not installed.

@@ -36,10 +36,7 @@ _DEFAULT_PRIORITY = 128
 class Intents:
     """Publishes an intent when an activity begins that means one.
 
-    Args:
-        node: Publishes.
-        meanings: Activity to `<intent>` or `<intent>:<object>`; an intent is a constant of Intent.msg, such as greet.
-        activities: Of the model.
+    A meaning is `<intent>` or `<intent>:<object>`, an intent being a constant of Intent.msg, such as greet.
 
     Raises:
         ImportError: hri_actions_msgs is not installed.

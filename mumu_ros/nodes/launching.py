@@ -153,10 +153,7 @@ def value_text(value: object) -> str:
 
 
 def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
-    """The nodes of hri.launch.py.
-
-    Args:
-        arguments: A value for each of `HRI`.
+    """The nodes of hri.launch.py, from a value for each of `HRI`.
 
     Raises:
         ParameterError: An argument is invalid; the message contains its name.
@@ -193,10 +190,7 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
 
 
 def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
-    """The nodes of replay.launch.py; they end when the player ends.
-
-    Args:
-        arguments: A value for each of `REPLAY`.
+    """The nodes of replay.launch.py, from a value for each of `REPLAY`; they end when the player ends.
 
     Raises:
         ParameterError: An argument is invalid; the message contains its name.
@@ -231,10 +225,7 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
 
 
 def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
-    """The nodes of demo.launch.py; they end when watch ends.
-
-    Args:
-        arguments: A value for each of `DEMO`.
+    """The nodes of demo.launch.py, from a value for each of `DEMO`; they end when watch ends.
 
     Raises:
         ParameterError: An argument is invalid; the message contains its name.

@@ -55,13 +55,9 @@ class ManagedNode(LifecycleNode):
     """A lifecycle node that no message, service call or exception in a callback can end.
 
     Subclasses implement `configure` (validate, load; raise to reject), `activate` (subscribe, start the worker),
-    `cleanup` (free what was loaded) and `diagnose`. `activate` pushes the inverse of each step on the
-    stack `undo`, which is unwound when the node is deactivated, and when `activate` fails half way.
-
-    Args:
-        name: Of the node.
-        parameters: Its table.
-        options: For LifecycleNode: `context`, `parameter_overrides`, `namespace`.
+    `cleanup` (free what was loaded) and `diagnose`. `activate` pushes the inverse of each step on the stack `undo`,
+    which is unwound when the node is deactivated, and when `activate` fails half way. `options` are those of
+    LifecycleNode, such as `context` and `parameter_overrides`.
 
     Attributes:
         finished: Whether the node has completed its task.

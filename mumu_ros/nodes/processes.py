@@ -68,11 +68,7 @@ class Resources:
 
 
 class Processes:
-    """Node processes that end with the `with` block, and with this process in any case.
-
-    Args:
-        environment: Additional environment variables for them.
-    """
+    """Node processes that end with the `with` block, and with this process in any case."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         profile = dict.fromkeys(PROFILE_VARIABLES, str(share_path("config", "fastdds.xml")))
@@ -100,17 +96,7 @@ class Processes:
         remappings: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
-        """Start a node.
-
-        Args:
-            node: Module in mumu_ros.nodes.
-            parameters: By name; they override the file's.
-            params_file: ROS parameter file.
-            namespace: Of the node.
-            log: File to which its output is appended; by default it inherits this process's.
-            remappings: Topic name to new name.
-            arguments: Of its command line, before those of ROS.
-        """
+        """Start a node. Parameters override the file's; output is appended to `log`, if any."""
         of_ros = ["--ros-args", "--enclave", enclave(node)]
         for old, new in (remappings or {}).items():
             of_ros += ["-r", f"{old}:={new}"]
@@ -123,14 +109,7 @@ class Processes:
         self.run(node, "mumu_ros.nodes", [node, *arguments, *of_ros], log)
 
     def run(self, name: str, module: str, arguments: Sequence[str], log: Path | None = None) -> None:
-        """Start any module as a process.
-
-        Args:
-            name: Its name here.
-            module: Its full name.
-            arguments: Of its command line.
-            log: As for `start`.
-        """
+        """Start any module as a process that is called `name` here; `log` as for `start`."""
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(log.open("ab")) if log else None
             # Its own session: Ctrl-C in the terminal reaches this process, which then stops the nodes in order.

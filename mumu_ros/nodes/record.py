@@ -116,13 +116,8 @@ class _Topic:
 
 
 class Recorder:
-    """Subscribes to topics as they appear, and writes what comes on a thread of its own.
-
-    Args:
-        node: Subscribes.
-        writer: Takes the messages; closed by `close`.
-        wanted: Names of the topics; None: all but hidden ones.
-        say: Called with what a person wants to know.
+    """Subscribes to topics, all but hidden ones if none is wanted by name, as they appear, and writes what comes on a
+    thread of its own.
     """
 
     def __init__(

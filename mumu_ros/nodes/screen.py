@@ -35,13 +35,7 @@ GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\0
 
 
 class Screen:
-    """Draws a monitor.
-
-    Args:
-        monitor: What to draw.
-        seconds: Length of the performance.
-        title: Name of the person.
-    """
+    """Draws a monitor."""
 
     def __init__(self, monitor: Monitor, seconds: float, title: str) -> None:
         self._monitor = monitor

@@ -58,14 +58,7 @@ def sensor_qos(reliability: str, depth: int) -> QoSProfile:
 
 
 def subscribe(node: Node, type_name: str, topic: str, qos: QoSProfile, offset_ns: int = 0) -> Subscriber:
-    """Subscribe for a message filter.
-
-    Args:
-        node: Subscribes.
-        type_name: Of the messages, such as "sensor_msgs/msg/Image".
-        topic: Their topic.
-        qos: Of the subscription.
-        offset_ns: Added to the stamps.
+    """Subscribe for a message filter; `offset_ns` is added to the stamps.
 
     Raises:
         ImportError: See `message_class`.

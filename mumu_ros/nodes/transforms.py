@@ -45,10 +45,6 @@ MIN_FORWARD = 0.5
 class _Transforms:
     """What TF publishes.
 
-    Args:
-        node: Subscriber of TF.
-        parameter: That names a frame, and its value, for the error.
-
     Raises:
         ImportError: tf2_ros is not installed.
     """
@@ -78,10 +74,6 @@ class AxesTurner:
     """Turns the axes of IMUs to other frames; call it in a worker thread, because it may wait.
 
     A stream whose transform is not known is left out of the frame, because the model cannot use other axes.
-
-    Args:
-        node: Subscriber of TF.
-        targets: Stream to its frame.
 
     Attributes:
         problems: Stream to why it was left out of the last frame.
@@ -123,10 +115,6 @@ class AxesTurner:
 class FrameChanger:
     """Transforms joints to another optical frame.
 
-    Args:
-        node: Subscriber of TF.
-        target: The frame.
-
     Raises:
         ImportError: tf2_ros is not installed.
     """
@@ -162,11 +150,8 @@ class FrameChanger:
 
 
 def turn_axes(sample: NDArray[np.float32], rotation: Any) -> NDArray[np.float32]:
-    """Rows of vectors (N, 3), such as acceleration and angular rate, in the axes of another frame.
-
-    Args:
-        sample: In the axes of the source frame.
-        rotation: geometry_msgs/msg/Quaternion of the transform from it to the target frame.
+    """Rows of vectors (N, 3), such as acceleration and angular rate, in the axes of another frame: `rotation` is the
+    geometry_msgs/msg/Quaternion from theirs to it.
     """
     return (sample @ _matrix(rotation).T).astype(np.float32)
 

@@ -28,13 +28,9 @@ Job = TypeVar("Job")
 
 
 class Worker(Generic[Job]):
-    """Handles jobs one after the other on its own thread; when it falls behind, the oldest jobs are dropped.
+    """Handles jobs one after the other on its own thread; of more than `capacity` waiting ones the oldest are dropped.
 
-    Args:
-        name: Of the thread.
-        handle: Called with each job, on the worker's thread.
-        on_error: Called there with exceptions of `handle`; the worker continues.
-        capacity: Maximum number of waiting jobs; a further one replaces the oldest.
+    An exception goes to `on_error`, on that thread, and the worker continues.
     """
 
     def __init__(

@@ -65,11 +65,7 @@ def detect(
 ) -> list[Detection]:
     """Find the people in a part of a picture, best first.
 
-    Args:
-        networks: The networks.
-        picture: RGB, uint8 (H, W, 3).
-        tile: Which part.
-        painted: What is painted over, see `paint_over`: people who are known already.
+    `painted` covers people who are known already, see `paint_over`.
     """
     crop, _ = paint_over(cut(picture, tile, DETECTOR_SIZE), tile, picture.shape[1], painted)
     numbers, logits = networks.detect(crop)

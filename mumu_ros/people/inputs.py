@@ -51,14 +51,7 @@ class Since:
 
 
 def depth_problem(picture: tuple[int, int], picture_frame: str, depth: tuple[int, int], depth_frame: str) -> str | None:
-    """Why a depth picture cannot be used with a colour picture; None: it can.
-
-    Args:
-        picture: Width and height of the colour picture.
-        picture_frame: Its frame_id.
-        depth: Width and height of the depth picture.
-        depth_frame: Its frame_id.
-    """
+    """Why a depth picture cannot be used with a colour picture, by (width, height) and frame_id; None: it can."""
     if picture_frame != depth_frame:
         return (
             f"depth is in frame {depth_frame!r}, the picture in {picture_frame!r}: not registered; use the topic on "

@@ -90,11 +90,7 @@ def _turn_to(joints: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _window(joints: NDArray[np.float32]) -> tuple[slice, slice]:
-    """The part of the panned camera's picture, rows and columns, that readings of a person can be in.
-
-    Args:
-        joints: In the panned camera's frame.
-    """
+    """The part of the panned camera's picture, rows and columns, that readings of a person can be in."""
     nearest_m = max(float(joints[:, 2].min()) - _NEAR_M, _NEAR_M)
     slopes = joints[:, 1::-1] / np.maximum(joints[:, 2:], nearest_m)
     # A reading beside a bone is off it along the picture and, seen at a slant, also by being nearer or farther.

@@ -40,10 +40,6 @@ _LANDMARK_OUTPUTS = ("Identity", "Identity_1", "Identity_4")
 class PoseNetworks:
     """Both networks, compiled.
 
-    Args:
-        weights: Folder of the weights, as `find_weights` returns it.
-        threads: CPU threads.
-
     Raises:
         WeightsError: OpenVINO is missing, or cannot read the weights.
     """
@@ -75,10 +71,7 @@ class PoseNetworks:
         self._person = np.empty((1, LANDMARK_SIZE, LANDMARK_SIZE, 3), np.float32)
 
     def detect(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run the detector.
-
-        Args:
-            picture: RGB, (224, 224, 3).
+        """Run the detector on an RGB picture (224, 224, 3).
 
         Returns:
             What it says at each of its 2254 anchors: numbers (2254, 12), and the logit of a person (2254,).
@@ -89,10 +82,7 @@ class PoseNetworks:
         return found["Identity"][0], found["Identity_1"][0, :, 0]
 
     def landmarks(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Run the landmark network.
-
-        Args:
-            picture: RGB, (256, 256, 3), one person upright and in the middle.
+        """Run the landmark network on an RGB picture (256, 256, 3) of one person, upright and in the middle.
 
         Returns:
             Landmarks (39, 5): x, y and z in pixels of the picture, and logits of visibility and presence; world

@@ -71,10 +71,7 @@ def weights_folder() -> Path:
 
 
 def find_weights(folder: str | Path | None = None) -> Path:
-    """The folder that holds both files, each with the right SHA-256.
-
-    Args:
-        folder: Where they are; None: `weights_folder()`.
+    """The folder, by default `weights_folder()`, that holds both files, each with the right SHA-256.
 
     Raises:
         WeightsError: One is missing or another file than expected.

@@ -77,12 +77,7 @@ class StreamConfig:
 
     @classmethod
     def read(cls, values: Values, name: str, modality: Modality | None = None) -> StreamConfig:
-        """Read the parameters `<name>.…`.
-
-        Args:
-            values: The parameters.
-            name: Of the stream.
-            modality: Gives what they leave open.
+        """Read the parameters `<name>.…`; the modality gives what they leave open.
 
         Raises:
             ParameterError: One of them is invalid.
@@ -133,11 +128,7 @@ class SensorSyncConfig:
 
     @classmethod
     def read(cls, values: Values, model: str = "") -> SensorSyncConfig:
-        """Read the parameters.
-
-        Args:
-            values: The parameters.
-            model: Gives what they leave open, instead of the one that they name.
+        """Read the parameters; `model`, else the one that they name, gives what they leave open.
 
         Raises:
             ParameterError: One of them is invalid.
@@ -218,11 +209,7 @@ class InferenceConfig:
 
 
 def read_sensor_sync(path: Path | None, model: str = "") -> SensorSyncConfig:
-    """Read sensor_sync's parameters from a file, with the model that a launch with it gives it.
-
-    Args:
-        path: The parameter file; None gives the defaults.
-        model: Another one than the file's.
+    """Read sensor_sync's parameters from a file (None: the defaults), with the model that a launch with it gives it.
 
     Raises:
         ParameterError, CheckpointError: See `SensorSyncConfig.read`.

@@ -99,12 +99,8 @@ class Frame:
 class FrameBuilder:
     """Turns synchronised messages into frames: converts, crops and resizes.
 
-    A message that cannot be converted is skipped and counted, after any exception; the others are converted.
-
-    Args:
-        streams: In the synchroniser's order, images first.
-        on_error: Called with the stream and the error of a message that is skipped.
-        convert: Turns a message of a stream into an array.
+    A message that cannot be converted is skipped and counted, after any exception; the others are converted. Streams
+    are in the synchroniser's order, images first.
 
     Attributes:
         errors: Messages skipped, by stream.

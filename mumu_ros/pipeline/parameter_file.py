@@ -41,15 +41,10 @@ class _Given:
 
 
 def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> Values:
-    """Read a node's parameters from a parameter file.
+    """Read a node's parameters from a parameter file; None gives the defaults.
 
     Sections are for the node if they end in its name, in `*` or in `**`; namespaces are not looked at. A later section
     overrides an earlier one. A section for all nodes may have parameters of others.
-
-    Args:
-        path: The file; None gives the defaults.
-        node: Its name, such as sensor_sync.
-        rows: Its table.
 
     Raises:
         ParameterError: The file is no parameter file, has no section for the node, or a section of the node's own has a

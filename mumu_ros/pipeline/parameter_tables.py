@@ -335,12 +335,7 @@ class ParameterSource(Protocol):
 
 
 class Values:
-    """The values of parameters by name, each checked against its row when it is read.
-
-    Args:
-        source: Source of the values.
-        rows: Parameters to declare.
-    """
+    """The values of parameters by name, each checked against its row when it is read."""
 
     def __init__(self, source: ParameterSource, rows: Sequence[Parameter] = ()) -> None:
         self._source = source

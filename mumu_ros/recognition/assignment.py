@@ -92,11 +92,7 @@ class ImuAssigner:
 
     The only body in view wears it unless it clearly moves differently. Of several it is the one that correlates, and
     more than every other by a margin; a change takes two evaluations, half a second apart. While the IMU is still, or
-    nobody clearly correlates better than before, assignments are kept.
-
-    Args:
-        imus: Names of the IMUs.
-        named: IMU to the body that wears it, if known.
+    nobody clearly correlates better than before, assignments are kept. `named` gives the wearers that are known.
     """
 
     def __init__(self, imus: Sequence[str], named: Mapping[str, str]) -> None:

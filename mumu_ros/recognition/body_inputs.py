@@ -41,11 +41,7 @@ def layout_of(modality: Modality) -> str:
 
 
 def check_background(modality: Modality, depth: NDArray[Any]) -> None:
-    """Reject a depth picture full of readings for a model that was trained without background.
-
-    Args:
-        modality: Any; only `pose_cnn` rejects pictures.
-        depth: uint16 millimetres or float32 metres; 0 and NaN are no reading.
+    """Reject a depth picture full of readings for a model that was trained without background. That is `pose_cnn` only.
 
     Raises:
         SampleError: There are too many readings; contains their share and the remedy.
@@ -61,11 +57,7 @@ def check_background(modality: Modality, depth: NDArray[Any]) -> None:
 
 
 class PersonSamples:
-    """Converts one person's joints and depth into samples of a model's modalities.
-
-    Args:
-        modalities: Of the model.
-    """
+    """Converts one person's joints and depth into samples of a model's modalities."""
 
     def __init__(self, modalities: Iterable[Modality]) -> None:
         self._skeletons = [m for m in modalities if layout_of(m)]
@@ -77,11 +69,6 @@ class PersonSamples:
 
         An invisible joint is NaN for a model that masks joints. For others it keeps its last position
         for at most the modality's `max_gap_s`; after that the whole skeleton is missing.
-
-        Args:
-            stamp_ns: Of the picture.
-            layout: Of the person's joints.
-            person: At that time.
 
         Raises:
             LayoutError: The layout is unknown or has another number of joints.
@@ -110,12 +97,8 @@ class PersonSamples:
 
 
 def reframe(depth: NDArray[np.uint16], focal: float, wanted: float) -> NDArray[np.uint16]:
-    """A depth picture as seen by a camera with another focal length in the same place: rescaled about the centre.
-
-    Args:
-        depth: (H, W) millimetres, 0 for no reading.
-        focal: Focal length in widths of the picture.
-        wanted: That of the other camera.
+    """A depth picture in millimetres as seen by a camera with another focal length, in widths of the picture, in the
+    same place: rescaled about the centre.
     """
     if abs(focal - wanted) < 1e-6:
         return depth

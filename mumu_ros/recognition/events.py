@@ -60,10 +60,8 @@ class _Run:
 class EventTracker:
     """Tracks each body's activity and group, each with hysteresis.
 
-    Args:
-        groups: The group of each activity.
-        begin_after: Consecutive decisions with a label before it begins.
-        end_after: Consecutive decisions without it before it ends, unless another one begins before.
+    A label begins after `begin_after` consecutive decisions with it, and ends after `end_after` without it, or when
+    another one begins.
     """
 
     def __init__(self, groups: Mapping[str, str], begin_after: int, end_after: int) -> None:
@@ -78,10 +76,8 @@ class EventTracker:
     ) -> list[ActivityEvent]:
         """Take the decisions at an instant.
 
-        Args:
-            stamp_ns: The instant; a decrease means that time has jumped, and ends everything.
-            answers: About each body, from a session. No decision has no label.
-            present: The bodies in view. All others have left.
+        A stamp that decreases means that time has jumped, and ends everything. No decision has no label; bodies that
+        are not `present` have left.
 
         Returns:
             Beginnings and ends, ends first.

@@ -100,12 +100,8 @@ class FeatureCache:
 def encode_new(
     encode: Callable[[np.ndarray], Tensor], shown: Sequence[tuple[FeatureCache, Series]], start_ns: int
 ) -> None:
-    """Encode, in one call, the new frames in the windows of several persons; evict old ones.
-
-    Args:
-        encode: Frames (N, H, W, C) of one modality to features (N, F).
-        shown: Each person's cache and frames in the window.
-        start_ns: Start of the windows.
+    """Encode, in one call, the new frames (N, H, W, C) in the windows of several persons to features (N, F); evict old
+    ones.
     """
     new = [(cache, cache.new(series)) for cache, series in shown]
     frames = [frame for _, found in new for _, frame in found]

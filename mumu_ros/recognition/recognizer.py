@@ -177,11 +177,7 @@ class Recognizer:
     def push(self, modality: str, stamp_ns: int, sample: np.ndarray, body: str = SCENE) -> None:
         """Add one sample.
 
-        Args:
-            modality: A modality of the model.
-            stamp_ns: Acquisition time.
-            sample: As `Preprocessing.prepare` takes it. It is not copied unless it is converted.
-            body: The person it is of; added if it is new.
+        It is as `Preprocessing.prepare` takes it, and not copied unless it is converted; a new body is added.
 
         Raises:
             SampleError: The modality does not exist or the sample does not fit it.
@@ -249,10 +245,7 @@ class Recognizer:
     def recognize_all(self, stamp_ns: int, bodies: Mapping[str, Collection[str]]) -> dict[str, Decision | NoDecision]:
         """Decide about the windows that end at `stamp_ns`, in one pass of the network.
 
-        Args:
-            stamp_ns: End of the windows.
-            bodies: The bodies to decide about, and which modalities each takes from the samples that were pushed
-                without naming a body.
+        Each body takes some modalities from the samples that were pushed without naming one.
 
         Returns:
             A decision for each, or the reason why there is none: no modality has enough samples, or the network's

@@ -34,11 +34,6 @@ __all__ = ["Runner"]
 class Runner:
     """Runs the network on snapshots.
 
-    Args:
-        backend: What it runs on.
-        preprocessing: Of the model.
-        images: The image modalities of the model.
-
     Attributes:
         backend: See above.
     """

@@ -223,10 +223,7 @@ class Session:
     def see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> list[int]:
         """Take the people in view of the camera; may be empty.
 
-        Args:
-            stamp_ns: Acquisition time of the picture.
-            layout: Of the persons' joints, a name in `mumu_ros.skeletons`.
-            people: Everybody. Of more than `max_people` the known ones take precedence.
+        Of more than `max_people` the known ones take precedence.
 
         Returns:
             Stamps to `decide` at, oldest first.
@@ -236,8 +233,7 @@ class Session:
     def decide(self, stamp_ns: int) -> Answers:
         """Decide about everybody, if a decision is due.
 
-        Args:
-            stamp_ns: One that `receive` or `see` returned, in order; older ones may be skipped.
+        Stamps are those that `receive` and `see` returned, in order; older ones may be skipped.
 
         Returns:
             An answer for each body that is in view or was until recently; none if no decision is due.

@@ -45,11 +45,7 @@ class Smoother:
         self._current = -1
 
     def update(self, stamp_ns: int, probabilities: np.ndarray) -> tuple[np.ndarray, int]:
-        """Add one distribution.
-
-        Args:
-            stamp_ns: Its time; a decrease resets the average.
-            probabilities: (K,).
+        """Add one distribution (K,); a stamp that decreases resets the average.
 
         Returns:
             The smoothed distribution (K,) and the index of the label to report.

@@ -62,9 +62,6 @@ def segments(decisions: Mapping[str, Sequence[Labelled]]) -> dict[str, list[Segm
 
     A decision tells what went on in the middle of its window; so a segment ends halfway between the middles of the two
     decisions that differ. The first and the last one reach to the ends of what is known of the person.
-
-    Args:
-        decisions: By person, in order.
     """
     return {body: _joined(labelled) for body, labelled in decisions.items() if labelled}
 

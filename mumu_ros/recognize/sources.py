@@ -77,12 +77,10 @@ class Shot:
 
 
 def open_source(source: str, imus: tuple[str, ...] = ()) -> Iterator[Shot]:
-    """Read a source.
+    """Read a video file, a folder of pictures (in the order of their numbers, 30 a second), a rosbag2, or a camera: its
+    number or /dev/video….
 
-    Args:
-        source: A video file, a folder of pictures (in the order of their numbers, 30 a second), a rosbag2, or a camera:
-            its number or /dev/video….
-        imus: Names of the model's IMUs, for which a bag may have topics.
+    A bag may have topics of the model's `imus`.
 
     Raises:
         SourceError: It is none of these, or cannot be read.

@@ -33,12 +33,9 @@ def annotation_topics(recording: Recording) -> list[str]:
 def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
     """Read a recording's annotations, in order of time.
 
-    An annotation without an end lasts until the next one. Empty and overlapping ones are skipped and reported in the
-    recording's `problems`; so are those of all bodies but the first, because a label has no body.
-
-    Args:
-        recording: An open recording.
-        end_ns: End of the last annotation if it has none.
+    An annotation without an end lasts until the next one, the last one until `end_ns`. Empty and overlapping ones are
+    skipped and reported in the recording's `problems`; so are those of all bodies but the first, because a label has no
+    body.
     """
     topics = annotation_topics(recording)
     messages = [message for _, _, message in recording.messages(topics)] if topics else []

@@ -192,10 +192,6 @@ def _label(where: str, row: Mapping[str, Any]) -> Label:
 def parse_seconds(where: str, value: Any) -> Decimal:
     """Seconds from text, or from a number that was parsed as a decimal.
 
-    Args:
-        where: File, line and what it is, for the error.
-        value: What is there.
-
     Raises:
         LabelError: It is no number, or as nanoseconds does not fit 64 bits.
     """

@@ -23,12 +23,7 @@ __all__ = ["add_labelled_recordings"]
 
 
 def add_labelled_recordings(parser: argparse.ArgumentParser, params: str) -> None:
-    """Add the bags, their label files and the nodes' parameter file.
-
-    Args:
-        parser: Of the command.
-        params: What holds without a parameter file, for the help.
-    """
+    """Add the bags, their label files and the nodes' parameter file."""
     parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
     parser.add_argument("--params", type=Path, metavar="FILE", help=f"the nodes' parameter file; {params}")
     parser.add_argument(

@@ -26,12 +26,7 @@ __all__ = ["ReadingProgress"]
 
 
 class ReadingProgress:
-    """A bar along the log time of a recording; nothing without a terminal. A context manager.
-
-    Args:
-        recording: What is read; it may be closed.
-        name: What to call it; "": the name of its file.
-    """
+    """A bar along the log time of a recording; nothing without a terminal. A context manager."""
 
     def __init__(self, recording: Recording, name: str = "") -> None:
         self._start_ns = recording.start_ns

@@ -35,11 +35,7 @@ class RawWriter:
     """A rosbag2 folder that grows: `<name>_0.mcap`, `<name>_1.mcap`, …, and metadata.yaml when it is closed.
 
     A killed process leaves its files as they are, the last one without an index, and no metadata.yaml; `Recording`
-    reads them.
-
-    Args:
-        path: Folder of the new recording; its parents are made.
-        max_bytes: A new file begins after so many bytes of messages; None: there is one.
+    reads them. A new file begins after `max_bytes` of messages.
 
     Raises:
         RecordingError: The path exists, or cannot be made.
@@ -59,23 +55,11 @@ class RawWriter:
             raise self._failure(error) from error
 
     def add_topic(self, topic: str, type_name: str, typestore: Typestore, qos: Sequence[Qos]) -> None:
-        """Announce a topic; its messages may follow.
-
-        Args:
-            topic: Its name.
-            type_name: Its ROS type, such as "sensor_msgs/msg/Imu".
-            typestore: Has the type's definition.
-            qos: What its publishers offer.
-        """
+        """Announce a topic; its messages may follow."""
         self._topics[topic] = (type_name, typestore, qos)
 
     def write(self, topic: str, stamp_ns: int, data: bytes) -> None:
-        """Append a message.
-
-        Args:
-            topic: One that was added.
-            stamp_ns: Its log time. Write in this order.
-            data: The message, serialised as CDR.
+        """Append a message, serialised as CDR, in the order of the log time.
 
         Raises:
             RecordingError: The file cannot grow.

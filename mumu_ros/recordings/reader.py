@@ -116,11 +116,8 @@ class Recording:
         return (self.end_ns - self.start_ns) / 1e9
 
     def messages(self, topics: Collection[str] | None = None, start_s: float = 0.0) -> Iterator[tuple[str, int, Any]]:
-        """Yield (topic, log time in nanoseconds, message) in the order of log time.
-
-        Args:
-            topics: Names of the topics to read; by default all that can be decoded.
-            start_s: Where to begin, seconds after the first message.
+        """Yield (topic, log time in nanoseconds, message) in the order of log time, from `start_s` after the first
+        message.
 
         Raises:
             RecordingError: a topic is not there, or cannot be decoded.

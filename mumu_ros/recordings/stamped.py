@@ -53,12 +53,8 @@ def read_stamped(
     """Yield the messages of topics with acceptable stamps, by the rule of the live nodes.
 
     Reading ends where time jumps back: from there on the same stamps would mean other moments. What is left out is
-    reported in the recording's `problems` when everything has been read.
-
-    Args:
-        recording: An open recording.
-        topics: Names of topics whose messages begin with a header, or have none.
-        progress: Called with the log time of each message.
+    reported in the recording's `problems` when everything has been read. Messages of the topics begin with a header, or
+    have none.
     """
     clocks = {name: StreamClock(_HELD) for name in topics}
     guard: StampGuard[StreamClock, Stamped] = StampGuard(list(clocks.values()))

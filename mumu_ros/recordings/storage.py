@@ -91,11 +91,7 @@ class Storage(Protocol):
 
 
 def from_zstd(data: bytes, size: int = _MAX_BYTES) -> bytes:
-    """Return what was compressed.
-
-    Args:
-        data: One frame or several.
-        size: So many bytes are expected at most.
+    """Return what was compressed, `size` bytes at most.
 
     Raises:
         DamageError: It is damaged, cut short or longer than that.

@@ -33,13 +33,7 @@ _KINDS = (".mcap", ".db3")
 
 
 def list_files(path: Path, named: Collection[str], problems: list[str]) -> list[Path]:
-    """Find the storage files of a recording.
-
-    Args:
-        path: Its folder, or one file.
-        named: Those that metadata.yaml names.
-        problems: Takes a sentence for each file that is missing or not named.
-    """
+    """Find the storage files of a recording; `problems` gets a sentence for each that is missing or not `named`."""
     if not path.is_dir():
         return [path]
     present = {file.name: file for kind in _KINDS for file in sorted(path.glob(f"*{kind}*")) if _kind(file)}
@@ -63,12 +57,7 @@ def _kind(path: Path) -> str:
 
 
 def open_file(path: Path, stack: ExitStack, problems: list[str]) -> Storage | None:
-    """Open a storage file, or what can be made of it.
-
-    Args:
-        path: The file.
-        stack: Closes it, and removes temporary files.
-        problems: Takes what is wrong with it, a sentence each.
+    """Open a storage file, or what can be made of it. `stack` closes it, and removes temporary files.
 
     Returns:
         None where nothing can be read.

@@ -54,14 +54,10 @@ def load_typestore() -> Typestore:
 
 @functools.lru_cache(maxsize=256)
 def recorded_typestore(type_name: str, definitions: tuple[tuple[str, str], ...]) -> tuple[Typestore, str]:
-    """Return the typestore to read a type's messages with.
+    """Return the typestore to read a type's messages with, by the format and text of its recorded definitions.
 
     The recording's definition is used where it has all that this installation's has, which the conversions read.
     Otherwise it is damaged or of another version, and this installation's is used if it knows the type.
-
-    Args:
-        type_name: Of the messages.
-        definitions: Format ("ros2msg", "ros2idl" or another) and text of each definition that the recording has.
 
     Returns:
         The typestore, and what is wrong with the recorded definitions; empty if nothing is.
@@ -163,9 +159,6 @@ class InstalledTypes:
 
     def store(self, type_name: str) -> Typestore:
         """Return a typestore that knows a type and what it is made of.
-
-        Args:
-            type_name: Such as "sensor_msgs/msg/Imu".
 
         Raises:
             RecordingError: A definition is not installed or cannot be read; says which.

@@ -53,11 +53,8 @@ class RecordingWriter:
     """
 
     def __init__(self, path: str | Path, storage: str = "mcap") -> None:
-        """Check the arguments; nothing is written before the context is entered.
-
-        Args:
-            path: Folder of the new recording; its parents are made.
-            storage: "mcap" (chunks compressed with zstd) or "sqlite3".
+        """Check the arguments; nothing is written before the context is entered. Chunks of "mcap" are compressed with
+        zstd.
 
         Raises:
             RecordingError: the path exists, or the storage is unknown.
@@ -92,13 +89,7 @@ class RecordingWriter:
         return self
 
     def write(self, topic: str, type_name: str, message: Any, stamp_ns: int) -> None:
-        """Append a message.
-
-        Args:
-            topic: Its topic; one type each.
-            type_name: Its ROS type, such as "sensor_msgs/msg/Imu".
-            message: A message of `types`.
-            stamp_ns: Its log time. Write in this order: replay follows it.
+        """Append a message, in the order of the log time: replay follows it.
 
         Raises:
             RecordingError: the topic was written with another type, or the file cannot grow.

@@ -109,11 +109,7 @@ class Skeleton:
     side: int
 
     def pose(self, angles: Array) -> Pose:
-        """Forward kinematics.
-
-        Args:
-            angles: (T, len(CHANNELS)), columns as CHANNELS says.
-        """
+        """Forward kinematics of angles (T, len(CHANNELS))."""
         return _Chain(self, angles).pose()
 
 

@@ -45,15 +45,7 @@ def draw_crowd(
 ) -> tuple[Actor, ...]:
     """People who perform activities on a stage, walk from place to place, and at times out of view and back.
 
-    Args:
-        count: How many.
-        stage: Where.
-        subject: Decides who they are.
-        rng: rng(purpose, …) gives the source of one part of the performance.
-        seconds: Duration.
-        start_ns: Stamp of the beginning.
-        activities: A script for everybody; None: a random order for each.
-        segment_s: Shortest and longest duration of an activity.
+    `rng(purpose, …)` gives the source of one part of the performance; without `activities` each has a random order.
     """
     actors: list[Actor] = []
     ways: list[Way] = []

@@ -32,12 +32,9 @@ _BEHIND = 0.6
 
 
 def furnished_room(rng: np.random.Generator, stage: Array) -> Room:
-    """A random room around a stage.
+    """A random room around a stage, (2, 2), lower and upper corner (x, y) of the floor that stays free, in metres.
 
-    Args:
-        rng: Decides everything.
-        stage: (2, 2), lower and upper corner (x, y) of the part of the floor that stays free, in metres. The camera
-            stands on it, and looks along −x.
+    The camera stands on it, and looks along −x.
     """
     wall_x = stage[0, 0] - rng.uniform(0.25, 1.3)
     right, left = stage[0, 1] - rng.uniform(0.25, 1.2), stage[1, 1] + rng.uniform(0.25, 1.2)

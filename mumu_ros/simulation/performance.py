@@ -61,15 +61,8 @@ def draw_schedule(
 ) -> tuple[Segment, ...]:
     """Segments that cover [start_ns, start_ns + seconds) without gaps.
 
-    Durations are drawn from `segment_s` and then stretched by a common factor so that they fill `seconds`.
-
-    Args:
-        rng: Source of the order and the durations.
-        seconds: Total duration.
-        start_ns: Stamp of the first segment's start.
-        activities: A script, played over and over as long as the time lasts; None for a random order in
-            which every activity occurs before any occurs again.
-        segment_s: Shortest and longest duration of a segment.
+    Durations are drawn from `segment_s` and then stretched by a common factor so that they fill `seconds`. Activities
+    are played over and over; without them the order is random, and each occurs before any occurs again.
     """
     count = max(1, round(seconds / (sum(segment_s) / 2)))
     durations = rng.uniform(*segment_s, count)

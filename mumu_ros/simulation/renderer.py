@@ -99,9 +99,6 @@ class Renderer:
     def owners(self, people: Sequence[Shapes]) -> tuple[npt.NDArray[np.uint8], Array]:
         """Who is seen where at one instant.
 
-        Args:
-            people: Everybody's shapes, at one instant each.
-
         Returns:
             H×W: 0 for the room, n for the nth person; and (N,) which share of each person is seen: neither hidden by
             another one nor outside of the picture.

@@ -51,14 +51,7 @@ def true_person(
 ) -> Person:
     """One person as the perfect front end would give it.
 
-    Args:
-        body_id: Its true id.
-        pose: The body at one instant.
-        side: Of the dominant hand, see `Skeleton`.
-        camera: The camera.
-        owners: H×W, the person that each pixel shows.
-        number: The person's number in `owners`.
-        share: How much of it is seen, from 0 to 1: the person's `confidence`.
+    `owners` (H, W) says whom each pixel shows, by `number`; `share` is how much of the person is seen.
     """
     world = _joints(pose, side)
     joints = (world - camera.position) @ camera.axes.T

@@ -129,15 +129,7 @@ class Way:
 def draw_way(
     rng: np.random.Generator, stage: Stage, others: Sequence[Way], *, seconds: float, stay_s: tuple[float, float]
 ) -> Way:
-    """A random way that keeps clear of everybody else's, as far as there is room.
-
-    Args:
-        rng: Decides everything.
-        stage: Where.
-        others: The ways that are decided already.
-        seconds: How long it has to last at least.
-        stay_s: Shortest and longest time at a place in view.
-    """
+    """A random way that keeps clear of everybody else's, as far as there is room."""
 
     def first() -> Stop:
         return Stop(stage.place(rng, inside=True), 0.0, rng.uniform(*stay_s), True)

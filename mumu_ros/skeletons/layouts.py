@@ -170,12 +170,8 @@ def convert(joints: NDArray[Any], source: str, target: str) -> NDArray[np.float3
 
 
 def mirror(joints: NDArray[Any], name: str, axis: int = 0) -> NDArray[Any]:
-    """The mirror image of a person: one axis reversed, left and right joints exchanged.
-
-    Args:
-        joints: (…, J, C) in the layout `name`.
-        name: Of a layout.
-        axis: Which of the C coordinates is reversed: x of an optical frame by default.
+    """The mirror image of joints (…, J, C): one axis (by default x of an optical frame) reversed, left and right
+    exchanged.
     """
     mirrored = joints[..., _exchanged(name), :].copy()
     mirrored[..., axis] *= -1

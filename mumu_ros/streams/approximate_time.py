@@ -122,13 +122,7 @@ class ApproximateTimeSynchronizer(SimpleFilter):
         self.input_connections = [f.registerCallback(self.add, self.queues[i], i) for i, f in enumerate(fs)]
 
     def add(self, msg: Any, my_queue: dict[int, Any], my_queue_index: int | None = None) -> None:
-        """Take in a message, and deliver the set that it completes.
-
-        Args:
-            msg: The message.
-            my_queue: One of `queues`.
-            my_queue_index: Its index.
-        """
+        """Take in a message, and deliver the set that it completes."""
         stamp_ns = self._stamp_ns(msg)
         if stamp_ns is None:
             return

@@ -28,9 +28,6 @@ class RateSampler:
     waits for the next frame. Due times accumulate: any camera faster than the rate gives the rate exactly, a slower
     one gives all its frames. After a gap the phase restarts at the first frame.
 
-    Args:
-        period_ns: Time between due times, positive.
-
     Raises:
         ValueError: The period is not positive.
     """

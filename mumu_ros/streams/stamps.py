@@ -134,8 +134,7 @@ MessageT = TypeVar("MessageT")
 class StampGuard(Generic[ClockT, MessageT]):
     """Distinguishes valid stamps, invalid ones and jumps of time, over all streams (rule: see the module).
 
-    Args:
-        clocks: The clocks of all streams. Each holds back at most its `hold_limit` newest messages.
+    A clock holds back at most its `hold_limit` newest messages.
     """
 
     def __init__(self, clocks: Sequence[ClockT]) -> None:

@@ -51,10 +51,6 @@ class WindowAssembler:
     max_gap_s. Nothing is extrapolated, but that the newest sample holds for one grid step at most, so that a sensor
     slightly behind the others does not leave the window's end empty.
 
-    Args:
-        specs: The modalities.
-        window_s: Length of the windows.
-
     Raises:
         ValueError: No modality, two of one name, or a window that is not positive.
     """

@@ -106,15 +106,7 @@ def augment(
     augmentation: Augmentation,
     generator: np.random.Generator,
 ) -> Augmented:
-    """Draw a batch and change it; every window has at least one step of one sensor left. Labels stay as they are.
-
-    Args:
-        windows: To draw from.
-        rows: Which.
-        config: Of the model.
-        augmentation: How strongly.
-        generator: Of the randomness.
-    """
+    """Draw a batch and change it; every window has at least one step of one sensor left. Labels stay as they are."""
     inputs, masks = windows.batch(rows)
     shown = {m.name: (inputs.pop(m.name), masks.pop(m.name)) for m in config.modalities if m.label}
     sensors = config.measured

@@ -74,14 +74,8 @@ class BodyAugmentation:
 def vary_bodies(
     x: Array, layout: str, body: BodyAugmentation, mirrored: NDArray[np.bool_], generator: np.random.Generator
 ) -> Array:
-    """Change skeletons (B, T, J, 3) in metres in an optical frame.
-
-    Args:
-        x: NaN where a joint is not seen.
-        layout: Of the J joints.
-        body: How strongly.
-        mirrored: bool (B,), which windows show the mirror image.
-        generator: Of the randomness.
+    """Change skeletons (B, T, J, 3) in metres in an optical frame, NaN where a joint is not seen; `mirrored` (B,) are
+    shown as a mirror shows them.
     """
     x = np.where(mirrored[:, None, None, None], mirror(x, layout), x)
     batch, _, joints = x.shape[:3]

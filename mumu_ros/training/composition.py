@@ -82,13 +82,10 @@ def resample(stream: Stream, rate_hz: float = _RATE_HZ) -> Array:
 
 
 def compose(takes: Sequence[Take], config: ModelConfig, count: int, seed: int) -> WindowSet:
-    """Compose windows for a model with a skeleton that has a layout, and perhaps an IMU.
+    """Compose windows for a model with a skeleton that has a layout, and perhaps an IMU; its taxonomy has `idle` and
+    `other`.
 
-    Args:
-        takes: Of one or more datasets, each of which gets as many windows.
-        config: Of the model; its taxonomy has `idle` and `other`.
-        count: How many windows.
-        seed: Of all that is drawn.
+    Each dataset gets as many windows.
     """
     return _Composer(takes, config, np.random.default_rng(seed)).windows(count)
 
@@ -109,24 +106,14 @@ class Performance:
 
 
 def compose_stream(takes: Sequence[Take], config: ModelConfig, rest_s: tuple[float, float], seed: int) -> Performance:
-    """Clips of one person one after the other, as they were recorded, with rest before, between and after them.
-
-    Args:
-        takes: Of one person and dataset, in their order.
-        config: Of the model.
-        rest_s: Shortest and longest rest.
-        seed: Of all that is drawn.
+    """Clips of one person one after the other, as recorded, with rest of the shortest to the longest time before,
+    between and after them.
     """
     return _Composer(takes, config, np.random.default_rng(seed)).stream(takes, rest_s)
 
 
 def window_series(modality: Modality, steps: int, series: Sequence[Array | None]) -> tuple[Array, NDArray[np.bool_]]:
-    """Lay series at 30 Hz out as windows of a modality that end with their last samples.
-
-    Args:
-        modality: Of the model.
-        steps: Of a window.
-        series: (T, *shape) each, or None; longer ones lose their beginning.
+    """Lay series at 30 Hz, (T, *shape) or None, out as windows of a modality that end with their last samples.
 
     Returns:
         (N, steps, *shape), and bool (N, steps): which are there.

@@ -68,15 +68,7 @@ class Condition:
     def apply(
         self, config: ModelConfig, windows: WindowSet, rows: np.ndarray, arrays: tuple[Arrays, Arrays], seed: int
     ) -> tuple[Arrays, Arrays]:
-        """Change a batch.
-
-        Args:
-            config: Of the model.
-            windows: The whole set.
-            rows: Of the batch in it.
-            arrays: Inputs and masks of the batch.
-            seed: Of the draw.
-        """
+        """Change a batch."""
         inputs, masks = arrays
         names, count = config.names, len(windows)
         generator = np.random.default_rng((seed, 2, int(rows[0])))

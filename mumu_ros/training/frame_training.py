@@ -77,12 +77,7 @@ def _poses(windows: WindowSet, modality: Modality) -> np.ndarray:
 
 
 class FrameModule(L.LightningModule):
-    """An image encoder that learns poses; or activities, with a head that is thrown away afterwards.
-
-    Args:
-        encoder: Of an image modality; it is trained in place.
-        windows: Where the frames come from.
-        settings: Of the training.
+    """An image encoder, trained in place, that learns poses; or activities, with a head that is thrown away afterwards.
 
     Raises:
         ConfigError: The encoder is to learn poses and there are none, or of another number of joints.

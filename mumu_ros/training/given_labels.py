@@ -73,12 +73,7 @@ class Labels:
 
 
 def with_label_input(config: ModelConfig, label: Literal["", "group", "activity"]) -> ModelConfig:
-    """A model that is given a label as one more modality, `group_label` or `activity_label`, of one step.
-
-    Args:
-        config: Of the model.
-        label: Which; empty: the model as it is.
-    """
+    """A model that is given a label as one more modality, `group_label` or `activity_label`, of one step."""
     if not label:
         return config
     count = len(config.taxonomy.group_names if label == "group" else config.taxonomy.activities)
@@ -87,12 +82,7 @@ def with_label_input(config: ModelConfig, label: Literal["", "group", "activity"
 
 
 def show_labels(windows: WindowSet, config: ModelConfig) -> WindowSet:
-    """Fill in the modalities of a model that are labels.
-
-    Args:
-        windows: With its sensors.
-        config: Of the model.
-    """
+    """Fill in the modalities of a model that are labels."""
     vectors, masks = dict(windows.vectors), dict(windows.masks)
     for modality in config.modalities:
         if modality.label:
@@ -112,12 +102,7 @@ def known_labels(windows: WindowSet, taxonomy: Taxonomy) -> np.ndarray:
 def hide_labels(windows: WindowSet, share: float, seed: int, taxonomy: Taxonomy) -> WindowSet:
     """Keep the activities of some clips. Those of a smaller share are among those of a larger one.
 
-    Args:
-        windows: All of whose labels are told, where they are known.
-        share: Of the clips that keep theirs: of each activity alike, rounded to whole clips. A clip with several
-            activities can keep one of them.
-        seed: Of the choice.
-        taxonomy: Of the activities.
+    Shares are of each activity alike, rounded to whole clips; a clip with several activities can keep one of them.
 
     Raises:
         ConfigError: An activity would be left without any clip; says which share is the smallest that fits. Or no

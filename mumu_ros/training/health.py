@@ -59,12 +59,6 @@ def learn_health(
 ) -> HealthModel:
     """Train a health model on whole windows and on windows that are still filling.
 
-    Args:
-        checkpoint: The checkpoint that the health model is for.
-        sets: Healthy windows of at least two people.
-        false_alarms: See `fit_health`.
-        seed: Of the weights, the order, and the fill level of windows.
-
     Raises:
         ConfigError: See `fit_health`.
     """
@@ -95,13 +89,7 @@ def _filling(generator: np.random.Generator, rows: np.ndarray, inputs: Arrays, m
 
 @torch.inference_mode()
 def describe_windows(network: Network, windows: WindowSet, change: Change | None = None) -> Description:
-    """Describe windows as the recogniser's monitor does.
-
-    Args:
-        network: In evaluation mode.
-        windows: N windows.
-        change: Modification of the batches; None: none.
-    """
+    """Describe windows as the recogniser's monitor does."""
     describe = Describer(layout(network))
     described = []
     for start in range(0, len(windows), _BATCH):
@@ -136,12 +124,7 @@ def fit_health(
 ) -> HealthModel:
     """Fit an autoencoder to healthy windows, and thresholds to its errors on people that it was not trained on.
 
-    Args:
-        checkpoint: The checkpoint that the health model is for.
-        description: Of N healthy windows.
-        subjects: (N,): the person of each window; at least two people.
-        false_alarms: Share of healthy windows in which a modality may be flagged.
-        seed: Of the weights and the order.
+    `false_alarms` is the share of healthy windows in which a modality may be flagged.
 
     Raises:
         ConfigError: The windows are of fewer than two people, or `false_alarms` is not a share.

@@ -56,12 +56,8 @@ class Loaded:
 
 
 def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()) -> Loaded:
-    """Read the clips of subjects and cut them into labelled windows.
-
-    Args:
-        config: Of the model.
-        data: The dataset and how to cut it; its own lists of subjects are not looked at.
-        subjects: Whose clips to read; empty: everybody's.
+    """Read the clips of subjects (none: everybody's) and cut them into labelled windows; `data`'s own lists of subjects
+    are not looked at.
 
     Raises:
         DatasetError: The dataset is not there, a subject is not in it, or none of its clips can be read.

@@ -44,11 +44,6 @@ class NetworkModule(L.LightningModule):
 
     Everything random in an epoch follows from the seed, the epoch and the process's rank, so that a training that was
     killed and resumed gives the same weights as one that was not.
-
-    Args:
-        model: The network; it is trained in place.
-        windows: What to train on.
-        settings: Of the training.
     """
 
     def __init__(self, model: Network, windows: WindowSet, settings: Settings) -> None:
@@ -165,10 +160,8 @@ def encode_frames(encoder: UnimodalEncoder, frames: np.ndarray) -> np.ndarray:
 class WarmAverage(WeightAveraging):
     """Exponential moving average of the weights whose memory grows with the training.
 
-    With a fixed decay of 0.99 a training of 150 steps would end with a fifth of its random initial weights.
-
-    Args:
-        decay: Reached after about 10 / (1 − decay) steps.
+    With a fixed decay of 0.99 a training of 150 steps would end with a fifth of its random initial weights. It reaches
+    `decay` after about 10 / (1 − decay) steps.
     """
 
     def __init__(self, decay: float) -> None:

@@ -99,12 +99,6 @@ def cross_validate_people(
 
     Networks are kept in `out`; a run that was interrupted goes on.
 
-    Args:
-        settings: Of the training.
-        seeds: Of the trainings.
-        out: Folder.
-        report: Called with a line for each fold that is done.
-
     Returns:
         `conditions`: by dataset or kind of joints, means and spreads over the seeds; `streams`: the same;
         `calibration`: the temperature and threshold that the datasets left out ask for.
@@ -150,11 +144,6 @@ def cross_validate_people(
 
 def assess_people(network: Network, takes: Sequence[Take], seed: int) -> tuple[Calibration, dict[str, Any]]:
     """Calibrate a network on people not in the training data, and evaluate it on them.
-
-    Args:
-        network: In evaluation mode.
-        takes: Their clips, of one or more datasets.
-        seed: Of the streams' rest.
 
     Returns:
         The calibration, whose threshold accepts 85 % of the known clips, each dataset counting alike; `conditions` and

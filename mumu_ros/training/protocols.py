@@ -161,12 +161,8 @@ _SUBJECTS: Mapping[str, range] = {"utd_mhad": range(1, 9), "mmact": range(1, 21)
 def make_manifest(protocol: str, dataset: str, clips: Sequence[ClipInfo]) -> Manifest:
     """Divide clips by a protocol. The result does not depend on their order.
 
-    Clips of subjects, cameras or scenes that the protocol does not name are in no part of a fold.
-
-    Args:
-        protocol: One of `PROTOCOLS`.
-        dataset: Name of the dataset; those of `utd_mhad` and `mmact` are known to have 8 and 20 subjects.
-        clips: What there is of it.
+    Clips of subjects, cameras or scenes that the protocol does not name are in no part of a fold. `utd_mhad` and
+    `mmact` are known to have 8 and 20 subjects.
 
     Raises:
         ValueError: There is no such protocol, an id occurs twice, or no fold has both clips to train on and

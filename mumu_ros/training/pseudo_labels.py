@@ -36,10 +36,7 @@ __all__ = ["pseudo_labels", "teacher_logits", "training_labels"]
 def training_labels(settings: Settings, windows: WindowSet, logits: np.ndarray | None = None) -> WindowSet:
     """The windows that a training sees, with the labels that it is given.
 
-    Args:
-        settings: Of the training.
-        windows: N windows, all of whose labels are told.
-        logits: A teacher's logits of the activities, divided by its temperature, (N, K); None: no teacher.
+    `logits` are a teacher's, divided by its temperature, (N, K).
 
     Raises:
         ConfigError: No activity keeps a clip; or there is a teacher and no label is missing.
@@ -55,12 +52,6 @@ def training_labels(settings: Settings, windows: WindowSet, logits: np.ndarray |
 
 def pseudo_labels(windows: WindowSet, logits: np.ndarray, labels: Labels, taxonomy: Taxonomy) -> WindowSet:
     """Fill missing labels with a teacher's predictions; true labels stay.
-
-    Args:
-        windows: N windows.
-        logits: Of the teacher, (N, K).
-        labels: How.
-        taxonomy: Of both.
 
     Raises:
         ConfigError: No label is missing.
@@ -82,10 +73,7 @@ def pseudo_labels(windows: WindowSet, logits: np.ndarray, labels: Labels, taxono
 def teacher_logits(teacher: Checkpoint, settings: Settings, windows: WindowSet) -> np.ndarray:
     """A model's predictions for the training windows of another; it reads its own sensors of the same clips.
 
-    Args:
-        teacher: The model. It may have sensors, and a label as an input, that the one in training has not.
-        settings: Of the training.
-        windows: N windows to be trained on.
+    The teacher may have sensors, and a label as an input, that the other has not.
 
     Returns:
         Logits of the activities, divided by the teacher's temperature, (N, K).

@@ -168,13 +168,7 @@ def score_accepted(
     """Compare decisions with what is right, where several activities may be and some are unknown.
 
     A decision is accepted where its activity is none of `idle` and `other` and its probability reaches the threshold.
-
-    Args:
-        predictions: Of the windows.
-        windows: Their `labels` are 1 for each activity that is right; a row of zeros is an unknown activity.
-        clips: Of the windows, in their order.
-        taxonomy: Of the model.
-        calibration: Of the model.
+    `labels` of the windows are 1 for each activity that is right; a row of zeros is an unknown activity.
 
     Returns:
         clips: how many; known, unknown: of them; top1: share of the known ones whose most probable activity is right;
@@ -218,15 +212,10 @@ def _share(which: np.ndarray) -> float | None:
 
 
 def calibrate(model: Network, windows: WindowSet, *, rejected: float = 0.01) -> Calibration:
-    """Fit the temperature and a threshold that refuses the least certain of the right decisions.
+    """Fit the temperature and a threshold that refuses the least certain of the right decisions, a share `rejected`.
 
     The temperature is fitted over windows of people that were not trained on, whole and with each modality taken
     away in turn.
-
-    Args:
-        model: In evaluation mode.
-        windows: Of those people.
-        rejected: Share of the right decisions to refuse.
     """
     sets = [condition for condition in standard_conditions(model.config.names) if condition.share == 1]
     logits = np.concatenate([predict(model, windows, condition).activity_logits for condition in sets])
@@ -239,12 +228,7 @@ def calibrate(model: Network, windows: WindowSet, *, rejected: float = 0.01) -> 
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature that minimises the cross-entropy (Guo et al. 2017).
-
-    Args:
-        logits: (N, K).
-        truth: (N,), indices of the true classes.
-    """
+    """The temperature that minimises the cross-entropy of logits (N, K) (Guo et al. 2017)."""
     # The loss is convex in 1/T: a fine grid over two orders of magnitude finds its minimum well enough.
     temperatures = np.geomspace(0.05, 20, 301)
     rows = np.arange(len(truth))

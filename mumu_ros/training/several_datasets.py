@@ -129,12 +129,6 @@ def divide_takes(takes: Sequence[Take], data: Data) -> tuple[list[Take], list[Ta
 def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Collection[int] = ()) -> Loaded:
     """One window for each clip of a dataset, ending where the clip ends, labelled in the words of the model's taxonomy.
 
-    Args:
-        config: Of the model; its taxonomy has a label file.
-        dataset: Name of the dataset.
-        root: Its folder.
-        subjects: Whose clips; empty: everybody's.
-
     Returns:
         `labels` of the windows are 1 for each activity that is right; a row of zeros is an activity that the taxonomy
         does not know. `clips` are in the order of the windows.
@@ -167,12 +161,7 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
 def load_takes(
     config: ModelConfig, sets: Mapping[str, str], subjects: Mapping[str, Sequence[int]] | None = None
 ) -> Takes:
-    """Read the clips of datasets.
-
-    Args:
-        config: Of the model; it has a skeleton with a layout.
-        sets: Dataset to its folder.
-        subjects: Dataset to whose clips to read; everybody's of a dataset that is not in it.
+    """Read the clips of datasets, by their folders, for a model with a skeleton that has a layout.
 
     Raises:
         DatasetError: A dataset is not there, or nothing of it can be read.

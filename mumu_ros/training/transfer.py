@@ -66,10 +66,6 @@ def transfer(known: Network, config: ModelConfig) -> Transfer:
     (and groups) that both know are taken over, the others are random. Whatever else has the same name and shape is
     taken over, too, where the fusion is the same.
 
-    Args:
-        known: The network to learn from.
-        config: Of the new one.
-
     Raises:
         ConfigError: No modality is the same; says what differs.
     """
@@ -109,10 +105,6 @@ def is_backbone(folder: str | Path) -> bool:
 
 def load_backbones(folder: str | Path, config: ModelConfig) -> Network:
     """Make a network of a configuration, each `resnet50` of which begins with the weights in a folder.
-
-    Args:
-        folder: See `is_backbone`.
-        config: Of the network.
 
     Raises:
         ConfigError: It is no ResNet-50, not whole, or no modality has one.

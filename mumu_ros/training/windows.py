@@ -116,12 +116,7 @@ class WindowSet:
         )
 
     def encoded(self, name: str, encode: Callable[[np.ndarray], np.ndarray]) -> WindowSet:
-        """These windows with the frames of an image modality encoded.
-
-        Args:
-            name: The modality.
-            encode: Frames (N, *shape) to features (N, F).
-        """
+        """These windows with the frames (N, *shape) of an image modality encoded to features (N, F)."""
         indices = self.indices[name]
         # A part of a set shares the frames of the whole.
         used, positions = np.unique(indices, return_inverse=True)
@@ -195,14 +190,7 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
     """Cut the windows that end at `ends_ns`, as the live recogniser would have seen them.
 
     A window's label is the activity that fills most of it, or of what the clip has of it; windows in which none fills
-    `min_overlap` are left out.
-
-    Args:
-        clip: Its samples are prepared.
-        config: Of the model.
-        ends_ns: Ascending.
-        min_overlap: Share of the window, 0 to 1.
-        pose: Skeleton of the clip, whose joints at the time of each frame are kept; empty: none.
+    `min_overlap` are left out. `pose` is a skeleton of the clip, whose joints at the time of each frame are kept.
     """
     preprocessing = Preprocessing(config)
     assembler = window_assembler(config)

@@ -41,10 +41,6 @@ def reserve(path: Path, work: Any) -> None:
     A folder goes on when the file lacks a key that has its default now: the key is newer than the file. `data.cache`
     and `machine` may differ.
 
-    Args:
-        path: The file, in that folder, which is made.
-        work: Dataclasses, mappings with text as keys, lists, tuples, and what JSON knows.
-
     Raises:
         ConfigError: The file is of other work, and some of the differences are named; or it is damaged.
         OSError: It cannot be written; names the path.

@@ -202,13 +202,7 @@ FAULTS = (
 class FailingSensor:
     """A driver that publishes good messages at its rate, except as its fault says.
 
-    Args:
-        node: Publishes.
-        stranger: A node of another context, which publishes what does not belong there: one cannot have two types on
-            one topic.
-        topic: Where.
-        kind: What.
-        clock: Nanoseconds.
+    `stranger`, a node of another context, publishes what does not belong there: one cannot have two types on one topic.
     """
 
     def __init__(

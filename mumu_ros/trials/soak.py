@@ -133,14 +133,7 @@ def _start_inference(processes: Processes, log: Path) -> None:
 
 
 class _Soak:
-    """The processes, their sensors and what becomes of them.
-
-    Args:
-        monitor: Receives their diagnostics.
-        stranger: See `FailingSensor`.
-        processes: Started.
-        log: Of the processes.
-    """
+    """The processes, their sensors and what becomes of them."""
 
     def __init__(self, monitor: Monitor, stranger: Any, processes: Processes, log: Path) -> None:
         self._monitor, self._processes, self._log = monitor, processes, log

@@ -126,12 +126,7 @@ class _Work(Settings):
 
 
 def features_of(model: Network, windows: WindowSet) -> Features:
-    """Run a network on whole windows and keep its features.
-
-    Args:
-        model: In evaluation mode; any head.
-        windows: N windows.
-    """
+    """Run a network on whole windows and keep its features."""
     fused: list[Tensor] = []
 
     def keep(_: nn.Module, inputs: tuple[Tensor]) -> None:

@@ -245,12 +245,7 @@ def _samples(clip: Clip, name: str, injector: FaultInjector) -> Iterator[tuple[i
 
 
 def join(clips: Sequence[Clip], seconds: float) -> Clip:
-    """One recording of several, one right after the other, up to a length.
-
-    Args:
-        clips: Of one person, with the same streams.
-        seconds: At most.
-    """
+    """One recording of several, one right after the other, up to a length."""
     streams: dict[str, list[tuple[NDArray[np.int64], list[np.ndarray]]]] = {name: [] for name in clips[0].streams}
     segments: list[Segment] = []
     end_ns = begin_ns = NS_PER_S

@@ -95,12 +95,7 @@ def settings(seed: int) -> Settings:
 
 
 def record(number: int, seconds: float) -> Clip:
-    """What the sensors of a machine show while its states change.
-
-    Args:
-        number: Of the machine; equal arguments give equal bytes.
-        seconds: Duration.
-    """
+    """What the sensors of a machine show while its states change. Equal arguments give equal bytes."""
     rng = np.random.default_rng((number, 5))
     traits = _Traits.draw(rng)
     segments = tuple(_schedule(rng, seconds))

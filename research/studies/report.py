@@ -112,13 +112,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def provenance(name: str, bench: Bench, study: Study) -> str:
-    """What a section begins with: how to repeat it, on which clips, with which seeds.
-
-    Args:
-        name: Of the study.
-        bench: It was run on.
-        study: One of its runs; the others have the same clips.
-    """
+    """What a section begins with: how to repeat it, on which clips, with which seeds."""
     command = shlex.join(
         ["python", "research", "study", name, "--seeds", seeds_text(bench.seeds), "--out", str(bench.out)]
     )

@@ -120,10 +120,6 @@ class Networks:
 def train_all(regime: Regime, seeds: Sequence[int]) -> dict[str, Scores]:
     """Train every method with every seed.
 
-    Args:
-        regime: How.
-        seeds: Of the points; together they seed weights and order, too.
-
     Returns:
         By method, mean squared error to f2 over 500 evenly spaced points, (S,).
     """

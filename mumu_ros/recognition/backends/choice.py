@@ -70,10 +70,6 @@ def choose_backend(checkpoint: Checkpoint, folder: Path) -> str:
 
     On CUDA its graphs. On a CPU the first of these that is installed: int8 where the model's folder has it, OpenVINO
     where the processor computes in bf16, ONNX Runtime, OpenVINO, PyTorch.
-
-    Args:
-        checkpoint: The model.
-        folder: Its folder.
     """
     from mumu_ros.recognition.backends.compiled import computes_bf16
 
@@ -92,12 +88,6 @@ def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int =
     """A model on a back end: what was prepared before, in the model's folder or by an earlier start, else made now.
 
     What is made now takes a while; that is logged before, and the result is kept for the next time (`cache_folder`).
-
-    Args:
-        name: One of `BACKENDS`.
-        checkpoint: The model, on the device that it is to run on.
-        folder: Its folder.
-        threads: CPU threads.
 
     Raises:
         BackendError: No such back end, it is not installed or broken, does not run on this device, or has to be
@@ -180,11 +170,7 @@ def export_backend(
 ) -> Path:
     """Prepare a back end ahead of time: in the model's folder, but for compiled code, which is this user's own.
 
-    Args:
-        name: One of `BACKENDS` that takes time to start.
-        checkpoint: The model, on the CPU.
-        folder: Its folder.
-        frames: For openvino_int8: by modality prepared frames to calibrate on.
+    openvino_int8 is calibrated on prepared `frames`, by modality.
 
     Returns:
         The folder with what was prepared.

@@ -55,9 +55,7 @@ def computes_bf16() -> bool:
 class Compiled:
     """Compiles a network when it is made, which takes minutes; with what an earlier start compiled it takes seconds.
 
-    Args:
-        network: In evaluation mode, on the CPU.
-        folder: Where compiled code is kept. What lies there is executed: it must be this user's own.
+    What lies in `folder` is executed: it must be this user's own.
     """
 
     def __init__(self, network: Network, folder: Path) -> None:

@@ -50,9 +50,6 @@ class CudaGraphs:
     """Records a network's operations once and replays them.
 
     A frame crosses to the device as it is, bytes from pinned memory for a colour image, and is normalised there.
-
-    Args:
-        network: In evaluation mode, on the CUDA device that it is to run on.
     """
 
     def __init__(self, network: Network) -> None:
@@ -88,13 +85,7 @@ class CudaGraphs:
 
 
 class _Graph:
-    """One recorded call with fixed shapes.
-
-    Args:
-        function: Of tensors on the device.
-        example: Tensors of its shapes and types.
-        device: Where it runs.
-    """
+    """One recorded call with fixed shapes."""
 
     def __init__(
         self, function: Callable[..., Tensor | tuple[Tensor, ...]], example: list[Tensor], device: torch.device
@@ -143,9 +134,7 @@ def to_bf16(encoder: nn.Module) -> None:
 def fold_batch_norms(module: nn.Module) -> None:
     """Put every batch normalisation that follows a convolution into the convolution's weights, in place.
 
-    Args:
-        module: In evaluation mode. A normalisation counts as following where both are neighbours in one module, as in
-            the blocks of our encoders and of ResNet.
+    A normalisation follows where both are neighbours in one module, as in our encoders' blocks and ResNet's.
     """
     children = list(module.named_children())
     for (name, first), (next_name, second) in pairwise(children):

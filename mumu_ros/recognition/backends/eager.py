@@ -29,11 +29,7 @@ __all__ = ["Eager"]
 
 
 class Eager:
-    """Runs a network operation by operation, in fp32.
-
-    Args:
-        network: In evaluation mode, on the device that it is to run on.
-    """
+    """Runs a network operation by operation, in fp32."""
 
     def __init__(self, network: Network) -> None:
         self._network = network

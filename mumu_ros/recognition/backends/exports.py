@@ -64,12 +64,6 @@ def find_export(name: str, checkpoint: Checkpoint, folders: Iterable[Path]) -> P
 def write_export(name: str, checkpoint: Checkpoint, where: Path, fill: Callable[[Path], None]) -> None:
     """Have a folder filled beside its place, seal it, and put it there.
 
-    Args:
-        name: The back end.
-        checkpoint: What it is made from.
-        where: The folder; replaced if it is there.
-        fill: Writes the files into the folder that it is given.
-
     Raises:
         OSError: The folder cannot be written.
     """

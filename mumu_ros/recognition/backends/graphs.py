@@ -42,12 +42,7 @@ TAIL = "tail"
 
 
 class FrameEncoder(nn.Module):
-    """Frames of one image modality to their features.
-
-    Args:
-        network: In evaluation mode.
-        name: Of the modality.
-    """
+    """Frames of one image modality to their features."""
 
     def __init__(self, network: Network, name: str) -> None:
         super().__init__()
@@ -60,11 +55,7 @@ class FrameEncoder(nn.Module):
 
 
 class Tail(nn.Module):
-    """All that follows the frames, for B windows and all modalities; an absent one is one without any step.
-
-    Args:
-        network: In evaluation mode.
-    """
+    """All that follows the frames, for B windows and all modalities; an absent one is one without any step."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()

@@ -53,13 +53,7 @@ _PROVIDERS = (_TENSORRT, "CUDAExecutionProvider", "CPUExecutionProvider")
 class OnnxRuntime:
     """Runs converted models.
 
-    Args:
-        network: What they were converted from.
-        models: See `convert`.
-        device: `cpu`, or a CUDA device for the best provider that is installed.
-        threads: CPU threads.
-        folder: Where TensorRT keeps the engines that it builds for minutes at the first start. They are code: it must
-            be this user's own.
+    TensorRT keeps the engines that it builds for minutes in `folder`. They are code: it must be this user's own.
 
     Raises:
         BackendError: A CUDA device is asked for, and ONNX Runtime as it is installed has no provider for it.

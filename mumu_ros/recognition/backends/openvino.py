@@ -45,13 +45,7 @@ Models = Mapping[str, Any]
 
 
 class OpenVino:
-    """Runs converted models.
-
-    Args:
-        network: What they were converted from.
-        models: See `convert`, `quantize` and `read`.
-        threads: CPU threads.
-    """
+    """Runs converted models."""
 
     def __init__(self, network: Network, models: Models, threads: int) -> None:
         core = ov.Core()
@@ -113,12 +107,8 @@ def quantize(models: Models, frames: Mapping[str, Sequence[np.ndarray]]) -> dict
     """The models with those of some modalities in int8.
 
     The small encoders stay as they are: int8 saves them nothing, and moves their features by a fifth
-    (docs/benchmarks.md).
-
-    Args:
-        models: See `convert`.
-        frames: By modality that is `quantizable`, prepared frames to calibrate on; a few hundred, of all that a camera
-            shows.
+    (docs/benchmarks.md). Prepared frames to calibrate on are by modality that is `quantizable`, a few hundred of all
+    that a camera shows.
     """
     import nncf
 

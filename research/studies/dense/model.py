@@ -69,11 +69,7 @@ class DenseOutput:
 
 
 class DenseModel(nn.Module):
-    """The network.
-
-    Args:
-        config: Of it.
-    """
+    """The network."""
 
     def __init__(self, config: DenseConfig) -> None:
         super().__init__()

@@ -58,23 +58,16 @@ class Picture:
 
 
 def split(name: str, size: tuple[int, int], count: int | None = None) -> list[Picture]:
-    """The synthetic pictures to train or to test on, the same ones every time.
-
-    Args:
-        name: `train` or `test`; they share no picture, room or person.
-        size: (height, width) in pixels.
-        count: Only the first ones; None: all, 500 and 395.
+    """The synthetic pictures to `train` on (500) or to `test` on (395), the same ones every time; they share no
+    picture, room or person.
     """
     first = 0 if name == "train" else _SIZES["train"]
     return [draw(first + index, size) for index in range(_SIZES[name] if count is None else count)]
 
 
 def draw(seed: int, size: tuple[int, int]) -> Picture:
-    """One to three people in a furnished room, with light, textures and a camera of its own.
-
-    Args:
-        seed: Decides everything; equal arguments give equal bytes.
-        size: (height, width) in pixels.
+    """One to three people in a furnished room, with light, textures and a camera of its own; equal arguments give equal
+    bytes.
     """
     rng = np.random.default_rng((seed, 17))
     people = int(rng.integers(1, _MOST_PEOPLE + 1))

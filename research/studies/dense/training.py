@@ -105,12 +105,7 @@ def fit(config: DenseConfig, data: Tensors, recipe: Recipe) -> DenseModel:
     """Train a network on whatever is labelled.
 
     The loss is the paper's: mean absolute error of depth in metres plus cross-entropy (α = 1), of the result and of the
-    estimates at each scale. A pixel without a label counts nothing.
-
-    Args:
-        config: Of the network.
-        data: With `IGNORED` and 0 where labels are missing.
-        recipe: How.
+    estimates at each scale. A pixel without a label (`IGNORED`, 0) counts nothing.
 
     Returns:
         In evaluation mode.

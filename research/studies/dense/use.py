@@ -56,13 +56,7 @@ _COLOURS = np.array(
 
 
 def train_student(out: Path, steps: int, seed: int = 0) -> None:
-    """Train a teacher that sees depth on 250 labelled pictures, and its student on 500, which sees colour only.
-
-    Args:
-        out: Folder for the student.
-        steps: Of each training.
-        seed: Of both.
-    """
+    """Train a teacher that sees depth on 250 labelled pictures, and its student on 500, which sees colour only."""
     train = stack(split("train", SIZE))
     few = len(train) // 2
     recipe = Recipe(steps, seed=seed)
