@@ -227,7 +227,7 @@ def table(result: dict[str, Any]) -> list[list[str]]:
             ]
         )
     rows += [
-        [f"{name}, looking for sensors that lie: {row['health']:.2f} times the cost"]
+        [f"{name}, with the health model: {row['health']:.2f} times the cost"]
         for name, row in result["backends"].items()
         if "health" in row
     ]

@@ -30,7 +30,7 @@ _SECONDS = 0.1
 
 
 @torch.inference_mode()
-def matmul_gflops(dtype: torch.dtype, device: str | torch.device = "cpu") -> float:
+def matmul_gflops(dtype: torch.dtype, device: str | torch.device) -> float:
     """Billions of multiplications and additions a second in a product of two square matrices.
 
     To be called in every round beside what it is the floor of, with as many torch threads.

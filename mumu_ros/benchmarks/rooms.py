@@ -35,14 +35,13 @@ from mumu_ros.people import Camera, PeopleFinder, Person
 from mumu_ros.people.landmarks import TORSO
 from mumu_ros.recognition import Decision, Recognizer
 from mumu_ros.simulation.rooms import RecordedPerson, compose
-from mumu_ros.simulation.shading import shade
+from mumu_ros.simulation.shading import KINECT_FOCAL, shade
 
 __all__ = ["measure", "register", "table"]
 
 _HZ = 30
 _STEP = 3
 _SCALE = 3
-_FOCAL = 0.89
 _FIRST_NS = 1_000_000_000
 _CONDITIONS = ("recorded", "room", "room, second person beside", "room, second person behind")
 
@@ -102,7 +101,7 @@ def _scenes(
 def _through_front_end(depth: NDArray[np.uint16], mask: NDArray[np.bool_]) -> list[NDArray[np.uint16] | None]:
     """What the front end cuts out as the person of the mask; None where it does not find that person."""
     height, width = (_SCALE * side for side in depth.shape[1:])
-    camera = Camera(width, height, _FOCAL * width, _FOCAL * width, width / 2, height / 2)
+    camera = Camera(width, height, KINECT_FOCAL * width, KINECT_FOCAL * width, width / 2, height / 2)
     finder = PeopleFinder(seed=0)
     views = []
     for k, frame in enumerate(depth):

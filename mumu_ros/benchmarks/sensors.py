@@ -75,15 +75,15 @@ def topic_of(name: str) -> str:
     return f"/bench/{name}"
 
 
-def sensor_message(kind: str, stamp_ns: int = 0) -> Any:
+def sensor_message(kind: str) -> Any:
     """A message as the sensor would send it; its content is noise."""
     rng = np.random.default_rng(0)
     types = RosTypes()
     if kind == "imu":
-        return array_to_imu(rng.normal(0.0, 3.0, (2, 3)), stamp_ns, "imu", types)
+        return array_to_imu(rng.normal(0.0, 3.0, (2, 3)), 0, "imu", types)
     if kind == "rgb":
-        return array_to_image(rng.integers(0, 256, (480, 640, 3), np.uint8), stamp_ns, "camera", types)
-    return array_to_image(rng.integers(500, 5000, (480, 640), np.uint16), stamp_ns, "camera", types)
+        return array_to_image(rng.integers(0, 256, (480, 640, 3), np.uint8), 0, "camera", types)
+    return array_to_image(rng.integers(500, 5000, (480, 640), np.uint16), 0, "camera", types)
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from mumu_ros.files import replacing
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.people import Camera, PeopleFinder
 from mumu_ros.reading import read_arrays
-from mumu_ros.simulation.shading import shade
+from mumu_ros.simulation.shading import KINECT_FOCAL, shade
 from mumu_ros.skeletons import LAYOUTS, convert
 from mumu_ros.streams import NS_PER_S
 
@@ -50,8 +50,6 @@ _LAYOUT, _COMMON_LAYOUT = "blazepose33", "florence15"
 _FEWEST_FRAMES = 6
 _EVERY = 2
 """Of the 30 frames a second; a robot's front end sees about 15."""
-_FOCAL = 0.89
-"""The Kinect's focal length, in widths of its picture."""
 
 
 def record_front_end(
@@ -132,7 +130,7 @@ def _follow(
     finder.clear()
     joints = np.full((len(pictures), len(LAYOUTS[_LAYOUT]), 3), np.nan, np.float32)
     height, width = pictures[0].shape[:2]
-    focal = _FOCAL * width
+    focal = KINECT_FOCAL * width
     camera = Camera(width, height, focal, focal, width / 2, height / 2)
     for index, (picture, image) in enumerate(zip(pictures, depth, strict=True)):
         people = finder.update(START_NS + round(stamps_s[index] * NS_PER_S), picture, image, camera)

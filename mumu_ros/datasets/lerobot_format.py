@@ -154,12 +154,12 @@ def info(features: Mapping[str, Any], fps: int, episodes: int, frames: int, task
     }
 
 
-def pandas_metadata(index: str, column: str) -> dict[bytes, bytes]:
-    """What lets pandas, with which LeRobot reads its tasks, make an index of a column of text beside one of numbers."""
-    names = {column: ("int64", "int64"), index: ("unicode", "object")}
+def pandas_metadata() -> dict[bytes, bytes]:
+    """What lets pandas, with which LeRobot reads its tasks, make an index of `task`, beside the column `task_index`."""
+    names = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
     columns = [
         {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy, "metadata": None}
         for name, (kind, numpy) in names.items()
     ]
-    content = {"index_columns": [index], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
+    content = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
     return {b"pandas": json.dumps(content).encode()}

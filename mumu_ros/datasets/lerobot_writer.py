@@ -188,7 +188,7 @@ class _Writer:
         (self._root / form.EPISODES_PATH).parent.mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows), self._root / form.EPISODES_PATH)
         tasks = pa.table({"task_index": list(self._tasks.values()), "task": list(self._tasks)})
-        metadata = form.pandas_metadata("task", "task_index")
+        metadata = form.pandas_metadata()
         pq.write_table(tasks.replace_schema_metadata(metadata), self._root / form.TASKS_PATH)
         frames = rows[-1]["dataset_to_index"]
         described = form.info(self._features, self._fps, len(rows), frames, len(self._tasks))

@@ -120,7 +120,7 @@ def reliability_diagram(bins: Sequence[Mapping[str, float]]) -> Markup:
     """Accuracy over confidence; the closer to the diagonal the better. Bars say how many decisions a dot is of."""
     size, left, top = 260, 46, 10
     most = max(row["count"] for row in bins)
-    parts = [_axes(left, top, size, size, (0, 1), (0, 1), "confidence", "accuracy", percent=True)]
+    parts = [_axes(left, top, size, size, 1, "confidence", "accuracy")]
     parts.append(f'<path d="M{left} {top + size}L{left + size} {top}" class="guide"/>')
     points = [(left + row["confidence"] * size, top + (1 - row["accuracy"]) * size) for row in bins]
     for (x, _), row in zip(points, bins, strict=True):
@@ -139,16 +139,13 @@ def curves(
     """Lines over a number; y is a share."""
     width, height, left, top = 240, 170, 46, 10
     highest = max(x for points in lines.values() for x, _ in points) or 1
-    parts = [_axes(left, top, width, height, (0, highest), (0, 1), x_title, y_title, percent=True)]
+    parts = [_axes(left, top, width, height, highest, x_title, y_title)]
     for name, data in lines.items():
         points = [(left + x / highest * width, top + (1 - y) * height) for x, y in data]
         stroke = colours[name]
         parts.append(f'<polyline points="{_points(points)}" fill="none" stroke="{stroke}" stroke-width="2"/>')
         for (px, py), (x, y) in zip(points, data, strict=True):
-            title = f"{name}, {x:g}: {y:.1%}"
-            parts.append(
-                f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3.5" fill="{stroke}"><title>{escape(title)}</title></circle>'
-            )
+            parts.append(_dot(px, py, 3.5, stroke, f"{name}, {x:g}: {y:.1%}"))
     return document(left + width + 14, top + height + 40, parts, f"{y_title} over {x_title}")
 
 
@@ -159,10 +156,7 @@ def scatter(points: NDArray[np.float64], colours: Sequence[str], titles: Sequenc
     placed = 8 + (points - low) / span * (size - 16)
     parts = [rectangle(0, 0, size, size, "none", extra=' class="frame"')]
     for (x, y), colour, title in zip(placed.tolist(), colours, titles, strict=True):
-        parts.append(
-            f'<circle cx="{x:.1f}" cy="{size - y:.1f}" r="3.2" fill="{colour}" stroke="{_INK}" stroke-width=".4">'
-            f"<title>{escape(title)}</title></circle>"
-        )
+        parts.append(_dot(x, size - y, 3.2, colour, title, f' stroke="{_INK}" stroke-width=".4"'))
     return document(size, size, parts, label)
 
 
@@ -184,22 +178,20 @@ def _axes(
     top: float,
     width: float,
     height: float,
-    x_range: tuple[float, float],
-    y_range: tuple[float, float],
+    highest: float,
     x_title: str,
     y_title: str,
-    *,
-    percent: bool,
 ) -> str:
+    """A frame with numbers from 0 to the highest below it, and shares beside it."""
     parts = [rectangle(left, top, width, height, "none", extra=' class="frame"')]
     for i in range(5):
         share = i / 4
         y = top + (1 - share) * height
-        value = y_range[0] + share * (y_range[1] - y_range[0])
         parts.append(f'<path d="M{left} {y:.1f}h{width}" class="grid"/>')
-        parts.append(text(left - 6, y + 4, f"{value:.0%}" if percent else f"{value:g}", anchor="end", kind="small"))
-        number = x_range[0] + share * (x_range[1] - x_range[0])
-        parts.append(text(left + share * width, top + height + 15, f"{number:.3g}", anchor="middle", kind="small"))
+        parts.append(text(left - 6, y + 4, f"{share:.0%}", anchor="end", kind="small"))
+        parts.append(
+            text(left + share * width, top + height + 15, f"{share * highest:.3g}", anchor="middle", kind="small")
+        )
     parts.append(text(left + width / 2, top + height + 33, x_title, anchor="middle", kind="dim"))
     parts.append(
         f'<text transform="translate(11 {top + height / 2:.1f}) rotate(-90)" text-anchor="middle" class="dim">'
@@ -208,9 +200,9 @@ def _axes(
     return "".join(parts)
 
 
-def _dot(x: float, y: float, radius: float, fill: str, title: str) -> str:
+def _dot(x: float, y: float, radius: float, fill: str, title: str, extra: str = "") -> str:
     hint = f"<title>{escape(title)}</title>"
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{fill}">{hint}</circle>'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" fill="{fill}"{extra}>{hint}</circle>'
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:

@@ -35,6 +35,7 @@ __all__ = ["OVERLAPS", "headline", "reliability", "summarize"]
 
 OVERLAPS = (0.10, 0.25, 0.50)
 _DIGITS = 6
+_BINS = 10
 _SEGMENT_NUMBERS = ("edit", "onset_delay_s", "onset_delay_p90_s", "missed_segments", "false_alarms_per_min")
 
 
@@ -59,7 +60,7 @@ def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {name: pooled.get(name) for name in names}
 
 
-def reliability(bags: Sequence[BagResult], bins: int = 10) -> list[dict[str, float]]:
+def reliability(bags: Sequence[BagResult]) -> list[dict[str, float]]:
     """Confidence and accuracy of decisions by bins of confidence, for a reliability diagram (Guo et al. 2017)."""
     windows = _judged(bags)
     known = windows.true_activity < windows.probabilities.shape[1]
@@ -67,14 +68,14 @@ def reliability(bags: Sequence[BagResult], bins: int = 10) -> list[dict[str, flo
         return []
     probabilities = windows.probabilities[known]
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == windows.true_activity[known]
-    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    index = np.clip(np.ceil(confidence * _BINS).astype(int) - 1, 0, _BINS - 1)
     return [
         {
             "confidence": float(confidence[index == i].mean()),
             "accuracy": float(right[index == i].mean()),
             "count": int((index == i).sum()),
         }
-        for i in range(bins)
+        for i in range(_BINS)
         if (index == i).any()
     ]
 

@@ -84,15 +84,15 @@ def window_scores(windows: JudgedWindows, taxonomy: Taxonomy) -> dict[str, Any]:
     }
 
 
-def worst_confusions(confusion: dict[str, Any], most: int = 5) -> list[tuple[str, str, float]]:
-    """The most frequent errors.
+def worst_confusions(confusion: dict[str, Any]) -> list[tuple[str, str, float]]:
+    """The five most frequent errors.
 
     Returns:
         Truth, decision, and its share of the truth's windows.
     """
     names, counts = confusion["labels"], np.array(confusion["counts"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) * (1 - np.eye(len(names)))
-    worst = np.argsort(shares, axis=None, kind="stable")[::-1][:most]
+    worst = np.argsort(shares, axis=None, kind="stable")[::-1][:5]
     pairs = zip(*np.unravel_index(worst, shares.shape), strict=True)
     return [(names[i], names[j], round(float(shares[i, j]), 3)) for i, j in pairs if shares[i, j] > 0]
 

@@ -30,6 +30,8 @@ from mumu_ros.streams import NS_PER_S
 __all__ = ["PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "fault_age_s", "flag"]
 
 PERIOD_S = 0.5
+FLAG_S = 0.5
+CLEAR_S = 1.0
 _WHOLE = 0.9
 """Share of the steps above which a window counts as whole."""
 
@@ -79,8 +81,8 @@ class Describer:
 class HealthMonitor:
     """Evaluates the modalities of one body from decision to decision.
 
-    A modality is flagged when its score has been above 1 for `flag_s`, and cleared when it has been at most 1
-    for `clear_s`. The modality with the highest score is flagged first; the rest are scored again without it, since its
+    A modality is flagged when its score has been above 1 for `FLAG_S`, and cleared when it has been at most 1
+    for `CLEAR_S`. The modality with the highest score is flagged first; the rest are scored again without it, since its
     error leaks into theirs. At least one is kept. Evaluated every `PERIOD_S` only: an evaluation costs a fifth of a
     decision of a small model.
 
@@ -88,10 +90,9 @@ class HealthMonitor:
         state: Health of each modality, as of the last evaluation.
     """
 
-    def __init__(self, health: HealthModel, flag_s: float = 0.5, clear_s: float = 1.0) -> None:
+    def __init__(self, health: HealthModel) -> None:
         self.health = health
         self._describe = Describer(health.ends)
-        self._flag_ns, self._clear_ns = round(flag_s * NS_PER_S), round(clear_s * NS_PER_S)
         self.clear()
 
     def clear(self) -> None:
@@ -144,13 +145,13 @@ class HealthMonitor:
             self._below_since[index] = None
             since = self._above_since[index]
             self._above_since[index] = since = stamp_ns if since is None else since
-            if stamp_ns - since >= self._flag_ns:
+            if stamp_ns - since >= FLAG_S * NS_PER_S:
                 fault = name_fault(self.health, description, index)
                 self._fault[index] = fault if fault is FaultCode.STUCK else self._fault[index] or fault
             return
         well = self._below_since[index]
         self._below_since[index] = well = stamp_ns if well is None else well
-        if not self._fault[index] or stamp_ns - well >= self._clear_ns:
+        if not self._fault[index] or stamp_ns - well >= CLEAR_S * NS_PER_S:
             self._clear_flag(index)
 
     def _clear_flag(self, index: int) -> None:

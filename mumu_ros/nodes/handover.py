@@ -25,27 +25,26 @@ from rclpy.lifecycle import LifecycleNode
 __all__ = ["Input", "Output", "connect"]
 
 Message = TypeVar("Message")
+DEPTH = 10
 
 
 class Input(Generic[Message]):
     """Receives a topic while it is open: over DDS or, if connected, from outputs of this process only.
 
-    Of more than `depth` waiting messages the oldest is replaced.
+    Of more than `DEPTH` waiting messages the oldest is replaced.
 
     Attributes:
         topic_name: The topic's full name.
         is_connected: See `connect`.
     """
 
-    def __init__(
-        self, node: LifecycleNode, message_type: Any, topic: str, callback: Callable[[Message], None], depth: int
-    ) -> None:
+    def __init__(self, node: LifecycleNode, message_type: Any, topic: str, callback: Callable[[Message], None]) -> None:
         self.topic_name: str = node.resolve_topic_name(topic)
         self.is_connected = False
         self._node = node
-        self._subscribe: Callable[[], Any] = lambda: node.create_subscription(message_type, topic, callback, depth)
+        self._subscribe: Callable[[], Any] = lambda: node.create_subscription(message_type, topic, callback, DEPTH)
         self._callback = callback
-        self._waiting: deque[Message] = deque(maxlen=depth)
+        self._waiting: deque[Message] = deque(maxlen=DEPTH)
         self._subscription: Any = None
         self._is_open = False
 
@@ -83,8 +82,8 @@ class Output(Generic[Message]):
         inputs: See `connect`.
     """
 
-    def __init__(self, node: LifecycleNode, message_type: Any, topic: str, depth: int) -> None:
-        self._publisher = node.create_lifecycle_publisher(message_type, topic, depth)
+    def __init__(self, node: LifecycleNode, message_type: Any, topic: str) -> None:
+        self._publisher = node.create_lifecycle_publisher(message_type, topic, DEPTH)
         self.topic_name: str = self._publisher.topic_name
         self.inputs: list[Input[Message]] = []
 

@@ -128,14 +128,14 @@ class ManagedNode(LifecycleNode):
         """As of every node; what the callback raises is reported here, also beside other nodes."""
         return super().create_timer(period_s, self._reporting(callback), *args, **options)
 
-    def create_output(self, message_type: Any, topic: str, depth: int = 10) -> Output[Any]:
+    def create_output(self, message_type: Any, topic: str) -> Output[Any]:
         """A lifecycle publisher that can hand messages over to nodes of the same process."""
-        self.outputs.append(Output(self, message_type, topic, depth))
+        self.outputs.append(Output(self, message_type, topic))
         return self.outputs[-1]
 
-    def create_input(self, message_type: Any, topic: str, callback: Any, depth: int = 10) -> Input[Any]:
+    def create_input(self, message_type: Any, topic: str, callback: Any) -> Input[Any]:
         """A subscription, to be opened, that can be served by a node of the same process."""
-        self.inputs.append(Input(self, message_type, topic, self._reporting(callback), depth))
+        self.inputs.append(Input(self, message_type, topic, self._reporting(callback)))
         return self.inputs[-1]
 
     def serve(self, service_type: Any, name: str, callback: Callable[[Any, Any], Any]) -> None:
@@ -226,7 +226,7 @@ class ManagedNode(LifecycleNode):
         """Configure; on bad parameters or a bad model log why and stay unconfigured."""
         for text in self._unknown:
             self.get_logger().warning(f"ignored: {text}")
-        with self._busy("configuring"):
+        with self._busy():
             if not self._attempt("configure", self.configure):
                 return TransitionCallbackReturn.FAILURE
         self._configured = True
@@ -290,7 +290,7 @@ class ManagedNode(LifecycleNode):
             self.undo.close()
 
     @contextlib.contextmanager
-    def _busy(self, what: str) -> Iterator[None]:
+    def _busy(self) -> Iterator[None]:
         """Publish progress on /diagnostics, from the second second on: the executor is blocked meanwhile."""
         done = threading.Event()
         start = time.monotonic()
@@ -298,7 +298,8 @@ class ManagedNode(LifecycleNode):
 
         def say() -> None:
             while not done.wait(1.0):
-                text = f"{what} for {time.monotonic() - start:.0f} s{f': {self._last_log}' if self._last_log else ''}"
+                text = f"configuring for {time.monotonic() - start:.0f} s"
+                text += f": {self._last_log}" if self._last_log else ""
                 self._publish_statuses([self.status(BUSY, (FaultCode.NONE, text))])
 
         thread = threading.Thread(target=say, name="busy", daemon=True)

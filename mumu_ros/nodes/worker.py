@@ -45,20 +45,15 @@ class Worker(Generic[Job]):
         self._jobs: deque[Job] = deque(maxlen=capacity)
         self._changed = threading.Condition()
         self._stopping = False
-        self._dropped = 0
+        self.dropped = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
-
-    @property
-    def dropped(self) -> int:
-        """Jobs that were dropped before they were handled."""
-        return self._dropped
 
     def put(self, job: Job) -> None:
         """Submit a job; never blocks."""
         with self._changed:
             if len(self._jobs) == self._jobs.maxlen:
-                self._dropped += 1
+                self.dropped += 1
             self._jobs.append(job)
             self._changed.notify()
 

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import cv2
@@ -120,12 +119,6 @@ class Camera:
         else:
             pixels = rays * (self.fx, self.fy) + (self.cx, self.cy)
         return pixels.reshape(*points.shape[:-1], 2).astype(np.float32)
-
-    @functools.cached_property
-    def pixel_rays(self) -> NDArray[np.float32]:
-        """`rays` of the middle of every pixel, (height, width, 2)."""
-        x, y = np.meshgrid(np.arange(self.width, dtype=np.float32), np.arange(self.height, dtype=np.float32))
-        return self.rays(np.stack([x, y], axis=-1))
 
     def _matrix(self) -> NDArray[np.float64]:
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]])

@@ -25,6 +25,9 @@ from numpy.typing import NDArray
 
 __all__ = ["Region", "cut", "paint_over"]
 
+_MARGIN = 1.25
+"""Size of a person's region, in diameters of the circle that holds the person."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -43,26 +46,21 @@ class Region:
     angle: float = 0.0
 
     @classmethod
-    def around(cls, middle: NDArray[np.floating], top: NDArray[np.floating], scale: float = 1.25) -> Region:
-        """The region of a person.
+    def around(cls, middle: NDArray[np.floating], top: NDArray[np.floating]) -> Region:
+        """The region of a person, with a margin.
 
         Args:
             middle: (2,) middle of the hips, pixels.
             top: (2,) end of the radius of a circle around `middle` that holds the whole person; it lies above the head.
-            scale: Margin.
         """
         dx, dy = (float(d) for d in np.asarray(top) - np.asarray(middle))
-        return cls(float(middle[0]), float(middle[1]), 2 * scale * float(np.hypot(dx, dy)), float(np.arctan2(dx, -dy)))
+        size = 2 * _MARGIN * float(np.hypot(dx, dy))
+        return cls(float(middle[0]), float(middle[1]), size, float(np.arctan2(dx, -dy)))
 
     def to_picture(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """(…, 2) points of the region, from 0 to 1, to pixels of the picture."""
         centered = (np.asarray(points) - 0.5) * self.size
         return self.turn(centered) + np.array([self.x, self.y], np.float32)
-
-    def from_picture(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """The reverse of `to_picture`."""
-        straight = Region(self.x, self.y, self.size, -self.angle)
-        return (straight.turn(np.asarray(points) - (self.x, self.y)) / self.size + 0.5).astype(np.float32)
 
     def turn(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """Vectors of the region, (…, 2) or (…, 3), along the picture's axes; a third coordinate is kept."""

@@ -32,20 +32,28 @@ __all__ = ["Report", "StreamWatch"]
 
 PATIENCE_S = 3.0
 """Silence after the start that is not an error yet, seconds."""
-_MESSAGES = 200
+_MAX_MESSAGES = 200
 """Maximum number of the last messages whose delays, and steps between stamps, are used."""
-_MEMORY_S = 1.0
+_DELAYS_S = 1.0
 """Messages are counted, and their delays compared, over this time: half a second of a fault names it."""
 _STEPS_S = 1.5
-_FEWEST_STEPS = 8
-"""Age, and least number, of the last steps between stamps that losses are estimated from."""
-_MOST_LATE = {True: 0.05, False: 0.2}
+"""Age of the last steps between stamps that losses are estimated from."""
+_MIN_STEPS = 8
+"""Fewer steps between stamps give no estimate of losses."""
+_MAX_LATE_SHARE = {True: 0.05, False: 0.2}
 """Share of frames, and of range samples, that may be late or rejected: a late range sample goes into the next set."""
-_FEW = 3
-_MOST_OFFSET_NS = NS_PER_S
-_LEAST_PAIRED = 0.5
-_MOST_MISSING = 0.35
-_TOLERANCE = 0.2
+_MIN_COUNT = 3
+"""Fewer messages, sets or steps are too few to name a fault by."""
+_MAX_OFFSET_NS = NS_PER_S
+"""Streams whose delays differ by more have different clocks."""
+_MIN_PAIRED_SHARE = 0.5
+"""Share of the sets in which a camera's frames have to be."""
+_MAX_MISSING_SHARE = 0.35
+"""Estimated share of lost messages above which it is reported."""
+_STEP_TOLERANCE = 0.2
+"""Deviation of a step from a multiple of the period, in periods, up to which it counts as regular."""
+_MIN_REGULAR_SHARE = 0.8
+"""Share of regular steps below which losses cannot be estimated."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +101,11 @@ class StreamWatch:
         self._started_s = now_s
         self._came_s: float | None = None
         self._stamp_ns = 0
-        self._delays_ns: deque[tuple[float, int]] = deque(maxlen=_MESSAGES)  # when it came, and its delay
+        self._delays_ns: deque[tuple[float, int]] = deque(maxlen=_MAX_MESSAGES)  # when it came, and its delay
         self._median_ns: float | None = None  # of the delays, where it has been asked for since the last message
-        self._steps_ns: deque[tuple[float, int]] = deque(maxlen=_MESSAGES)
+        self._steps_ns: deque[tuple[float, int]] = deque(maxlen=_MAX_MESSAGES)
         self._counts: deque[tuple[float, _Counts]] = deque([(now_s, _Counts(*(0,) * 7))])
-        self._memory_s = max(_MEMORY_S, (_FEW + 1) / sets_hz)
+        self._counted_s = max(_DELAYS_S, (_MIN_COUNT + 1) / sets_hz)
 
     def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
         """Note a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
@@ -110,7 +118,7 @@ class StreamWatch:
         self._delays_ns.append((now_s, arrival_ns - stamp_ns))
         self._median_ns = None
         self._came_s = now_s
-        for recent, age_s in ((self._delays_ns, _MEMORY_S), (self._steps_ns, _STEPS_S)):
+        for recent, age_s in ((self._delays_ns, _DELAYS_S), (self._steps_ns, _STEPS_S)):
             while recent and now_s - recent[0][0] > age_s:
                 recent.popleft()
 
@@ -131,7 +139,7 @@ class StreamWatch:
 
     def report(
         self,
-        s: StreamStatistics,
+        statistics: StreamStatistics,
         sets: int,
         others: Sequence[StreamWatch],
         why_silent: Callable[[bool], tuple[FaultCode, str]],
@@ -143,7 +151,7 @@ class StreamWatch:
         """Diagnose the stream.
 
         Args:
-            s: The synchroniser's statistics of the stream.
+            statistics: The synchroniser's, of the stream.
             sets: Sets published so far.
             others: The other streams.
             why_silent: Called for an explanation of silence, with whether the stream has been active before.
@@ -152,8 +160,16 @@ class StreamWatch:
             last_error: Why the last one could not.
             leads: Whether the sets have its stamps.
         """
-        counts = _Counts(s.received, s.late, s.refused, s.duplicate, errors, sets, s.paired)
-        while len(self._counts) > 1 and now_s - self._counts[1][0] >= self._memory_s:
+        counts = _Counts(
+            statistics.received,
+            statistics.late,
+            statistics.refused,
+            statistics.duplicate,
+            errors,
+            sets,
+            statistics.paired,
+        )
+        while len(self._counts) > 1 and now_s - self._counts[1][0] >= self._counted_s:
             self._counts.popleft()
         before = self._counts[0][1]
         self._counts.append((now_s, counts))
@@ -163,9 +179,10 @@ class StreamWatch:
         if nearest is not None and delay_ns is not None and nearest.delay_ns is not None:
             offset_ns = delay_ns - nearest.delay_ns
         missing = self._missing_share()
-        code, text = self._judge(counts, before, s, nearest, offset_ns, missing, why_silent, now_s)
+        code, text = self._judge(counts, before, statistics, nearest, offset_ns, missing, why_silent, now_s)
         if code is FaultCode.UNPAIRED and any(_is_off(other, nearest) for other in others if other.speaks(now_s)):
-            code, text = FaultCode.NONE, f"{s.rate_hz:.1f} Hz"  # the reference is on the wrong clock, and named for it
+            # The reference is on the wrong clock, and named for it.
+            code, text = FaultCode.NONE, f"{statistics.rate_hz:.1f} Hz"
         if not code and leads and self._is_slow():
             code = FaultCode.SLOW_REFERENCE
             text += (
@@ -182,14 +199,14 @@ class StreamWatch:
         self,
         now: _Counts,
         before: _Counts,
-        s: StreamStatistics,
+        statistics: StreamStatistics,
         nearest: StreamWatch | None,
         offset_ns: float | None,
         missing: float | None,
         why_silent: Callable[[bool], tuple[FaultCode, str]],
         now_s: float,
     ) -> tuple[FaultCode, str]:
-        topic, rate = self.stream.topic, f"{s.rate_hz:.1f} Hz"
+        topic, rate = self.stream.topic, f"{statistics.rate_hz:.1f} Hz"
         if self._came_s is None:
             if now_s - self._started_s < PATIENCE_S:
                 return FaultCode.WAITING, f"waiting for the first message on {topic}"
@@ -206,17 +223,17 @@ class StreamWatch:
                 FaultCode.STAMPS,
                 f"its stamps are {self._stamp_ns / NS_PER_S:g} s: the driver does not set them; {rate} used",
             )
-        is_bad = bad >= max(2, min(_FEW, received)) and bad > _MOST_LATE[self.stream.is_image] * received
+        is_bad = bad >= max(2, min(_MIN_COUNT, received)) and bad > _MAX_LATE_SHARE[self.stream.is_image] * received
         words = self._clock_words(nearest, offset_ns)
         if is_off:
             return FaultCode.CLOCK, f"{words}; {bad} of {received} late or refused"
         if is_bad:
             return FaultCode.LATE, f"{rate}, but {bad} of {received} late or refused: {words}"
         sets, paired = now.sets - before.sets, now.paired - before.paired
-        expected = sets * min(1.0, s.rate_hz / self._sets_hz) if self.stream.is_image else 0.0
-        if sets >= _FEW and paired < _LEAST_PAIRED * expected:
+        expected = sets * min(1.0, statistics.rate_hz / self._sets_hz) if self.stream.is_image else 0.0
+        if sets >= _MIN_COUNT and paired < _MIN_PAIRED_SHARE * expected:
             return FaultCode.UNPAIRED, f"{rate}, but in {paired} of {sets} frames only: {words}"
-        if missing is not None and missing > _MOST_MISSING:
+        if missing is not None and missing > _MAX_MISSING_SHARE:
             return FaultCode.LOST, (
                 f"{rate}; about {missing:.0%} of its messages do not arrive: raise {self.stream.name}.depth, lower the "
                 "sensor's rate or, for images, start its driver with the DDS profile config/fastdds.xml"
@@ -240,17 +257,17 @@ class StreamWatch:
         if not living:
             return None
         delays_ns = np.array([w.delay_ns or 0.0 for w in living])
-        agree = (np.abs(delays_ns[:, None] - delays_ns) <= _MOST_OFFSET_NS).sum(axis=1)
+        agree = (np.abs(delays_ns[:, None] - delays_ns) <= _MAX_OFFSET_NS).sum(axis=1)
         return living[int(np.lexsort((np.abs(delays_ns), -agree))[0])]
 
     def _is_slow(self) -> bool:
         steps_ns = [step_ns for _, step_ns in self._steps_ns]
-        return len(steps_ns) >= _FEW and float(np.mean(steps_ns)) > 2 * NS_PER_S / self._sets_hz
+        return len(steps_ns) >= _MIN_COUNT and float(np.mean(steps_ns)) > 2 * NS_PER_S / self._sets_hz
 
     def _missing_share(self) -> float | None:
         """The least of all steps, the older and the newer half: a change of the sensor's rate is in one half only."""
         steps_ns = np.array([step_ns for _, step_ns in self._steps_ns], np.float64)
-        if len(steps_ns) < _FEWEST_STEPS:
+        if len(steps_ns) < _MIN_STEPS:
             return None
         share, *halves = map(_missing_share, (steps_ns, *np.array_split(steps_ns, 2)))
         return None if share is None else min([share, *(half for half in halves if half is not None)])
@@ -260,7 +277,7 @@ def _missing_share(steps_ns: NDArray[np.float64]) -> float | None:
     """From steps that are multiples of the shortest ones; None if the stamps are not regular."""
     period_ns = float(np.quantile(steps_ns, 0.1))
     multiples = steps_ns / period_ns
-    if np.mean(np.abs(multiples - multiples.round()) < _TOLERANCE) < 0.8:
+    if np.mean(np.abs(multiples - multiples.round()) < _STEP_TOLERANCE) < _MIN_REGULAR_SHARE:
         return None
     return max(0.0, 1.0 - period_ns / float(steps_ns.mean()))
 
@@ -268,7 +285,7 @@ def _missing_share(steps_ns: NDArray[np.float64]) -> float | None:
 def _is_off(watch: StreamWatch, nearest: StreamWatch | None) -> bool:
     if nearest is None or nearest.delay_ns is None or watch.delay_ns is None:
         return False
-    return abs(watch.delay_ns - nearest.delay_ns) > _MOST_OFFSET_NS
+    return abs(watch.delay_ns - nearest.delay_ns) > _MAX_OFFSET_NS
 
 
 def _behind(offset_ns: float) -> str:

@@ -29,6 +29,7 @@ from mumu_ros.simulation.body import Array
 from mumu_ros.simulation.furniture import furnished_room
 from mumu_ros.simulation.renderer import DEPTH_RANGE_MM
 from mumu_ros.simulation.scene import Camera
+from mumu_ros.simulation.shading import KINECT_FOCAL
 
 __all__ = ["ComposedClip", "RecordedPerson", "compose"]
 
@@ -80,24 +81,24 @@ class ComposedClip:
     shifts: Array
 
 
-def compose(people: Sequence[RecordedPerson], seed: int, *, focal: float = 0.89) -> ComposedClip:
+def compose(people: Sequence[RecordedPerson], seed: int) -> ComposedClip:
     """Put recorded people into a furnished room.
 
     The camera is level, and the floor is where the first person's feet are; everybody stands on it. Furniture stands
     beside and behind the people. Equal arguments give equal bytes.
 
     Args:
-        people: At least one, all of one image size. The first one's clip gives the length; a shorter one begins again.
+        people: At least one, of the Kinect, all of one image size. The first one's clip gives the length; a shorter
+            one begins again.
         seed: Decides the room and the sensor's noise.
-        focal: Focal length of the clips in widths of the picture; the default is UTD-MHAD's Kinect.
 
     Raises:
         ValueError: `people` is empty, or a clip is no depth clip or of another size than the first.
     """
     _validate(people)
     count, height, width = people[0].depth.shape
-    floors = [_floor(person.depth, focal) for person in people]
-    camera = _level_camera((height, width), focal, floors[0])
+    floors = [_floor(person.depth) for person in people]
+    camera = _level_camera((height, width), floors[0])
     shifts = np.array([(p.right, floors[0] - floor, p.away) for p, floor in zip(people, floors, strict=True)])
     layers = np.stack(
         [
@@ -135,17 +136,17 @@ def _validate(people: Sequence[RecordedPerson]) -> None:
             )
 
 
-def _level_camera(size: tuple[int, int], focal: float, height_m: float) -> Camera:
+def _level_camera(size: tuple[int, int], height_m: float) -> Camera:
     """At the world's origin, `height_m` above the floor, looking along −x."""
-    field_of_view = 2 * np.arctan(size[0] / (2 * focal * size[1]))
+    field_of_view = 2 * np.arctan(size[0] / (2 * KINECT_FOCAL * size[1]))
     axes = np.array(((0.0, 1.0, 0.0), (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0)))
     return Camera(np.array((0.0, 0.0, height_m)), axes, size, field_of_view)
 
 
-def _floor(clip: DepthImage, focal: float) -> float:
+def _floor(clip: DepthImage) -> float:
     """Metres from the camera down to the floor: the lowest reading of a frame, the median over the frames."""
     _, height, width = clip.shape
-    down = (np.arange(height) + 0.5 - (height - 1) / 2) / (focal * width)  # of a pixel's lower edge
+    down = (np.arange(height) + 0.5 - (height - 1) / 2) / (KINECT_FOCAL * width)  # of a pixel's lower edge
     lowest = (clip * down[:, None].astype(np.float32)).max(axis=(1, 2)) / 1000
     lowest = lowest[lowest > 0]
     return float(np.median(lowest)) if len(lowest) else _FLOOR_M

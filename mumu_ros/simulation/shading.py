@@ -18,7 +18,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["shade"]
+__all__ = ["KINECT_FOCAL", "shade"]
+
+KINECT_FOCAL = 0.89
+"""Focal length of UTD-MHAD's Kinect, in widths of the picture."""
 
 _Grey = npt.NDArray[np.float32]
 
@@ -37,12 +40,11 @@ _STEP_MM = 200.0
 """What is half of this nearer than its surroundings is half as bright again."""
 
 
-def shade(depth: npt.NDArray[np.uint16], *, focal: float = 0.89, scale: int = 3) -> npt.NDArray[np.uint8]:
-    """Draw a depth image as a surface lit from the camera.
+def shade(depth: npt.NDArray[np.uint16], *, scale: int = 3) -> npt.NDArray[np.uint8]:
+    """Draw a depth image of the Kinect as a surface lit from the camera.
 
     Args:
         depth: (H, W) uint16 millimetres, 0 where there is no reading: a plain backdrop is drawn there.
-        focal: Focal length in widths of the picture.
         scale: How much larger the picture is.
 
     Returns:
@@ -54,7 +56,7 @@ def shade(depth: npt.NDArray[np.uint16], *, focal: float = 0.89, scale: int = 3)
     seen = filled > 0
     metric = filled.astype(np.float32)
     light = np.clip((_LIT_TO_MM / np.maximum(metric, 1)) ** 2, 0.25, 1.15) * (1 + _nearness(metric, seen))
-    surface = _BRIGHTEST * light * (_AMBIENT + (1 - _AMBIENT) * _lambert(metric, focal))
+    surface = _BRIGHTEST * light * (_AMBIENT + (1 - _AMBIENT) * _lambert(metric))
     backdrop = np.linspace(90, 130, len(depth), dtype=np.float32)[:, None]
     grey = np.where(seen, surface, backdrop).astype(np.float32)
     large, there = (
@@ -74,9 +76,9 @@ def _nearness(depth_mm: _Grey, seen: npt.NDArray[np.bool_]) -> _Grey:
     return np.asarray(np.clip((around - depth_mm) / _STEP_MM, -0.5, 0.5), np.float32)
 
 
-def _lambert(depth_mm: _Grey, focal: float) -> _Grey:
+def _lambert(depth_mm: _Grey) -> _Grey:
     """Cosine between the surface's normal and the light, at least 0."""
-    pixel_mm = np.maximum(depth_mm, 1) / (_RELIEF * focal * depth_mm.shape[1])
+    pixel_mm = np.maximum(depth_mm, 1) / (_RELIEF * KINECT_FOCAL * depth_mm.shape[1])
     x, y = (cv2.Sobel(depth_mm, cv2.CV_32F, *order, ksize=3) / 8 / pixel_mm for order in ((1, 0), (0, 1)))
     facing = (_LIGHT[2] - x * _LIGHT[0] - y * _LIGHT[1]) / np.sqrt(x**2 + y**2 + 1)
     return np.asarray(np.maximum(facing, 0), np.float32)

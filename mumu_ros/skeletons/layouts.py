@@ -169,12 +169,10 @@ def convert(joints: NDArray[Any], source: str, target: str) -> NDArray[np.float3
     return found
 
 
-def mirror(joints: NDArray[Any], name: str, axis: int = 0) -> NDArray[Any]:
-    """The mirror image of joints (…, J, C): one axis (by default x of an optical frame) reversed, left and right
-    exchanged.
-    """
+def mirror(joints: NDArray[Any], name: str) -> NDArray[Any]:
+    """The mirror image of joints (…, J, C): x of an optical frame reversed, left and right exchanged."""
     mirrored = joints[..., _exchanged(name), :].copy()
-    mirrored[..., axis] *= -1
+    mirrored[..., 0] *= -1
     return mirrored
 
 

@@ -74,11 +74,11 @@ class Take:
     id: str
 
 
-def resample(stream: Stream, rate_hz: float = _RATE_HZ) -> Array:
-    """A stream's samples on a grid from its first to its last stamp, interpolated; NaN where a neighbour is."""
+def resample(stream: Stream) -> Array:
+    """A stream's samples at 30 Hz from its first to its last stamp, interpolated; NaN where a neighbour is."""
     samples = np.asarray(stream.samples, np.float32)
     seconds = (stream.stamps_ns - stream.stamps_ns[0]) / NS_PER_S
-    return _at(samples, np.interp(np.arange(0, seconds[-1] + 1e-6, 1 / rate_hz), seconds, np.arange(len(seconds))))
+    return _at(samples, np.interp(np.arange(0, seconds[-1] + 1e-6, 1 / _RATE_HZ), seconds, np.arange(len(seconds))))
 
 
 def compose(takes: Sequence[Take], config: ModelConfig, count: int, seed: int) -> WindowSet:

@@ -37,17 +37,13 @@ names cross_session without the split: 80 % in ascending order is how the datase
 
 from __future__ import annotations
 
-import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 from mumu_ros.datasets.clips import ClipInfo
-from mumu_ros.reading import read_json
 
 __all__ = ["PROTOCOLS", "Fold", "Manifest", "make_manifest"]
 
@@ -90,40 +86,12 @@ class Manifest:
         protocol: One of `PROTOCOLS`.
         folds: At least one; each has clips to train on and to test.
         missing: What the dataset or the protocol has and the clips lack, `subjects 7, 8`; empty: nothing.
-
-    Raises:
-        ValueError: There is no fold, or two have one name.
     """
 
     dataset: str
     protocol: str
     folds: tuple[Fold, ...]
-    missing: str = ""
-
-    def __post_init__(self) -> None:
-        names = [fold.name for fold in self.folds]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"the folds are named {names}; expected at least one, each with its own name")
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able form: the fields, by name."""
-        return asdict(self)
-
-    def write(self, path: str | Path) -> None:
-        """Write a JSON file that `read` reads back as an equal manifest."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: str | Path) -> Manifest:
-        """Read a JSON file that `write` wrote.
-
-        Raises:
-            ValueError: The file is missing, damaged or no manifest; the text names it and the remedy.
-        """
-        try:
-            return _manifest(read_json(path))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"manifest {str(path)!r}: {error}; make it again with make_manifest") from error
+    missing: str
 
 
 @dataclass(frozen=True)
@@ -279,27 +247,3 @@ def _named(attribute: str, values: Sequence[int]) -> str:
 
 def _ids(clips: Iterable[ClipInfo]) -> tuple[str, ...]:
     return tuple(sorted(clip.id for clip in clips))
-
-
-def _manifest(data: Any) -> Manifest:
-    fields = _fields(data, {"dataset": str, "protocol": str, "folds": list, "missing": str})
-    names = {"name": str, "train": list, "validation": list, "test": list, "unknown": list}
-    folds = []
-    for item in fields["folds"]:
-        fold = _fields(item, names)
-        parts = {key: tuple(value) for key, value in fold.items() if key != "name"}
-        wrong = [name for part in parts.values() for name in part if not isinstance(name, str)]
-        if wrong:
-            raise ValueError(f"fold {fold['name']!r} lists {wrong[0]!r}; expected names")
-        folds.append(Fold(fold["name"], **parts))
-    return Manifest(fields["dataset"], fields["protocol"], tuple(folds), fields["missing"])
-
-
-def _fields(data: Any, kinds: Mapping[str, type]) -> dict[str, Any]:
-    if not isinstance(data, dict) or set(data) != set(kinds):
-        found = ", ".join(map(str, data)) if isinstance(data, dict) else repr(data)
-        raise ValueError(f"it has {found}; expected exactly {', '.join(kinds)}")
-    for key, kind in kinds.items():
-        if not isinstance(data[key], kind):
-            raise ValueError(f"{key} is {data[key]!r}; expected a {kind.__name__}")
-    return data

@@ -211,8 +211,8 @@ def _share(which: np.ndarray) -> float | None:
     return float(which.mean()) if len(which) else None
 
 
-def calibrate(model: Network, windows: WindowSet, *, rejected: float = 0.01) -> Calibration:
-    """Fit the temperature and a threshold that refuses the least certain of the right decisions, a share `rejected`.
+def calibrate(model: Network, windows: WindowSet) -> Calibration:
+    """Fit the temperature and a threshold that refuses the least certain percent of the right decisions.
 
     The temperature is fitted over windows of people that were not trained on, whole and with each modality taken
     away in turn.
@@ -223,7 +223,7 @@ def calibrate(model: Network, windows: WindowSet, *, rejected: float = 0.01) -> 
     temperature = fit_temperature(logits, truth)
     confidence = softmax(logits / temperature).max(axis=1)
     right = logits.argmax(axis=1) == truth
-    threshold = float(np.quantile(confidence[right], rejected)) if right.any() else 0.0
+    threshold = float(np.quantile(confidence[right], 0.01)) if right.any() else 0.0
     return Calibration(temperature, threshold)
 
 

@@ -158,9 +158,7 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
     return Loaded(windows, tuple(clips), skipped)
 
 
-def load_takes(
-    config: ModelConfig, sets: Mapping[str, str], subjects: Mapping[str, Sequence[int]] | None = None
-) -> Takes:
+def load_takes(config: ModelConfig, sets: Mapping[str, str]) -> Takes:
     """Read the clips of datasets, by their folders, for a model with a skeleton that has a layout.
 
     Raises:
@@ -173,7 +171,7 @@ def load_takes(
     takes: list[Take] = []
     skipped: dict[str, str] = {}
     for name, root in sets.items():
-        dataset = open_dataset(name, root, subjects=(subjects or {}).get(name))
+        dataset = open_dataset(name, root)
         labels = accepted_labels(config.taxonomy, name, dataset.clips)
         errors: dict[str, str] = {}
         for info in dataset.clips:
@@ -196,7 +194,7 @@ def _take(dataset: str, clip: Clip, labels: tuple[str, ...], config: ModelConfig
     activity = clip.segments[0].activity
     if worn and dataset == "utd_mhad" and inertial_site(ACTIONS.index(activity) + 1) != "wrist":
         worn = None  # On the thigh it would tell the activity by where it is.
-    samples = None if worn is None else np.asarray(resample(worn))
+    imu_samples = resample(worn) if worn else None
     return Take(
-        resample(clip.streams[skeleton]), samples, labels or (OTHER,), dataset, clip.subject, f"{dataset}/{clip.id}"
+        resample(clip.streams[skeleton]), imu_samples, labels or (OTHER,), dataset, clip.subject, f"{dataset}/{clip.id}"
     )

@@ -79,12 +79,9 @@ class SensorFault:
     is_replaced: bool = False
 
 
-def _data_of(share: float) -> Spoil:
-    def spoil(message: Any) -> Any:
-        message.data = message.data[: round(len(message.data) * share)]
-        return message
-
-    return spoil
+def _half_of_data(message: Any) -> Any:
+    message.data = message.data[: len(message.data) // 2]
+    return message
 
 
 def _acceleration(x: float, y: float, z: float) -> Spoil:
@@ -178,7 +175,7 @@ FAULTS = (
         "half",
         FaultCode.UNREADABLE,
         spoil={
-            **dict.fromkeys(("rgb", "png", "depth"), _data_of(0.5)),
+            **dict.fromkeys(("rgb", "png", "depth"), _half_of_data),
             "imu": _acceleration(0, 0, 0),
             "joints": _half_of("position"),
             "skeleton": _half_of("poses"),

@@ -70,13 +70,6 @@ def test_a_camera_of_another_aspect_is_refused() -> None:
         Camera.nominal(640, 480).resized(640, 360)
 
 
-@given(st.floats(-3, 3), st.floats(10, 500), st.tuples(st.floats(0, 1), st.floats(0, 1)))
-def test_points_of_a_region_go_to_the_picture_and_back(angle: float, size: float, point: tuple[float, float]) -> None:
-    region = Region(50.0, 80.0, size, angle)
-    points = np.array([point], np.float32)
-    np.testing.assert_allclose(region.from_picture(region.to_picture(points)), points, atol=1e-3)
-
-
 @settings(max_examples=30)
 @given(st.floats(-3, 3), st.floats(40, 600))
 def test_a_region_is_cut_so_that_the_person_stands_upright(angle: float, size: float) -> None:

@@ -17,10 +17,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import random
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -222,45 +220,6 @@ def test_an_id_that_occurs_twice_is_refused() -> None:
     clips = [ClipInfo("a", 1, "walk"), ClipInfo("b", 1, "walk"), ClipInfo("a", 2, "walk")]
     with pytest.raises(ValueError, match="id 'a'"):
         make_manifest("leave_one_subject_out", "own", clips)
-
-
-@pytest.mark.parametrize("protocol", ["leave_one_subject_out", "open_set", "validate_7"])
-def test_a_manifest_is_read_back_as_it_was_written(protocol: str, tmp_path: Path) -> None:
-    manifest = make_manifest(protocol, "utd_mhad", grid(range(1, 8)))
-    manifest.write(tmp_path / "folds.json")
-    assert Manifest.read(tmp_path / "folds.json") == manifest
-
-
-WHOLE = make_manifest("open_set", "own", grid([1, 2])).to_dict()
-FOLD = WHOLE["folds"][0]
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        ([], r"it has \[\]; expected exactly dataset"),
-        ({**WHOLE, "extra": 1}, "extra; expected exactly dataset"),
-        ({**WHOLE, "folds": "none"}, "folds is 'none'"),
-        ({**WHOLE, "folds": [{**FOLD, "test": [3]}]}, "lists 3; expected names"),
-        ({**WHOLE, "folds": [{**FOLD, "test": FOLD["train"]}]}, "twice; a clip belongs to one part"),
-        ({**WHOLE, "folds": [FOLD, FOLD]}, "each with its own name"),
-        ({**WHOLE, "folds": []}, "at least one"),
-    ],
-)
-def test_a_manifest_that_was_tampered_with_is_refused(data: object, reason: str, tmp_path: Path) -> None:
-    path = tmp_path / "folds.json"
-    path.write_text(json.dumps(data))
-    with pytest.raises(ValueError, match=rf"folds\.json'.*{reason}.*make it again"):
-        Manifest.read(path)
-
-
-@pytest.mark.parametrize("content", [None, b"", b'{"dataset": "own", "pro', b"\xff\xfe"])
-def test_a_manifest_that_is_missing_or_damaged_is_named_with_the_remedy(content: bytes | None, tmp_path: Path) -> None:
-    path = tmp_path / "folds.json"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"folds\.json'.*make it again"):
-        Manifest.read(path)
 
 
 def test_a_fold_cannot_hold_a_clip_in_two_parts() -> None:

@@ -120,11 +120,11 @@ def test_the_threshold_refuses_the_least_certain(
         return saying(logits, logits)
 
     monkeypatch.setattr(scoring, "predict", say)
-    calibration = scoring.calibrate(Network(config), many, rejected=0.05)
+    calibration = scoring.calibrate(Network(config), many)
     assert asked == ["clean", "-rgb", "-depth", "-imu_wrist"]
     assert calibration.temperature == pytest.approx(3, rel=0.1)
     refused = softmax(logits / calibration.temperature).max(axis=1) < calibration.unknown_threshold
-    assert refused[logits.argmax(axis=1) == truth].mean() == pytest.approx(0.05, abs=0.005)
+    assert refused[logits.argmax(axis=1) == truth].mean() == pytest.approx(0.01, abs=0.005)
 
 
 def test_softmax_of_large_numbers() -> None:
