@@ -94,7 +94,7 @@ class Inference(ManagedNode):
         """Load the model, put it on its device and run it once."""
         config = InferenceConfig.read(self.values)
         torch.set_num_threads(config.threads)
-        self._session = Session.open(config, on_error=self._note)
+        self._session = Session.open(config, live=True, on_error=self._note)
         checkpoint = self._session.checkpoint
         self._intents = Intents(self, config.intents, checkpoint.config.taxonomy.activities) if config.intents else None
         self._device = next(checkpoint.model.parameters()).device
@@ -271,7 +271,7 @@ class Inference(ManagedNode):
             *((answer.code, answer.reason) for answer in answers.values() if isinstance(answer, NoDecision)),
             *(fault for d in answers.values() if isinstance(d, Decision) for fault in _faults(d, names)),
             *(thin for d in answers.values() if isinstance(d, Decision) for thin in _thin(d, names)),
-            *self._session.problems(),
+            *self._session.new_problems(),
             *self._unreadable.values(),
         ]
         # Without sensor_sync, only the camera is expected.

@@ -197,16 +197,14 @@ class Recognizer:
     def drop(self, body: str) -> None:
         """Drop a body with its samples and state."""
         with self._lock:
-            gone = self._bodies.pop(body, None)
-        if gone:
-            self._skipped += sum(cache.skipped for cache in gone.caches.values())
+            if gone := self._bodies.pop(body, None):
+                self._skipped += gone.skipped_frames
 
     def clear(self) -> None:
         """Drop every sample and every body, before another recording."""
         with self._lock:
-            scene = self._bodies[SCENE]
-            others = [body for name, body in self._bodies.items() if name != SCENE]
-            self._skipped += sum(cache.skipped for body in others for cache in body.caches.values())
+            scene = self._bodies.pop(SCENE)
+            self._skipped += sum(body.skipped_frames for body in self._bodies.values())
             scene.windows = window_assembler(self.checkpoint.config)
             scene.recording += 1
             self._bodies = {SCENE: scene}
@@ -215,7 +213,7 @@ class Recognizer:
     def skipped_frames(self) -> int:
         """Number of dropped frames, see `RecognizerSettings.backlog`."""
         with self._lock:
-            return self._skipped + sum(c.skipped for body in self._bodies.values() for c in body.caches.values())
+            return self._skipped + sum(body.skipped_frames for body in self._bodies.values())
 
     def warm_up(self) -> None:
         """Run the network once on an empty window, so that the first decision is not slow."""
@@ -230,9 +228,10 @@ class Recognizer:
             stamp_ns: End of the windows.
             bodies: See `recognize_all`; None: the only one.
         """
-        snapshots = self._snapshot(stamp_ns, bodies or {SCENE: ()})
-        for snapshot in snapshots[:1]:
-            self._runner.encode([name for name in self._images if snapshot.caches[name].uses_every_frame], snapshots)
+        snapshots = self._snapshot(stamp_ns, {SCENE: ()} if bodies is None else bodies)
+        if snapshots:
+            caches = snapshots[0].caches
+            self._runner.encode([name for name in self._images if caches[name].uses_every_frame], snapshots)
 
     def recognize(self, stamp_ns: int) -> Decision | NoDecision:
         """Decide about the only person, whose samples were pushed without naming a body.
@@ -254,7 +253,7 @@ class Recognizer:
         config = self.checkpoint.config
         answers: dict[str, Decision | NoDecision] = {}
         snapshots = []
-        for snapshot in self._snapshot(stamp_ns, bodies) if bodies else ():
+        for snapshot in self._snapshot(stamp_ns, bodies):
             present = snapshot.coverage >= self._min_coverage
             snapshot.choose([modality for modality, there in zip(config.modalities, present, strict=True) if there])
             if snapshot.names:

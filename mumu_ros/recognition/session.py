@@ -129,7 +129,7 @@ class Session:
         cls,
         config: InferenceConfig,
         *,
-        live: bool = True,
+        live: bool = False,
         note: Callable[[str], None] | None = None,
         on_error: OnError | None = None,
     ) -> Session:
@@ -185,8 +185,9 @@ class Session:
 
     def expect_people(self) -> None:
         """A people node exists: make no decisions about an anonymous body until people arrive for the first time."""
-        if not self._views.newest_ns and not self._is_blind:
-            self._expect(people=True)
+        with self._lock:
+            if not self._views.newest_ns and not self._is_blind:
+                self._expect(people=True)
 
     def _expect(self, *, people: bool) -> None:
         if people != self._expects_people:
@@ -213,12 +214,13 @@ class Session:
             last three seconds of frames: decisions then continue with the worn sensors.
         """
         arrival = _Arrival(epoch, partial(self._push_all, list(samples)))
-        stamps = self._take(self._frames, stamp_ns, arrival)
-        if stamps and self._unseen_since_ns is None:
-            self._unseen_since_ns = stamps[0]
-        if self._is_blind:
-            self._expect(people=False)
-        return [] if self._expects_people else stamps
+        with self._lock:
+            stamps = self._take(self._frames, stamp_ns, arrival)
+            if stamps and self._unseen_since_ns is None:
+                self._unseen_since_ns = stamps[0]
+            if self._is_blind:
+                self._expect(people=False)
+            return [] if self._expects_people else stamps
 
     def see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> list[int]:
         """Take the people in view of the camera; may be empty.
@@ -228,7 +230,9 @@ class Session:
         Returns:
             Stamps to `decide` at, oldest first.
         """
-        return self._take(self._views, stamp_ns, _Arrival(None, partial(self._see, stamp_ns, layout, tuple(people))))
+        arrival = _Arrival(None, partial(self._see, stamp_ns, layout, tuple(people)))
+        with self._lock:
+            return self._take(self._views, stamp_ns, arrival)
 
     def decide(self, stamp_ns: int) -> Answers:
         """Decide about everybody, if a decision is due.
@@ -245,14 +249,14 @@ class Session:
             bodies = self._owners(stamp_ns) if self._expects_people else {SCENE: frozenset()}
             self.present = tuple(body or self.config.body_id for body in bodies)
         if not self._sampler.accept(stamp_ns):
-            if self._live and bodies:
+            if self._live:
                 self.recognizer.encode(stamp_ns, bodies)
             return []
         answers = self.recognizer.recognize_all(stamp_ns, bodies)
         return [(body or self.config.body_id, answer) for body, answer in answers.items()]
 
-    def problems(self) -> list[tuple[FaultCode, str]]:
-        """Problems with the inputs since the last call, a code and a sentence each."""
+    def new_problems(self) -> list[tuple[FaultCode, str]]:
+        """Problems with the inputs since the last call, a code and a sentence each: ask once a report."""
         with self._lock:
             problems = []
             for name, clock in (("frames", self._frames), ("people", self._views)):
@@ -270,26 +274,25 @@ class Session:
             return problems + [(FaultCode.UNASSIGNED, text) for text in self._assigner.problems(self._near)]
 
     def _take(self, clock: StreamClock, stamp_ns: int, arrival: _Arrival) -> list[int]:
-        """Accept an arrival with a valid stamp, and the ones held back before it."""
-        with self._lock:
-            if arrival.epoch is not None and self._is_newer(arrival.epoch):
+        """Accept an arrival with a valid stamp, and the ones held back before it. Called with the lock held."""
+        if arrival.epoch is not None and self._is_newer(arrival.epoch):
+            self._drop_all()
+            self._guard.begin_epoch()
+        verdict = self._guard.judge(clock, stamp_ns, arrival)
+        if verdict is Verdict.TURNED_AWAY:
+            return []
+        if verdict is Verdict.GOOD:
+            released = [(clock, stamp_ns, arrival)]
+        else:
+            released = self._guard.release()
+            if verdict is Verdict.BACKWARD:
                 self._drop_all()
-                self._guard.begin_epoch()
-            verdict = self._guard.judge(clock, stamp_ns, arrival)
-            if verdict is Verdict.TURNED_AWAY:
-                return []
-            if verdict is Verdict.GOOD:
-                released = [(clock, stamp_ns, arrival)]
-            else:
-                released = self._guard.release()
-                if verdict is Verdict.BACKWARD:
-                    self._drop_all()
-            for from_clock, its_ns, its in released:
-                from_clock.newest_ns = max(from_clock.newest_ns, its_ns)
-                if its.epoch is not None and self._epoch is None:
-                    self._epoch = its.epoch
-                its.act()
-            return [its_ns for from_clock, its_ns, _ in released if from_clock is clock]
+        for from_clock, its_ns, its in released:
+            from_clock.newest_ns = max(from_clock.newest_ns, its_ns)
+            if its.epoch is not None and self._epoch is None:
+                self._epoch = its.epoch
+            its.act()
+        return [its_ns for from_clock, its_ns, _ in released if from_clock is clock]
 
     def _is_newer(self, epoch: int) -> bool:
         newer = self._epoch is not None and 0 < (epoch - self._epoch) % 2**32 < 2**31

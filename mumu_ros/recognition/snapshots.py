@@ -54,6 +54,11 @@ class Body:
     recording: int = 0
     _timeline: tuple[int, int] = (0, 0)
 
+    @property
+    def skipped_frames(self) -> int:
+        """Number of frames that its caches dropped."""
+        return sum(cache.skipped for cache in self.caches.values())
+
     def follow(self, timeline: tuple[int, int]) -> None:
         """Reset when the recording changes or time jumps back."""
         if timeline == self._timeline:

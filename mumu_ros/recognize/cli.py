@@ -89,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> int:
     config = InferenceConfig.of(
         model=arguments.model, threads=arguments.threads, max_people=arguments.max_people, device="auto"
     )
-    session = Session.open(config, live=False, note=lambda text: print(text, file=sys.stderr))
+    session = Session.open(config, note=lambda text: print(text, file=sys.stderr))
     weights = find_weights(arguments.weights) if arguments.weights else fetch_weights()
     finder = PeopleFinder(weights, arguments.threads, arguments.max_people, _SEED)
     modalities = session.checkpoint.config.modalities

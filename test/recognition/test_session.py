@@ -199,10 +199,10 @@ def test_one_stamp_from_the_future_ends_nothing(tiny_model: Path, later_ms: int)
             assert not receive(session, (2**31 - 1) * S)
     assert len(found) >= 9
     assert found[-1].stamp_ns > START_NS + 55 * FRAME_MS * MS
-    (problem,) = session.problems()
+    (problem,) = session.new_problems()
     assert problem[0] == "clock"
     assert "1 frames rejected: their stamps" in problem[1]
-    assert session.problems() == []
+    assert session.new_problems() == []
 
 
 def test_a_first_stamp_from_the_future_ends_nothing_for_long(tiny_model: Path) -> None:
