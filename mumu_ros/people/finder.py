@@ -28,13 +28,13 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.detection import detect
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
-from mumu_ros.people.lifting import is_flat, lift, surfaces_under
+from mumu_ros.people.lifting import head_depth, is_flat, lift, surfaces_under
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
 from mumu_ros.people.regions import Region
 from mumu_ros.people.search import Search
 from mumu_ros.people.silhouettes import of_others, other_surfaces, silhouettes
-from mumu_ros.people.tracks import Observation, Track, Tracker, same_person, torso_depth
+from mumu_ros.people.tracks import RECENT_NS, Observation, Track, Tracker, same_person, torso_depth
 from mumu_ros.people.weights import find_weights
 
 __all__ = ["PeopleFinder"]
@@ -49,6 +49,8 @@ _MIN_TORSO = 2
 """So many of shoulders and hips have to be seen beside the people who are painted over."""
 _MIN_NEW_TORSO = 3
 """So many of them have to be seen of somebody new."""
+_MAX_HEAD_M = 0.7
+"""A pose of somebody new, or out of sight until now, whose head is farther from the torso in depth is no person."""
 _NOTED_NS = 4_000_000_000
 """For so long somebody counts as seen partly, or flat: that part of the picture has its turn within this time."""
 _UPRIGHT = 1.05
@@ -249,7 +251,8 @@ class PeopleFinder:
         if picture.depth is not None and is_flat(pose, picture.camera, picture.depth):
             self._flat_ns = picture.stamp_ns
             return []
-        return [_observation(pose, None, picture)] if self._is_this_way_up(pose, picture.stamp_ns) else []
+        observation = _observation(pose, None, picture)
+        return [observation] if _has_head(observation, picture) and self._is_this_way_up(pose, picture.stamp_ns) else []
 
     def _is_this_way_up(self, pose: Pose, stamp_ns: int) -> bool:
         """Whether somebody may be this way up: upside down only after some were in several pictures.
@@ -300,7 +303,8 @@ def _observed(pose: Pose, track: Track, picture: _Picture, *, is_among_others: b
     shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO
     before_m, now_m = torso_depth(track.lifted), torso_depth(observation.lifted)
     is_placed = before_m is None or (now_m is not None and abs(now_m - before_m) <= track.reach_m(picture.stamp_ns))
-    return [observation] if shows_torso and is_placed else []
+    is_recent = picture.stamp_ns - track.seen_ns <= RECENT_NS
+    return [observation] if shows_torso and is_placed and (is_recent or _has_head(observation, picture)) else []
 
 
 def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:
@@ -327,6 +331,18 @@ def _is_upright(pose: Pose) -> bool:
     """
     tilt = abs(pose.region.angle)
     return min(tilt, np.pi - tilt) < _UPRIGHT
+
+
+def _has_head(observation: Observation, picture: _Picture) -> bool:
+    """Whether head and torso of a pose may be of one body, as far as depth tells.
+
+    Of somebody who is mostly hidden, the network may see a small torso beside the head: on the wall behind it.
+    """
+    torso_m = torso_depth(observation.lifted)
+    if picture.depth is None or torso_m is None:
+        return True
+    head_m = head_depth(observation.pose, picture.camera, picture.depth)
+    return head_m is None or abs(head_m - torso_m) <= _MAX_HEAD_M
 
 
 def _may_hide(pose: Pose, region: Region) -> bool:

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.people.camera import Camera
-from mumu_ros.people.landmarks import BONES, MIN_VISIBILITY, TORSO, Pose
+from mumu_ros.people.landmarks import BONES, FACE, MIN_VISIBILITY, TORSO, Pose
 from mumu_ros.people.person import PositionSource
 
-__all__ = ["Lifted", "is_flat", "lift", "surfaces_under"]
+__all__ = ["Lifted", "head_depth", "is_flat", "lift", "surfaces_under"]
 
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
@@ -35,6 +35,8 @@ _SAMPLES, _MIN_READINGS = np.linspace(-1, 1, 7)[:, np.newaxis], 3
 """Where along a side of a window there are readings, and how many there must be in all of it."""
 _MIN_OWN = 10
 """Readings of somebody who is partly hidden, in all windows together, that are enough."""
+_HEAD_REACH_M = 0.35
+"""A torso is this near to the head in depth, unless somebody bends."""
 _STEPS = 7
 _GAP_M = 0.35
 """A step between two bodies; a surface that is one has smaller ones."""
@@ -172,25 +174,41 @@ def is_flat(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> bool:
     return bool(np.quantile(off_m, _ON_PLANE) < _FLAT_M)
 
 
+def head_depth(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> float | None:
+    """Median distance of what the sensor reads around the face, metres; None where it reads nothing."""
+    found = _windows(pose.keypoints[FACE], _JOINT_WINDOW * pose.torso, camera, depth)
+    return float(np.median(found[np.isfinite(found)])) if np.isfinite(found).any() else None
+
+
 def _torso_depth(
     pose: Pose, camera: Camera, depth: NDArray[np.float32], reach: tuple[float, float] | None
 ) -> float | None:
     """Median of what the sensor reads around shoulders and hips; None where it reads nothing.
 
     Somebody who is partly hidden has the one who is before them, and the wall, around their shoulders: the readings
-    within reach are theirs, however few.
+    within reach are theirs, however few. Of these, the ones near the head are the torso: others may be of a box that is
+    carried before it.
     """
     seen = pose.visibility[TORSO] >= MIN_VISIBILITY
     points = pose.keypoints[TORSO][seen] if seen.sum() >= 2 else pose.keypoints[TORSO]
     windows = _windows(points, _TORSO_WINDOW * pose.torso, camera, depth)
-    if reach:
-        within = windows[np.abs(windows - (reach[0] - _SURFACE_M)) <= reach[1]]
-        if len(within) >= _MIN_OWN:
-            return float(np.median(within))
+    own = _within(windows, reach[0] - _SURFACE_M, reach[1]) if reach else None
+    windows = windows if own is None else own
+    head_m = head_depth(pose, camera, depth)
+    near = _within(windows, head_m, _HEAD_REACH_M) if head_m is not None else None
+    windows = windows if near is None else near
+    if own is not None:
+        return float(np.median(windows[np.isfinite(windows)]))
     found = _quantiles(windows)
     known = np.sort(found[np.isfinite(found)])
     # One of the readings: between two of them there may be nothing.
     return float(known[(len(known) - 1) // 2]) if len(known) >= 2 else None
+
+
+def _within(windows: NDArray[np.float32], middle_m: float, reach_m: float) -> NDArray[np.float32] | None:
+    """The readings that are within reach of a distance, sorted, the others infinite; None: they are too few."""
+    own = np.sort(np.where(np.abs(windows - middle_m) <= reach_m, windows, np.float32(np.inf)), axis=1)
+    return own if np.count_nonzero(np.isfinite(own)) >= _MIN_OWN else None
 
 
 def _joint_depths(

@@ -31,7 +31,7 @@ from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["Observation", "Track", "Tracker", "same_person", "torso_depth"]
+__all__ = ["RECENT_NS", "Observation", "Track", "Tracker", "same_person", "torso_depth"]
 
 _MEMORY_NS = 1_200_000_000
 """A person not seen for this long is dropped, and is a new person afterwards."""
@@ -49,13 +49,16 @@ _SAME_PLACE_M = 0.3
 """Two torsos that a depth sensor sees nearer to each other than this are one."""
 _STRIDE_M, _SPEED_MPS = 0.2, 2.0
 """How much nearer or farther somebody is from one frame to the next, at most, and for each second out of sight."""
-_RECENT_NS = 250_000_000
+RECENT_NS = 250_000_000
 """Whoever was seen since then has the first choice."""
 _GATE, _HIDDEN_GATE = 2.5, 3.5
 """Highest cost of an assignment; and to somebody who was hidden and is where they should be, as depth tells: of whoever
 comes out from behind another person the clothes are half those of that person."""
 _COAST_S = 0.7
 """Somebody out of sight is expected to walk on for so long."""
+_AWAY, _AWAY_PER_S = 1.5, 4.0
+"""So far from where they should be somebody is found at most, in lengths of the torso, and for each second out of sight
+until then: whoever comes out from behind another person does so beside them."""
 _BLINK_S, _WANDERING = 0.1, 2.0
 """After a moment out of sight distances count less: by how much, for each second."""
 _OWN_BONUS = 0.3
@@ -173,7 +176,7 @@ class Tracker:
         newest_ns = max((track.seen_ns for track in self.tracks), default=0)
         if stamp_ns - newest_ns > _MEMORY_NS // 4:
             newest_ns = -1  # nobody is in view, so that nobody is behind anybody
-        seen = [t for t in self.tracks if 0 <= newest_ns - t.seen_ns <= _RECENT_NS and t.is_confirmed]
+        seen = [t for t in self.tracks if 0 <= newest_ns - t.seen_ns <= RECENT_NS and t.is_confirmed]
         self.tracks = [t for t in self.tracks if 0 <= stamp_ns - t.seen_ns <= self._patience_ns(t, seen)]
 
     def update(self, stamp_ns: int, observations: Sequence[Observation]) -> list[Track]:
@@ -184,9 +187,9 @@ class Tracker:
         """
         left = self.merge(stamp_ns, observations)
         # As in Wojke et al. 2017: whoever is hidden does not take the pose of somebody who is not.
-        recent = [track for track in self.tracks if stamp_ns - track.seen_ns <= _RECENT_NS and track.is_confirmed]
+        recent = [track for track in self.tracks if stamp_ns - track.seen_ns <= RECENT_NS and track.is_confirmed]
         left = self._assign(stamp_ns, recent, left)
-        left = [o for o in left if not any(same_person(o.pose, t.expected(stamp_ns), _SHARES_LIMBS) for t in recent)]
+        left = [o for o in left if not any(_is_part_of(o, track, stamp_ns) for track in recent)]
         left = self._assign(stamp_ns, [track for track in self.tracks if track not in recent], left)
         self.left_out = 0
         for observation in left:
@@ -208,7 +211,7 @@ class Tracker:
         track = observation.origin
         if track is None:
             return True, _GATE
-        return stamp_ns - track.seen_ns > _RECENT_NS, self._cost(track, observation, stamp_ns)
+        return stamp_ns - track.seen_ns > RECENT_NS, self._cost(track, observation, stamp_ns)
 
     def _assign(self, stamp_ns: int, tracks: Sequence[Track], observations: Sequence[Observation]) -> list[Observation]:
         """Give each track the observation that is its; the observations that are left."""
@@ -248,6 +251,8 @@ class Tracker:
         wandering = 1 + _WANDERING * max(0.0, elapsed_s - _BLINK_S)
         expected = track.predicted(stamp_ns)
         away = _to_way(pose.middle, track.pose.middle if track.may_be_hidden else expected, expected)
+        if away > size * (_AWAY + _AWAY_PER_S * min(elapsed_s, _COAST_S)):
+            return _IMPOSSIBLE
         away /= size * wandering
         growth = abs(math.log(pose.torso / track.pose.torso))
         unlike = difference(track.appearance, observation.appearance)
@@ -274,6 +279,14 @@ def same_person(a: Pose, b: Pose, limit: float = _SAME_PERSON) -> bool:
     weight = a.visibility * b.visibility + 1e-3
     apart = np.linalg.norm(a.keypoints - b.keypoints, axis=1)
     return float(apart @ weight / weight.sum()) < limit * min(a.torso, b.torso)
+
+
+def _is_part_of(observation: Observation, track: Track, stamp_ns: int) -> bool:
+    """Whether a pose shares limbs with somebody who was just seen, and is not before or behind them as depth tells."""
+    if not same_person(observation.pose, track.expected(stamp_ns), _SHARES_LIMBS):
+        return False
+    before_m, now_m = torso_depth(track.lifted), torso_depth(observation.lifted)
+    return before_m is None or now_m is None or abs(now_m - before_m) <= track.reach_m(stamp_ns)
 
 
 def _same_place(a: Lifted | None, b: Lifted | None) -> bool:

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.isolation import FOCAL, SIZE, isolate
 from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO
-from mumu_ros.people.lifting import is_flat, lift, surfaces_under
+from mumu_ros.people.lifting import head_depth, is_flat, lift, surfaces_under
 from mumu_ros.skeletons import layout
 
 from .figures import depth_of, pose_of, standing
@@ -95,6 +95,31 @@ def test_a_torso_that_is_partly_behind_somebody_nearer_stays_where_it_was(covere
     lifted = lift(pose, camera, depth, reach=(4.0, 0.3))
     assert lifted is not None
     assert lifted.joints[TORSO, 2].mean() == pytest.approx(4.0, abs=0.1)
+
+
+@settings(max_examples=20)
+@given(gap=st.floats(0.55, 0.9), z=st.floats(2.0, 4.5), is_tracked=st.booleans())
+def test_a_torso_with_a_box_before_it_is_where_its_head_is(gap: float, z: float, is_tracked: bool) -> None:
+    """Whoever picks up a box does not jump towards the camera, neither as a whole nor joint by joint."""
+    camera = Camera.nominal(640, 480)
+    joints = standing() + np.array([0, 0, z], np.float32)
+    pose, depth = pose_of(joints, camera, standing()), depth_of([joints], camera)
+    hips = pose.keypoints[TORSO[2:]].astype(int)
+    depth[hips[:, 1].min() - 40 : hips[:, 1].max() + 41, hips[:, 0].min() - 40 : hips[:, 0].max() + 41] = z - gap
+    lifted = lift(pose, camera, depth, reach=(z - 0.3, 1.5) if is_tracked else None)
+    assert lifted is not None
+    assert lifted.middle[2] == pytest.approx(z, abs=0.15)
+
+
+def test_a_head_is_where_the_sensor_reads_it_also_where_the_torso_is_on_the_wall() -> None:
+    camera = Camera.nominal(640, 480)
+    joints = standing() + np.array([0, 0, 4], np.float32)
+    pose, depth = pose_of(joints, camera, standing()), depth_of([joints], camera, radius_m=0.12)
+    depth[int(pose.keypoints[TORSO, 1].min() - 0.17 * pose.torso) :] = 6.0
+    lifted, head_m = lift(pose, camera, depth), head_depth(pose, camera, depth)
+    assert lifted is not None
+    assert (lifted.middle[2], head_m) == pytest.approx((6.0, 4.0), abs=0.15)
+    assert head_depth(pose, camera, np.zeros_like(depth)) is None
 
 
 def turned(joints: np.ndarray, angle: float) -> np.ndarray:

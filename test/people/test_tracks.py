@@ -76,6 +76,36 @@ def test_who_comes_out_from_behind_another_person_is_the_same_in_whatever_clothe
     assert len(found) == len(tracker.tracks) == 2
 
 
+@settings(max_examples=20)
+@given(gap=st.floats(0.8, 2.5), beside=st.floats(0.0, 0.2))
+def test_somebody_found_where_they_were_is_not_taken_for_a_part_of_another_person_nearer_or_farther(
+    gap: float, beside: float
+) -> None:
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(-1.5, 3.0, RED), seen(beside, 3.0 + gap, BLUE)])
+    (_, hidden) = tracker.tracks
+    for k in range(1, 6):  # out of sight, while another person comes to stand there
+        tracker.expire(1 + k * STEP_NS)
+        tracker.update(1 + k * STEP_NS, [seen(0.0, 3.0, RED)])
+    found = tracker.update(1 + 6 * STEP_NS, [seen(0.0, 3.0, RED), seen(beside, 3.0 + gap, BLUE, hidden)])
+    assert hidden.body_id in [track.body_id for track in found]
+
+
+@settings(max_examples=20)
+@given(hidden=st.integers(10, 60), away=st.floats(2.2, 4.0))
+def test_somebody_who_comes_in_on_the_other_side_of_the_picture_is_not_who_was_hidden_here(
+    hidden: int, away: float
+) -> None:
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(-1.5, 3.0, RED), seen(-1.7, 3.6, RED)])
+    known = {track.body_id for track in tracker.tracks}
+    for k in range(1, hidden):
+        tracker.expire(1 + k * STEP_NS)
+        tracker.update(1 + k * STEP_NS, [seen(-1.5, 3.0, RED)])
+    (_, new) = tracker.update(1 + hidden * STEP_NS, [seen(-1.5, 3.0, RED), seen(-1.7 + away, 3.6, RED)])
+    assert new.body_id not in known
+
+
 def test_ids_are_never_given_again() -> None:
     tracker = Tracker(2, seed=0)
     ids = []
