@@ -44,6 +44,9 @@ _RATE_HZ = 30.0
 _SPEED = (0.7, 1.4)
 _AS_RECORDED = 0.7
 """Share of the windows that are a clip from its beginning to its end, except of `_GAITS`, which are on the spot."""
+_UP_TO_PERFORMED, _UP_TO_ENDED, _UP_TO_IDLE = 0.72, 0.81, 0.93
+"""Of the other windows, by a number drawn from 0 to 1: below the first the window ends within an activity, below the
+second after one, below the third somebody rests throughout; from there on they move without any aim."""
 _SEEN = 0.4
 """Share of an activity that a window shows at least if it is called by its name."""
 _LINGER_S = 0.3
@@ -199,11 +202,11 @@ class _Composer:
         if take.labels[0] not in _GAITS and self._generator.random() < _AS_RECORDED:
             return _Part(take.skeleton, take.imu, take.labels)
         kind = self._generator.random()
-        if kind < 0.72:
+        if kind < _UP_TO_PERFORMED:
             return self._ends_in(take)
-        if kind < 0.81:
+        if kind < _UP_TO_ENDED:
             return self._ended(take)
-        if kind < 0.93:
+        if kind < _UP_TO_IDLE:
             return _Part(*self._still(take, self._steps), (IDLE,))
         return self._aimless(take)
 
