@@ -93,7 +93,7 @@ def test_what_is_as_deep_as_allowed_is_read() -> None:
 
 
 def complaint(read: Callable[[], Any]) -> str:
-    """What reading says, and "it is read" if it complains of nothing."""
+    """The error of reading, and "it is read" if there is none."""
     try:
         read()
     except ValueError as error:

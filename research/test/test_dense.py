@@ -62,7 +62,7 @@ def test_pictures_are_the_same_every_time_and_none_is_in_both_parts(pictures):
     assert not np.array_equal(split("test", SIZE, 1)[0].colour, pictures[0].colour)
 
 
-def test_a_picture_knows_what_is_where_and_how_far(pictures):
+def test_a_picture_has_a_class_and_a_distance_for_each_pixel(pictures):
     for picture in pictures:
         assert picture.colour.shape == (*SIZE, 3)
         assert 0.3 < picture.depth.min() < picture.depth.max() < 30

@@ -347,8 +347,8 @@ def test_the_attention_ratio_is_that_of_the_corrupted_stream(made_up):
     study, config = made_up(run), run.settings().model
     for result in study.results:
         for kind, share in (("noise", 0.5), ("stuck", 0.25), ("swap", 0.25), ("roll", 1.0)):
-            lying = np.arange(6) == victims(result, kind, config)[:, None]
-            result.weights[kind] = np.where(lying, share / 6, 9.0)
+            corrupted = np.arange(6) == victims(result, kind, config)[:, None]
+            result.weights[kind] = np.where(corrupted, share / 6, 9.0)
     np.testing.assert_allclose(guidance.attention_ratio(study, config), [0.5, 0.5], rtol=1e-6)
 
 
@@ -357,8 +357,8 @@ def test_attention_is_averaged_by_activity_and_noise_looks_at_the_noisy_stream(m
     study, config = made_up(run), run.settings().model
     for result in study.results:
         result.weights["clean"] = np.tile(result.truth[:, None] / 10, (1, 6)) * [1, 2, 3, 4, 5, 6]
-        lying = np.arange(6) == victims(result, "noise", config)[:, None]
-        result.weights["noise"] = np.where(lying, result.truth[:, None] + 0.5, 9.0)
+        corrupted = np.arange(6) == victims(result, "noise", config)[:, None]
+        result.weights["noise"] = np.where(corrupted, result.truth[:, None] + 0.5, 9.0)
     clean, noisy = attention.attention_by_activity(study, config)
     np.testing.assert_allclose(clean[:4], np.outer([0, 0.1, 0.2, 0.3], [1, 2, 3, 4, 5, 6]))
     assert np.isnan(clean[4:]).all()
@@ -504,7 +504,7 @@ def test_every_method_of_the_toy_example_learns_f2(optimizer):
     assert tuple(errors) == toy.METHODS
     for values in errors.values():
         assert values.shape == (2,)
-        assert (values < 1).all()  # f2 itself, whose mean square is above 2, is the error of knowing nothing
+        assert (values < 1).all()  # a constant 0 has the mean square of f2, which is above 2
     assert errors["ST, 4 × epochs"].mean() < errors["ST"].mean()
 
 

@@ -131,7 +131,7 @@ def test_each_label_becomes_a_clip_of_what_was_recorded(
     assert [int(sample[0, 0, 0]) for sample in rgb.samples] == [round((t - START_NS) * 60 / S) for t in stamps_ns]
 
 
-def test_what_is_dropped_is_said_with_its_reason(
+def test_what_is_dropped_is_reported_with_its_reason(
     write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], capsys: pytest.CaptureFixture[str]
 ) -> None:
     labels = [(0, 3, "g", "wave"), (3, 4.5, "g", "wave"), (5, 8, "", "hop"), (30, 34, "g", "wave")]

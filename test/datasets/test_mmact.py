@@ -202,7 +202,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path, preprocessing):
         dataset.read(dataset.clips[0], preprocessing(gyro=(1, 3)))
 
 
-def test_sensors_whose_clocks_differ_are_refused(tmp_path, preprocessing):
+def test_sensors_with_different_clocks_are_refused(tmp_path, preprocessing):
     write_sensors(tmp_path, CARRYING, ["gyro_clip"])
     write(tmp_path / "acc_watch_clip" / f"{CARRYING}.csv", "20180101_13:00:00.000,1,2,3")
     dataset = open_dataset("mmact", str(tmp_path))

@@ -163,7 +163,7 @@ def test_a_truncated_video_is_refused(root, preprocessing, write_video):
         dataset.read(dataset.clips[0], preprocessing(rgb=(32, 40, 3)))
 
 
-def test_a_model_whose_shape_is_another_is_told_so(root, preprocessing):
+def test_a_model_with_another_shape_is_refused(root, preprocessing):
     dataset = open_root(root)
     with pytest.raises(DatasetError, match=r"a27_s2_t1_inertial.mat: imu: .*\(2, 3\); expected .*\(1, 3\)"):
         dataset.read(dataset.clips[0], preprocessing(imu=(1, 3)))

@@ -140,7 +140,7 @@ def test_what_if_a_sensor_is_gone(evaluate: Run, tmp_path: Path) -> None:
     assert "what if" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_what_if_a_sensor_lies(evaluate: Run, tmp_path: Path) -> None:
+def test_what_if_a_sensor_fails(evaluate: Run, tmp_path: Path) -> None:
     failures = ("--failure", "imu:bias=5:1-3", "--failure", "camera:black:2-4", "--failure", "depth:0-1")
     assert evaluate(*failures, "--out", tmp_path / "out", "--params", PARAMS)[0] == 0
     content = metrics(tmp_path / "out")
@@ -230,7 +230,7 @@ def odd_bag(tmp_path: Path) -> Path:
 
 
 def test_pictures_that_cannot_be_decoded_are_counted_and_empty_topics_are_shown(evaluate: Run, tmp_path: Path) -> None:
-    """A bag of colour that lies in several ways, an IMU that is well, and one that never spoke."""
+    """A bag of colour with several faults, a healthy IMU, and one without a message."""
     _, good = cv2.imencode(".png", np.zeros((24, 32, 3), np.uint8))
     bomb = good.copy()
     bomb[16:24] = 255  # The header's width and height.

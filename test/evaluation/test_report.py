@@ -72,7 +72,7 @@ def test_the_report_has_what_it_is_for(evaluated: Path) -> None:
 
 
 def complaints(page: Path, folder: Path) -> list[str]:
-    """What a browser says about a page while it draws it."""
+    """What a browser logs while it draws a page."""
     assert BROWSER is not None
     picture = folder / "report.png"
     result = subprocess.run(

@@ -99,7 +99,7 @@ DECISIONS = (
 )
 
 
-def test_the_truth_is_that_of_the_stamp_and_its_group_the_models_where_nobody_said() -> None:
+def test_the_truth_is_that_of_the_stamp_and_its_group_the_models_by_default() -> None:
     labels = result(*DECISIONS, truth=TRUTH).labels
     assert labels.activity.tolist() == [0, 0, 0, 2, 2, UNDECIDED, 3, 3], "3: the model does not know it"
     assert labels.group.tolist() == [0, 0, 0, 1, 1, UNDECIDED, 2, 2]

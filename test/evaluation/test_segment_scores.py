@@ -89,7 +89,7 @@ def test_decisions_are_joined_over_short_gaps_only() -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "b", None]), max_size=20))
-def test_merged_segments_say_what_the_decisions_said(labels: list[str | None]) -> None:
+def test_merged_segments_have_the_labels_of_the_decisions(labels: list[str | None]) -> None:
     stamps = list(range(1, len(labels) + 1))
     segments = merge(stamps, labels, 1)
     again = [next((s.label for s in segments if s.start_ns < stamp <= s.end_ns), None) for stamp in stamps]

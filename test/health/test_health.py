@@ -91,7 +91,7 @@ def test_a_stuck_stretch_and_a_ceiling_show() -> None:
     assert shares["saturated"][EDGE] > 0.4
 
 
-def test_one_sample_tells_nothing() -> None:
+def test_one_sample_is_too_few() -> None:
     assert describe(np.ones((3, 2), np.float32), np.array([False, True, False])) is None
 
 

@@ -231,7 +231,7 @@ def test_the_frame_follows_the_time(page: Page) -> None:
     assert page.errors() == []
 
 
-def test_a_full_disk_is_said_on_the_page_and_nothing_is_lost(
+def test_a_full_disk_is_reported_on_the_page_and_nothing_is_lost(
     page: Page, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from selenium.webdriver.common.keys import Keys

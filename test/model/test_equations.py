@@ -261,7 +261,7 @@ def test_trust_is_learned_from_right_and_wrong_modalities_alike(case: Told) -> N
     assert parts.total.item() == pytest.approx((parts.target + parts.auxiliary + 0.25 * parts.trust).item())
 
 
-def test_all_modalities_are_right_unless_said_otherwise(decision: Decision) -> None:
+def test_all_modalities_count_as_clean_by_default(decision: Decision) -> None:
     _, output, _ = decision
     output = dataclasses.replace(output, trust_logits=torch.randn(output.present.shape, dtype=torch.float64))
     loss, truth = MuMuLoss(1.0, 0.5, 0.5), (torch.tensor([0, 4]), torch.tensor([0, 1]))

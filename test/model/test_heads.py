@@ -53,7 +53,7 @@ def make(config: ModelConfig) -> Make:
 
 
 def case(there: list[list[bool]], seed: int = 0) -> Case:
-    """Features, which modalities are present, and what each says by itself."""
+    """Features, which modalities are present, and the logits of each by itself."""
     mask = torch.tensor(there)
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(*mask.shape, 16, generator=generator, dtype=torch.float64)
@@ -96,7 +96,7 @@ def test_weights_are_shares_among_what_is_present(make: Make, fusion: str, merge
 )
 @given(case_=cases, order=st.permutations(range(MODALITIES)))
 @FIXTURES
-def test_order_does_not_matter_nor_does_who_is_absent(
+def test_order_and_absent_modalities_do_not_matter(
     make: Make, fusion: str, merge: str, case_: Case, order: list[int]
 ) -> None:
     head = make(fusion, merge)
@@ -242,7 +242,7 @@ def test_equal_trust_is_the_plain_mean(make: Make, case_: Case) -> None:
 
 
 def test_trust_depends_on_agreement(make: Make) -> None:
-    """Two modalities with the same feature, and equally sure, differ in nothing but what the others say."""
+    """Two modalities with the same feature and the same confidence differ only in how far the others agree."""
     head = make("trusted_mumu")
     features, mask, _ = case([[True] * 3])
     features[:] = features[:, :1]

@@ -50,7 +50,7 @@ def test_learned_uncertainty_is_kendalls(values: list[float], log_variances: lis
     assert weights(torch.tensor(values, dtype=torch.float64)).item() == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-def test_uncertainty_settles_where_a_loss_says() -> None:
+def test_uncertainty_weights_settle_by_the_loss() -> None:
     """d/ds of exp(−s) L + s / 2 is 0 at s = log 2 L: what has the larger loss counts less."""
     weights = UncertaintyWeights()
     optimizer = torch.optim.Adam(weights.parameters(), 0.05)

@@ -126,7 +126,7 @@ def test_one_fault_after_the_other_makes_one_bag(tmp_path: Path) -> None:
     assert len(box.bags) == 1
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_nothing_else_happens(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_and_nothing_else_happens(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     box = Box(tmp_path / "file" / "bags")
     box.box.keep(frame(1))

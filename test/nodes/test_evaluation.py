@@ -112,7 +112,7 @@ def recognition(node: Evaluation, stamp_ns: int, activity: str) -> ActivityRecog
 
 
 class Bench:
-    """An evaluation node, and who publishes to it."""
+    """An evaluation node, and the publishers of its inputs."""
 
     def __init__(
         self, ros: Any, out: Path, durability: DurabilityPolicy = DurabilityPolicy.VOLATILE, **parameters: Any

@@ -189,7 +189,7 @@ def test_a_fault_is_named_within_a_second_and_forgotten_within_a_window(number: 
 
 
 @pytest.mark.parametrize("number", range(len(MATRIX)), ids=ids())
-def test_nothing_is_said_of_the_healthy_ones(number: int) -> None:
+def test_healthy_streams_are_not_named(number: int) -> None:
     bench = bench_of(number)
     said = {name: [(s, code) for s, code in bench.codes[name] if s >= 1.0 and code] for name in HEALTHY}
     assert not any(said.values()), said

@@ -48,7 +48,7 @@ def person(body_id: str = "abcde") -> Person:
 
 
 class SeesPeople:
-    """Stands in for the pose network: it sees whom the test says."""
+    """Stands in for the pose network: it returns the people that the test gives."""
 
     left_out = 0
     sees_part = sees_picture = False

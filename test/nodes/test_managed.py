@@ -174,7 +174,7 @@ def test_a_failed_activate_leaves_nothing_behind_and_can_be_tried_again(client: 
     assert client.state() == "unconfigured"
 
 
-def test_what_callbacks_raise_is_counted_and_said_and_ends_nothing(ros: Any, client: Client) -> None:
+def test_what_callbacks_raise_is_counted_and_reported_and_ends_nothing(ros: Any, client: Client) -> None:
     node = client.node
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_activate() == SUCCESS

@@ -94,7 +94,7 @@ def test_a_stream_that_is_named_has_its_parameters_at_once(ros: Any) -> None:
     assert node.set_parameters([Parameter("belt.topic", value="imu/belt")])[0].successful
 
 
-def test_a_name_that_is_none_is_said_in_the_diagnostics(ros: Any) -> None:
+def test_an_unknown_name_is_in_the_diagnostics(ros: Any) -> None:
     given = {"rate_hs": 5.0, "belt.topic": "belt", "belt.widht": 3, "use_sim_time": False}
     node = ros.add(SensorSync, streams=["imu"], **{"imu.topic": "imu", "imu.shpae": [2, 3], **given})
     statuses: dict[str, str] = {}

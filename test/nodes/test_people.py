@@ -195,7 +195,7 @@ def test_pictures_are_looked_at_at_the_rate_that_is_asked_for(rig: Callable[...,
     assert (np.abs(steps - 5 * PERIOD_NS) <= PERIOD_NS).all()
 
 
-def test_nobody_in_view_is_said_and_published(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+def test_an_empty_view_is_published_and_in_the_diagnostics(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
     r = rig().start()
     assert r.say("people", is_ok) == "nobody in view"
     r.ros.wait(lambda: r.people)
@@ -310,7 +310,7 @@ def test_a_camera_upside_down_is_named(rig: Callable[..., Rig], finder: Scripted
 @pytest.mark.parametrize(
     ("what", "text"), [("sees_part", "somebody is partly in view"), ("sees_picture", "as on a poster or a screen")]
 )
-def test_somebody_who_is_seen_partly_or_flat_is_said_to_be(
+def test_people_seen_partly_or_flat_are_in_the_diagnostics(
     rig: Callable[..., Rig], finder: ScriptedFinder, what: str, text: str
 ) -> None:
     setattr(finder, what, True)

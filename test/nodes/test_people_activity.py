@@ -167,7 +167,7 @@ def test_an_imu_that_is_named_belongs_to_that_body(room: Callable[..., Room]) ->
     assert not any(message.present[2] for message in r.of("anna1"))
 
 
-def test_no_more_than_max_people_are_recognised_and_who_is_known_stays(room: Callable[..., Room]) -> None:
+def test_no_more_than_max_people_are_recognised_and_known_ones_stay(room: Callable[..., Room]) -> None:
     r = room(max_people=2)
     r.play(0, 20, ("anna1", "berta"))
     r.play(20, 20, ("carla", "doris", "berta", "anna1"))

@@ -110,7 +110,7 @@ def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:
     assert not node.finished
 
 
-def test_nothing_is_played_before_those_who_are_waited_for_listen(ros: Any, bag: Path) -> None:
+def test_nothing_is_played_before_the_awaited_topics_have_subscribers(ros: Any, bag: Path) -> None:
     node, received = play(ros, bag, wait_for=["activity"])
     assert node.trigger_activate() == SUCCESS
     ros.wait(lambda: node.count_subscribers("/imu/wrist"))
@@ -178,7 +178,7 @@ def test_the_simulator_publishes_what_a_recording_of_it_holds(ros: Any, bag: Pat
     assert felt == accelerations[-len(felt) :]
 
 
-def test_the_simulator_tells_who_is_really_in_view_of_which_camera(ros: Any) -> None:
+def test_the_simulator_publishes_the_true_people_in_view_and_the_camera(ros: Any) -> None:
     node = ros.add(Simulator, seed=1, subject=1000, seconds=SECONDS, width=64, height=48, people=2)
     truth, infos = ros.collect(People, "/truth/people"), ros.collect(CameraInfo, "/camera/color/camera_info")
     assert node.trigger_configure() == SUCCESS

@@ -97,7 +97,7 @@ def faults(reports: dict[str, Report]) -> dict[str, str]:
     return {name: report.code for name, report in reports.items() if report.code}
 
 
-def test_nothing_is_said_of_streams_that_are_well() -> None:
+def test_healthy_streams_have_no_fault() -> None:
     reports = Rig({}).run(10)
     assert faults(reports) == {}
     assert reports["rgb"].text == "30.0 Hz"
@@ -139,7 +139,7 @@ def test_every_reason_has_its_own_words(change: Change, code: str, text: str) ->
     assert ("QoS" in reports["depth"].text) is False
 
 
-def test_a_stream_that_is_well_again_is_said_to_be_so() -> None:
+def test_a_stream_that_recovers_has_no_fault() -> None:
     rig = Rig({"depth": lambda n, stamp: stamp - (2 * NS_PER_S if 60 <= n < 200 else 0)})
     assert faults(rig.run(6)) == {"depth": "clock"}
     assert faults(rig.run(8)) == {}

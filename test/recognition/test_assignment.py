@@ -82,7 +82,7 @@ def play(
 @pytest.mark.slow
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 10_000), late=st.floats(-0.15, 0.15))
-def test_it_belongs_to_who_moves_as_it_does_whatever_the_mounting(seed: int, late: float) -> None:
+def test_an_imu_is_assigned_to_the_body_that_moves_alike_whatever_the_mounting(seed: int, late: float) -> None:
     movers = {"anna1": Mover(seed, 8), "berta": Mover(seed + 1, 8)}
     found = play(ImuAssigner(["imu"], {}), movers, movers["berta"].imu(rotation(seed)), 0, 8, late)
     assert found[-1] == "berta"
@@ -124,7 +124,7 @@ def test_it_stays_where_it_was_while_nobody_moves_and_goes_over_when_somebody_el
     assert found[-1] == "berta"
 
 
-def test_who_is_named_wears_it_and_who_is_out_of_view_wears_nothing() -> None:
+def test_a_named_wearer_is_assigned_and_a_body_out_of_view_is_not() -> None:
     movers = {"anna1": Mover(1, 4), "berta": Mover(2, 4)}
     assigner = ImuAssigner(["imu"], {"imu": "anna1"})
     assert set(play(assigner, movers, movers["berta"].imu(np.eye(3)), 0, 4)) == {"anna1"}

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Every back end says what PyTorch says."""
+"""Every back end gives what PyTorch gives."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_a_person_among_others_is_recognised_as_if_alone(
     views=st.lists(st.lists(st.integers(0, 30).map("b{:03}".format), max_size=9, unique=True), max_size=80),
     most=st.integers(1, 4),
 )
-def test_memory_is_bounded_by_max_people_and_who_leaves_is_forgotten(
+def test_memory_is_bounded_by_max_people_and_absent_bodies_are_dropped(
     people_model: Path, views: list[list[str]], most: int
 ) -> None:
     session = open_session(people_model, max_people=most)
@@ -110,7 +110,7 @@ def test_memory_is_bounded_by_max_people_and_who_leaves_is_forgotten(
     assert set(session.recognizer._bodies) == {""}
 
 
-def test_nothing_is_said_of_an_anonymous_body_once_people_are_told_apart(people_model: Path) -> None:
+def test_an_anonymous_body_has_no_decisions_once_people_are_tracked(people_model: Path) -> None:
     session = open_session(people_model, body_id="b1")
     answers = [a for k in range(20) for s in session.receive(START_NS + k * FRAME_MS * MS, imu(k * MS)) for a in [s]]
     assert answers, "nobody looks for people yet"
@@ -165,7 +165,7 @@ def test_a_view_with_any_stamp_silences_worn_sensors_for_no_longer_than_a_camera
     assert any(receive(session, START_NS + k * FRAME_MS * MS) for k in range(20, 120))
 
 
-def test_what_is_wrong_with_a_modality_is_said_for_each_body(people_model: Path) -> None:
+def test_the_fault_of_a_modality_is_reported_for_each_body(people_model: Path) -> None:
     session = open_session(people_model, imu_bodies=["imu=anna1"])
     answers: Answers = []
     for number in range(60):

@@ -328,7 +328,7 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
         "INSERT INTO topics VALUES (7, x'FF00', 5, 'cdr', '', '')",
     ],
 )
-def test_what_a_database_says_of_a_topic_costs_no_other(bag: Path, statement: str) -> None:
+def test_a_damaged_topic_of_a_database_costs_no_other(bag: Path, statement: str) -> None:
     spoil(bag, statement)
     with Recording(bag) as recording:
         assert values(recording) == list(range(SAMPLES))
@@ -430,7 +430,7 @@ def test_of_a_file_and_its_unfinished_compression_one_is_read(tmp_path: Path) ->
         assert values(recording) == list(range(SAMPLES))
 
 
-def test_what_is_promised_and_not_read_is_said(
+def test_what_is_listed_and_not_read_is_reported(
     tmp_path: Path, mcap_bytes_of: Callable[..., bytes], imu_channel: Callable[..., Any]
 ) -> None:
     data = bytearray(mcap_bytes_of([imu_channel()]))

@@ -90,7 +90,7 @@ def test_empty_messages_are_counted(write: Callable[..., Recording], monkeypatch
         assert recording.problems == ["2 messages of /imu are cut off; not used"]
 
 
-def test_annotations_last_until_the_next_and_what_overlaps_is_said(tmp_path: Path) -> None:
+def test_annotations_last_until_the_next_and_overlaps_are_reported(tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / "bag") as writer:
         for at, end, activity in ((0, 0, "wave"), (2, 0, "walk"), (5, 0, ""), (7, 6, "sit"), (8, 0, "stand")):
             end_ns = START_NS + end * S if end else 0

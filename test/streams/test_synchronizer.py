@@ -248,7 +248,7 @@ def test_a_period_makes_sets_by_time_whatever_the_cameras_rate(traffic, rate_hz)
     assert 1950 <= len(traffic.samples(sets, 2)) <= 2000
 
 
-def test_statistics_tell_rate_skew_and_life_of_each_stream(traffic):
+def test_statistics_hold_rate_skew_and_life_of_each_stream(traffic):
     s = Synchronizer(["rgb", "depth"], ["imu"])
     messages = traffic.merge(
         traffic.stream("rgb", 30, 3), traffic.stream("depth", 30, 3, offset_ms=5), traffic.stream("imu", 200, 3)

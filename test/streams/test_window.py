@@ -192,7 +192,7 @@ class TestFrames:
         assert found.samples == tuple(range(9, 17))
         assert found.coverage == 8 / 20
 
-    def test_push_tells_which_frames_were_chosen(self):
+    def test_push_returns_which_frames_were_chosen(self):
         assembler = WindowAssembler([RGB], 2.0)
         chosen = [k for k in range(300) if assembler.push("rgb", T + k * 10 * MS, k)]
         assert chosen == list(range(0, 300, 10))

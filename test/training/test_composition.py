@@ -99,7 +99,7 @@ def test_some_windows_are_a_clip_as_it_was_recorded_but_nobody_walks_on_the_spot
     assert low <= (shown == recorded).all(axis=(1, 2, 3)).mean() <= high
 
 
-def test_what_a_dataset_does_not_tell_apart_is_as_likely_either() -> None:
+def test_activities_that_a_dataset_does_not_distinguish_are_equally_likely() -> None:
     windows = compose([take("either")], CONFIG, 60, 0)
     assert windows.labels is not None
     np.testing.assert_allclose(windows.labels.sum(axis=1), 1)
@@ -108,7 +108,7 @@ def test_what_a_dataset_does_not_tell_apart_is_as_likely_either() -> None:
     assert (windows.labels[shared, ACTIVITIES.index("push")] == 0.5).all()
 
 
-def test_who_walks_goes_ahead_and_who_rests_stays() -> None:
+def test_a_walking_person_moves_ahead_and_a_resting_one_stays() -> None:
     windows = compose([take("walk"), take("wave")], CONFIG, 400, 0)
     walks, rests = windows_of(windows, "walk"), windows_of(windows, IDLE)
     assert np.median(path(walks)) > 0.4

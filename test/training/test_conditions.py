@@ -121,7 +121,7 @@ def test_a_corruption_hits_its_victims_only(vector_settings: Settings, many: Win
         assert changed[victims == index].mean() > 0.8
 
 
-def test_nobody_is_a_victim_where_nothing_lies(vector_settings: Settings) -> None:
+def test_no_modality_is_changed_without_a_corruption(vector_settings: Settings) -> None:
     assert (Condition("c", missing=0.5).victims(vector_settings.model, 5, 0) == -1).all()
 
 
@@ -182,7 +182,7 @@ def test_images_in_windows_fail_as_live(config: ModelConfig, make_clip: Callable
         assert not np.array_equal(inputs[name], whole[name])
 
 
-def test_what_fails_is_drawn_where_nobody_says(vector_settings: Settings, many: WindowSet) -> None:
+def test_the_failing_modality_is_drawn_unless_it_is_given(vector_settings: Settings, many: WindowSet) -> None:
     condition = Condition("c", failure=Failure("stuck"))
     victims = condition.victims(vector_settings.model, len(many), 0)
     assert set(victims) == {0, 1}

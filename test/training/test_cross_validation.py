@@ -147,7 +147,7 @@ def test_a_damaged_result_is_named(two: Settings, tmp_path: Path, damage: Callab
         cross_validate(two, [0], tmp_path / "out", jobs=1)
 
 
-def test_two_processes_say_what_one_says(two: Settings, tmp_path: Path) -> None:
+def test_two_processes_give_the_results_of_one(two: Settings, tmp_path: Path) -> None:
     one = cross_validate(two, [0], tmp_path / "one", jobs=1)
     both = cross_validate(two, [0], tmp_path / "two", jobs=2)
     assert same(one, both)

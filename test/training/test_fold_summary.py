@@ -133,7 +133,7 @@ def test_the_temperature_for_the_model_is_fitted_on_all_folds(twice: Study) -> N
 
 
 KNOWN, UNKNOWN = np.linspace(1.05, 6.05, 10), np.linspace(0.0, 4.0, 20)
-"""How sure the model is of each clip: the higher logit."""
+"""The model's confidence in each clip: the higher logit."""
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Protocols: who is trained on is not tested, and what is missing is said."""
+"""Protocols: no subject is both trained on and tested, and missing ones are named."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_open_set_refuses_clips_of_several_activities() -> None:
         ),
     ],
 )
-def test_what_is_missing_is_said(protocol: str, dataset: str, clips: list[ClipInfo], missing: str) -> None:
+def test_what_is_missing_is_named(protocol: str, dataset: str, clips: list[ClipInfo], missing: str) -> None:
     assert make_manifest(protocol, dataset, clips).missing == missing
 
 

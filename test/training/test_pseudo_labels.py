@@ -76,7 +76,7 @@ def test_soft_labels_are_probabilities(half: WindowSet, logits: np.ndarray, vect
     np.testing.assert_allclose(told, np.tile([0.3, 0.6, 0.1], (6, 1)), rtol=1e-5)
 
 
-def test_what_a_teacher_is_not_sure_of_stays_missing(
+def test_labels_below_the_confidence_stay_missing(
     half: WindowSet, logits: np.ndarray, vector_settings: Settings
 ) -> None:
     logits[:6] = [9, 0, 0]

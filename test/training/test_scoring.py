@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What a model says about windows, how it is scored, and how its confidence is calibrated."""
+"""A model's predictions for windows, how they are scored, and how their confidence is calibrated."""
 
 from __future__ import annotations
 
