@@ -17,11 +17,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["naming", "replacing"]
+__all__ = ["folder_beside", "naming", "replacing"]
 
 
 @contextmanager
@@ -57,3 +59,20 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder beside a place, to be filled and then renamed to it; what is left of it in the end is removed.
+
+    Raises:
+        OSError: As raised within; it names the place.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    temporary.chmod(0o755)  # mkdtemp's is for its owner only
+    try:
+        with naming(path):
+            yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -19,8 +19,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -29,12 +27,12 @@ from pathlib import Path
 
 from mumu_ros.datasets.clip_writer import Piece, write_clips
 from mumu_ros.datasets.clips import ClipInfo, DatasetError
-from mumu_ros.files import naming
+from mumu_ros.files import folder_beside
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.annotations import read_annotations
-from mumu_ros.recordings.label_files import Label, labels_path, read_labels
+from mumu_ros.recordings.label_files import Label, find_labels, labels_path, read_labels
 from mumu_ros.recordings.progress import ReadingProgress
 from mumu_ros.recordings.stream_topics import resolve_topics
 from mumu_ros.streams import NS_PER_S
@@ -152,39 +150,30 @@ def build_dataset(
     bags = [BagReport(str(source.bag), source.subject) for source in sources]
     labels = [_read_labels(source, bag) for source, bag in zip(sources, bags, strict=True)]
     known = taxonomy or _labelled_taxonomy(out.name, [x for rows in labels for x in rows])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-    scratch.chmod(0o755)  # mkdtemp's is for its owner only
-    try:
-        with naming(out):
-            plan = _Plan(scratch, config, known, shortest_s)
-            clips = []
-            for number, (source, bag, rows) in enumerate(zip(sources, bags, labels, strict=True), start=1):
-                clips += _build_bag(plan, number, source, bag, rows)
-                if progress:
-                    progress(bag)
-            if not clips:
-                reasons = Counter(dropped.reason for bag in bags for dropped in bag.dropped)
-                why = [
-                    *(f"{reason} ({n})" for reason, n in reasons.items()),
-                    *(p for b in bags for p in b.problems),
-                ]
-                raise DatasetError(f"no clip remains: {'; '.join(why[:5]) or 'there are no labels'}")
-            report = Report(bags, _occurring(known, clips), Counter(clip.activity for clip in clips))
-            lines = [f"{clip.id},{clip.subject},{clip.activity},{clip.session}" for clip in clips]
-            (scratch / "clips.csv").write_text("\n".join(("id,subject,activity,session", *lines, "")), encoding="utf-8")
-            report.taxonomy.write(scratch / "taxonomy.yaml")
-            content = {"taxonomy": report.taxonomy.to_dict(), "bags": [asdict(bag) for bag in bags]}
-            (scratch / "report.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-            scratch.rename(out)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with folder_beside(out) as scratch:
+        plan = _Plan(scratch, config, known, shortest_s)
+        clips = []
+        for number, (source, bag, rows) in enumerate(zip(sources, bags, labels, strict=True), start=1):
+            clips += _build_bag(plan, number, source, bag, rows)
+            if progress:
+                progress(bag)
+        if not clips:
+            reasons = Counter(dropped.reason for bag in bags for dropped in bag.dropped)
+            why = [*(f"{reason} ({n})" for reason, n in reasons.items()), *(p for b in bags for p in b.problems)]
+            raise DatasetError(f"no clip remains: {'; '.join(why[:5]) or 'there are no labels'}")
+        report = Report(bags, _occurring(known, clips), Counter(clip.activity for clip in clips))
+        lines = [f"{clip.id},{clip.subject},{clip.activity},{clip.session}" for clip in clips]
+        (scratch / "clips.csv").write_text("\n".join(("id,subject,activity,session", *lines, "")), encoding="utf-8")
+        report.taxonomy.write(scratch / "taxonomy.yaml")
+        content = {"taxonomy": report.taxonomy.to_dict(), "bags": [asdict(bag) for bag in bags]}
+        (scratch / "report.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        scratch.rename(out)
     return report
 
 
 def _read_labels(source: Source, bag: BagReport) -> list[Label]:
-    path = source.labels or labels_path(source.bag)
-    if source.labels or path.exists():
+    path = source.labels or find_labels(source.bag)
+    if path:
         bag.labels = str(path)
         return read_labels(path)
     bag.labels = "annotations"
@@ -195,7 +184,8 @@ def _read_labels(source: Source, bag: BagReport) -> list[Label]:
     except RecordingError:
         return []
     if not labels:
-        bag.problems.append(f"it is unlabelled: there is no {path}, and it has no annotations; see mumu label")
+        beside = labels_path(source.bag)
+        bag.problems.append(f"it is unlabelled: there is no {beside}, and it has no annotations; see mumu label")
     return labels
 
 

@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mumu_ros.recordings.options import add_labelled_recordings
+from mumu_ros.recordings.options import add_labelled_recordings, one_each
 
 if TYPE_CHECKING:
     from mumu_ros.datasets.build import BagReport, Report
@@ -109,9 +109,9 @@ def _build(arguments: argparse.Namespace) -> int:
     from mumu_ros.model.taxonomy import find_taxonomy
 
     bags = arguments.bags
-    labels = _one_each("--labels", arguments.labels or [None] * len(bags), len(bags))
+    labels = one_each("--labels", arguments.labels or [None] * len(bags), bags)
     numbers = arguments.subjects.split(",") if arguments.subjects else [str(i + 1) for i in range(len(bags))]
-    if wrong := [text for text in _one_each("--subjects", numbers, len(bags)) if not text.strip().isdecimal()]:
+    if wrong := [text for text in one_each("--subjects", numbers, bags) if not text.strip().isdecimal()]:
         raise ValueError(f"--subjects: {wrong[0]!r} is not a whole number; expected one for each bag, such as 1,1,2")
     report = build_dataset(
         [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],
@@ -139,7 +139,7 @@ def _to_lerobot(arguments: argparse.Namespace) -> int:
     from mumu_ros.datasets.lerobot_writer import write_lerobot
 
     bags = arguments.bags
-    labels = _one_each("--labels", arguments.labels or [None] * len(bags), len(bags))
+    labels = one_each("--labels", arguments.labels or [None] * len(bags), bags)
     for report in write_lerobot(bags, arguments.out, _sensor_sync(arguments.params), labels):
         print(f"{report.bag}: {report.rows} rows, {report.labels} labels")
         for stream, count in report.dropped.items():
@@ -162,12 +162,6 @@ def _sensor_sync(params: Path | None) -> SensorSyncConfig:
     from mumu_ros.share import share_path
 
     return read_sensor_sync(params or share_path("config", "sim.yaml"))
-
-
-def _one_each(option: str, values: list[Any], count: int) -> list[Any]:
-    if len(values) != count:
-        raise ValueError(f"{len(values)} values of {option} for {count} bags; give one for each, in their order")
-    return values
 
 
 def _print_bag(bag: BagReport) -> None:

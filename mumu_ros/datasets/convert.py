@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from mumu_ros.conversions import MessageTypes, segment_to_annotation
+from mumu_ros.datasets.clips import parse_subjects
 from mumu_ros.datasets.utd_mhad import (
     DatasetError,
     UtdMhad,
@@ -92,7 +93,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         dataset = UtdMhad(
             arguments.root,
-            subjects=_numbers(arguments.subjects),
+            subjects=parse_subjects(arguments.subjects) if arguments.subjects else None,
             activities=arguments.activities.split(",") if arguments.activities else None,
         )
         limit = len(dataset) if arguments.limit is None else min(arguments.limit, len(dataset))
@@ -120,11 +121,3 @@ def _record(dataset: UtdMhad, limit: int, path: Path, storage: str) -> int:
         if not written:
             raise DatasetError(f"none of {len(dataset.skipped)} clips can be read: {dataset.skipped}")
     return written
-
-
-def _numbers(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    if not all(part.strip().isdecimal() for part in text.split(",")):
-        raise ValueError(f"subjects {text!r} are not numbers separated by commas, such as 1,2")
-    return [int(part) for part in text.split(",")]

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,13 +33,13 @@ from mumu_ros.datasets import lerobot_format as form
 from mumu_ros.datasets.clip_writer import Piece, write_clips
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.datasets.lerobot_format import Grid
-from mumu_ros.files import naming
+from mumu_ros.files import folder_beside
 from mumu_ros.labelling.marks import label_text
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.reading import read_arrays
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.annotations import read_annotations
-from mumu_ros.recordings.label_files import Label, labels_path, read_labels
+from mumu_ros.recordings.label_files import Label, find_labels, read_labels
 from mumu_ros.recordings.stream_topics import resolve_topics
 
 __all__ = ["EpisodeReport", "write_lerobot"]
@@ -89,19 +88,13 @@ def write_lerobot(
         raise DatasetError(f"{out} exists already; remove it, or choose another --out")
     if not config.rate_hz.is_integer():
         raise DatasetError(f"rate_hz is {config.rate_hz:g}; LeRobot counts whole frames a second, such as 15")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-    scratch.chmod(0o755)  # mkdtemp's is for its owner only
-    try:
-        with naming(out):
-            clips = scratch / "clips"
-            sources = enumerate(zip(bags, labels, strict=True))
-            episodes = [_extract(bag, file, config, clips / str(number)) for number, (bag, file) in sources]
-            _Writer(scratch, config, episodes).write()
-            shutil.rmtree(clips)
-            scratch.rename(out)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with folder_beside(out) as scratch:
+        clips = scratch / "clips"
+        sources = enumerate(zip(bags, labels, strict=True))
+        episodes = [_extract(bag, file, config, clips / str(number)) for number, (bag, file) in sources]
+        _Writer(scratch, config, episodes).write()
+        shutil.rmtree(clips)
+        scratch.rename(out)
     return [episode.report for episode in episodes]
 
 
@@ -130,8 +123,7 @@ def _extract(bag: Path, label_file: Path | None, config: SensorSyncConfig, folde
     with Recording(bag) as recording:
         topics = resolve_topics(config, recording)
         written = write_clips(recording, config, topics, [Piece("clip", 0, _MAX_NS)], folder)
-        beside = labels_path(bag)
-        path = label_file or (beside if beside.exists() else None)
+        path = label_file or find_labels(bag)
         labels = read_labels(path) if path else read_annotations(recording, recording.end_ns)
         problems = list(recording.problems)
     if not written.start_ns:

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 from mumu_ros.evaluation.whatif import KINDS, parse_alteration
 from mumu_ros.failures import NOTATION, parse_fault
 from mumu_ros.recordings import RecordingError
-from mumu_ros.recordings.label_files import labels_path
-from mumu_ros.recordings.options import add_labelled_recordings
+from mumu_ros.recordings.label_files import find_labels
+from mumu_ros.recordings.options import add_labelled_recordings, one_each
 
 if TYPE_CHECKING:
     from mumu_ros.evaluation.decision_features import FeatureLog, FeatureMap
@@ -163,10 +163,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     from mumu_ros.pipeline.parameter_file import read_parameters
     from mumu_ros.pipeline.parameter_tables import INFERENCE
 
-    beside = (labels_path(bag) for bag in arguments.bags)
-    labels: Sequence[Path | None] = arguments.labels or [path if path.exists() else None for path in beside]
-    if len(labels) != len(arguments.bags):
-        raise ValueError(f"{len(labels)} --labels for {len(arguments.bags)} bags; give one for each, in their order")
+    labels = one_each("--labels", arguments.labels or list(map(find_labels, arguments.bags)), arguments.bags)
     if arguments.out and arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"--out {str(arguments.out)!r} is no folder")
     if arguments.rerun:

@@ -30,6 +30,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mumu_ros.files import folder_beside
 from mumu_ros.model.config import ConfigError, ModelConfig, build
 from mumu_ros.reading import MAX_TEXT, parse_json, read_bytes
 from mumu_ros.share import share_path
@@ -154,10 +155,7 @@ def save_checkpoint(
 
     path = Path(path)
     check_target(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        temporary.chmod(0o755)  # mkdtemp's is for its owner only
+    with folder_beside(path) as temporary:
         weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
         (temporary / _WEIGHTS).write_bytes(save(weights))
         content = {
@@ -168,8 +166,6 @@ def save_checkpoint(
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
         (temporary / _CONFIG).write_text(text + "\n", encoding="utf-8")
         _replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _replace(temporary: Path, path: Path) -> None:

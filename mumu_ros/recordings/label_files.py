@@ -45,6 +45,7 @@ __all__ = [
     "Label",
     "LabelError",
     "check_label",
+    "find_labels",
     "format_seconds",
     "labels_path",
     "parse_seconds",
@@ -88,6 +89,12 @@ def labels_path(recording: str | Path) -> Path:
     """The default path of a recording's labels: beside it, `walk.labels.csv` for `walk`."""
     path = Path(os.path.abspath(recording))
     return path.with_name(f"{path.stem if path.is_file() else path.name}.labels.csv")
+
+
+def find_labels(recording: str | Path) -> Path | None:
+    """The label file beside a recording; None if there is none."""
+    path = labels_path(recording)
+    return path if path.exists() else None
 
 
 def read_labels(path: str | Path) -> list[Label]:

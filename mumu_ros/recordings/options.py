@@ -17,9 +17,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-__all__ = ["add_labelled_recordings"]
+__all__ = ["add_labelled_recordings", "one_each"]
 
 
 def add_labelled_recordings(parser: argparse.ArgumentParser, params: str) -> None:
@@ -35,3 +37,14 @@ def add_labelled_recordings(parser: argparse.ArgumentParser, params: str) -> Non
         help="label file (CSV or .jsonl: start, end, group, activity), one for each bag in order; without it "
         "BAG.labels.csv beside the bag, else its annotations",
     )
+
+
+def one_each(option: str, values: list[Any], bags: Sequence[Path]) -> list[Any]:
+    """An option's values, of which there has to be one for each bag.
+
+    Raises:
+        ValueError: There are more or fewer.
+    """
+    if len(values) != len(bags):
+        raise ValueError(f"{len(values)} values of {option} for {len(bags)} bags; give one for each, in their order")
+    return values

@@ -14,6 +14,7 @@
 
 """One performance: which activities when, and the body's movement through all of them."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -77,12 +78,7 @@ def draw_schedule(
 
 def activity_order(rng: np.random.Generator, activities: Sequence[str] | None) -> Iterator[str]:
     """A script over and over, or all activities in a random order in which each occurs before any occurs again."""
-    return _shuffled(rng) if activities is None else _cycled(activities)
-
-
-def _cycled(activities: Sequence[str]) -> Iterator[str]:
-    while True:
-        yield from activities
+    return _shuffled(rng) if activities is None else itertools.cycle(activities)
 
 
 def _shuffled(rng: np.random.Generator) -> Iterator[str]:

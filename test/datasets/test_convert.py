@@ -124,7 +124,7 @@ def test_a_damaged_clip_is_left_out_and_named(tmp_path, root, mumu, capsys):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--subjects", "one"], "subjects 'one' are not numbers"),
+        (["--subjects", "one"], "subjects are 'one'; expected numbers and ranges"),
         (["--subjects", "9"], "no clip of subjects [9]"),
         (["--activities", "nap"], "activity nap is unknown"),
         (["--limit", "0"], "--limit is 0"),

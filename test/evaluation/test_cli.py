@@ -296,7 +296,7 @@ def test_odd_recordings_give_counted_warnings(odd_bag: Path, evaluate: Run, tmp_
         (["--params", "no/such.yaml"], "no/such.yaml"),
         (["--device", "abacus"], "device is 'abacus'"),
         (["no/such/bag"], "no/such/bag does not exist"),
-        (["--labels", "a.csv", "--labels", "b.csv"], "2 --labels for 1 bags"),
+        (["--labels", "a.csv", "--labels", "b.csv"], "2 values of --labels for 1 bags"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(evaluate: Run, arguments: list[str], complaint: str) -> None:

@@ -22,11 +22,11 @@ import importlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mumu_ros.files import folder_beside
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.reading import read_json
 
@@ -67,16 +67,11 @@ def write_export(name: str, checkpoint: Checkpoint, where: Path, fill: Callable[
     Raises:
         OSError: The folder cannot be written.
     """
-    where.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=where.parent))
-    try:
-        temporary.chmod(0o755)  # mkdtemp's is for its owner only
+    with folder_beside(where) as temporary:
         fill(temporary)
         seal(name, checkpoint, temporary)
         shutil.rmtree(where, ignore_errors=True)
         temporary.rename(where)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def seal(name: str, checkpoint: Checkpoint, folder: Path) -> None:
