@@ -36,11 +36,12 @@ from mumu_ros.files import replacing
 from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.network import Network
+from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import mirror
 from mumu_ros.training.body_augmentation import mirror_imu
 from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, window_series
 from mumu_ros.training.fit import fit
-from mumu_ros.training.scoring import fit_temperature, softmax
+from mumu_ros.training.scoring import accept, fit_temperature, named_activities, softmax
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.several_datasets import read_takes
 from mumu_ros.training.work_folder import reserve
@@ -125,16 +126,16 @@ def cross_validate_people(
             if not fold.dataset:
                 streams[seed] += list(_streams(network, [take for take in takes if fold.tests(take)], seed))
             report(f"{fold.name}, seed {seed}: {time.monotonic() - began:.0f} s")
-    named = _named(settings.model)
-    calibration = _calibrate([tested[seed][fold.name] for seed in seeds for fold in folds if fold.dataset], named)
+    taxonomy = settings.model.taxonomy
+    calibration = _calibrate([tested[seed][fold.name] for seed in seeds for fold in folds if fold.dataset], taxonomy)
     results = {
         "seeds": list(seeds),
         "calibration": asdict(calibration),
         "conditions": {
-            condition: _spread([_score(tested[seed][condition], named, calibration) for seed in seeds])
+            condition: _spread([_score(tested[seed][condition], taxonomy, calibration) for seed in seeds])
             for condition in tested[seeds[0]]
         },
-        "streams": _spread([_score_streams(streams[seed], named, settings.model, calibration) for seed in seeds]),
+        "streams": _spread([_score_streams(streams[seed], taxonomy, calibration) for seed in seeds]),
     }
     for name, content in (("results", results), ("calibration", results["calibration"])):
         with replacing(out / f"{name}.json") as temporary:
@@ -149,13 +150,14 @@ def assess_people(network: Network, takes: Sequence[Take], seed: int) -> tuple[C
         The calibration, whose threshold accepts 85 % of the known clips, each dataset counting alike; `conditions` and
         `streams` as of `cross_validate_people`.
     """
-    named, activities = _named(network.config), set(network.config.taxonomy.activities)
+    taxonomy = network.config.taxonomy
+    activities = set(taxonomy.activities)
     folds = [_Fold(source, dataset=source) for source in sorted({take.source for take in takes})]
     tested: dict[str, _Tested] = {}
     for fold in folds:
         own = [take for take in takes if fold.tests(take)]
         tested[fold.name] = _test(network, own, activities)
-    calibration = _calibrate(list(tested.values()), named)
+    calibration = _calibrate(list(tested.values()), taxonomy)
     utd = [take for take in takes if take.source.startswith("utd_mhad")]
     if utd:
         people = _Fold("people", subjects=tuple({take.subject for take in utd}))
@@ -164,8 +166,8 @@ def assess_people(network: Network, takes: Sequence[Take], seed: int) -> tuple[C
     return calibration, {
         "seeds": [seed],
         "calibration": asdict(calibration),
-        "conditions": {name: _spread([_score(found, named, calibration)]) for name, found in tested.items()},
-        "streams": _spread([_score_streams(streams, named, network.config, calibration)]) if streams else {},
+        "conditions": {name: _spread([_score(found, taxonomy, calibration)]) for name, found in tested.items()},
+        "streams": _spread([_score_streams(streams, taxonomy, calibration)]) if streams else {},
     }
 
 
@@ -294,17 +296,12 @@ def _both(one: _Tested, other: _Tested) -> _Tested:
     return _Tested(*(np.concatenate([getattr(one, key), getattr(other, key)]) for key in ("logits", "right", "known")))
 
 
-def _named(config: ModelConfig) -> NDArray[np.bool_]:
-    """Activities that a decision may report: all but `idle` and `other`."""
-    return np.array([name not in (IDLE, OTHER) for name in config.taxonomy.activities])
-
-
-def _calibrate(tested: Sequence[_Tested], named: NDArray[np.bool_]) -> Calibration:
+def _calibrate(tested: Sequence[_Tested], taxonomy: Taxonomy) -> Calibration:
     """Temperature and threshold by the known activities of the datasets left out, which count alike."""
     # Where several labels are right, the most probable of them is the truth.
     truth = [np.where(t.right, t.logits, -np.inf).argmax(axis=1)[t.known] for t in tested]
     temperature = fit_temperature(np.concatenate([t.logits[t.known] for t in tested]), np.concatenate(truth))
-    confidence = []
+    named, confidence = named_activities(taxonomy), []
     for t in tested:
         probabilities = softmax(t.logits[t.known] / temperature)
         confidence.append(
@@ -313,13 +310,10 @@ def _calibrate(tested: Sequence[_Tested], named: NDArray[np.bool_]) -> Calibrati
     return Calibration(temperature, float(np.mean(confidence)))
 
 
-def _score(tested: _Tested, named: NDArray[np.bool_], calibration: Calibration) -> dict[str, float | None]:
-    probabilities = softmax(tested.logits / calibration.temperature)
-    decided = probabilities.argmax(axis=1)
-    accepted = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
+def _score(tested: _Tested, taxonomy: Taxonomy, calibration: Calibration) -> dict[str, float | None]:
+    decided, accepted, confidence = accept(tested.logits, taxonomy, calibration)
     right = tested.right[np.arange(len(decided)), decided]
     known = tested.known
-    confidence = np.where(named, probabilities, 0).max(axis=1)
     return {
         "known": float(known.sum()),
         "top1": float(right[known].mean()),
@@ -348,15 +342,14 @@ def _first(take: Take) -> bool:
 
 
 def _score_streams(
-    streams: Sequence[Mapping[str, Any]], named: NDArray[np.bool_], config: ModelConfig, calibration: Calibration
+    streams: Sequence[Mapping[str, Any]], taxonomy: Taxonomy, calibration: Calibration
 ) -> dict[str, float | None]:
     """How often rest is called an activity, and how soon an activity is named and forgotten."""
     rest, right, half, lag = [], [], [], []
-    activities = np.array(config.taxonomy.activities)
+    activities = np.array(taxonomy.activities)
     for stream in streams:
-        probabilities = softmax(stream["logits"] / calibration.temperature)
-        decided, ends = probabilities.argmax(axis=1), stream["ends"]
-        accepted = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
+        decided, accepted, _ = accept(stream["logits"], taxonomy, calibration)
+        ends = stream["ends"]
         resting = np.ones(len(ends), np.bool_)
         following = [*(start for start, _ in stream["spans"][1:]), ends[-1]]
         for (start, end), labels, until in zip(stream["spans"], stream["labels"], following, strict=True):

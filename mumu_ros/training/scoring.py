@@ -35,7 +35,17 @@ from mumu_ros.training.composition import IDLE, OTHER
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["Predictions", "calibrate", "fit_temperature", "predict", "score", "score_accepted", "softmax"]
+__all__ = [
+    "Predictions",
+    "accept",
+    "calibrate",
+    "fit_temperature",
+    "named_activities",
+    "predict",
+    "score",
+    "score_accepted",
+    "softmax",
+]
 
 _BATCH = 64
 _ON_ANY_BACKEND = ("activity_logits", "group_logits", "sm_weights", "gm_weights", "features")
@@ -158,6 +168,26 @@ def _accuracy_by_subject(windows: WindowSet, right: np.ndarray) -> dict[str, flo
     return {str(subject): float(right[windows.subject == subject].mean()) for subject in np.unique(windows.subject)}
 
 
+def named_activities(taxonomy: Taxonomy) -> np.ndarray:
+    """Which activities are neither `idle` nor `other`, bool (K,)."""
+    return np.array([name not in (IDLE, OTHER) for name in taxonomy.activities])
+
+
+def accept(
+    logits: np.ndarray, taxonomy: Taxonomy, calibration: Calibration
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decide by logits (N, K).
+
+    Returns:
+        The most probable activities (N,); bool (N,): which of them are accepted, being neither `idle` nor `other` and
+        at least as probable as the threshold; and the highest probability of any activity but those two (N,).
+    """
+    probabilities = softmax(logits / calibration.temperature)
+    decided, named = probabilities.argmax(axis=1), named_activities(taxonomy)
+    accepted = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
+    return decided, accepted, np.where(named, probabilities, 0).max(axis=1)
+
+
 def score_accepted(
     predictions: Predictions,
     windows: WindowSet,
@@ -167,7 +197,6 @@ def score_accepted(
 ) -> dict[str, Any]:
     """Compare decisions with what is right, where several activities may be and some are unknown.
 
-    A decision is accepted where its activity is none of `idle` and `other` and its probability reaches the threshold.
     `labels` of the windows are 1 for each activity that is right; a row of zeros is an unknown activity.
 
     Returns:
@@ -177,13 +206,10 @@ def score_accepted(
         unknown; threshold; per_class: clips, right, refused and most frequent decisions by the dataset's activities.
         Shares of nothing are None.
     """
-    probabilities = softmax(predictions.activity_logits / calibration.temperature)
-    decided, labels = probabilities.argmax(axis=1), windows.labels
+    decided, accepted, confidence = accept(predictions.activity_logits, taxonomy, calibration)
+    labels = windows.labels
     assert labels is not None, "see load_test_windows"
-    named = np.array([name not in (IDLE, OTHER) for name in taxonomy.activities])
-    accepted = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
     known, right = labels.any(axis=1), labels[np.arange(len(labels)), decided] > 0
-    confidence = np.where(named, probabilities, 0).max(axis=1)
     each = {}
     for activity in sorted({clip.activity for clip in clips}):
         rows = np.array([clip.activity == activity for clip in clips])
