@@ -38,6 +38,8 @@ __all__ = [
     "PublishedConceptHead",
     "TrustedMuMuHead",
     "classifier",
+    "equal_weights",
+    "self_attention",
 ]
 
 
@@ -71,6 +73,16 @@ class HeadOutput:
 def classifier(size: int, classes: int, dropout: float) -> nn.Sequential:
     """Two fully connected layers, ReLU after the first (section 4.2)."""
     return nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Dropout(dropout), nn.Linear(size, classes))
+
+
+def self_attention(size: int) -> nn.MultiheadAttention:
+    """Of four heads, or of one where the size cannot be divided."""
+    return nn.MultiheadAttention(size, 4 if size % 4 == 0 else 1, batch_first=True)
+
+
+def equal_weights(mask: Tensor, like: Tensor) -> Tensor:
+    """The same weight for each modality that is present, (B, M)."""
+    return mask.to(like.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 class MuMuHead(nn.Module):
@@ -175,7 +187,7 @@ class ConcatHead(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
         """Fuse and classify; see `MuMuHead.forward`. Every present modality has the same weight."""
-        weights = mask.to(features.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        weights = equal_weights(mask, features)
         merged = torch.einsum("bm,bmd->bd", weights, features) if self.is_sum else features.flatten(1)
         logits = self.activity_head(torch.relu(self.project(merged)))
         return HeadOutput(logits, None, weights, weights)
@@ -190,14 +202,10 @@ class NonAttentionHead(ConcatHead):
 class HamletHead(nn.Module):
     """One task, multi-head self-attention over the modalities, after HAMLET (Islam and Iqbal 2020); B3 of table 7."""
 
-    _HEADS = 4
-
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        size = config.feature_size
-        heads = self._HEADS if size % self._HEADS == 0 else 1
-        self.attention = nn.MultiheadAttention(size, heads, batch_first=True)
-        self.norm = nn.LayerNorm(size)
+        self.attention = self_attention(config.feature_size)
+        self.norm = nn.LayerNorm(config.feature_size)
         self.concat = ConcatHead(config)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:
@@ -224,7 +232,7 @@ class ConceptHead(nn.Module):
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
         """Fuse and classify; see `MuMuHead.forward`. Elements are weighed, modalities are not: all have the same."""
         fused, _ = self.fusion(features, mask)
-        weights = mask.to(features.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        weights = equal_weights(mask, features)
         return HeadOutput(self.activity_head(fused), None, weights, weights)
 
 

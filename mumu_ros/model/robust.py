@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.model.heads import HeadOutput, classifier
+from mumu_ros.model.heads import HeadOutput, classifier, equal_weights, self_attention
 from mumu_ros.model.layers import masked_mean, masked_softmax, zero_masked
 
 __all__ = ["ActionMAEHead", "CentaurHead", "XFiHead"]
@@ -32,12 +32,9 @@ __all__ = ["ActionMAEHead", "CentaurHead", "XFiHead"]
 class _Block(nn.Module):
     """A transformer layer over tokens (B, N, D), of which bool (B, N) are there; 0 where they are not."""
 
-    _HEADS = 4
-
     def __init__(self, size: int) -> None:
         super().__init__()
-        heads = self._HEADS if size % self._HEADS == 0 else 1
-        self.attention = nn.MultiheadAttention(size, heads, batch_first=True)
+        self.attention = self_attention(size)
         self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in range(2))
         self.feed_forward = nn.Sequential(nn.Linear(size, 2 * size), nn.ReLU(), nn.Linear(2 * size, size))
 
@@ -48,11 +45,6 @@ class _Block(nn.Module):
         x = self.norms[0](tokens)
         tokens = tokens + self.attention(x, x, x, key_padding_mask=~there, need_weights=False)[0]
         return zero_masked(tokens + self.feed_forward(self.norms[1](tokens)), mask)
-
-
-def _shares(mask: Tensor, like: Tensor) -> Tensor:
-    """The same weight for each modality that is present, (B, M)."""
-    return mask.to(like.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 class ActionMAEHead(nn.Module):
@@ -83,7 +75,7 @@ class ActionMAEHead(nn.Module):
         rebuilt = self.decoder(tokens, torch.ones_like(tokens[..., 0], dtype=torch.bool))[:, 1:]
         fused = torch.where(seen.unsqueeze(-1), features, rebuilt).mean(dim=1)
         hidden = mask & ~seen
-        weights = _shares(mask, features)
+        weights = equal_weights(mask, features)
         error = _error(rebuilt, features, hidden) if self.training else None
         return HeadOutput(self.activity_head(fused), None, weights, weights, own_loss=error)
 
@@ -113,7 +105,7 @@ class XFiHead(nn.Module):
         fused = masked_mean(self.cross(zero_masked(features + self.place, mask), mask), mask)
         keys = torch.einsum("bmd,mde->bme", features, self.key)
         values = torch.einsum("bmd,mde->bme", features, self.value)
-        weights = _shares(mask, features)
+        weights = equal_weights(mask, features)
         for _ in range(self._ROUNDS):
             scores = torch.einsum("bd,bmd->bm", self.query(fused), keys) / features.shape[-1] ** 0.5
             weights = masked_softmax(scores, mask)
@@ -151,7 +143,7 @@ class CentaurHead(nn.Module):
         known = torch.cat([given, seen.unsqueeze(-1).to(given.dtype)], dim=-1)
         clean = self.denoise(known.flatten(1)).reshape(features.shape)
         fused = self.attention(clean, torch.ones_like(mask)).mean(dim=1)
-        weights = _shares(mask, features)
+        weights = equal_weights(mask, features)
         error = _error(clean, features, mask) if self.training else None
         return HeadOutput(self.activity_head(fused), None, weights, weights, own_loss=error)
 
