@@ -34,7 +34,8 @@ from mumu_ros.people import PeopleFinder, Person
 from mumu_ros.people.landmarks import TORSO, Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
-from mumu_ros.people.tracks import Observation, Track, Tracker
+from mumu_ros.people.track import Observation, Track
+from mumu_ros.people.tracks import Tracker
 from mumu_ros.simulation import MAX_PEOPLE, Sample, Simulator
 
 __all__ = ["TrackScore", "measure", "register", "table"]
@@ -257,7 +258,7 @@ class _NoisyFollower:
     def update(self, stamp_ns: int, truth: Sequence[Person]) -> list[Person]:
         """Who is found at an instant."""
         tracker = self._tracker
-        tracker.expire(stamp_ns)
+        tracker.expire(stamp_ns, (_SIZE[1], _SIZE[0]))
         seen = [p for p in truth if p.confidence >= _HIDDEN and self._rng.random() > _DROPOUT]
         observed: list[Observation] = []
         for track in tracker.tracks:

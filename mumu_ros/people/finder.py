@@ -29,12 +29,14 @@ from mumu_ros.people.detection import detect
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
 from mumu_ros.people.lifting import head_depth, is_flat, lift, surfaces_under
+from mumu_ros.people.matching import same_person
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
 from mumu_ros.people.regions import Region
 from mumu_ros.people.search import Search
 from mumu_ros.people.silhouettes import of_others, other_surfaces, silhouettes
-from mumu_ros.people.tracks import RECENT_NS, Observation, Track, Tracker, same_person, torso_depth
+from mumu_ros.people.track import Observation, Track
+from mumu_ros.people.tracks import RECENT_NS, Tracker
 from mumu_ros.people.weights import find_weights
 
 __all__ = ["PeopleFinder"]
@@ -158,7 +160,7 @@ class PeopleFinder:
         if stamp_ns <= self._stamp_ns or (width, height) != self._size:
             self.clear()
         self._stamp_ns, self._size = stamp_ns, (width, height)
-        self._tracker.expire(stamp_ns)
+        self._tracker.expire(stamp_ns, self._size)
         observations = self._follow(picture)
         observations += self._search(picture, observations)
         seen = self._tracker.update(stamp_ns, observations)
@@ -177,7 +179,7 @@ class PeopleFinder:
         # Whoever is not found, or found where another one is, may be behind somebody.
         origins = [o.origin for o in found]
         for track in [t for t in self._tracker.tracks if t not in origins and t.is_confirmed]:
-            region = track.pose.region
+            region = track.region_behind()
             beside = [o for o in found if _may_hide(o.pose, region)]
             if beside:
                 painted = silhouettes(beside, self._size, picture.depth)
@@ -200,7 +202,7 @@ class PeopleFinder:
         if found is None:
             return pose
         own_m, other_m = found
-        before_m = torso_depth(track.lifted) if track else None
+        before_m = track.depth_m if track else None
         if before_m and abs(before_m - other_m) < abs(before_m - own_m):
             own_m, other_m = other_m, own_m
         others = other_surfaces(own_m, other_m, self._size, picture.depth)
@@ -248,7 +250,7 @@ class PeopleFinder:
         if int((pose.visibility[TORSO] >= 0.5).sum()) < _MIN_NEW_TORSO:
             self._part_ns = picture.stamp_ns
             return []
-        if picture.depth is not None and is_flat(pose, picture.camera, picture.depth):
+        if _is_flat(pose, picture):
             self._flat_ns = picture.stamp_ns
             return []
         observation = _observation(pose, None, picture)
@@ -290,21 +292,22 @@ class PeopleFinder:
 
 
 def _observation(pose: Pose, track: Track | None, picture: _Picture) -> Observation:
-    before_m = torso_depth(track.lifted) if track else None
+    before_m = track.depth_m if track else None
     reach = (before_m, track.reach_m(picture.stamp_ns)) if track and before_m else None
     return Observation(pose, track, _appearance(picture.rgb, pose), lift(pose, picture.camera, picture.depth, reach))
 
 
 def _observed(pose: Pose, track: Track, picture: _Picture, *, is_among_others: bool) -> list[Observation]:
-    """The pose as one of a person; nothing where too little is left of somebody among others."""
+    """The pose as one of a person; nothing where too little is left of somebody among others, or out of sight."""
     observation = _observation(pose, track, picture)
-    if not is_among_others:
+    is_recent = picture.stamp_ns - track.seen_ns <= RECENT_NS
+    if is_recent and not is_among_others:
         return [observation]
     shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO
-    before_m, now_m = torso_depth(track.lifted), torso_depth(observation.lifted)
+    before_m, now_m = track.depth_m, observation.depth_m
     is_placed = before_m is None or (now_m is not None and abs(now_m - before_m) <= track.reach_m(picture.stamp_ns))
-    is_recent = picture.stamp_ns - track.seen_ns <= RECENT_NS
-    return [observation] if shows_torso and is_placed and (is_recent or _has_head(observation, picture)) else []
+    is_body = is_recent or (_has_head(observation, picture) and not _is_flat(pose, picture))
+    return [observation] if shows_torso and is_placed and is_body else []
 
 
 def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:
@@ -338,11 +341,15 @@ def _has_head(observation: Observation, picture: _Picture) -> bool:
 
     Of somebody who is mostly hidden, the network may see a small torso beside the head: on the wall behind it.
     """
-    torso_m = torso_depth(observation.lifted)
+    torso_m = observation.depth_m
     if picture.depth is None or torso_m is None:
         return True
     head_m = head_depth(observation.pose, picture.camera, picture.depth)
     return head_m is None or abs(head_m - torso_m) <= _MAX_HEAD_M
+
+
+def _is_flat(pose: Pose, picture: _Picture) -> bool:
+    return picture.depth is not None and is_flat(pose, picture.camera, picture.depth)
 
 
 def _may_hide(pose: Pose, region: Region) -> bool:

@@ -35,6 +35,8 @@ _SAMPLES, _MIN_READINGS = np.linspace(-1, 1, 7)[:, np.newaxis], 3
 """Where along a side of a window there are readings, and how many there must be in all of it."""
 _MIN_OWN = 10
 """Readings of somebody who is partly hidden, in all windows together, that are enough."""
+_TALLEST = 1.4
+"""Nobody is taller than this, in heights of an average body."""
 _HEAD_REACH_M = 0.35
 """A torso is this near to the head in depth, unless somebody bends."""
 _STEPS = 7
@@ -71,6 +73,11 @@ class Lifted:
         middle: NDArray[np.float32] = self.joints[TORSO].mean(axis=0)
         return middle
 
+    @property
+    def depth_m(self) -> float | None:
+        """Distance of the torso from the depth sensor, metres; None: it was not read."""
+        return float(self.middle[2]) if self.source == "depth" else None
+
 
 def lift(
     pose: Pose, camera: Camera, depth: NDArray[np.float32] | None, reach: tuple[float, float] | None = None
@@ -93,9 +100,11 @@ def lift(
     """
     rays = camera.rays(pose.keypoints)
     world = _turned_to_ray(pose.world, rays[TORSO].mean(axis=0))
+    place = _perspective(rays, world, pose.visibility)
     torso_m = None if depth is None else _torso_depth(pose, camera, depth, reach)
+    if torso_m and place is not None and torso_m > _TALLEST * place[2] and not camera.is_nominal:
+        torso_m = None  # of somebody seen from the side the sensor may read the wall behind
     if depth is None or torso_m is None:
-        place = _perspective(rays, world, pose.visibility)
         if place is None:
             return None
         joints = world + place
@@ -237,7 +246,7 @@ def _windows(
     inside = ((columns >= 0) & (columns < width))[:, np.newaxis, :] & ((rows >= 0) & (rows < height))[:, :, np.newaxis]
     window = depth[rows.clip(0, height - 1)[:, :, np.newaxis], columns.clip(0, width - 1)[:, np.newaxis, :]]
     found = np.where(inside & (window > 0), window, np.float32(np.inf))
-    return np.sort(found.reshape(len(points), -1), axis=1)
+    return np.sort(found.reshape(len(points), _SAMPLES.size**2), axis=1)
 
 
 def _quantiles(windows: NDArray[np.float32], share: float = 0.5) -> NDArray[np.float32]:

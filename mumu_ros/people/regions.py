@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -56,6 +56,10 @@ class Region:
         dx, dy = (float(d) for d in np.asarray(top) - np.asarray(middle))
         size = 2 * _MARGIN * float(np.hypot(dx, dy))
         return cls(float(middle[0]), float(middle[1]), size, float(np.arctan2(dx, -dy)))
+
+    def moved(self, by: NDArray[np.floating]) -> Region:
+        """The same region elsewhere: (2,) pixels."""
+        return replace(self, x=self.x + float(by[0]), y=self.y + float(by[1]))
 
     def to_picture(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """(…, 2) points of the region, from 0 to 1, to pixels of the picture."""

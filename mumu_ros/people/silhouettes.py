@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO, Pose
-from mumu_ros.people.tracks import Observation, Track, torso_depth
+from mumu_ros.people.track import Observation, Track
 from mumu_ros.skeletons import layout
 
 __all__ = ["of_others", "other_surfaces", "silhouettes"]
@@ -65,7 +65,7 @@ def silhouettes(
     whole = np.zeros((size[1] // _HALF, size[0] // _HALF), np.uint8)
     small = None if depth is None else _smaller(depth, size)
     for person in people:
-        distance_m = torso_depth(person.lifted)
+        distance_m = person.depth_m
         mask = _around_bones(person.pose, whole.shape, _WIDER if distance_m else 1.0)
         if small is not None and distance_m:
             mask &= _between(distance_m - _THICKNESS_M, distance_m + _THICKNESS_M, small) | _between(0.0, 0.0, small)
@@ -88,10 +88,10 @@ def of_others(
     Returns:
         As `silhouettes`; None where nobody is before or behind.
     """
-    own_m = torso_depth(track.lifted)
+    own_m = track.depth_m
     if depth is None or own_m is None:
         return None
-    distances = [(other, torso_depth(other.lifted)) for other in others]
+    distances = [(other, other.depth_m) for other in others]
     apart = [(other, other_m) for other, other_m in distances if other_m and abs(other_m - own_m) >= _APART_M]
     if not apart:
         return None

@@ -111,6 +111,17 @@ def test_a_torso_with_a_box_before_it_is_where_its_head_is(gap: float, z: float,
     assert lifted.middle[2] == pytest.approx(z, abs=0.15)
 
 
+@given(z=st.floats(2.0, 4.0), wall=st.floats(1.5, 2.5))
+@settings(max_examples=20)
+def test_a_wall_behind_somebody_who_would_be_a_giant_there_is_not_where_they_are(z: float, wall: float) -> None:
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    joints = standing() + np.array([0, 0.25, z], np.float32)
+    lifted = lift(pose_of(joints, camera, standing()), camera, np.full((480, 640), wall * z, np.float32))
+    assert lifted is not None
+    assert lifted.depth_m is None
+    assert lifted.middle[2] == pytest.approx(z, rel=0.1)
+
+
 def test_a_head_is_where_the_sensor_reads_it_also_where_the_torso_is_on_the_wall() -> None:
     camera = Camera.nominal(640, 480)
     joints = standing() + np.array([0, 0, 4], np.float32)
@@ -156,6 +167,13 @@ def test_nobody_is_placed_whose_torso_is_not_seen() -> None:
     pose = pose_of(standing() + np.array([0, 0, 3], np.float32), camera, standing())
     pose.visibility[TORSO] = 0.0
     assert lift(pose, camera, None) is None
+
+
+def test_a_pose_of_which_nothing_is_seen_is_not_flat() -> None:
+    camera = Camera.nominal(640, 480)
+    pose = pose_of(standing() + np.array([0, 0, 3], np.float32), camera, standing())
+    pose.visibility[:] = 0.0
+    assert not is_flat(pose, camera, np.full((480, 640), 3.0, np.float32))
 
 
 @settings(max_examples=8, deadline=None)

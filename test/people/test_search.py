@@ -26,7 +26,7 @@ from mumu_ros.people.detection import tiles
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.search import Search
 from mumu_ros.people.silhouettes import of_others, silhouettes
-from mumu_ros.people.tracks import Observation, Track
+from mumu_ros.people.track import Observation, Track
 
 from .figures import depth_of, pose_of, standing
 

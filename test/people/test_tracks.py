@@ -22,11 +22,13 @@ from hypothesis import strategies as st
 
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.lifting import Lifted
-from mumu_ros.people.tracks import Observation, Track, Tracker
+from mumu_ros.people.track import Observation, Track
+from mumu_ros.people.tracks import Tracker
 
 from .figures import pose_of, standing
 
-CAMERA = Camera.nominal(640, 480)
+SIZE = (640, 480)
+CAMERA = Camera.nominal(*SIZE)
 STEP_NS = 66_000_000
 RED, BLUE = (np.array(p, np.float32) for p in ((0.9, 0.1), (0.1, 0.9)))
 
@@ -47,7 +49,7 @@ def test_somebody_who_walks_behind_another_person_is_the_same_on_the_other_side(
     ids: list[tuple[str, ...]] = []
     for k, x in enumerate(walk):
         stamp_ns = 1 + k * STEP_NS
-        tracker.expire(stamp_ns)
+        tracker.expire(stamp_ns, SIZE)
         tracks = {t.body_id: t for t in tracker.tracks}
         front, behind = (tracks.get(name) for name in (ids[-1] if ids else ("", "")))
         found = [seen(0.0, 3.0, clothes[0], front)]
@@ -69,9 +71,9 @@ def test_who_comes_out_from_behind_another_person_is_the_same_in_whatever_clothe
     tracker.update(1, [seen(0.0, 3.0, red), seen(-0.3, 3.8, blue)])
     for k in range(1, 8):
         stamp_ns = 1 + k * STEP_NS
-        tracker.expire(stamp_ns)
+        tracker.expire(stamp_ns, SIZE)
         (front,) = tracker.update(stamp_ns, [seen(0.0, 3.0, red, tracker.tracks[0])])
-    tracker.expire(1 + 8 * STEP_NS)
+    tracker.expire(1 + 8 * STEP_NS, SIZE)
     found = tracker.update(1 + 8 * STEP_NS, [seen(0.0, 3.0, red, front), seen(0.4, 3.9, red)])
     assert len(found) == len(tracker.tracks) == 2
 
@@ -85,10 +87,27 @@ def test_somebody_found_where_they_were_is_not_taken_for_a_part_of_another_perso
     tracker.update(1, [seen(-1.5, 3.0, RED), seen(beside, 3.0 + gap, BLUE)])
     (_, hidden) = tracker.tracks
     for k in range(1, 6):  # out of sight, while another person comes to stand there
-        tracker.expire(1 + k * STEP_NS)
+        tracker.expire(1 + k * STEP_NS, SIZE)
         tracker.update(1 + k * STEP_NS, [seen(0.0, 3.0, RED)])
     found = tracker.update(1 + 6 * STEP_NS, [seen(0.0, 3.0, RED), seen(beside, 3.0 + gap, BLUE, hidden)])
     assert hidden.body_id in [track.body_id for track in found]
+
+
+@settings(max_examples=20)
+@given(hidden=st.integers(10, 60), speed=st.floats(-1.5, 1.5), stays=st.booleans())
+def test_somebody_behind_another_person_is_the_same_where_that_one_goes_and_where_it_was(
+    hidden: int, speed: float, stays: bool
+) -> None:
+    tracker = Tracker(4, seed=0)
+    walk = speed * STEP_NS / 1e9 * np.arange(hidden + 1)
+    tracker.update(1, [seen(0.0, 3.0, RED), seen(0.3, 3.8, BLUE)])
+    known = {track.body_id for track in tracker.tracks}
+    for k in range(1, hidden):
+        tracker.expire(1 + k * STEP_NS, SIZE)
+        tracker.update(1 + k * STEP_NS, [seen(walk[k], 3.0, RED, tracker.tracks[0])])
+    there = 0.3 if stays and abs(walk[-1]) < 1 else 0.3 + walk[-1]
+    found = tracker.update(1 + hidden * STEP_NS, [seen(walk[-1], 3.0, RED, tracker.tracks[0]), seen(there, 3.8, BLUE)])
+    assert {track.body_id for track in found} == known
 
 
 @settings(max_examples=20)
@@ -100,17 +119,56 @@ def test_somebody_who_comes_in_on_the_other_side_of_the_picture_is_not_who_was_h
     tracker.update(1, [seen(-1.5, 3.0, RED), seen(-1.7, 3.6, RED)])
     known = {track.body_id for track in tracker.tracks}
     for k in range(1, hidden):
-        tracker.expire(1 + k * STEP_NS)
+        tracker.expire(1 + k * STEP_NS, SIZE)
         tracker.update(1 + k * STEP_NS, [seen(-1.5, 3.0, RED)])
     (_, new) = tracker.update(1 + hidden * STEP_NS, [seen(-1.5, 3.0, RED), seen(-1.7 + away, 3.6, RED)])
     assert new.body_id not in known
+
+
+@settings(max_examples=20)
+@given(gap=st.floats(0.1, 0.25), beside=st.floats(0.0, 0.1))
+def test_a_pose_in_the_clothes_and_place_of_who_is_hidden_is_not_taken_by_the_person_before_them(
+    gap: float, beside: float
+) -> None:
+    tracker = Tracker(4, seed=0)
+    (front, _) = tracker.update(1, [seen(-0.6, 3.0, RED), seen(0.0, 3.0 + gap, BLUE)])
+    for k in range(1, 7):
+        tracker.expire(1 + k * STEP_NS, SIZE)
+        tracker.update(1 + k * STEP_NS, [seen(0.1 * k - 0.6, 3.0, RED, front)])
+    found = tracker.update(1 + 7 * STEP_NS, [seen(beside, 3.0 + gap, BLUE, front)])
+    assert front not in found
+
+
+def test_whoever_has_left_the_picture_does_not_go_on_behind_somebody_who_was_beside_them() -> None:
+    tracker = Tracker(4, seed=0)
+    edge = 3.0 * SIZE[0] / 2 / CAMERA.fx
+    tracker.update(1, [seen(edge - 0.5, 3.0, RED), seen(edge + 0.05, 3.0, RED)])
+    known = {track.body_id for track in tracker.tracks}
+    for k in range(1, 25):
+        tracker.expire(1 + k * STEP_NS, SIZE)
+        tracker.update(1 + k * STEP_NS, [seen(edge - 0.5 - 0.05 * k, 3.0, RED, tracker.tracks[0])])
+    assert [track.body_id for track in tracker.tracks if track.body_id in known] == [tracker.tracks[0].body_id]
+
+
+@settings(max_examples=20)
+@given(below=st.floats(0.0, 0.9), hidden=st.integers(10, 40))
+def test_the_legs_of_who_is_in_front_are_not_the_person_behind(below: float, hidden: int) -> None:
+    tracker = Tracker(4, seed=0)
+    (_, behind) = tracker.update(1, [seen(0.0, 3.0, RED), seen(0.0, 4.5, BLUE)])
+    for k in range(1, hidden):
+        tracker.expire(1 + k * STEP_NS, SIZE)
+        tracker.update(1 + k * STEP_NS, [seen(0.0, 3.0, RED, tracker.tracks[0])])
+    joints = standing() * 0.7 + np.array([0.05, below, 3.1], np.float32)
+    legs = Observation(pose_of(joints, CAMERA, standing()), behind, BLUE, Lifted(joints, "depth"))
+    found = tracker.update(1 + hidden * STEP_NS, [seen(0.0, 3.0, RED, tracker.tracks[0]), legs])
+    assert behind not in found
 
 
 def test_ids_are_never_given_again() -> None:
     tracker = Tracker(2, seed=0)
     ids = []
     for k in range(1, 400):
-        tracker.expire(k * 6_000_000_000)
+        tracker.expire(k * 6_000_000_000, SIZE)
         ids += [track.body_id for track in tracker.update(k * 6_000_000_000, [seen(0, 3, RED), seen(1, 3, BLUE)])]
     assert len(set(ids)) == len(ids) == 2 * 399
 

@@ -1,0 +1,182 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""One tracked person: where they were seen, where they may be now, and behind whom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.people.landmarks import Pose
+from mumu_ros.people.lifting import Lifted
+from mumu_ros.people.regions import Region
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["BESIDE", "COAST_S", "Observation", "Track"]
+
+_MEMORY_NS = 1_200_000_000
+"""A person not seen for this long is dropped, and is a new person afterwards."""
+_HIDDEN_MEMORY_NS = 5_000_000_000
+"""The same for somebody who may be behind another person."""
+BESIDE = 2.0
+"""Distance of two torsos, in lengths of the larger one, at which one may hide the other."""
+_CONFIRMATIONS = 3
+_SURE_SCORE = 0.95
+_STRIDE_M, _SPEED_MPS = 0.2, 2.0
+"""How much nearer or farther somebody is from one frame to the next, at most, and for each second out of sight."""
+COAST_S = 0.7
+"""Somebody out of sight is expected to walk on for so long."""
+_SPEED_WEIGHT = 0.4
+_APPEARANCE_RATE = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """A pose that is seen in a frame.
+
+    Attributes:
+        pose: The pose.
+        origin: The track in whose region it was found; None: it was detected.
+        appearance: What the person's clothes look like: a histogram that sums to 1.
+        lifted: Where the person is; None: not known.
+    """
+
+    pose: Pose
+    origin: Track | None
+    appearance: NDArray[np.float32]
+    lifted: Lifted | None = None
+
+    @property
+    def depth_m(self) -> float | None:
+        """Distance of the torso from the depth sensor, metres; None: it was not read."""
+        return self.lifted.depth_m if self.lifted else None
+
+
+@dataclass(eq=False)
+class Track:
+    """One tracked person.
+
+    Attributes:
+        body_id: Five letters, never given to anybody else.
+        pose: As last seen.
+        seen_ns: When.
+        hits: In how many frames it was seen.
+        lifted: Where it was then.
+        velocity: (2,) of the torso's middle, pixels a second.
+        hider: Another person whom it is beside, or was when it was last seen, and behind whom it may be; None: nobody.
+    """
+
+    body_id: str
+    pose: Pose
+    seen_ns: int
+    appearance: NDArray[np.float32]
+    lifted: Lifted | None
+    hits: int = 1
+    velocity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    hider: Track | None = None
+    _hider_from: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+
+    @property
+    def depth_m(self) -> float | None:
+        """Distance of the torso from the depth sensor, metres; None: it was not read."""
+        return self.lifted.depth_m if self.lifted else None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it has been seen often enough to be a person."""
+        return self.hits >= self.needed
+
+    @property
+    def patience_ns(self) -> int:
+        """For how long it is kept without being seen."""
+        if not self.is_confirmed:
+            return _MEMORY_NS // 8
+        return _HIDDEN_MEMORY_NS if self.hider else _MEMORY_NS
+
+    @property
+    def needed(self) -> int:
+        """How often it has to be seen before it is told to anybody."""
+        return 1 if self.pose.score >= _SURE_SCORE else _CONFIRMATIONS
+
+    def predicted(self, stamp_ns: int) -> NDArray[np.float32]:
+        """(2,) where the middle of its torso should be now."""
+        return self.pose.middle + self.velocity * self._elapsed_s(stamp_ns)
+
+    def expected(self, stamp_ns: int) -> Pose:
+        """Its pose, moved to where it should be now."""
+        return replace(self.pose, keypoints=self.pose.keypoints + self.velocity * self._elapsed_s(stamp_ns))
+
+    def region(self, stamp_ns: int) -> Region:
+        """Where to look for it now."""
+        return self.pose.region.moved(self.velocity * self._elapsed_s(stamp_ns))
+
+    def region_behind(self) -> Region:
+        """Where to look for it if it has gone on behind another person."""
+        return self.pose.region.moved(self._with_hider())
+
+    def hide(self, hiders: Sequence[Track], *, is_seen: bool) -> None:
+        """Note behind whom it may be: of some people who are seen the nearest one; out of sight, always the same."""
+        if not is_seen and self.hider in hiders:
+            return
+        beside = [other for other in hiders if other is not self and _apart(other.pose, self.pose) < BESIDE]
+        self.hider = min(beside, key=lambda other: _apart(other.pose, self.pose), default=None)
+        if self.hider:
+            self._hider_from = self.hider.pose.middle
+
+    def off_way(self, stamp_ns: int, point: NDArray[np.float32]) -> float:
+        """Distance, in pixels, of a point from where the middle of its torso may be now."""
+        expected = self.predicted(stamp_ns)
+        if self.hider is None:
+            return math.dist(point, expected)
+        behind = self.pose.middle + self._with_hider()
+        return min(_to_way(point, self.pose.middle, expected), math.dist(point, behind))
+
+    def reach_m(self, stamp_ns: int) -> float:
+        """How much nearer or farther it may be by now, metres."""
+        return _STRIDE_M + _SPEED_MPS * (stamp_ns - self.seen_ns) / NS_PER_S
+
+    def see(self, stamp_ns: int, observation: Observation) -> None:
+        """Take in where it is now."""
+        pose = observation.pose
+        dt = (stamp_ns - self.seen_ns) / NS_PER_S
+        if dt > 0:
+            velocity = (pose.middle - self.pose.middle) / dt
+            self.velocity = (self.velocity + _SPEED_WEIGHT * (velocity - self.velocity)).astype(np.float32)
+        self.appearance = self.appearance + _APPEARANCE_RATE * (observation.appearance - self.appearance)
+        self.pose, self.lifted, self.seen_ns = pose, observation.lifted, stamp_ns
+        self.hits += 1
+
+    def _with_hider(self) -> NDArray[np.float32]:
+        return self.hider.pose.middle - self._hider_from if self.hider else np.zeros(2, np.float32)
+
+    def _elapsed_s(self, stamp_ns: int) -> float:
+        # Somebody out of sight does not walk on for ever.
+        return min((stamp_ns - self.seen_ns) / NS_PER_S, COAST_S)
+
+
+def _to_way(point: NDArray[np.float32], start: NDArray[np.float32], end: NDArray[np.float32]) -> float:
+    """Distance of a point from the way between two others: somebody may have stopped anywhere on it."""
+    (way_x, way_y), (x, y) = (end - start).tolist(), (point - start).tolist()
+    along = min(max((x * way_x + y * way_y) / max(way_x**2 + way_y**2, 1e-6), 0.0), 1.0)
+    return math.hypot(x - along * way_x, y - along * way_y)
+
+
+def _apart(a: Pose, b: Pose) -> float:
+    """Distance of two torsos, in lengths of the larger one."""
+    return math.dist(a.middle, b.middle) / max(a.torso, b.torso)
