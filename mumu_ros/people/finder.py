@@ -28,7 +28,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.detection import detect
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
-from mumu_ros.people.lifting import head_depth, is_flat, lift, surfaces_under
+from mumu_ros.people.lifting import head_depth, is_flat, is_tiny, lift, surfaces_under
 from mumu_ros.people.matching import same_person
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
@@ -254,7 +254,9 @@ class PeopleFinder:
             self._flat_ns = picture.stamp_ns
             return []
         observation = _observation(pose, None, picture)
-        return [observation] if _has_head(observation, picture) and self._is_this_way_up(pose, picture.stamp_ns) else []
+        return (
+            [observation] if _may_be_body(observation, picture) and self._is_this_way_up(pose, picture.stamp_ns) else []
+        )
 
     def _is_this_way_up(self, pose: Pose, stamp_ns: int) -> bool:
         """Whether somebody may be this way up: upside down only after some were in several pictures.
@@ -306,7 +308,7 @@ def _observed(pose: Pose, track: Track, picture: _Picture, *, is_among_others: b
     shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO
     before_m, now_m = track.depth_m, observation.depth_m
     is_placed = before_m is None or (now_m is not None and abs(now_m - before_m) <= track.reach_m(picture.stamp_ns))
-    is_body = is_recent or (_has_head(observation, picture) and not _is_flat(pose, picture))
+    is_body = is_recent or (_may_be_body(observation, picture) and not _is_flat(pose, picture))
     return [observation] if shows_torso and is_placed and is_body else []
 
 
@@ -336,16 +338,18 @@ def _is_upright(pose: Pose) -> bool:
     return min(tilt, np.pi - tilt) < _UPRIGHT
 
 
-def _has_head(observation: Observation, picture: _Picture) -> bool:
-    """Whether head and torso of a pose may be of one body, as far as depth tells.
+def _may_be_body(observation: Observation, picture: _Picture) -> bool:
+    """Whether head and torso of a pose may be of one body, and of a large enough one, as far as depth tells.
 
-    Of somebody who is mostly hidden, the network may see a small torso beside the head: on the wall behind it.
+    Of somebody who is mostly hidden, the network may see a small torso beside the head, on the wall behind it; in a
+    tool that somebody holds, a small body.
     """
     torso_m = observation.depth_m
     if picture.depth is None or torso_m is None:
         return True
     head_m = head_depth(observation.pose, picture.camera, picture.depth)
-    return head_m is None or abs(head_m - torso_m) <= _MAX_HEAD_M
+    has_head = head_m is None or abs(head_m - torso_m) <= _MAX_HEAD_M
+    return has_head and not is_tiny(observation.pose, picture.camera, torso_m)
 
 
 def _is_flat(pose: Pose, picture: _Picture) -> bool:

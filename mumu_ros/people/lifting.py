@@ -26,7 +26,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.landmarks import BONES, FACE, MIN_VISIBILITY, TORSO, Pose
 from mumu_ros.people.person import PositionSource
 
-__all__ = ["Lifted", "head_depth", "is_flat", "lift", "surfaces_under"]
+__all__ = ["Lifted", "head_depth", "is_flat", "is_tiny", "lift", "surfaces_under"]
 
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
@@ -35,8 +35,8 @@ _SAMPLES, _MIN_READINGS = np.linspace(-1, 1, 7)[:, np.newaxis], 3
 """Where along a side of a window there are readings, and how many there must be in all of it."""
 _MIN_OWN = 10
 """Readings of somebody who is partly hidden, in all windows together, that are enough."""
-_TALLEST = 1.4
-"""Nobody is taller than this, in heights of an average body."""
+_SMALLEST, _TALLEST = 0.55, 1.4
+"""Nobody is smaller or taller than this, in heights of an average body; simulated people are from 0.86 to 1.14."""
 _HEAD_REACH_M = 0.35
 """A torso is this near to the head in depth, unless somebody bends."""
 _STEPS = 7
@@ -181,6 +181,13 @@ def is_flat(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> bool:
         off_m = np.abs(terms @ plane - inverse) * z[known] ** 2
         near = off_m <= np.quantile(off_m, _ON_PLANE)
     return bool(np.quantile(off_m, _ON_PLANE) < _FLAT_M)
+
+
+def is_tiny(pose: Pose, camera: Camera, torso_m: float) -> bool:
+    """Whether a pose at this distance is smaller than anybody: a hand or a tool. False where its size is not known."""
+    rays = camera.rays(pose.keypoints)
+    place = _perspective(rays, _turned_to_ray(pose.world, rays[TORSO].mean(axis=0)), pose.visibility)
+    return not camera.is_nominal and place is not None and torso_m < _SMALLEST * float(place[2])
 
 
 def head_depth(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> float | None:

@@ -41,7 +41,7 @@ from mumu_ros.skeletons import mirror
 from mumu_ros.training.body_augmentation import mirror_imu
 from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, window_series
 from mumu_ros.training.fit import fit
-from mumu_ros.training.scoring import accept, fit_temperature, named_activities, softmax
+from mumu_ros.training.scoring import accept, fit_temperature, named_activities, separating_threshold, softmax
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.several_datasets import read_takes
 from mumu_ros.training.work_folder import reserve
@@ -127,7 +127,11 @@ def cross_validate_people(
                 streams[seed] += list(_streams(network, [take for take in takes if fold.tests(take)], seed))
             report(f"{fold.name}, seed {seed}: {time.monotonic() - began:.0f} s")
     taxonomy = settings.model.taxonomy
-    calibration = _calibrate([tested[seed][fold.name] for seed in seeds for fold in folds if fold.dataset], taxonomy)
+    left_out = [tested[seed][fold.name] for seed in seeds for fold in folds if fold.dataset]
+    calibration = _calibrate(left_out, taxonomy)
+    if not any(t.known.all() for t in left_out):
+        sets = [(t.logits, t.known) for t in left_out]
+        calibration = replace(calibration, unknown_threshold=separating_threshold(sets, taxonomy, calibration))
     results = {
         "seeds": list(seeds),
         "calibration": asdict(calibration),
@@ -143,12 +147,20 @@ def cross_validate_people(
     return results
 
 
-def assess_people(network: Network, takes: Sequence[Take], seed: int) -> tuple[Calibration, dict[str, Any]]:
-    """Calibrate a network on people not in the training data, and evaluate it on them.
+def assess_people(
+    network: Network, takes: Sequence[Take], seed: int, calibration: Calibration | None = None
+) -> tuple[Calibration, dict[str, Any]]:
+    """Evaluate a network on people not in the training data.
+
+    Args:
+        network: Trained.
+        takes: Of these people.
+        seed: Of the streams.
+        calibration: To evaluate with; None: one that is fitted on them, with a threshold that accepts 85 % of their
+            known clips, each dataset counting alike.
 
     Returns:
-        The calibration, whose threshold accepts 85 % of the known clips, each dataset counting alike; `conditions` and
-        `streams` as of `cross_validate_people`.
+        The calibration; `conditions` and `streams` as of `cross_validate_people`.
     """
     taxonomy = network.config.taxonomy
     activities = set(taxonomy.activities)
@@ -157,7 +169,7 @@ def assess_people(network: Network, takes: Sequence[Take], seed: int) -> tuple[C
     for fold in folds:
         own = [take for take in takes if fold.tests(take)]
         tested[fold.name] = _test(network, own, activities)
-    calibration = _calibrate(list(tested.values()), taxonomy)
+    calibration = calibration or _calibrate(list(tested.values()), taxonomy)
     utd = [take for take in takes if take.source.startswith("utd_mhad")]
     if utd:
         people = _Fold("people", subjects=tuple({take.subject for take in utd}))

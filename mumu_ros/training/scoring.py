@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -44,6 +44,7 @@ __all__ = [
     "predict",
     "score",
     "score_accepted",
+    "separating_threshold",
     "softmax",
 ]
 
@@ -186,6 +187,28 @@ def accept(
     decided, named = probabilities.argmax(axis=1), named_activities(taxonomy)
     accepted = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
     return decided, accepted, np.where(named, probabilities, 0).max(axis=1)
+
+
+def separating_threshold(
+    sets: Sequence[tuple[np.ndarray, np.ndarray]], taxonomy: Taxonomy, calibration: Calibration
+) -> float:
+    """The threshold that separates known from unknown activities best, each dataset counting alike (Youden 1950).
+
+    Args:
+        sets: Of each dataset the logits (N, K) of clips, and bool (N,): which of them are of known activities.
+        taxonomy: Of the logits.
+        calibration: Has the temperature.
+
+    Returns:
+        Where the share of known clips that are accepted exceeds that of unknown ones most.
+    """
+
+    def excess(threshold: float) -> float:
+        candidate = replace(calibration, unknown_threshold=threshold)
+        accepted = [(accept(logits, taxonomy, candidate)[1], known) for logits, known in sets]
+        return float(np.mean([which[known].mean() - which[~known].mean() for which, known in accepted]))
+
+    return float(max(np.linspace(0.05, 0.99, 95), key=excess))
 
 
 def score_accepted(

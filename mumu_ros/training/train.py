@@ -118,8 +118,7 @@ def train(
         calibration = calibration or calibrate(model, known)
     left = divide_takes(takes.takes, settings.data)[1] if takes else []
     if left:
-        calibrated, metrics["held_out"] = assess_people(model, left, settings.optimization.seed)
-        calibration = calibration or calibrated
+        calibration, metrics["held_out"] = assess_people(model, left, settings.optimization.seed, calibration)
     with naming(out):
         save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command))
         (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.isolation import FOCAL, SIZE, isolate
 from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO
-from mumu_ros.people.lifting import head_depth, is_flat, lift, surfaces_under
+from mumu_ros.people.lifting import head_depth, is_flat, is_tiny, lift, surfaces_under
 from mumu_ros.skeletons import layout
 
 from .figures import depth_of, pose_of, standing
@@ -120,6 +120,14 @@ def test_a_wall_behind_somebody_who_would_be_a_giant_there_is_not_where_they_are
     assert lifted is not None
     assert lifted.depth_m is None
     assert lifted.middle[2] == pytest.approx(z, rel=0.1)
+
+
+@settings(max_examples=20)
+@given(size=st.floats(0.25, 1.3), z=st.floats(2.0, 4.0))
+def test_a_body_in_a_tool_is_tiny_and_a_child_is_not(size: float, z: float) -> None:
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    pose = pose_of(size * standing() + np.array([0, 0.1, z], np.float32), camera, standing())
+    assert is_tiny(pose, camera, z) == (size < 0.55) or 0.5 < size < 0.6
 
 
 def test_a_head_is_where_the_sensor_reads_it_also_where_the_torso_is_on_the_wall() -> None:
