@@ -45,27 +45,27 @@ _MIN_SCORE, _MIN_KNOWN_SCORE = 0.5, 0.3
 """Of somebody new, and of somebody who was there a moment ago."""
 _MIN_MOVED_SCORE = 0.9
 """Of somebody new where something moves and the detector sees nobody."""
-_MAX_NEW = 2
+_MAX_NEW_IN_PART = 2
 """Detections that are looked at more closely in one part of a picture, at most."""
-_MIN_TORSO = 2
+_MIN_TORSO_JOINTS = 2
 """So many of shoulders and hips have to be seen beside the people who are painted over."""
-_MIN_NEW_TORSO = 3
+_MIN_NEW_TORSO_JOINTS = 3
 """So many of them have to be seen of somebody new."""
-_MAX_HEAD_M = 0.7
+_MAX_HEAD_TO_TORSO_M = 0.7
 """A pose of somebody new, or out of sight until now, whose head is farther from the torso in depth is no person."""
-_NOTED_NS = 4_000_000_000
+_REPORTED_NS = 4_000_000_000
 """For so long somebody counts as seen partly, or flat: that part of the picture has its turn within this time."""
-_UPRIGHT = 1.05
+_MAX_TILT = 1.05
 """Radians from upright within which somebody new is expected to be."""
 _UPSIDE_DOWN_PICTURES = 4
 """People are upside down, and so the camera, from this many pictures of some on."""
 _UPSIDE_DOWN_NS = 10_000_000_000
 """Maximum time between two of these pictures."""
-_WHOLE_NS = 500_000_000
+_CHECKED_NS = 500_000_000
 """A pose that was confirmed by a second look is not checked again for this long."""
-_THERE_NS = 500_000_000
+_RECENTLY_SEEN_NS = 500_000_000
 """Whoever was seen since then may be before or behind another person."""
-_RADIUS = 0.5
+_SAME_PERSON_TORSOS = 0.5
 """A detection whose hips are within this many torso lengths of a known person's is that person."""
 
 
@@ -83,13 +83,8 @@ class PeopleFinder:
     """Finds people in the pictures of one camera and follows each.
 
     Everybody who was seen before is looked for near where they were; the detector looks for others in one part of the
-    picture after the other, and in the whole first picture.
-
-    Args:
-        weights: Folder of the pose networks' weights; None: where `mumu weights` puts them.
-        threads: CPU threads.
-        max_people: How many people are followed at most.
-        seed: Of the ids; None: other ids at every start.
+    picture after the other, and in the whole first picture. Weights are where `mumu weights` puts them unless a folder
+    is given; ids differ at every start unless they have a seed.
 
     Raises:
         WeightsError: The weights are missing or damaged, or OpenVINO is not installed.
@@ -103,9 +98,9 @@ class PeopleFinder:
         self._filters: dict[str, BodyFilter] = {}
         self._upside_down = 0  # pictures in which somebody new was, since the last one with somebody upright
         self._upside_down_ns = 0
-        self._whole: dict[str, int] = {}  # until when the pose of a body needs no second look
-        self._elsewhere = Search()
-        self._part_ns = self._flat_ns = -_NOTED_NS
+        self._checked_until_ns: dict[str, int] = {}  # until when the pose of a body needs no second look
+        self._detector_parts = Search()
+        self._seen_partly_ns = self._seen_flat_ns = -_REPORTED_NS
         self._stamp_ns = 0
         self._size = (0, 0)
 
@@ -117,21 +112,21 @@ class PeopleFinder:
     @property
     def sees_part(self) -> bool:
         """Whether a person is seen with less than three of shoulders and hips: too near, or half outside."""
-        return self._stamp_ns - self._part_ns < _NOTED_NS
+        return self._stamp_ns - self._seen_partly_ns < _REPORTED_NS
 
     @property
     def sees_picture(self) -> bool:
         """Whether a person is seen who is as flat as a poster or a screen, by depth, and is not followed."""
-        return self._stamp_ns - self._flat_ns < _NOTED_NS
+        return self._stamp_ns - self._seen_flat_ns < _REPORTED_NS
 
     def clear(self) -> None:
         """Forget everybody: what comes next is another recording."""
-        self._part_ns = self._flat_ns = -_NOTED_NS
+        self._seen_partly_ns = self._seen_flat_ns = -_REPORTED_NS
         self._tracker.clear()
         self._filters = {}
         self._upside_down = 0
-        self._whole = {}
-        self._elsewhere.clear()
+        self._checked_until_ns = {}
+        self._detector_parts.clear()
 
     def update(
         self,
@@ -169,7 +164,7 @@ class PeopleFinder:
     def _follow(self, picture: _Picture) -> list[Observation]:
         """Look for everybody who is known near where they were."""
         found: list[Observation] = []
-        others = {track.body_id: self._others(picture, track) for track in self._tracker.tracks}
+        others = {track.body_id: self._pixels_of_others(picture, track) for track in self._tracker.tracks}
         for track in self._tracker.tracks:
             painted = others[track.body_id]
             pose = self._pose(picture, track.region(picture.stamp_ns), painted, track)
@@ -196,7 +191,11 @@ class PeopleFinder:
         """The pose in a region; where it is of two bodies, as depth tells, of the nearer or of the one there before."""
         pose = find_pose(self._networks, picture.rgb, region, painted)
         name = track.body_id if track else ""
-        if picture.depth is None or pose.score < _MIN_KNOWN_SCORE or self._whole.get(name, 0) > picture.stamp_ns:
+        if (
+            picture.depth is None
+            or pose.score < _MIN_KNOWN_SCORE
+            or self._checked_until_ns.get(name, 0) > picture.stamp_ns
+        ):
             return pose
         found = surfaces_under(pose, picture.camera, picture.depth)
         if found is None:
@@ -210,34 +209,34 @@ class PeopleFinder:
         nearby = detect(self._networks, picture.rgb, replace(region, angle=0.0), others)
         again = find_pose(self._networks, picture.rgb, nearby[0].region if nearby else region, others)
         if track and same_person(pose, again):
-            self._whole[name] = picture.stamp_ns + _WHOLE_NS
+            self._checked_until_ns[name] = picture.stamp_ns + _CHECKED_NS
         return again if again.score >= _MIN_SCORE else pose
 
-    def _others(self, picture: _Picture, track: Track) -> NDArray[np.uint8] | None:
+    def _pixels_of_others(self, picture: _Picture, track: Track) -> NDArray[np.uint8] | None:
         """The pixels of whoever was just seen before or behind somebody, as far as depth tells."""
-        there = [t for t in self._tracker.tracks if t is not track and picture.stamp_ns - t.seen_ns < _THERE_NS]
+        there = [t for t in self._tracker.tracks if t is not track and picture.stamp_ns - t.seen_ns < _RECENTLY_SEEN_NS]
         near = [t for t in there if _may_hide(t.pose, track.pose.region)]
         return of_others(track, near, picture.stamp_ns, self._size, picture.depth)
 
     def _search(self, picture: _Picture, followed: list[Observation]) -> list[Observation]:
         """Look for others in the part of the picture whose turn it is."""
-        if not self._elsewhere.is_due(is_complete=self._is_complete(followed)):
+        if not self._detector_parts.is_due(is_complete=self._is_complete(followed)):
             return []
         found: list[Observation] = []
-        for tile in self._elsewhere.parts(picture.rgb, silhouettes(followed, self._size, picture.depth)):
+        for tile in self._detector_parts.parts(picture.rgb, silhouettes(followed, self._size, picture.depth)):
             new = 0
             painted = silhouettes([*followed, *found], self._size, picture.depth)
             for detection in detect(self._networks, picture.rgb, tile, painted):
-                if new == _MAX_NEW or any(_is_at(detection.region, o.pose) for o in (*followed, *found)):
+                if new == _MAX_NEW_IN_PART or any(_is_at(detection.region, o.pose) for o in (*followed, *found)):
                     continue
                 new += 1
-                found += self._examine(picture, detection.region, painted, _MIN_SCORE)
+                found += self._look_closer(picture, detection.region, painted, _MIN_SCORE)
             # Of people far away the landmark network is certain where the detector sees nothing.
-            if not new and self._elsewhere.moved:
-                found += self._examine(picture, self._elsewhere.moved, painted, _MIN_MOVED_SCORE)
+            if not new and self._detector_parts.moved:
+                found += self._look_closer(picture, self._detector_parts.moved, painted, _MIN_MOVED_SCORE)
         return found
 
-    def _examine(
+    def _look_closer(
         self, picture: _Picture, region: Region, painted: NDArray[np.uint8] | None, least: float
     ) -> list[Observation]:
         """Somebody new in a region, or nobody."""
@@ -247,11 +246,11 @@ class PeopleFinder:
             pose = self._pose(picture, pose.region, painted)
         if pose.score < least or not _is_upright(pose):
             return []
-        if int((pose.visibility[TORSO] >= 0.5).sum()) < _MIN_NEW_TORSO:
-            self._part_ns = picture.stamp_ns
+        if int((pose.visibility[TORSO] >= 0.5).sum()) < _MIN_NEW_TORSO_JOINTS:
+            self._seen_partly_ns = picture.stamp_ns
             return []
         if _is_flat(pose, picture):
-            self._flat_ns = picture.stamp_ns
+            self._seen_flat_ns = picture.stamp_ns
             return []
         observation = _observation(pose, None, picture)
         return (
@@ -279,7 +278,7 @@ class PeopleFinder:
 
     def _people(self, picture: _Picture, seen: list[Track]) -> list[Person]:
         alive = {track.body_id for track in self._tracker.tracks}
-        self._whole = {name: until_ns for name, until_ns in self._whole.items() if name in alive}
+        self._checked_until_ns = {name: until_ns for name, until_ns in self._checked_until_ns.items() if name in alive}
         self._filters = {name: kept for name, kept in self._filters.items() if name in alive}
         people = [_person(picture, track, self._filters.setdefault(track.body_id, BodyFilter())) for track in seen]
         if picture.depth is not None:
@@ -305,7 +304,7 @@ def _observed(pose: Pose, track: Track, picture: _Picture, *, is_among_others: b
     is_recent = picture.stamp_ns - track.seen_ns <= RECENT_NS
     if is_recent and not is_among_others:
         return [observation]
-    shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO
+    shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO_JOINTS
     before_m, now_m = track.depth_m, observation.depth_m
     is_placed = before_m is None or (now_m is not None and abs(now_m - before_m) <= track.reach_m(picture.stamp_ns))
     is_body = is_recent or (_may_be_body(observation, picture) and not _is_flat(pose, picture))
@@ -335,7 +334,7 @@ def _is_upright(pose: Pose) -> bool:
     Everybody is upside down before a camera that is.
     """
     tilt = abs(pose.region.angle)
-    return min(tilt, np.pi - tilt) < _UPRIGHT
+    return min(tilt, np.pi - tilt) < _MAX_TILT
 
 
 def _may_be_body(observation: Observation, picture: _Picture) -> bool:
@@ -348,7 +347,7 @@ def _may_be_body(observation: Observation, picture: _Picture) -> bool:
     if picture.depth is None or torso_m is None:
         return True
     head_m = head_depth(observation.pose, picture.camera, picture.depth)
-    has_head = head_m is None or abs(head_m - torso_m) <= _MAX_HEAD_M
+    has_head = head_m is None or abs(head_m - torso_m) <= _MAX_HEAD_TO_TORSO_M
     return has_head and not is_tiny(observation.pose, picture.camera, torso_m)
 
 
@@ -364,7 +363,7 @@ def _may_hide(pose: Pose, region: Region) -> bool:
 def _is_at(region: Region, pose: Pose) -> bool:
     """Whether a detection is a person that is known: it has the middle of the hips as its middle."""
     hips = pose.keypoints[TORSO[2:]].mean(axis=0)
-    return float(np.hypot(region.x - hips[0], region.y - hips[1])) < _RADIUS * pose.torso
+    return float(np.hypot(region.x - hips[0], region.y - hips[1])) < _SAME_PERSON_TORSOS * pose.torso
 
 
 def _person(picture: _Picture, track: Track, body_filter: BodyFilter) -> Person:

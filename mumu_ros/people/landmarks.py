@@ -91,11 +91,7 @@ def find_pose(
 ) -> Pose:
     """Look for the landmarks of the person in a region.
 
-    Args:
-        networks: The networks.
-        picture: RGB, uint8 (H, W, 3).
-        region: Where the person is.
-        painted: What is painted over, see `paint_over`; a joint that is found behind that is not seen.
+    A joint behind what is painted over, see `paint_over`, is not seen.
     """
     crop, paint = paint_over(cut(picture, region, LANDMARK_SIZE), region, picture.shape[1], painted)
     landmarks, world, score = networks.landmarks(crop)
