@@ -61,10 +61,13 @@ def imu_to_array(msg: Any) -> NDArray[np.float64]:
                 "use a topic that carries both"
             )
     a, w = msg.linear_acceleration, msg.angular_velocity
-    array = np.array(((a.x, a.y, a.z), (w.x, w.y, w.z)))
-    _require_below(MOST_ACCELERATION, array[:1], "linear_acceleration", "m/s²")
-    _require_below(MOST_ANGULAR_VELOCITY, array[1:], "angular_velocity", "rad/s")
-    if not array[0].any() and array[1].any():
+    acceleration, turn = (a.x, a.y, a.z), (w.x, w.y, w.z)
+    array = np.array((acceleration, turn))
+    if not all(-MOST_ACCELERATION <= value <= MOST_ACCELERATION for value in acceleration):
+        _require_below(MOST_ACCELERATION, array[:1], "linear_acceleration", "m/s²")
+    if not all(-MOST_ANGULAR_VELOCITY <= value <= MOST_ANGULAR_VELOCITY for value in turn):
+        _require_below(MOST_ANGULAR_VELOCITY, array[1:], "angular_velocity", "rad/s")
+    if not any(acceleration) and any(turn):
         raise ConversionError(
             "linear_acceleration is exactly 0 and angular_velocity is not: the topic carries a gyroscope only; use one "
             "that carries both (RealSense: unite_imu_method)"

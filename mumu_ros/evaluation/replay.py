@@ -20,6 +20,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -33,7 +34,7 @@ from mumu_ros.evaluation.sensor_reports import Outage, SensorLog, SensorReport, 
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.whatif import Alterer
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
-from mumu_ros.pipeline.framing import Frame, FrameBuilder, Restamped, message_to_array
+from mumu_ros.pipeline.framing import Frame, FrameBuilder, Received, content, message_to_array
 from mumu_ros.recognition.session import Sample, Session
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.annotations import annotation_topics
@@ -116,7 +117,7 @@ class SharedConversions:
 
     def __call__(self, stream: StreamConfig, message: Any) -> NDArray[Any]:
         """See `message_to_array`."""
-        inner = message.message if isinstance(message, Restamped) else message
+        inner = content(message)
         kept = self._kept.get(id(inner))
         if kept is None:
             if len(self._kept) >= _KEPT_MESSAGES:
@@ -179,7 +180,7 @@ class Chain:
         if stamp_ns is None:
             return
         if stamp_ns != own_ns:
-            message = Restamped(self._header(stamp_ns, message), message)
+            message = Received(self._header(stamp_ns, message), partial(content, message))
         self._sensors[stream].add(stamp_ns)
         if stamp_ns > 0:
             self._first_ns = min(self._first_ns or stamp_ns, stamp_ns)

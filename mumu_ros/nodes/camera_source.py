@@ -163,7 +163,7 @@ class CameraSource:
         if picture is None:
             return
         found, stamp_ns, frame_id = self._found, synchronized.stamp_ns, message.header.frame_id
-        crc = crc32(message.data)
+        crc = crc32(message.message.data)
         found.frozen.note(stamp_ns, crc == self._last_crc)
         self._last_crc = crc
         if found.frozen.seconds > FROZEN_S:
@@ -184,7 +184,7 @@ class CameraSource:
     def _read(self, name: str, message: Any) -> NDArray[Any] | None:
         found, topic = self._found, self._topics[name]
         try:
-            return topic.array(message, "rgb" if name == "image" else "depth")
+            return topic.array(message.message, "rgb" if name == "image" else "depth")
         except ConversionError as error:
             found.last_error[name] = error
             found.errors[name] += 1

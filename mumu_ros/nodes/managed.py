@@ -22,6 +22,7 @@ import logging
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -70,6 +71,7 @@ class ManagedNode(LifecycleNode):
     check_period_s = 1.0
 
     def __init__(self, name: str, parameters: Sequence[Parameter], **options: Any) -> None:
+        self._polled: weakref.WeakSet[Any] = weakref.WeakSet()
         super().__init__(name, **options)
         self.values = declare(self, parameters)
         self._unknown = unknown_parameters(self, parameters)
@@ -123,6 +125,22 @@ class ManagedNode(LifecycleNode):
     def create_subscription(self, message_type: Any, topic: str, callback: Any, *args: Any, **options: Any) -> Any:
         """As of every node; what the callback raises is reported here, also beside other nodes."""
         return super().create_subscription(message_type, topic, self._reporting(callback), *args, **options)
+
+    def create_polled_subscription(
+        self, message_type: Any, topic: str, callback: Any, *args: Any, **options: Any
+    ) -> Any:
+        """A subscription that the executor leaves alone: its owner takes the messages.
+
+        At 200 messages a second, waking the executor for each of them takes twice the time of taking them together.
+        """
+        subscription = self.create_subscription(message_type, topic, callback, *args, **options)
+        self._polled.add(subscription)
+        return subscription
+
+    @property
+    def subscriptions(self) -> Iterator[Any]:
+        """As of every node, without the polled ones: those that an executor serves."""
+        return (subscription for subscription in super().subscriptions if subscription not in self._polled)
 
     def create_timer(self, period_s: float, callback: Any, *args: Any, **options: Any) -> Any:
         """As of every node; what the callback raises is reported here, also beside other nodes."""

@@ -29,7 +29,6 @@ from visualization_msgs.msg import MarkerArray
 from mumu_ros.conversions import ConversionError, RosTypes, array_to_image, message_to_people, time_to_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import ActivityRecognition
-from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.markers import people_to_markers
@@ -102,14 +101,15 @@ class Overlay(ManagedNode):
     # On the worker's thread.
 
     def _show(self, synchronized: SynchronizedSet) -> None:
-        message, picture = synchronized.items
+        received, picture = synchronized.items
+        message = None if received is None else received.message
         people = [] if message is None else self._people(message)
         activities = self._activities(synchronized.stamp_ns)
         if message is not None and self._markers.get_subscription_count():
-            self._markers.publish(people_to_markers(people, message.layout, message.header, activities))
+            self._markers.publish(people_to_markers(people, message.layout, received.header, activities))
         wanted = self._image.get_subscription_count() or self._compressed.get_subscription_count()
         if picture is not None and wanted:
-            pixels = self._config.image.array(picture, "rgb")
+            pixels = self._config.image.array(picture.message, "rgb")
             names = {} if message is None else {"layout": message.layout}
             self._publish(draw(pixels, people, activities, **names), picture.header)
         self._drawn += 1
@@ -126,7 +126,7 @@ class Overlay(ManagedNode):
                 self._types.message("sensor_msgs/msg/CompressedImage", header=header, format="jpeg", data=data)
             )
 
-    def _people(self, message: PeopleMessage) -> list[Person]:
+    def _people(self, message: Any) -> list[Person]:
         count, people = len(layout(message.layout)), []
         for person in message_to_people(message, self._report):
             if len(person.visibility) == count:

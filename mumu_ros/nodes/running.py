@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import os
 import signal
@@ -28,6 +30,7 @@ import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from mumu_ros.nodes.__main__ import on_signals
 from mumu_ros.nodes.handover import connect
@@ -36,6 +39,9 @@ from mumu_ros.text import shorten
 
 __all__ = ["main", "make_executor", "run", "spin_some"]
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Options of mallopt, from malloc.h."""
+
 
 def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[str] | None = None) -> int:
     """Run nodes in one executor until they are interrupted; topics between them do not pass DDS.
@@ -43,6 +49,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
     Returns:
         Exit status: 1 if a node cannot be created, or could not start automatically.
     """
+    _keep_memory()
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -84,6 +91,14 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
     return 0
 
 
+def _keep_memory() -> None:
+    """Have glibc keep the memory of pictures for the next ones: new pages take longer than copying a picture."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
+        libc.mallopt(_M_TRIM_THRESHOLD, 64 * 2**20)
+
+
 def make_executor() -> Executor:
     """The executor of a process: one thread, driven by events where rclpy has that.
 
@@ -117,9 +132,12 @@ def _start(nodes: Sequence[ManagedNode]) -> bool:
 
 
 def spin_some(executor: Executor, node: ManagedNode) -> None:
-    """Run the next callback within a tenth of a second; an exception ends the callback, not the process."""
+    """Run callbacks for a tenth of a second; an exception ends the callback, not the process.
+
+    `spin_once` would return to Python after each callback. `spin` of EventsExecutor does not end, and waits actively.
+    """
     try:
-        executor.spin_once(timeout_sec=0.1)
+        executor.spin_until_future_complete(Future(), timeout_sec=0.1)
     except ExternalShutdownException:
         raise
     except Exception as error:

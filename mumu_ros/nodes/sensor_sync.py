@@ -33,7 +33,7 @@ from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
 from mumu_ros.nodes.running import main
-from mumu_ros.nodes.subscribers import subscribe_to_stream
+from mumu_ros.nodes.subscribers import ImuPairSubscriber, Subscriber, subscribe_to_stream
 from mumu_ros.nodes.transforms import AxesTurner
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
@@ -44,8 +44,8 @@ from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
 
 __all__ = ["SensorSync"]
 
-POLL_PERIOD_S = 0.02
-"""Period of checks for sets whose deadline has passed while no message arrives."""
+POLL_PERIOD_S = 0.01
+"""Longest time that a sample of an IMU waits, and a set whose deadline has passed; a picture takes them along."""
 WAITING_SETS = 32
 """Maximum number of sets waiting for conversion: those of a few seconds, released at once when a stream times out."""
 _UNLOGGED = (FaultCode.NONE, FaultCode.WAITING, FaultCode.UNREADABLE, FaultCode.IMPLAUSIBLE)
@@ -110,16 +110,19 @@ class SensorSync(ManagedNode):
         if self._black_box:
             self.undo.callback(self._black_box.close)
         self._in_error: set[str] = set()
-        self._subscribers = []
+        self._subscribers: list[Subscriber | ImuPairSubscriber] = []
         now_s = time.monotonic()
         self._watches = {s.name: StreamWatch(s, config.timeout_s, config.rate_hz, now_s) for s in config.streams}
         for stream in config.streams:
             subscriber = subscribe_to_stream(self, stream)
             for subscription in subscriber.subscriptions:
                 self.undo.callback(self.destroy_subscription, subscription)
-            subscriber.registerCallback(self._note, self._watches[stream.name])
+            if stream.is_image:
+                subscriber.registerCallback(self._take)
+            subscriber.registerCallback(self._note, self._watches[stream.name], subscriber)
             self._subscribers.append(subscriber)
         frames = sum(stream.is_image for stream in config.streams)  # they come first
+        self._vectors = self._subscribers[frames:]
         self._synchronizer = SynchronizerFilter(
             self._subscribers[:frames],
             config.queue_size,
@@ -131,11 +134,20 @@ class SensorSync(ManagedNode):
         )
         self.undo.callback(self._synchronizer.close)
         self._synchronizer.registerSetCallback(self._worker.put)
-        timer = self.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=self.steady_clock)
+        timer = self.create_timer(POLL_PERIOD_S, self._poll, clock=self.steady_clock)
         self.undo.callback(self.destroy_timer, timer)
 
-    def _note(self, message: Any, watch: StreamWatch) -> None:
-        watch.note(time_to_ns(message.header.stamp), self.get_clock().now().nanoseconds, time.monotonic())
+    def _poll(self) -> None:
+        self._take()
+        self._synchronizer.poll()
+
+    def _take(self, _: object = None) -> None:
+        self._ahead_ns = self.get_clock().now().nanoseconds - time.time_ns()
+        for subscriber in self._vectors:
+            subscriber.take()
+
+    def _note(self, message: Any, watch: StreamWatch, subscriber: Subscriber | ImuPairSubscriber) -> None:
+        watch.note(time_to_ns(message.header.stamp), subscriber.came_ns + self._ahead_ns, time.monotonic())
 
     def _publish(self, synchronized: SynchronizedSet) -> None:
         frame = self._builder.build(synchronized)

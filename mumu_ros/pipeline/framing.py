@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,18 +39,35 @@ from mumu_ros.model.preprocessing import resize_image
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.streams import SynchronizedSet
 
-__all__ = ["Frame", "FrameBuilder", "Restamped", "message_to_array"]
+__all__ = ["Frame", "FrameBuilder", "Received", "content", "message_to_array"]
 
 _WITHOUT_TURN = 100
 """So many messages of an IMU in a row that shake and do not turn at all are those of an accelerometer alone."""
 
 
-@dataclass(frozen=True, eq=False)
-class Restamped:
-    """A message with another header: its type has none, or its stamp is corrected."""
+class Received:
+    """A message that is read when it is used, under a header that is known before: its own or a corrected one.
 
-    header: Any
-    message: Any
+    Most pictures of a fast camera are in no frame, and reading one takes as long as all else that is done with it.
+
+    Args:
+        header: Stamp and frame.
+        read: Returns the message.
+    """
+
+    def __init__(self, header: Any, read: Callable[[], Any]) -> None:
+        self.header = header
+        self._read = read
+
+    @functools.cached_property
+    def message(self) -> Any:
+        """The message; raises what `read` raises."""
+        return self._read()
+
+
+def content(message: Any) -> Any:
+    """Return the message itself, whether it is wrapped in `Received` or not."""
+    return message.message if isinstance(message, Received) else message
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +190,7 @@ class _Habits:
             ConversionError: It is a JointState whose joints are not those of the first one, or an Imu whose angular
                 velocity has been exactly 0 for long, though it shakes.
         """
-        inner = message.message if isinstance(message, Restamped) else message
+        inner = content(message)
         if self._stream.type == "sensor_msgs/msg/JointState" and not self._stream.joints:
             names = list(inner.name)
             self._joints = names if self._joints is None else self._joints
@@ -202,7 +220,7 @@ def message_to_array(stream: StreamConfig, message: Any) -> NDArray[Any]:
     Raises:
         ConversionError: It does not fit the stream's configuration.
     """
-    inner = message.message if isinstance(message, Restamped) else message
+    inner = content(message)
     if not stream.is_image:
         return vector_to_array(inner, stream.type, stream.shape, stream.joints).astype(np.float32)
     kind: Any = stream.kind

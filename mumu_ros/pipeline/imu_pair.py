@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.conversions import time_to_ns
-from mumu_ros.pipeline.framing import Restamped
+from mumu_ros.pipeline.framing import content
 
 __all__ = ["ImuPair", "PairedImu"]
 
@@ -59,7 +59,7 @@ class ImuPair:
 
     def add_acceleration(self, message: Any) -> list[PairedImu]:
         """Add an Imu message with an acceleration; returns what can be paired now, oldest first."""
-        stamp_ns, inner = time_to_ns(message.header.stamp), _inner(message)
+        stamp_ns, inner = time_to_ns(message.header.stamp), content(message)
         if self._accelerations and stamp_ns <= self._accelerations[-1][0]:
             self._accelerations.clear()  # time has jumped back
         a = inner.linear_acceleration
@@ -89,7 +89,7 @@ class ImuPair:
 
 
 def _paired(message: Any, before: tuple[int, Any, Any], share: float, after: tuple[int, Any, Any]) -> PairedImu:
-    inner = _inner(message)
+    inner = content(message)
     x, y, z = (float(value) for value in before[1] + share * (after[1] - before[1]))
     return PairedImu(
         message.header,
@@ -98,7 +98,3 @@ def _paired(message: Any, before: tuple[int, Any, Any], share: float, after: tup
         inner.angular_velocity,
         inner.angular_velocity_covariance,
     )
-
-
-def _inner(message: Any) -> Any:
-    return message.message if isinstance(message, Restamped) else message

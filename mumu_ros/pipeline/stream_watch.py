@@ -20,9 +20,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mumu_ros.conversions import ConversionError
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.pipeline.configuration import StreamConfig
@@ -131,7 +128,7 @@ class StreamWatch:
 
     def delay_quantile_ns(self, q: float) -> float | None:
         """A quantile of the time from stamp to arrival of the last messages; None if nothing came."""
-        return float(np.quantile([delay_ns for _, delay_ns in self._delays_ns], q)) if self._delays_ns else None
+        return _quantile(sorted(delay_ns for _, delay_ns in self._delays_ns), q) if self._delays_ns else None
 
     def speaks(self, now_s: float) -> bool:
         """Whether messages arrive, whatever their stamps."""
@@ -256,30 +253,38 @@ class StreamWatch:
         living = [w for w in (self, *others) if w.speaks(now_s)]
         if not living:
             return None
-        delays_ns = np.array([w.delay_ns or 0.0 for w in living])
-        agree = (np.abs(delays_ns[:, None] - delays_ns) <= _MAX_OFFSET_NS).sum(axis=1)
-        return living[int(np.lexsort((np.abs(delays_ns), -agree))[0])]
+        delays_ns = [w.delay_ns or 0.0 for w in living]
+        agree = [sum(abs(a - b) <= _MAX_OFFSET_NS for b in delays_ns) for a in delays_ns]
+        return min(zip(living, agree, delays_ns, strict=True), key=lambda row: (-row[1], abs(row[2])))[0]
 
     def _is_slow(self) -> bool:
         steps_ns = [step_ns for _, step_ns in self._steps_ns]
-        return len(steps_ns) >= _MIN_COUNT and float(np.mean(steps_ns)) > 2 * NS_PER_S / self._sets_hz
+        return len(steps_ns) >= _MIN_COUNT and sum(steps_ns) / len(steps_ns) > 2 * NS_PER_S / self._sets_hz
 
     def _missing_share(self) -> float | None:
         """The least of all steps, the older and the newer half: a change of the sensor's rate is in one half only."""
-        steps_ns = np.array([step_ns for _, step_ns in self._steps_ns], np.float64)
+        steps_ns = [step_ns for _, step_ns in self._steps_ns]
         if len(steps_ns) < _MIN_STEPS:
             return None
-        share, *halves = map(_missing_share, (steps_ns, *np.array_split(steps_ns, 2)))
+        half = (len(steps_ns) + 1) // 2
+        share, *halves = map(_missing_share, (steps_ns, steps_ns[:half], steps_ns[half:]))
         return None if share is None else min([share, *(half for half in halves if half is not None)])
 
 
-def _missing_share(steps_ns: NDArray[np.float64]) -> float | None:
+def _quantile(ordered: Sequence[float], q: float) -> float:
+    """The quantile of numbers in ascending order, linear between them; numpy's takes 80 µs for 200 of them."""
+    below, share = divmod(q * (len(ordered) - 1), 1.0)
+    low, high = ordered[int(below)], ordered[min(int(below) + 1, len(ordered) - 1)]
+    return low + share * (high - low)
+
+
+def _missing_share(steps_ns: Sequence[int]) -> float | None:
     """From steps that are multiples of the shortest ones; None if the stamps are not regular."""
-    period_ns = float(np.quantile(steps_ns, 0.1))
-    multiples = steps_ns / period_ns
-    if np.mean(np.abs(multiples - multiples.round()) < _STEP_TOLERANCE) < _MIN_REGULAR_SHARE:
+    period_ns = _quantile(sorted(steps_ns), 0.1)
+    regular = sum((step_ns / period_ns + _STEP_TOLERANCE) % 1 < 2 * _STEP_TOLERANCE for step_ns in steps_ns)
+    if regular < _MIN_REGULAR_SHARE * len(steps_ns):
         return None
-    return max(0.0, 1.0 - period_ns / float(steps_ns.mean()))
+    return max(0.0, 1.0 - period_ns * len(steps_ns) / sum(steps_ns))
 
 
 def _is_off(watch: StreamWatch, nearest: StreamWatch | None) -> bool:

@@ -191,6 +191,19 @@ def test_what_callbacks_raise_is_counted_and_reported_and_ends_nothing(ros: Any,
     assert client.change(Transition.TRANSITION_DEACTIVATE)
 
 
+def test_the_messages_of_a_polled_subscription_are_left_to_its_owner(ros: Any, client: Client) -> None:
+    seen: list[str] = []
+    polled = client.node.create_polled_subscription(Empty, "polled", lambda _: seen.append("polled"), 10)
+    client.node.create_subscription(Empty, "served", lambda _: seen.append("served"), 10)
+    publishers = [ros.node.create_publisher(Empty, topic, 10) for topic in ("polled", "served")]
+    ros.wait(lambda: all(publisher.get_subscription_count() for publisher in publishers))
+    for publisher in publishers:
+        publisher.publish(Empty())
+    ros.wait(lambda: seen)
+    assert ros.wait(lambda: polled.handle.take_message(Empty, False))
+    assert seen == ["served"]
+
+
 def test_a_service_that_fails_is_answered(client: Client) -> None:
     def fail(_: Any) -> None:
         raise RuntimeError("a defect")

@@ -36,9 +36,11 @@ from mumu_ros.model.preprocessing import resize_image
 from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes.sensor_sync import SensorSync
 from mumu_ros.nodes.transforms import turn_axes
+from mumu_ros.recordings.typestore import BagTypes
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 MS = 1_000_000
+IMU_TYPE = "sensor_msgs/msg/Imu"
 START_NS = 1_700_000_000_000_000_000
 TYPES = RosTypes()
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -231,15 +233,15 @@ def test_a_bad_image_is_reported_with_topic_and_value_and_the_other_streams_go_o
     spoilt = [frame for frame in r.frames if "depth" in frame.missing]
     assert len(spoilt) == 5
     assert all({part.name for part in frame.images} == {"rgb"} for frame in spoilt)
-    status = r.ros.wait(lambda: with_five_errors(r.diagnostics.get("sensor_sync: depth")))
+    status = r.ros.wait(lambda: with_errors(r.diagnostics.get("sensor_sync: depth"), 5))
     assert value in status.message
     log = capfd.readouterr().err
     assert "depth: " in log
     assert value in log
 
 
-def with_five_errors(status: Any) -> Any:
-    return status if status and ("unreadable", "5") in {(v.key, v.value) for v in status.values} else None
+def with_errors(status: Any, count: int) -> Any:
+    return status if status and ("unreadable", str(count)) in {(v.key, v.value) for v in status.values} else None
 
 
 def test_an_imu_sample_that_is_not_a_number_is_left_out(rig: Callable[..., Rig]) -> None:
@@ -251,6 +253,34 @@ def test_an_imu_sample_that_is_not_a_number_is_left_out(rig: Callable[..., Rig])
     values = [v for frame in r.frames for series in frame.series for v in series.data]
     assert len(values) > 0
     assert np.isfinite(values).all()
+
+
+def test_messages_of_either_byte_order_are_read_and_cut_ones_are_counted(
+    rig: Callable[..., Rig], capfd: pytest.CaptureFixture[str]
+) -> None:
+    r = rig()
+    r.start()
+    r.play(0, 3)
+    types = BagTypes()
+    stamp_ns = START_NS + 293 * MS
+    sample = array_to_imu(np.arange(6.0).reshape(2, 3), stamp_ns, "wrist", types)
+    big, little = (bytes(types.typestore.serialize_cdr(sample, IMU_TYPE, little_endian=e)) for e in (False, True))
+    r.publishers["imu"].publish(big)
+    sample.header.stamp = ns_to_time(stamp_ns + MS, types)
+    cut = bytes(types.typestore.serialize_cdr(sample, IMU_TYPE))[: len(little) // 2]
+    r.publishers["imu"].publish(cut)
+    r.play(3, 4)
+    r.ros.wait(lambda: len(r.frames) >= 5)
+    samples = {
+        int(stamp): sample
+        for frame in r.frames
+        for series in frame.series
+        for stamp, sample in zip(series.stamps_ns, np.reshape(series.data, (-1, 6)).tolist(), strict=True)
+    }
+    assert samples[stamp_ns] == [0, 1, 2, 3, 4, 5]
+    assert stamp_ns + MS not in samples
+    r.ros.wait(lambda: with_errors(r.diagnostics.get("sensor_sync: imu"), 1))
+    assert f"imu: no {IMU_TYPE} can be read from its bytes" in capfd.readouterr().err
 
 
 def test_the_image_size_may_change_midstream(rig: Callable[..., Rig]) -> None:

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from mumu_ros.conversions import array_to_image, array_to_imu, frame_to_samples, ns_to_time
 from mumu_ros.pipeline.configuration import StreamConfig
-from mumu_ros.pipeline.framing import Frame, FrameBuilder, Restamped, message_to_array
+from mumu_ros.pipeline.framing import Frame, FrameBuilder, Received, message_to_array
 from mumu_ros.recordings.typestore import BagTypes
 from mumu_ros.streams import SynchronizedSet
 
@@ -141,10 +141,11 @@ def test_joints_in_another_order_are_refused_unless_they_are_named() -> None:
     assert build(named, ["a", "b"]) == build(named, ["b", "c", "a"]) == [98, 97]
 
 
-def test_a_restamped_message_has_its_new_stamp_and_its_old_content() -> None:
+def test_a_message_under_another_header_has_its_stamp_and_its_own_content() -> None:
     header = TYPES.message("std_msgs/msg/Header", stamp=ns_to_time(77, TYPES), frame_id="elsewhere")
     original = image(np.full((16, 16, 3), 9, np.uint8))
-    frame = FrameBuilder(STREAMS).build(SynchronizedSet(77, 0, (Restamped(header, original), None, ()), (True,) * 3))
+    received = Received(header, lambda: original)
+    frame = FrameBuilder(STREAMS).build(SynchronizedSet(77, 0, (received, None, ()), (True,) * 3))
     assert frame.frame_id == "elsewhere"
     (name, stamp_ns, pixels) = next(frame.samples())
     assert (name, stamp_ns) == ("rgb", 77)
