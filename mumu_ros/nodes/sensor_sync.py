@@ -111,6 +111,7 @@ class SensorSync(ManagedNode):
             self.undo.callback(self._black_box.close)
         self._in_error: set[str] = set()
         self._subscribers: list[Subscriber | ImuPairSubscriber] = []
+        self._ahead_ns = 0
         now_s = time.monotonic()
         self._watches = {s.name: StreamWatch(s, config.timeout_s, config.rate_hz, now_s) for s in config.streams}
         for stream in config.streams:

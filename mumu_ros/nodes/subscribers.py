@@ -194,7 +194,11 @@ class Subscriber:
 
     def _receive(self, data: bytes, info: Mapping[str, int] | None = None) -> None:
         self.came_ns = (info and info["received_timestamp"]) or time.time_ns()
-        received = Received(self._header(data), functools.partial(self._message, data))
+        try:
+            header = self._header(data)
+        except (struct.error, IndexError):  # shorter than a header; rmw drops what it cannot read, too
+            return
+        received = Received(header, functools.partial(self._message, data))
         for callback, args in self._callbacks:
             callback(received, *args)
 

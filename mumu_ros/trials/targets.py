@@ -116,21 +116,23 @@ def _sensor(name: str, _: Path, undo: contextlib.ExitStack) -> Door:
     node = _node(undo, SensorSync, streams=[name], **kind.parameters(name), **{f"{name}.max_pixels": 100_000})
     (stream,) = node._config.streams
     builder = FrameBuilder([stream])
+    received: list[Any] = []
+    node._subscribers[0].registerCallback(received.append)
+    seeds = [bytes(serialize_message(kind.make(STAMP_NS + i * 10**8))) for i in range(3)]
 
-    def take(message: Any) -> None:
-        if hasattr(message, "header"):
-            node._subscribers[0]._receive(message)
-            node._synchronizer.poll()
+    def feed(data: bytes) -> None:
+        node._subscribers[0]._receive(seeds[0][:4] + data)
+        node._poll()
+        while received:
+            message = received.pop()
             items = message if stream.is_image else [(STAMP_NS, message)]
             builder.build(SynchronizedSet(STAMP_NS, 0, (items,), (True,)))
-        else:
-            node._subscribers[0]._receive(message)
         last = builder.last_error.get(name)
         if last is not None and UNEXPECTED in str(last):
             raise AssertionError(str(last))
         _check(node)
 
-    return _messages(message_class(kind.type), [kind.make(STAMP_NS + i * 10**8) for i in range(3)], take)
+    return [seed[4:] for seed in seeds], feed
 
 
 _RGB = Modality("rgb", "rgb", (32, 32, 3), 10.0, "small_cnn")
