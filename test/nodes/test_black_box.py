@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.serialization import serialize_message
 
 from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes import black_box
@@ -145,7 +146,7 @@ def test_sensor_sync_writes_what_was_before_a_sensor_fell_silent(ros: Any, tmp_p
     def play(*names: str) -> None:
         for name in names:
             stamp_ns = ros.node.get_clock().now().nanoseconds
-            subscribers[name]._receive(SENSORS[name].make(stamp_ns))
+            subscribers[name]._receive(serialize_message(SENSORS[name].make(stamp_ns)))
 
     ros.wait(lambda: play("rgb", "imu") or len(frames) >= 3)
     assert not folder.exists(), "nothing is wrong yet"
