@@ -69,7 +69,7 @@ def people_to_message(
 def message_to_people(msg: Any, on_error: Callable[[ConversionError], None] | None = None) -> tuple[Person, ...]:
     """Return the valid people of a mumu_ros/msg/People.
 
-    `on_error` is called with the error of an invalid person, who is skipped.
+    `on_error` is called with the error of each invalid entry, which is skipped.
 
     Raises:
         ConversionError: A person is invalid, and there is no `on_error`; contains the body.

@@ -253,9 +253,9 @@ class PeopleFinder:
             self._seen_flat_ns = picture.stamp_ns
             return []
         observation = _observation(pose, None, picture)
-        return (
-            [observation] if _may_be_body(observation, picture) and self._is_this_way_up(pose, picture.stamp_ns) else []
-        )
+        if not _may_be_body(observation, picture) or not self._is_this_way_up(pose, picture.stamp_ns):
+            return []
+        return [observation]
 
     def _is_this_way_up(self, pose: Pose, stamp_ns: int) -> bool:
         """Whether somebody may be this way up: upside down only after some were in several pictures.

@@ -38,6 +38,12 @@ def seen(x: float, z: float, clothes: np.ndarray, origin: Track | None = None) -
     return Observation(pose_of(joints, CAMERA, standing()), origin, clothes, Lifted(joints, "depth"))
 
 
+def see(tracker: Tracker, frame: int, *observations: Observation) -> list[Track]:
+    stamp_ns = 1 + frame * STEP_NS
+    tracker.expire(stamp_ns, SIZE)
+    return tracker.update(stamp_ns, observations)
+
+
 @settings(max_examples=30)
 @given(gap=st.floats(0.6, 2.0), clothes=st.sampled_from([(RED, BLUE), (RED, RED)]), hidden=st.integers(3, 40))
 def test_somebody_who_walks_behind_another_person_is_the_same_on_the_other_side(
@@ -70,11 +76,8 @@ def test_who_comes_out_from_behind_another_person_is_the_same_in_whatever_clothe
     tracker = Tracker(4, seed=0)
     tracker.update(1, [seen(0.0, 3.0, red), seen(-0.3, 3.8, blue)])
     for k in range(1, 8):
-        stamp_ns = 1 + k * STEP_NS
-        tracker.expire(stamp_ns, SIZE)
-        (front,) = tracker.update(stamp_ns, [seen(0.0, 3.0, red, tracker.tracks[0])])
-    tracker.expire(1 + 8 * STEP_NS, SIZE)
-    found = tracker.update(1 + 8 * STEP_NS, [seen(0.0, 3.0, red, front), seen(0.4, 3.9, red)])
+        (front,) = see(tracker, k, seen(0.0, 3.0, red, tracker.tracks[0]))
+    found = see(tracker, 8, seen(0.0, 3.0, red, front), seen(0.4, 3.9, red))
     assert len(found) == len(tracker.tracks) == 2
 
 
@@ -87,9 +90,8 @@ def test_somebody_found_where_they_were_is_not_taken_for_a_part_of_another_perso
     tracker.update(1, [seen(-1.5, 3.0, RED), seen(beside, 3.0 + gap, BLUE)])
     (_, hidden) = tracker.tracks
     for k in range(1, 6):  # out of sight, while another person comes to stand there
-        tracker.expire(1 + k * STEP_NS, SIZE)
-        tracker.update(1 + k * STEP_NS, [seen(0.0, 3.0, RED)])
-    found = tracker.update(1 + 6 * STEP_NS, [seen(0.0, 3.0, RED), seen(beside, 3.0 + gap, BLUE, hidden)])
+        see(tracker, k, seen(0.0, 3.0, RED))
+    found = see(tracker, 6, seen(0.0, 3.0, RED), seen(beside, 3.0 + gap, BLUE, hidden))
     assert hidden.body_id in [track.body_id for track in found]
 
 
@@ -103,10 +105,9 @@ def test_somebody_behind_another_person_is_the_same_where_that_one_goes_and_wher
     tracker.update(1, [seen(0.0, 3.0, RED), seen(0.3, 3.8, BLUE)])
     known = {track.body_id for track in tracker.tracks}
     for k in range(1, hidden):
-        tracker.expire(1 + k * STEP_NS, SIZE)
-        tracker.update(1 + k * STEP_NS, [seen(walk[k], 3.0, RED, tracker.tracks[0])])
+        see(tracker, k, seen(walk[k], 3.0, RED, tracker.tracks[0]))
     there = 0.3 if stays and abs(walk[-1]) < 1 else 0.3 + walk[-1]
-    found = tracker.update(1 + hidden * STEP_NS, [seen(walk[-1], 3.0, RED, tracker.tracks[0]), seen(there, 3.8, BLUE)])
+    found = see(tracker, hidden, seen(walk[-1], 3.0, RED, tracker.tracks[0]), seen(there, 3.8, BLUE))
     assert {track.body_id for track in found} == known
 
 
@@ -119,9 +120,8 @@ def test_somebody_who_comes_in_on_the_other_side_of_the_picture_is_not_who_was_h
     tracker.update(1, [seen(-1.5, 3.0, RED), seen(-1.7, 3.6, RED)])
     known = {track.body_id for track in tracker.tracks}
     for k in range(1, hidden):
-        tracker.expire(1 + k * STEP_NS, SIZE)
-        tracker.update(1 + k * STEP_NS, [seen(-1.5, 3.0, RED)])
-    (_, new) = tracker.update(1 + hidden * STEP_NS, [seen(-1.5, 3.0, RED), seen(-1.7 + away, 3.6, RED)])
+        see(tracker, k, seen(-1.5, 3.0, RED))
+    (_, new) = see(tracker, hidden, seen(-1.5, 3.0, RED), seen(-1.7 + away, 3.6, RED))
     assert new.body_id not in known
 
 
@@ -133,9 +133,8 @@ def test_a_pose_in_the_clothes_and_place_of_who_is_hidden_is_not_taken_by_the_pe
     tracker = Tracker(4, seed=0)
     (front, _) = tracker.update(1, [seen(-0.6, 3.0, RED), seen(0.0, 3.0 + gap, BLUE)])
     for k in range(1, 7):
-        tracker.expire(1 + k * STEP_NS, SIZE)
-        tracker.update(1 + k * STEP_NS, [seen(0.1 * k - 0.6, 3.0, RED, front)])
-    found = tracker.update(1 + 7 * STEP_NS, [seen(beside, 3.0 + gap, BLUE, front)])
+        see(tracker, k, seen(0.1 * k - 0.6, 3.0, RED, front))
+    found = see(tracker, 7, seen(beside, 3.0 + gap, BLUE, front))
     assert front not in found
 
 
@@ -145,8 +144,7 @@ def test_whoever_has_left_the_picture_does_not_go_on_behind_somebody_who_was_bes
     tracker.update(1, [seen(edge - 0.5, 3.0, RED), seen(edge + 0.05, 3.0, RED)])
     known = {track.body_id for track in tracker.tracks}
     for k in range(1, 25):
-        tracker.expire(1 + k * STEP_NS, SIZE)
-        tracker.update(1 + k * STEP_NS, [seen(edge - 0.5 - 0.05 * k, 3.0, RED, tracker.tracks[0])])
+        see(tracker, k, seen(edge - 0.5 - 0.05 * k, 3.0, RED, tracker.tracks[0]))
     assert [track.body_id for track in tracker.tracks if track.body_id in known] == [tracker.tracks[0].body_id]
 
 
@@ -156,11 +154,10 @@ def test_the_legs_of_who_is_in_front_are_not_the_person_behind(below: float, hid
     tracker = Tracker(4, seed=0)
     (_, behind) = tracker.update(1, [seen(0.0, 3.0, RED), seen(0.0, 4.5, BLUE)])
     for k in range(1, hidden):
-        tracker.expire(1 + k * STEP_NS, SIZE)
-        tracker.update(1 + k * STEP_NS, [seen(0.0, 3.0, RED, tracker.tracks[0])])
+        see(tracker, k, seen(0.0, 3.0, RED, tracker.tracks[0]))
     joints = standing() * 0.7 + np.array([0.05, below, 3.1], np.float32)
     legs = Observation(pose_of(joints, CAMERA, standing()), behind, BLUE, Lifted(joints, "depth"))
-    found = tracker.update(1 + hidden * STEP_NS, [seen(0.0, 3.0, RED, tracker.tracks[0]), legs])
+    found = see(tracker, hidden, seen(0.0, 3.0, RED, tracker.tracks[0]), legs)
     assert behind not in found
 
 
