@@ -37,7 +37,7 @@ COMMANDS = {
     "Commands": {
         "study": (__name__, "repeat a table or figure of the papers"),
         "affinity": (__name__, "measure which task helps which: activities, groups"),
-        "dense": (__name__, "train a network that sees what is where and how far away, and draw what it sees"),
+        "dense": (__name__, "train a network that sees what is where and how far away, draw and compare it"),
     }
 }
 
@@ -69,11 +69,12 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     affinity.set_defaults(run=_affinity)
 
     dense = commands.add_parser("dense", description=_dense.__doc__)
-    dense.add_argument("action", choices=("train", "video", "speed"))
+    dense.add_argument("action", choices=("train", "video", "speed", "compare"))
     dense.add_argument("model", help="folder of the student")
     dense.add_argument("video", nargs="?", help="for video: what to look at")
     dense.add_argument("--out", help="for video: what to write (default: VIDEO with .dense.mp4)")
     dense.add_argument("--steps", type=int, default=1500, help="for train: of each training (default: 1500)")
+    dense.add_argument("--rooms", type=int, default=6, help="for compare: 10 s with three people in each (default: 6)")
     dense.set_defaults(run=_dense)
 
 
@@ -134,17 +135,21 @@ def _affinity(arguments: argparse.Namespace) -> int:
 
 
 def _dense(arguments: argparse.Namespace) -> int:
-    """Train a student of a teacher that sees depth, draw what it sees in a video, or measure its speed on one thread.
+    """Train a student of a teacher that sees depth, draw what it sees in a video, measure its speed on one thread, or
+    compare its depth and masks of people with those of the people front end.
 
     The picture, the classes and the depth are drawn side by side. It is trained on synthetic people and rooms.
     """
-    from studies.dense.use import draw_video, load_student, pictures_per_second, train_student
+    from studies.dense.compare import compare
+    from studies.dense.use import SIZE, draw_video, load_student, pictures_per_second, train_student
 
     folder = Path(arguments.model)
     if arguments.action == "train":
         train_student(folder, arguments.steps)
     elif arguments.action == "speed":
         print(f"{pictures_per_second(load_student(folder)):.1f} pictures a second of 160x120, one thread")
+    elif arguments.action == "compare":
+        print(compare(load_student(folder), SIZE, arguments.rooms))
     else:
         if not arguments.video:
             raise ConfigError("no video; expected: python research dense video MODEL VIDEO")

@@ -29,6 +29,7 @@ from mumu_ros.model.config import ConfigError
 from studies.bench import Bench
 from studies.cli import main
 from studies.dense import section, training
+from studies.dense.compare import compare
 from studies.dense.metrics import class_scores, depth_scores
 from studies.dense.model import DenseConfig, DenseModel
 from studies.dense.pictures import CLASSES, IGNORED, draw, split
@@ -291,3 +292,16 @@ def test_the_student_looks_at_a_video(tmp_path, capsys):
     student = load_student(tmp_path / "model")
     with pytest.raises(ConfigError, match="no picture that can be read"):
         draw_video(student, tmp_path / "none.mp4", tmp_path / "out.mp4")
+
+
+def test_a_student_is_compared_with_what_the_front_end_has(monkeypatch):
+    monkeypatch.setattr("studies.dense.compare._SECONDS", 0.5)
+    sees_floor_only = DenseModel(DenseConfig(len(CLASSES), BOTH)).eval()
+    torch.nn.init.zeros_(sees_floor_only.aggregate["classes"][-1].weight)
+    torch.nn.init.eye_(sees_floor_only.aggregate["classes"][-1].bias[None])  # 1 for the floor
+    found, masks = compare(sees_floor_only, (30, 40), rooms=1).split("\n\n")
+    error_m = {row.split("|")[1].strip(): float(row.split("|")[3]) for row in found.splitlines()[2:]}
+    assert error_m["depth camera"] < 0.15
+    overlap = {row.split("|")[1].strip(): float(row.split("|")[2]) for row in masks.splitlines()[2:]}
+    assert overlap["depth camera: near the bones"] > 70
+    assert overlap["classes of the student"] == overlap["both"] == 0
