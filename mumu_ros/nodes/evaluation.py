@@ -84,6 +84,7 @@ class Evaluation(ManagedNode):
         self._last_ns = 0
         self._strange = ""
         self._identity = ""
+        self.failed = False
         self._subscriptions_made = [
             self.create_subscription(ActivityRecognition, "activity", self._on_recognition, 100)
         ]
@@ -100,16 +101,20 @@ class Evaluation(ManagedNode):
             self.destroy_subscription(subscription)
         result = self._result()
         if not len(result.decisions):
-            self.get_logger().warning("no recognition was received: no report is written")
+            self._fail("no recognition was received: no report is written")
             return
         out = self._config.out
         try:
             summary, timing = summarize([result], self._model), {"stages": self._stopwatch.summary()}
             write_outputs(out, self._identity, [result], self._model, summary, timing=timing)
         except OSError as error:
-            self.get_logger().error(f"cannot write the report: {error}")
+            self._fail(f"cannot write the report: {error}")
             return
         self.get_logger().info(f"{len(result.decisions)} recognitions evaluated; see {out / 'report.html'}")
+
+    def _fail(self, reason: str) -> None:
+        self.failed = True
+        self.get_logger().error(reason)
 
     def _on_recognition(self, message: ActivityRecognition) -> None:
         stamp_ns = header_stamp_ns(message) or 0

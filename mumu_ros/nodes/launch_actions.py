@@ -72,7 +72,7 @@ def _action(plan: NodePlan, namespace: str) -> Node:
 
 
 def _after(plan: NodePlan, event: ProcessExited, context: LaunchContext) -> Shutdown | None:
-    """Action when a node ends: an error ends the launch with an error."""
-    if event.returncode and not context.is_shutdown:
+    """Action when a node ends: an error ends the launch with an error; a signal is none while all are stopped."""
+    if event.returncode > 0 or (event.returncode and not context.is_shutdown):
         raise RuntimeError(f"{plan.name} has ended with status {event.returncode}")
     return None if plan.may_end else Shutdown(reason=f"{plan.name} has ended")

@@ -99,7 +99,15 @@ def _start(plans: Mapping[str, NodePlan], namespace: str) -> int:
                     print(f"mumu launch: {name} ended with status {status}; stopping the others", file=sys.stderr)
                     return 1
                 elif not plans[name].may_end:
-                    return 0
+                    return _stop(nodes)
+
+
+def _stop(nodes: Processes) -> int:
+    """Stop all nodes; 1 if one of them could not do its task."""
+    failed = [name for name, status in nodes.stop().items() if status]
+    for name in failed:
+        print(f"mumu launch: {name} ended with an error", file=sys.stderr)
+    return int(bool(failed))
 
 
 def _parse(arguments: Sequence[Argument], texts: Sequence[str]) -> dict[str, str]:

@@ -26,10 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from mumu_ros.model.checkpoint import find_model
+from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.parameters import TABLES
 from mumu_ros.pipeline.parameter_file import check_names, node_sections, own_parameters, read_parameters
 from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
 from mumu_ros.reading import read_json
+from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.share import share_path
 
 __all__ = [
@@ -97,7 +99,7 @@ HRI = (
         "params_file",
         "",
         "Parameters of the nodes: topics, rates, thresholds. sensor_sync and people are started if it has a section "
-        "for them. Empty: config/hri.yaml, or config/sim.yaml with simulate:=true.",
+        "for them. Empty: config/hri.yaml, or config/sim.yaml for simulated people.",
     ),
     Argument(
         "camera",
@@ -125,7 +127,12 @@ HRI = (
 )
 REPLAY = (
     Argument("bag", None, "Folder of the rosbag2 to play."),
-    Argument("params_file", "", "Parameters of the nodes that recorded it. Empty: config/hri.yaml."),
+    Argument(
+        "params_file",
+        "",
+        "Parameters of the nodes that recorded it. Empty: config/hri.yaml, or config/sim.yaml for a model of simulated "
+        "people.",
+    ),
     _MODEL,
     _DEVICE,
     Argument("labels", "", "Label file; empty: the bag's annotations."),
@@ -162,7 +169,7 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     simulates, camera = arguments["simulate"] == "true", arguments["camera"]
     if simulates and camera:
         raise ParameterError(f"camera:={camera} is a real camera: leave it out, or leave out simulate:=true")
-    params_file = _params_file(arguments, "sim.yaml" if simulates else "hri.yaml")
+    params_file = _params_file(arguments)
     common = {name: arguments[name] == "true" for name in ("use_sim_time", "autostart") if arguments[name]}
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
     known = _Model.of(_model_name(params_file, arguments["model"]))
@@ -172,7 +179,7 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
             "or simulate:=true (or use_sim_time:=true with a recording of simulated people)"
         )
     overlay = arguments["overlay"] == "true"
-    sources = _sources(params_file, uses_people=overlay or known.uses_people)
+    sources = _sources(params_file, known, overlay=overlay)
     plans = [NodePlan(name, params_file, {**common, **_streams_of(name, params_file, arguments)}) for name in sources]
     plans.append(NodePlan("inference", params_file, {**common, **model}))
     optional = {"overlay": overlay, "simulator": simulates}
@@ -193,7 +200,7 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
     """The nodes of replay.launch.py, from a value for each of `REPLAY`; they end when the player ends.
 
     Raises:
-        ParameterError: An argument is invalid; the message contains its name.
+        ParameterError: An argument is invalid, or the bag has none of the topics that the nodes subscribe to.
         OSError: `params_file` cannot be read.
     """
     if not Path(arguments["bag"]).expanduser().exists() or not arguments["bag"]:
@@ -204,10 +211,11 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
         raise ParameterError(
             f"rate:={arguments['rate']} is not a number; expected a playback speed such as 1.0"
         ) from error
-    params_file = _params_file(arguments, "hri.yaml")
+    params_file = _params_file(arguments)
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
     known = _Model.of(_model_name(params_file, arguments["model"]))
-    sources = _sources(params_file, uses_people=known.uses_people)
+    sources = _sources(params_file, known)
+    _check_recorded(Path(arguments["bag"]).expanduser(), params_file, sources)
     clock = {"use_sim_time": True}
     judged = {
         "model": known.name,
@@ -240,9 +248,11 @@ def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
     return [*plans, simulator, NodePlan("watch", None, performance)]
 
 
-def _params_file(arguments: Mapping[str, str], default: str) -> Path:
-    given = arguments["params_file"]
-    path = Path(given).expanduser() if given else share_path("config", default)
+def _params_file(arguments: Mapping[str, str]) -> Path:
+    """The file that is given, else that of the simulator or of a camera, by the model."""
+    given, model = arguments["params_file"], arguments["model"]
+    is_simulated = arguments.get("simulate") == "true" or (bool(model) and _Model.of(model).is_simulated_only)
+    path = Path(given).expanduser() if given else share_path("config", "sim.yaml" if is_simulated else "hri.yaml")
     if not path.is_file():
         raise ParameterError(f"params_file:={given} is not a file")
     return path
@@ -265,10 +275,10 @@ def _composed(plans: Sequence[NodePlan]) -> list[NodePlan]:
     return [composed, *(plan for plan in plans if plan not in inside)]
 
 
-def _sources(params_file: Path, *, uses_people: bool) -> list[str]:
+def _sources(params_file: Path, model: _Model, *, overlay: bool = False) -> list[str]:
     """The nodes that inference subscribes to: those with a section in the file.
 
-    For a model of whole pictures, people is not started.
+    For a model of whole pictures, people is started for the overlay only.
     """
     sections = node_sections(params_file)
     sources = [name for name in ("sensor_sync", "people") if name in sections]
@@ -276,7 +286,27 @@ def _sources(params_file: Path, *, uses_people: bool) -> list[str]:
         raise ParameterError(
             f"params_file {params_file} has no section for sensor_sync or people: nothing to recognise"
         )
-    return [name for name in sources if name != "people" or uses_people]
+    if not model.uses_people and "sensor_sync" not in sources:
+        raise ParameterError(
+            f"params_file {params_file} has no section for sensor_sync, and model {model.name!r} takes whole pictures "
+            "from it: give a params_file that names their topics"
+        )
+    return [name for name in sources if name != "people" or overlay or model.uses_people]
+
+
+def _check_recorded(bag: Path, params_file: Path, sources: Sequence[str]) -> None:
+    """Reject a recording of other topics: its player would wait for somebody to subscribe."""
+    wanted = input_topics(params_file, sources)
+    try:
+        with Recording(bag) as recording:
+            recorded = set(recording.topics)
+    except RecordingError as error:
+        raise ParameterError(f"bag:={bag}: {error}") from error
+    if wanted and not recorded & {f"/{topic.lstrip('/')}" for topic in wanted}:
+        raise ParameterError(
+            f"bag:={bag} has none of {', '.join(sorted(wanted))}, which {params_file} names; it has "
+            f"{', '.join(sorted(recorded)) or 'no topic'}: give the params_file that it was recorded with"
+        )
 
 
 def _streams_of(node: str, params_file: Path, arguments: Mapping[str, str]) -> dict[str, str]:

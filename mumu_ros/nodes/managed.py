@@ -62,6 +62,7 @@ class ManagedNode(LifecycleNode):
 
     Attributes:
         finished: Whether the node has completed its task.
+        failed: Whether it could not: its process then ends with status 1.
         refused: Reason of the last failed transition; empty: none has failed.
         check_period_s: Period of `diagnose`.
         inputs: See `create_input`.
@@ -88,6 +89,7 @@ class ManagedNode(LifecycleNode):
         self._configured = False
         self._active = False
         self.finished = False
+        self.failed = False
         self.refused = ""
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Watchdogs run on the steady clock: they must not stop with the simulated one.

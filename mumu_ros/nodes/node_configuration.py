@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ from numpy.typing import NDArray
 from mumu_ros.conversions import ImageKind, compressed_image_to_array, image_to_array
 from mumu_ros.failures import Fault
 from mumu_ros.model.checkpoint import find_model
-from mumu_ros.nodes.parameters import ParameterError, Values
+from mumu_ros.nodes.parameters import PEOPLE, SENSOR_SYNC, ParameterError, Values
+from mumu_ros.pipeline.configuration import SensorSyncConfig
+from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
 
 __all__ = [
     "EvaluationConfig",
@@ -35,6 +38,7 @@ __all__ = [
     "PictureTopic",
     "PlayerConfig",
     "SimulatorConfig",
+    "input_topics",
 ]
 
 
@@ -220,3 +224,23 @@ class EvaluationConfig:
             labels=Path(labels).expanduser() if labels else None,
             out=Path(out).expanduser(),
         )
+
+
+def input_topics(params_file: Path, nodes: Collection[str] = ("sensor_sync", "people")) -> frozenset[str]:
+    """Topics of sensors that a parameter file names for these nodes.
+
+    Raises:
+        ParameterError: It names none, or a parameter is invalid.
+        OSError: It cannot be read.
+    """
+    sections = node_sections(params_file) & set(nodes)
+    topics: list[str] = []
+    if "sensor_sync" in sections:
+        config = SensorSyncConfig.read(read_parameters(params_file, "sensor_sync", SENSOR_SYNC))
+        topics += (topic for stream in config.streams for topic in stream.topics)
+    if "people" in sections:
+        people = PeopleConfig.read(read_parameters(params_file, "people", PEOPLE))
+        topics += (people.image.topic, people.camera_info_topic, people.depth.topic if people.depth else "")
+    if not topics:
+        raise ParameterError(f"{params_file} has no section for sensor_sync or people, which name topics")
+    return frozenset(filter(None, topics))

@@ -91,9 +91,7 @@ class Player(ManagedNode):
         }
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
         self._leaving = threading.Event()
-        self._playback = Playback(
-            "player", self._events(), None, self._config.rate, self.finish, self.report_worker_error
-        )
+        self._playback = Playback("player", self._events(), None, self._config.rate, self.finish, self._fail)
 
     def deactivate(self) -> None:
         """Stop playing."""
@@ -101,6 +99,11 @@ class Player(ManagedNode):
         self._playback.stop()
         for publisher in (*self._publishers_by_topic.values(), self._clock_publisher):
             self.destroy_publisher(publisher)
+
+    def _fail(self, error: Exception) -> None:
+        self.report_worker_error(error)
+        self.failed = True
+        self.finish()
 
     def _events(self) -> Iterator[tuple[int, Callable[[], None]]]:
         assert self._recording is not None

@@ -137,19 +137,24 @@ class Processes:
         process.kill()
         process.wait()
 
-    def stop(self, *names: str) -> None:
-        """Interrupt these processes, by default all, and wait for their end; kill those that take over 30 s."""
-        processes = [self._running.pop(name) for name in names or list(self._running)]
-        for process in processes:
+    def stop(self, *names: str) -> dict[str, int]:
+        """Interrupt these processes, by default all, and wait for their end; kill those that take over 30 s.
+
+        Returns:
+            Their exit status.
+        """
+        stopped = {name: self._running.pop(name) for name in names or list(self._running)}
+        for process in stopped.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        for process in processes:
+        for process in stopped.values():
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        return {name: process.returncode for name, process in stopped.items()}
 
 
 def _die_with_parent() -> None:

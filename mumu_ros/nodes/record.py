@@ -38,18 +38,15 @@ from rclpy.subscription import Subscription
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
 from mumu_ros.nodes.__main__ import on_signals
-from mumu_ros.nodes.node_configuration import PeopleConfig
-from mumu_ros.nodes.parameters import PEOPLE, SENSOR_SYNC, ParameterError
+from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.subscribers import message_class
-from mumu_ros.pipeline.configuration import SensorSyncConfig
-from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.raw_writer import RawWriter
 from mumu_ros.recordings.typestore import InstalledTypes
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import shorten
 
-__all__ = ["Recorder", "register", "topics_of"]
+__all__ = ["Recorder", "register"]
 
 LOOK_S = 0.2
 """New topics are looked for this often."""
@@ -82,26 +79,6 @@ def _mebibytes(text: str) -> int:
     if size <= 0:
         raise argparse.ArgumentTypeError(f"{text} MiB; expected more than 0")
     return size
-
-
-def topics_of(path: Path) -> frozenset[str]:
-    """The topics that a parameter file has sensor_sync and people read.
-
-    Raises:
-        ParameterError: It names none, or cannot be meant.
-        OSError: It cannot be read.
-    """
-    sections = node_sections(path)
-    topics: list[str] = []
-    if "sensor_sync" in sections:
-        config = SensorSyncConfig.read(read_parameters(path, "sensor_sync", SENSOR_SYNC))
-        topics += (topic for stream in config.streams for topic in stream.topics)
-    if "people" in sections:
-        people = PeopleConfig.read(read_parameters(path, "people", PEOPLE))
-        topics += (people.image.topic, people.camera_info_topic, people.depth.topic if people.depth else "")
-    if not topics:
-        raise ParameterError(f"{path} has no section for sensor_sync or people, which name topics")
-    return frozenset(filter(None, topics))
 
 
 @dataclass
@@ -261,7 +238,7 @@ def _offered(qos: QoSProfile) -> Qos:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    wanted = frozenset(arguments.topics) | (topics_of(arguments.params) if arguments.params else frozenset())
+    wanted = frozenset(arguments.topics) | (input_topics(arguments.params) if arguments.params else frozenset())
     writer = RawWriter(arguments.out, arguments.max_size)
     stop = threading.Event()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)

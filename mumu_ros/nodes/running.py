@@ -47,7 +47,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
     """Run nodes in one executor until they are interrupted; topics between them do not pass DDS.
 
     Returns:
-        Exit status: 1 if a node cannot be created, or could not start automatically.
+        Exit status: 1 if a node cannot be created, could not start automatically, or could not do its task.
     """
     _keep_memory()
     stop = threading.Event()
@@ -88,7 +88,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
-    return 0
+    return int(any(node.failed for node in nodes))
 
 
 def _keep_memory() -> None:

@@ -172,6 +172,7 @@ def test_recognitions_of_another_model_are_refused_aloud(ros: Any, tmp_path: Pat
     ros.wait(lambda: any("has other activities or sensors" in s.message for s in bench.status))
     assert bench.node.trigger_deactivate() == SUCCESS
     assert not (tmp_path / "out").exists(), "there is nothing to report"
+    assert bench.node.failed
 
 
 @pytest.mark.parametrize("parameters", [{"out": ""}, {"model": "nothing"}, {"labels": "no/such.csv"}])

@@ -27,10 +27,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import yaml
 
+from mumu_ros.conversions import array_to_imu
 from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes import launching, parameters
 from mumu_ros.nodes.demo import default_faults
@@ -38,6 +40,7 @@ from mumu_ros.nodes.launching import CAMERAS, DEMO, HRI, REPLAY, Argument, plan_
 from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.pipeline.parameter_file import check_names, node_sections, read_parameters
 from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.recordings import RecordingWriter
 from mumu_ros.share import share_path
 
 LAUNCH_FILES = sorted(share_path("launch").glob("*.launch.py"))
@@ -51,16 +54,26 @@ def test_every_launch_argument_is_described_and_its_default_is_allowed(arguments
     assert all(a.default in a.choices for a in arguments if a.choices)
 
 
-def test_the_plans_start_installed_executables_only(tmp_path: Path) -> None:
+def test_the_plans_start_installed_executables_only(wrist: Path) -> None:
     cmake = (Path(__file__).resolve().parents[2] / "CMakeLists.txt").read_text()
     installed = re.search(r"foreach\(node ([\w ]+)\)", cmake)
     assert installed
     plans = [
         *plan_hri(given(HRI, simulate="true", overlay="true")),
-        *plan_replay(given(REPLAY, bag=str(tmp_path))),
+        *plan_replay(given(REPLAY, bag=str(wrist), model="sim")),
         *plan_demo(given(DEMO)),
     ]
     assert {plan.name for plan in plans} <= set(installed[1].split())
+
+
+@pytest.fixture
+def wrist(tmp_path: Path) -> Path:
+    """A recording of one message of the simulator."""
+    path = tmp_path / "wrist"
+    with RecordingWriter(path) as writer:
+        message = array_to_imu(np.zeros((2, 3)), 1, "imu_wrist", writer.types)
+        writer.write("/imu/wrist", "sensor_msgs/msg/Imu", message, 1)
+    return path
 
 
 def given(arguments: Sequence[Argument], **values: str) -> dict[str, str]:
@@ -86,7 +99,7 @@ def test_simulated_people_come_with_their_own_parameters_and_model() -> None:
 def test_a_model_of_simulated_people_is_refused_before_a_real_camera(tmp_path: Path, where: str) -> None:
     file = tmp_path / "mine.yaml"
     section = {"in the file": {"model": "sim"}, "on the command line": {"model": "utd-mhad-dp"}}.get(where, {})
-    nodes = {"/**/people": {"ros__parameters": {}}, "/**/inference": {"ros__parameters": section}}
+    nodes = {"/**/sensor_sync": {"ros__parameters": {}}, "/**/inference": {"ros__parameters": section}}
     file.write_text(yaml.safe_dump(nodes))
     values = {"params_file": str(file), **({"model": "sim"} if where == "on the command line" else {})}
     if where != "by default" or default_model() == "sim":
@@ -107,6 +120,31 @@ def test_one_process_gets_the_parameters_of_each_of_its_nodes() -> None:
     assert texts
     assert composed.respawn
     assert not composed.parameters
+
+
+def test_a_replay_takes_the_streams_of_its_model_and_of_its_recording(wrist: Path) -> None:
+    simulated = {plan.name: plan for plan in plan_replay(given(REPLAY, bag=str(wrist), model="sim"))}
+    assert simulated.keys() == {"sensor_sync", "inference", "evaluation", "player"}
+    assert simulated["sensor_sync"].params_file == share_path("config", "sim.yaml")
+    with pytest.raises(ParameterError, match=r"wrist has none of /camera/.*hri\.yaml names; it has /imu/wrist: give"):
+        plan_replay(given(REPLAY, bag=str(wrist)))
+
+
+@pytest.mark.parametrize("overlay", ["true", "false"])
+def test_a_file_without_the_streams_that_the_model_needs_starts_nothing(wrist: Path, overlay: str) -> None:
+    values = {"params_file": str(hri_file()), "model": "sim"}
+    text = "no section for sensor_sync, and model 'sim' takes whole pictures"
+    with pytest.raises(ParameterError, match=text):
+        plan_hri(given(HRI, **values, use_sim_time="true", overlay=overlay))
+    with pytest.raises(ParameterError, match=text):
+        plan_replay(given(REPLAY, bag=str(wrist), **values))
+
+
+def test_a_replay_without_a_recognition_ends_with_an_error(ros: Any, wrist: Path) -> None:
+    result = run_mumu("launch", "replay", f"bag:={wrist}", "model:=sim", ROS_DOMAIN_ID=str(ros.domain))
+    assert result.returncode == 1
+    assert "no recognition was received" in result.stderr
+    assert "evaluation ended with an error" in result.stderr
 
 
 def default_model() -> Any:

@@ -29,7 +29,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
-from mumu_ros.nodes.record import topics_of
+from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recordings import Recording
 from mumu_ros.share import share_path
@@ -102,10 +102,10 @@ def test_the_topics_of_a_parameter_file_and_no_others_until_ctrl_c(
 
 
 def test_a_parameter_file_names_the_topics_of_sensors_and_camera(tmp_path: Path) -> None:
-    assert topics_of(share_path("config", "hri.yaml")) == {
+    assert input_topics(share_path("config", "hri.yaml")) == {
         "/camera/camera/color/image_raw",
         "/camera/camera/color/camera_info",
     }
     (tmp_path / "odd.yaml").write_text("/**/inference: {ros__parameters: {model: sim}}\n")
     with pytest.raises(ParameterError, match="no section for sensor_sync or people"):
-        topics_of(tmp_path / "odd.yaml")
+        input_topics(tmp_path / "odd.yaml")
