@@ -120,8 +120,8 @@ PEOPLE = (
     Parameter(
         "target_frame",
         "",
-        "Frame of the published joints, if tf2_ros is installed: an optical one (x right, y down, z forward) such as "
-        "that of a level camera. Empty: the camera's.",
+        "Frame of the published joints, if tf2_ros is installed: an optical one (x right, y down, z forward). On a "
+        "robot that moves, one that does not move with it: docs/people.md. Empty: the camera's.",
     ),
 )
 

@@ -34,12 +34,12 @@ from mumu_ros.pipeline.framing import Frame
 if TYPE_CHECKING:
     from mumu_ros.nodes.camera_source import View
 
-__all__ = ["AxesTurner", "FrameChanger", "turn_axes"]
+__all__ = ["AxesTurner", "FrameChanger", "is_optical", "turn_axes"]
 
 WAIT = Duration(seconds=0.05)
 """A transform may arrive a little later than its picture."""
-MIN_FORWARD = 0.5
-"""Minimum cosine of the angle between the camera's and the target's optical axis."""
+MIN_ALIGNED = 0.7
+"""Minimum cosine of the angle between an axis of the camera and the same axis of an optical frame."""
 
 
 class _Transforms:
@@ -136,10 +136,10 @@ class FrameChanger:
             self.problem = f"no transform from {view.frame_id!r} to target_frame {self._target!r}: {error}"
             return view
         rotation = _matrix(transform.rotation)
-        if rotation[2, 2] < MIN_FORWARD:
+        if not is_optical(rotation):
             self.problem = (
-                f"target_frame {self._target!r} is not optical: its z axis does not point along the camera's; name "
-                "one like the camera's (x right, y down, z forward)"
+                f"target_frame {self._target!r} is not optical: neither its y nor its z axis is near the camera's; "
+                "name one with x right, y down, z forward"
             )
             return view
         self.problem = ""
@@ -147,6 +147,13 @@ class FrameChanger:
         offset = np.array([t.x, t.y, t.z])
         moved = [replace(p, joints=(p.joints @ rotation.T + offset).astype(np.float32)) for p in view.people]
         return replace(view, frame_id=self._target, people=moved)
+
+
+def is_optical(rotation: NDArray[np.float64]) -> bool:
+    """Whether a frame, given the rotation from a camera's frame, has axes like a camera's (REP 103): z forward, or y
+    down, whichever way it looks; the camera may be upside down.
+    """
+    return bool(max(rotation[2, 2], abs(rotation[1, 1])) >= MIN_ALIGNED)
 
 
 def turn_axes(sample: NDArray[np.float32], rotation: Any) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -40,6 +40,7 @@ from mumu_ros.recognition.assignment import ImuAssigner
 from mumu_ros.recognition.backends import Backend, choose_backend, is_exported, open_backend, takes_long
 from mumu_ros.recognition.body_inputs import PersonSamples, check_background, layout_of
 from mumu_ros.recognition.decision import Decision, NoDecision
+from mumu_ros.recognition.levelling import CameraTilt
 from mumu_ros.recognition.recognizer import SCENE, Recognizer, RecognizerSettings
 from mumu_ros.skeletons import LayoutError
 from mumu_ros.streams import NS_PER_S, RateSampler, seconds_to_ns
@@ -113,6 +114,7 @@ class Session:
         self._window_ns = seconds_to_ns(model.window_s)
         self._lock = threading.Lock()
         self._assigner = ImuAssigner(self._imus, _named_bodies(config, self._imus))
+        self._tilt = CameraTilt()
         self._bodies: dict[str, PersonSamples] = {}
         self._last_seen_ns: dict[str, int] = {}
         self._in_view: list[str] = []
@@ -303,6 +305,7 @@ class Session:
     def _drop_all(self) -> None:
         self.recognizer.clear()
         self._assigner.clear()
+        self._tilt.clear()
         self._restarts += 1
         self._bodies.clear()
         self._last_seen_ns.clear()
@@ -335,13 +338,16 @@ class Session:
         self._expect(people=True)
         known = sorted(people, key=lambda person: person.body_id not in self._bodies)
         self._crowd = len(people)
-        self._in_view = [person.body_id for person in known[: self.config.max_people]]
-        for person in known[: self.config.max_people]:
+        followed = known[: self.config.max_people]
+        self._in_view = [person.body_id for person in followed]
+        self._tilt.see(stamp_ns, layout, [person.joints for person in followed])
+        for person in followed:
             self._last_seen_ns[person.body_id] = stamp_ns
             samples = self._bodies.setdefault(person.body_id, PersonSamples(self._modalities.values()))
             self.recognizer.add(person.body_id)
             try:
-                for name, sample in samples.of(stamp_ns, layout, person):
+                level = replace(person, joints=self._tilt.level(person.joints))
+                for name, sample in samples.of(stamp_ns, layout, level):
                     self.seen.add(name)
                     self.recognizer.push(name, stamp_ns, sample, person.body_id)
                 self._assigner.see(person.body_id, stamp_ns, layout, person.joints)

@@ -32,11 +32,13 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
 from numpy.typing import NDArray
 from rclpy.lifecycle import TransitionCallbackReturn
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mumu_ros.conversions import RosTypes, array_to_image, message_to_people, ns_to_time, time_to_ns
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.people import People
+from mumu_ros.nodes.transforms import is_optical
 from mumu_ros.people import Person
 from mumu_ros.skeletons import layout
 
@@ -390,6 +392,18 @@ def test_joints_are_in_the_target_frame_as_soon_as_its_transform_is_known(
     np.testing.assert_allclose(joints[0], (1.5, 2 + cos - 2 * sin, 3 + sin + 2 * cos), atol=1e-5)
 
 
+@pytest.mark.parametrize("yaw", [0, 90, 180])
+@pytest.mark.parametrize("pitch", [-40, 0, 40])
+@pytest.mark.parametrize("roll", [0, 180])
+def test_an_optical_frame_that_does_not_turn_with_the_robot_is_one_whichever_way_the_camera_looks(
+    yaw: float, pitch: float, roll: float
+) -> None:
+    camera = Rotation.from_euler("yxz", [yaw, pitch, roll], degrees=True)
+    assert is_optical(camera.as_matrix())
+    body_axes = Rotation.from_matrix([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])  # x forward, y left, z up
+    assert not is_optical((body_axes * camera).as_matrix())
+
+
 @needs_tf2
 def test_a_target_frame_that_is_not_optical_is_named_and_not_used(
     rig: Callable[..., Rig], finder: ScriptedFinder
@@ -401,7 +415,7 @@ def test_a_target_frame_that_is_not_optical_is_named_and_not_used(
     broadcaster = StaticTransformBroadcaster(r.ros.node)
     broadcaster.sendTransform(turned_about_x(-np.pi / 2))
     text = r.say("output", lambda status: "is not optical" in status.message)
-    assert "its z axis does not point along the camera's" in text
+    assert "neither its y nor its z axis is near the camera's" in text
     assert r.people[-1].header.frame_id == FRAME
     assert r.node.trigger_deactivate() == r.node.trigger_cleanup() == SUCCESS
     assert not r.node.get_subscriptions_info_by_topic("/tf")

@@ -1,0 +1,102 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""How a camera is tilted, learned from the people in view: models expect skeletons as a level camera sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.skeletons import LAYOUTS
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["CameraTilt"]
+
+_TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+_RATE = np.radians(2.0)
+"""Radians a second: slow enough that a turn of a whole skeleton is not taken for motion."""
+_UPRIGHT = np.cos(np.radians(60.0))
+"""Cosine of how far a torso may be from upright to be counted: nobody who lies or bends down."""
+_FARTHEST = np.cos(np.radians(60.0))
+"""Cosine of the largest tilt."""
+_LONGEST_S = 0.5
+"""Time between two pictures that counts, at most."""
+_LEVEL_UP = np.array([0.0, -1.0, 0.0])
+"""In an optical frame (REP 103)."""
+
+
+class CameraTilt:
+    """The direction of up in a camera's optical frame.
+
+    It is where torsos point, as a median over time: with every picture the estimate turns towards the mean torso of
+    that picture, by at most 2° a second, however far away that is. So a camera that looks down by 30° is known after 15
+    seconds with people in view, and a bow of two seconds turns the estimate by 4° at most, and back.
+    """
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the camera as level: another recording begins."""
+        self._up = _LEVEL_UP
+        self._stamp_ns: int | None = None
+
+    @property
+    def radians(self) -> float:
+        """The angle between the camera's picture and a level one, about its optical axis and about the horizontal."""
+        return float(np.arccos(np.clip(self._up @ _LEVEL_UP, -1, 1)))
+
+    def see(self, stamp_ns: int, layout_name: str, skeletons: Iterable[NDArray[np.float32]]) -> None:
+        """Learn from the people in a picture.
+
+        Args:
+            stamp_ns: Of the picture, increasing.
+            layout_name: Of the skeletons; from those of an unknown one nothing is learned.
+            skeletons: (J, 3) joints in the camera's optical frame, NaN where not seen.
+        """
+        known = LAYOUTS.get(layout_name)
+        if known is None:
+            return
+        left, right, left_hip, right_hip = known.index(*_TORSO)
+        torsos = [j[left] + j[right] - j[left_hip] - j[right_hip] for j in skeletons if len(j) == len(known)]
+        units = [torso / length for torso in torsos if (length := np.linalg.norm(torso)) > 0]
+        upright = [unit for unit in units if unit @ self._up > _UPRIGHT]
+        elapsed_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NS_PER_S
+        self._stamp_ns = stamp_ns
+        if upright:
+            self._turn_towards(np.mean(upright, axis=0), _RATE * min(elapsed_s, _LONGEST_S))
+
+    def level(self, joints: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Joints (J, 3) as a level camera in the same place would see them."""
+        axis = np.cross(self._up, _LEVEL_UP)
+        x, y, z = axis
+        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+        # Rodrigues' formula for the smallest turn from one direction to another.
+        turn = np.eye(3) + cross + cross @ cross / (1 + self._up @ _LEVEL_UP)
+        level: NDArray[np.float32] = (joints @ turn.T).astype(np.float32)
+        return level
+
+    def _turn_towards(self, direction: NDArray[np.float64], most: float) -> None:
+        direction = direction / np.linalg.norm(direction)
+        angle = float(np.arccos(np.clip(direction @ self._up, -1, 1)))
+        if angle <= most:
+            up = direction
+        else:
+            across = direction - (direction @ self._up) * self._up
+            up = np.cos(most) * self._up + np.sin(most) * across / np.linalg.norm(across)
+        if up @ _LEVEL_UP >= _FARTHEST:
+            self._up = up
