@@ -26,6 +26,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from mumu_ros.missing import remedy
 from mumu_ros.text import shorten
 
 __all__ = ["main", "run"]
@@ -118,7 +119,7 @@ def run(program: str, description: str, groups: Mapping[str, Commands], argument
         status: int = parsed.run(parsed)
         sys.stdout.flush()
     except ModuleNotFoundError as error:
-        print(f"{program} {asked}: {error}; {_remedy(error.name or '')}", file=sys.stderr)
+        print(f"{program} {asked}: {error}; {remedy(error.name or '')}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever reads has enough, as `head` does; Python must not complain at its exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -137,25 +138,6 @@ def _listing(groups: Mapping[str, Commands]) -> Iterator[str]:
         yield f"{heading}:"
         yield from (f"  {name:{width}}  {text}" for name, (_module, text) in commands.items())
         yield ""
-
-
-def _remedy(module: str) -> str:
-    top = module.split(".")[0]
-    if top in ("lightning", "matplotlib", "scipy", "sklearn", "tensorboard"):
-        return "install the extra: pip install 'mumu_ros[train]'"
-    for extra, modules in {"vision": ("transformers",), "lerobot": ("pyarrow", "av"), "rerun": ("rerun",)}.items():
-        if top in modules:
-            return f"install the extra: pip install 'mumu_ros[{extra}]'"
-    if module.startswith("mumu_ros.") and not module.startswith(_GENERATED):
-        return "it is new in this checkout: run `make setup`"
-    if top in ("rclpy", "mumu_ros") or top.endswith(("_msgs", "_interfaces")):
-        return "it needs ROS 2 and the built messages: run `make setup`, then `. ./env.sh`"
-    return f"install it: pip install {_DISTRIBUTIONS.get(top, top)}"
-
-
-_GENERATED = tuple(f"mumu_ros.{kind}" for kind in ("msg", "srv", "action"))
-_DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
-"""Modules that are not called as what pip installs."""
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -111,3 +113,31 @@ def test_the_dds_profile_is_one() -> None:
     """Fast DDS passes over what it cannot parse, and images are then lost."""
     root = ElementTree.parse(ROOT / "config" / "fastdds.xml").getroot()
     assert root.tag == "{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}profiles"
+
+
+def test_the_suite_runs_beside_a_ros_with_launch_testing(tmp_path: Path) -> None:
+    """Its plugin has a hook with an argument that pytest 9 has no more, which would end the run (ros2/launch#979)."""
+    (tmp_path / "hooks.py").write_text("def pytest_pycollect_makemodule(path, parent): ...")
+    for name, plugin in {"launch_testing": "launch_testing", "launch_testing_ros": "launch_ros"}.items():
+        folder = tmp_path / f"{name}-3.4.3.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 3.4.3\n")
+        (folder / "entry_points.txt").write_text(f"[pytest11]\n{plugin} = hooks\n")
+    (tmp_path / "test_nothing.py").write_text("def test_nothing(): ...")
+    command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-p", "no:hypothesispytest"]
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    found = subprocess.run(
+        [*command, str(tmp_path)], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_colcon_test_runs_the_suite() -> None:
+    """Where ament_cmake_pytest is installed; `make setup` builds without tests."""
+    cmake = (ROOT / "CMakeLists.txt").read_text()
+    assert re.search(
+        r"if\(BUILD_TESTING\)\s+find_package\(ament_cmake_pytest QUIET\).*ament_add_pytest_test\(suite test ",
+        cmake,
+        re.DOTALL,
+    )
+    assert "ament_cmake_pytest" in {e.text for e in PACKAGE if e.tag == "test_depend"}

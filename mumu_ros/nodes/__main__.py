@@ -27,6 +27,8 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+from mumu_ros.missing import remedy
+
 __all__ = ["main", "on_signals"]
 
 
@@ -44,7 +46,10 @@ def main() -> None:
     if not name.isidentifier() or importlib.util.find_spec(module) is None:
         sys.exit(f"there is no node {name!r}; expected one such as sensor_sync")
     sys.argv = [name, *sys.argv[2:]]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except ModuleNotFoundError as error:
+        sys.exit(f"{name}: {error}; {remedy(error.name or '')}")
 
 
 if __name__ == "__main__":

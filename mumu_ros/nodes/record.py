@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -38,6 +37,7 @@ from rclpy.subscription import Subscription
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
 from mumu_ros.nodes.__main__ import on_signals
+from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings.errors import RecordingError

@@ -33,6 +33,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from mumu_ros.nodes.__main__ import on_signals
+from mumu_ros.nodes.distributions import EventsExecutor
 from mumu_ros.nodes.handover import connect
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.text import shorten
@@ -104,11 +105,7 @@ def make_executor() -> Executor:
 
     On a machine that is too busy it takes more messages in the same CPU time (docs/benchmarks.md).
     """
-    try:
-        from rclpy.experimental import EventsExecutor
-    except ImportError:  # older than Jazzy's rclpy 7.1
-        return SingleThreadedExecutor()
-    executor: Executor = EventsExecutor()
+    executor: Executor = EventsExecutor() if EventsExecutor else SingleThreadedExecutor()
     return executor
 
 

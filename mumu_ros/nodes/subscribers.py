@@ -28,12 +28,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from builtin_interfaces.msg import Time
-from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
 from mumu_ros.conversions import ConversionError
+from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.pipeline.framing import Received

@@ -17,9 +17,11 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +73,27 @@ def test_a_node_ends_well_in_every_state_and_whatever_else_comes(ros: Any, start
     output, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
     assert "Traceback" not in output + errors
+
+
+def test_a_node_that_lacks_a_module_says_how_to_install_it(started: Start) -> None:
+    code = "import sys; sys.modules['rosbags'] = None; from mumu_ros.nodes.__main__ import main; main()"
+    process = started([sys.executable, "-c", code, "sensor_sync"])
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "rosbags" in errors
+    assert errors.endswith("; install it: pip install rosbags\n")
+    assert "Traceback" not in errors
+
+
+def test_the_names_of_humble_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its rclpy has other modules; they are replaced by one with its names, because there are no wheels of it."""
+    older = types.ModuleType("rclpy.qos_event")
+    vars(older).update(SubscriptionEventCallbacks=object(), UnsupportedEventTypeError=RuntimeError)
+    for name, module in {"rclpy.event_handler": None, "rclpy.experimental": None, "rclpy.qos_event": older}.items():
+        monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
+    found = runpy.run_module("mumu_ros.nodes.distributions")
+    assert found["EventsExecutor"] is None
+    assert {found[name] for name in vars(older) if name[0] != "_"} == {v for k, v in vars(older).items() if k[0] != "_"}
 
 
 def test_a_name_that_is_no_node_is_refused(started: Start) -> None:

@@ -1,0 +1,32 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What rclpy has under another name, or not yet, before Jazzy: everything that Humble needs is here.
+
+Humble is not tested: there are no wheels of it.
+"""
+
+from __future__ import annotations
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+try:
+    from rclpy.experimental import EventsExecutor
+except ImportError:  # before rclpy 7.1
+    EventsExecutor = None
+
+__all__ = ["EventsExecutor", "SubscriptionEventCallbacks", "UnsupportedEventTypeError"]
