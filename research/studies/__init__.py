@@ -39,9 +39,10 @@ STUDIES = (
     "lying",
     "tasks",
     "dense",
+    "robustness",
 )
 """Modules. Tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3, and what the other papers ask:
-few labels, faulty sensors, task weighting, dense perception."""
+few labels, faulty sensors, task weighting, dense perception; and where the shipped model `people` ends."""
 
 
 class Experiment(Protocol):
