@@ -27,6 +27,9 @@ from mumu_ros.nodes.diagnostics import Problem
 
 __all__ = ["why_silent"]
 
+_UNKNOWN = "_NODE_NAME_UNKNOWN_"
+"""What rcl calls a node whose publisher has been discovered before it."""
+
 
 def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spoken: bool) -> Problem:
     """Why no messages of a topic arrive, and the remedy.
@@ -55,4 +58,10 @@ def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spo
 
 
 def _names(publishers: Iterable[Any]) -> str:
-    return ", ".join(sorted({f"{p.node_namespace.rstrip('/')}/{p.node_name}" for p in publishers}))
+    return ", ".join(sorted({_name(publisher) for publisher in publishers}))
+
+
+def _name(publisher: Any) -> str:
+    if publisher.node_name == _UNKNOWN:
+        return "a node that is not known by name yet"
+    return f"{publisher.node_namespace.rstrip('/')}/{publisher.node_name}"

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -48,6 +49,8 @@ POLL_PERIOD_S = 0.01
 """Longest time that a sample of an IMU waits, and a set whose deadline has passed; a picture takes them along."""
 WAITING_SETS = 32
 """Maximum number of sets waiting for conversion: those of a few seconds, released at once when a stream times out."""
+_SLOW_S = 2.0
+"""So long after a dropped frame the conversion is reported as too slow."""
 _UNLOGGED = (FaultCode.NONE, FaultCode.WAITING, FaultCode.UNREADABLE, FaultCode.IMPLAUSIBLE)
 """Problems of messages are logged on arrival."""
 
@@ -109,6 +112,7 @@ class SensorSync(ManagedNode):
         self._black_box = BlackBox(config.black_box, self.get_logger().warning) if config.black_box else None
         if self._black_box:
             self.undo.callback(self._black_box.close)
+        self._dropped, self._dropped_s = 0, -math.inf
         self._in_error: set[str] = set()
         self._subscribers: list[Subscriber | ImuPairSubscriber] = []
         self._ahead_ns = 0
@@ -180,6 +184,7 @@ class SensorSync(ManagedNode):
                 errors,
                 self._builder.last_error.get(stream.name),
                 leads=stream.name == self._synchronizer.reference,
+                lost=subscriber.lost or 0,
             )
             if self._turner and report.code.level == Level.OK and stream.name in self._turner.problems:
                 text = f"{self._turner.problems[stream.name]}; it is left out"
@@ -203,11 +208,16 @@ class SensorSync(ManagedNode):
                 delay_ms_p99=_or_nan(watch.delay_quantile_ns(0.99)) * 1e-6,
                 offset_s=_or_nan(report.offset_s),
             )
+        yield self._output_status(now_s)
+
+    def _output_status(self, now_s: float) -> DiagnosticStatus:
         dropped = self._worker.dropped
+        if dropped > self._dropped:
+            self._dropped, self._dropped_s = dropped, now_s
         slow = (FaultCode.TOO_SLOW, f"{dropped} frames dropped: conversion is too slow")
-        yield self.status(
+        return self.status(
             "output",
-            slow if dropped else (FaultCode.NONE, ""),
+            slow if now_s - self._dropped_s < _SLOW_S else (FaultCode.NONE, ""),
             published=self._published,
             dropped=dropped,
             epoch=self._synchronizer.epoch,

@@ -30,7 +30,9 @@ __all__ = ["Report", "StreamWatch"]
 PATIENCE_S = 3.0
 """Silence after the start that is not an error yet, seconds."""
 _MAX_MESSAGES = 200
-"""Maximum number of the last messages whose delays, and steps between stamps, are used."""
+"""Maximum number of the last messages whose delays are used."""
+_MAX_STEPS = 2000
+"""Maximum number of the last steps between stamps that are used: a full queue may come at once, and then nothing."""
 _DELAYS_S = 1.0
 """Messages are counted, and their delays compared, over this time: half a second of a fault names it."""
 _STEPS_S = 1.5
@@ -46,7 +48,7 @@ _MAX_OFFSET_NS = NS_PER_S
 _MIN_PAIRED_SHARE = 0.5
 """Share of the sets in which a camera's frames have to be."""
 _MAX_MISSING_SHARE = 0.35
-"""Estimated share of lost messages above which it is reported."""
+"""Share of lost messages above which it is reported."""
 _STEP_TOLERANCE = 0.2
 """Deviation of a step from a multiple of the period, in periods, up to which it counts as regular."""
 _MIN_REGULAR_SHARE = 0.8
@@ -61,7 +63,8 @@ class Report:
         code: The fault.
         text: The same in a sentence, with the remedy.
         offset_s: Correction of the stream's stamps that makes it agree with the others; None if unknown.
-        missing_share: Estimated share of messages that never came, from the steps between stamps; None if unknown.
+        missing_share: Share of messages that never came: estimated from the steps between stamps, or more if the
+            middleware counted more; None if unknown.
     """
 
     code: FaultCode
@@ -79,6 +82,7 @@ class _Counts:
     errors: int
     sets: int
     paired: int
+    lost: int
 
 
 class StreamWatch:
@@ -100,8 +104,8 @@ class StreamWatch:
         self._stamp_ns = 0
         self._delays_ns: deque[tuple[float, int]] = deque(maxlen=_MAX_MESSAGES)  # when it came, and its delay
         self._median_ns: float | None = None  # of the delays, where it has been asked for since the last message
-        self._steps_ns: deque[tuple[float, int]] = deque(maxlen=_MAX_MESSAGES)
-        self._counts: deque[tuple[float, _Counts]] = deque([(now_s, _Counts(*(0,) * 7))])
+        self._steps_ns: deque[tuple[float, int]] = deque(maxlen=_MAX_STEPS)
+        self._counts: deque[tuple[float, _Counts]] = deque([(now_s, _Counts(*(0,) * 8))])
         self._counted_s = max(_DELAYS_S, (_MIN_COUNT + 1) / sets_hz)
 
     def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
@@ -144,6 +148,7 @@ class StreamWatch:
         errors: int = 0,
         last_error: ConversionError | None = None,
         leads: bool = False,
+        lost: int = 0,
     ) -> Report:
         """Diagnose the stream.
 
@@ -156,6 +161,7 @@ class StreamWatch:
             errors: Messages that could not be converted.
             last_error: Why the last one could not.
             leads: Whether the sets have its stamps.
+            lost: Messages that the middleware counted as lost.
         """
         counts = _Counts(
             statistics.received,
@@ -165,6 +171,7 @@ class StreamWatch:
             errors,
             sets,
             statistics.paired,
+            lost,
         )
         while len(self._counts) > 1 and now_s - self._counts[1][0] >= self._counted_s:
             self._counts.popleft()
@@ -175,7 +182,9 @@ class StreamWatch:
         offset_ns = None
         if nearest is not None and delay_ns is not None and nearest.delay_ns is not None:
             offset_ns = delay_ns - nearest.delay_ns
-        missing = self._missing_share()
+        counted = _counted_share(counts, before)
+        shares = [share for share in (counted, self._missing_share()) if share is not None]
+        missing = max(shares, default=None)
         code, text = self._judge(counts, before, statistics, nearest, offset_ns, missing, why_silent, now_s)
         if code is FaultCode.UNPAIRED and any(_is_off(other, nearest) for other in others if other.speaks(now_s)):
             # The reference is on the wrong clock, and named for it.
@@ -204,6 +213,8 @@ class StreamWatch:
         now_s: float,
     ) -> tuple[FaultCode, str]:
         topic, rate = self.stream.topic, f"{statistics.rate_hz:.1f} Hz"
+        if not self.speaks(now_s) and _counted_share(now, before):
+            return self._lost("nothing", 1.0)
         if self._came_s is None:
             if now_s - self._started_s < PATIENCE_S:
                 return FaultCode.WAITING, f"waiting for the first message on {topic}"
@@ -231,11 +242,14 @@ class StreamWatch:
         if sets >= _MIN_COUNT and paired < _MIN_PAIRED_SHARE * expected:
             return FaultCode.UNPAIRED, f"{rate}, but in {paired} of {sets} frames only: {words}"
         if missing is not None and missing > _MAX_MISSING_SHARE:
-            return FaultCode.LOST, (
-                f"{rate}; about {missing:.0%} of its messages do not arrive: raise {self.stream.name}.depth, lower the "
-                "sensor's rate or, for images, start its driver with the DDS profile config/fastdds.xml"
-            )
+            return self._lost(rate, missing)
         return FaultCode.NONE, rate
+
+    def _lost(self, rate: str, share: float) -> tuple[FaultCode, str]:
+        return FaultCode.LOST, (
+            f"{rate}; about {share:.0%} of its messages do not arrive: raise {self.stream.name}.depth, lower the "
+            "sensor's rate or, for images, start its driver with the DDS profile config/fastdds.xml"
+        )
 
     def _clock_words(self, nearest: StreamWatch | None, offset_ns: float | None) -> str:
         delay_ns = self.delay_ns or 0.0
@@ -276,6 +290,12 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
     below, share = divmod(q * (len(ordered) - 1), 1.0)
     low, high = ordered[int(below)], ordered[min(int(below) + 1, len(ordered) - 1)]
     return low + share * (high - low)
+
+
+def _counted_share(now: _Counts, before: _Counts) -> float | None:
+    """From what the middleware counted; None if it counted next to nothing."""
+    lost, received = now.lost - before.lost, now.received - before.received
+    return lost / (lost + received) if lost >= _MIN_COUNT else None
 
 
 def _missing_share(steps_ns: Sequence[int]) -> float | None:

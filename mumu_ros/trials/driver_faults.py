@@ -161,6 +161,7 @@ FAULTS = (
     SensorFault("jumps", FaultCode.CLOCK, stamp=lambda n, ns, _: ns + (n // 40 + 1) * 100 * NS_PER_S),
     SensorFault("stuck stamp", FaultCode.CLOCK, FaultCode.LATE, stamp=lambda _, __, last_ns: last_ns),
     SensorFault("flood", FaultCode.NONE, times=10),
+    SensorFault("flood beyond the queue", FaultCode.LOST, times=50),
     SensorFault(
         "NaN",
         FaultCode.IMPLAUSIBLE,
@@ -260,7 +261,7 @@ class FailingSensor:
         fault, now_ns = self.fault, self._clock()
         times = fault.times if fault else 1
         for i in range(times):
-            stamp_ns = now_ns + round(i * NS_PER_S / (self._kind.rate_hz * times))
+            stamp_ns = now_ns - round((times - 1 - i) * NS_PER_S / (self._kind.rate_hz * times))
             message = self._messages[self._sent % _DIFFERENT]
             if fault is None:
                 at_s, self._last_ns = now_s, stamp_ns

@@ -78,11 +78,17 @@ class Target:
     make: Callable[[Path, contextlib.ExitStack], Door]
 
 
-def _node(undo: contextlib.ExitStack, cls: Any, **parameters: Any) -> Any:
-    """A node that is active, in a context of its own."""
+def _context(undo: contextlib.ExitStack) -> rclpy.Context:
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=101)
     undo.callback(rclpy.shutdown, context=context)
+    return context
+
+
+def _node(undo: contextlib.ExitStack, context: rclpy.Context, cls: Any, **parameters: Any) -> Any:
+    """A node that is active."""
+    # rclpy keeps 0.1 MiB of each node that has the service get_type_description.
+    parameters["start_type_description_service"] = False
     overrides = [rclpy.Parameter(name, value=value) for name, value in parameters.items()]
     node = cls(context=context, parameter_overrides=overrides)
     undo.callback(node.destroy_node)
@@ -113,7 +119,8 @@ def _messages(cls: Any, good: Sequence[Any], take: Callable[[Any], None]) -> Doo
 
 def _sensor(name: str, _: Path, undo: contextlib.ExitStack) -> Door:
     kind = SENSORS[name]
-    node = _node(undo, SensorSync, streams=[name], **kind.parameters(name), **{f"{name}.max_pixels": 100_000})
+    parameters = kind.parameters(name) | {"streams": [name], f"{name}.max_pixels": 100_000}
+    node = _node(undo, _context(undo), SensorSync, **parameters)
     (stream,) = node._config.streams
     builder = FrameBuilder([stream])
     received: list[Any] = []
@@ -160,7 +167,7 @@ def _people(stamp_ns: int) -> Any:
 
 
 def _inference(name: str, folder: Path, undo: contextlib.ExitStack) -> Door:
-    node = _node(undo, Inference, model=str(_model(folder, _RGB, _IMU)), backend="eager")
+    node = _node(undo, _context(undo), Inference, model=str(_model(folder, _RGB, _IMU)), backend="eager")
     make, receive = (_frame, node._receive) if name == "MultimodalFrame" else (_people, node._see)
 
     def take(message: Any) -> None:
@@ -173,16 +180,18 @@ def _inference(name: str, folder: Path, undo: contextlib.ExitStack) -> Door:
 
 def _service(cls: Any, requests: Sequence[Any], _: Path, undo: contextlib.ExitStack) -> Door:
     """Requests to a sensor_sync, in whatever state the ones before have left it; a new one where it was shut down."""
+    context = _context(undo)  # one for all: Fast DDS keeps memory of each
+    of_node = undo.enter_context(contextlib.ExitStack())
     streams = {"streams": ["imu"], **SENSORS["imu"].parameters("imu")}
-    nodes = [_node(undo, SensorSync, **streams)]
+    node = _node(of_node, context, SensorSync, **streams)
 
     def take(request: Any) -> None:
-        node = nodes[0]
+        nonlocal node
         service = next(s for s in node.services if s.srv_type is cls)
         service.callback(request, cls.Response())  # what rclpy raises for a bad request is caught there, and counted
         if node._state_machine.current_state[1] == "finalized":
-            undo.close()
-            nodes[0] = _node(undo, SensorSync, **streams)
+            of_node.close()
+            node = _node(of_node, context, SensorSync, **streams)
 
     return _messages(cls.Request, requests, take)
 

@@ -54,7 +54,7 @@ class SensorKind:
     def parameters(self, name: str) -> dict[str, Any]:
         """The parameters of a stream of this name on the topic of the same name; images are 32×32."""
         values: dict[str, Any] = {"topic": name, "type": self.type, "kind": self.kind, "shape": list(self.shape)}
-        values |= {"width": 32, "height": 32} if self.kind != "vector" else {"depth": 100}
+        values |= {"width": 32, "height": 32} if self.kind != "vector" else {"depth": 20}
         return {f"{name}.{key}": value for key, value in values.items()}
 
 

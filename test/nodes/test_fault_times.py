@@ -22,6 +22,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 MATRIX = [(kind, fault) for fault in FAULTS for kind in fault.spoil]
 HEALTHY = ("png", "depth", "imu")
 FAILING = "failing"
+QUEUE = 10
 RATE_HZ, TIMEOUT_S, CHECK_S, STEP_S = 10.0, 0.5, 0.2, 0.01
 START_NS = 1_700_000_000 * NS_PER_S
 FAILS_S, RECOVERS_S, END_S = 2.01, 5.51, 8.5
@@ -50,17 +52,22 @@ MOST_S, FINAL_S, WINDOW_S = 1.0, 2.5, 2.0
 
 
 class Wire:
-    """Where sensors publish: what has come in this step."""
+    """Where sensors publish: what has come in this step, of each topic as many as a queue holds."""
 
     def __init__(self) -> None:
-        self.messages: list[tuple[str, Any]] = []
+        self.queues: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=QUEUE))
+
+    def take(self) -> list[tuple[str, Any]]:
+        messages = [(topic, message) for topic, queue in self.queues.items() for message in queue]
+        self.queues.clear()
+        return messages
 
     def create_publisher(self, _: Any, topic: str, __: int) -> Any:
         wire = self
 
         class Publisher:
             def publish(self, message: Any) -> None:
-                wire.messages.append((topic, message))
+                wire.queues[topic].append(message)
 
         return Publisher()
 
@@ -113,7 +120,7 @@ class Bench:
     def _stream(self, name: str, kind: str) -> StreamConfig:
         sort = SENSORS[kind]
         size = None if sort.kind == "vector" else (32, 32)
-        return StreamConfig(name, name, sort.type, sort.kind, size, None, sort.shape, "best_effort", 10)
+        return StreamConfig(name, name, sort.type, sort.kind, size, None, sort.shape, "best_effort", QUEUE)
 
     def clock(self) -> int:
         return START_NS + round(self.now_s * NS_PER_S)
@@ -130,8 +137,7 @@ class Bench:
                 self.sensors[FAILING].fail(self.fault if failing else None)
             for sensor in self.sensors.values():
                 sensor.tick()
-            messages, self.wire.messages = self.wire.messages, []
-            for name, message in messages:
+            for name, message in self.wire.take():
                 self.watches[name].note(time_to_ns(message.header.stamp), self.clock(), self.now_s)
                 for callback in self.subscribers[name].callbacks:
                     callback(message)

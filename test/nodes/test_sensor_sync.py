@@ -34,6 +34,7 @@ from std_msgs.msg import Float32MultiArray
 from mumu_ros.conversions import RosTypes, array_to_image, array_to_imu, array_to_pose_array, ns_to_time, time_to_ns
 from mumu_ros.model.preprocessing import resize_image
 from mumu_ros.msg import MultimodalFrame
+from mumu_ros.nodes import sensor_sync
 from mumu_ros.nodes.sensor_sync import SensorSync
 from mumu_ros.nodes.transforms import turn_axes
 from mumu_ros.recordings.typestore import BagTypes
@@ -281,6 +282,19 @@ def test_messages_of_either_byte_order_are_read_and_cut_ones_are_counted(
     assert stamp_ns + MS not in samples
     r.ros.wait(lambda: with_errors(r.diagnostics.get("sensor_sync: imu"), 1))
     assert f"imu: no {IMU_TYPE} can be read from its bytes" in capfd.readouterr().err
+
+
+def test_a_conversion_that_was_too_slow_is_named_and_forgotten(
+    rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_sync, "_SLOW_S", 0.5)
+    r = rig()
+    r.start()
+    code: Callable[[], Any] = lambda: r.diagnostics["sensor_sync: output"].values[0].value  # noqa: E731
+    r.ros.wait(lambda: "sensor_sync: output" in r.diagnostics)
+    r.node._worker.dropped += 1
+    r.ros.wait(lambda: code() == "too_slow")
+    r.ros.wait(lambda: code() == "")
 
 
 def test_the_image_size_may_change_midstream(rig: Callable[..., Rig]) -> None:

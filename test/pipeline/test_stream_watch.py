@@ -50,7 +50,7 @@ class Rig:
         self.watches = {name: StreamWatch(config(name), 0.5, SETS_HZ, 0.0) for name in RATES_HZ}
         self.sets = 0
         self.now_s = 0.0
-        self.sent = dict.fromkeys(RATES_HZ, 0)
+        self.lost = dict.fromkeys(RATES_HZ, 0)
 
     def run(self, seconds: float) -> dict[str, Report]:
         """Let time pass; what is said at its end, having been asked once a second."""
@@ -88,6 +88,7 @@ class Rig:
                 ),
                 now_s,
                 leads=name == self.sync.reference,
+                lost=self.lost[name],
             )
             for name, watch in self.watches.items()
         }
@@ -175,6 +176,33 @@ def test_losses_are_estimated_from_stamps() -> None:
     for kept in (0.18, 0.4, 1.0):
         report = Rig({"imu": lambda _, stamp, kept=kept: stamp if rng.random() < kept else None}).run(12)["imu"]
         assert report.missing_share == pytest.approx(1 - kept, abs=0.1)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.05, 0.3])
+def test_what_the_middleware_counts_as_lost_is_said_where_stamps_tell_nothing(kept: float) -> None:
+    """Stamps without a rhythm, or no messages at all."""
+    rng = np.random.default_rng(1)
+
+    def change(_: int, stamp_ns: int) -> int | None:
+        if rng.random() < kept:
+            return stamp_ns + int(rng.integers(0, 20_000_000))
+        rig.lost["depth"] += 1
+        return None
+
+    rig = Rig({"depth": change})
+    reports = rig.run(4)
+    assert faults(reports) == {"depth": "lost"}
+    assert reports["depth"].missing_share == pytest.approx(1 - kept, abs=0.2)
+    rig.changes.clear()
+    assert faults(rig.run(3)) == {}
+
+
+def test_an_imu_of_2000_hz_whose_queue_holds_ten_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest ten of twenty come each 10 ms; now and then all do."""
+    monkeypatch.setitem(RATES_HZ, "imu", 2000.0)
+    reports = Rig({"imu": lambda n, stamp: stamp if n % 20 >= 10 or n % 700 < 140 else None}).run(4)
+    assert faults(reports) == {"imu": "lost"}
+    assert reports["imu"].missing_share == pytest.approx(0.4, abs=0.05)
 
 
 @pytest.mark.parametrize("seed", range(20))
