@@ -213,8 +213,8 @@ class StreamWatch:
         now_s: float,
     ) -> tuple[FaultCode, str]:
         topic, rate = self.stream.topic, f"{statistics.rate_hz:.1f} Hz"
-        if not self.speaks(now_s) and _counted_share(now, before):
-            return self._lost("nothing", 1.0)
+        if (counted := _counted_share(now, before) or 0.0) > _MAX_MISSING_SHARE:
+            return self._lost(rate if self.speaks(now_s) else "0 Hz", counted)
         if self._came_s is None:
             if now_s - self._started_s < PATIENCE_S:
                 return FaultCode.WAITING, f"waiting for the first message on {topic}"
