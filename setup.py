@@ -49,6 +49,7 @@ setup(
     description=PACKAGE.findtext("description"),
     author=MAINTAINER.text,
     author_email=MAINTAINER.get("email"),
+    project_urls={"Paper": PACKAGE.findtext("url")},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Science/Research",

@@ -19,9 +19,11 @@ from __future__ import annotations
 import ast
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -130,6 +132,16 @@ def test_the_suite_runs_beside_a_ros_with_launch_testing(tmp_path: Path) -> None
         [*command, str(tmp_path)], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120
     )
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_whoever_installs_it_finds_the_author_and_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: dict[str, Any] = {}
+    monkeypatch.setattr("setuptools.setup", said.update)
+    runpy.run_path(str(ROOT / "setup.py"))
+    assert said["author"] == PACKAGE.findtext("author")
+    paper = yaml.safe_load((ROOT / "CITATION.cff").read_text())["preferred-citation"]
+    assert said["project_urls"] == {"Paper": f"https://doi.org/{paper['doi']}"}
+    assert said["classifiers"]
 
 
 def test_colcon_test_runs_the_suite() -> None:
