@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-__all__ = ["remedy"]
+__all__ = ["install", "remedy"]
 
 _EXTRAS = {
     "train": ("lightning", "matplotlib", "scipy", "sklearn", "tensorboard"),
@@ -29,12 +29,17 @@ _DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
 """Modules that are not called as what pip installs."""
 
 
+def install(extra: str) -> str:
+    """The command that installs an extra, whether mumu_ros was installed by pip, by colcon or by `make setup`."""
+    return f"in the source folder of mumu_ros: pip install -r requirements/{extra}.txt"
+
+
 def remedy(module: str) -> str:
     """What to do where a module cannot be imported."""
     top = module.split(".")[0]
     for extra, modules in _EXTRAS.items():
         if top in modules:
-            return f"install the extra: pip install 'mumu_ros[{extra}]'"
+            return install(extra)
     if module.startswith("mumu_ros.") and not module.startswith(_GENERATED):
         return "it is new in this checkout: run `make setup`"
     if top in ("rclpy", "mumu_ros") or top.endswith(("_msgs", "_interfaces")):

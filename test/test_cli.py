@@ -95,7 +95,7 @@ def test_what_a_command_refuses_is_one_line_and_status_2(arguments: list[str], t
         ("lifecycle_msgs", "make setup"),
         ("tqdm", "pip install tqdm"),
         ("cv2", "pip install opencv-python-headless"),
-        ("scipy", "pip install 'mumu_ros[train]'"),
+        ("scipy", "pip install -r requirements/train.txt"),
     ],
 )
 def test_a_missing_dependency_is_named_with_its_remedy(

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import DatasetError
+from mumu_ros.missing import install
 
 __all__ = ["MODALITIES", "UnusableFileError", "read_file"]
 
@@ -80,7 +81,7 @@ def _load(path: Path, variable: str) -> NDArray[Any]:
         from scipy.io import loadmat
         from scipy.io.matlab import MatReadError
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("UTD-MHAD needs scipy: pip install 'mumu_ros[train]'") from error
+        raise ModuleNotFoundError(f"UTD-MHAD needs scipy; {install('train')}") from error
     if not path.is_file():
         raise _SenselessError("the file is missing")
     try:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from mumu_ros.evaluation.whatif import KINDS, parse_alteration
 from mumu_ros.failures import NOTATION, parse_fault
+from mumu_ros.missing import install
 from mumu_ros.recordings import RecordingError
 from mumu_ros.recordings.label_files import find_labels
 from mumu_ros.recordings.options import add_labelled_recordings, one_each
@@ -152,7 +153,7 @@ def _maps(bags: list[BagResult], logs: list[FeatureLog], evaluation: Evaluation)
     try:
         return map_features(bags, logs, evaluation.checkpoint.config)
     except ModuleNotFoundError as error:
-        print(f"no map of the features: {error}; pip install 'mumu_ros[train]'", file=sys.stderr)
+        print(f"no map of the features: {error}; {install('train')}", file=sys.stderr)
         return []
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mumu_ros.missing import install
 from mumu_ros.model.config import Modality
 from mumu_ros.model.layers import Normalize, conv_block, masked_mean, zero_masked
 from mumu_ros.skeletons import layout
@@ -75,7 +76,7 @@ class ResNet50(nn.Module):
             from transformers import ResNetConfig, ResNetModel
         except ImportError as error:
             raise ImportError(
-                f"modality {modality.name!r}: resnet50 needs transformers: pip install 'mumu_ros[vision]'"
+                f"modality {modality.name!r}: resnet50 needs transformers; {install('vision')}"
             ) from error
         self.normalize = Normalize(modality.mean, modality.std, (modality.shape[-1],))
         self.backbone = _without_loss(ResNetModel(ResNetConfig()))  # Its defaults are ResNet-50.

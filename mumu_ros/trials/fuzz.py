@@ -27,6 +27,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mumu_ros.missing import install
+
 __all__ = ["register"]
 
 HANG_S = 100
@@ -56,7 +58,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _run(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("atheris") is None:
-        raise ValueError("atheris is not installed; install the extra: pip install 'mumu_ros[fuzz]'")
+        raise ValueError(f"atheris is not installed; {install('fuzz')}")
     import atheris
 
     with atheris.instrument_imports(include=["mumu_ros"]):

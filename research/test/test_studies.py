@@ -748,7 +748,7 @@ def test_a_missing_library_is_named_with_its_extra_before_anything_is_trained(
     assert research.main(["study", study, "--out", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert module in error
-    assert "mumu_ros[train]" in error
+    assert "pip install -r requirements/train.txt" in error
     assert tiny == []
 
 

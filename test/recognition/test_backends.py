@@ -406,11 +406,11 @@ def test_auto_is_the_best_that_is_installed(
         assert choose_backend(checkpoint, folder) == best
     missing.add("onnxruntime")
     assert choose_backend(checkpoint, folder) == "openvino"
-    with pytest.raises(BackendError, match=r"onnxruntime needs onnxruntime.*pip install 'mumu_ros\[onnx\]'"):
+    with pytest.raises(BackendError, match=r"onnxruntime needs onnxruntime.*pip install -r requirements/onnx\.txt"):
         open_backend("onnxruntime", checkpoint, folder)
     missing.add("openvino")
     assert choose_backend(checkpoint, folder) == "eager"
-    with pytest.raises(BackendError, match=r"pip install 'mumu_ros\[openvino\]'"):
+    with pytest.raises(BackendError, match=r"pip install -r requirements/openvino\.txt"):
         open_backend("openvino", checkpoint, folder)
 
 

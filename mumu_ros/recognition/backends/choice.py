@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mumu_ros.missing import install
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.parts import BACKENDS
 from mumu_ros.recognition.backends.exports import cache_folder, exported_folder, find_export, seal, write_export
@@ -248,7 +249,7 @@ def _check(name: str, device: torch.device) -> None:
 
 def _require(name: str, modules: Sequence[str]) -> None:
     if missing := _missing(modules):
-        remedy = f"pip install 'mumu_ros[{_CONVERSIONS[name].extra}]', or choose backend auto"
+        remedy = f"{install(_CONVERSIONS[name].extra)}, or choose backend auto"
         raise BackendError(f"backend {name} needs {', '.join(missing)}, which is not installed here: {remedy}")
 
 
