@@ -117,6 +117,12 @@ def test_the_dds_profile_is_one() -> None:
     assert root.tag == "{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}profiles"
 
 
+def test_the_dds_profile_is_named_for_fast_dds_2_and_3_wherever_it_is_named() -> None:
+    names = {"FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"}
+    paths = [path for pattern in ("*.*", "mumu_ros/**/*.py", "docs/*.md", "config/*.*") for path in ROOT.glob(pattern)]
+    assert [path for path in paths if path.is_file() and len([n for n in names if n in path.read_text()]) == 1] == []
+
+
 def test_the_suite_runs_beside_a_ros_with_launch_testing(tmp_path: Path) -> None:
     """Its plugin has a hook with an argument that pytest 9 has no more, which would end the run (ros2/launch#979)."""
     (tmp_path / "hooks.py").write_text("def pytest_pycollect_makemodule(path, parent): ...")

@@ -34,7 +34,7 @@ from mumu_ros.benchmarks.sensors import KINDS
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.nodes.processes import Processes, own_domain
+from mumu_ros.nodes.processes import PROFILE_VARIABLES, Processes, own_domain
 from mumu_ros.share import share_path
 
 __all__ = ["measure", "register", "table"]
@@ -99,7 +99,7 @@ def _transport(profile: str, seconds: float) -> dict[str, tuple[int, list[float]
     streams = [f"{kind}:{kind}" for kind in KINDS]
     with tempfile.TemporaryDirectory(prefix="mumu-bench-") as folder:
         sent, arrivals, log = (Path(folder, name) for name in ("sent.json", "arrivals.json", "log"))
-        with Processes({**own_domain(), "FASTRTPS_DEFAULT_PROFILES_FILE": profile}) as processes:
+        with Processes({**own_domain(), **dict.fromkeys(PROFILE_VARIABLES, profile)}) as processes:
             processes.run("listener", "mumu_ros.benchmarks.listener", [str(arrivals), *streams], log)
             options = ["--seconds", str(seconds)]
             processes.run("sensors", "mumu_ros.benchmarks.sensors", [str(sent), *streams, *options], log)
