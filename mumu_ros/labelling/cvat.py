@@ -46,7 +46,7 @@ def read_cvat(path: Path, timeline: Timeline) -> Iterable[Mark]:
 
 
 def write_cvat(labels: Sequence[Label], timeline: Timeline) -> str:
-    """Tags of every frame, as "CVAT 1.1" for images and for videos.
+    """Tags of every frame, as "CVAT for images 1.1"; datumaro wants `meta` with the labels before them.
 
     Raises:
         LabelError: The recording has no camera.
@@ -56,6 +56,12 @@ def write_cvat(labels: Sequence[Label], timeline: Timeline) -> str:
     tags = {frame: label for label in labels for frame in range(*timeline.frames_of(label))}
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
+    task = SubElement(SubElement(root, "meta"), "task")
+    SubElement(task, "size").text = str(len(timeline.frames_ns))
+    SubElement(task, "mode").text = "annotation"
+    names = SubElement(task, "labels")
+    for name in sorted({label_text(label) for label in labels}):
+        SubElement(SubElement(names, "label"), "name").text = name
     for frame in range(len(timeline.frames_ns)):
         image = SubElement(root, "image", id=str(frame), name=f"frame_{frame:06d}")
         if frame in tags:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -249,6 +250,15 @@ def test_pympi_reads_our_elan_file(tmp_path: Path) -> None:
         (500, 3250, "wave"),
         (61000, 62000, "gait/walk"),
     ]
+
+
+def test_our_cvat_file_names_its_labels_before_its_frames(tmp_path: Path) -> None:
+    """As its description and datumaro 1.13 want it."""
+    export_labels(tmp_path / "a.xml", EXPECTED, TIMELINE)
+    root = ElementTree.parse(tmp_path / "a.xml").getroot()
+    assert [element.tag for element in root][:3] == ["version", "meta", "image"]
+    assert [name.text for name in root.iterfind("meta/task/labels/label/name")] == ["gait/walk", "wave"]
+    assert {tag.get("label") for tag in root.iterfind("image/tag")} == {"gait/walk", "wave"}
 
 
 def test_bytes_are_no_labels(tmp_path: Path) -> None:
