@@ -55,7 +55,7 @@ _MAX_HEAD_TO_TORSO_M = 0.7
 """A pose of somebody new, or out of sight until now, whose head is farther from the torso in depth is no person."""
 _REPORTED_NS = 4_000_000_000
 """For so long somebody counts as seen partly, or flat: that part of the picture has its turn within this time."""
-_MAX_TILT = 1.05
+_MAX_TILT = 0.85
 """Radians from upright within which somebody new is expected to be."""
 _UPSIDE_DOWN_PICTURES = 4
 """People are upside down, and so the camera, from this many pictures of some on."""

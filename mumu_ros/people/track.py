@@ -37,7 +37,9 @@ _HIDDEN_MEMORY_NS = 5_000_000_000
 BESIDE = 2.0
 """Distance of two torsos, in lengths of the larger one, at which one may hide the other."""
 _CONFIRMATIONS = 3
-_SURE_SCORE = 0.95
+_SURE_SCORE, _SURE_LANDMARKS = 0.95, 24
+"""Somebody with such a score and so many landmarks that are seen (of 33) is a person at once; a thing on a table may
+have the one or the other."""
 _STRIDE_M, _SPEED_MPS = 0.2, 2.0
 """How much nearer or farther somebody is from one frame to the next, at most, and for each second out of sight."""
 COAST_S = 0.7
@@ -91,6 +93,10 @@ class Track:
     velocity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
     hider: Track | None = None
     _hider_from: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    _was_sure: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._was_sure = _is_sure(self.pose)
 
     @property
     def depth_m(self) -> float | None:
@@ -99,8 +105,8 @@ class Track:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether it has been seen often enough to be a person."""
-        return self.hits >= self.needed
+        """Whether it has been seen well, or often enough, to be a person."""
+        return self._was_sure or self.hits >= _CONFIRMATIONS
 
     @property
     def patience_ns(self) -> int:
@@ -108,11 +114,6 @@ class Track:
         if not self.is_confirmed:
             return _MEMORY_NS // 8
         return _HIDDEN_MEMORY_NS if self.hider else _MEMORY_NS
-
-    @property
-    def needed(self) -> int:
-        """How often it has to be seen before it is told to anybody."""
-        return 1 if self.pose.score >= _SURE_SCORE else _CONFIRMATIONS
 
     def predicted(self, stamp_ns: int) -> NDArray[np.float32]:
         """(2,) where the middle of its torso should be now."""
@@ -161,6 +162,7 @@ class Track:
         self.appearance = self.appearance + _APPEARANCE_RATE * (observation.appearance - self.appearance)
         self.pose, self.lifted, self.seen_ns = pose, observation.lifted, stamp_ns
         self.hits += 1
+        self._was_sure |= _is_sure(pose)
 
     def _with_hider(self) -> NDArray[np.float32]:
         return self.hider.pose.middle - self._hider_from if self.hider else np.zeros(2, np.float32)
@@ -168,6 +170,10 @@ class Track:
     def _elapsed_s(self, stamp_ns: int) -> float:
         # Somebody out of sight does not walk on for ever.
         return min((stamp_ns - self.seen_ns) / NS_PER_S, COAST_S)
+
+
+def _is_sure(pose: Pose) -> bool:
+    return bool(pose.score >= _SURE_SCORE and np.count_nonzero(pose.visibility >= 0.5) >= _SURE_LANDMARKS)
 
 
 def _to_way(point: NDArray[np.float32], start: NDArray[np.float32], end: NDArray[np.float32]) -> float:

@@ -68,6 +68,19 @@ def test_two_people_who_push_each_other_are_two_tracks(weights: Path, pictures: 
     assert len(seen) == 2
 
 
+@pytest.mark.parametrize("brightness", [0.3, 2.0, 3.0])
+def test_in_bad_light_things_on_tables_and_chairs_are_no_people(
+    weights: Path, pictures: list[np.ndarray], brightness: float
+) -> None:
+    finder = PeopleFinder(weights, seed=0)
+    found = [
+        finder.update(stamp_ns(k), np.clip(brightness * picture, 0, 255).astype(np.uint8))
+        for k, picture in enumerate(pictures[:30])
+    ]
+    assert {len(people) for people in found} == {2}
+    assert len({person.body_id for people in found for person in people}) == 2
+
+
 def test_somebody_who_comes_back_soon_is_the_same_and_later_is_another(
     weights: Path, pictures: list[np.ndarray]
 ) -> None:

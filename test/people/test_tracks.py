@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -185,3 +187,22 @@ def test_two_poses_where_there_is_room_for_one_are_one_person(apart: float, angl
     x, z = apart * np.cos(angle), apart * np.sin(angle)
     assert len(tracker.update(1, [seen(0, 3, RED), seen(x, 3 + z, BLUE)])) == 1
     assert len(tracker.update(2, [seen(0, 3, RED), seen(1, 3 + z, BLUE)])) == 2
+
+
+@settings(max_examples=50)
+@given(
+    score=st.floats(0.5, 1.0),
+    landmarks=st.integers(0, 33),
+    later=st.lists(st.tuples(st.floats(0.3, 1.0), st.integers(0, 33)), max_size=5),
+)
+def test_somebody_new_is_told_at_once_if_seen_well_and_else_from_the_third_picture_on(
+    score: float, landmarks: int, later: list[tuple[float, int]]
+) -> None:
+    tracker = Tracker(4, seed=0)
+    was_sure = False
+    for frame, (at, count) in enumerate([(score, landmarks), *later]):
+        o = seen(0.0, 3.0, RED, tracker.tracks[0] if tracker.tracks else None)
+        visibility = (np.arange(33) < count).astype(np.float32)
+        was_sure |= at >= 0.95 and count >= 24
+        told = see(tracker, frame, replace(o, pose=replace(o.pose, score=at, visibility=visibility)))
+        assert bool(told) == (was_sure or frame >= 2)
