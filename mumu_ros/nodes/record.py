@@ -127,12 +127,13 @@ class Recorder:
         return {name: (topic.received, topic.lost + self._overflow[name]) for name, topic in self._topics.items()}
 
     def close(self) -> None:
-        """Write what waits, and finish the recording.
+        """Take and write what waits, and finish the recording.
 
         Raises:
             RecordingError: The disk did not take it.
         """
-        for topic in self._topics.values():
+        for name, topic in self._topics.items():
+            self._take_waiting(name, topic.subscription)
             self._node.destroy_subscription(topic.subscription)
         self._jobs.put(None)
         self._thread.join()
@@ -185,6 +186,15 @@ class Recorder:
             return self._node.create_subscription(cls, name, take, qos, event_callbacks=events, raw=True)
         except UnsupportedEventTypeError:
             return self._node.create_subscription(cls, name, take, qos, raw=True)
+
+    def _take_waiting(self, name: str, subscription: Subscription) -> None:
+        """What publishers have been told has arrived: a busy machine may not have come to it."""
+        with subscription.handle:
+            for _ in range(DEPTH):
+                taken = subscription.handle.take_message(subscription.msg_type, True)
+                if taken is None:
+                    return
+                self._take(name, taken[0])
 
     def _take(self, name: str, data: bytes) -> None:
         self._topics[name].received += 1

@@ -24,14 +24,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rclpy
 import yaml
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
 from mumu_ros.nodes.node_configuration import input_topics
+from mumu_ros.nodes.record import Recorder
 from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recordings import Recording
+from mumu_ros.recordings.raw_writer import RawWriter
 from mumu_ros.share import share_path
 
 
@@ -99,6 +102,21 @@ def test_the_topics_of_a_parameter_file_and_no_others_until_ctrl_c(
     with Recording(bag) as recording:
         assert {name: topic.count for name, topic in recording.topics.items()} == {"/imu/wrist": 10}
     assert len(list(bag.glob("bag_*.mcap"))) > 2
+
+
+def test_what_has_arrived_is_recorded_although_the_end_comes_first(ros: Any, tmp_path: Path) -> None:
+    """As on a machine that is too busy to call the recorder before Ctrl-C."""
+    chatter = ros.node.create_publisher(String, "chatter", 100)
+    node = rclpy.create_node("recorder", context=ros.node.context)  # in no executor
+    recorder = Recorder(node, RawWriter(tmp_path / "bag"), ["chatter"], print)
+    ros.wait(lambda: recorder._look() or chatter.get_subscription_count())
+    for number in range(100):
+        chatter.publish(String(data=str(number)))
+    ros.wait(chatter.wait_for_all_acked)
+    recorder.close()
+    node.destroy_node()
+    with Recording(tmp_path / "bag") as recording:
+        assert [message.data for _, _, message in recording.messages()] == [str(number) for number in range(100)]
 
 
 def test_a_parameter_file_names_the_topics_of_sensors_and_camera(tmp_path: Path) -> None:
