@@ -263,7 +263,8 @@ class Session:
             problems = []
             for name, clock in (("frames", self._frames), ("people", self._views)):
                 turned_away = clock.late + clock.refused
-                if new := turned_away - self._turned_away.get(name, 0):
+                new = turned_away - self._turned_away.get(name, 0)
+                if new > 0:  # fewer than before: those that were held back have been taken
                     text = (
                         f"{new} {name} rejected: their stamps are not on the timeline of the others; "
                         f"is there a second publisher, or was a clock set?"
