@@ -49,16 +49,15 @@ _TABLES = {
 }
 
 
-def unpack_zstd(path: Path, folder: Path) -> tuple[Path, str]:
-    """Decompress a file into a folder, as far as it goes.
+def unpack_zstd(path: Path, plain: Path) -> tuple[Path, str]:
+    """Decompress a file into another one, as far as it goes.
 
     Returns:
-        The plain file, named without the last suffix; and why it ends early, empty if it is whole.
+        The plain file; and why it ends early, empty if it is whole.
 
     Raises:
         OSError: It cannot be written; names it.
     """
-    plain = folder / path.stem
     with path.open("rb") as file, naming(plain), plain.open("wb") as target:
         source = ZstdFile(file)
         while True:

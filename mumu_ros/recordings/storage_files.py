@@ -25,11 +25,12 @@ from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.mcap import McapStorage
 from mumu_ros.recordings.salvage import has_unwritten, recover_sqlite, unpack_zstd
 from mumu_ros.recordings.sqlite import SqliteStorage
-from mumu_ros.recordings.storage import Storage
+from mumu_ros.recordings.storage import ZSTD, Storage
 
 __all__ = ["list_files", "open_file"]
 
 _KINDS = (".mcap", ".db3")
+_ZSTD = ".zstd"
 
 
 def list_files(path: Path, named: Collection[str], problems: list[str]) -> list[Path]:
@@ -38,7 +39,7 @@ def list_files(path: Path, named: Collection[str], problems: list[str]) -> list[
         return [path]
     present = {file.name: file for kind in _KINDS for file in sorted(path.glob(f"*{kind}*")) if _kind(file)}
     # A recorder that is killed while it compresses a file leaves both.
-    files = {name: file for name, file in present.items() if not (name.endswith(".zstd") and file.stem in present)}
+    files = {name: file for name, file in present.items() if not (name.endswith(_ZSTD) and file.stem in present)}
     problems += [f"{path / name} is missing, which metadata.yaml names" for name in named if name not in present]
     kinds = {_kind(files[name]) for name in named if name in files}
     for name in sorted(files.keys() - set(named)) if kinds else ():
@@ -52,7 +53,7 @@ def list_files(path: Path, named: Collection[str], problems: list[str]) -> list[
 
 def _kind(path: Path) -> str:
     """The suffix of a storage file, without that of its compression; empty for another file."""
-    suffix = Path(path.stem).suffix if path.suffix == ".zstd" else path.suffix
+    suffix = Path(path.stem).suffix if path.suffix == _ZSTD else path.suffix
     return suffix if suffix in _KINDS and path.is_file() else ""
 
 
@@ -65,20 +66,21 @@ def open_file(path: Path, stack: ExitStack, problems: list[str]) -> Storage | No
     kind = _kind(path)
     if not kind:
         problems.append(
-            f"{path} is no storage file; expected one that ends in {', '.join(_KINDS)}, or in .zstd after that"
+            f"{path} is no storage file; expected one that ends in {', '.join(_KINDS)}, or in {_ZSTD} after that"
         )
         return None
     try:
-        with path.open("rb"):
-            pass
+        with path.open("rb") as file:
+            is_compressed = path.suffix == _ZSTD or file.read(len(ZSTD)) == ZSTD
     except OSError as error:
         problems.append(f"{path} cannot be read: {error.strerror}")
         return None
     try:
-        if path.suffix == ".zstd":
-            path, cut = unpack_zstd(path, _folder(stack))
+        if is_compressed:
+            name = path.name
+            path, cut = unpack_zstd(path, _folder(stack) / name.removesuffix(_ZSTD))
             if cut:
-                problems.append(f"{path.name}.zstd is cut short or damaged, what comes before is read: {cut}")
+                problems.append(f"{name} is cut short or damaged, what comes before is read: {cut}")
         storage: Storage = McapStorage(path) if kind == ".mcap" else _sqlite(path, stack, problems)
     except RecordingError as error:
         problems.append(f"{path} cannot be read: {error}")
