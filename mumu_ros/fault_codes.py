@@ -65,7 +65,11 @@ class FaultCode(str, Enum):
         "more than 5 % of the frames (20 % of other samples) late, rejected or duplicate in the last second"
     )  # fmt: skip
     UNPAIRED = "unpaired", Level.WARN, "frames arrive, but none is paired with the reference"
-    LOST = "lost", Level.WARN, "more than 35 % of the messages are missing, judged by the steps between stamps or counted by the middleware"
+    LOST = (
+        "lost",
+        Level.WARN,
+        "more than 35 % of the messages are missing, judged by the steps between stamps or counted by the middleware",
+    )
     SLOW_REFERENCE = "slow_reference", Level.WARN, (
         "the stream whose stamps the frames have is slower than half of `rate_hz`, and so are they"
     )  # fmt: skip
