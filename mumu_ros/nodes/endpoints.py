@@ -28,7 +28,7 @@ from mumu_ros.nodes.diagnostics import Problem
 __all__ = ["why_silent"]
 
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
-"""What rcl calls a node whose publisher has been discovered before it."""
+"""Name that rcl gives to a node that is not discovered yet, while its publisher is."""
 
 
 def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spoken: bool) -> Problem:

@@ -30,9 +30,9 @@ __all__ = ["Report", "StreamWatch"]
 PATIENCE_S = 3.0
 """Silence after the start that is not an error yet, seconds."""
 _MAX_MESSAGES = 200
-"""Maximum number of the last messages whose delays are used."""
+"""Number of the newest messages of which the delay is kept."""
 _MAX_STEPS = 2000
-"""Maximum number of the last steps between stamps that are used: a full queue may come at once, and then nothing."""
+"""Number of the newest steps between stamps that are kept: a full queue may come at once, and then nothing."""
 _DELAYS_S = 1.0
 """Messages are counted, and their delays compared, over this time: half a second of a fault names it."""
 _STEPS_S = 1.5

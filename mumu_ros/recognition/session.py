@@ -76,7 +76,8 @@ class Session:
     Without people (`see` is never called) there is one anonymous body, and everything is of it. With people each has
     its own windows of that person's samples (skeleton, depth of one person). Of the samples of `receive`, a
     worn IMU belongs to the body given by `ImuAssigner` or the parameter `imu_bodies`; pictures of the whole scene
-    belong to the person who is alone in view, else to nobody; anything else to everybody.
+    belong to the person who is alone in view, else to nobody; anything else to everybody. The skeletons of `see` are
+    levelled by the camera's tilt, which is learned from all people in view (`CameraTilt`).
 
     `receive` and `see` may be called from one thread while `decide` runs in another.
 
