@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A model of the paper's size that has learned nothing: what it costs is what a trained one costs."""
+"""A model of the size of MuMu's (Islam and Iqbal 2022) that has learned nothing: it costs what a trained one costs."""
 
 from __future__ import annotations
 

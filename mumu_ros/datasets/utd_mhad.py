@@ -71,7 +71,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "daily": ("push", "knock", "walk", "sit_to_stand", "stand_to_sit"),
     "training": ("arm_curl", "jog", "lunge", "squat"),
 })
-"""Group to its actions. The MuMu paper gives the sizes 9, 9, 5 and 4 only; the lists are ours."""
+"""Group to its actions. Islam and Iqbal (2022) give their sizes and one action of each; the lists are ours."""
 # fmt: on
 
 _GROUP_OF = {action: group for group, actions in GROUPS.items() for action in actions}

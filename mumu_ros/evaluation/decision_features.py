@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The features behind decisions, and a map of them (the paper's figure 3)."""
+"""The features behind decisions, and a map of them (as in figure 3 of Islam and Iqbal 2022)."""
 
 from __future__ import annotations
 

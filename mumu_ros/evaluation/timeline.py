@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What was going on, what was recognised, and which sensor the network listened to, along time (figures 1 and 4)."""
+"""What was going on, what was recognised, and the attention to each sensor, along time."""
 
 from __future__ import annotations
 

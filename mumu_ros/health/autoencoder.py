@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The multimodal autoencoder around concept-guided fusion (Altinses and Schwung)."""
+"""The multimodal autoencoder around concept-guided fusion (Altinses and Schwung 2025)."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class ConceptAutoencoder(nn.Module):
         """Fuse the modalities of z (B, M, H) that `mask` (B, M) names, and decode all of them.
 
         Returns:
-            x̂ (B, M, P); and the concept score (B,), the mean of the attention: high where the joint feature (mean)
-            dominates, low where the marginal one (maximum) does.
+            x̂ (B, M, P); and the concept score (B,), here the mean of the attention: high where the joint feature
+            (mean) dominates, low where the marginal one (maximum) does.
         """
         concept, attention = self.fusion(zero_masked(z, mask), mask)
         each = concept.unsqueeze(1).expand(-1, z.shape[1], -1)

@@ -14,8 +14,9 @@
 
 """Concept-guided fusion for any number of modalities, some of them absent.
 
-Altinses and Schwung: Multimodal Concept Fusion Architecture (IEEE Transactions on Artificial Intelligence, 2025),
-doi 10.1109/TAI.2025.3649763; code: github.com/Diyarino/concept-guided-multimodal-fusion.
+Altinses and Schwung: Fault-tolerant Multimodal Representations Learning: Fusion of Intermodal and Intramodal
+Correlations (IEEE Transactions on Artificial Intelligence, 2025), doi 10.1109/TAI.2025.3649763. What is said of it here
+is of its repository, github.com/Diyarino/concept-guided-multimodal-fusion; the article was not available.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ class PublishedConceptFusion(nn.Module):
         f = a ⊙ mean_m z_m + (1 − a) ⊙ min_m z_m
         z_c = LayerNorm(f + Σ_m (P_m z_m + p_m))
 
-    Their text has the maximum in place of the minimum. W_2 is drawn around 0 and b_2 around 0.5, with a deviation of
-    0.1. They have two modalities, always present; here an absent one does not affect the result.
+    An earlier README of theirs has the maximum in place of the minimum. W_2 is drawn around 0 and b_2 around 0.5, with
+    a deviation of 0.1. They have two modalities, always present; here an absent one does not affect the result.
     """
 
     _BIAS, _STD = 0.5, 0.1

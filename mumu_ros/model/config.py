@@ -130,8 +130,8 @@ class Modality:
             `cooccurrence` or `cooccurrence1d` for vectors.
         mean: Subtracted from a prepared sample: one number, or one a channel (images) or element (vectors).
         std: What the difference is divided by; as many numbers as `mean` may have.
-        stride: Steps from one segment to the next (section 4.2): an image segment is one frame, every
-            `stride`-th counted from the newest; a segment of vectors or poses pools `stride` steps.
+        stride: Steps from one segment to the next (in MuMu 3 for images, 5 for others): an image segment is one frame,
+            every `stride`-th counted from the newest; a segment of vectors or poses pools `stride` steps.
         max_gap_s: Vectors: a step farther than this from any sample counts as missing.
         range_m: Depth: readings are clipped to this (nearest, farthest).
         centered: `cooccurrence1d` and `pose_cnn`: take the mean over the window away. What a person does is then
@@ -261,11 +261,11 @@ class ModelConfig:
         modalities: In the order of every attention vector.
         taxonomy: The recognised activities and groups.
         window_s: Seconds of data that one decision sees.
-        feature_size: Numbers in every unimodal and fused feature (D; 128 in section 4.2).
+        feature_size: Numbers in every unimodal and fused feature (D; 128 in MuMu).
         dropout: Probability, on segment features and inside the two heads.
-        deep_supervision: Also an activity classifier on every unimodal feature (ours; the paper has none).
-        fusion: `mumu` is the paper's, `trusted_mumu` ours; `non_attention`, `keyless` and `hamlet` are what it is
-            compared with (tables 3 and 7), and so are the others of `model/parts.py`.
+        deep_supervision: Also an activity classifier on every unimodal feature (ours).
+        fusion: `mumu` is that of Islam and Iqbal (2022), `trusted_mumu` ours; `non_attention`, `keyless` and `hamlet`
+            are what it is compared with (their tables 3 and 7), and so are the others of `model/parts.py`.
         merge: How `non_attention`, `keyless` and `hamlet` join the modalities: `concat` or `sum`.
         bidirectional: The LSTM over segments runs both ways.
         layer_norm: Unimodal features are normalised (ours).

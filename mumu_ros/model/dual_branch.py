@@ -183,6 +183,6 @@ def overlap(branches: Tensor) -> Tensor:
     """How far specific features repeat the shared one, the first of the branches (B, 1 + T, D): mean of their squared
     cosines; 0 if they are orthogonal.
 
-    Inspired by the decoupling constraint that the abstract of UV-M3TL names; not the formula of its text.
+    Inspired by the decoupling constraint that the abstract of UV-M3TL names; its formula was not available.
     """
     return cosine_similarity(branches[:, :1], branches[:, 1:], dim=-1).square().mean()

@@ -128,9 +128,9 @@ class CoOccurrence(nn.Module):
 
     First each joint by itself: a point-wise convolution over its coordinates and a temporal one. Then the
     joints become channels, so that every later filter sees them all together. The samples and their
-    differences in time (motion) take the same path with weights of their own and are joined. Ours, so that a
-    (2, 3) IMU and a (20, 3) skeleton both fit: time is pooled, by the stride, and the pooled sequence
-    goes on to the LSTM.
+    differences in time (motion) take the same path with weights of their own and are joined. Ours: half
+    of their channels, without their last convolution, and, so that a (2, 3) IMU and a (20, 3) skeleton both fit,
+    time is pooled by the stride, and the pooled sequence goes on to the LSTM.
     """
 
     _POINT, _TEMPORAL, _FIRST, _SECOND = 32, 16, 16, 32
@@ -181,7 +181,7 @@ class CoOccurrence(nn.Module):
 
 
 class CoOccurrence1d(nn.Module):
-    """Co-occurrence network (Li et al. 2018) over the whole sequence, in one dimension after the joint level.
+    """After the co-occurrence network (Li et al. 2018): the whole sequence, in one dimension after the joint level.
 
     The first level sees each joint by itself, as in `CoOccurrence`. From then on every filter sees all joints and all
     that was learned of each, so the later convolutions run over time alone: cheaper, and on UTD-MHAD better

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""SM-Fusion and GM-Fusion (sections 3.4 and 3.5 of the MuMu paper), with modalities that may be absent."""
+"""SM-Fusion and GM-Fusion of MuMu (Islam and Iqbal 2022), with modalities that may be absent."""
 
 from __future__ import annotations
 

@@ -12,7 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What becomes of the unimodal features: MuMu's two cooperating tasks, and the fusions that it is compared with."""
+"""What becomes of the unimodal features: MuMu's two cooperating tasks, and the fusions that it is compared with.
+
+Tables and equations are those of MuMu (Islam and Iqbal 2022).
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ class HeadOutput:
 
 
 def classifier(size: int, classes: int, dropout: float) -> nn.Sequential:
-    """Two fully connected layers, ReLU after the first (section 4.2)."""
+    """Two fully connected layers, ReLU after the first (Islam and Iqbal 2022); dropout between them is ours."""
     return nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Dropout(dropout), nn.Linear(size, classes))
 
 
@@ -86,7 +89,7 @@ def equal_weights(mask: Tensor, like: Tensor) -> Tensor:
 
 
 class MuMuHead(nn.Module):
-    """The paper's: the activity group guides the fusion for the activity (sections 3.4 and 3.5)."""
+    """MuMu's (equations 1 to 10): the activity group guides the fusion for the activity."""
 
     has_groups = True
 
@@ -194,13 +197,16 @@ class ConcatHead(nn.Module):
 
 
 class NonAttentionHead(ConcatHead):
-    """No attention in time either: Non-Attention (section 5.3), or B1 of table 7."""
+    """No attention in time either: Non-Attention of tables 3 and 6, or B1 of table 7."""
 
     attends_time = False
 
 
 class HamletHead(nn.Module):
-    """One task, multi-head self-attention over the modalities, after HAMLET (Islam and Iqbal 2020); B3 of table 7."""
+    """One task, multi-head self-attention over the modalities: HAMLET-like, in place of B3 of table 7.
+
+    HAMLET (Islam and Iqbal 2020) has multi-head self-attention over time, and another attention over the modalities.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Multitask learning loss (section 3.6 of the MuMu paper)."""
+"""Multitask learning loss of MuMu (Islam and Iqbal 2022)."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ class MuMuLoss(nn.Module):
 
     Args:
         beta_aux: β^aux, weight of the auxiliary loss; or how else the losses of activities and groups are weighed.
-        deep_supervision_weight: Weight of the unimodal activity losses (ours; the paper has none).
+        deep_supervision_weight: Weight of the unimodal activity losses (ours).
         trust_weight: Weight of distinguishing corrupted modalities from clean ones (ours).
         label_smoothing: Probability spread evenly over all classes, in every part (ours).
-        decoupling_weight: Weight of keeping shared and task-specific features apart (after Liu et al. 2026).
+        decoupling_weight: Weight of keeping shared and task-specific features apart: see `overlap`.
     """
 
     def __init__(

@@ -14,7 +14,8 @@
 
 """Heads for missing and corrupted modalities that MuMu's is compared with, after three papers, on the same encoders.
 
-Each takes one feature of a modality as a token, where the papers have several.
+Each takes one feature of a modality as a token. So does ActionMAE; X-Fi has several, and Centaur cleans and fuses the
+sensors' samples.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class _Block(nn.Module):
 class ActionMAEHead(nn.Module):
     """Missing modalities are rebuilt from the present ones and a memory token, after ActionMAE (Woo et al., AAAI 2023).
 
-    In training one more modality of each window is dropped at random, and the error of rebuilding it is part of the
-    loss.
+    In training one more modality of every second window is dropped at random (theirs: any number), and the error of
+    rebuilding it is part of the loss. The modalities are fused by a mean (theirs: by a transformer).
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -117,8 +118,8 @@ class XFiHead(nn.Module):
 class CentaurHead(nn.Module):
     """A denoising autoencoder over all modalities, then self-attention over what it gives, after Centaur.
 
-    (Xaviar, Yang and Ardakanian 2023.) In training the autoencoder is given features with noise and with one modality
-    less, and its error is part of the loss.
+    (Xaviar, Yang and Ardakanian 2023.) In training the autoencoder is given features with noise and, in every second
+    window, one modality less, and its error is part of the loss.
     """
 
     _NOISE = 0.3

@@ -38,7 +38,7 @@ class TaskWeights(nn.Module):
 
 
 class FixedWeights(TaskWeights):
-    """Equation 13: weights that stay."""
+    """Equation 13 of MuMu (Islam and Iqbal 2022): weights that stay."""
 
     def __init__(self, *weights: float) -> None:
         super().__init__()

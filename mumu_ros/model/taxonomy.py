@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Activities and the groups they belong to (section 3.1 of the MuMu paper)."""
+"""Activities and the groups they belong to, as in MuMu (Islam and Iqbal 2022)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Unimodal feature encoder (section 3.3): segments, spatial encoder, LSTM, attention over time.
+"""Unimodal feature encoder of MuMu (Islam and Iqbal 2022): segments, spatial encoder, LSTM, attention over time.
 
 For a head that looks at the time itself (`HeadOutput`), means over parts of the window stand in for attention.
 """

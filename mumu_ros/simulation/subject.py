@@ -95,7 +95,7 @@ class Subject:
 
 
 def _draw_skeleton(rng: np.random.Generator) -> Skeleton:
-    """Proportions vary around the usual shares of body height (Winter, Biomechanics, table 4.1)."""
+    """Proportions vary around the usual shares of body height (Winter, Biomechanics, figure 4.1)."""
     height = float(np.clip(rng.normal(1.71, 0.09), 1.5, 1.95))
     leg, arm, breadth = (height * float(rng.uniform(0.96, 1.04)) for _ in range(3))
     return Skeleton(

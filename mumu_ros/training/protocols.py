@@ -29,10 +29,11 @@ number of epochs is fixed. A protocol runs on the clips that are there, and its 
 | cross_view | cameras 1, 2, 3 | | camera 4 |
 | cross_scene | scenes 1, 3, 4 | | scene 2 |
 
-The first is the MuMu paper's for UTD-MHAD; odd_even is that of the dataset's authors (Chen, Jafari and Kehtarnavaz,
-ICIP 2015). three_fold is ours: three trainings, however many people there are. The last four are MMAct's (Kong et
-al., ICCV 2019); in cross_view the test camera sees performances that other cameras saw in training. The MuMu paper
-names cross_session without the split: 80 % in ascending order is how the dataset's paper is commonly read.
+The first is that of Islam and Iqbal (2022) for UTD-MHAD; odd_even is that of the dataset's authors (Chen, Jafari and
+Kehtarnavaz, ICIP 2015). three_fold is ours: three trainings, however many people there are. The last four are MMAct's
+(Kong et al., ICCV 2019); in cross_view the test camera sees performances that other cameras saw in training. Islam and
+Iqbal name cross_subject and cross_session without the splits, which are those of public code for MMAct; that camera 4
+and scene 2 are the ones to test on could not be checked.
 """
 
 from __future__ import annotations

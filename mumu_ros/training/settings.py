@@ -149,8 +149,8 @@ class Optimization:
         weight_decay: Of AdamW.
         task_weighting: How the losses of activities and groups are weighed: `fixed` by `target_weight` and `beta_aux`;
             by learned `uncertainty`, or `adaptive`, by how fast each falls (`model/task_weights.py`).
-        beta_aux: β^aux of equation 13.
-        target_weight: Of the activities' loss; 1 in equation 13, 0 to learn the groups alone.
+        beta_aux: β^aux of equation 13 of MuMu (Islam and Iqbal 2022).
+        target_weight: Of the activities' loss; 1 in that equation, 0 to learn the groups alone.
         decoupling_weight: How much shared and task-specific features are kept apart; `dual_branch` only.
         deep_supervision_weight: See `MuMuLoss`.
         trust_weight: See `MuMuLoss`.

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The studies of the paper, and ours: each trains what is missing and writes one section of research/results.md."""
+"""The studies of the papers, and ours: each trains what is missing and writes one section of research/results.md."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STUDIES = (
     "dense",
     "robustness",
 )
-"""Modules. Tables 3, 5, 6 and 7, whether guided fusion pays, figures 1 and 4, figure 3, and what the other papers ask:
+"""Modules. Of MuMu (Islam and Iqbal 2022) tables 3, 5, 6 and 7, figure 1 and figure 3; and what the other papers ask:
 few labels, faulty sensors, task weighting, dense perception; and where the shipped model `people` ends."""
 
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Table 7: what each part is worth, and whether it is more than luck."""
+"""Table 7 of MuMu (Islam and Iqbal 2022): what each part is worth, and whether it is more than luck."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@
 
 """Which task helps which: a teacher is given the label of one task and tested on the other.
 
-After *Multi-task learning for robot perception with imbalanced data*. Where the label of one task, as one more input,
+After Erkent (2025). Where the label of one task, as one more input,
 makes the other task better on people that were not trained on, the first shares with the second most of what the second
-needs. The paper has three conditions:
+needs. Three conditions follow:
 
 1. Either label helps the other task.
 2. One label helps the other task, but not the other way round.
@@ -83,7 +83,7 @@ class Affinity:
 
     @property
     def condition(self) -> int:
-        """The paper's: 1, 2 or 3."""
+        """Erkent's: 1, 2 or 3."""
         return 3 - self.group_helps - self.activity_helps
 
     def __str__(self) -> str:

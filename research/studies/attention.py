@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Figures 1 and 4: which modality is attended to, by activity, when it is clean and when it is noisy."""
+"""After figure 1 of MuMu (Islam and Iqbal 2022): the attention to each modality, by activity, clean and noisy."""
 
 from __future__ import annotations
 

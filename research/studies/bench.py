@@ -152,7 +152,8 @@ class Bench:
 
 
 def study_conditions(names: Sequence[str]) -> tuple[Condition, ...]:
-    """What every run is tested under, so that studies can share it: `stress_conditions`, and table 6's.
+    """What every run is tested under, so that studies can share it: `stress_conditions`, and those of table 6
+    of MuMu (Islam and Iqbal 2022).
 
     Args:
         names: Of the modalities. Those of worn sensors (`imu`, `imu_wrist`, `gyroscope`, …) are non-visual, all others

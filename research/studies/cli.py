@@ -79,7 +79,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _study(arguments: argparse.Namespace) -> int:
-    """Repeat tables and figures of the paper.
+    """Repeat tables and figures of the papers.
 
     Trainings that are in OUT are not done again; studies share them.
     """

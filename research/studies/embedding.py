@@ -12,7 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Figure 3: are the features of guided fusion more compact? A t-SNE picture to look at, a silhouette score to test."""
+"""Figure 3 of MuMu (Islam and Iqbal 2022): are the features of guided fusion more compact?
+
+A t-SNE picture to look at, a silhouette score to test.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Caught:
 
     Attributes:
         auroc: Of the failing modality's score, against healthy windows.
-        auroc_concept: Of the concept score (low is anomalous), which does not identify the modality.
+        auroc_concept: Of the concept score (low is taken for anomalous), which does not identify the modality.
         flagged: Share of the windows in which the failing modality is flagged.
         others: Share in which another one is.
         unmasked: Top-1 accuracy without masking.

@@ -12,7 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Few labels: what a teacher is worth that fills in the activities of clips of which the group only is known."""
+"""Few labels: what a teacher is worth that fills in the activities of clips of which the group only is known.
+
+After Erkent (2025), whose teacher sees the plentiful label as one more input.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ CONFIG = "utd_mhad_sp.yaml"
 SHARES = (0.1, 0.25, 0.5)
 
 CONFIDENCE = 0.9
-"""The threshold of the paper."""
+"""The threshold τ of Erkent (2025)."""
 
 GROUP_INPUT = "labels.input=group"
 """What makes a teacher multi-modal: it is given the label that is plentiful."""

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Table 3: fusion and merge type."""
+"""Table 3 of MuMu (Islam and Iqbal 2022): fusion and merge type."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@
 
 """A synthetic machine tool with three kinds of sensors: vibration, motor current and a camera.
 
-Altinses and Schwung describe their three industrial data sets in words only; this is of that kind. Speed and load of
-the spindle decide what all sensors show, so that each can be predicted from the others. Failures are added afterwards,
-by augmentation.
+The three data sets of Altinses and Schwung (2025) are of simulated robots, with camera and kinematics; this is another
+machine. Speed and load of the spindle decide what all sensors show, so that each can be predicted from the others.
+Failures are added afterwards, by augmentation.
 """
 
 from __future__ import annotations

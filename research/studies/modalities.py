@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Table 5: which modalities."""
+"""Table 5 of MuMu (Islam and Iqbal 2022): which modalities."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Table 6: noisy modalities; and misaligned ones, which the paper claims without a table."""
+"""Table 6 of MuMu (Islam and Iqbal 2022): noisy modalities; and misaligned ones, for which it has no table."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def section(bench: Bench) -> str:
         ]
         parts += ["One modality of each clip, drawn at random, lags:", table(("fusion", *LATE), rows)]
     parts.append(
-        "The paper's columns are MMAct, cross-subject, with the features dropped at a probability of 50 %; whether it "
-        "trains with dropped features it does not say. All of ours do (`modality_dropout`, `corruption`)."
+        "The paper's columns are MMAct, cross-subject, with raw features dropped at a probability of 50 %; whether "
+        "whole clips, and whether it trains with dropped features, it does not say. All of ours do "
+        "(`modality_dropout`, `corruption`)."
     )
     return "\n\n".join(parts)

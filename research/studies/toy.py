@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The toy example of *Multi-task learning for robot perception with imbalanced data*, its table 2: does a teacher help?
+"""The toy example of Erkent (2025), its table 2: does a teacher help?
 
 A network of four layers learns f2 from 160 points of [0, 1]; of 640 points f1 is known. The paper leaves optimiser,
 number of epochs, activation and scaling open: this tries a small grid of them, and counts where its order holds.

@@ -14,9 +14,9 @@
 
 """A shared encoder, a decoder for each task, and exchange between the tasks at every scale.
 
-After MTI-Net (Vandenhende, Georgoulis and Van Gool 2020), as the paper uses it: first estimates at each scale, which
-coarser scales help (feature propagation), distillation between the tasks at each scale, and the scales together for the
-result. A teacher has a second encoder for what it sees besides colour; features are added at each scale.
+After MTI-Net (Vandenhende, Georgoulis and Van Gool 2020), as Erkent (2025) uses it: first estimates at each scale,
+which coarser scales help (feature propagation), distillation between the tasks at each scale, and the scales together
+for the result. A teacher has a second encoder for what it sees besides colour; features are added at each scale.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class DenseConfig:
         classes: How many there are.
         tasks: What is predicted.
         extra: What a teacher sees besides colour; empty: nothing.
-        encoder: `small`, or `resnet50`: about as large as the paper's, of `transformers`, from random weights.
+        encoder: `small`, or `resnet50` of `transformers`; both from random weights (Erkent: a pretrained HRNet_w18).
         width: Channels of the decoders.
     """
 

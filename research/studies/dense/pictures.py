@@ -39,7 +39,7 @@ _WALLS = 5
 _SECONDS = 8.0
 _MOST_PEOPLE = 3
 _SIZES = {"train": 500, "test": 395}
-"""As the paper's NYUv2 split: 500 with depth, of which 250 have classes, and 395 to test on."""
+"""As in Erkent (2025) for NYUv2: 500 with depth, of which 250 have classes, and 395 for validation."""
 
 
 @dataclass(frozen=True, eq=False)

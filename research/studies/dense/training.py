@@ -35,7 +35,7 @@ from studies.dense.pictures import CLASSES, IGNORED, Picture
 __all__ = ["Recipe", "Tensors", "fill_in", "fit", "predict", "stack"]
 
 CONFIDENT = 0.9
-"""The paper's threshold of a pseudo-label's probability (τ)."""
+"""The threshold of a pseudo-label's probability in Erkent (2025), τ."""
 _BATCH = 8
 
 
@@ -104,8 +104,8 @@ def stack(pictures: Sequence[Picture]) -> Tensors:
 def fit(config: DenseConfig, data: Tensors, recipe: Recipe) -> DenseModel:
     """Train a network on whatever is labelled.
 
-    The loss is the paper's: mean absolute error of depth in metres plus cross-entropy (α = 1), of the result and of the
-    estimates at each scale. A pixel without a label (`IGNORED`, 0) counts nothing.
+    The loss is that of Erkent (2025), mean absolute error of depth in metres plus cross-entropy (α = 1), of the result
+    and, as in MTI-Net, of the estimates at each scale. A pixel without a label (`IGNORED`, 0) counts nothing.
 
     Returns:
         In evaluation mode.
@@ -186,7 +186,7 @@ def fill_in(teacher: DenseModel, data: Tensors, task: str) -> Tensors:
     Args:
         teacher: It sees colour, and what it was made to see besides.
         data: With labels missing.
-        task: `classes`, of which those below the paper's confidence stay missing, or `depth`.
+        task: `classes`, of which those below the threshold stay missing, or `depth`.
     """
     said = predict(teacher, data)[task]
     if task == "depth":
