@@ -14,8 +14,8 @@
 
 """Which labels a training is given: of some clips the group only, of a teacher one as an input.
 
-Saying which activity is going on is costly, its group is cheap. After *Multi-task learning for robot perception with
-imbalanced data*.
+Saying which activity is going on is costly, its group is cheap. After Erkent: Multi-Task Learning for Robot Perception
+with Imbalanced Data (2025), doi 10.54370/ordubtd.1526381, arXiv 2602.01899.
 """
 
 from __future__ import annotations

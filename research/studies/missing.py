@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Missing and corrupted streams: heads made for them (ActionMAE, X-Fi, Centaur) beside MuMu's and ours."""
+"""Missing and corrupted streams: heads made for them (`model/robust.py`) beside MuMu's and ours."""
 
 from __future__ import annotations
 

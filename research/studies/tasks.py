@@ -12,7 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Do the two tasks hinder each other, and is it better to weigh them adaptively than by fixed numbers?"""
+"""Do the two tasks hinder each other, and is it better to weigh them adaptively than by fixed numbers?
+
+After UV-M3TL (Liu et al. 2026), as far as `model/dual_branch.py` and `model/task_weights.py` have it.
+"""
 
 from __future__ import annotations
 
