@@ -29,6 +29,7 @@ __all__ = ["BodyAugmentation", "mirror_imu", "vary_bodies"]
 
 Array = NDArray[np.float32]
 _LOWER = ("knee", "ankle", "foot", "heel", "toe")
+_HAND = ("wrist", "hand", "pinky", "index", "thumb")
 _SMOOTH_STEPS = 8
 
 
@@ -49,6 +50,7 @@ class BodyAugmentation:
             place, as in the world landmarks of picture pose networks.
         joint_dropout: Probability that up to half of the joints are not seen for a while.
         legs_dropout: Probability that the picture ends above the knees, or above the hips.
+        arms_dropout: Probability that the hand of one arm is never seen, in half of the cases the elbow neither.
 
     Raises:
         ConfigError: A value is negative, a probability or share above 1, or an angle above 180.
@@ -63,6 +65,7 @@ class BodyAugmentation:
     unplaced: float = 0.0
     joint_dropout: float = 0.0
     legs_dropout: float = 0.0
+    arms_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -148,11 +151,18 @@ def _lost(
     legs = generator.random(batch) < body.legs_dropout
     lost |= legs[:, None, None] & _parts(layout, _LOWER)
     lost |= (legs & (generator.random(batch) < 0.4))[:, None, None] & _parts(layout, ("hip", "center"))
+    hidden = generator.random(batch) < body.arms_dropout
+    side = np.where(generator.random(batch) < 0.5, "left", "right")
+    from_elbow = generator.random(batch) < 0.5
+    for name in ("left", "right"):
+        arm = hidden & (side == name)
+        lost |= arm[:, None, None] & _parts(layout, _HAND, name)
+        lost |= (arm & from_elbow)[:, None, None] & _parts(layout, ("elbow",), name)
     # The neck, or what is nearest to it, stays.
     kept = LAYOUTS[layout].index("neck" if "neck" in LAYOUTS[layout].joints else "left_shoulder")
     lost[..., kept] = False
     return np.asarray(lost)
 
 
-def _parts(layout: str, parts: Collection[str]) -> NDArray[np.bool_]:
-    return np.array([name.split("_")[-1] in parts for name in LAYOUTS[layout].joints])
+def _parts(layout: str, parts: Collection[str], side: str = "") -> NDArray[np.bool_]:
+    return np.array([name.startswith(side) and name.split("_")[-1] in parts for name in LAYOUTS[layout].joints])

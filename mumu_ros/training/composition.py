@@ -41,7 +41,7 @@ IDLE, OTHER = "idle", "other"
 
 Array = NDArray[np.float32]
 _RATE_HZ = 30.0
-_SPEED = (0.7, 1.4)
+_SPEED = (0.5, 1.4)
 _AS_RECORDED = 0.7
 """Share of the windows that are a clip from its beginning to its end, except of `_GAITS`, which are on the spot."""
 _UP_TO_PERFORMED, _UP_TO_ENDED, _UP_TO_IDLE = 0.72, 0.81, 0.93

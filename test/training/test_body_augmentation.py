@@ -95,6 +95,15 @@ def test_legs_out_of_view_are_lost_and_the_neck_stays() -> None:
     assert lost.mean() < 0.7
 
 
+def test_the_hand_of_one_arm_is_never_seen() -> None:
+    lost = np.isnan(vary(skeletons(), arms_dropout=1)[..., 0])
+    hands, elbows = (lost[:, :, LAYOUTS[LAYOUT].index(f"left_{x}", f"right_{x}")] for x in ("wrist", "elbow"))
+    assert (lost == lost[:, :1]).all()
+    assert (hands[:, 0].sum(axis=1) == 1).all()
+    assert not (elbows & ~hands).any()
+    assert lost.sum() == hands.sum() + elbows.sum()
+
+
 @pytest.mark.parametrize(("name", "value"), [("yaw_deg", 200), ("mirror", -0.1), ("noise_m", "much")])
 def test_impossible_strengths(name: str, value: object) -> None:
     with pytest.raises(ConfigError, match=f"augmentation.body: {name} is {value!r}"):
