@@ -151,17 +151,21 @@ def _lost(
     legs = generator.random(batch) < body.legs_dropout
     lost |= legs[:, None, None] & _parts(layout, _LOWER)
     lost |= (legs & (generator.random(batch) < 0.4))[:, None, None] & _parts(layout, ("hip", "center"))
-    hidden = generator.random(batch) < body.arms_dropout
-    side = np.where(generator.random(batch) < 0.5, "left", "right")
-    from_elbow = generator.random(batch) < 0.5
-    for name in ("left", "right"):
-        arm = hidden & (side == name)
-        lost |= arm[:, None, None] & _parts(layout, _HAND, name)
-        lost |= (arm & from_elbow)[:, None, None] & _parts(layout, ("elbow",), name)
+    lost |= _hidden_arms(layout, body.arms_dropout, batch, generator)[:, None]
     # The neck, or what is nearest to it, stays.
     kept = LAYOUTS[layout].index("neck" if "neck" in LAYOUTS[layout].joints else "left_shoulder")
     lost[..., kept] = False
     return np.asarray(lost)
+
+
+def _hidden_arms(layout: str, probability: float, batch: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Joints of one arm, from the elbow or from the hand on, (B, J)."""
+    hidden, left, from_elbow = (generator.random((batch, 1)) < p for p in (probability, 0.5, 0.5))
+    hands, arms = (
+        np.where(left, _parts(layout, parts, "left"), _parts(layout, parts, "right"))
+        for parts in (_HAND, (*_HAND, "elbow"))
+    )
+    return np.asarray(hidden & np.where(from_elbow, arms, hands))
 
 
 def _parts(layout: str, parts: Collection[str], side: str = "") -> NDArray[np.bool_]:
