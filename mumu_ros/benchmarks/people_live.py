@@ -26,6 +26,7 @@ __all__ = ["measure_live"]
 
 _START_TIMEOUT_S = 120.0
 _WARM_UP_S = 4.0
+_MEMORY_EVERY_S = 60.0
 _NODES = ("simulator", "people", "inference")
 
 
@@ -36,6 +37,7 @@ def measure_live(people: int, seconds: float) -> dict[str, Any]:
         latency_ms: p50 and p99 from the stamp of the picture to the arrival of the activity in this process.
         decisions: How many arrived.
         cpu: Cores that each process used.
+        memory_mib: Resident memory of each process at the beginning, once a minute, and at the end.
 
     Raises:
         ChildProcessError: A node ended, or no activity came within two minutes.
@@ -50,10 +52,14 @@ def measure_live(people: int, seconds: float) -> dict[str, Any]:
         run.wait(_WARM_UP_S)
         run.monitor.latencies_s.clear()
         start, before = time.monotonic(), {name: run.processes.cpu_s(name) for name in _NODES}
-        run.wait(seconds)
+        resources = [run.processes.resources()]
+        while (left_s := start + seconds - time.monotonic()) > 0:
+            run.wait(min(left_s, _MEMORY_EVERY_S))
+            resources.append(run.processes.resources())
         elapsed = time.monotonic() - start
         return {
             "latency_ms": percentiles([1e3 * s for s in run.monitor.latencies_s]),
             "decisions": len(run.monitor.latencies_s),
             "cpu": {name: (run.processes.cpu_s(name) - before[name]) / elapsed for name in _NODES},
+            "memory_mib": {name: [sample[name].memory_mib for sample in resources] for name in _NODES},
         }

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import itertools
 import json
 import math
 import time
@@ -45,6 +46,8 @@ LEAD_S = 1.0
 LINGER_S = 0.5
 """From the last message to the end: a process that ends takes its shared memory with it."""
 PATIENCE_S = 30.0
+_DIFFERENT = 4
+"""Messages of a sensor take turns: one that is repeated is that of a sensor that is stuck."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,9 @@ def topic_of(name: str) -> str:
     return f"/bench/{name}"
 
 
-def sensor_message(kind: str) -> Any:
+def sensor_message(kind: str, seed: int = 0) -> Any:
     """A message as the sensor would send it; its content is noise."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     types = RosTypes()
     if kind == "imu":
         return array_to_imu(rng.normal(0.0, 3.0, (2, 3)), 0, "imu", types)
@@ -117,7 +120,10 @@ def _publish(
     streams: dict[str, str], publishers: dict[str, Any], seconds: float, interruption: Interruption
 ) -> dict[str, list[int]]:
     types = RosTypes()
-    messages = {name: sensor_message(kind) for name, kind in streams.items()}
+    messages = {
+        name: itertools.cycle([sensor_message(kind, seed) for seed in range(_DIFFERENT)])
+        for name, kind in streams.items()
+    }
     sent: dict[str, list[int]] = {name: [] for name in streams}
     start = time.monotonic()
     due = [(KINDS[kind].offset_s, name) for name, kind in streams.items()]
@@ -125,8 +131,9 @@ def _publish(
     while due[0][0] < seconds and not interruption.wait(start + due[0][0] - time.monotonic()):
         offset_s, name = due[0]
         stamp_ns = time.time_ns()
-        messages[name].header.stamp = ns_to_time(stamp_ns, types)
-        publishers[name].publish(messages[name])
+        message = next(messages[name])
+        message.header.stamp = ns_to_time(stamp_ns, types)
+        publishers[name].publish(message)
         sent[name].append(stamp_ns)
         heapq.heapreplace(due, (offset_s + 1 / KINDS[streams[name]].rate_hz, name))
     return sent

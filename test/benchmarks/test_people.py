@@ -53,7 +53,8 @@ def test_the_running_nodes_are_timed_from_picture_to_activity() -> None:
     result = people_live.measure_live(1, 2.0)
     assert result["decisions"] > 0
     assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
-    assert set(result["cpu"]) == {"simulator", "people", "inference"}
+    assert set(result["cpu"]) == set(result["memory_mib"]) == {"simulator", "people", "inference"}
+    assert all(len(samples) >= 2 and min(samples) > 0 for samples in result["memory_mib"].values())
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no UTD-MHAD at {DATA}: set MUMU_UTD_MHAD to its folder")
