@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import io
 import logging
 import os
 import re
@@ -61,7 +62,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"atheris is not installed; {install('fuzz')}")
     import atheris
 
-    with atheris.instrument_imports(include=["mumu_ros"]):
+    # It writes a line for each module.
+    with contextlib.redirect_stderr(io.StringIO()), atheris.instrument_imports(include=["mumu_ros"]):
         from mumu_ros.trials.targets import TARGETS
     if unknown := [name for name in arguments.targets if name not in TARGETS]:
         raise ValueError(f"{unknown[0]!r} is no target; expected one of {', '.join(TARGETS)}")
