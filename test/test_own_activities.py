@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shlex
 import signal
@@ -32,6 +31,7 @@ import pytest
 
 from mumu_ros import cli
 from mumu_ros.model.checkpoint import read_config
+from mumu_ros.nodes.processes import own_domain
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.annotations import read_annotations
 from mumu_ros.recordings.label_files import read_labels
@@ -116,8 +116,8 @@ def test_the_page_from_the_first_command_to_the_last(
 ) -> None:
     pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    for name, value in own_domain().items():
+        monkeypatch.setenv(name, value)
     (tmp_path / "config").symlink_to(ROOT / "config")
     (tmp_path / "yours.yaml").symlink_to(ROOT / "config" / "sim.yaml")
     known = set(read_config(share_path("models", "sim")).taxonomy.activities)

@@ -21,6 +21,7 @@ import ctypes
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -33,10 +34,13 @@ from typing_extensions import Self
 from mumu_ros.nodes.launching import enclave, value_text
 from mumu_ros.share import share_path
 
-__all__ = ["PROFILE_VARIABLES", "STOP_TIMEOUT_S", "Processes", "Resources", "own_domain"]
+__all__ = ["PROFILE_VARIABLES", "STOP_TIMEOUT_S", "Processes", "Resources", "own_domain", "unused_domain"]
 
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Variables with the path of Fast DDS's profile: up to version 2, and from version 3 on."""
+_DOMAINS = range(1, 101)
+"""Up to 101 a domain's ports are below the ephemeral ones."""
+_PARTICIPANTS = 20
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 30.0
 """Time to end after an interrupt (a node may write a report, on a busy machine); then it is killed."""
@@ -44,9 +48,34 @@ STOP_TIMEOUT_S = 30.0
 
 def own_domain() -> dict[str, str]:
     """Environment of processes that are isolated on this machine, in their own domain."""
-    # Domains up to 101 have ports below the ephemeral ones.
-    number = random.SystemRandom().randint(1, 100)
-    return {"ROS_DOMAIN_ID": str(number), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    return {"ROS_DOMAIN_ID": str(unused_domain()), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
+def unused_domain() -> int:
+    """A random domain that nobody on this machine is in.
+
+    Raises:
+        OSError: There is none.
+    """
+    for number in random.SystemRandom().sample(_DOMAINS, len(_DOMAINS)):
+        if not any(map(_is_bound, _discovery_ports(number))):
+            return number
+    raise OSError(f"all of the domains {_DOMAINS.start} to {_DOMAINS.stop - 1} are in use; end some ROS processes")
+
+
+def _discovery_ports(domain: int) -> list[int]:
+    """Ports of a domain's multicast and of its first participants, by the default mapping of RTPS."""
+    first = 7400 + 250 * domain
+    return [first, *range(first + 10, first + 10 + 2 * _PARTICIPANTS, 2)]
+
+
+def _is_bound(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attempt:
+        try:
+            attempt.bind(("", port))
+        except OSError:
+            return True
+    return False
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ START_TIMEOUT_S = 120.0
 LONGEST_S = 15.0
 """A fault that is not named after so long is not found; a sensor that is not well so long after it does not recover."""
 WARM_S = 20.0
-"""From the first decision until memory is measured for the first time."""
+"""From the first decision until the first fault."""
 SAMPLES = 6
 """So often memory, threads and open files are measured."""
 KINDS = {
@@ -132,6 +132,11 @@ def _start_inference(processes: Processes, log: Path) -> None:
     processes.start("inference", {"model": "sim", "health": False}, log=log)
 
 
+def _faults(sensor: str) -> list[SensorFault]:
+    """The faults of a sensor that are to be named."""
+    return [fault for fault in FAULTS if KINDS[sensor][0] in fault.spoil and fault.code]
+
+
 class _Soak:
     """The processes, their sensors and what becomes of them."""
 
@@ -150,11 +155,16 @@ class _Soak:
         """Let sensors fail for so long."""
         self._until(lambda: self._monitor.latest is not None and self._is_well(), START_TIMEOUT_S)
         self._until(lambda: False, WARM_S)
+        # Each fault once, because the middleware keeps memory for a full queue of the largest messages of every topic.
+        for sensor in KINDS:
+            for fault in _faults(sensor):
+                self._try(sensor, fault, rng)
         self._resources.append(self._processes.resources())
         start_s = time.monotonic()
         while (passed_s := time.monotonic() - start_s) < seconds and not self._processes.ended():
-            self._trials.append(self._try(rng))
-            self._monitor.recognitions.clear()
+            sensor = str(rng.choice(list(KINDS)))
+            faults = _faults(sensor)
+            self._try(sensor, faults[rng.integers(len(faults))], rng)
             if passed_s >= len(self._resources) * seconds / SAMPLES:
                 self._resources.append(self._processes.resources())
         self._seconds = time.monotonic() - start_s
@@ -179,7 +189,7 @@ class _Soak:
     def report(self) -> str:
         """What has been, as text."""
         count = len(self._trials)
-        lines = [f"{self._seconds / 60:.1f} minutes, {count} faults"]
+        lines = [f"{self._seconds / 60:.1f} minutes after each fault of each sensor once, {count} faults"]
         for what, times in (
             ("named", [trial.named_s for trial in self._trials]),
             ("well again", [trial.well_s for trial in self._trials]),
@@ -203,11 +213,8 @@ class _Soak:
         lines.append(f"inference killed and started again: {seconds} next recognition")
         return "\n".join(lines)
 
-    def _try(self, rng: np.random.Generator) -> _Trial:
+    def _try(self, sensor: str, fault: SensorFault, rng: np.random.Generator) -> None:
         """Let a sensor fail, and wait until it is named and, afterwards, until all is well."""
-        sensor = str(rng.choice(list(KINDS)))
-        faults = [fault for fault in FAULTS if KINDS[sensor][0] in fault.spoil and fault.code]
-        fault = faults[rng.integers(len(faults))]
         self._usual = self._present()
         self._sensors[sensor].fail(fault)
         named_s = self._until(lambda: self._is_named(sensor, fault), LONGEST_S)
@@ -216,7 +223,8 @@ class _Soak:
         well_s = self._until(self._is_well, LONGEST_S)
         message = self._message()
         self._until(lambda: False, float(rng.uniform(0, 2)))
-        return _Trial(sensor, fault, named_s, well_s, message)
+        self._trials.append(_Trial(sensor, fault, named_s, well_s, message))
+        self._monitor.recognitions.clear()
 
     def _is_named(self, sensor: str, fault: SensorFault) -> bool:
         last = self._monitor.latest

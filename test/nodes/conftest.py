@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +36,7 @@ from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from mumu_ros.conversions import RosTypes, samples_to_frame  # noqa: E402
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame  # noqa: E402
 from mumu_ros.nodes.inference import Inference  # noqa: E402
+from mumu_ros.nodes.processes import unused_domain  # noqa: E402
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ.pop("ROS_LOCALHOST_ONLY", None)
@@ -44,7 +44,6 @@ os.environ.pop("ROS_LOCALHOST_ONLY", None)
 TIMEOUT_S = 20.0
 MS = 1_000_000
 START_NS = 1_700_000_000_000_000_000
-_numbers = itertools.count()
 
 
 class Ros:
@@ -54,8 +53,7 @@ class Ros:
     """
 
     def __init__(self) -> None:
-        # Domains up to 101 have ports below the ephemeral ones; two test processes start at different places.
-        self.domain = 1 + (os.getpid() * 13 + next(_numbers)) % 100
+        self.domain = unused_domain()
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain)
         self.executor = rclpy.executors.SingleThreadedExecutor(context=self.context)
