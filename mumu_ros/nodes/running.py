@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -51,6 +52,16 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
         Exit status: 1 if a node cannot be created, could not start automatically, or could not do its task.
     """
     _keep_memory()
+    try:
+        return int(_run(node_classes, arguments))
+    finally:
+        # A participant leaves its domain with its last handle; without that, others see the nodes for another 20 s.
+        gc.collect()
+        rclpy.try_shutdown()
+
+
+def _run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[str] | None) -> bool:
+    """See `run`; returns whether something failed."""
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -65,8 +76,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
         nodes = [node_class() for node_class in node_classes]
     except RuntimeError as error:  # rclpy's RCLError: arguments that it cannot read, or SROS 2 without keys
         print(shorten(f"cannot start: {' '.join(str(error).split())}"), file=sys.stderr)
-        rclpy.try_shutdown()
-        return 1
+        return True
     connect([output for node in nodes for output in node.outputs], [i for node in nodes for i in node.inputs])
     handler = _ToRos(nodes[-1])
     logging.getLogger("mumu_ros").addHandler(handler)
@@ -74,7 +84,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
         executor.add_node(node)
     try:
         if not _start([node for node in nodes if node.values.read("autostart")]):
-            return 1
+            return True
         while not stop.is_set() and rclpy.ok() and not any(node.finished for node in nodes):
             spin_some(executor, nodes[-1])
     except ExternalShutdownException:
@@ -88,8 +98,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
         executor.shutdown()
         for node in nodes:
             node.destroy_node()
-        rclpy.try_shutdown()
-    return int(any(node.failed for node in nodes))
+    return any(node.failed for node in nodes)
 
 
 def _keep_memory() -> None:

@@ -54,6 +54,7 @@ class PoseNetworks:
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",  # else bf16 on processors that have it, which sees people in noise
             "ENABLE_CPU_PINNING": False,  # two processes would be pinned to the same core
         }
         try:

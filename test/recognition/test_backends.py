@@ -379,7 +379,7 @@ def test_int8_is_calibrated_ahead_of_time_and_then_what_auto_means(tiny_model: P
     error = {name: float((quantized.encode(name, x) - exact.encode(name, x)).norm()) for name, x in frames.items()}
     size = {name: float(exact.encode(name, x).norm()) for name, x in frames.items()}
     assert 1e-5 * size["rgb"] < error["rgb"] < 0.5 * size["rgb"]
-    assert error["depth"] < 1e-5 * size["depth"], "small encoders stay exact"
+    assert error["depth"] < 1e-2 * size["depth"], "small encoders stay as exact as the processor's bf16 is"
 
 
 @pytest.mark.slow
