@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from mumu_ros.missing import remedy
-from mumu_ros.text import shorten
+from mumu_ros.text import reason, shorten
 
 __all__ = ["main", "run"]
 
@@ -125,7 +125,7 @@ def run(program: str, description: str, groups: Mapping[str, Commands], argument
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except (ValueError, OSError) as error:  # what a command refuses: its text says what and why
-        print(f"{program} {asked}: {shorten(str(error), _LONGEST)}", file=sys.stderr)
+        print(f"{program} {asked}: {shorten(reason(error), _LONGEST)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -23,7 +23,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["folder_beside", "naming", "replacing"]
+__all__ = ["expanded", "folder_beside", "naming", "replacing"]
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with the user's folder for a leading `~`; as it is where there is no such user, for whom `Path.expanduser`
+    raises RuntimeError.
+    """
+    return Path(os.path.expanduser(path))
 
 
 @contextmanager

@@ -12,14 +12,14 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Text that others wrote: what may be a name, and quotes that stay short."""
+"""Text that others wrote: what may be a name, what an error says, and quotes that stay short."""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import Any
 
-__all__ = ["MAX_NAME", "check_name", "shorten"]
+__all__ = ["MAX_NAME", "check_name", "reason", "shorten"]
 
 MAX_NAME = 100
 """Longest name of an activity, a group or a sensor, in characters."""
@@ -48,6 +48,13 @@ def check_name(name: Any) -> None:
             f"{shorten(ascii(name), 120)} is not a name; expected a non-empty string of at most {MAX_NAME} characters, "
             f"none of them a control character, that does not begin with {' '.join(_FORMULA)}"
         )
+
+
+def reason(error: Exception) -> str:
+    """What an error says; one of a file begins with its path instead of a number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def shorten(text: str, limit: int = _LONGEST) -> str:

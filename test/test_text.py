@@ -16,11 +16,13 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.text import MAX_NAME, check_name, shorten
+from mumu_ros.text import MAX_NAME, check_name, reason, shorten
 
 
 @pytest.mark.parametrize("name", ["wave", "Hand heben", "手を振る", "دست‌تکان", "a=b", "x" * MAX_NAME, "Ⅳ", "🙋"])
@@ -43,6 +45,11 @@ def test_what_breaks_a_table_a_terminal_or_an_encoder_is_refused(name: str) -> N
 def test_what_is_no_text_is_refused(name: object) -> None:
     with pytest.raises(ValueError, match="is not a name"):
         check_name(name)
+
+
+def test_an_error_of_a_file_begins_with_its_path() -> None:
+    assert reason(OSError(errno.ENOENT, "No such file", "/a.yaml")) == "/a.yaml: No such file"
+    assert reason(OSError("no camera")) == reason(ValueError("no camera")) == "no camera"
 
 
 @settings(max_examples=30)

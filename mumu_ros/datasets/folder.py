@@ -38,6 +38,7 @@ import numpy as np
 from mumu_ros.conversions import ConversionError, decode_image
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.datasets.file_reading import START_NS, prepare_all, read_text, select_clips, wanted_streams
+from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.reading import read_arrays, read_bytes
 from mumu_ros.streams import NS_PER_S
@@ -78,7 +79,7 @@ class FolderDataset:
         Raises:
             DatasetError: There is no clips.csv, a line of it is wrong, or no clip of these subjects is there.
         """
-        self._root = Path(root).expanduser()
+        self._root = expanded(root)
         path = self._root / _CLIPS
         if not path.is_file():
             raise DatasetError(f"{path} is missing: it lists the clips of a dataset in the folder format")

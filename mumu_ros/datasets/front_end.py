@@ -31,7 +31,7 @@ from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Strea
 from mumu_ros.datasets.file_reading import START_NS, prepare_all, select_clips, wanted_streams
 from mumu_ros.datasets.utd_mhad import ACTIONS, FRAME_RATE_HZ, UtdMhad
 from mumu_ros.datasets.utd_mhad_clips import find_utd_mhad
-from mumu_ros.files import replacing
+from mumu_ros.files import expanded, replacing
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.people import Camera, PeopleFinder
 from mumu_ros.reading import read_arrays
@@ -155,7 +155,7 @@ class FrontEndDataset:
         Raises:
             DatasetError: The folder has none, or none of these subjects.
         """
-        self._root = Path(root).expanduser()
+        self._root = expanded(root)
         clips = []
         for path in self._root.glob("*.npz"):
             if match := _FILE.fullmatch(path.stem):

@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.datasets.file_reading import START_NS, Video, prepare_all, read_text, select_clips, wanted_streams
+from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.streams import NS_PER_S
 
@@ -84,7 +85,7 @@ class MmactDataset:
         Raises:
             DatasetError: The dataset is not there, or no clip of these subjects is.
         """
-        place = Path(root).expanduser()
+        place = expanded(root)
         self.repaired: dict[Path, int] = {}
         self._sensors: dict[_Key, dict[str, Path]] = defaultdict(dict)
         self._videos: dict[_Key, dict[int, Path]] = defaultdict(dict)

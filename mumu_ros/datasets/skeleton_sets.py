@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.datasets.file_reading import START_NS, prepare_all, read_text, select_clips, wanted_streams
+from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.skeletons import LAYOUTS, convert
 from mumu_ros.streams import NS_PER_S
@@ -136,7 +137,7 @@ class SkeletonSetDataset:
         pattern = re.compile(self._set.file)
         found = {
             path.stem: (path, match)
-            for path in Path(root).expanduser().rglob("*.txt")
+            for path in expanded(root).rglob("*.txt")
             if (match := pattern.fullmatch(path.name))
         }
         self._paths = {stem: path for stem, (path, _) in found.items()}

@@ -28,6 +28,7 @@ import numpy as np
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.datasets.file_reading import START_NS, Video, prepare_all, wanted_streams
 from mumu_ros.datasets.utd_mhad import HOME_PAGE, MODALITIES, UtdMhad, UtdMhadClip
+from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.skeletons import convert
 
@@ -117,11 +118,11 @@ def find_utd_mhad(root: str) -> Path:
         DatasetError: It is not there.
     """
     if root:
-        places = [Path(root).expanduser()]
+        places = [expanded(root)]
     else:
         variable = os.environ.get("MUMU_UTD_MHAD")
         source_tree = Path(__file__).resolve().parents[2]
-        places = [Path(variable).expanduser()] if variable else []
+        places = [expanded(variable)] if variable else []
         if (source_tree / "pyproject.toml").is_file():
             places.append(source_tree.parent / "shared/data/utd_mhad")
     for place in places:

@@ -49,6 +49,8 @@ def read_label_studio(path: Path, timeline: Timeline) -> Iterable[Mark]:
         raise LabelError(f"{path} is no export of Label Studio as JSON (not JSON-MIN): {error!r}") from error
     for number, (tier, result) in enumerate(results, start=1):
         where = f"{path}: region {number}"
+        if not isinstance(result, dict):
+            raise LabelError(f"{where} is {result!r}; expected an object")
         kind, value = result.get("type"), result.get("value")
         if kind not in (_FRAMES, *_SECONDS) or not isinstance(value, dict):
             continue  # a choice for the whole task, a box, a relation
@@ -87,7 +89,10 @@ def _results(task: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _frames(where: str, value: dict[str, Any], timeline: Timeline) -> Iterator[tuple[Decimal, Decimal]]:
-    for part in value.get("ranges") or ():
+    ranges = value.get("ranges")
+    if not isinstance(ranges, list) or not all(isinstance(part, dict) for part in ranges):
+        raise LabelError(f"{where} has the ranges {ranges!r}; expected objects with start and end")
+    for part in ranges:
         first, last = (int(parse_seconds(f"{where}: {name}", part.get(name))) for name in ("start", "end"))
         # Counted from 1. A range ends with a frame; so does the next begin with it if they meet.
         yield timeline.of_frame(where, first - 1), timeline.of_frame(where, max(last - 1, first))

@@ -30,7 +30,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mumu_ros.files import folder_beside
+from mumu_ros.files import expanded, folder_beside
 from mumu_ros.model.config import ConfigError, ModelConfig, build
 from mumu_ros.reading import MAX_TEXT, parse_json, read_bytes
 from mumu_ros.share import share_path
@@ -114,7 +114,7 @@ def find_model(name: str | Path) -> Path:
     Raises:
         CheckpointError: It is neither.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_dir():
         return path
     shipped = share_path("models")

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from mumu_ros.files import expanded
 from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
 from mumu_ros.text import check_name
@@ -143,7 +144,7 @@ def find_taxonomy(name: str) -> Taxonomy:
     Raises:
         ValueError: There is none; the shipped ones are named.
     """
-    path, shipped = Path(name).expanduser(), share_path("config", "taxonomies")
+    path, shipped = expanded(name), share_path("config", "taxonomies")
     if not path.is_file():
         path = shipped / f"{name}.yaml"
     if not path.is_file():

@@ -156,7 +156,7 @@ class ActivityEvents:
     def _refusal(self, request: WaitForActivity.Goal) -> str:
         taxonomy = self._taxonomy
         if self._tracker is None or taxonomy is None:
-            return f"{self._node.get_name()} is not active: activate it"
+            return f"{self._node.get_name()} is not active, or paused: activate it, or call ~/pause with false"
         if request.activity and request.activity not in taxonomy.activities:
             return f"there is no activity {request.activity!r}; the model has {', '.join(taxonomy.activities)}"
         if request.group and request.group not in taxonomy.groups:

@@ -39,11 +39,11 @@ def description(
     """A launch description with these arguments that starts the nodes of `plan`; when one node ends, all do."""
 
     def start(context: Any) -> list[Any]:
-        given = {a.name: LaunchConfiguration(a.name).perform(context) for a in arguments}
+        given = {a.name: a.read(LaunchConfiguration(a.name).perform(context)) for a in arguments}
         return [_action(node, given.get("namespace", "")) for node in plan(given)]
 
     declared = [
-        DeclareLaunchArgument(a.name, default_value=a.default, description=a.description, choices=a.choices or None)
+        DeclareLaunchArgument(a.name, default_value=a.default, description=a.description, choices=a.accepted or None)
         for a in arguments
     ]
     # The profile gives shared memory room for camera images; an existing setting is kept.

@@ -117,7 +117,7 @@ def _parse(arguments: Sequence[Argument], texts: Sequence[str]) -> dict[str, str
         name, separator, value = text.partition(":=")
         if not separator or name not in known:
             raise ValueError(f"{text!r} is not an argument; expected NAME:=VALUE with one of {', '.join(known)}")
-        choices = known[name].choices
+        value, choices = known[name].read(value), known[name].choices
         if choices and value not in choices:
             raise ValueError(f"{text!r}: expected {' or '.join(f'{name}:={choice}' for choice in choices if choice)}")
         values[name] = value

@@ -25,10 +25,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mumu_ros.files import expanded
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.parameters import TABLES
-from mumu_ros.pipeline.parameter_file import check_names, node_sections, own_parameters, read_parameters
+from mumu_ros.pipeline.parameter_file import check_names, check_sections, node_sections, own_parameters, read_parameters
 from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
 from mumu_ros.reading import read_json
 from mumu_ros.recordings import Recording, RecordingError
@@ -68,6 +69,15 @@ class Argument:
     default: str | None
     description: str
     choices: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The choices, and the flags as Python writes them."""
+        return (*self.choices, *(flag.title() for flag in FLAG if flag in self.choices))
+
+    def read(self, text: str) -> str:
+        """A value as one of the choices, if it has any."""
+        return text.lower() if text not in self.choices and text in self.accepted else text
 
 
 @dataclass(frozen=True)
@@ -203,8 +213,10 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
         ParameterError: An argument is invalid, or the bag has none of the topics that the nodes subscribe to.
         OSError: `params_file` cannot be read.
     """
-    if not Path(arguments["bag"]).expanduser().exists() or not arguments["bag"]:
+    if not expanded(arguments["bag"]).exists() or not arguments["bag"]:
         raise ParameterError(f"bag:={arguments['bag']} is not a recording; give the folder of the rosbag2 to play")
+    if arguments["labels"] and not expanded(arguments["labels"]).is_file():
+        raise ParameterError(f"labels:={arguments['labels']} is not a file")
     try:
         rate = float(arguments["rate"])
     except ValueError as error:
@@ -215,7 +227,7 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
     known = _Model.of(_model_name(params_file, arguments["model"]))
     sources = _sources(params_file, known)
-    _check_recorded(Path(arguments["bag"]).expanduser(), params_file, sources)
+    _check_recorded(expanded(arguments["bag"]), params_file, sources)
     clock = {"use_sim_time": True}
     judged = {
         "model": known.name,
@@ -252,16 +264,19 @@ def _params_file(arguments: Mapping[str, str]) -> Path:
     """The file that is given, else that of the simulator or of a camera, by the model."""
     given, model = arguments["params_file"], arguments["model"]
     is_simulated = arguments.get("simulate") == "true" or (bool(model) and _Model.of(model).is_simulated_only)
-    path = Path(given).expanduser() if given else share_path("config", "sim.yaml" if is_simulated else "hri.yaml")
+    path = expanded(given) if given else share_path("config", "sim.yaml" if is_simulated else "hri.yaml")
     if not path.is_file():
         raise ParameterError(f"params_file:={given} is not a file")
     return path
 
 
 def _checked(plans: Sequence[NodePlan]) -> list[NodePlan]:
-    """The plans, after checking every name in the nodes' own sections: rclpy drops unknown ones silently."""
+    """The plans, after checking the sections of their files and every name in the nodes' own: rclpy drops unknown ones
+    silently.
+    """
     for plan in plans:
         if plan.params_file:
+            check_sections(plan.params_file, TABLES)
             check_names(plan.params_file, plan.name, TABLES[plan.name])
     return list(plans)
 

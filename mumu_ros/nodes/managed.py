@@ -39,7 +39,7 @@ from mumu_ros.nodes.declaring import declare, unknown_parameters
 from mumu_ros.nodes.diagnostics import Problem, status
 from mumu_ros.nodes.handover import Input, Output
 from mumu_ros.nodes.parameters import Parameter, ParameterError
-from mumu_ros.text import shorten
+from mumu_ros.text import reason, shorten
 
 __all__ = ["BUSY", "ManagedNode"]
 
@@ -293,7 +293,7 @@ class ManagedNode(LifecycleNode):
         try:
             act()
         except (ValueError, OSError, ImportError) as error:
-            self.refused = shorten(f"cannot {what}: {error}")
+            self.refused = shorten(f"cannot {what}: {reason(error)}")
             self.get_logger().error(self.refused)
             return False
         except Exception as error:

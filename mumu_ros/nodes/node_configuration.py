@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions import ImageKind, compressed_image_to_array, image_to_array
 from mumu_ros.failures import Fault
+from mumu_ros.files import expanded
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.nodes.parameters import PEOPLE, SENSOR_SYNC, ParameterError, Values
 from mumu_ros.pipeline.configuration import SensorSyncConfig
@@ -107,7 +108,7 @@ class PeopleConfig:
             image=image,
             depth=depth if depth.topic else None,
             camera_info_topic=values.read("camera_info.topic"),
-            weights=Path(weights).expanduser() if weights else None,
+            weights=expanded(weights) if weights else None,
             threads=values.read("threads"),
             max_people=values.read("max_people"),
             rate_hz=values.read("rate_hz"),
@@ -191,7 +192,7 @@ class PlayerConfig:
         if not bag:
             raise ParameterError("parameter bag is empty; give the folder of the rosbag2 to play")
         return cls(
-            bag=Path(bag).expanduser(),
+            bag=expanded(bag),
             rate=values.read("rate"),
             start_s=values.read("start_s"),
             loop=values.read("loop"),
@@ -221,8 +222,8 @@ class EvaluationConfig:
             raise ParameterError("parameter out is empty; give the folder for the report")
         return cls(
             model=find_model(values.read("model")),
-            labels=Path(labels).expanduser() if labels else None,
-            out=Path(out).expanduser(),
+            labels=expanded(labels) if labels else None,
+            out=expanded(out),
         )
 
 

@@ -249,7 +249,10 @@ def _offered(qos: QoSProfile) -> Qos:
 
 def _run(arguments: argparse.Namespace) -> int:
     wanted = frozenset(arguments.topics) | (input_topics(arguments.params) if arguments.params else frozenset())
-    writer = RawWriter(arguments.out, arguments.max_size)
+    try:
+        writer = RawWriter(arguments.out, arguments.max_size)
+    except RecordingError as error:
+        raise ValueError(str(error)) from error
     stop = threading.Event()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     on_signals(lambda *_: stop.set())

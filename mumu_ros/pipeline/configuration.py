@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mumu_ros.conversions import MAX_PIXELS, SUPPORTED_TYPES
+from mumu_ros.files import expanded
 from mumu_ros.model.checkpoint import find_model, read_config
 from mumu_ros.model.config import Modality
 from mumu_ros.pipeline.parameter_file import given_parameters, node_sections, read_parameters
@@ -223,7 +224,7 @@ def read_sensor_sync(path: Path | None, model: str = "") -> SensorSyncConfig:
 
 def _folder(name: str, value: str) -> Path | None:
     """A folder that may not be there yet; None: the parameter is empty."""
-    path = Path(value).expanduser() if value else None
+    path = expanded(value) if value else None
     if path is not None and path.exists() and not path.is_dir():
         raise ParameterError(f"parameter {name} is {value!r}, which is no folder")
     return path

@@ -16,16 +16,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mumu_ros.pipeline.parameter_tables import Parameter, ParameterError, Values, unknown_names
 from mumu_ros.reading import read_yaml
 
-__all__ = ["check_names", "given_parameters", "node_sections", "own_parameters", "read_parameters"]
+__all__ = ["check_names", "check_sections", "given_parameters", "node_sections", "own_parameters", "read_parameters"]
 
 _PARAMETERS = "ros__parameters"
+_NEARLY = 0.8
 
 
 class _Given:
@@ -84,6 +86,20 @@ def check_names(path: Path, node: str, rows: Sequence[Parameter]) -> None:
     """
     for problem in unknown_names(own_parameters(path, node), rows):
         raise ParameterError(f"{path}: {node} has {problem}")
+
+
+def check_sections(path: Path, nodes: Collection[str]) -> None:
+    """Reject a section whose name is nearly that of one of these nodes that has none; others may be of other packages.
+
+    Raises:
+        ParameterError: There is one, or the file is no parameter file.
+        OSError: The file cannot be read.
+    """
+    given = node_sections(path)
+    absent = [node for node in nodes if node not in given]
+    for name in sorted(given.difference(nodes)):
+        if near := difflib.get_close_matches(name, absent, n=1, cutoff=_NEARLY):
+            raise ParameterError(f"{path} has a section for {name!r}, which is no node; did you mean {near[0]}?")
 
 
 def _sections(content: Mapping[Any, Any], node: str) -> Iterator[tuple[bool, dict[str, Any]]]:

@@ -45,6 +45,7 @@ _MIN_COUNT = 3
 """Fewer messages, sets or steps are too few to name a fault by."""
 _MAX_OFFSET_NS = NS_PER_S
 """Streams whose delays differ by more have different clocks."""
+_SAME_CLOCK_NS = NS_PER_S // 50
 _MIN_PAIRED_SHARE = 0.5
 """Share of the sets in which a camera's frames have to be."""
 _MAX_MISSING_SHARE = 0.35
@@ -256,6 +257,8 @@ class StreamWatch:
         words = f"its stamps are {_behind(delay_ns)} their arrival"
         if nearest in (None, self) or offset_ns is None:
             return words
+        if abs(offset_ns) < _SAME_CLOCK_NS:
+            return f"{words}, as those of {nearest.stream.name} are: does one publisher only send the topic, in order?"
         remedy_s = offset_ns / NS_PER_S + self.stream.offset_s
         return (
             f"{words}, {_behind(offset_ns)} {nearest.stream.name}: is it the device's clock, or a slow network? "

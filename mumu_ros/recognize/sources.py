@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.files import expanded
 from mumu_ros.people import Camera
 
 __all__ = ["Shot", "SourceError", "Worn", "open_source"]
@@ -85,7 +86,7 @@ def open_source(source: str, imus: tuple[str, ...] = ()) -> Iterator[Shot]:
     Raises:
         SourceError: It is none of these, or cannot be read.
     """
-    path = Path(source).expanduser()
+    path = expanded(source)
     if source.isdecimal() or source.startswith("/dev/"):
         return _camera(source)
     if (path / "metadata.yaml").is_file() or path.suffix in (".mcap", ".db3") or any(path.glob("*.mcap")):

@@ -31,6 +31,7 @@ import numpy as np
 
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import ClipInfo, DatasetError
+from mumu_ros.files import expanded
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.training.given_labels import show_labels
@@ -159,6 +160,6 @@ def _cache_folder(config: ModelConfig, data: Data) -> Path | None:
     ]
     cut = {k: getattr(data, k) for k in ("dataset", "root", "seconds", "windows_per_s", "min_overlap", "pose")}
     key = json.dumps([inputs, config.window_s, config.taxonomy.to_dict(), cut], sort_keys=True)
-    folder = Path(data.cache).expanduser() / hashlib.sha256(key.encode()).hexdigest()[:12]
+    folder = expanded(data.cache) / hashlib.sha256(key.encode()).hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return folder

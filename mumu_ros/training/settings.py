@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from mumu_ros.datasets import DATASETS, SEVERAL
 from mumu_ros.datasets.clips import parse_subjects
+from mumu_ros.files import expanded
 from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
 from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.taxonomy import Taxonomy
@@ -251,7 +252,7 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     sections = build(_Sections, content, f"training configuration {str(path)!r}")
     try:
         model = {"format": FORMAT, **sections.model}
-        own = Path(str(sections.data.get("root"))).expanduser() / "taxonomy.yaml"
+        own = expanded(str(sections.data.get("root"))) / "taxonomy.yaml"
         file = path.parent / str(model["taxonomy"]) if model.get("taxonomy") else own
         model["taxonomy"] = Taxonomy.read(file).to_dict()
     except (TypeError, ValueError) as error:

@@ -16,9 +16,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import functools
 import json
+import operator
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -240,6 +246,27 @@ def test_what_is_exported_is_imported_again(suffix: str, tmp_path: Path) -> None
     assert import_labels(tmp_path / f"a{suffix}", TIMELINE) == EXPECTED
     with pytest.raises(LabelError, match="exists already"):
         export_labels(tmp_path / f"a{suffix}", EXPECTED, TIMELINE)
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to each part of a JSON value."""
+    yield place
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
+        yield from places(part, (*place, key))
+
+
+@pytest.mark.parametrize("suffix", [".boris", ".json"])
+@pytest.mark.parametrize("odd", [None, True, -1, 1e300, "", "text", [], {}, ["text"], [[]], [{}], {"a": 1}], ids=repr)
+def test_another_value_anywhere_ends_in_a_sentence(suffix: str, odd: object, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    export_labels(path, EXPECTED, TIMELINE)
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    for *way, last in filter(None, places(whole)):
+        changed = copy.deepcopy(whole)
+        functools.reduce(operator.getitem, way, changed)[last] = odd
+        path.write_text(json.dumps(changed), encoding="utf-8")
+        with contextlib.suppress(LabelError):
+            import_labels(path, TIMELINE)
 
 
 def test_pympi_reads_our_elan_file(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_a_wait_that_does_not_succeed_says_why(active: Any) -> None:
     assert wait.answer(handles[0])[0] == GoalStatus.STATUS_CANCELED
     active.node.trigger_deactivate()
     assert "deactivated" in wait.answer(handles[1])[1].reason
-    assert "not active: activate it" in wait.refusal()
+    assert "not active, or paused: activate it, or call ~/pause with false" in wait.refusal()
 
 
 def test_pausing_and_resetting_end_what_goes_on_and_keep_the_model(active: Any) -> None:

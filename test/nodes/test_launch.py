@@ -222,6 +222,24 @@ def test_a_camera_by_name_gives_the_nodes_topics_that_fit_together(camera: str) 
         plan_hri(given(HRI, camera=camera, simulate="true"))
 
 
+def test_a_camera_by_name_has_its_own_types(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    compressed = "{image.type: sensor_msgs/msg/CompressedImage, depth.type: sensor_msgs/msg/CompressedImage}"
+    file.write_text(f"/**/people: {{ros__parameters: {compressed}}}\n")
+    plans = {p.name: p for p in plan_hri(given(HRI, camera="realsense", overlay="true", params_file=str(file)))}
+    types = {name: plans[name].parameters["image.type"] for name in ("people", "overlay")}
+    assert set(types.values()) == {plans["people"].parameters["depth.type"]} == {"sensor_msgs/msg/Image"}
+
+
+@pytest.mark.parametrize("name", ["simulate", "use_sim_time"])
+def test_flags_may_be_written_as_in_python(name: str) -> None:
+    argument = next(argument for argument in HRI if argument.name == name)
+    assert [argument.read(text) for text in ("True", "False", "true", "maybe")] == ["true", "false", "true", "maybe"]
+    assert set(argument.accepted) == {*argument.choices, "True", "False"}
+    camera = next(argument for argument in HRI if argument.name == "camera")
+    assert camera.accepted == camera.choices
+
+
 def hri_file() -> Path:
     return share_path("config", "hri.yaml")
 
@@ -231,6 +249,20 @@ def test_a_name_that_no_node_has_starts_nothing(tmp_path: Path) -> None:
     file.write_text("/**/people: {ros__parameters: {}}\n/**/inference: {ros__parameters: {treads: 2}}\n")
     with pytest.raises(ParameterError, match=r"mine\.yaml: inference has no parameter 'treads'; did you mean threads"):
         plan_hri(given(HRI, params_file=str(file)))
+
+
+def test_a_replay_without_its_label_file_starts_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"labels:=/no/such\.csv is not a file"):
+        plan_replay(given(REPLAY, bag=str(tmp_path), labels="/no/such.csv"))
+
+
+def test_a_section_with_a_misspelt_name_starts_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("/**/people: {ros__parameters: {}}\n/robot/inferense: {ros__parameters: {model: utd-mhad-dp}}\n")
+    with pytest.raises(ParameterError, match=r"mine\.yaml has a section for 'inferense', .* did you mean inference"):
+        plan_hri(given(HRI, params_file=str(file)))
+    file.write_text(f"{file.read_text()}inference: {{ros__parameters: {{}}}}\ncamera: {{ros__parameters: {{}}}}\n")
+    assert plan_hri(given(HRI, params_file=str(file))), "another node of the user's"
 
 
 def test_the_page_of_parameters_is_what_the_nodes_read() -> None:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
+from mumu_ros import cli
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.record import Recorder
 from mumu_ros.pipeline.parameter_tables import ParameterError
@@ -117,6 +119,11 @@ def test_what_has_arrived_is_recorded_although_the_end_comes_first(ros: Any, tmp
     node.destroy_node()
     with Recording(tmp_path / "bag") as recording:
         assert [message.data for _, _, message in recording.messages()] == [str(number) for number in range(100)]
+
+
+def test_a_recording_that_exists_is_kept_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["record", str(tmp_path)]) == 2
+    assert re.search(rf"mumu record: {re.escape(str(tmp_path))} exists already", capsys.readouterr().err)
 
 
 def test_a_parameter_file_names_the_topics_of_sensors_and_camera(tmp_path: Path) -> None:

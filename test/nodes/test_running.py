@@ -27,13 +27,16 @@ from typing import Any
 
 import psutil
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import Imu
 
 Start = Callable[..., "subprocess.Popen[str]"]
-INFERENCE = [sys.executable, "-m", "mumu_ros.nodes", "inference", "--ros-args", "-p", "model:=sim"]
-SIMULATOR = [sys.executable, "-m", "mumu_ros.nodes", "simulator"]
+NODES = [sys.executable, "-m", "mumu_ros.nodes"]
+ROS = ["--ros-args", "-p"]
+INFERENCE = [*NODES, "inference", *ROS, "model:=sim"]
+SIMULATOR = [*NODES, "simulator"]
 
 
 def has_loaded(process: subprocess.Popen[str], library: str) -> bool:
@@ -51,6 +54,31 @@ def test_a_node_that_is_being_imported_ends_without_a_word(
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Traceback" not in output + errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sensor_sync", *ROS, "streams:=[imu]", "-p", "imu.topic:=imu", "-p", "imu.type:=sensor_msgs/msg/Imu"],
+        ["inference", *ROS, "model:=sim"],
+        ["people"],
+        ["overlay"],
+        ["simulator"],
+        ["composed", "people", "inference", "inference.model=sim"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_node_that_has_ended_is_no_longer_in_the_graph(ros: Any, started: Start, arguments: list[str]) -> None:
+    process = started([*NODES, *arguments], env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)})
+
+    def others() -> set[str]:
+        return set(ros.node.get_node_names()) - {ros.node.get_name()}
+
+    diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
+    ros.wait(lambda: diagnostics and others(), timeout_s=60.0)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    ros.wait(lambda: not others(), timeout_s=5.0)  # a participant that has not left is forgotten after 20 s
 
 
 @pytest.mark.parametrize("by_a_service", [False, True], ids=["active", "after lifecycle shutdown"])
