@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Files that are whole or not there, and errors that say which file it was."""
+"""Files that are whole or not there, errors that say which file it was, and paths with a `~`."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ __all__ = ["expanded", "folder_beside", "naming", "replacing"]
 
 
 def expanded(path: str | Path) -> Path:
-    """A path with the user's folder for a leading `~`; as it is where there is no such user, for whom `Path.expanduser`
-    raises RuntimeError.
+    """A path with `~` replaced by the user's folder; unchanged if there is no such user.
+
+    `Path.expanduser` raises RuntimeError there.
     """
     return Path(os.path.expanduser(path))
 

@@ -51,9 +51,10 @@ def check_name(name: Any) -> None:
 
 
 def reason(error: Exception) -> str:
-    """What an error says; one of a file begins with its path instead of a number."""
+    """What an error says; an error about a file begins with its path, not with its number."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+        # Of two files the first is a temporary one that could not be put in the second's place.
+        return f"{error.filename2 or error.filename}: {error.strerror}"
     return str(error)
 
 

@@ -49,6 +49,7 @@ def test_what_is_no_text_is_refused(name: object) -> None:
 
 def test_an_error_of_a_file_begins_with_its_path() -> None:
     assert reason(OSError(errno.ENOENT, "No such file", "/a.yaml")) == "/a.yaml: No such file"
+    assert reason(OSError(errno.EISDIR, "Is a directory", "/.a", None, "/a")) == "/a: Is a directory"
     assert reason(OSError("no camera")) == reason(ValueError("no camera")) == "no camera"
 
 

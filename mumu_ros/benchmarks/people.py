@@ -120,9 +120,9 @@ def table(result: dict[str, Any]) -> list[list[str]]:
         )
         rows.append(["cores: " + ", ".join(f"{name} {cores:.2f}" for name, cores in cpu.items())])
         memory = (f"{name} {m[0]:.0f}, {max(m):.0f}, {m[-1]:.0f}" for name, m in live["memory_mib"].items())
-        rows.append(["MiB at first, most and last: " + ", ".join(memory)])
+        rows.append(["MiB first, highest, last: " + ", ".join(memory)])
     depth = "with depth" if result["has_depth"] else "without depth"
-    rows.append([f"{result['pictures']} pictures of 640×480 {depth}; memory {result['memory_growth_mb']:+.1f} MB"])
+    rows.append([f"{result['pictures']} pictures of 640×480 {depth}; memory {result['memory_growth_mb']:+.1f} MiB"])
     return rows
 
 

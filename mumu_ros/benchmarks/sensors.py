@@ -46,8 +46,8 @@ LEAD_S = 1.0
 LINGER_S = 0.5
 """From the last message to the end: a process that ends takes its shared memory with it."""
 PATIENCE_S = 30.0
-_DIFFERENT = 4
-"""Messages of a sensor take turns: one that is repeated is that of a sensor that is stuck."""
+_VARIANTS = 4
+"""A sensor sends so many different messages in turn: one that repeats a single message counts as stuck."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _publish(
 ) -> dict[str, list[int]]:
     types = RosTypes()
     messages = {
-        name: itertools.cycle([sensor_message(kind, seed) for seed in range(_DIFFERENT)])
+        name: itertools.cycle([sensor_message(kind, seed) for seed in range(_VARIANTS)])
         for name, kind in streams.items()
     }
     sent: dict[str, list[int]] = {name: [] for name in streams}

@@ -133,4 +133,4 @@ def _event(where: str, event: Any) -> tuple[Decimal, tuple[str, str, str]]:
 
 
 def _name(category: Any, behaviour: str) -> str:
-    return f"{category}/{behaviour}" if category else behaviour
+    return f"{category}/{behaviour}" if category and isinstance(category, str) else behaviour

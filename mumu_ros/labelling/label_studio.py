@@ -44,22 +44,19 @@ def read_label_studio(path: Path, timeline: Timeline) -> Iterable[Mark]:
     """
     try:
         tasks = parse_json(read_label_text(path), parse_float=Decimal, parse_int=Decimal)
-        results = [(tier, result) for task in tasks for tier, result in _results(task)]
+        results = [(tier, result.get("type"), result.get("value")) for task in tasks for tier, result in _results(task)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LabelError(f"{path} is no export of Label Studio as JSON (not JSON-MIN): {error!r}") from error
-    for number, (tier, result) in enumerate(results, start=1):
+    for number, (tier, kind, value) in enumerate(results, start=1):
         where = f"{path}: region {number}"
-        if not isinstance(result, dict):
-            raise LabelError(f"{where} is {result!r}; expected an object")
-        kind, value = result.get("type"), result.get("value")
         if kind not in (_FRAMES, *_SECONDS) or not isinstance(value, dict):
             continue  # a choice for the whole task, a box, a relation
         names = value.get(kind)
-        if not isinstance(names, list) or len(names) != 1:
+        if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
             raise LabelError(f"{where} has the labels {names!r}; expected one")
         spans = _frames(where, value, timeline) if kind == _FRAMES else [_seconds(where, value, timeline)]
         for begin, end in spans:
-            yield Mark(where, begin, end, str(names[0]), tier)
+            yield Mark(where, begin, end, names[0], tier)
 
 
 def write_label_studio(labels: Sequence[Label], timeline: Timeline) -> str:

@@ -121,7 +121,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
         print(f"mumu demo: {error}", file=sys.stderr)
         return 2
     # Isolated from robots nearby and other demos, unless ROS_DOMAIN_ID is set.
-    os.environ.update({**own_domain(), **os.environ})
+    if "ROS_DOMAIN_ID" not in os.environ:
+        os.environ.update({**own_domain(), **os.environ})
     log = Path(tempfile.mkdtemp(prefix="mumu-demo-")) / "nodes.log"
     try:
         summary = _perform(arguments, faults, log)

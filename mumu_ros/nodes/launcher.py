@@ -64,12 +64,8 @@ def _described(file: str, arguments: Sequence[Argument]) -> str:
 
 def _run(parsed: argparse.Namespace) -> int:
     arguments, plan = PLANS[parsed.file.removesuffix(".launch.py")]
-    try:
-        given = _parse(arguments, parsed.arguments)
-        plans = plan(given)
-    except (ValueError, OSError) as error:
-        print(f"mumu launch: {error}", file=sys.stderr)
-        return 2
+    given = _parse(arguments, parsed.arguments)
+    plans = plan(given)
     try:
         return _start({plan.name: plan for plan in plans}, given.get("namespace", ""))
     except KeyboardInterrupt:

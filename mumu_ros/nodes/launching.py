@@ -76,8 +76,8 @@ class Argument:
         return (*self.choices, *(flag.title() for flag in FLAG if flag in self.choices))
 
     def read(self, text: str) -> str:
-        """A value as one of the choices, if it has any."""
-        return text.lower() if text not in self.choices and text in self.accepted else text
+        """A value with a flag in lower case."""
+        return text.lower() if text in self.accepted else text
 
 
 @dataclass(frozen=True)
@@ -267,16 +267,14 @@ def _params_file(arguments: Mapping[str, str]) -> Path:
     path = expanded(given) if given else share_path("config", "sim.yaml" if is_simulated else "hri.yaml")
     if not path.is_file():
         raise ParameterError(f"params_file:={given} is not a file")
+    check_sections(path, TABLES)
     return path
 
 
 def _checked(plans: Sequence[NodePlan]) -> list[NodePlan]:
-    """The plans, after checking the sections of their files and every name in the nodes' own: rclpy drops unknown ones
-    silently.
-    """
+    """The plans, after checking every name in the nodes' own sections: rclpy drops unknown ones silently."""
     for plan in plans:
         if plan.params_file:
-            check_sections(plan.params_file, TABLES)
             check_names(plan.params_file, plan.name, TABLES[plan.name])
     return list(plans)
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import random
 import signal
@@ -39,8 +40,9 @@ __all__ = ["PROFILE_VARIABLES", "STOP_TIMEOUT_S", "Processes", "Resources", "own
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Variables with the path of Fast DDS's profile: up to version 2, and from version 3 on."""
 _DOMAINS = range(1, 101)
-"""Up to 101 a domain's ports are below the ephemeral ones."""
+"""Domains whose ports are all below the ephemeral ones."""
 _PARTICIPANTS = 20
+"""So many participants of a domain are looked for."""
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 30.0
 """Time to end after an interrupt (a node may write a report, on a busy machine); then it is killed."""
@@ -52,7 +54,7 @@ def own_domain() -> dict[str, str]:
 
 
 def unused_domain() -> int:
-    """A random domain that nobody on this machine is in.
+    """A random domain that nobody on this machine is in now; it is not reserved.
 
     Raises:
         OSError: There is none.
@@ -73,7 +75,9 @@ def _is_bound(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attempt:
         try:
             attempt.bind(("", port))
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             return True
     return False
 

@@ -55,7 +55,8 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
     try:
         return int(_run(node_classes, arguments))
     finally:
-        # A participant leaves its domain with its last handle; without that, others see the nodes for another 20 s.
+        # The nodes were locals of `_run`. A participant leaves its domain with their last handle; without that, others
+        # see them for 20 s after the process has ended.
         gc.collect()
         rclpy.try_shutdown()
 
@@ -75,6 +76,7 @@ def _run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[
         on_signals(on_signal)
         nodes = [node_class() for node_class in node_classes]
     except RuntimeError as error:  # rclpy's RCLError: arguments that it cannot read, or SROS 2 without keys
+        on_signals(signal.SIG_IGN)
         print(shorten(f"cannot start: {' '.join(str(error).split())}"), file=sys.stderr)
         return True
     connect([output for node in nodes for output in node.outputs], [i for node in nodes for i in node.inputs])

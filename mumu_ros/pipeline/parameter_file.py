@@ -27,7 +27,8 @@ from mumu_ros.reading import read_yaml
 __all__ = ["check_names", "check_sections", "given_parameters", "node_sections", "own_parameters", "read_parameters"]
 
 _PARAMETERS = "ros__parameters"
-_NEARLY = 0.8
+_NEARLY = 0.88
+"""Similarity of a misspelt name, such as inferense; a player's is less similar to a replayer."""
 
 
 class _Given:
@@ -89,7 +90,9 @@ def check_names(path: Path, node: str, rows: Sequence[Parameter]) -> None:
 
 
 def check_sections(path: Path, nodes: Collection[str]) -> None:
-    """Reject a section whose name is nearly that of one of these nodes that has none; others may be of other packages.
+    """Reject a section whose name is a node's but for a letter or two, if that node has none.
+
+    Other names may be of nodes of other packages.
 
     Raises:
         ParameterError: There is one, or the file is no parameter file.
@@ -99,7 +102,9 @@ def check_sections(path: Path, nodes: Collection[str]) -> None:
     absent = [node for node in nodes if node not in given]
     for name in sorted(given.difference(nodes)):
         if near := difflib.get_close_matches(name, absent, n=1, cutoff=_NEARLY):
-            raise ParameterError(f"{path} has a section for {name!r}, which is no node; did you mean {near[0]}?")
+            raise ParameterError(
+                f"{path} has a section for {name!r}, which is not a node of mumu_ros; did you mean {near[0]}?"
+            )
 
 
 def _sections(content: Mapping[Any, Any], node: str) -> Iterator[tuple[bool, dict[str, Any]]]:

@@ -46,6 +46,7 @@ _MIN_COUNT = 3
 _MAX_OFFSET_NS = NS_PER_S
 """Streams whose delays differ by more have different clocks."""
 _SAME_CLOCK_NS = NS_PER_S // 50
+"""Streams whose delays differ by less share a clock."""
 _MIN_PAIRED_SHARE = 0.5
 """Share of the sets in which a camera's frames have to be."""
 _MAX_MISSING_SHARE = 0.35
@@ -237,6 +238,8 @@ class StreamWatch:
         if is_off:
             return FaultCode.CLOCK, f"{words}; {bad} of {received} late or refused"
         if is_bad:
+            if offset_ns is not None and abs(offset_ns) < _SAME_CLOCK_NS:
+                words = "its clock is that of the others: do several publishers send this topic, or one out of order?"
             return FaultCode.LATE, f"{rate}, but {bad} of {received} late or refused: {words}"
         sets, paired = now.sets - before.sets, now.paired - before.paired
         expected = sets * min(1.0, statistics.rate_hz / self._sets_hz) if self.stream.is_image else 0.0
@@ -257,8 +260,6 @@ class StreamWatch:
         words = f"its stamps are {_behind(delay_ns)} their arrival"
         if nearest in (None, self) or offset_ns is None:
             return words
-        if abs(offset_ns) < _SAME_CLOCK_NS:
-            return f"{words}, as those of {nearest.stream.name} are: does one publisher only send the topic, in order?"
         remedy_s = offset_ns / NS_PER_S + self.stream.offset_s
         return (
             f"{words}, {_behind(offset_ns)} {nearest.stream.name}: is it the device's clock, or a slow network? "

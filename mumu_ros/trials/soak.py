@@ -55,6 +55,10 @@ KINDS = {
     "imu_belt": ("imu", replace(SENSORS["imu"], rate_hz=25.0)),
 }
 """Sensors by the names that the shipped model `sim` has for them."""
+TRIALS = [
+    (sensor, fault) for sensor, (kind, _) in KINDS.items() for fault in FAULTS if kind in fault.spoil and fault.code
+]
+"""Sensors and the faults of each that are to be named."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,7 +72,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
             "after inference was killed and started again."
         ),
     )
-    parser.add_argument("--minutes", type=float, default=60.0, metavar="N", help="(default: 60)")
+    after = "of random faults, after five minutes with each fault once (default: 60)"
+    parser.add_argument("--minutes", type=float, default=60.0, metavar="N", help=after)
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the faults (default: 0)")
     parser.set_defaults(run=_run)
 
@@ -132,11 +137,6 @@ def _start_inference(processes: Processes, log: Path) -> None:
     processes.start("inference", {"model": "sim", "health": False}, log=log)
 
 
-def _faults(sensor: str) -> list[SensorFault]:
-    """The faults of a sensor that are to be named."""
-    return [fault for fault in FAULTS if KINDS[sensor][0] in fault.spoil and fault.code]
-
-
 class _Soak:
     """The processes, their sensors and what becomes of them."""
 
@@ -152,19 +152,22 @@ class _Soak:
         self._usual: set[str] = set()  # sensors that took part in the last decision before a fault
 
     def run(self, seconds: float, rng: np.random.Generator) -> None:
-        """Let sensors fail for so long."""
-        self._until(lambda: self._monitor.latest is not None and self._is_well(), START_TIMEOUT_S)
+        """Let sensors fail: in each way once, then at random for so long.
+
+        Raises:
+            ChildProcessError: Nothing was decided to begin with.
+        """
+        if self._until(lambda: self._monitor.latest is not None and self._is_well(), START_TIMEOUT_S) is None:
+            raise ChildProcessError(f"no decision within {START_TIMEOUT_S:g} s; output:\n{self._log.read_text()}")
         self._until(lambda: False, WARM_S)
         # Each fault once, because the middleware keeps memory for a full queue of the largest messages of every topic.
-        for sensor in KINDS:
-            for fault in _faults(sensor):
+        for sensor, fault in TRIALS:
+            if not self._processes.ended():
                 self._try(sensor, fault, rng)
         self._resources.append(self._processes.resources())
         start_s = time.monotonic()
         while (passed_s := time.monotonic() - start_s) < seconds and not self._processes.ended():
-            sensor = str(rng.choice(list(KINDS)))
-            faults = _faults(sensor)
-            self._try(sensor, faults[rng.integers(len(faults))], rng)
+            self._try(*TRIALS[rng.integers(len(TRIALS))], rng)
             if passed_s >= len(self._resources) * seconds / SAMPLES:
                 self._resources.append(self._processes.resources())
         self._seconds = time.monotonic() - start_s
@@ -189,7 +192,7 @@ class _Soak:
     def report(self) -> str:
         """What has been, as text."""
         count = len(self._trials)
-        lines = [f"{self._seconds / 60:.1f} minutes after each fault of each sensor once, {count} faults"]
+        lines = [f"{count} faults: each once, then at random for {self._seconds / 60:.1f} minutes"]
         for what, times in (
             ("named", [trial.named_s for trial in self._trials]),
             ("well again", [trial.well_s for trial in self._trials]),

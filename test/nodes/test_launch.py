@@ -222,13 +222,15 @@ def test_a_camera_by_name_gives_the_nodes_topics_that_fit_together(camera: str) 
         plan_hri(given(HRI, camera=camera, simulate="true"))
 
 
-def test_a_camera_by_name_has_its_own_types(tmp_path: Path) -> None:
+@pytest.mark.parametrize("camera", CAMERAS)
+def test_a_camera_by_name_has_its_own_types(camera: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     compressed = "{image.type: sensor_msgs/msg/CompressedImage, depth.type: sensor_msgs/msg/CompressedImage}"
     file.write_text(f"/**/people: {{ros__parameters: {compressed}}}\n")
-    plans = {p.name: p for p in plan_hri(given(HRI, camera="realsense", overlay="true", params_file=str(file)))}
-    types = {name: plans[name].parameters["image.type"] for name in ("people", "overlay")}
-    assert set(types.values()) == {plans["people"].parameters["depth.type"]} == {"sensor_msgs/msg/Image"}
+    plans = {p.name: p for p in plan_hri(given(HRI, camera=camera, overlay="true", params_file=str(file)))}
+    people, overlay = plans["people"].parameters, plans["overlay"].parameters
+    assert people["image.type"] == overlay["image.type"] == "sensor_msgs/msg/Image"
+    assert not people["depth.topic"] or people["depth.type"] == "sensor_msgs/msg/Image"
 
 
 @pytest.mark.parametrize("name", ["simulate", "use_sim_time"])
@@ -256,13 +258,19 @@ def test_a_replay_without_its_label_file_starts_nothing(tmp_path: Path) -> None:
         plan_replay(given(REPLAY, bag=str(tmp_path), labels="/no/such.csv"))
 
 
-def test_a_section_with_a_misspelt_name_starts_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["inferense", "infrence", "sensorsync", "peple", "simulater"])
+def test_a_section_with_a_misspelt_name_starts_nothing(name: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("/**/people: {ros__parameters: {}}\n/robot/inferense: {ros__parameters: {model: utd-mhad-dp}}\n")
-    with pytest.raises(ParameterError, match=r"mine\.yaml has a section for 'inferense', .* did you mean inference"):
+    file.write_text(f"/robot/{name}: {{ros__parameters: {{model: utd-mhad-dp}}}}\n")
+    with pytest.raises(ParameterError, match=rf"mine\.yaml has a section for '{name}', .* did you mean \w+\?"):
         plan_hri(given(HRI, params_file=str(file)))
-    file.write_text(f"{file.read_text()}inference: {{ros__parameters: {{}}}}\ncamera: {{ros__parameters: {{}}}}\n")
-    assert plan_hri(given(HRI, params_file=str(file))), "another node of the user's"
+
+
+@pytest.mark.parametrize("name", ["people_2", "camera", "replayer", "watcher", "evaluator"])
+def test_a_section_of_another_node_is_left_alone(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"people: {{ros__parameters: {{}}}}\n{name}: {{ros__parameters: {{speed: 2}}}}\n")
+    assert plan_hri(given(HRI, params_file=str(file)))
 
 
 def test_the_page_of_parameters_is_what_the_nodes_read() -> None:

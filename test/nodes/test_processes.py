@@ -24,12 +24,14 @@ from mumu_ros.nodes import processes
 
 
 def test_a_domain_that_somebody_is_in_is_not_chosen(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = processes.unused_domain()
-    monkeypatch.setattr(processes, "_DOMAINS", (ros.domain, free))
-    assert {processes.unused_domain() for _ in range(20)} == {free}
+    assert any(map(processes._is_bound, processes._discovery_ports(ros.domain)))
+    taken = processes._discovery_ports(1)
+    monkeypatch.setattr(processes, "_is_bound", lambda port: port == taken[-1])
+    monkeypatch.setattr(processes, "_DOMAINS", range(1, 3))
+    assert {processes.unused_domain() for _ in range(20)} == {2}
 
 
-def test_without_a_free_domain_the_remedy_is_named(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_DOMAINS", range(ros.domain, ros.domain + 1))
-    with pytest.raises(OSError, match=rf"domains {ros.domain} to {ros.domain} are in use; end some ROS processes"):
+def test_without_a_free_domain_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_is_bound", lambda _: True)
+    with pytest.raises(OSError, match=r"domains 1 to 100 are in use; end some ROS processes"):
         processes.unused_domain()

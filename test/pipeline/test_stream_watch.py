@@ -130,6 +130,7 @@ def test_a_stream_on_a_clock_of_its_own_is_named_with_offset_and_remedy(name: st
         (lambda _, __: None, "wrong_type", "no message on /depth yet; another type"),
         (lambda n, stamp: stamp if n < 60 else None, "unpublished", "no publisher any more"),
         (lambda n, stamp: stamp - (n % 2) * 700_000_000, "late", "late or refused"),
+        (lambda n, stamp: stamp - (n % 3 == 2) * 300_000_000, "late", "do several publishers send this topic"),
         (lambda n, stamp: stamp if n % 11 < 2 else None, "lost", "of its messages do not arrive: raise depth.depth"),
     ],
 )
