@@ -30,6 +30,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.action import ActionServer
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.service import Service
@@ -97,6 +98,14 @@ class ManagedNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._judge)
         for service in self.services:
             service.callback = self._answering(service)
+
+    def destroy_node(self) -> None:
+        """Destroy the node with what rclpy leaves of it: while a handle of it lives, others see it in the graph."""
+        for waitable in list(self.waitables):
+            if isinstance(waitable, ActionServer):
+                waitable.destroy()
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
 
     # Implemented by subclasses.
 

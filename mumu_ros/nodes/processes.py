@@ -41,8 +41,6 @@ PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 """Variables with the path of Fast DDS's profile: up to version 2, and from version 3 on."""
 _DOMAINS = range(1, 101)
 """Domains whose ports are all below the ephemeral ones."""
-_PARTICIPANTS = 20
-"""So many participants of a domain are looked for."""
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 30.0
 """Time to end after an interrupt (a node may write a report, on a busy machine); then it is killed."""
@@ -60,15 +58,15 @@ def unused_domain() -> int:
         OSError: There is none.
     """
     for number in random.SystemRandom().sample(_DOMAINS, len(_DOMAINS)):
-        if not any(map(_is_bound, _discovery_ports(number))):
+        if not any(map(_is_bound, _ports(number))):
             return number
     raise OSError(f"all of the domains {_DOMAINS.start} to {_DOMAINS.stop - 1} are in use; end some ROS processes")
 
 
-def _discovery_ports(domain: int) -> list[int]:
-    """Ports of a domain's multicast and of its first participants, by the default mapping of RTPS."""
+def _ports(domain: int) -> range:
+    """The ports of a domain, by the default mapping of RTPS."""
     first = 7400 + 250 * domain
-    return [first, *range(first + 10, first + 10 + 2 * _PARTICIPANTS, 2)]
+    return range(first, first + 250)
 
 
 def _is_bound(port: int) -> bool:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import logging
 import os
 import signal
@@ -52,17 +51,6 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
         Exit status: 1 if a node cannot be created, could not start automatically, or could not do its task.
     """
     _keep_memory()
-    try:
-        return int(_run(node_classes, arguments))
-    finally:
-        # The nodes were locals of `_run`. A participant leaves its domain with their last handle; without that, others
-        # see them for 20 s after the process has ended.
-        gc.collect()
-        rclpy.try_shutdown()
-
-
-def _run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[str] | None) -> bool:
-    """See `run`; returns whether something failed."""
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -76,9 +64,9 @@ def _run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[
         on_signals(on_signal)
         nodes = [node_class() for node_class in node_classes]
     except RuntimeError as error:  # rclpy's RCLError: arguments that it cannot read, or SROS 2 without keys
-        on_signals(signal.SIG_IGN)
         print(shorten(f"cannot start: {' '.join(str(error).split())}"), file=sys.stderr)
-        return True
+        rclpy.try_shutdown()
+        return 1
     connect([output for node in nodes for output in node.outputs], [i for node in nodes for i in node.inputs])
     handler = _ToRos(nodes[-1])
     logging.getLogger("mumu_ros").addHandler(handler)
@@ -86,7 +74,7 @@ def _run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[
         executor.add_node(node)
     try:
         if not _start([node for node in nodes if node.values.read("autostart")]):
-            return True
+            return 1
         while not stop.is_set() and rclpy.ok() and not any(node.finished for node in nodes):
             spin_some(executor, nodes[-1])
     except ExternalShutdownException:
@@ -100,7 +88,8 @@ def _run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[
         executor.shutdown()
         for node in nodes:
             node.destroy_node()
-    return any(node.failed for node in nodes)
+        rclpy.try_shutdown()
+    return int(any(node.failed for node in nodes))
 
 
 def _keep_memory() -> None:

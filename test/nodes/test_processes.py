@@ -24,8 +24,8 @@ from mumu_ros.nodes import processes
 
 
 def test_a_domain_that_somebody_is_in_is_not_chosen(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert any(map(processes._is_bound, processes._discovery_ports(ros.domain)))
-    taken = processes._discovery_ports(1)
+    assert any(map(processes._is_bound, processes._ports(ros.domain)))
+    taken = processes._ports(1)
     monkeypatch.setattr(processes, "_is_bound", lambda port: port == taken[-1])
     monkeypatch.setattr(processes, "_DOMAINS", range(1, 3))
     assert {processes.unused_domain() for _ in range(20)} == {2}

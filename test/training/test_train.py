@@ -204,7 +204,7 @@ def test_a_full_disk_leaves_no_half_model_and_the_training_goes_on(
         patch.setattr(Path, "write_bytes", full)
         assert mumu("train", folder, "--out", out) == 2
     error = capsys.readouterr().err
-    assert f"No space left on device; make room and start again, what is finished is kept: '{out}'" in error
+    assert f"{out}: No space left on device; make room and start again, what is finished is kept" in error
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "model.training"]
     steps: list[int] = []
     monkeypatch.setattr(NetworkModule, "on_train_batch_start", lambda self, *_: steps.append(self.global_step))
