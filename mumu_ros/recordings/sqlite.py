@@ -96,8 +96,9 @@ class SqliteStorage:
         while start_ns <= self.end_ns:
             try:
                 for channel, log_ns, data in self._database.execute(query, (*channels, start_ns)):
-                    if isinstance(log_ns, int) and isinstance(data, bytes):
-                        last_ns, skip_ns = log_ns, 0
+                    # A damaged index leads to messages that are earlier than asked for, and were read already.
+                    if isinstance(log_ns, int) and isinstance(data, bytes) and log_ns >= start_ns:
+                        last_ns, skip_ns = max(last_ns, log_ns), 0
                         yield channel, log_ns, data
                 break
             except SQLITE_ERRORS as error:

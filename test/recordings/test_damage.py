@@ -334,6 +334,31 @@ def test_a_damaged_topic_of_a_database_costs_no_other(bag: Path, statement: str)
         assert values(recording) == list(range(SAMPLES))
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_an_index_out_of_order_is_not_read_for_ever(bag: Path, seed: int) -> None:
+    """Some of its times are those of other messages, and of one of the last it names no row."""
+    file, rng = bag / "bag.db3", np.random.default_rng(seed)
+    content = bytearray(file.read_bytes())
+    size = int.from_bytes(content[16:18], "big")
+    lost = int(rng.integers(SAMPLES // 2, SAMPLES))
+    for start in (start for start in range(size, len(content), size) if content[start] == 0x0A):  # leaves of the index
+        places = {n: content.find(stamp(n), start, start + size) for n in range(SAMPLES)}
+        for number in (number for number, place in places.items() if place > 0):
+            if number == lost:
+                content[places[number] + 8] = 0x7F
+            elif rng.random() < 0.2:
+                content[places[number] : places[number] + 8] = stamp(int(rng.integers(SAMPLES)))
+    file.write_bytes(content)
+    with Recording(bag) as recording:
+        found = values(recording)
+    assert len(set(found)) == len(found) < SAMPLES
+
+
+def stamp(number: int) -> bytes:
+    """A message's time as SQLite stores it."""
+    return (START_NS + number * PERIOD_NS).to_bytes(8, "big")
+
+
 LETTERS = [b"x", b"\xc9", b"(", b"\0"]
 
 
