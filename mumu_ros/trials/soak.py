@@ -205,8 +205,9 @@ class _Soak:
             if trial.named_s is None or trial.well_s is None:
                 named, well = ("no" if t is None else f"{t:.1f} s" for t in (trial.named_s, trial.well_s))
                 lines.append(f"  {trial.sensor} {trial.fault.name}: named {named}, well again {well} ({trial.message})")
-        errors = [name for name, values in self._monitor.status.items() if values.get("code") == FaultCode.EXCEPTION]
-        lines.append(f"unexpected errors: {', '.join(errors) or 'none'}")
+        failed = [name for name, values in self._monitor.status.items() if values.get("code") == FaultCode.EXCEPTION]
+        errors = [f"{name}: {self._monitor.messages.get(name, '')}" for name in failed]
+        lines.append(f"unexpected errors: {'; '.join(errors) or 'none'}")
         lines.append(f"processes that ended: {', '.join(self._processes.ended()) or 'none'}")
         for name in self._resources[0]:
             each = [resources[name] for resources in self._resources if name in resources]
