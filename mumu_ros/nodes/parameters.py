@@ -188,7 +188,7 @@ def markdown() -> str:
         "Parameters are read when a node is configured. Invalid values are rejected when they are set, and so is any",
         "change while the node is configured. An unknown name in a node's own section of a parameter file is an error",
         "for the launch files and `mumu evaluate`; the node warns in its log and on /diagnostics. The launch files",
-        "reject a section whose name is nearly that of a node, too.",
+        "also reject a section with a misspelt node name.",
     ]
     for title, rows in tables.items():
         lines += ["", f"## {title}", "", "| parameter | default | expected | meaning |", "|---|---|---|---|"]

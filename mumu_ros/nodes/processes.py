@@ -40,7 +40,7 @@ __all__ = ["PROFILE_VARIABLES", "STOP_TIMEOUT_S", "Processes", "Resources", "own
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Variables with the path of Fast DDS's profile: up to version 2, and from version 3 on."""
 _DOMAINS = range(1, 101)
-"""Domains whose ports are all below the ephemeral ones."""
+"""Their ports are below the ephemeral ones."""
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 30.0
 """Time to end after an interrupt (a node may write a report, on a busy machine); then it is killed."""

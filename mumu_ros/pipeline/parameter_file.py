@@ -28,7 +28,7 @@ __all__ = ["check_names", "check_sections", "given_parameters", "node_sections",
 
 _PARAMETERS = "ros__parameters"
 _NEARLY = 0.88
-"""Similarity of a misspelt name, such as inferense; a player's is less similar to a replayer."""
+"""Least similarity of a misspelt name: inferense has 0.89 to inference, replayer 0.86 to player."""
 
 
 class _Given:
@@ -90,9 +90,7 @@ def check_names(path: Path, node: str, rows: Sequence[Parameter]) -> None:
 
 
 def check_sections(path: Path, nodes: Collection[str]) -> None:
-    """Reject a section whose name is a node's but for a letter or two, if that node has none.
-
-    Other names may be of nodes of other packages.
+    """Reject a section with a misspelt name of a node that has no section. Other names may be of other packages' nodes.
 
     Raises:
         ParameterError: There is one, or the file is no parameter file.

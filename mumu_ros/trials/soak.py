@@ -160,7 +160,7 @@ class _Soak:
         if self._until(lambda: self._monitor.latest is not None and self._is_well(), START_TIMEOUT_S) is None:
             raise ChildProcessError(f"no decision within {START_TIMEOUT_S:g} s; output:\n{self._log.read_text()}")
         self._until(lambda: False, WARM_S)
-        # Each fault once, because the middleware keeps memory for a full queue of the largest messages of every topic.
+        # Each fault once, because the middleware allocates each queue for the largest message received so far.
         for sensor, fault in TRIALS:
             if not self._processes.ended():
                 self._try(sensor, fault, rng)
