@@ -110,7 +110,7 @@ def _measure(run: Live, nodes: tuple[str, ...], config: ModelConfig, seconds: fl
     latency_ms = [1e3 * s for s in monitor.latencies_s]
     seen.p50_ms.append(statistics.median(latency_ms))
     seen.latency_ms += latency_ms
-    lost = (monitor.status[f"sensor_sync: {name}"]["lost"] for name in config.names)
+    lost = (run.report(f"sensor_sync: {name}")["lost"] for name in config.names)
     seen.lost += sum(int(count) for count in lost if count.isdigit())
     processes.stop(*nodes)
 

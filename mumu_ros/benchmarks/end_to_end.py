@@ -42,8 +42,6 @@ __all__ = ["DECISIONS_HZ", "START_TIMEOUT_S", "measure", "register", "stream_kin
 
 DECISIONS_HZ = 5.0
 START_TIMEOUT_S = 120.0
-REPORT_TIMEOUT_S = 20.0
-"""Nodes report once a second."""
 SETTLE_S = 2.5
 """Every node reports its counts once more."""
 _NODES = ("sensors", "sensor_sync", "inference")
@@ -202,7 +200,7 @@ class _Run:
         seen.latency_s += monitor.latencies_s
         for name in _NODES:
             seen.cpu[name].append((self._live.processes.cpu_s(name) - cpu[name]) / elapsed)
-        values = monitor.status["inference: recogniser"]
+        values = self._live.report("inference: recogniser")
         seen.backend = values["backend"]
         seen.dropped += int(values["dropped"])
         seen.skipped_frames += int(values["skipped_frames"])
@@ -237,7 +235,5 @@ class _Run:
         delays: list[float] = []
         end = time.monotonic() + seconds
         while not delays or time.monotonic() < end:
-            last = self._live.monitor.status[self._imu]
-            self._live.wait(REPORT_TIMEOUT_S, lambda last=last: self._live.monitor.status[self._imu] is not last)  # type: ignore[misc]
-            delays.append(self._value(self._imu, "delay_ms_p99"))
+            delays.append(float(self._live.report(self._imu)["delay_ms_p99"]))
         return delays

@@ -33,6 +33,9 @@ from mumu_ros.nodes.processes import Processes, own_domain
 
 __all__ = ["Live", "live"]
 
+_REPORT_TIMEOUT_S = 20.0
+"""Nodes report once a second."""
+
 
 @dataclass(frozen=True, eq=False)
 class Live:
@@ -70,6 +73,16 @@ class Live:
                     raise ChildProcessError(f"timed out after {seconds:g} s; their output:\n{self.log.read_text()}")
                 return
             self._executor.spin_once(timeout_sec=0.02)
+
+    def report(self, status: str) -> dict[str, str]:
+        """The values of the next diagnostics of this name, such as "sensor_sync: imu".
+
+        Raises:
+            ChildProcessError: See `wait`.
+        """
+        last = self.monitor.status.get(status)
+        self.wait(_REPORT_TIMEOUT_S, lambda: self.monitor.status.get(status) is not last)
+        return self.monitor.status[status]
 
 
 @contextmanager
