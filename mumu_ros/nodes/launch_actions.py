@@ -22,13 +22,12 @@ from typing import Any
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
 from launch.events.process import ProcessExited
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from mumu_ros.nodes.launching import RESPAWN_DELAY_S, Argument, NodePlan, enclave
-from mumu_ros.nodes.processes import PROFILE_VARIABLES, STOP_TIMEOUT_S
-from mumu_ros.share import share_path
+from mumu_ros.nodes.processes import STOP_TIMEOUT_S, dds_variables
 
 __all__ = ["description"]
 
@@ -38,20 +37,17 @@ def description(
 ) -> LaunchDescription:
     """A launch description with these arguments that starts the nodes of `plan`; when one node ends, all do."""
 
-    def start(context: Any) -> list[Any]:
+    def start(context: LaunchContext) -> list[Any]:
+        variables = dds_variables(context.environment)
+        environment = [SetEnvironmentVariable(name, value) for name, value in variables.items()]
         given = {a.name: a.read(LaunchConfiguration(a.name).perform(context)) for a in arguments}
-        return [_action(node, given.get("namespace", "")) for node in plan(given)]
+        return environment + [_action(node, given.get("namespace", "")) for node in plan(given)]
 
     declared = [
         DeclareLaunchArgument(a.name, default_value=a.default, description=a.description, choices=a.accepted or None)
         for a in arguments
     ]
-    # The profile gives shared memory room for camera images; an existing setting is kept.
-    profile = str(share_path("config", "fastdds.xml"))
-    environment = [
-        SetEnvironmentVariable(name, EnvironmentVariable(name, default_value=profile)) for name in PROFILE_VARIABLES
-    ]
-    return LaunchDescription([*declared, *environment, OpaqueFunction(function=start)])
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
 
 
 def _action(plan: NodePlan, namespace: str) -> Node:

@@ -35,7 +35,15 @@ from typing_extensions import Self
 from mumu_ros.nodes.launching import enclave, value_text
 from mumu_ros.share import share_path
 
-__all__ = ["PROFILE_VARIABLES", "STOP_TIMEOUT_S", "Processes", "Resources", "own_domain", "unused_domain"]
+__all__ = [
+    "PROFILE_VARIABLES",
+    "STOP_TIMEOUT_S",
+    "Processes",
+    "Resources",
+    "dds_variables",
+    "own_domain",
+    "unused_domain",
+]
 
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Variables with the path of Fast DDS's profile: up to version 2, and from version 3 on."""
@@ -44,6 +52,16 @@ _DOMAINS = range(1, 101)
 PR_SET_PDEATHSIG = 1
 STOP_TIMEOUT_S = 30.0
 """Time to end after an interrupt (a node may write a report, on a busy machine); then it is killed."""
+
+
+def dds_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables for Fast DDS: the profile that an environment chooses, or the shipped one, with its memory policy."""
+    shipped = share_path("config", "fastdds.xml")
+    variables = {name: environment.get(name, str(shipped)) for name in PROFILE_VARIABLES}
+    if all(path and Path(path).resolve() == shipped.resolve() for path in variables.values()):
+        # Without it rmw_fastrtps ignores the profile's historyMemoryPolicy.
+        variables["RMW_FASTRTPS_USE_QOS_FROM_XML"] = "1"
+    return variables
 
 
 def own_domain() -> dict[str, str]:
@@ -101,8 +119,8 @@ class Processes:
     """Node processes that end with the `with` block, and with this process in any case."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        profile = dict.fromkeys(PROFILE_VARIABLES, str(share_path("config", "fastdds.xml")))
-        self._environment = {**profile, **os.environ, **(environment or {})}
+        chosen = {**os.environ, **(environment or {})}
+        self._environment = {**chosen, **dds_variables(chosen)}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:

@@ -12,15 +12,44 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Processes that are isolated from the others of this machine."""
+"""Processes that are isolated from the others of this machine, and their DDS."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
+from rclpy.duration import Duration
+from std_msgs.msg import String
 
 from mumu_ros.nodes import processes
+from mumu_ros.share import share_path
+
+_SUBSCRIBER = """
+import ctypes, sys, rclpy
+from std_msgs.msg import String
+
+class Usage(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "abcdefghij"]
+
+def used():  # on the heap, and in pages of their own
+    usage = libc.mallinfo2()
+    return usage.h + usage.e
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Usage
+rclpy.init()
+node, got = rclpy.create_node("subscriber"), []
+node.create_subscription(String, "large", lambda _: got.append(1), 40, raw=True)
+print(used(), flush=True)
+sys.stdin.readline()
+while len(got) < 40:
+    rclpy.spin_once(node)
+print(used(), flush=True)
+"""
 
 
 def test_a_domain_that_somebody_is_in_is_not_chosen(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +64,35 @@ def test_without_a_free_domain_the_remedy_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(processes, "_is_bound", lambda _: True)
     with pytest.raises(OSError, match=r"domains 1 to 100 are in use; end some ROS processes"):
         processes.unused_domain()
+
+
+def test_the_shipped_dds_profile_is_read_completely_unless_another_is_chosen() -> None:
+    shipped, complete = str(share_path("config", "fastdds.xml")), "RMW_FASTRTPS_USE_QOS_FROM_XML"
+    for chosen in ({}, dict.fromkeys(processes.PROFILE_VARIABLES, shipped)):
+        assert set(processes.dds_variables(chosen).values()) == {shipped, "1"}
+    for other in ("", "/etc/mine.xml"):
+        chosen = dict.fromkeys(processes.PROFILE_VARIABLES, other)
+        assert processes.dds_variables(chosen) == chosen
+        assert complete not in processes.dds_variables({processes.PROFILE_VARIABLES[0]: other})
+
+
+def test_a_queue_gives_the_memory_of_large_messages_back(ros: Any) -> None:
+    """By default the middleware keeps 40 times the largest message for a queue of 40."""
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}
+    publisher = ros.node.create_publisher(String, "large", 40)
+    with subprocess.Popen(
+        [sys.executable, "-c", _SUBSCRIBER],
+        env={**environment, **processes.dds_variables(environment)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as subscriber:
+        try:
+            ros.wait(publisher.get_subscription_count)
+            for _ in range(40):
+                publisher.publish(String(data="a" * 400_000))
+            assert publisher.wait_for_all_acked(Duration(seconds=20))
+            before, after = subscriber.communicate("\n", timeout=20)[0].split()
+        finally:
+            subscriber.kill()
+    assert int(after) - int(before) < 4e6
