@@ -36,7 +36,7 @@ from mumu_ros.people.regions import Region
 from mumu_ros.people.search import Search
 from mumu_ros.people.silhouettes import of_others, other_surfaces, silhouettes
 from mumu_ros.people.track import Observation, Track
-from mumu_ros.people.tracks import RECENT_NS, Tracker
+from mumu_ros.people.tracks import Tracker
 from mumu_ros.people.weights import find_weights
 
 __all__ = ["PeopleFinder"]
@@ -169,7 +169,7 @@ class PeopleFinder:
             painted = others[track.body_id]
             pose = self._pose(picture, track.region(picture.stamp_ns), painted, track)
             if pose.score >= (_MIN_KNOWN_SCORE if track.is_confirmed else _MIN_SCORE):
-                found += _observed(pose, track, picture, is_among_others=painted is not None)
+                found += self._observed(pose, track, picture, is_among_others=painted is not None)
         found = self._tracker.merge(picture.stamp_ns, found)
         # Whoever is not found, or found where another one is, may be behind somebody.
         origins = [o.origin for o in found]
@@ -182,8 +182,20 @@ class PeopleFinder:
                     painted |= theirs
                 pose = find_pose(self._networks, picture.rgb, region, painted)
                 if pose.score >= _MIN_SCORE and not any(same_person(pose, o.pose) for o in beside):
-                    found += _observed(pose, track, picture, is_among_others=True)
+                    found += self._observed(pose, track, picture, is_among_others=True)
         return found
+
+    def _observed(self, pose: Pose, track: Track, picture: _Picture, *, is_among_others: bool) -> list[Observation]:
+        """The pose as one of a person; nothing where too little is left of somebody among others, or out of sight."""
+        observation = _observation(pose, track, picture)
+        is_recent = self._tracker.is_recent(track, picture.stamp_ns)
+        if is_recent and not is_among_others:
+            return [observation]
+        shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO_JOINTS
+        before_m, now_m = track.depth_m, observation.depth_m
+        is_placed = before_m is None or (now_m is not None and abs(now_m - before_m) <= track.reach_m(picture.stamp_ns))
+        is_body = is_recent or (_may_be_body(observation, picture) and not _is_flat(pose, picture))
+        return [observation] if shows_torso and is_placed and is_body else []
 
     def _pose(
         self, picture: _Picture, region: Region, painted: NDArray[np.uint8] | None, track: Track | None = None
@@ -296,19 +308,6 @@ def _observation(pose: Pose, track: Track | None, picture: _Picture) -> Observat
     before_m = track.depth_m if track else None
     reach = (before_m, track.reach_m(picture.stamp_ns)) if track and before_m else None
     return Observation(pose, track, _appearance(picture.rgb, pose), lift(pose, picture.camera, picture.depth, reach))
-
-
-def _observed(pose: Pose, track: Track, picture: _Picture, *, is_among_others: bool) -> list[Observation]:
-    """The pose as one of a person; nothing where too little is left of somebody among others, or out of sight."""
-    observation = _observation(pose, track, picture)
-    is_recent = picture.stamp_ns - track.seen_ns <= RECENT_NS
-    if is_recent and not is_among_others:
-        return [observation]
-    shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO_JOINTS
-    before_m, now_m = track.depth_m, observation.depth_m
-    is_placed = before_m is None or (now_m is not None and abs(now_m - before_m) <= track.reach_m(picture.stamp_ns))
-    is_body = is_recent or (_may_be_body(observation, picture) and not _is_flat(pose, picture))
-    return [observation] if shows_torso and is_placed and is_body else []
 
 
 def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:

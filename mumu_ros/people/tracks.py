@@ -18,7 +18,10 @@ from __future__ import annotations
 
 import random
 import string
+from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median_low
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +30,18 @@ from scipy.optimize import linear_sum_assignment
 from mumu_ros.people.matching import GATE, IMPOSSIBLE, SHARES_LIMBS, cost, same_person, same_place, shares_limbs
 from mumu_ros.people.track import Observation, Track
 
-__all__ = ["RECENT_NS", "Tracker"]
+__all__ = ["Tracker"]
 
-RECENT_NS = 250_000_000
+_RECENT_NS = 250_000_000
 """Whoever was seen since then has the first choice."""
 _CLEARLY = 1.0
 """By how much less the cost has to be at which a pose is that of somebody hidden, and not of somebody who is seen."""
 _UNSEEN_NS = 300_000_000
 """Where nobody was seen for so long, nobody is behind anybody."""
+_STEPS = 1.5
+"""These times, and the memory of a track, are at least so many steps from one picture to the next,"""
+_LONGEST_NS = 5_000_000_000
+"""up to this: who is seen after a longer time may be anybody."""
 
 
 class Tracker:
@@ -51,10 +58,18 @@ class Tracker:
         self._used: set[str] = set()
         self.tracks: list[Track] = []
         self.left_out = 0
+        self._stamps_ns: deque[int] = deque(maxlen=6)
+        self._step_ns = 0
 
     def clear(self) -> None:
         """Drop everybody."""
         self.tracks = []
+        self._stamps_ns.clear()
+        self._step_ns = 0
+
+    def is_recent(self, track: Track, stamp_ns: int) -> bool:
+        """Whether a track was seen lately, such as in the picture before."""
+        return stamp_ns - track.seen_ns <= self._at_least_steps(_RECENT_NS)
 
     def expire(self, stamp_ns: int, size: tuple[int, int]) -> None:
         """Drop people who have not been seen for long; unconfirmed tracks at once.
@@ -63,14 +78,17 @@ class Tracker:
             stamp_ns: Of the frame that comes now.
             size: Width and height of the picture: whoever leaves it is not behind anybody.
         """
+        self._stamps_ns.append(stamp_ns)
+        if len(self._stamps_ns) > 1:  # a single gap does not count
+            self._step_ns = median_low([b - a for a, b in pairwise(self._stamps_ns)])
         newest_ns = max((track.seen_ns for track in self.tracks), default=0)
-        if stamp_ns - newest_ns > _UNSEEN_NS:
+        if stamp_ns - newest_ns > self._at_least_steps(_UNSEEN_NS):
             newest_ns = -1  # nobody is in view, so that nobody is behind anybody
-        seen = [t for t in self.tracks if 0 <= newest_ns - t.seen_ns <= RECENT_NS and t.is_confirmed]
+        seen = [t for t in self.tracks if t.seen_ns <= newest_ns and self.is_recent(t, newest_ns) and t.is_confirmed]
         for track in self.tracks:
             is_inside = bool(((track.predicted(stamp_ns) > 0) & (track.predicted(stamp_ns) < size)).all())
             track.hide(seen if is_inside else (), is_seen=track in seen)
-        self.tracks = [t for t in self.tracks if 0 <= stamp_ns - t.seen_ns <= t.patience_ns]
+        self.tracks = [t for t in self.tracks if 0 <= stamp_ns - t.seen_ns <= self._at_least_steps(t.patience_ns)]
 
     def update(self, stamp_ns: int, observations: Sequence[Observation]) -> list[Track]:
         """Take in a frame.
@@ -83,7 +101,7 @@ class Tracker:
         # somebody new.
         known = [track for track in self.tracks if track.is_confirmed]
         new = [track for track in self.tracks if not track.is_confirmed]
-        recent = [track for track in known if stamp_ns - track.seen_ns <= RECENT_NS]
+        recent = [track for track in known if self.is_recent(track, stamp_ns)]
         hidden = [track for track in known if track not in recent]
         left = self._assign(stamp_ns, recent, left, hidden)
         left = [o for o in left if not any(shares_limbs(o, track, stamp_ns) for track in recent)]
@@ -109,7 +127,10 @@ class Tracker:
         track = observation.origin
         if track is None:
             return True, GATE
-        return stamp_ns - track.seen_ns > RECENT_NS, cost(track, observation, stamp_ns)
+        return not self.is_recent(track, stamp_ns), cost(track, observation, stamp_ns)
+
+    def _at_least_steps(self, time_ns: int) -> float:
+        return max(time_ns, min(_STEPS * self._step_ns, _LONGEST_NS))
 
     def _assign(
         self, stamp_ns: int, tracks: Sequence[Track], observations: Sequence[Observation], rivals: Sequence[Track] = ()

@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -187,6 +188,33 @@ def test_two_poses_where_there_is_room_for_one_are_one_person(apart: float, angl
     x, z = apart * np.cos(angle), apart * np.sin(angle)
     assert len(tracker.update(1, [seen(0, 3, RED), seen(x, 3 + z, BLUE)])) == 1
     assert len(tracker.update(2, [seen(0, 3, RED), seen(1, 3 + z, BLUE)])) == 2
+
+
+@pytest.mark.parametrize("rate_hz", [0.5, 1, 3, 5, 6, 10, 30])
+def test_people_are_told_and_keep_their_ids_however_slow_the_pictures_come(rate_hz: float) -> None:
+    tracker = Tracker(4, seed=0)
+    generator = np.random.default_rng(round(10 * rate_hz))
+    stamp_ns, ids = 0, []
+    for _ in range(30):
+        stamp_ns += round(1e9 / rate_hz * generator.uniform(0.8, 1.2))
+        tracker.expire(stamp_ns, (640, 480))
+        o = seen(0.0, 3.0, RED, tracker.tracks[0] if tracker.tracks else None)
+        ids.append([t.body_id for t in tracker.update(stamp_ns, [replace(o, pose=replace(o.pose, score=0.9))])])
+    assert ids[:2] == [[], []]
+    assert ids[2:] == [ids[2]] * 28
+    assert len(ids[2]) == 1
+
+
+@pytest.mark.parametrize("rate_hz", [5, 30])
+def test_after_a_gap_in_the_pictures_somebody_is_new(rate_hz: float) -> None:
+    tracker = Tracker(4, seed=0)
+    stamps_ns = [round(1e9 * n / rate_hz) for n in range(10)]
+    ids = []
+    for stamp_ns in [*stamps_ns, stamps_ns[-1] + 5_000_000_000]:
+        tracker.expire(stamp_ns, (640, 480))
+        ids += [t.body_id for t in tracker.update(stamp_ns, [seen(0.0, 3.0, RED, next(iter(tracker.tracks), None))])]
+    assert len(set(ids[:-1])) == 1
+    assert ids[-1] not in ids[:-1]
 
 
 @settings(max_examples=50)
