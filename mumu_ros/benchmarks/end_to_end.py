@@ -42,8 +42,7 @@ __all__ = ["DECISIONS_HZ", "START_TIMEOUT_S", "measure", "register", "stream_kin
 
 DECISIONS_HZ = 5.0
 START_TIMEOUT_S = 120.0
-SETTLE_S = 2.5
-"""Every node reports its counts once more."""
+SETTLE_S = 1.0
 _NODES = ("sensors", "sensor_sync", "inference")
 
 
@@ -168,6 +167,7 @@ class _Run:
         self._kinds = stream_kinds(config)
         self._imu = f"sensor_sync: {next(name for name, kind in self._kinds.items() if kind == 'imu')}"
         self._sent: dict[str, int] = {}
+        self._received: dict[str, int] = {}
         self._seen = _Seen()
 
     @contextmanager
@@ -181,7 +181,10 @@ class _Run:
             self._live.wait(START_TIMEOUT_S, lambda: self._value(self._imu, "delay_ms_p99") > 0)
             yield
             processes.stop("sensors")
-            self._live.wait(SETTLE_S)
+            self._live.wait(SETTLE_S)  # what is on its way arrives
+            self._received = {
+                name: int(self._live.report(f"sensor_sync: {name}")["received"]) for name in self._kinds
+            }
             self._sent = {name: len(stamps) for name, stamps in json.loads(sent.read_text()).items()}
 
     def round(self, inference: Mapping[str, object], seconds: float) -> None:
@@ -220,7 +223,7 @@ class _Run:
             "dropped": seen.dropped,
             "skipped_frames": seen.skipped_frames,
             "backend": seen.backend,
-            "lost": {n: count - int(self._value(f"sensor_sync: {n}", "received")) for n, count in self._sent.items()},
+            "lost": {name: count - self._received[name] for name, count in self._sent.items()},
             "sent": self._sent,
             "imu_delay_ms": {**delay, "ratio": statistics.median(ratios)},
             "cpu": {name: statistics.median(values) for name, values in seen.cpu.items()},

@@ -282,7 +282,7 @@ class CameraSource:
         return self._unreadable("depth")
 
     def _unreadable(self, name: str) -> Problem | None:
-        last = self._found.last_error.get(name)
+        last = self._found.last_error.pop(name, None)  # of the time since the last report
         if last is None:
             return None
         return last.code, f"{self._found.errors[name]} messages skipped, the last one: {last}"

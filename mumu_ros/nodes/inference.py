@@ -138,6 +138,8 @@ class Inference(ManagedNode):
         """Drop all inputs, and end ongoing activities."""
         if self._session:
             self._session.restart()
+        with self._publishing:
+            self._answers = {}
         self._events.clear()
 
     def _end_events(self) -> None:
@@ -180,7 +182,6 @@ class Inference(ManagedNode):
         with self._publishing:
             for body in self._of_bodies.keys() - bodies:
                 self.destroy_publisher(self._of_bodies.pop(body))
-                self._answers.pop(body, None)
             for body in bodies:
                 if body not in self._of_bodies:
                     topic = f"/humans/bodies/{body}/activity"
@@ -192,9 +193,12 @@ class Inference(ManagedNode):
         start = time.perf_counter()
         answers = self._session.decide(job.stamp_ns)
         seconds = time.perf_counter() - start
+        present = self._session.present
+        with self._publishing:
+            latest = {**self._answers, **dict(answers)}
+            self._answers = {body: answer for body, answer in latest.items() if body in present}
         for body, answer in answers:
             with self._publishing:
-                self._answers[body] = answer
                 if isinstance(answer, NoDecision):
                     continue
                 message = self._message(body, answer, seconds, job.frame_id)
@@ -204,7 +208,7 @@ class Inference(ManagedNode):
             self._decisions += 1
         if answers:
             self._seconds.append(seconds)
-        self._events.update(job.stamp_ns, job.frame_id, answers, self._session.present)
+        self._events.update(job.stamp_ns, job.frame_id, answers, present)
 
     def _message(self, body: str, d: Decision, seconds: float, frame_id: str) -> ActivityRecognition:
         assert self._session is not None

@@ -186,9 +186,8 @@ class SensorSync(ManagedNode):
                 leads=stream.name == self._synchronizer.reference,
                 lost=subscriber.lost or 0,
             )
-            if self._turner and report.code.level == Level.OK and stream.name in self._turner.problems:
-                text = f"{self._turner.problems[stream.name]}; it is left out"
-                report = replace(report, code=FaultCode.NO_TRANSFORM, text=text)
+            if self._turner and report.code.level == Level.OK and (text := self._turner.problems.get(stream.name)):
+                report = replace(report, code=FaultCode.NO_TRANSFORM, text=f"{text}; it is left out")
             self._warn(stream, report)
             yield self.status(
                 stream.name,

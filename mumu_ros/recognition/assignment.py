@@ -141,12 +141,17 @@ class ImuAssigner:
     def problems(self, bodies: Sequence[str]) -> list[str]:
         """A message for each IMU that is not assigned to anybody in view."""
         return [
-            f"{name} matches nobody's motion in view ({_words(imu.fits)}) and is masked; set its wearer in imu_bodies"
-            if imu.fits
-            else f"{name} has not moved enough to be assigned, and is masked; set its wearer in imu_bodies"
+            f"{name} {self._reason(name, imu)}"
             for name, imu in self._imus.items()
             if bodies and imu.samples and imu.wearer not in bodies
         ]
+
+    def _reason(self, name: str, imu: _Imu) -> str:
+        if name in self._named:
+            return f"is worn by {self._named[name]}, who is not in view, and is masked"
+        if imu.fits:
+            return f"matches nobody's motion in view ({_words(imu.fits)}) and is masked; set its wearer in imu_bodies"
+        return "has not moved enough to be assigned, and is masked; set its wearer in imu_bodies"
 
     def _evaluate(self, imu: _Imu, now_ns: int, bodies: Sequence[str]) -> None:
         imu.evaluated_ns = now_ns

@@ -64,7 +64,7 @@ class CameraTilt:
         """Learn from the people in a picture.
 
         Args:
-            stamp_ns: Of the picture, increasing.
+            stamp_ns: Of the picture.
             layout_name: Of the skeletons; from those of an unknown one nothing is learned.
             skeletons: (J, 3) joints in the camera's optical frame, NaN where not seen.
         """
@@ -75,8 +75,8 @@ class CameraTilt:
         torsos = [j[left] + j[right] - j[left_hip] - j[right_hip] for j in skeletons if len(j) == len(known)]
         units = [torso / length for torso in torsos if (length := np.linalg.norm(torso)) > 0]
         upright = [unit for unit in units if unit @ self._up > _UPRIGHT]
-        elapsed_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NS_PER_S
-        self._stamp_ns = stamp_ns
+        elapsed_s = 0.0 if self._stamp_ns is None else max(stamp_ns - self._stamp_ns, 0) / NS_PER_S
+        self._stamp_ns = max(stamp_ns, self._stamp_ns or stamp_ns)
         if upright:
             self._turn_towards(np.mean(upright, axis=0, dtype=np.float64), _RATE * min(elapsed_s, _LONGEST_S))
 

@@ -174,8 +174,8 @@ class Recognizer:
             raise ValueError(decision.reason)
         return decision
 
-    def push(self, modality: str, stamp_ns: int, sample: np.ndarray, body: str = SCENE) -> None:
-        """Add one sample.
+    def push(self, modality: str, stamp_ns: int, sample: np.ndarray, body: str = SCENE) -> bool:
+        """Add one sample; returns whether its stamp allows to use it.
 
         It is as `Preprocessing.prepare` takes it, and not copied unless it is converted; a new body is added.
 
@@ -185,8 +185,8 @@ class Recognizer:
         prepared = self._preprocessing.prepare(modality, sample)
         self.add(body)
         with self._lock:
-            if body in self._bodies:  # unless it was dropped in between
-                self._bodies[body].windows.push(modality, stamp_ns, prepared)
+            # Unless it was dropped in between.
+            return body in self._bodies and self._bodies[body].windows.push(modality, stamp_ns, prepared)
 
     def add(self, body: str) -> None:
         """Add a body, even before its first sample: a model may have worn sensors only."""

@@ -291,12 +291,16 @@ class Session:
             released = self._guard.release()
             if verdict is Verdict.BACKWARD:
                 self._drop_all()
+        due = []
         for from_clock, its_ns, its in released:
+            # One that is late, within what the guard tolerates, is a sample more, but no instant to decide at.
+            if from_clock is clock and its_ns > clock.newest_ns:
+                due.append(its_ns)
             from_clock.newest_ns = max(from_clock.newest_ns, its_ns)
             if its.epoch is not None and self._epoch is None:
                 self._epoch = its.epoch
             its.act()
-        return [its_ns for from_clock, its_ns, _ in released if from_clock is clock]
+        return due
 
     def _is_newer(self, epoch: int) -> bool:
         newer = self._epoch is not None and 0 < (epoch - self._epoch) % 2**32 < 2**31
@@ -322,12 +326,10 @@ class Session:
                 continue
             try:
                 check_background(self._modalities[name], sample)
-                self.recognizer.push(name, stamp_ns, sample)
+                if self.recognizer.push(name, stamp_ns, sample) and name in self._imus:
+                    self._assigner.push(name, stamp_ns, sample)
             except SampleError as error:
                 self._refuse(name, error)
-            else:
-                if name in self._imus:
-                    self._assigner.push(name, stamp_ns, sample)
 
     def _refuse(self, name: str, error: ValueError) -> None:
         count = self.refused.get(name, (0, ""))[0]

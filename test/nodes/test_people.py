@@ -348,6 +348,7 @@ def test_a_picture_that_cannot_be_read_is_skipped_and_named(rig: Callable[..., R
     assert "encoding '8UC3'" in r.say("image", lambda status: "skipped" in status.message, show)
     r.people.clear()
     r.ros.wait(lambda: r.show() and r.people)
+    assert "Hz" in r.say("image", is_ok), "reported until the next report"
 
 
 def test_compressed_pictures_are_read(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:

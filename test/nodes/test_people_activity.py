@@ -160,6 +160,24 @@ def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Roo
     r.ros.wait(lambda: r.diagnosed("does the people node run?"))
 
 
+def test_what_was_said_without_people_is_not_said_once_they_are_there(room: Callable[..., Room]) -> None:
+    r = room()
+    r.ros.node.destroy_publisher(r.people)
+    r.ros.wait(lambda: not r.node.count_publishers("people"))
+    for number in range(2):
+        stamp_ns = START_NS + number * STEP_MS * MS
+        series = {"imu": ([stamp_ns], [np.ones((2, 3))])}
+        r.frames.publish(samples_to_frame(stamp_ns, "imu", {}, series, TYPES))
+    r.ros.wait(lambda: "" in r.node._answers)
+    r.people = r.ros.node.create_publisher(People, "people", 100)
+    r.ros.wait(r.people.get_subscription_count)
+    r.play(2, 30, ("anna1",), imu=True)
+    r.ros.wait(lambda: r.of("anna1"))
+    assert set(r.node._answers) == {"anna1"}
+    r.node._drop()
+    assert r.node._answers == {}
+
+
 def test_an_imu_that_is_named_belongs_to_that_body(room: Callable[..., Room]) -> None:
     r = room(imu_bodies=["imu=berta"])
     r.play(0, 30, ("anna1", "berta"), imu=True)

@@ -86,6 +86,17 @@ def test_the_estimate_never_turns_faster_than_two_degrees_a_second_and_stays_wit
     assert max(found) <= 60 + 1e-3
 
 
+@given(stamps=st.lists(st.integers(0, 60 * HZ), max_size=60))
+def test_pictures_out_of_order_never_turn_it_away_from_the_torsos(stamps):
+    tilt = CameraTilt()
+    camera = Rotation.from_euler("x", 30, degrees=True)
+    found = [0.0]
+    for number in stamps:
+        found += watch(tilt, camera, [Rotation.identity()], number)
+    assert np.diff(found).min(initial=0) >= -1e-3
+    assert found[-1] <= 2 * max([*stamps, 0]) / HZ + 1e-3
+
+
 @pytest.mark.parametrize(
     "joints",
     [

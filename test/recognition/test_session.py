@@ -217,6 +217,33 @@ def test_a_first_stamp_from_the_future_ends_nothing_for_long(tiny_model: Path) -
     assert found[0] < START_NS + 2 * S
 
 
+@SHARED
+@given(late_ms=st.lists(st.integers(0, 900), min_size=1, max_size=10))
+def test_what_is_late_is_taken_and_nothing_is_decided_in_the_past(people_model: Path, late_ms: list[int]) -> None:
+    session = open_session(people_model)
+    newest_ns = START_NS
+    for number in range(30):
+        newest_ns = START_NS + number * FRAME_MS * MS
+        see(session, number, ("anna1",))
+    for ms in late_ms:
+        assert session.see(newest_ns - ms * MS, "blazepose33", [make_person("anna1", 29)]) == []
+        assert session.bodies == ("anna1",)
+    assert session.new_problems() == []
+    assert session.see(newest_ns + FRAME_MS * MS, "blazepose33", [make_person("anna1", 30)]) != []
+
+
+def test_a_sample_from_the_future_does_not_end_the_assignment_of_an_imu(people_model: Path) -> None:
+    session = open_session(people_model)
+    for number in range(40):
+        see(session, number, ("anna1", "berta"))
+        stamp_ns = START_NS + number * FRAME_MS * MS
+        session.receive(stamp_ns, imu(stamp_ns))
+        if number == 10:
+            session.receive(stamp_ns, [("imu", stamp_ns + 3600 * S, np.ones((2, 3)))])
+    (worn,) = session._assigner._imus.values()
+    assert worn.samples[-1][0] == stamp_ns
+
+
 def test_another_process_with_an_earlier_clock_and_the_same_epoch_is_followed(tiny_model: Path) -> None:
     session = open_session(tiny_model)
     for k in range(40):
