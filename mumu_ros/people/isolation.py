@@ -42,7 +42,7 @@ _REACH_SQUARE = np.square([_NEAR_FEET_M if end in _FEET else _NEAR_M for end in 
 
 def isolate(
     depth: NDArray[np.float32], camera: Camera, skeletons: Sequence[NDArray[np.float32]]
-) -> list[NDArray[np.uint16]]:
+) -> list[NDArray[np.uint16] | None]:
     """Depth pictures of one person each, without walls, floor and other people.
 
     A reading belongs to the person whose bones are nearest to it in space, if they are near enough. Each picture is
@@ -52,14 +52,18 @@ def isolate(
     Args:
         depth: (H, W) metres, registered to the camera's picture (its size may differ), 0 for no reading.
         camera: Of the picture.
-        skeletons: (33, 3) joints of everybody in view, in the camera's optical frame, hidden ones too.
+        skeletons: (33, 3) joints of everybody in view, in the camera's optical frame, hidden ones too where they are
+            known; the others are NaN.
 
     Returns:
-        For each uint16 (96, 128) millimetres, 0 for everything else.
+        For each uint16 (96, 128) millimetres, 0 for everything else; None if no joint of the torso is known.
     """
     own = camera.resized(depth.shape[1], depth.shape[0])
-    views = []
+    views: list[NDArray[np.uint16] | None] = []
     for joints in skeletons:
+        if np.isnan(joints[TORSO]).all():
+            views.append(None)
+            continue
         turn = _turn_to(joints)
         window = _window(joints @ turn.T)
         reach = _reach(joints)
@@ -77,13 +81,14 @@ def isolate(
 
 
 def _reach(joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Corners of the box that holds a person."""
-    return joints.min(axis=0) - _NEAR_M, joints.max(axis=0) + _NEAR_M
+    """Corners of the box that holds a person; NaN if no joint is known."""
+    # fmin and fmax are nanmin and nanmax, without the warning.
+    return np.fmin.reduce(joints) - _NEAR_M, np.fmax.reduce(joints) + _NEAR_M
 
 
 def _turn_to(joints: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows: axes of a camera that is panned to a person."""
-    middle = joints[TORSO].mean(axis=0)
+    middle = np.nanmean(joints[TORSO], axis=0)
     pan = float(np.arctan2(middle[0], middle[2]))
     cos, sin = np.cos(pan), np.sin(pan)
     return np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
@@ -91,11 +96,12 @@ def _turn_to(joints: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _window(joints: NDArray[np.float32]) -> tuple[slice, slice]:
     """The part of the panned camera's picture, rows and columns, that readings of a person can be in."""
-    nearest_m = max(float(joints[:, 2].min()) - _NEAR_M, _NEAR_M)
+    nearest_m = max(float(np.nanmin(joints[:, 2])) - _NEAR_M, _NEAR_M)
     slopes = joints[:, 1::-1] / np.maximum(joints[:, 2:], nearest_m)
     # A reading beside a bone is off it along the picture and, seen at a slant, also by being nearer or farther.
-    margin = _NEAR_M / nearest_m * np.sqrt(1 + np.abs(slopes).max(axis=0) ** 2)
-    ends = np.stack([slopes.min(axis=0) - margin, slopes.max(axis=0) + margin]) * FOCAL * SIZE[1] + np.divide(SIZE, 2)
+    margin = _NEAR_M / nearest_m * np.sqrt(1 + np.nanmax(np.abs(slopes), axis=0) ** 2)
+    ends = np.stack([np.nanmin(slopes, axis=0) - margin, np.nanmax(slopes, axis=0) + margin])
+    ends = ends * FOCAL * SIZE[1] + np.divide(SIZE, 2)
     (top, left), (bottom, right) = np.stack([np.floor(ends[0]), np.ceil(ends[1])]).clip(0, SIZE).astype(int)
     return slice(top, bottom), slice(left, right)
 
@@ -131,14 +137,20 @@ def _readings(
 
 
 def _distance_to_bones(points: NDArray[np.float32], joints: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Distance of (N, 3) points to the nearest bone of a skeleton, (N,): 1 is as far as a person reaches."""
-    middle = joints.mean(axis=0)
-    points, start, bone = points - middle, joints[_STARTS] - middle, joints[_ENDS] - joints[_STARTS]
+    """Distance of (N, 3) points to the nearest bone of a skeleton, (N,): 1 is as far as a person reaches.
+
+    Of a bone with one end that is known there is only this end: of a head in profile, the ear. Without any, nobody is
+    near.
+    """
+    start, end = joints[_STARTS], joints[_ENDS]
+    start, end = np.where(np.isnan(start), end, start), np.where(np.isnan(end), start, end)
+    middle = np.nanmean(joints, axis=0)
+    points, start, bone = points - middle, start - middle, end - start
     square = np.maximum((bone**2).sum(axis=1), 1e-6)
     along = points @ bone.T - (start * bone).sum(axis=1)
     share = (along / square).clip(0, 1)
     # |p - a - s b|² with p - a expanded: arrays of points × bones instead of points × bones × 3.
     from_start = (points**2).sum(axis=1, keepdims=True) - 2 * points @ start.T + (start**2).sum(axis=1)
     apart = (from_start - share * (2 * along - share * square)) / _REACH_SQUARE
-    nearest: NDArray[np.float32] = np.sqrt(apart.min(axis=1).clip(min=0))
+    nearest: NDArray[np.float32] = np.sqrt(np.fmin.reduce(apart, axis=1, initial=np.inf).clip(min=0))
     return nearest

@@ -25,7 +25,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.isolation import FOCAL, SIZE, isolate
 from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO
 from mumu_ros.people.lifting import head_depth, is_flat, is_tiny, lift, surfaces_under
-from mumu_ros.skeletons import layout
+from mumu_ros.skeletons import convert, layout
 
 from .figures import depth_of, pose_of, standing
 
@@ -247,7 +247,7 @@ def test_the_depth_picture_is_that_of_another_lens_at_the_place_of_this_one() ->
 
 def pixel_by_pixel(depth: np.ndarray, camera: Camera, joints: np.ndarray) -> np.ndarray:
     """What `isolate` shows of a person who is alone, by definition."""
-    middle = joints[TORSO].mean(axis=0)
+    middle = np.nanmean(joints[TORSO], axis=0)
     pan = np.arctan2(middle[0], middle[2])
     turn = np.array([[np.cos(pan), 0, -np.sin(pan)], [0, 1, 0], [np.sin(pan), 0, np.cos(pan)]], np.float32)
     rows, columns = np.indices(SIZE).reshape(2, -1)
@@ -260,21 +260,69 @@ def pixel_by_pixel(depth: np.ndarray, camera: Camera, joints: np.ndarray) -> np.
     points = rays / rays[:, 2:] * z[:, np.newaxis]
     belongs = np.zeros(len(points), bool)
     for a, b in BONES:
-        start, bone = joints[a].astype(float), (joints[b] - joints[a]).astype(float)
+        known = [end for end in joints[[a, b]].astype(float) if np.isfinite(end).all()]
+        if not known:
+            continue
+        start, bone = known[0], known[-1] - known[0]
         share = ((points - start) @ bone / max(bone @ bone, 1e-6)).clip(0, 1)
         reach_m = 0.12 if b in FEET else 0.22
         belongs |= np.linalg.norm(points - start - share[:, np.newaxis] * bone, axis=1) <= reach_m
     return np.where(belongs & (z > 0), points @ turn[2] * 1000, 0).reshape(SIZE)
 
 
-@settings(max_examples=20, deadline=None)
-@given(CAMERAS, st.tuples(st.floats(-1.5, 1.5), st.floats(-0.6, 0.6), st.floats(0.5, 6.0)), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+@given(
+    CAMERAS,
+    st.tuples(st.floats(-1.5, 1.5), st.floats(-0.6, 0.6), st.floats(0.5, 6.0)),
+    st.integers(0, 99),
+    st.sets(st.integers(0, 32)),
+)
 def test_the_depth_picture_is_what_it_is_pixel_by_pixel(
-    camera: Camera, place: tuple[float, float, float], seed: int
+    camera: Camera, place: tuple[float, float, float], seed: int, unknown: set[int]
 ) -> None:
+    """Of a bone with an unknown end there is the other end; without any joint of the torso there is no picture."""
     joints = standing() + np.array(place, np.float32)
+    joints[list(unknown)] = np.nan
     shape = (60, 80 * camera.width * 3 // (camera.height * 4))
     depth = np.random.default_rng(seed).normal(place[2], 0.3, shape).astype(np.float32).clip(0)
-    shown = isolate(depth, camera, [joints])[0].astype(float)
+    shown = isolate(depth, camera, [joints])[0]
+    if unknown >= set(TORSO):
+        assert shown is None
+        return
+    assert shown is not None
     expected = pixel_by_pixel(depth, camera.resized(shape[1], shape[0]), joints)
     assert (np.abs(shown - expected) > 1).sum() <= 2  # readings that are as far as a person reaches
+
+
+@settings(max_examples=20, deadline=None)
+@given(CAMERAS, PLACES, st.floats(-np.pi, np.pi))
+def test_a_body_with_the_joints_of_rep_155_is_cut_out_but_for_its_hands_and_toes(
+    camera: Camera, place: tuple[float, float, float], angle: float
+) -> None:
+    joints = turned(standing(), angle) + np.array(place, np.float32)
+    of_hri = convert(convert(joints, LAYOUT, "hri18"), "hri18", LAYOUT)
+    assert np.isnan(of_hri).all(axis=1).sum() == 16
+    whole, part = (isolate(depth_of([joints], camera), camera, [known])[0] for known in (joints, of_hri))
+    assert whole is not None
+    assert part is not None
+    shown = part > 0
+    np.testing.assert_array_equal(part[shown], whole[shown])
+    assert shown.sum() > 0.85 * (whole > 0).sum()
+
+
+def test_a_body_without_a_torso_has_no_picture_and_keeps_its_limbs_out_of_that_of_others() -> None:
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    one, other = (standing() + np.array([x, 0, 3.0], np.float32) for x in (-0.6, 0.6))
+    arm = np.full_like(other, np.nan)
+    hand = JOINTS.index("right_elbow", "right_wrist", "right_index")
+    arm[hand] = other[hand]
+    depth = depth_of([one, other], camera)
+    alone, beside = isolate(depth, camera, [one])[0], isolate(depth, camera, [one, arm])
+    both = isolate(depth, camera, [one, other])[0]
+    assert beside[1] is None
+    np.testing.assert_array_equal(beside[0], both)
+    assert not np.array_equal(alone, both)
+    for joints in ([], JOINTS.index("nose", "left_eye")):  # no bone ends there
+        face = np.full_like(one, np.nan)
+        face[joints] = one[joints]
+        np.testing.assert_array_equal(isolate(depth, camera, [one, face])[0], alone)
