@@ -41,7 +41,8 @@ def lift_keypoints(keypoints: NDArray[np.float32], camera: Camera, depth: NDArra
         depth: (H, W) metres, registered to the picture (its size may differ), 0 for no reading.
 
     Returns:
-        (33, 3) metres in the camera's optical frame; NaN where the sensor reads nothing, or something else.
+        (33, 3) metres in the camera's optical frame; NaN outside the picture and where the sensor reads nothing, or
+        something else.
     """
     scale = np.array([depth.shape[1] / camera.width, depth.shape[0] / camera.height])
     torso = keypoints[TORSO]
@@ -55,7 +56,7 @@ def lift_keypoints(keypoints: NDArray[np.float32], camera: Camera, depth: NDArra
 
 
 def _reading(point: NDArray[np.floating], half: NDArray[np.floating], depth: NDArray[np.float32]) -> float:
-    if not np.isfinite(point).all():
+    if not ((point >= 0) & (point <= depth.shape[::-1])).all():  # not seen, which is NaN, or outside
         return float("nan")
     (x0, y0), (x1, y1) = (np.maximum(np.rint(point + sign * half), 0).astype(int) for sign in (-1, 1))
     window = depth[y0 : y1 + 1, x0 : x1 + 1]

@@ -15,13 +15,15 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.people import LAYOUT, Camera, Person
 from mumu_ros.people.bodies import lift_keypoints
 from mumu_ros.people.inputs import Since, is_upside_down
 from mumu_ros.skeletons import layout
+
+from .figures import standing
 
 JOINTS = layout(LAYOUT)
 S = 1_000_000_000
@@ -78,3 +80,15 @@ def test_joints_are_lifted_to_where_the_sensor_reads_them_and_no_further() -> No
     assert np.isnan(joints[JOINTS.index("left_wrist")]).all()
     assert np.isfinite(joints).all(axis=1).sum() == 4
     assert np.isnan(lift_keypoints(keypoints, camera, np.zeros_like(depth))).all()
+
+
+@settings(max_examples=30)
+@given(x=st.floats(-4, 4), y=st.floats(-3, 3), z=st.floats(1.0, 5.0), scale=st.sampled_from([1, 2, 4]))
+def test_joints_outside_the_picture_have_no_position_on_every_side_alike(
+    x: float, y: float, z: float, scale: int
+) -> None:
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    keypoints = camera.project(standing() + np.array([x, y, z], np.float32))
+    joints = lift_keypoints(keypoints, camera, np.full((480 // scale, 640 // scale), z, np.float32))
+    inside = ((keypoints >= 0) & (keypoints <= (640, 480))).all(axis=1)
+    np.testing.assert_array_equal(np.isfinite(joints), np.repeat(inside[:, np.newaxis], 3, axis=1))
