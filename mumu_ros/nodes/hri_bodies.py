@@ -72,6 +72,11 @@ BODY_TYPES = {
     "cropped": "sensor_msgs/msg/Image",
 }
 """Topics of a body under /humans/bodies/<id>."""
+KEPT_NS = 5_000_000_000
+"""For so long the topics of a body out of view are kept: a track may come back until then (people/track.py), and
+subscribers need not discover them anew."""
+MAX_KEPT = 20
+"""Bodies out of view whose topics are kept, at most: the last ones seen."""
 DEPTHS = 10
 """Number of depth pictures kept to match a skeleton."""
 SLOP_NS = 50_000_000
@@ -88,6 +93,14 @@ def has_hri_msgs() -> bool:
     return importlib.util.find_spec("hri_msgs") is not None
 
 
+@dataclass
+class _Published:
+    """The topics of a body, and the stamp of the last picture that it was in."""
+
+    topics: dict[str, Any]
+    seen_ns: int
+
+
 class HumansPublisher:
     """Publishes the tracked bodies, and of each `roi`, `skeleton2d`, `position` and, if subscribed, `cropped`."""
 
@@ -95,7 +108,7 @@ class HumansPublisher:
         self._node = node
         self._types = RosTypes()
         self._tracked = node.create_publisher(message_class(IDS_TYPE), TRACKED, 10)
-        self._bodies: dict[str, dict[str, Any]] = {}
+        self._bodies: dict[str, _Published] = {}  # the last one seen comes last
 
     def close(self) -> None:
         """Stop publishing."""
@@ -103,40 +116,52 @@ class HumansPublisher:
         for body_id in list(self._bodies):
             self._drop(body_id)
 
-    def publish(self, view: View) -> None:
-        """Publish everybody in view."""
-        types = self._types
-        header = types.message("std_msgs/msg/Header", stamp=ns_to_time(view.stamp_ns, types), frame_id=view.frame_id)
-        ids = [person.body_id for person in view.people]
-        for body_id in set(self._bodies) - set(ids):
-            self._drop(body_id)
+    def publish(self, view: View, picture_frame: str) -> None:
+        """Publish everybody in view: joints in the view's frame, what is of the picture in that of the camera."""
+        types, stamp = self._types, ns_to_time(view.stamp_ns, self._types)
+        in_space, in_picture = (
+            types.message("std_msgs/msg/Header", stamp=stamp, frame_id=frame)
+            for frame in (view.frame_id, picture_frame)
+        )
         for person in view.people:
-            self._publish_body(person, view, header)
-        self._tracked.publish(types.message(IDS_TYPE, header=header, ids=ids))
+            self._publish_body(person, view, in_space, in_picture)
+        ids = [person.body_id for person in view.people]
+        self._forget(view.stamp_ns, ids)
+        self._tracked.publish(types.message(IDS_TYPE, header=in_picture, ids=ids))
 
-    def _publish_body(self, person: Person, view: View, header: Any) -> None:
-        topics = self._bodies.get(person.body_id)
-        if topics is None:
-            topics = self._bodies[person.body_id] = {
-                name: self._node.create_publisher(message_class(type_name), f"{BODIES}/{person.body_id}/{name}", 1)
-                for name, type_name in BODY_TYPES.items()
-            }
+    def _publish_body(self, person: Person, view: View, in_space: Any, in_picture: Any) -> None:
+        body = self._bodies.pop(person.body_id, None)
+        topics = body.topics if body else self._create(person.body_id)
+        self._bodies[person.body_id] = _Published(topics, view.stamp_ns)
         size, types = (view.width, view.height), self._types
-        topics["roi"].publish(person_to_roi(person, *size, header, types))
-        topics["skeleton2d"].publish(person_to_skeleton2d(person, view.layout, *size, header, types))
+        topics["roi"].publish(person_to_roi(person, *size, in_picture, types))
+        topics["skeleton2d"].publish(person_to_skeleton2d(person, view.layout, *size, in_picture, types))
         middle = _middle(person, view.layout)
         if middle is not None:
             x, y, z = middle
             point = types.message("geometry_msgs/msg/Point", x=x, y=y, z=z)
-            topics["position"].publish(types.message(BODY_TYPES["position"], header=header, point=point))
+            topics["position"].publish(types.message(BODY_TYPES["position"], header=in_space, point=point))
         if topics["cropped"].get_subscription_count() and view.picture is not None:
             x0, y0, w, h = (max(0, round(side)) for side in person.roi)
             part = view.picture[y0 : y0 + h, x0 : x0 + w]
             if part.size:
-                topics["cropped"].publish(array_to_image(part, view.stamp_ns, view.frame_id, types))
+                topics["cropped"].publish(array_to_image(part, view.stamp_ns, in_picture.frame_id, types))
+
+    def _create(self, body_id: str) -> dict[str, Any]:
+        return {
+            name: self._node.create_publisher(message_class(type_name), f"{BODIES}/{body_id}/{name}", 1)
+            for name, type_name in BODY_TYPES.items()
+        }
+
+    def _forget(self, stamp_ns: int, in_view: list[str]) -> None:
+        gone = [body_id for body_id in reversed(self._bodies) if body_id not in in_view]
+        for place, body_id in enumerate(gone):
+            # A stamp in the future is from before a jump of time, after which no track comes back.
+            if place >= MAX_KEPT or not 0 <= stamp_ns - self._bodies[body_id].seen_ns <= KEPT_NS:
+                self._drop(body_id)
 
     def _drop(self, body_id: str) -> None:
-        for publisher in self._bodies.pop(body_id).values():
+        for publisher in self._bodies.pop(body_id).topics.values():
             self._node.destroy_publisher(publisher)
 
 
@@ -252,9 +277,10 @@ class HumansSource:
     # On the worker's thread.
 
     def _look(self, job: _Job) -> None:
-        self._problems = {}
-        camera = self._camera(job.frame_id)
-        depth = self._depth(job, camera)
+        problems: dict[str, Problem] = {}
+        camera = self._camera(job.frame_id, problems)
+        depth = self._depth(job, camera, problems)
+        self._problems = problems  # whole, because the executor's thread reads it
         people = []
         for body_id, message in job.skeletons.items():
             try:
@@ -267,23 +293,24 @@ class HumansSource:
         if depth is not None:
             views = isolate(depth, camera, [person.joints for person in people])
             people = [replace(p, depth=v, depth_focal=FOCAL) for p, v in zip(people, views, strict=True)]
+        people = [person for person in people if person.confidence >= self._config.min_confidence]
         self._deliver(View(job.stamp_ns, job.frame_id, camera.width, camera.height, LAYOUT, people))
 
-    def _camera(self, frame_id: str) -> Camera:
+    def _camera(self, frame_id: str, problems: dict[str, Problem]) -> Camera:
         if self._info is None:
             topic = self._node.resolve_topic_name(self._config.camera_info_topic)
-            self._problems["camera"] = FaultCode.UNCALIBRATED, f"no CameraInfo on {topic} yet"
+            problems["camera"] = FaultCode.UNCALIBRATED, f"no CameraInfo on {topic} yet"
         else:
             try:
                 return camera_info_to_camera(self._info, self._info.width, self._info.height, frame_id)
             except ConversionError as error:
-                self._problems["camera"] = FaultCode.UNCALIBRATED, str(error)
+                problems["camera"] = FaultCode.UNCALIBRATED, str(error)
         return Camera.nominal(*NOMINAL_SIZE)
 
-    def _depth(self, job: _Job, camera: Camera) -> NDArray[np.float32] | None:
+    def _depth(self, job: _Job, camera: Camera, problems: dict[str, Problem]) -> NDArray[np.float32] | None:
         topic = self._config.depth
         if topic is None:
-            self._problems["depth"] = (
+            problems["depth"] = (
                 FaultCode.UNREGISTERED,
                 "depth.topic is empty: skeletons have no position in space, and are not recognised",
             )
@@ -292,17 +319,17 @@ class HumansSource:
         if found is None or abs(time_to_ns(found.header.stamp) - job.stamp_ns) > SLOP_NS:
             name = self._node.resolve_topic_name(topic.topic)
             code, reason = why_silent(self._node, name, topic.type, topic.reliability, found is not None)
-            self._problems["depth"] = code, f"no depth picture on {name} of the skeletons' time; {reason}"
+            problems["depth"] = code, f"no depth picture on {name} of the skeletons' time; {reason}"
             return None
         try:
             millimetres = depth_to_millimetres(topic.array(found, "depth"))
         except ConversionError as error:
-            self._problems["depth"] = error.code, str(error)
+            problems["depth"] = error.code, str(error)
             return None
         size = (millimetres.shape[1], millimetres.shape[0])
         problem = depth_problem((camera.width, camera.height), job.frame_id, size, found.header.frame_id)
         if problem:
-            self._problems["depth"] = FaultCode.UNREGISTERED, problem
+            problems["depth"] = FaultCode.UNREGISTERED, problem
             return None
         return millimetres.astype(np.float32) * np.float32(0.001)
 

@@ -70,6 +70,7 @@ class People(ManagedNode):
         self._source.start()
 
     def _publish(self, view: View) -> None:
+        picture_frame = view.frame_id
         if self._frame_changer:
             view = self._frame_changer.apply(view)
         self._output.publish(
@@ -78,7 +79,7 @@ class People(ManagedNode):
             )
         )
         if self._humans:
-            self._humans.publish(view)
+            self._humans.publish(view, picture_frame)
         self._published += 1
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:

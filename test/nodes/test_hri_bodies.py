@@ -12,22 +12,32 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""REP 155's topics over real DDS, where hri_msgs is installed; what is refused where it is not."""
+"""REP 155's topics over real DDS, where hri_msgs is installed, and with stand-ins for both everywhere; what is refused
+where it is not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from geometry_msgs.msg import PointStamped
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, Image
 
 from mumu_ros.conversions import RosTypes, array_to_image, message_to_people, ns_to_time, person_to_skeleton2d
 from mumu_ros.msg import People as PeopleMessage
-from mumu_ros.nodes.hri_bodies import has_hri_msgs
+from mumu_ros.nodes.camera_source import View
+from mumu_ros.nodes.hri_bodies import BODIES, KEPT_NS, MAX_KEPT, TRACKED, HumansPublisher, HumansSource, has_hri_msgs
+from mumu_ros.nodes.node_configuration import PeopleConfig, PictureTopic
 from mumu_ros.nodes.people import People
 from mumu_ros.people import LAYOUT, Person
 from mumu_ros.skeletons import layout
@@ -100,7 +110,7 @@ def test_everybody_is_published_as_rep_155_says(ros: Any, monkeypatch: pytest.Mo
     assert (cropped.width, cropped.height) == (28, 70)
     finder.people = []
     ros.wait(lambda: show() or not tracked[-1].ids)
-    ros.wait(lambda: not ros.node.count_publishers(f"{body}/roi"))
+    ros.wait(lambda: show() or not ros.node.count_publishers(f"{body}/roi"))
 
 
 class Stack:
@@ -212,3 +222,299 @@ def test_without_tf2_ros_a_target_frame_is_refused(ros: Any, capfd: pytest.Captu
         assert "parameter target_frame is 'level', but tf2_ros is not installed" in capfd.readouterr().err
     else:
         pytest.skip("tf2_ros is installed")
+
+
+class StandInTypes:
+    """Builds any message from its fields."""
+
+    def message(self, _type_name: str, **fields: Any) -> Any:
+        return SimpleNamespace(**fields)
+
+    def sequence(self, values: Any) -> Any:
+        return values
+
+
+class StandInPublisher:
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.messages: list[Any] = []
+
+    def publish(self, message: Any) -> None:
+        self.messages.append(message)
+
+    def get_subscription_count(self) -> int:
+        return 1
+
+
+class StandInNode:
+    """What HumansPublisher and HumansSource use of a node, without DDS: a message goes to its callback at once."""
+
+    steady_clock = None
+
+    def __init__(self) -> None:
+        self.publishers: dict[str, StandInPublisher] = {}
+        self.times_created: Counter[str] = Counter()
+        self.undo = contextlib.ExitStack()
+        self.errors: list[Exception] = []
+        self.on_lookup: Callable[[], Any] = lambda: None
+        self._callbacks: dict[str, Callable[[Any], None]] = {}
+        self._tick: Callable[[], None] = lambda: None
+
+    def create_publisher(self, _type: Any, topic: str, _depth: int) -> StandInPublisher:
+        assert topic not in self.publishers
+        self.times_created[topic] += 1
+        self.publishers[topic] = StandInPublisher(topic)
+        return self.publishers[topic]
+
+    def destroy_publisher(self, publisher: StandInPublisher) -> None:
+        del self.publishers[publisher.topic]
+
+    def create_subscription(self, _type: Any, topic: str, callback: Any, _qos: Any) -> str:
+        self._callbacks[topic] = callback
+        return topic
+
+    def destroy_subscription(self, topic: str) -> None:
+        del self._callbacks[topic]
+
+    def create_timer(self, _period_s: float, callback: Any, **_options: Any) -> None:
+        self._tick = callback
+
+    def destroy_timer(self, _timer: None) -> None: ...
+
+    def resolve_topic_name(self, topic: str) -> str:
+        self.on_lookup()
+        return topic
+
+    def get_publishers_info_by_topic(self, _topic: str) -> list[Any]:
+        return []
+
+    def status(self, name: str, problem: Any, **_values: Any) -> tuple[str, str]:
+        return name, problem[1]
+
+    def report_worker_error(self, error: Exception) -> None:
+        self.errors.append(error)
+
+    def send(self, topic: str, message: Any) -> None:
+        self._callbacks[topic](message)
+
+    def tick(self) -> None:
+        self._tick()
+
+    def bodies(self) -> set[str]:
+        """Whose topics there are."""
+        return {topic.split("/")[3] for topic in self.publishers if topic != TRACKED}
+
+
+class AtOnce:
+    """A worker that does its jobs when they are put."""
+
+    def __init__(self, _name: str, handle: Callable[[Any], None], _on_error: Any) -> None:
+        self.put = handle
+
+    def stop(self) -> None: ...
+
+
+@contextlib.contextmanager
+def without_hri_msgs() -> Iterator[None]:
+    """hri_bodies with stand-ins."""
+    stand_ins = {"message_class": str, "RosTypes": StandInTypes, "has_hri_msgs": lambda: True, "Worker": AtOnce}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, stand_in in stand_ins.items():
+            patch.setattr(f"mumu_ros.nodes.hri_bodies.{name}", stand_in)
+        yield
+
+
+@contextlib.contextmanager
+def publisher() -> Iterator[tuple[StandInNode, HumansPublisher]]:
+    node = StandInNode()
+    with without_hri_msgs():
+        yield node, HumansPublisher(node)  # type: ignore[arg-type]
+
+
+def view(stamp_ns: int, *ids: str, frame_id: str = FRAME) -> View:
+    picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    return View(stamp_ns, frame_id, *SIZE, LAYOUT, [person(body_id) for body_id in ids], picture)
+
+
+@given(st.lists(st.integers(1, KEPT_NS), min_size=1, max_size=8), st.booleans())
+def test_whoever_comes_back_keeps_their_topics_and_is_not_tracked_meanwhile(steps: list[int], is_alone: bool) -> None:
+    """`steps` from one picture of the person to the next, with one between them that the person is missed in."""
+    others = () if is_alone else ("other",)
+    with publisher() as (node, humans):
+        stamp_ns = START_NS
+        humans.publish(view(stamp_ns, "abcde", *others), FRAME)
+        for step in steps:
+            humans.publish(view(stamp_ns + step // 2, *others), FRAME)
+            assert node.publishers[TRACKED].messages[-1].ids == [*others]
+            stamp_ns += step
+            humans.publish(view(stamp_ns, "abcde", *others), FRAME)
+            assert node.publishers[TRACKED].messages[-1].ids == ["abcde", *others]
+        assert set(node.times_created.values()) == {1}
+        assert len(node.publishers[f"{BODIES}/abcde/roi"].messages) == 1 + len(steps)
+
+
+@given(st.one_of(st.integers(KEPT_NS + 1, 10**18), st.integers(-(10**18), -1)))
+def test_topics_end_when_the_track_is_forgotten_and_when_time_jumps(step: int) -> None:
+    with publisher() as (node, humans):
+        humans.publish(view(START_NS, "abcde", "fghij"), FRAME)
+        humans.publish(view(START_NS + step, "fghij"), FRAME)
+        assert node.bodies() == {"fghij"}
+        humans.close()
+        assert not node.publishers
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 5), min_size=20, max_size=60))
+def test_topics_of_the_last_seen_bodies_are_kept_however_many_there_were(news: list[int]) -> None:
+    """`news`: number of people in each picture, all of whom are new."""
+    ids = (f"body{number}" for number in range(1000))
+    seen: list[str] = []
+    with publisher() as (node, humans):
+        for number, count in enumerate(news):
+            now = [next(ids) for _ in range(count)]
+            humans.publish(view(START_NS + number * 1_000_000, *now), FRAME)
+            seen += now
+            assert node.bodies() == set(seen[-(count + MAX_KEPT) :])
+
+
+def test_what_is_of_the_picture_is_in_the_frame_of_the_picture_and_positions_are_in_the_target_frame() -> None:
+    with publisher() as (node, humans):
+        humans.publish(view(START_NS, "abcde", frame_id="level"), FRAME)
+        frames = {topic: p.messages[-1].header.frame_id for topic, p in node.publishers.items()}
+    body = f"{BODIES}/abcde"
+    of_picture = dict.fromkeys((TRACKED, f"{body}/roi", f"{body}/skeleton2d", f"{body}/cropped"), FRAME)
+    assert frames == {**of_picture, f"{body}/position": "level"}
+
+
+def test_the_node_names_both_frames(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Level:
+        problem = ""
+
+        def apply(self, view: View) -> View:
+            return replace(view, frame_id="level")
+
+        def close(self) -> None: ...
+
+    finder, frames = SeesPeople(), []
+    publishes = SimpleNamespace(
+        publish=lambda view, picture_frame: frames.append((view.frame_id, picture_frame)), close=lambda: None
+    )
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: finder)
+    monkeypatch.setattr("mumu_ros.nodes.people.FrameChanger", lambda *_: Level())
+    monkeypatch.setattr("mumu_ros.nodes.people.HumansPublisher", lambda _: publishes)
+    monkeypatch.setattr("mumu_ros.nodes.people.has_hri_msgs", lambda: True)
+    node = ros.add(People, target_frame="level", **{"image.topic": "image"})
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    image = ros.node.create_publisher(Image, "image", 10)
+    stamps = iter(range(START_NS, START_NS + 10**12, 100_000_000))
+
+    def show() -> None:
+        stamp_ns = next(stamps)
+        picture = np.full((96, 128, 3), stamp_ns // 100_000_000 % 256, np.uint8)
+        image.publish(array_to_image(picture, stamp_ns, FRAME, TYPES))
+
+    ros.wait(lambda: show() or frames)
+    assert set(frames) == {("level", FRAME)}
+
+
+class Bodies:
+    """Bodies of another tracker, and the source that reads them, on this thread and without DDS."""
+
+    def __init__(self, min_confidence: float = 0.5, has_info: bool = True) -> None:
+        picture = PictureTopic("depth", "sensor_msgs/msg/Image", "best_effort", "")
+        config = PeopleConfig("hri", picture, picture, "info", None, 1, 6, 15.0, min_confidence, "")
+        self.node = StandInNode()
+        self.views: list[View] = []
+        self.source = HumansSource(self.node, config, self.views.append)  # type: ignore[arg-type]
+        self.source.start()
+        self._stamp_ns = START_NS
+        if has_info:
+            message = CameraInfo(width=SIZE[0], height=SIZE[1], k=[100.0, 0.0, 64.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0])
+            message.header.frame_id = FRAME
+            self.node.send("info", message)
+
+    def look(self, *people: Person, depth: np.ndarray | None = None) -> dict[str, Person]:
+        """Publish where these people are, and return whom the source delivers."""
+        self._stamp_ns += 100_000_000
+        types = StandInTypes()
+        header = SimpleNamespace(stamp=ns_to_time(self._stamp_ns, types), frame_id=FRAME)
+        self.node.send(TRACKED, SimpleNamespace(header=header, ids=[p.body_id for p in people]))
+        if depth is not None:
+            self.node.send("depth", array_to_image(depth, self._stamp_ns, FRAME, TYPES))
+        for p in people:
+            message = person_to_skeleton2d(p, LAYOUT, *SIZE, header, types)
+            self.node.send(f"{BODIES}/{p.body_id}/skeleton2d", message)
+        self.node.tick()
+        return {p.body_id: p for p in self.views[-1].people}
+
+    def diagnosis(self) -> dict[str, str]:
+        return dict(self.source.diagnose())  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def bodies() -> Iterator[Callable[..., Bodies]]:
+    with without_hri_msgs():
+        yield Bodies
+
+
+TORSO = JOINTS.index("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+IN_PICTURE = {"nose": (64, 12)}
+"""Where the joints of somebody are who stands about 2 m away."""
+for side, sign in (("left", 1), ("right", -1)):
+    for joint, x, y in (
+        *(("ear", 4, 12), ("shoulder", 9, 22), ("elbow", 14, 36), ("wrist", 16, 48)),
+        *(("hip", 6, 48), ("knee", 6, 68), ("ankle", 6, 88)),
+    ):
+        IN_PICTURE[f"{side}_{joint}"] = (64 + sign * x, y)
+
+
+def seen(body_id: str, *joints: str, confidence: float = 1.0) -> Person:
+    """Somebody of whom these joints are seen, each with that confidence."""
+    keypoints = np.full((33, 2), np.nan, np.float32)
+    visibility = np.zeros(33, np.float32)
+    for joint in joints:
+        keypoints[JOINTS.index(joint)] = IN_PICTURE[joint]
+        visibility[JOINTS.index(joint)] = confidence
+    return replace(person(body_id), keypoints=keypoints, visibility=visibility)
+
+
+def test_the_depth_of_a_body_is_its_own_as_far_as_it_is_seen(bodies: Callable[..., Bodies]) -> None:
+    """Also if only the torso is; where not even that is, there is none, and nobody else gets it."""
+    torso = [JOINTS.joints[i] for i in TORSO]
+    depth = np.full((96, 128), 2000, np.uint16)
+    b = bodies()
+    counts = []
+    for joints in (torso, [*torso, "left_elbow", "left_wrist"], list(IN_PICTURE)):
+        shown = b.look(seen("abcde", *joints), depth=depth)["abcde"].depth
+        assert shown is not None
+        assert set(np.unique(shown)) == {0, 2000}
+        counts.append(np.count_nonzero(shown))
+    assert 500 < counts[0] < counts[1] < counts[2]
+    found = b.look(seen("abcde", *torso), seen("fghij", "left_knee", "left_ankle"), depth=depth)
+    assert found["abcde"].depth is not None
+    assert found["fghij"].depth is None
+    assert not b.node.errors
+
+
+@settings(max_examples=30)
+@given(confidence=st.floats(1 / 64, 1, width=32), least=st.floats(0, 1, width=32))
+def test_bodies_of_another_tracker_are_left_out_if_all_joints_are_less_certain_than_min_confidence(
+    confidence: float, least: float
+) -> None:
+    with without_hri_msgs():
+        people = (seen("abcde", *IN_PICTURE), seen("fghij", *IN_PICTURE, confidence=confidence))
+        found = Bodies(min_confidence=least).look(*people)
+    assert set(found) == ({"abcde", "fghij"} if confidence >= least else {"abcde"})
+
+
+def test_a_problem_that_lasts_is_in_every_diagnosis_also_in_one_during_a_look(bodies: Callable[..., Bodies]) -> None:
+    b = bodies(has_info=False)
+    b.look(seen("abcde", *IN_PICTURE))
+    told = b.diagnosis()
+    assert "no CameraInfo on info yet" in told["camera"]
+    assert "no depth picture on depth of the skeletons' time" in told["depth"]
+    during: list[dict[str, str]] = []
+    b.node.on_lookup = lambda: during.append(b.diagnosis())
+    b.look(seen("abcde", *IN_PICTURE))
+    assert during
+    assert all(diagnosis == told for diagnosis in during)
