@@ -182,9 +182,7 @@ class _Run:
             yield
             processes.stop("sensors")
             self._live.wait(SETTLE_S)  # what is on its way arrives
-            self._received = {
-                name: int(self._live.report(f"sensor_sync: {name}")["received"]) for name in self._kinds
-            }
+            self._received = {name: int(self._live.report(f"sensor_sync: {name}")["received"]) for name in self._kinds}
             self._sent = {name: len(stamps) for name, stamps in json.loads(sent.read_text()).items()}
 
     def round(self, inference: Mapping[str, object], seconds: float) -> None:

@@ -80,19 +80,20 @@ def test_a_queue_gives_the_memory_of_large_messages_back(ros: Any) -> None:
     """By default the middleware keeps 40 times the largest message for a queue of 40."""
     environment = {**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}
     publisher = ros.node.create_publisher(String, "large", 40)
-    with subprocess.Popen(
+    subscriber = subprocess.Popen(
         [sys.executable, "-c", _SUBSCRIBER],
         env={**environment, **processes.dds_variables(environment)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as subscriber:
-        try:
-            ros.wait(publisher.get_subscription_count)
-            for _ in range(40):
-                publisher.publish(String(data="a" * 400_000))
-            assert publisher.wait_for_all_acked(Duration(seconds=20))
-            before, after = subscriber.communicate("\n", timeout=20)[0].split()
-        finally:
-            subscriber.kill()
+    )
+    try:
+        ros.wait(publisher.get_subscription_count)
+        for _ in range(40):
+            publisher.publish(String(data="a" * 400_000))
+        assert publisher.wait_for_all_acked(Duration(seconds=20))
+        before, after = subscriber.communicate("\n", timeout=20)[0].split()
+    finally:
+        subscriber.kill()
+        subscriber.wait(timeout=20)
     assert int(after) - int(before) < 4e6
