@@ -17,7 +17,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mumu_ros.conversions import header_stamp_ns, time_to_ns
 from mumu_ros.evaluation.decisions import DecisionLog
-from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment, accuracy
+from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment
 from mumu_ros.evaluation.output import write_outputs
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.stopwatch import Stopwatch
@@ -41,6 +42,7 @@ from mumu_ros.nodes.node_configuration import EvaluationConfig
 from mumu_ros.nodes.parameters import EVALUATION, ParameterError
 from mumu_ros.nodes.running import main
 from mumu_ros.recognition import Decision
+from mumu_ros.recordings.annotations import of_body
 from mumu_ros.recordings.label_files import read_labels
 from mumu_ros.streams import NS_PER_S
 
@@ -55,11 +57,20 @@ RECENT = 50
 """Number of recognitions for the accuracy in /diagnostics."""
 
 
+@dataclass
+class _Body:
+    """The recognitions of one body, how often their time jumped back, and their last stamp."""
+
+    log: DecisionLog
+    epoch: int = 0
+    last_ns: int = 0
+
+
 class Evaluation(ManagedNode):
     """Compares `activity` with `annotation`, reports the accuracy in /diagnostics and writes a report at the end.
 
-    The end is when it is deactivated or interrupted. A stamp that is not after the previous one begins a new epoch: a
-    bag that loops or seeks back.
+    The end is when it is deactivated or interrupted. Each body is evaluated by itself, like a recording of its own. A
+    stamp that is not after the body's previous one begins a new epoch: a bag that loops or seeks back.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -77,11 +88,9 @@ class Evaluation(ManagedNode):
     def activate(self) -> None:
         """Subscribe."""
         self._stopwatch = Stopwatch()
-        self._log = DecisionLog(self._model.taxonomy, self._model.names)
+        self._bodies: dict[str, _Body] = {}
         self._annotations: list[ActivityAnnotation] = []
-        self._recent: list[Recognition] = []
-        self._epoch = 0
-        self._last_ns = 0
+        self._recent: list[tuple[str, Recognition]] = []
         self._strange = ""
         self._identity = ""
         self.failed = False
@@ -99,18 +108,24 @@ class Evaluation(ManagedNode):
         """Unsubscribe and write the report."""
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
-        result = self._result()
-        if not len(result.decisions):
+        results = [self._result(body_id, body) for body_id, body in self._bodies.items()]
+        if not results:
             self._fail("no recognition was received: no report is written")
             return
         out = self._config.out
         try:
-            summary, timing = summarize([result], self._model), {"stages": self._stopwatch.summary()}
-            write_outputs(out, self._identity, [result], self._model, summary, timing=timing)
+            summary, timing = self._summary(results), {"stages": self._stopwatch.summary()}
+            write_outputs(out, self._identity, results, self._model, summary, timing=timing)
         except OSError as error:
             self._fail(f"cannot write the report: {error}")
             return
-        self.get_logger().info(f"{len(result.decisions)} recognitions evaluated; see {out / 'report.html'}")
+        count = sum(len(result.decisions) for result in results)
+        self.get_logger().info(f"{count} recognitions evaluated; see {out / 'report.html'}")
+
+    def _summary(self, results: Sequence[BagResult]) -> dict[str, Any]:
+        """The numbers of every body, and those of the annotated ones together: the others have no truth to miss."""
+        annotated = [result for result in results if result.truth] or results
+        return {**summarize(results, self._model), "pooled": summarize(annotated, self._model)["pooled"]}
 
     def _fail(self, reason: str) -> None:
         self.failed = True
@@ -123,31 +138,44 @@ class Evaluation(ManagedNode):
             self._strange = f"{message.model} has other activities or sensors than parameter model, {config.name}"
             self.log_throttled("strange", f"{self._strange}; its recognitions are not evaluated")
             return
-        if stamp_ns <= self._last_ns:
-            self._epoch += 1
-        self._last_ns = stamp_ns
+        body = self._bodies.get(message.body_id)
+        if body is None:
+            body = _Body(DecisionLog(config.taxonomy, config.names))
+        elif stamp_ns <= body.last_ns:
+            body.epoch += 1
+        body.last_ns = stamp_ns
         self._identity = message.model
         start_ns = time_to_ns(message.window_start)
         self._stopwatch.add("recognise", 1e3 * message.processing_time_s)
         latency_ns = self.get_clock().now().nanoseconds - stamp_ns
         if 0 <= latency_ns < OTHER_CLOCK_NS:
             self._stopwatch.add("latency", latency_ns * 1e-6)
-        self._log.append(self._epoch, _decision(message, start_ns, stamp_ns))
-        self._recent = [*self._recent[1 - RECENT :], Recognition(start_ns, stamp_ns, message.activity)]
+        body.log.append(body.epoch, _decision(message, start_ns, stamp_ns))
+        self._bodies[message.body_id] = body
+        recent = (message.body_id, Recognition(start_ns, stamp_ns, message.activity))
+        self._recent = [*self._recent[1 - RECENT :], recent]
 
-    def _truth(self, problems: list[str]) -> list[TruthSegment]:
-        return self._labels if self._labels is not None else from_annotations(self._annotations, problems)
+    def _truth(self, body_id: str, problems: list[str]) -> list[TruthSegment]:
+        if self._labels is not None:
+            if len(self._bodies) > 1:
+                problems.append("labels name no body: they are taken for the truth about every one")
+            return self._labels
+        annotations = of_body(self._annotations, body_id)
+        if self._annotations and not annotations:
+            others = sorted({message.body_id for message in self._annotations})
+            problems.append(f"annotations are of {', '.join(map(repr, others))}, not of {body_id!r}")
+        return from_annotations(annotations, problems)
 
-    def _result(self) -> BagResult:
-        decisions = self._log.table()
+    def _result(self, body_id: str, body: _Body) -> BagResult:
+        decisions = body.log.table()
         problems: list[str] = []
-        truth = self._truth(problems)
+        truth = self._truth(body_id, problems)
         steps = np.diff(decisions.stamp_ns)
         steps = steps[steps > 0]
         return BagResult(
-            name="live",
-            start_ns=int(decisions.start_ns.min(initial=self._last_ns)),
-            end_ns=int(decisions.stamp_ns.max(initial=0)),
+            name=f"live {body_id}".rstrip(),
+            start_ns=int(decisions.start_ns.min()),
+            end_ns=int(decisions.stamp_ns.max()),
             period_ns=int(np.median(steps)) if len(steps) else USUAL_PERIOD_NS,
             decisions=decisions,
             truth=truth,
@@ -160,22 +188,33 @@ class Evaluation(ManagedNode):
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: the recent accuracy."""
-        right = accuracy(self._recent, Truth(self._truth([])))
+        right, problems = self._accuracy()
         if self._strange:
             code, text = FaultCode.OTHER_MODEL, self._strange
         elif not self._recent:
             code, text = FaultCode.WAITING, "no recognition yet: is inference active?"
         elif right is None:
-            code, text = FaultCode.UNLABELLED, "no annotation covers the stamps of the recognitions"
+            what = ["no annotation covers the stamps of the recognitions", *dict.fromkeys(problems)]
+            code, text = FaultCode.UNLABELLED, "; ".join(what)
         else:
             code, text = FaultCode.NONE, f"{right:.0%} of the last {len(self._recent)} right"
         yield self.status(
             "accuracy",
             (code, text),
-            epoch=self._epoch,
+            bodies=len(self._bodies),
+            epoch=max((body.epoch for body in self._bodies.values()), default=0),
             annotations=len(self._annotations),
             recent_accuracy=float("nan") if right is None else right,
         )
+
+    def _accuracy(self) -> tuple[float | None, list[str]]:
+        """Share of the last recognitions that were right, None where none can be judged; and what is wrong."""
+        problems: list[str] = []
+        bodies = dict.fromkeys(body_id for body_id, _ in self._recent)
+        truths = {body_id: Truth(self._truth(body_id, problems)) for body_id in bodies}
+        labels = [(r.activity, truths[body_id].label(r)) for body_id, r in self._recent]
+        judged = [recognised == label for recognised, label in labels if label is not None]
+        return sum(judged) / len(judged) if judged else None, problems
 
 
 def _decision(message: ActivityRecognition, start_ns: int, stamp_ns: int) -> Decision:

@@ -16,12 +16,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from mumu_ros.conversions import time_to_ns
 from mumu_ros.recordings.label_files import Label
 from mumu_ros.recordings.reader import Recording
 from mumu_ros.recordings.topics import ANNOTATION_TYPE
 
-__all__ = ["annotation_topics", "read_annotations"]
+__all__ = ["annotation_topics", "of_body", "read_annotations"]
 
 
 def annotation_topics(recording: Recording) -> list[str]:
@@ -30,12 +33,23 @@ def annotation_topics(recording: Recording) -> list[str]:
     return [name for name in annotated if name not in recording.undecoded]
 
 
+def of_body(annotations: Sequence[Any], body_id: str) -> list[Any]:
+    """The messages of mumu_ros/msg/ActivityAnnotation about a body: its own, if there are none those without a body.
+
+    An empty `body_id` is the only body in view: all are about it.
+    """
+    if not body_id:
+        return list(annotations)
+    own = [message for message in annotations if message.body_id == body_id]
+    return own or [message for message in annotations if not message.body_id]
+
+
 def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
     """Read a recording's annotations, in order of time.
 
-    An annotation without an end lasts until the next one, the last one until `end_ns`. Empty and overlapping ones are
-    skipped and reported in the recording's `problems`; so are those of all bodies but the first, because a label has no
-    body.
+    An annotation without an end lasts until the next one begins, the last one until `end_ns`; one that comes twice
+    counts once. Empty and overlapping ones are skipped and reported in the recording's `problems`; so are those of all
+    bodies but the first, because a label has no body.
     """
     topics = annotation_topics(recording)
     messages = [message for _, _, message in recording.messages(topics)] if topics else []
@@ -46,17 +60,18 @@ def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
             f"only those of {bodies[0]!r} are read"
         )
         messages = [message for message in messages if message.body_id == bodies[0]]
-    starts = [time_to_ns(message.start) for message in messages]
-    following = [*starts[1:], end_ns]
-    ends = [time_to_ns(message.end) or after for message, after in zip(messages, following, strict=False)]
+    given = dict.fromkeys((time_to_ns(m.start), time_to_ns(m.end), str(m.group), str(m.activity)) for m in messages)
+    rows = sorted(given, key=lambda row: row[:2])
+    next_ns = [*(row[0] for row in rows[1:]), end_ns]
     labels: list[Label] = []
-    for start_ns, stop_ns, message in sorted(zip(starts, ends, messages, strict=True), key=lambda row: row[:2]):
-        if not message.activity:  # unlabelled
+    for (start_ns, known_end_ns, group, activity), after_ns in zip(rows, next_ns, strict=False):
+        if not activity:  # unlabelled
             continue
+        stop_ns = known_end_ns or after_ns
         if stop_ns > start_ns and (not labels or start_ns >= labels[-1].end_ns):
-            labels.append(Label(start_ns, stop_ns, message.group, message.activity))
+            labels.append(Label(start_ns, stop_ns, group, activity))
         else:
             recording.problems.append(
-                f"the annotation {message.activity} at {start_ns} ns is empty or overlaps another; it is left out"
+                f"the annotation {activity} at {start_ns} ns is empty or overlaps another; it is left out"
             )
     return labels

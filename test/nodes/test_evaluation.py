@@ -24,6 +24,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -87,11 +88,12 @@ def test_online_and_offline_decide_the_same(ros: Any, tmp_path: Path) -> None:
     assert 0 <= latency["p50_ms"] < 60_000, "on the clock of the bag"
 
 
-def recognition(node: Evaluation, stamp_ns: int, activity: str) -> ActivityRecognition:
+def recognition(node: Evaluation, stamp_ns: int, activity: str, body_id: str = "") -> ActivityRecognition:
     config = node._model
     activities, groups = config.taxonomy.activities, config.taxonomy.group_names
     count = len(config.names)
     message = ActivityRecognition(
+        body_id=body_id,
         window_start=ns_to_time(stamp_ns - 2 * S, TYPES),
         group=config.taxonomy.group_of(activity),
         activity=activity,
@@ -128,11 +130,22 @@ class Bench:
         start(self.node)
         ros.wait(lambda: self.activity.get_subscription_count() and self.annotation.get_subscription_count())
 
-    def hear(self, *rows: tuple[float, str]) -> None:
-        before = len(self.node._log.table())
-        for second, activity in rows:
-            self.activity.publish(recognition(self.node, T0 + round(second * S), activity))
-        self.ros.wait(lambda: len(self.node._log.table()) == before + len(rows))
+    def hear(self, *rows: tuple[float, str] | tuple[float, str, str]) -> None:
+        """Recognitions: second, activity and body."""
+        before = self.heard
+        for second, activity, *body_id in rows:
+            self.activity.publish(recognition(self.node, T0 + round(second * S), activity, *body_id))
+        self.ros.wait(lambda: self.heard == before + len(rows))
+
+    def annotate(self, start: float, end: float, activity: str, body_id: str = "") -> None:
+        times = (T0 + round(start * S), T0 + round(end * S) if end else 0)
+        before = len(self.node._annotations)
+        self.annotation.publish(segment_to_annotation(*times, "", activity, TYPES, body_id=body_id))
+        self.ros.wait(lambda: len(self.node._annotations) > before)
+
+    @property
+    def heard(self) -> int:
+        return sum(len(body.log.table()) for body in self.node._bodies.values())
 
     def numbers(self) -> dict[str, Any]:
         assert self.node.trigger_deactivate() == SUCCESS
@@ -153,6 +166,53 @@ def test_a_loop_and_a_pause_and_a_seek_are_judged_like_all_else(ros: Any, tmp_pa
     assert content["pooled"]["accuracy"] == pytest.approx(5 / 7, abs=1e-6)
     with (tmp_path / "out" / "predictions.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0"] * 5 + ["1"] * 2
+
+
+def test_two_people_are_judged_as_each_would_be_alone(ros: Any, tmp_path: Path) -> None:
+    """At the same instants, doing different things, in a bag that is played twice."""
+    rng = np.random.default_rng(5)
+    truth = {"a": [(0.0, 4.0, "wave"), (4.0, 0.0, "walk")], "b": [(1.0, 0.0, "walk"), (6.0, 10.0, "wave")]}
+    instants = [i / 5 for i in range(50)] * 2
+    said = {body_id: rng.choice(["wave", "walk"], len(instants)).tolist() for body_id in truth}
+
+    def judged(*people: str) -> dict[str, Any]:
+        bench = Bench(ros, tmp_path / "-".join(people))
+        for body_id in people:
+            for segment in truth[body_id]:
+                bench.annotate(*segment, body_id)
+        for number, instant in enumerate(instants):
+            bench.hear(*((instant, said[body_id][number], body_id) for body_id in people))
+        return bench.numbers()
+
+    together, a, b = judged("a", "b"), judged("a"), judged("b")
+    assert together["bags"] == a["bags"] | b["bags"]
+    assert together["bags"].keys() == {"live a", "live b"}
+    for number in ("judged", "segments", "missed_segments", "minutes"):
+        assert together["pooled"][number] == pytest.approx(a["pooled"][number] + b["pooled"][number], abs=1e-5)
+    with (tmp_path / "a-b" / "predictions.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == (["0"] * 50 + ["1"] * 50) * 2
+
+
+def test_whom_nobody_annotated_is_named_and_no_false_alarm(ros: Any, tmp_path: Path) -> None:
+    bench = Bench(ros, tmp_path / "out")
+    bench.annotate(0, 60, "wave", "a")
+    bench.hear(*((5 + i / 5, activity, body) for i in range(10) for activity, body in (("wave", "a"), ("walk", "b"))))
+    ros.wait(lambda: any(s.message == "100% of the last 20 right" for s in bench.status))
+    content = bench.numbers()
+    assert content["pooled"]["false_alarms_per_min"] == 0
+    assert content["pooled"]["decisions"] == 10
+    assert content["bags"]["live b"]["problems"] == ["annotations are of 'a', not of 'b'"]
+
+
+def test_labels_are_of_everybody_and_the_report_says_so(ros: Any, tmp_path: Path) -> None:
+    write_labels(tmp_path / "labels.csv", [Label(T0, T0 + 60 * S, "", "wave")])
+    bench = Bench(ros, tmp_path / "out", labels=str(tmp_path / "labels.csv"))
+    bench.hear((5.0, "wave", "a"), (5.0, "walk", "b"))
+    content = bench.numbers()
+    assert content["pooled"]["accuracy"] == 0.5
+    assert [bag["problems"] for bag in content["bags"].values()] == [
+        ["labels name no body: they are taken for the truth about every one"]
+    ] * 2
 
 
 @pytest.mark.parametrize("durability", [DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL])

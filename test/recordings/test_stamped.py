@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,9 +25,10 @@ import pytest
 
 from mumu_ros.conversions import array_to_imu, segment_to_annotation
 from mumu_ros.recordings import Recording, RecordingWriter
-from mumu_ros.recordings.annotations import read_annotations
+from mumu_ros.recordings.annotations import of_body, read_annotations
 from mumu_ros.recordings.label_files import Label, labels_path
 from mumu_ros.recordings.stamped import read_stamped
+from mumu_ros.recordings.typestore import BagTypes
 
 S = 1_000_000_000
 START_NS = 1_700_000_000 * S
@@ -103,6 +105,34 @@ def test_annotations_last_until_the_next_and_overlaps_are_reported(tmp_path: Pat
         assert recording.problems == [
             f"the annotation sit at {START_NS + 7 * S} ns is empty or overlaps another; it is left out"
         ]
+
+
+def test_the_order_in_which_annotations_were_logged_means_nothing(tmp_path: Path) -> None:
+    notes = ((0, 0, "wave"), (2, 4, "walk"), (5, 0, "sit"), (5, 0, "sit"))
+    for number, order in enumerate(itertools.permutations(notes)):
+        with RecordingWriter(tmp_path / str(number)) as writer:
+            for log, (at, end, activity) in enumerate(order):
+                note = segment_to_annotation(
+                    START_NS + at * S, START_NS + end * S if end else 0, "", activity, writer.types
+                )
+                writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, START_NS + log * S)
+        with Recording(tmp_path / str(number)) as recording:
+            labels = read_annotations(recording, START_NS + 10 * S)
+            assert [(s.start_ns, s.end_ns, s.activity) for s in labels] == [
+                (START_NS + a * S, START_NS + b * S, c) for a, b, c in ((0, 2, "wave"), (2, 4, "walk"), (5, 10, "sit"))
+            ]
+            assert recording.problems == []
+
+
+@pytest.mark.parametrize(
+    ("body_id", "about"),
+    [("a", "xz"), ("b", "y"), ("c", "w"), ("", "wxyz")],
+    ids=["its own", "its own, of others too", "those of the only person", "the only person"],
+)
+def test_annotations_are_about_the_body_that_they_name(body_id: str, about: str) -> None:
+    named = {"w": "", "x": "a", "y": "b", "z": "a"}
+    notes = [segment_to_annotation(START_NS, 0, "", key, BagTypes(), body_id=body) for key, body in named.items()]
+    assert "".join(note.activity for note in of_body(notes, body_id)) == about
 
 
 def test_annotations_of_several_bodies_are_not_mixed(tmp_path: Path) -> None:
