@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,15 +28,25 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mumu_ros.conversions import header_stamp_ns, time_to_ns
-from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment, accuracy
+from mumu_ros.evaluation.live_accuracy import Recognition, Truth
+from mumu_ros.evaluation.truth import from_annotations
 from mumu_ros.failures import Fault
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.managed import BUSY
+from mumu_ros.recordings.annotations import of_body
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Monitor", "Summary"]
 
 NO_FAULT = "none"
+ALL = "all"
+"""All decisions, in the tally."""
+UNJUDGED = 300
+"""Recognitions that wait to be judged: annotations may come later than the recognitions about them."""
+ANNOTATIONS = 1000
+"""The newest annotations, which are kept."""
+STALE_S = 5.0
+"""A node that has not reported for this long, of one report a second, has ended or was deactivated."""
 
 
 @dataclass(frozen=True)
@@ -61,35 +71,74 @@ class Summary:
     messages_lost: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass
+class _Tally:
+    right: int = 0
+    judged: int = 0
+
+    def add(self, *, right: bool) -> None:
+        self.right += right
+        self.judged += 1
+
+    @property
+    def share(self) -> float | None:
+        return self.right / self.judged if self.judged else None
+
+
 class Monitor(Node):
-    """Collects recognitions, annotations and diagnostics. Faults count from the first annotation."""
+    """Collects recognitions, annotations and diagnostics. Faults count from the first annotation.
+
+    Its memory is bounded: recognitions are counted once `UNJUDGED` newer ones have come.
+
+    Attributes:
+        recognitions: Those that are not counted yet, each with its body.
+        latencies_s: From the stamp to the arrival, of the newest recognitions.
+    """
 
     def __init__(self, faults: Sequence[Fault] = (), **options: Any) -> None:
         super().__init__("monitor", **options)
         self.faults = tuple(faults)
         self.latest: ActivityRecognition | None = None
+        self.latest_s = 0.0  # when it came, by the monotonic clock
         self.status: dict[str, dict[str, str]] = {}
         self.messages: dict[str, str] = {}
         self.busy = ""
         self.busy_s = 0.0  # when a node last reported, by the monotonic clock, that it is busy
-        self.recognitions: list[Recognition] = []
+        self.recognitions: deque[tuple[str, Recognition]] = deque()
         self.latencies_s: deque[float] = deque(maxlen=100_000)
-        self._segments: list[TruthSegment] = []
+        self._received = 0
+        self._tallies: dict[str, _Tally] = {}
+        self._annotations: deque[ActivityAnnotation] = deque(maxlen=ANNOTATIONS)
+        self._truths: dict[str, Truth] = {}
+        self._start_ns: int | None = None
+        self._reported_s: dict[str, float] = {}  # by the monotonic clock
         self._groups: dict[str, str] = {}
         self.create_subscription(ActivityRecognition, "activity", self._on_recognition, 100)
         late = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(ActivityAnnotation, "annotation", self._on_annotation, late)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
 
-    @property
-    def truth(self) -> Truth:
-        """The annotations so far."""
-        return Truth(self._segments)
+    def truth(self, body_id: str) -> Truth:
+        """What is annotated of a body."""
+        if not self._annotations:
+            return Truth(())
+        if body_id not in self._truths:
+            self._truths[body_id] = Truth(from_annotations(of_body(self._annotations, body_id), []))
+        return self._truths[body_id]
 
     @property
     def start_ns(self) -> int | None:
         """Start of the first annotated segment."""
-        return min((segment.start_ns for segment in self._segments), default=None)
+        return self._start_ns
+
+    def reported(self) -> dict[str, tuple[str, str]]:
+        """Fault code, empty if there is none, and text of each status of this package's nodes, by its name."""
+        since_s = time.monotonic() - STALE_S
+        return {
+            name: (values["code"], self.messages[name])
+            for name, values in self.status.items()
+            if "code" in values and self._reported_s[name] > since_s
+        }
 
     def group_of(self, activity: str) -> str:
         """The annotated group of an activity."""
@@ -102,28 +151,49 @@ class Monitor(Node):
         seconds = (stamp_ns - self.start_ns) / NS_PER_S
         return tuple(fault for fault in self.faults if fault.start_s <= seconds < fault.end_s)
 
+    def accuracy(self) -> dict[str, float | None]:
+        """Share of right recognitions so far, as `Summary.accuracy_by_fault`; and of all of them, as `ALL`."""
+        tallies = {name: replace(tally) for name, tally in self._tallies.items()}
+        for body_id, recognition in self.recognitions:
+            self._judge(body_id, recognition, tallies)
+        names = dict.fromkeys([NO_FAULT, *map(_label, self.faults), ALL])
+        return {name: tallies.get(name, _Tally()).share for name in names}
+
     def summary(self) -> Summary:
         """The results so far."""
-        truth = self.truth
-        inside = [r for r in self.recognitions if truth.is_inside(r)]
-        whole = [r for r in inside if not self._touches(r, self.faults)]
-        by_fault = {NO_FAULT: accuracy(whole, truth)}
-        for label in dict.fromkeys(map(_label, self.faults)):
-            faults = [fault for fault in self.faults if _label(fault) == label]
-            by_fault[label] = accuracy([r for r in inside if self._within(r, faults)], truth)
+        by_fault = self.accuracy()
+        accuracy_all = by_fault.pop(ALL)
         latencies = np.array(self.latencies_s or [np.nan]) * 1e3
         quantiles = {"p50": 0.5, "p99": 0.99, "max": 1.0}
         return Summary(
             accuracy=by_fault[NO_FAULT],
             accuracy_by_fault=by_fault,
-            accuracy_all=accuracy(self.recognitions, truth),
+            accuracy_all=accuracy_all,
             latency_ms={
                 name: round(float(np.quantile(latencies, q)), 1) if self.latencies_s else None
                 for name, q in quantiles.items()
             },
-            recognitions=len(self.recognitions),
+            recognitions=self._received,
             messages_lost=self._messages_lost(),
         )
+
+    def _judge(self, body_id: str, recognition: Recognition, tallies: dict[str, _Tally]) -> None:
+        truth = self.truth(body_id)
+        label = truth.label(recognition)
+        if label is None:
+            return
+        names = [ALL]
+        if truth.is_inside(recognition):
+            names += self._conditions(recognition)
+        for name in names:
+            tallies.setdefault(name, _Tally()).add(right=recognition.activity == label)
+
+    def _conditions(self, recognition: Recognition) -> Iterator[str]:
+        if not self._touches(recognition, self.faults):
+            yield NO_FAULT
+        for label in dict.fromkeys(map(_label, self.faults)):
+            if self._within(recognition, [fault for fault in self.faults if _label(fault) == label]):
+                yield label
 
     def _touches(self, recognition: Recognition, faults: Sequence[Fault]) -> bool:
         start_s, end_s = self._seconds(recognition)
@@ -150,19 +220,31 @@ class Monitor(Node):
         stamp_ns = header_stamp_ns(message) or 0
         self.latencies_s.append((self.get_clock().now().nanoseconds - stamp_ns) / NS_PER_S)
         self.latest = message
-        self.recognitions.append(Recognition(time_to_ns(message.window_start), stamp_ns, message.activity))
+        self.latest_s = time.monotonic()
+        self._received += 1
+        recognition = Recognition(time_to_ns(message.window_start), stamp_ns, message.activity)
+        self.recognitions.append((message.body_id, recognition))
+        if len(self.recognitions) > UNJUDGED:
+            self._judge(*self.recognitions.popleft(), self._tallies)
 
     def _on_annotation(self, message: ActivityAnnotation) -> None:
         self._groups[message.activity] = message.group
-        self._segments.append(TruthSegment(time_to_ns(message.start), time_to_ns(message.end), message.activity))
+        self._annotations.append(message)
+        self._truths.clear()
+        start_ns = time_to_ns(message.start)
+        self._start_ns = start_ns if self._start_ns is None else min(self._start_ns, start_ns)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        namespace = self.get_namespace().rstrip("/")
         for status in message.status:
+            if namespace and not status.hardware_id.startswith(f"{namespace}/"):
+                continue  # /diagnostics is that of all robots
             if status.name.endswith(f": {BUSY}"):
                 self.busy_s, self.busy = time.monotonic(), f"{status.name.removesuffix(f': {BUSY}')}: {status.message}"
                 continue
             self.status[status.name] = {pair.key: pair.value for pair in status.values}
             self.messages[status.name] = status.message
+            self._reported_s[status.name] = time.monotonic()
 
 
 def _label(fault: Fault) -> str:
