@@ -130,14 +130,17 @@ class Recorder:
         """Take and write what waits, and finish the recording.
 
         Raises:
-            RecordingError: The disk did not take it.
+            RecordingError: Not everything was written.
         """
         for name, topic in self._topics.items():
             self._take_waiting(name, topic.subscription)
             self._node.destroy_subscription(topic.subscription)
         self._jobs.put(None)
         self._thread.join()
-        self._writer.close()
+        try:
+            self._writer.close()
+        except RecordingError as error:
+            self.error = self.error or error
         if self.error:
             raise self.error
 
@@ -212,8 +215,9 @@ class Recorder:
             try:
                 if self.error is None:
                     self._writer.write(*job)
-            except RecordingError as error:
-                self.error = error
+            except Exception as error:  # with the thread the recording would end, and nobody would know
+                what = f"{type(error).__name__}: {error}"
+                self.error = error if isinstance(error, RecordingError) else RecordingError(what)
             self._written_bytes += len(job[2])
 
 
@@ -271,9 +275,13 @@ def _run(arguments: argparse.Namespace) -> int:
         pass
     finally:
         executor.shutdown()
-        recorder.close()
-        node.destroy_node()
-        rclpy.try_shutdown()
+        try:
+            recorder.close()
+        except RecordingError as error:
+            raise ValueError(str(error)) from error
+        finally:
+            node.destroy_node()
+            rclpy.try_shutdown()
     return _summarise(arguments.out, recorder)
 
 

@@ -62,7 +62,7 @@ class RawWriter:
         """Append a message, serialised as CDR, in the order of the log time.
 
         Raises:
-            RecordingError: The file cannot grow.
+            RecordingError: The file cannot grow, or the message cannot be stored.
         """
         try:
             if self._writer and self._max_bytes and self._written + len(data) > self._max_bytes:
@@ -77,14 +77,14 @@ class RawWriter:
                 )
             self._writer.write(self._connections[topic], stamp_ns, data)
             self._written += len(data)
-        except OSError as error:
+        except Exception as error:  # also of rosbags and its encoders
             raise self._failure(error) from error
 
     def close(self) -> None:
         """Finish the last file and write metadata.yaml; where nothing was written nothing is left.
 
         Raises:
-            RecordingError: The disk does not take it.
+            RecordingError: They cannot be written.
         """
         try:
             if self._writer:
@@ -95,7 +95,7 @@ class RawWriter:
                 scratch.replace(self.path / "metadata.yaml")
             else:
                 shutil.rmtree(self.path)
-        except OSError as error:
+        except Exception as error:
             raise self._failure(error) from error
 
     def _begin_part(self) -> None:
@@ -115,8 +115,9 @@ class RawWriter:
         self._parts.append(yaml.safe_load((folder / "metadata.yaml").read_text())[_KEY])
         shutil.rmtree(folder)
 
-    def _failure(self, error: OSError) -> RecordingError:
-        return RecordingError(f"{self.path} cannot be written: {error.strerror or error}")
+    def _failure(self, error: Exception) -> RecordingError:
+        known = error.strerror if isinstance(error, OSError) else None
+        return RecordingError(f"{self.path} cannot be written: {known or f'{type(error).__name__}: {error}'}")
 
 
 _KEY = "rosbag2_bagfile_information"

@@ -34,7 +34,7 @@ from mumu_ros import cli
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.record import Recorder
 from mumu_ros.pipeline.parameter_tables import ParameterError
-from mumu_ros.recordings import Recording
+from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.raw_writer import RawWriter
 from mumu_ros.share import share_path
 
@@ -118,6 +118,44 @@ def test_what_has_arrived_is_recorded_although_the_end_comes_first(ros: Any, tmp
     node.destroy_node()
     with Recording(tmp_path / "bag") as recording:
         assert [message.data for _, _, message in recording.messages()] == [str(number) for number in range(100)]
+
+
+@pytest.mark.parametrize("error", [RecordingError("full"), RuntimeError("full"), MemoryError("full")], ids=repr)
+def test_any_error_of_the_writer_ends_the_recording(
+    ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(RawWriter, "write", fail)
+    chatter = ros.node.create_publisher(String, "chatter", 100)
+    recorder = Recorder(ros.node, RawWriter(tmp_path / "bag"), ["chatter"], print)
+    ros.wait(chatter.get_subscription_count)
+    chatter.publish(String())
+    ros.wait(lambda: recorder.error)
+    with pytest.raises(RecordingError, match="full"):
+        recorder.close()
+
+
+def test_a_recording_that_fails_ends_with_a_sentence_and_a_status(
+    ros: Any, started: Callable[..., Any], tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from rosbags.rosbag2 import Writer; from mumu_ros import cli\n"
+        "def fail(*_): raise RuntimeError('the encoder gave up')\n"
+        "Writer.write = fail\n"
+        "sys.exit(cli.main(['record', sys.argv[1]]))"
+    )
+    chatter = ros.node.create_publisher(String, "chatter", 100)
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}
+    process = started([sys.executable, "-c", program, str(tmp_path / "bag")], env=environment)
+    ros.wait(chatter.get_subscription_count, 60.0)
+    chatter.publish(String())
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    said = errors.splitlines()[-1]
+    assert said == f"mumu record: {tmp_path / 'bag'} cannot be written: RuntimeError: the encoder gave up"
+    assert "Traceback" not in errors
 
 
 def test_a_recording_that_exists_is_kept_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

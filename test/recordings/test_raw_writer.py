@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag2 import Reader, Writer
 
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.raw_writer import RawWriter
@@ -79,6 +79,26 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "bag").mkdir()
     with pytest.raises(RecordingError, match="exists already; remove it or choose another name"):
         RawWriter(tmp_path / "bag")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (RuntimeError("lost"), "RuntimeError: lost"),
+        (MemoryError(), "MemoryError: "),
+    ],
+)
+@pytest.mark.parametrize("step", ["open", "add_connection", "write", "close"])
+def test_whatever_goes_wrong_is_said_of_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str, step: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Writer, step, fail)
+    with pytest.raises(RecordingError, match=f"{tmp_path / 'bag'} cannot be written: {text}$"):
+        write(tmp_path / "bag", 10).close()
 
 
 def test_definitions_are_those_that_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
