@@ -76,6 +76,7 @@ class Overlay(ManagedNode):
         self._recognitions: dict[str, ActivityRecognition] = {}
         self._drawn = 0
         self._error = ""
+        self._skipped = self._skipped_before = 0
         self._worker: Worker[SynchronizedSet] = Worker("overlay", self._show, self.report_worker_error)
         self.undo.callback(self._worker.stop)
         subscribers = [
@@ -146,6 +147,7 @@ class Overlay(ManagedNode):
 
     def _report(self, error: ConversionError) -> None:
         self._error = str(error)
+        self._skipped += 1
         self.log_throttled("people", f"people: {error}; the person is skipped")
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
@@ -157,6 +159,8 @@ class Overlay(ManagedNode):
             for body_id, m in list(self._recognitions.items())
             if newest - time_to_ns(m.header.stamp) <= MEMORY_NS
         }
+        skipped = self._skipped
+        new_skipped, self._skipped_before = skipped - self._skipped_before, skipped
         streams = self._synchronizer.statistics()
         picture = self._config.image
         topics = {
@@ -168,10 +172,11 @@ class Overlay(ManagedNode):
             topic = self.resolve_topic_name(topics[silent[0]][0])
             code, reason = why_silent(self, *topics[silent[0]], bool(streams[silent[0]].received))
             text = f"no message on {topic}; {reason}"
-        elif self._error:
-            code, text = FaultCode.UNREADABLE, f"a person was skipped: {self._error}"
         else:
             code, text = FaultCode.NONE, f"{streams['image'].rate_hz:.1f} Hz"
+        if new_skipped:
+            code = code or FaultCode.UNREADABLE
+            text += f"; {new_skipped} people skipped, the last one: {self._error}"
         yield self.status("picture", (code, text), drawn=self._drawn, dropped=self._worker.dropped)
 
 
