@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -76,24 +77,17 @@ def test_the_shipped_dds_profile_is_read_completely_unless_another_is_chosen() -
         assert complete not in processes.dds_variables({processes.PROFILE_VARIABLES[0]: other})
 
 
-def test_a_queue_gives_the_memory_of_large_messages_back(ros: Any) -> None:
+def test_a_queue_gives_the_memory_of_large_messages_back(
+    ros: Any, started: Callable[..., subprocess.Popen[str]]
+) -> None:
     """By default the middleware keeps 40 times the largest message for a queue of 40."""
     environment = {**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}
     publisher = ros.node.create_publisher(String, "large", 40)
-    subscriber = subprocess.Popen(
-        [sys.executable, "-c", _SUBSCRIBER],
-        env={**environment, **processes.dds_variables(environment)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        ros.wait(publisher.get_subscription_count)
-        for _ in range(40):
-            publisher.publish(String(data="a" * 400_000))
-        assert publisher.wait_for_all_acked(Duration(seconds=20))
-        before, after = subscriber.communicate("\n", timeout=20)[0].split()
-    finally:
-        subscriber.kill()
-        subscriber.wait(timeout=20)
+    environment |= processes.dds_variables(environment)
+    subscriber = started([sys.executable, "-c", _SUBSCRIBER], env=environment, stdin=subprocess.PIPE)
+    ros.wait(publisher.get_subscription_count)
+    for _ in range(40):
+        publisher.publish(String(data="a" * 400_000))
+    assert publisher.wait_for_all_acked(Duration(seconds=20))
+    before, after = subscriber.communicate("\n", timeout=20)[0].split()
     assert int(after) - int(before) < 4e6
