@@ -83,13 +83,17 @@ def person_to_roi(person: Person, width: int, height: int, header: Any, types: M
 def skeleton2d_to_body(msg: Any, width: int, height: int, layout: str) -> Body2D:
     """Return a hri_msgs/msg/Skeleton2D as joints of another layout, in pixels of a picture of this size.
 
+    A joint outside the picture is not seen: somebody may be half out of view.
+
     Raises:
-        ConversionError: A coordinate or a confidence is outside [0, 1].
+        ConversionError: A confidence is outside [0, 1], or all joints are outside the picture, as those in pixels are.
     """
     points = np.array([(p.x, p.y, p.c) for p in msg.skeleton], np.float32)
-    if not ((points >= 0) & (points <= 1)).all():
-        worst = points[~((points >= 0) & (points <= 1)).all(axis=1)][0]
+    within = (points >= 0) & (points <= 1)
+    is_inside = within[:, :2].all(axis=1)
+    if not within[:, 2].all() or not is_inside.any():
+        worst = points[~within.all(axis=1)][0]
         raise ConversionError(f"skeleton2d has a point (x, y, c) = {worst.tolist()}; expected numbers from 0 to 1")
-    points[points[:, 2] == 0] = np.nan
+    points[~is_inside | (points[:, 2] == 0)] = np.nan
     converted = convert(points, _LAYOUT, layout)
     return Body2D(converted[:, :2] * (width, height), np.nan_to_num(converted[:, 2]))

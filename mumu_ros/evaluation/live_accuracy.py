@@ -17,10 +17,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Recognition", "Truth", "TruthSegment", "accuracy"]
+__all__ = ["Recognition", "Truth", "TruthSegment"]
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,3 @@ class Truth:
         """Whether the whole window lies inside one activity."""
         segment = self.at(recognition.stamp_ns)
         return segment is not None and recognition.start_ns >= segment.start_ns
-
-
-def accuracy(recognitions: Sequence[Recognition], truth: Truth) -> float | None:
-    """Share of recognitions that name the activity at their stamp; those without truth are left out.
-
-    Returns:
-        0 to 1; None if there is nothing to judge.
-    """
-    judged = [(r.activity, label) for r in recognitions if (label := truth.label(r)) is not None]
-    return sum(predicted == label for predicted, label in judged) / len(judged) if judged else None

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -209,7 +209,7 @@ class HumansSource:
         self._info: CameraInfo | None = None
         self._depths: deque[Any] = deque(maxlen=DEPTHS)
         self._problems: dict[str, Problem] = {}
-        self._errors: Counter[str] = Counter()
+        self._errors = 0
         self._worker: Worker[_Job] = Worker("people", self._look, node.report_worker_error)
         node.undo.callback(self._worker.stop)
         self._subscriptions: list[Any] = []
@@ -286,7 +286,7 @@ class HumansSource:
             try:
                 body = skeleton2d_to_body(message, camera.width, camera.height, LAYOUT)
             except ConversionError as error:
-                self._errors[body_id] += 1
+                self._errors += 1
                 self._node.log_throttled(f"convert {body_id}", f"{BODIES}/{body_id}: {error}; the message is skipped")
             else:
                 people.append(_person(body_id, body, camera, depth))
@@ -337,7 +337,7 @@ class HumansSource:
 
     def diagnose(self) -> Iterator[DiagnosticStatus]:
         """One status each for the bodies, depth and the camera's matrix."""
-        counts = {"received": self._received, "unreadable": self._errors.total()}
+        counts = {"received": self._received, "unreadable": self._errors}
         yield self._node.status("bodies", self._bodies_problem(), **counts)
         for name, good in (("depth", "used"), ("camera", "calibrated")):
             yield self._node.status(name, self._problems.get(name, (FaultCode.NONE, good)))

@@ -43,7 +43,8 @@ class Person:
         visibility: (J,) how certain it is that the joint is seen, in [0, 1].
         position_source: Where the distance comes from.
         depth: What the depth sensor sees of this person and of nothing else: uint16 (96, 128) millimetres, 0
-            elsewhere, as an upright camera would see it. None without a depth sensor.
+            elsewhere, as an upright camera would see it. None without a depth sensor, or
+            without a joint of the torso.
         depth_focal: The focal length of that camera in widths of its picture.
     """
 

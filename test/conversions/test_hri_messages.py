@@ -32,6 +32,8 @@ from mumu_ros.skeletons import layout
 SIZE = (640, 480)
 LAYOUT = layout("blazepose33")
 ORDER = layout("hri18")
+number = st.floats(width=32)
+usual = st.floats(0, 1, width=32)
 
 
 class StandIn:
@@ -82,6 +84,26 @@ def test_a_skeleton_comes_back_where_it_was(types: Any) -> None:
     assert body.visibility[LAYOUT.index("left_wrist")[0]] == 0
 
 
+@given(
+    points=st.lists(st.tuples(usual, usual, usual.filter(bool)), min_size=18, max_size=18),
+    out=st.sets(st.integers(0, 17), max_size=17),
+)
+@pytest.mark.parametrize("coordinate", [-0.2, 1.3, np.nan])
+def test_a_joint_outside_the_picture_is_not_seen_and_the_others_stay(
+    coordinate: float, points: list[tuple[float, float, float]], out: set[int]
+) -> None:
+    def body(points: list[tuple[float, float, float]]) -> Any:
+        message = SimpleNamespace(skeleton=[SimpleNamespace(x=x, y=y, c=c) for x, y, c in points])
+        return skeleton2d_to_body(message, *SIZE, "hri18")
+
+    found = body([(coordinate, y, c) if i in out else (x, y, c) for i, (x, y, c) in enumerate(points)])
+    whole, hidden = body(points), sorted(out)
+    others = [i for i in range(18) if i not in out]
+    assert np.isnan(found.keypoints[hidden]).all()
+    assert not found.visibility[hidden].any()
+    np.testing.assert_array_equal(found.keypoints[others], whole.keypoints[others])
+
+
 def test_the_neck_is_between_the_shoulders(types: Any) -> None:
     keypoints = np.full((33, 2), np.nan)
     keypoints[LAYOUT.index("left_shoulder", "right_shoulder")] = (400, 100), (200, 120)
@@ -96,15 +118,15 @@ def test_the_region_is_a_share_of_the_picture(types: Any) -> None:
     assert (roi.xmin, roi.ymin, roi.xmax, roi.ymax, roi.c) == pytest.approx((0.1, 0.1, 0.6, 0.6, 0.75))
 
 
-number = st.floats(width=32)
-
-
-@given(points=st.lists(st.tuples(number, number, number), min_size=18, max_size=18))
+@given(points=st.lists(st.tuples(number | usual, number | usual, number | usual), min_size=18, max_size=18))
 def test_whatever_somebody_publishes_is_a_body_or_refused_by_value(points: list[tuple[float, float, float]]) -> None:
     message = SimpleNamespace(skeleton=[SimpleNamespace(x=x, y=y, c=c) for x, y, c in points])
-    if all(0 <= value <= 1 for point in points for value in point):
+    inside = [0 <= x <= 1 and 0 <= y <= 1 for x, y, _ in points]
+    if any(inside) and all(0 <= c <= 1 for *_, c in points):
         body = skeleton2d_to_body(message, *SIZE, "blazepose33")
         assert ((body.visibility >= 0) & (body.visibility <= 1)).all()
+        seen = ~np.isnan(body.keypoints).any(axis=1)
+        assert ((body.keypoints[seen] >= 0) & (body.keypoints[seen] <= SIZE)).all()
     else:
         with pytest.raises(ConversionError, match="expected numbers from 0 to 1"):
             skeleton2d_to_body(message, *SIZE, "blazepose33")

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment, accuracy
+from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment
 
 TRUTH = Truth([TruthSegment(100, 200, "walk"), TruthSegment(0, 100, "stand"), TruthSegment(250, 300, "")])
 
@@ -28,13 +28,6 @@ def test_a_window_is_inside_where_no_boundary_cuts_it() -> None:
     assert TRUTH.is_inside(Recognition(100, 150, "walk"))
     assert not TRUTH.is_inside(Recognition(99, 150, "walk"))
     assert not TRUTH.is_inside(Recognition(210, 240, "walk"))
-
-
-def test_accuracy_leaves_out_what_nobody_annotated() -> None:
-    recognitions = [Recognition(0, 50, "stand"), Recognition(0, 120, "stand"), Recognition(0, 220, "stand")]
-    assert accuracy(recognitions, TRUTH) == 0.5
-    assert accuracy(recognitions[2:], TRUTH) is None
-    assert accuracy([], TRUTH) is None
 
 
 def test_a_segment_that_is_announced_twice_counts_once() -> None:
