@@ -99,7 +99,6 @@ def _start(run: Live, way: str, parameters: Mapping[str, Mapping[str, object]]) 
 
 def _measure(run: Live, nodes: tuple[str, ...], config: ModelConfig, seconds: float, seen: _Seen) -> None:
     monitor, processes = run.monitor, run.processes
-    monitor.latencies_s.clear()
     run.wait(START_TIMEOUT_S, lambda: bool(monitor.latencies_s))
     run.wait(config.window_s)  # the window fills
     monitor.latencies_s.clear()
@@ -112,7 +111,7 @@ def _measure(run: Live, nodes: tuple[str, ...], config: ModelConfig, seconds: fl
     seen.latency_ms += latency_ms
     lost = (run.report(f"sensor_sync: {name}")["lost"] for name in config.names)
     seen.lost += sum(int(count) for count in lost if count.isdigit())
-    processes.stop(*nodes)
+    run.stop(*nodes)
 
 
 def _summary(seen: _Seen) -> dict[str, Any]:

@@ -42,7 +42,6 @@ __all__ = ["DECISIONS_HZ", "START_TIMEOUT_S", "measure", "register", "stream_kin
 
 DECISIONS_HZ = 5.0
 START_TIMEOUT_S = 120.0
-SETTLE_S = 1.0
 _NODES = ("sensors", "sensor_sync", "inference")
 
 
@@ -180,8 +179,7 @@ class _Run:
             processes.run("sensors", "mumu_ros.benchmarks.sensors", [str(sent), *streams], log)
             self._live.wait(START_TIMEOUT_S, lambda: self._value(self._imu, "delay_ms_p99") > 0)
             yield
-            processes.stop("sensors")
-            self._live.wait(SETTLE_S)  # what is on its way arrives
+            self._live.stop("sensors")
             self._received = {name: int(self._live.report(f"sensor_sync: {name}")["received"]) for name in self._kinds}
             self._sent = {name: len(stamps) for name, stamps in json.loads(sent.read_text()).items()}
 
@@ -189,7 +187,6 @@ class _Run:
         """Time the IMU without inference, then everything with it."""
         monitor, seen = self._live.monitor, self._seen
         without = self._delays_ms(seconds / 2)
-        monitor.latencies_s.clear()
         self._live.processes.start("inference", inference, log=self._live.log)
         self._live.wait(START_TIMEOUT_S, lambda: bool(monitor.latencies_s))
         self._live.wait(self._config.window_s)  # the window fills
@@ -208,7 +205,7 @@ class _Run:
         seen.processing_ms.append(float(values["processing_ms_p50"]))
         seen.delay_ms["without"].append(statistics.median(without))
         seen.delay_ms["with"].append(statistics.median(with_inference))
-        self._live.processes.stop("inference")
+        self._live.stop("inference")
 
     def result(self) -> dict[str, Any]:
         """See `measure`."""

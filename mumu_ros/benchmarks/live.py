@@ -35,6 +35,8 @@ __all__ = ["Live", "live"]
 
 _REPORT_TIMEOUT_S = 20.0
 """Nodes report once a second."""
+_ARRIVAL_S = 0.5
+"""Time for messages that are on their way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,17 @@ class Live:
                     raise ChildProcessError(f"timed out after {seconds:g} s; their output:\n{self.log.read_text()}")
                 return
             self._executor.spin_once(timeout_sec=0.02)
+
+    def stop(self, *names: str) -> None:
+        """End processes and forget what they said, also what was still on its way.
+
+        Raises:
+            ChildProcessError: See `wait`.
+        """
+        self.processes.stop(*names)
+        self.wait(_ARRIVAL_S)
+        self.monitor.latencies_s.clear()
+        self.monitor.status.clear()
 
     def report(self, status: str) -> dict[str, str]:
         """The values of the next diagnostics of this name, such as "sensor_sync: imu".
