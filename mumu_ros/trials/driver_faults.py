@@ -46,8 +46,8 @@ def _as_it_is(message: Any) -> Any:
     return message
 
 
-_MAIN: Mapping[str, Spoil] = dict.fromkeys(("png", "depth", "imu"), _as_it_is)
-"""What has nothing to do with the contents is tried with these."""
+_ANY: Mapping[str, Spoil] = dict.fromkeys(("rgb", "png", "depth", "imu", "joints", "skeleton"), _as_it_is)
+"""What has nothing to do with the contents happens to any kind of sensor."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SensorFault:
     name: str
     code: FaultCode
     first: FaultCode = FaultCode.NONE
-    spoil: Mapping[str, Spoil] = field(default_factory=lambda: _MAIN)
+    spoil: Mapping[str, Spoil] = field(default_factory=lambda: _ANY)
     stamp: Callable[[int, int, int], int] = lambda _, stamp_ns, __: stamp_ns
     rate_hz: float | None = None
     times: int = 1

@@ -46,9 +46,9 @@ from mumu_ros.trials.tiny_sensors import SENSORS
 from .conftest import Ros
 
 MATRIX = [(kind, fault) for fault in FAULTS for kind in fault.spoil]
-PARTS = 3
+PARTS = 5
 """So many times the nodes are started, each time for a part of the matrix."""
-REFERENCES = ("stops", "jumps", "ahead")
+REFERENCES = ("stops", "jumps", "ahead", "late", "no_stamp")
 """So the reference fails in each part: the first image stream."""
 HEALTHY = ("png", "depth", "imu")
 TIMEOUT_S = 60.0
