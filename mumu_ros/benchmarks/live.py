@@ -77,7 +77,7 @@ class Live:
             self._executor.spin_once(timeout_sec=0.02)
 
     def stop(self, *names: str) -> None:
-        """End processes and forget what they said, also what was still on its way.
+        """End processes and discard their messages, also those still on the way.
 
         Raises:
             ChildProcessError: See `wait`.

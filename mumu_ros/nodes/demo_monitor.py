@@ -238,7 +238,7 @@ class Monitor(Node):
         namespace = self.get_namespace().rstrip("/")
         for status in message.status:
             if namespace and not status.hardware_id.startswith(f"{namespace}/"):
-                continue  # /diagnostics is that of all robots
+                continue  # /diagnostics is shared by all robots
             if status.name.endswith(f": {BUSY}"):
                 self.busy_s, self.busy = time.monotonic(), f"{status.name.removesuffix(f': {BUSY}')}: {status.message}"
                 continue

@@ -123,7 +123,7 @@ class Evaluation(ManagedNode):
         self.get_logger().info(f"{count} recognitions evaluated; see {out / 'report.html'}")
 
     def _summary(self, results: Sequence[BagResult]) -> dict[str, Any]:
-        """The numbers of every body, and those of the annotated ones together: the others have no truth to miss."""
+        """The numbers of every body, and those of the annotated ones together."""
         annotated = [result for result in results if result.truth] or results
         return {**summarize(results, self._model), "pooled": summarize(annotated, self._model)["pooled"]}
 
@@ -158,7 +158,7 @@ class Evaluation(ManagedNode):
     def _truth(self, body_id: str, problems: list[str]) -> list[TruthSegment]:
         if self._labels is not None:
             if len(self._bodies) > 1:
-                problems.append("labels name no body: they are taken for the truth about every one")
+                problems.append("the label file names no body: it is used for every one")
             return self._labels
         annotations = of_body(self._annotations, body_id)
         if self._annotations and not annotations:

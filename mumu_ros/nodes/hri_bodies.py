@@ -73,10 +73,10 @@ BODY_TYPES = {
 }
 """Topics of a body under /humans/bodies/<id>."""
 KEPT_NS = 5_000_000_000
-"""For so long the topics of a body out of view are kept: a track may come back until then (people/track.py), and
-subscribers need not discover them anew."""
+"""Time for which the topics of a body out of view are kept: its track may return (people/track.py), and subscribers
+need not discover them again."""
 MAX_KEPT = 20
-"""Bodies out of view whose topics are kept, at most: the last ones seen."""
+"""Maximum number of bodies out of view that keep their topics: those seen last."""
 DEPTHS = 10
 """Number of depth pictures kept to match a skeleton."""
 SLOP_NS = 50_000_000

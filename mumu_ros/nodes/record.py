@@ -215,7 +215,7 @@ class Recorder:
             try:
                 if self.error is None:
                     self._writer.write(*job)
-            except Exception as error:  # with the thread the recording would end, and nobody would know
+            except Exception as error:  # otherwise the thread would end without a word
                 what = f"{type(error).__name__}: {error}"
                 self.error = error if isinstance(error, RecordingError) else RecordingError(what)
             self._written_bytes += len(job[2])

@@ -39,9 +39,9 @@ _CLEARLY = 1.0
 _UNSEEN_NS = 300_000_000
 """Where nobody was seen for so long, nobody is behind anybody."""
 _STEPS = 1.5
-"""These times, and the memory of a track, are at least so many steps from one picture to the next,"""
+"""These times, and the memory of a track, are at least so many intervals between pictures."""
 _LONGEST_NS = 5_000_000_000
-"""up to this: who is seen after a longer time may be anybody."""
+"""Limit of times that are lengthened by slow pictures: after a longer time it may be another person."""
 
 
 class Tracker:

@@ -46,7 +46,7 @@ _MIN_COUNT = 3
 _MAX_OFFSET_NS = NS_PER_S
 """Streams whose delays differ by more have different clocks."""
 _SAME_CLOCK_NS = NS_PER_S // 50
-"""Streams whose delays differ by less share a clock."""
+"""Streams with delays that differ by less are on the same clock."""
 _MIN_PAIRED_SHARE = 0.5
 """Share of the sets in which a camera's frames have to be."""
 _MAX_MISSING_SHARE = 0.35

@@ -148,7 +148,7 @@ class ImuAssigner:
 
     def _reason(self, name: str, imu: _Imu) -> str:
         if name in self._named:
-            return f"is worn by {self._named[name]}, who is not in view, and is masked"
+            return f"is masked: {self._named[name]}, given in imu_bodies, is not in view"
         if imu.fits:
             return f"matches nobody's motion in view ({_words(imu.fits)}) and is masked; set its wearer in imu_bodies"
         return "has not moved enough to be assigned, and is masked; set its wearer in imu_bodies"

@@ -293,7 +293,7 @@ class Session:
                 self._drop_all()
         due = []
         for from_clock, its_ns, its in released:
-            # One that is late, within what the guard tolerates, is a sample more, but no instant to decide at.
+            # A late one, within the guard's tolerance, adds samples, but there is no decision in the past.
             if from_clock is clock and its_ns > clock.newest_ns:
                 due.append(its_ns)
             from_clock.newest_ns = max(from_clock.newest_ns, its_ns)

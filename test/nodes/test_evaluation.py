@@ -211,7 +211,7 @@ def test_labels_are_of_everybody_and_the_report_says_so(ros: Any, tmp_path: Path
     content = bench.numbers()
     assert content["pooled"]["accuracy"] == 0.5
     assert [bag["problems"] for bag in content["bags"].values()] == [
-        ["labels name no body: they are taken for the truth about every one"]
+        ["the label file names no body: it is used for every one"]
     ] * 2
 
 

@@ -129,7 +129,7 @@ def test_a_named_wearer_is_assigned_and_a_body_out_of_view_is_not() -> None:
     assigner = ImuAssigner(["imu"], {"imu": "anna1"})
     assert set(play(assigner, movers, movers["berta"].imu(np.eye(3)), 0, 4)) == {"anna1"}
     assert assigner.assign(START_NS + 4 * S, ["berta"]) == {}
-    assert assigner.problems(["berta"]) == ["imu is worn by anna1, who is not in view, and is masked"]
+    assert assigner.problems(["berta"]) == ["imu is masked: anna1, given in imu_bodies, is not in view"]
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
