@@ -35,7 +35,8 @@ import torch
 from hypothesis import settings
 from torch import nn
 
-from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
+from mumu_ros.model.calibration import Calibration
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy

@@ -12,7 +12,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A trained model on disk: one folder with `model.safetensors` and `config.json`, and nothing pickled.
+"""A trained model on disk: one folder with `model.safetensors`, `config.json` and, if the model knows what is novel to
+it, `novelty.safetensors`; nothing is pickled.
 
 torch is imported where weights are touched only: `sensor_sync` reads a model's configuration without having
 it.
@@ -31,7 +32,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mumu_ros.files import expanded, folder_beside
+from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.config import ConfigError, ModelConfig, build
+from mumu_ros.model.novelty import Novelty
 from mumu_ros.reading import MAX_TEXT, parse_json, read_bytes
 from mumu_ros.share import share_path
 
@@ -42,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEALTH_FILE",
-    "Calibration",
     "Checkpoint",
     "CheckpointError",
     "check_target",
@@ -57,32 +59,13 @@ HEALTH_FILE = "health.safetensors"
 """Beside the two, where the model knows what healthy sensors look like: see the room health/."""
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
+_NOVELTY = "novelty.safetensors"
 _KEYS = {"model", "calibration", "provenance"}
 _MAX_WEIGHTS = 8 * 2**30
 
 
 class CheckpointError(ValueError):
     """A model folder that cannot be used: names the path, what is wrong with it and the remedy."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How logits become probabilities, and when they mean nothing that the model knows.
-
-    Attributes:
-        temperature: Logits are divided by this before the softmax (Guo et al. 2017).
-        unknown_threshold: A highest activity probability below this means "unknown".
-    """
-
-    temperature: float = 1.0
-    unknown_threshold: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, low, high in (("temperature", 0.0, 1e6), ("unknown_threshold", -1e-9, 1.0)):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not low < value <= high:
-                wanted = "a number > 0, at most a million" if name == "temperature" else "a number from 0 to 1"
-                raise ConfigError(f"calibration: {name} is {value!r}; expected {wanted}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,6 +78,7 @@ class Checkpoint:
         calibration: Of its logits.
         provenance: What it was made from: command, data, seeds, versions.
         id: Name and first 8 hexadecimal digits of the SHA-256 of its weights, `sim@0a1b2c3d`.
+        novelty: Of windows; None if the calibration does not use it.
     """
 
     model: Network
@@ -102,6 +86,7 @@ class Checkpoint:
     calibration: Calibration
     provenance: Mapping[str, Any] = field(hash=False)
     id: str
+    novelty: Novelty | None = None
 
     def __repr__(self) -> str:
         names, taxonomy = ", ".join(self.config.names), self.config.taxonomy
@@ -143,10 +128,12 @@ def save_checkpoint(
     *,
     calibration: Calibration | None = None,
     provenance: Mapping[str, Any] | None = None,
+    novelty: Novelty | None = None,
 ) -> None:
     """Write a model folder, replacing one that is there.
 
-    Everything is written beside the folder and then renamed, so that it never looks whole when it is not.
+    Everything is written beside the folder and then renamed, so that it never looks whole when it is not. A calibration
+    with a `novelty_weight` needs `novelty`.
 
     Raises:
         CheckpointError: Something is at `path` that is no model folder.
@@ -157,7 +144,10 @@ def save_checkpoint(
     check_target(path)
     with folder_beside(path) as temporary:
         weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-        (temporary / _WEIGHTS).write_bytes(save(weights))
+        data = save(weights)
+        (temporary / _WEIGHTS).write_bytes(data)
+        if novelty is not None:
+            (temporary / _NOVELTY).write_bytes(novelty.to_bytes(_digest(data)))
         content = {
             "model": model.config.to_dict(),
             "calibration": asdict(calibration or Calibration()),
@@ -217,8 +207,30 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
     model = Network(config)
     _check_fit(path, {k: tuple(v.shape) for k, v in model.state_dict().items()}, weights)
     model.load_state_dict(weights)
-    digest = hashlib.sha256(data).hexdigest()[:8]
-    return Checkpoint(model.to(device).eval(), config, calibration, provenance, f"{config.name}@{digest}")
+    digest = _digest(data)
+    novelty = _read_novelty(path, model, digest) if calibration.novelty_weight else None
+    return Checkpoint(model.to(device).eval(), config, calibration, provenance, f"{config.name}@{digest}", novelty)
+
+
+def _digest(weights: bytes) -> str:
+    return hashlib.sha256(weights).hexdigest()[:8]
+
+
+def _read_novelty(path: Path, model: Network, digest: str) -> Novelty:
+    data = _read_file(path, _NOVELTY, _MAX_WEIGHTS)
+    try:
+        novelty, weights = Novelty.from_bytes(data)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{str(path / _NOVELTY)!r} is corrupt ({len(data)} bytes: {error}); copy or train the model again"
+        ) from error
+    size = novelty.features.shape[1]
+    if weights != digest or novelty.modality not in model.config.names or size != model.unimodal_size:
+        raise CheckpointError(
+            f"{str(path / _NOVELTY)!r} has {size} features of {novelty.modality} by weights {weights}; expected "
+            f"{model.unimodal_size} of {' or '.join(model.config.names)} by {digest}; the files must be of one training"
+        )
+    return novelty
 
 
 def _check_fit(path: Path, expected: dict[str, tuple[int, ...]], weights: Mapping[str, torch.Tensor]) -> None:
@@ -237,7 +249,8 @@ def _read_file(path: Path, name: str, limit: int) -> bytes:
         return read_bytes(path / name, limit)
     except OSError as error:
         raise CheckpointError(
-            f"cannot read {str(path / name)!r} ({error.strerror}); a model folder holds {_CONFIG} and {_WEIGHTS}"
+            f"cannot read {str(path / name)!r} ({error.strerror}); a model folder holds {_CONFIG} and {_WEIGHTS}, and "
+            f"{_NOVELTY} if its calibration has a novelty_weight"
         ) from error
 
 

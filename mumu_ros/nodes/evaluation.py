@@ -237,6 +237,9 @@ def _decision(message: ActivityRecognition, start_ns: int, stamp_ns: int) -> Dec
             else ModalityHealth(score, _CODES.get(fault, FaultCode.UNLIKE_OTHERS), stamp_ns - round(age_s * NS_PER_S))
             for score, fault, age_s in zip(message.anomaly, message.fault, message.fault_age_s, strict=False)
         ),
+        group_confidence=message.group_confidence,
+        activity_confidence=message.activity_confidence,
+        novelty=message.novelty,
     )
 
 

@@ -77,7 +77,7 @@ def _text(person: Person, header: Header, activity: Activity | None, seen: NDArr
     marker = _marker(Marker.TEXT_VIEW_FACING, person, header, TEXT_M)
     highest = seen[np.argmin(seen[:, 1])]
     marker.pose.position = _point(highest - (0.0, ABOVE_M, 0.0))
-    marker.text = f"{activity.name} {activity.probability:.0%}\n{person.body_id}" if activity else person.body_id
+    marker.text = f"{activity.name} {activity.confidence:.0%}\n{person.body_id}" if activity else person.body_id
     return marker
 
 

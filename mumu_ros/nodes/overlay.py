@@ -184,7 +184,7 @@ def _activity(message: ActivityRecognition) -> Activity:
     weights = zip(message.modalities, message.present, message.gm_fusion_weights, strict=True)
     return Activity(
         message.activity,
-        message.activity_probability,
+        message.activity_confidence,
         {name: weight if present else None for name, present, weight in weights},
     )
 

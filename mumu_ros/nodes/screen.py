@@ -155,7 +155,7 @@ class Screen:
         body = f"body {message.body_id}  " if message.body_id else ""
         return (
             f"{elapsed_s:5.1f} s  {body}truth {truth:12} recognised {predicted:12} "
-            f"{message.activity_probability:4.0%} {mark}   {weights}"
+            f"{message.activity_confidence:4.0%} {mark}   {weights}"
         )
 
     def _lines(self) -> list[str]:
@@ -179,7 +179,7 @@ class Screen:
             "",
             f"  truth       {truth:14}{DIM}{self._monitor.group_of(truth)}{PLAIN}",
             f"  recognised  {colour}{predicted:14}{PLAIN}{DIM}{message.group}{body}{PLAIN}",
-            f"  confidence  {_bar(message.activity_probability)} {message.activity_probability:4.0%}",
+            f"  confidence  {_bar(message.activity_confidence)} {message.activity_confidence:4.0%}",
             "",
             f"  {DIM}attention   {'for the activity (GM-Fusion)':{BAR + 7}} for the group   rate{PLAIN}",
         ]

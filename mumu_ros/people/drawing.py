@@ -77,12 +77,12 @@ class Activity:
 
     Attributes:
         name: Of the activity.
-        probability: In [0, 1].
+        confidence: In [0, 1].
         attention: Weight of each modality in [0, 1]; None: it was absent.
     """
 
     name: str
-    probability: float
+    confidence: float
     attention: Mapping[str, float | None] = field(default_factory=dict)
 
 
@@ -226,7 +226,7 @@ def _colour(body_id: str) -> Colour:
 
 @dataclass(frozen=True)
 class _Label:
-    """A panel: the activity and its probability, the id, and a bar for each modality."""
+    """A panel: the activity and its confidence, the id, and a bar for each modality."""
 
     colour: Colour
     title: str
@@ -238,7 +238,7 @@ class _Label:
     @classmethod
     def of(cls, body_id: str, activity: Activity | None, style: _Style, *, detailed: bool) -> _Label:
         title = activity.name.replace("_", " ") if activity else ""
-        percent = f"{activity.probability:.0%}" if activity else ""
+        percent = f"{activity.confidence:.0%}" if activity else ""
         bars = tuple(activity.attention.items()) if activity and detailed else ()
         gap = style.padding
         first = _width(title, style.font) + _width(percent, style.font) + gap * bool(title)

@@ -269,7 +269,7 @@ INFERENCE = (
     Parameter(
         "unknown_threshold",
         -1.0,
-        "Decisions with a lower top-1 probability are 'unknown'. -1: the model's own threshold.",
+        "Decisions of a lower confidence are 'unknown'. -1: the model's own threshold.",
         -1.0,
         1.0,
         parse=_threshold,

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ from mumu_ros.health import ModalityHealth
 __all__ = ["UNKNOWN", "Decision", "NoDecision"]
 
 UNKNOWN = "unknown"
-"""Label of a decision for which no class was probable enough; equal to ActivityRecognition.UNKNOWN."""
+"""Label of a decision of too little confidence; equal to ActivityRecognition.UNKNOWN."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Decision:
         faults: Fault of each modality; empty if unknown.
         modalities: Their names; empty if unknown.
         features: Unimodal features X^u, (M, D), 0 where absent; None if unknown.
+        group_confidence: How likely the group is right (`Calibration.confidence`); too low, it is `UNKNOWN`.
+        activity_confidence: How likely the activity is right, likewise.
+        novelty: Distance of the features from those of the training data, about 1 for what was trained; NaN if it is
+            not known (`Novelty.score`).
     """
 
     start_ns: int
@@ -68,6 +73,9 @@ class Decision:
     faults: tuple[FaultCode, ...] = ()
     modalities: tuple[str, ...] = ()
     features: np.ndarray | None = None
+    group_confidence: float = math.nan
+    activity_confidence: float = math.nan
+    novelty: float = math.nan
 
     @property
     def probability(self) -> float:
@@ -81,7 +89,7 @@ class Decision:
 
     def __str__(self) -> str:
         weights = ", ".join(f"{name} {weight:.2f}" for name, weight in self.attention.items())
-        return f"{self.group}/{self.activity} ({self.probability:.2f}); {weights}"
+        return f"{self.group}/{self.activity} ({self.activity_confidence:.2f}); {weights}"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class ActivityEvent:
         activity: The activity; empty if the event is of the group.
         start_ns: Middle of the first window with this label.
         end_ns: Middle of the last one so far.
-        confidence: Mean probability of the newest decisions with this label, as many as it takes to begin.
+        confidence: Mean confidence of the newest decisions with this label, as many as it takes to begin.
         has_ended: Whether it has ended.
     """
 
@@ -128,18 +128,18 @@ class _Level:
         self._next: _Run | None = None
         self._missed = 0
 
-    def update(self, label: str, probability: float, at_ns: int) -> Iterator[tuple[_Run, bool]]:
+    def update(self, label: str, confidence: float, at_ns: int) -> Iterator[tuple[_Run, bool]]:
         """Take the label of one decision, `UNKNOWN` for none; yields what has ended (True) or begun (False)."""
         before = self.ongoing
-        self._take(label, probability, at_ns)
+        self._take(label, confidence, at_ns)
         if before and (self.ongoing is None or self.ongoing.label != before.label):
             yield before, True
         if self.ongoing and (before is None or self.ongoing.label != before.label):
             yield self.ongoing, False
 
-    def _take(self, label: str, probability: float, at_ns: int) -> None:
+    def _take(self, label: str, confidence: float, at_ns: int) -> None:
         if self.ongoing and label == self.ongoing.label:
-            self.ongoing = self._extended(self.ongoing, probability, at_ns)
+            self.ongoing = self._extended(self.ongoing, confidence, at_ns)
             self._next, self._missed = None, 0
             return
         self._missed += 1
@@ -147,21 +147,21 @@ class _Level:
             self._next = None
         else:
             run = self._next if self._next and self._next.label == label else _Run(label, at_ns, at_ns)
-            self._next = self._extended(run, probability, at_ns)
+            self._next = self._extended(run, confidence, at_ns)
         if self._next and len(self._next.newest) == self._begin_after:
             self.ongoing, self._next, self._missed = self._next, None, 0
         elif self._missed >= self._end_after:
             self.ongoing = None
 
-    def _extended(self, run: _Run, probability: float, at_ns: int) -> _Run:
-        return replace(run, end_ns=at_ns, newest=(*run.newest, probability)[-self._begin_after :])
+    def _extended(self, run: _Run, confidence: float, at_ns: int) -> _Run:
+        return replace(run, end_ns=at_ns, newest=(*run.newest, confidence)[-self._begin_after :])
 
 
 def _named(answer: Decision | NoDecision, *, is_group: bool) -> tuple[str, float, int]:
-    """The label of an answer, its probability, and the middle of the window."""
+    """The label of an answer, its confidence, and the middle of the window."""
     if isinstance(answer, NoDecision):
         return UNKNOWN, 0.0, answer.stamp_ns
-    label, probabilities = (
-        (answer.group, answer.group_probabilities) if is_group else (answer.activity, answer.activity_probabilities)
+    label, confidence = (
+        (answer.group, answer.group_confidence) if is_group else (answer.activity, answer.activity_confidence)
     )
-    return label, float(probabilities.max()), (answer.start_ns + answer.stamp_ns) // 2
+    return label, confidence, (answer.start_ns + answer.stamp_ns) // 2

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class RecognizerSettings:
     Attributes:
         min_coverage: Share of a window's samples that a modality needs to take part: one number for all, or one for
             each modality in the model's order.
-        unknown_threshold: A lower top-1 probability gives `UNKNOWN`; None: the model's own threshold.
+        unknown_threshold: A lower confidence gives `UNKNOWN`; None: the model's own threshold.
         smoothing_s: Time constant of the average over decisions; 0: none.
         hysteresis: By how much probability another label must lead to replace the current one.
         backlog: Maximum number of new frames of a modality encoded per call; older ones are dropped, so that a
@@ -127,10 +128,8 @@ class Recognizer:
         self._health = health
         self._bodies = {SCENE: self._body()}
         self._skipped = 0
-        calibration = checkpoint.calibration
-        self._temperature = calibration.temperature
         threshold = settings.unknown_threshold
-        self._unknown_threshold = calibration.unknown_threshold if threshold is None else threshold
+        self._unknown_threshold = checkpoint.calibration.unknown_threshold if threshold is None else threshold
 
     @classmethod
     def from_pretrained(
@@ -308,17 +307,19 @@ class Recognizer:
                 f"the network's output is not finite; {_largest(snapshot)}",
                 FaultCode.NOT_FINITE,
             )
-        group, activity = (torch.softmax(torch.from_numpy(x) / self._temperature, dim=-1).numpy() for x in logits)
-        taxonomy = self.checkpoint.config.taxonomy
+        calibration, taxonomy = self.checkpoint.calibration, self.checkpoint.config.taxonomy
+        group, activity = (torch.softmax(torch.from_numpy(x) / calibration.temperature, dim=-1).numpy() for x in logits)
         window = snapshot.window
         group, group_index = snapshot.body.smoothers[0].update(window.end_ns, group)
         activity, activity_index = snapshot.body.smoothers[1].update(window.end_ns, activity)
+        novelty = self._novelty(output)
+        confidences = calibration.confidence([group[group_index], activity[activity_index]], [novelty, novelty])
         series = [window.series[name] for name in self.checkpoint.config.names]
         return Decision(
             start_ns=window.start_ns,
             stamp_ns=window.end_ns,
-            group=self._label(group, group_index, taxonomy.group_names),
-            activity=self._label(activity, activity_index, taxonomy.activities),
+            group=self._label(confidences[0], taxonomy.group_names[group_index]),
+            activity=self._label(confidences[1], taxonomy.activities[activity_index]),
             group_probabilities=group,
             activity_probabilities=activity,
             present=output.present,
@@ -330,10 +331,19 @@ class Recognizer:
             faults=snapshot.faults(output.present),
             modalities=self.checkpoint.config.names,
             features=output.features,
+            group_confidence=float(confidences[0]),
+            activity_confidence=float(confidences[1]),
+            novelty=novelty,
         )
 
-    def _label(self, probabilities: np.ndarray, index: int, labels: Sequence[str]) -> str:
-        return UNKNOWN if probabilities[index] < self._unknown_threshold else labels[index]
+    def _novelty(self, output: Outputs) -> float:
+        novelty = self.checkpoint.novelty
+        if novelty is None:
+            return math.nan
+        return float(novelty.score(self.checkpoint.config.names, output.features[None])[0])
+
+    def _label(self, confidence: float, label: str) -> str:
+        return UNKNOWN if confidence < self._unknown_threshold else label
 
 
 def _rows(

@@ -37,7 +37,7 @@ from mumu_ros.recognize.segments import Labelled, Segment, segments
 from mumu_ros.recognize.sources import Shot, SourceError, open_source
 
 if TYPE_CHECKING:
-    from mumu_ros.recognition import Session
+    from mumu_ros.recognition import Decision, NoDecision, Session
 
 __all__ = ["register"]
 
@@ -128,18 +128,20 @@ def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, f
         film.write(shot, people, report.now)
 
 
-def _note(body_id: str, answer: Any, session: Session, report: _Report) -> None:
-    probabilities = getattr(answer, "activity_probabilities", None)
-    if probabilities is None:
+def _note(body_id: str, answer: Decision | NoDecision, session: Session, report: _Report) -> None:
+    from mumu_ros.recognition import Decision
+
+    if not isinstance(answer, Decision):
         return
-    probability = float(probabilities.max())
     labelled = report.decisions.setdefault(body_id, [])
     # A window that begins before anybody was there is about the rest of it.
     start_s = max(report.seconds(answer.start_ns), 0.0)
-    labelled.append(Labelled(start_s, report.seconds(answer.stamp_ns), answer.activity, probability))
+    labelled.append(Labelled(start_s, report.seconds(answer.stamp_ns), answer.activity, answer.activity_confidence))
     weights = zip(session.checkpoint.config.names, answer.gm_weights, answer.present, strict=True)
     report.now[body_id] = Activity(
-        answer.activity, probability, {name: float(w) if there else None for name, w, there in weights}
+        answer.activity,
+        answer.activity_confidence,
+        {name: float(w) if there else None for name, w, there in weights},
     )
 
 
@@ -160,10 +162,10 @@ def _print_table(found: dict[str, list[Segment]], report: _Report) -> None:
     if not found:
         print("nobody was in view for long enough to recognise activities")
         return
-    print(f"{'id':<8}{'from':>8}{'to':>8}   {'activity':<24}{'probability':>11}")
+    print(f"{'id':<8}{'from':>8}{'to':>8}   {'activity':<24}{'confidence':>11}")
     for body_id, rows in found.items():
         for row in rows:
-            print(f"{body_id:<8}{row.from_s:>7.1f}s{row.to_s:>7.1f}s   {row.activity:<24}{row.probability:>11.2f}")
+            print(f"{body_id:<8}{row.from_s:>7.1f}s{row.to_s:>7.1f}s   {row.activity:<24}{row.confidence:>11.2f}")
 
 
 def _summary(found: dict[str, list[Segment]], report: _Report) -> dict[str, Any]:

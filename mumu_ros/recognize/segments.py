@@ -31,13 +31,13 @@ class Labelled:
         start_s: Start of the window that it is about.
         end_s: Its end.
         activity: What the person is doing, or "unknown".
-        probability: Of that activity.
+        confidence: Of that activity.
     """
 
     start_s: float
     end_s: float
     activity: str
-    probability: float
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Segment:
         from_s: Seconds from the first picture.
         to_s: Seconds from the first picture.
         activity: What it did, or "unknown".
-        probability: Mean over the decisions.
+        confidence: Mean over the decisions.
     """
 
     from_s: float
     to_s: float
     activity: str
-    probability: float
+    confidence: float
 
 
 def segments(decisions: Mapping[str, Sequence[Labelled]]) -> dict[str, list[Segment]]:
@@ -79,7 +79,7 @@ def _joined(labelled: Sequence[Labelled]) -> list[Segment]:
         labelled[-1].end_s,
     ]
     return [
-        Segment(start, end, run[0].activity, sum(d.probability for d in run) / len(run))
+        Segment(start, end, run[0].activity, sum(d.confidence for d in run) / len(run))
         for start, end, run in zip(borders, borders[1:], runs, strict=False)
     ]
 

@@ -27,7 +27,7 @@ from mumu_ros.model.config import ConfigError, build
 from mumu_ros.reading import read_json
 
 if TYPE_CHECKING:
-    from mumu_ros.model.checkpoint import Calibration
+    from mumu_ros.model.calibration import Calibration
     from mumu_ros.training.cross_validation import FoldResult
 
 __all__ = ["add_config", "register"]
@@ -124,7 +124,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _read_calibration(path: str) -> Calibration:
-    from mumu_ros.model.checkpoint import Calibration
+    from mumu_ros.model.calibration import Calibration
 
     try:
         return build(Calibration, read_json(path), f"calibration {path!r}")
@@ -184,9 +184,10 @@ def _test(arguments: argparse.Namespace) -> int:
     from mumu_ros.evaluation.whatif import parse_alteration
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
     from mumu_ros.recognition.backends import choose_backend, open_backend
+    from mumu_ros.training.acceptance import Tested, score_accepted
     from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import load_windows
-    from mumu_ros.training.scoring import predict, score, score_accepted
+    from mumu_ros.training.scoring import predict, score
     from mumu_ros.training.settings import Data
     from mumu_ros.training.several_datasets import has_labels, load_test_windows
 
@@ -221,7 +222,8 @@ def _test(arguments: argparse.Namespace) -> int:
         if backend is not None:
             eager, predictions = predictions, predict(checkpoint.model, windows, drop, backend=backend)
         if labelled:
-            results[drop.name] = score_accepted(predictions, windows, loaded.clips, taxonomy, checkpoint.calibration)
+            tested = Tested.of(checkpoint, predictions, windows)
+            results[drop.name] = score_accepted(tested, loaded.clips, taxonomy, checkpoint.calibration)
         else:
             results[drop.name] = score(predictions, windows, taxonomy, temperature)
         if backend is not None:
@@ -242,7 +244,7 @@ def _print_accepted(model: str, results: dict[str, dict[str, Any]]) -> None:
     whole = next(iter(results.values()))
     print(
         f"{model}, {whole['clips']} clips, {whole['known']} of them of known activities; unknown below a "
-        f"probability of {whole['threshold']:.2f}"
+        f"confidence of {whole['threshold']:.2f}"
     )
     print(f"{'without':24} {'top-1':>7} {'known refused':>14} {'unknown accepted':>17} {'AUROC':>6}")
     for text, result in results.items():

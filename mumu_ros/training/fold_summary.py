@@ -30,7 +30,7 @@ from mumu_ros.evaluation.metrics import (
     per_class,
     threshold_at_false_accept_rate,
 )
-from mumu_ros.model.checkpoint import Calibration
+from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.conditions import CLEAN
 from mumu_ros.training.cross_validation import FoldResult, Study

@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,26 @@ from numpy.typing import NDArray
 
 from mumu_ros.evaluation.metrics import auroc
 from mumu_ros.files import replacing
-from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
+from mumu_ros.model.calibration import Calibration
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.network import Network
+from mumu_ros.model.novelty import Novelty
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import mirror
+from mumu_ros.training.acceptance import (
+    TRAINING_FEATURES,
+    Tested,
+    accept,
+    calibrate_acceptance,
+    named_activities,
+    novelties,
+    training_features,
+)
 from mumu_ros.training.body_augmentation import mirror_imu
 from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, window_series
 from mumu_ros.training.fit import fit
-from mumu_ros.training.scoring import accept, fit_temperature, named_activities, separating_threshold, softmax
+from mumu_ros.training.scoring import fit_temperature, softmax
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.several_datasets import read_takes
 from mumu_ros.training.work_folder import reserve
@@ -79,18 +90,22 @@ class _Fold:
 
 
 @dataclass(frozen=True, eq=False)
-class _Tested:
-    """Decisions about clips.
+class _Stream:
+    """Decisions about a person's clips with rest between them.
 
     Attributes:
+        ends: (N,), where windows end, in samples.
         logits: (N, K).
-        right: bool (N, K), which labels are right.
-        known: bool (N,), whether one of them was trained.
+        novelty: (N,).
+        spans: Start and end of each activity, in samples.
+        labels: Of each, which are right.
     """
 
+    ends: NDArray[np.int64]
     logits: Array
-    right: NDArray[np.bool_]
-    known: NDArray[np.bool_]
+    novelty: Array
+    spans: tuple[tuple[int, int], ...]
+    labels: tuple[tuple[str, ...], ...]
 
 
 def cross_validate_people(
@@ -111,27 +126,26 @@ def cross_validate_people(
     reserve(out / "settings.json", settings)
     takes = read_takes(settings).takes
     folds = _folds(takes)
-    tested: dict[int, dict[str, _Tested]] = {seed: {} for seed in seeds}
-    streams: dict[int, list[dict[str, list[float]]]] = {seed: [] for seed in seeds}
+    tested: dict[int, dict[str, Tested]] = {seed: {} for seed in seeds}
+    streams: dict[int, list[_Stream]] = {seed: [] for seed in seeds}
     for seed in seeds:
         for fold in folds:
             began = time.monotonic()
             network = _network(settings, takes, fold, seed, out / f"{fold.name}_{seed}")
+            kept = [take for take in takes if not fold.tests(take)]
+            novelty = training_features(network, compose(kept, settings.model, TRAINING_FEATURES, seed))
             for condition, clips in _conditions(fold, [take for take in takes if fold.tests(take)], settings.model):
-                found = _test(
-                    network, clips, {label for take in takes if not fold.tests(take) for label in take.labels}
-                )
+                found = _test(network, novelty, clips, {label for take in kept for label in take.labels})
                 before = tested[seed].get(condition)
                 tested[seed][condition] = found if before is None else _both(before, found)
             if not fold.dataset:
-                streams[seed] += list(_streams(network, [take for take in takes if fold.tests(take)], seed))
+                streams[seed] += list(_streams(network, novelty, [take for take in takes if fold.tests(take)], seed))
             report(f"{fold.name}, seed {seed}: {time.monotonic() - began:.0f} s")
     taxonomy = settings.model.taxonomy
     left_out = [tested[seed][fold.name] for seed in seeds for fold in folds if fold.dataset]
     calibration = _calibrate(left_out, taxonomy)
     if not any(t.known.all() for t in left_out):
-        sets = [(t.logits, t.known) for t in left_out]
-        calibration = replace(calibration, unknown_threshold=separating_threshold(sets, taxonomy, calibration))
+        calibration = calibrate_acceptance(left_out, taxonomy, calibration)
     results = {
         "seeds": list(seeds),
         "calibration": asdict(calibration),
@@ -148,7 +162,11 @@ def cross_validate_people(
 
 
 def assess_people(
-    network: Network, takes: Sequence[Take], seed: int, calibration: Calibration | None = None
+    network: Network,
+    takes: Sequence[Take],
+    seed: int,
+    calibration: Calibration | None = None,
+    novelty: Novelty | None = None,
 ) -> tuple[Calibration, dict[str, Any]]:
     """Evaluate a network on people not in the training data.
 
@@ -158,6 +176,7 @@ def assess_people(
         seed: Of the streams.
         calibration: To evaluate with; None: one that is fitted on them, with a threshold that accepts 85 % of their
             known clips, each dataset counting alike.
+        novelty: Of windows, if the calibration uses it.
 
     Returns:
         The calibration; `conditions` and `streams` as of `cross_validate_people`.
@@ -165,16 +184,17 @@ def assess_people(
     taxonomy = network.config.taxonomy
     activities = set(taxonomy.activities)
     folds = [_Fold(source, dataset=source) for source in sorted({take.source for take in takes})]
-    tested: dict[str, _Tested] = {}
+    tested: dict[str, Tested] = {}
     for fold in folds:
         own = [take for take in takes if fold.tests(take)]
-        tested[fold.name] = _test(network, own, activities)
+        tested[fold.name] = _test(network, novelty, own, activities)
     calibration = calibration or _calibrate(list(tested.values()), taxonomy)
     utd = [take for take in takes if take.source.startswith("utd_mhad")]
     if utd:
         people = _Fold("people", subjects=tuple({take.subject for take in utd}))
-        tested |= {name: _test(network, clips, activities) for name, clips in _conditions(people, utd, network.config)}
-    streams = list(_streams(network, utd, seed)) if utd else []
+        conditions = _conditions(people, utd, network.config)
+        tested |= {name: _test(network, novelty, clips, activities) for name, clips in conditions}
+    streams = list(_streams(network, novelty, utd, seed)) if utd else []
     return calibration, {
         "seeds": [seed],
         "calibration": asdict(calibration),
@@ -187,7 +207,7 @@ def people_table(results: Mapping[str, Any]) -> str:
     """The results as Markdown."""
     seeds = ", ".join(map(str, results["seeds"]))
     lines = [
-        f"Seeds {seeds}; unknown below a probability of {results['calibration']['unknown_threshold']:.2f}.",
+        f"Seeds {seeds}; unknown below a confidence of {results['calibration']['unknown_threshold']:.2f}.",
         "",
         "| left out | clips of known activities | right, % | refused, % | unknown ones accepted, % | AUROC |",
         "|---|---|---|---|---|---|",
@@ -278,7 +298,7 @@ def _turned(take: Take, generator: np.random.Generator) -> Take:
     return replace(take, skeleton=take.skeleton[:0], imu=(imu @ rotation.T).astype(np.float32))
 
 
-def _test(network: Network, takes: Sequence[Take], taught: set[str]) -> _Tested:
+def _test(network: Network, novelty: Novelty | None, takes: Sequence[Take], taught: set[str]) -> Tested:
     activities = network.config.taxonomy.activities
     inputs, masks = {}, {}
     for modality in network.config.measured:
@@ -287,11 +307,14 @@ def _test(network: Network, takes: Sequence[Take], taught: set[str]) -> _Tested:
         inputs[modality.name], masks[modality.name] = window_series(modality, steps, series)
     right = np.array([[name in take.labels for name in activities] for take in takes])
     known = np.array([bool(set(take.labels) & taught - {IDLE, OTHER}) for take in takes])
-    return _Tested(_logits(network, inputs, masks), right, known)
+    return Tested(*_run(network, novelty, inputs, masks), right, known)
 
 
 @torch.inference_mode()
-def _logits(network: Network, inputs: Mapping[str, Array], masks: Mapping[str, NDArray[np.bool_]]) -> Array:
+def _run(
+    network: Network, novelty: Novelty | None, inputs: Mapping[str, Array], masks: Mapping[str, NDArray[np.bool_]]
+) -> tuple[Array, Array]:
+    """Logits (N, K) and novelty (N,) of windows."""
     count = len(next(iter(inputs.values())))
     parts = []
     for start in range(0, count, 128):
@@ -300,15 +323,18 @@ def _logits(network: Network, inputs: Mapping[str, Array], masks: Mapping[str, N
             {name: torch.from_numpy(x[rows]) for name, x in inputs.items()},
             {name: torch.from_numpy(mask[rows]) for name, mask in masks.items()},
         )
-        parts.append(output.activity_logits.numpy())
-    return np.concatenate(parts)
+        features = output.features.numpy()
+        parts.append((output.activity_logits.numpy(), novelties(novelty, network.config.names, features)))
+    logits, novelty_scores = map(np.concatenate, zip(*parts, strict=True))
+    return logits, novelty_scores
 
 
-def _both(one: _Tested, other: _Tested) -> _Tested:
-    return _Tested(*(np.concatenate([getattr(one, key), getattr(other, key)]) for key in ("logits", "right", "known")))
+def _both(one: Tested, other: Tested) -> Tested:
+    parts = (np.concatenate([getattr(one, field.name), getattr(other, field.name)]) for field in fields(Tested))
+    return Tested(*parts)
 
 
-def _calibrate(tested: Sequence[_Tested], taxonomy: Taxonomy) -> Calibration:
+def _calibrate(tested: Sequence[Tested], taxonomy: Taxonomy) -> Calibration:
     """Temperature and threshold by the known activities of the datasets left out, which count alike."""
     # Where several labels are right, the most probable of them is the truth.
     truth = [np.where(t.right, t.logits, -np.inf).argmax(axis=1)[t.known] for t in tested]
@@ -322,49 +348,45 @@ def _calibrate(tested: Sequence[_Tested], taxonomy: Taxonomy) -> Calibration:
     return Calibration(temperature, float(np.mean(confidence)))
 
 
-def _score(tested: _Tested, taxonomy: Taxonomy, calibration: Calibration) -> dict[str, float | None]:
-    decided, accepted, confidence = accept(tested.logits, taxonomy, calibration)
-    right = tested.right[np.arange(len(decided)), decided]
+def _score(tested: Tested, taxonomy: Taxonomy, calibration: Calibration) -> dict[str, float | None]:
+    _, accepted, confidence = accept(tested.logits, tested.novelty, taxonomy, calibration)
     known = tested.known
     return {
         "known": float(known.sum()),
-        "top1": float(right[known].mean()),
+        "top1": float(tested.hits[known].mean()),
         "refused": float((~accepted[known]).mean()),
         "unknown_accepted": None if known.all() else float(accepted[~known].mean()),
         "auroc": None if known.all() else auroc(confidence[known], confidence[~known]),
     }
 
 
-def _streams(network: Network, takes: Sequence[Take], seed: int) -> Iterator[dict[str, list[float]]]:
-    """Decisions about each person's clips with rest between them: times, logits and spans."""
+def _streams(network: Network, novelty: Novelty | None, takes: Sequence[Take], seed: int) -> Iterator[_Stream]:
     for source, subject in sorted({(take.source, take.subject) for take in takes}):
         own = [take for take in takes if (take.source, take.subject) == (source, subject) and _first(take)]
         performance = compose_stream(own, network.config, _REST_S, seed)
-        ends = np.arange(1, len(performance.skeleton) * _DECISIONS_HZ / 30) * round(30 / _DECISIONS_HZ)
-        ends = ends[ends <= len(performance.skeleton)].astype(np.int64)
+        step = round(30 / _DECISIONS_HZ)
+        ends = np.arange(step, len(performance.skeleton) + 1, step)
         modality = next(m for m in network.config.modalities if m.layout)
         steps = network.config.steps(modality.name)
         x, mask = window_series(modality, steps, [performance.skeleton[:end] for end in ends])
-        logits = _logits(network, {modality.name: x}, {modality.name: mask})
-        yield {"ends": ends, "logits": logits, "spans": performance.spans, "labels": performance.labels}  # type: ignore[dict-item]
+        logits, scores = _run(network, novelty, {modality.name: x}, {modality.name: mask})
+        yield _Stream(ends, logits, scores, performance.spans, performance.labels)
 
 
 def _first(take: Take) -> bool:
     return "_t1" in take.id
 
 
-def _score_streams(
-    streams: Sequence[Mapping[str, Any]], taxonomy: Taxonomy, calibration: Calibration
-) -> dict[str, float | None]:
+def _score_streams(streams: Sequence[_Stream], taxonomy: Taxonomy, calibration: Calibration) -> dict[str, float | None]:
     """How often rest is called an activity, and how soon an activity is named and forgotten."""
     rest, right, half, lag = [], [], [], []
     activities = np.array(taxonomy.activities)
     for stream in streams:
-        decided, accepted, _ = accept(stream["logits"], taxonomy, calibration)
-        ends = stream["ends"]
+        decided, accepted, _ = accept(stream.logits, stream.novelty, taxonomy, calibration)
+        ends = stream.ends
         resting = np.ones(len(ends), np.bool_)
-        following = [*(start for start, _ in stream["spans"][1:]), ends[-1]]
-        for (start, end), labels, until in zip(stream["spans"], stream["labels"], following, strict=True):
+        following = [*(start for start, _ in stream.spans[1:]), ends[-1]]
+        for (start, end), labels, until in zip(stream.spans, stream.labels, following, strict=True):
             resting &= ~((ends > start) & (ends <= end + 30))
             correct = accepted & np.isin(activities[decided], labels)
             last = np.flatnonzero((ends > start) & (ends <= end + 9))

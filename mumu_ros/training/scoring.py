@@ -16,35 +16,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from mumu_ros.datasets.clips import ClipInfo
-from mumu_ros.evaluation.metrics import auroc
 from mumu_ros.evaluation.window_scores import JudgedWindows, window_scores, worst_confusions
-from mumu_ros.model.checkpoint import Calibration
+from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.backends import Backend, Outputs
-from mumu_ros.training.composition import IDLE, OTHER
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.windows import WindowSet
 
 __all__ = [
     "Predictions",
-    "accept",
     "calibrate",
     "fit_temperature",
-    "named_activities",
     "predict",
     "score",
-    "score_accepted",
-    "separating_threshold",
     "softmax",
 ]
 
@@ -167,97 +159,6 @@ def score(predictions: Predictions, windows: WindowSet, taxonomy: Taxonomy, temp
 
 def _accuracy_by_subject(windows: WindowSet, right: np.ndarray) -> dict[str, float]:
     return {str(subject): float(right[windows.subject == subject].mean()) for subject in np.unique(windows.subject)}
-
-
-def named_activities(taxonomy: Taxonomy) -> np.ndarray:
-    """Which activities are neither `idle` nor `other`, bool (K,)."""
-    return np.array([name not in (IDLE, OTHER) for name in taxonomy.activities])
-
-
-def accept(
-    logits: np.ndarray, taxonomy: Taxonomy, calibration: Calibration
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Decide by logits (N, K).
-
-    Returns:
-        The most probable activities (N,); bool (N,): which of them are accepted, being neither `idle` nor `other` and
-        at least as probable as the threshold; and the highest probability of any activity but those two (N,).
-    """
-    probabilities = softmax(logits / calibration.temperature)
-    decided, named = probabilities.argmax(axis=1), named_activities(taxonomy)
-    accepted = named[decided] & (probabilities.max(axis=1) >= calibration.unknown_threshold)
-    return decided, accepted, np.where(named, probabilities, 0).max(axis=1)
-
-
-def separating_threshold(
-    sets: Sequence[tuple[np.ndarray, np.ndarray]], taxonomy: Taxonomy, calibration: Calibration
-) -> float:
-    """The threshold that separates known from unknown activities best, each dataset counting alike (Youden 1950).
-
-    Args:
-        sets: Of each dataset the logits (N, K) of clips, and bool (N,): which of them are of known activities.
-        taxonomy: Of the logits.
-        calibration: Has the temperature.
-
-    Returns:
-        Where the share of known clips that are accepted exceeds that of unknown ones most.
-    """
-
-    def excess(threshold: float) -> float:
-        candidate = replace(calibration, unknown_threshold=threshold)
-        accepted = [(accept(logits, taxonomy, candidate)[1], known) for logits, known in sets]
-        return float(np.mean([which[known].mean() - which[~known].mean() for which, known in accepted]))
-
-    return float(max(np.linspace(0.05, 0.99, 95), key=excess))
-
-
-def score_accepted(
-    predictions: Predictions,
-    windows: WindowSet,
-    clips: Sequence[ClipInfo],
-    taxonomy: Taxonomy,
-    calibration: Calibration,
-) -> dict[str, Any]:
-    """Compare decisions with what is right, where several activities may be and some are unknown.
-
-    `labels` of the windows are 1 for each activity that is right; a row of zeros is an unknown activity.
-
-    Returns:
-        clips: how many; known, unknown: of them; top1: share of the known ones whose most probable activity is right;
-        accepted_top1: right and accepted; known_refused, unknown_accepted: shares of the known and of the unknown ones;
-        auroc: how well the probability that is given to activities other than `idle` and `other` tells known from
-        unknown; threshold; per_class: clips, right, refused and most frequent decisions by the dataset's activities.
-        Shares of nothing are None.
-    """
-    decided, accepted, confidence = accept(predictions.activity_logits, taxonomy, calibration)
-    labels = windows.labels
-    assert labels is not None, "see load_test_windows"
-    known, right = labels.any(axis=1), labels[np.arange(len(labels)), decided] > 0
-    each = {}
-    for activity in sorted({clip.activity for clip in clips}):
-        rows = np.array([clip.activity == activity for clip in clips])
-        each[activity] = {
-            "clips": int(rows.sum()),
-            "right": _share(right[rows & known]),
-            "refused": _share(~accepted[rows]),
-            "decided": dict(Counter(taxonomy.activities[i] for i in decided[rows]).most_common(3)),
-        }
-    return {
-        "clips": len(clips),
-        "known": int(known.sum()),
-        "unknown": int((~known).sum()),
-        "top1": _share(right[known]),
-        "accepted_top1": _share((right & accepted)[known]),
-        "known_refused": _share(~accepted[known]),
-        "unknown_accepted": _share(accepted[~known]),
-        "auroc": auroc(confidence[known], confidence[~known]) if known.any() and not known.all() else None,
-        "threshold": calibration.unknown_threshold,
-        "per_class": each,
-    }
-
-
-def _share(which: np.ndarray) -> float | None:
-    return float(which.mean()) if len(which) else None
 
 
 def calibrate(model: Network, windows: WindowSet) -> Calibration:

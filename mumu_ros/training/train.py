@@ -29,9 +29,11 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from mumu_ros.files import naming
-from mumu_ros.model.checkpoint import Calibration, check_target, load_checkpoint, save_checkpoint
+from mumu_ros.model.calibration import Calibration
+from mumu_ros.model.checkpoint import check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
+from mumu_ros.training.acceptance import novelty_modality, training_features
 from mumu_ros.training.composition import compose
 from mumu_ros.training.fit import discard, fit
 from mumu_ros.training.loading import Loaded, load_windows
@@ -77,14 +79,17 @@ def train(
         The content of metrics.json; nothing in a process that only helped the one that writes.
 
     Raises:
-        ConfigError: `init` has nothing in common with the configuration, `teacher` cannot label its clips, too few
-            labels are left, or `<out>.training` is of another training.
+        ConfigError: `calibration` needs a skeleton, `init` has nothing in common with the configuration, `teacher`
+            cannot label its clips, too few labels are left, or `<out>.training` is of another training.
         CheckpointError: `init` or `teacher` is no usable model, or something that is no model is at `out`.
         DatasetError: The data cannot be read.
         OSError: `out` cannot be written; the path is named.
     """
     out = Path(out).resolve()
     check_target(out)
+    learns_novelty = calibration is not None and calibration.novelty_weight > 0
+    if learns_novelty:
+        novelty_modality(settings.model)  # before hours are spent
     begin = None if init is None else _begin(init, settings)
     master = None if teacher is None else load_checkpoint(teacher)
     began = time.monotonic()
@@ -116,11 +121,13 @@ def train(
         known = held_out.windows.known()
         metrics["calibration_subjects"] = score(predict(model, known), known, settings.model.taxonomy)
         calibration = calibration or calibrate(model, known)
+    novelty = training_features(model, windows) if learns_novelty else None
     left = divide_takes(takes.takes, settings.data)[1] if takes else []
     if left:
-        calibration, metrics["held_out"] = assess_people(model, left, settings.optimization.seed, calibration)
+        seed = settings.optimization.seed
+        calibration, metrics["held_out"] = assess_people(model, left, seed, calibration, novelty)
     with naming(out):
-        save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command))
+        save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command), novelty=novelty)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     discard(work)
     return metrics

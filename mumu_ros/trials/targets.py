@@ -38,6 +38,7 @@ from mumu_ros.labelling.marks import Timeline
 from mumu_ros.model.checkpoint import load_checkpoint, read_config, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
+from mumu_ros.model.novelty import Novelty
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.nodes.inference import Inference
 from mumu_ros.nodes.sensor_sync import SensorSync
@@ -270,6 +271,11 @@ def _weights(folder: Path, undo: contextlib.ExitStack) -> Door:
     return [file[:start]], lambda data: feed(data + file[start:])
 
 
+def _novelty() -> bytes:
+    features = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    return Novelty("imu", features).to_bytes("0a1b2c3d")
+
+
 def _sensor_sync_yaml(path: Path) -> None:
     SensorSyncConfig.read(read_parameters(path, "sensor_sync", SENSOR_SYNC))
 
@@ -318,6 +324,9 @@ TARGETS: Mapping[str, Target] = {
     "metadata": Target(partial(_bag, "MCAP", "NONE", "metadata.yaml")),
     "model_config": Target(partial(_model_file, "config.json", read_config)),
     "model_weights": Target(_weights),
+    "model_novelty": Target(
+        partial(_file, "novelty.safetensors", [_novelty()], lambda path: Novelty.from_bytes(path.read_bytes()))
+    ),
     "labels_csv": Target(partial(_file, "labels.csv", [_CSV], read_labels)),
     "labels_jsonl": Target(partial(_file, "labels.jsonl", [_JSONL], read_labels)),
     "audacity": Target(partial(_file, "labels.txt", [_AUDACITY], _imported)),

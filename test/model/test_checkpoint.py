@@ -34,7 +34,6 @@ from mumu_ros.model.checkpoint import (
     save_checkpoint,
     select_device,
 )
-from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 
 PROVENANCE = {"command": "mumu train", "data": {"subjects": [1, 2]}, "seed": 3}
@@ -159,11 +158,6 @@ def test_a_broken_folder_is_explained(folder: Path, damage: Callable[[Path], Any
     damage(folder)
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(folder)
-
-
-def test_calibration_is_checked() -> None:
-    with pytest.raises(ConfigError, match=r"unknown_threshold is 1\.2; expected a number from 0 to 1"):
-        Calibration(unknown_threshold=1.2)
 
 
 def test_select_device() -> None:

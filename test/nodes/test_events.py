@@ -88,7 +88,7 @@ def test_events_follow_the_decisions_and_end_with_the_data(active: Any) -> None:
     assert begun.header == second.header
     middle_ns = (time_to_ns(first.window_start) + time_to_ns(first.header.stamp)) // 2
     assert (time_to_ns(begun.start), time_to_ns(begun.end)) == (middle_ns, 0)
-    assert begun.confidence == pytest.approx((first.activity_probability + second.activity_probability) / 2)
+    assert begun.confidence == pytest.approx((first.activity_confidence + second.activity_confidence) / 2)
     # Nothing comes any more: whatever went on ends, once for the activity and once for the group.
     active.ros.wait(lambda: [e.kind for e in active.events].count(END) == [e.kind for e in active.events].count(BEGIN))
     ended = [e for e in active.events if e.kind == END]

@@ -48,6 +48,11 @@ def test_frames_become_recognitions_whose_fields_agree(robot: Callable[..., Any]
         assert list(message.activity_labels) == ["wave", "point", "walk", "run", "stand"]
         assert message.activity == message.activity_labels[int(np.argmax(message.activity_probabilities))]
         assert message.activity_probability == pytest.approx(max(message.activity_probabilities))
+        assert (message.activity_confidence, message.group_confidence, str(message.novelty)) == (
+            message.activity_probability,
+            message.group_probability,
+            "nan",
+        ), "this model does not know what is novel"
         assert sum(message.activity_probabilities) == pytest.approx(1, abs=1e-5)
         assert list(message.modalities) == ["rgb", "depth", "imu"]
         for field in ("present", "coverage", "sm_fusion_weights", "gm_fusion_weights", "modality_age_s"):

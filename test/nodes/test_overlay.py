@@ -91,7 +91,7 @@ class Rig:
         return self.ros.wait(lambda: self.show(next(stamps), people) or next(filter(is_drawn, pictures), None))
 
     def recognise(self, stamp_ns: int, body_id: str, name: str = "walk") -> None:
-        message = ActivityRecognition(body_id=body_id, activity=name, activity_probability=0.75)
+        message = ActivityRecognition(body_id=body_id, activity=name, activity_confidence=0.75)
         message.modalities, message.present, message.gm_fusion_weights = ["skeleton", "imu"], [True, False], [1.0, 0.0]
         message.header.stamp = ns_to_time(stamp_ns, TYPES)
         self.activity.publish(message)

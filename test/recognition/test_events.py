@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,7 +40,8 @@ def answer(label: str, stamp_ns: int, probability: float = 0.75) -> Decision | N
     distribution = np.array([probability, 1 - probability])
     group = GROUPS.get(label, UNKNOWN)
     start_ns = stamp_ns - WINDOW_NS
-    return Decision(start_ns, stamp_ns, group, label, distribution, distribution, *[nobody] * 5)
+    decision = Decision(start_ns, stamp_ns, group, label, distribution, distribution, *[nobody] * 5)
+    return replace(decision, group_confidence=probability, activity_confidence=probability)
 
 
 def play(

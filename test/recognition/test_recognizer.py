@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -24,7 +25,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.health import fault_age_s
+from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mumu_ros.model.novelty import Novelty
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.recognition import Decision, NoDecision, Recognizer, RecognizerSettings
 from mumu_ros.recognition.decision import UNKNOWN
@@ -134,6 +137,39 @@ def test_the_result_depends_on_the_samples_up_to_the_end_only(
     decision = decide(checkpoint, by_stream + newer)
     assert decision.activity_probabilities.tolist() == expected.activity_probabilities.tolist()
     assert decision.gm_weights.tolist() == expected.gm_weights.tolist()
+
+
+ALONE = ("rgb", "depth")
+
+
+def knowing(checkpoint: Checkpoint, distance: float) -> Checkpoint:
+    """A checkpoint whose training windows had IMU features at this distance from those of the samples."""
+    features = decide(checkpoint, make_samples(), ALONE).features
+    assert features is not None
+    rng = np.random.default_rng(0)
+    seen = features[2] + distance + rng.normal(0, 0.1, (50, features.shape[1]))
+    calibration = Calibration(unknown_threshold=0.1, novelty_weight=2.0, assumed_novelty=1.0, bias=2.0)
+    return replace(checkpoint, novelty=Novelty("imu", seen.astype(np.float32)), calibration=calibration)
+
+
+def test_what_is_far_from_the_training_data_is_unknown_however_probable(checkpoint: Checkpoint) -> None:
+    near, far = (decide(knowing(checkpoint, distance), make_samples(), ALONE) for distance in (0.0, 1.0))
+    assert near.activity != UNKNOWN
+    assert (near.novelty, far.activity, far.group) == (pytest.approx(1, abs=0.5), UNKNOWN, UNKNOWN)
+    assert far.novelty > 3
+    assert far.activity_confidence < 0.01 < near.activity_confidence
+    np.testing.assert_array_equal(far.activity_probabilities, near.activity_probabilities)
+
+
+def test_beside_other_sensors_and_without_the_modality_the_novelty_is_not_known(checkpoint: Checkpoint) -> None:
+    for without in ((), ("imu",)):
+        decision = decide(knowing(checkpoint, 1.0), make_samples(), without)
+        assert np.isnan(decision.novelty)
+        assert decision.activity != UNKNOWN
+    plain = decide(checkpoint, make_samples(), ALONE)
+    assert np.isnan(plain.novelty)
+    assert plain.activity_confidence == pytest.approx(plain.probability)
+    assert plain.group_confidence == pytest.approx(plain.group_probabilities.max())
 
 
 def test_a_low_probability_is_unknown_and_the_distribution_still_there(checkpoint: Checkpoint) -> None:

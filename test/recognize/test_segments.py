@@ -50,7 +50,7 @@ def test_every_change_is_a_border(labels: list[str]) -> None:
     rows = segments({"anna": labelled(labels)})["anna"]
     changes = sum(a != b for a, b in itertools.pairwise(labels))
     assert len(rows) == changes + 1
-    assert rows[0].probability == pytest.approx(0.5)
+    assert rows[0].confidence == pytest.approx(0.5)
 
 
 def test_a_change_is_where_the_middles_of_the_windows_are() -> None:

@@ -25,13 +25,11 @@ import pytest
 import torch
 
 from mumu_ros.datasets.clips import Clip
-from mumu_ros.model.checkpoint import Calibration
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.network import Network
-from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training import scoring
 from mumu_ros.training.conditions import Condition
-from mumu_ros.training.scoring import Predictions, fit_temperature, predict, score, separating_threshold, softmax
+from mumu_ros.training.scoring import Predictions, fit_temperature, predict, score, softmax
 from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
 
 torch.set_num_threads(1)
@@ -127,20 +125,6 @@ def test_the_threshold_refuses_the_least_certain(
     assert calibration.temperature == pytest.approx(3, rel=0.1)
     refused = softmax(logits / calibration.temperature).max(axis=1) < calibration.unknown_threshold
     assert refused[logits.argmax(axis=1) == truth].mean() == pytest.approx(0.01, abs=0.005)
-
-
-@pytest.mark.parametrize("between", [0.4, 0.6, 0.8])
-def test_a_threshold_between_known_and_unknown_activities_is_found(between: float) -> None:
-    taxonomy = Taxonomy("test", {"all": ("wave", "clap", "idle", "other")})
-
-    def clips(probability: float) -> np.ndarray:
-        rest = (1 - probability) / 3
-        return np.log(np.array([[probability, rest, rest, rest]] * 20))
-
-    logits = np.concatenate([clips(between + 0.05), clips(between - 0.05)])
-    known = np.arange(40) < 20
-    found = separating_threshold([(logits, known), (logits, known)], taxonomy, Calibration())
-    assert between - 0.05 < found <= between + 0.05
 
 
 def test_softmax_of_large_numbers() -> None:

@@ -29,7 +29,8 @@ from mumu_ros.cli import main
 from mumu_ros.datasets.clips import ClipInfo
 from mumu_ros.datasets.skeleton_sets import SKELETON_SETS
 from mumu_ros.datasets.utd_mhad import ACTIONS
-from mumu_ros.model.checkpoint import Calibration, load_checkpoint, save_checkpoint
+from mumu_ros.model.calibration import Calibration
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
@@ -133,6 +134,15 @@ def test_a_model_is_trained_on_several_datasets_at_once(kard: Path, tmp_path: Pa
     assert metrics["held_out"]["conditions"]["kard"]["known"]["mean"] == 2
     calibration = load_checkpoint(tmp_path / "model").calibration
     assert dataclasses.asdict(calibration) == metrics["held_out"]["calibration"]
+    assert calibration.novelty_weight == 0, "one person does not tell what is novel"
+
+    given = Calibration(unknown_threshold=0.5, novelty_weight=1.0)
+    train(read_settings(tmp_path / "people.yaml"), tmp_path / "aware", calibration=given, progress=False)
+    aware = load_checkpoint(tmp_path / "aware")
+    assert aware.calibration == given
+    assert aware.novelty is not None
+    assert (aware.novelty.modality, aware.novelty.features.shape[1]) == ("skeleton", aware.model.unimodal_size)
+    assert 5 < len(aware.novelty.features) <= 40
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,7 @@ def test_a_given_calibration_is_stored(
         ("{", "give the file that mumu cross-validate wrote"),
         ('{"temperature": 0, "unknown_threshold": 0}', "temperature is 0"),
         ('{"heat": 1}', "no key 'heat'"),
+        ('{"novelty_weight": 1}', "novelty is measured by a skeleton's features, but 'two' has imu_wrist, imu_belt"),
     ):
         path.write_text(text)
         assert mumu("train", folder, "--out", tmp_path / "model", "--calibration", path) == 2

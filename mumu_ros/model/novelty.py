@@ -1,0 +1,121 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""How far a window's features are from those of the training data: far away is what a model was not taught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from mumu_ros.reading import parse_json
+
+__all__ = ["Novelty"]
+
+_NEIGHBOR = 5
+"""Which nearest neighbour's distance counts."""
+_LEAST = 0.01
+"""Share of the mean spread of the features that a constant one, and training windows that are alike, are given."""
+_MAX_FEATURES = 10_000
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Novelty:
+    """Features of training windows, and the distance of others to the nearest of them (Sun et al. 2022).
+
+    Ours: the features are those of one modality, standardised, and distances are in units of the usual one between
+    training windows.
+
+    Attributes:
+        modality: Whose unimodal features these are.
+        features: Of training windows in which it is present, float32 (N, D).
+
+    Raises:
+        ValueError: There are too few or too many features, or they are not finite numbers (N, D).
+    """
+
+    modality: str
+    features: Array
+    _mean: Array = field(init=False, repr=False)
+    _std: Array = field(init=False, repr=False)
+    _standardized: Array = field(init=False, repr=False)
+    _usual: np.float32 = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        x = self.features
+        if x.ndim != 2 or not _NEIGHBOR < len(x) <= _MAX_FEATURES or not np.isfinite(x).all():
+            raise ValueError(
+                f"features of {self.modality} are {x.dtype} {x.shape}; expected finite numbers (N, D), N from "
+                f"{_NEIGHBOR + 1} to {_MAX_FEATURES}"
+            )
+        mean, std = x.mean(axis=0), x.std(axis=0)
+        std = np.maximum(std, _LEAST * max(std.mean(), _LEAST))
+        standardized = (x - mean) / std
+        # The nearest to each is itself.
+        usual = np.median(_nearest(standardized, standardized, _NEIGHBOR + 1))
+        usual = max(usual, _LEAST * np.sqrt(x.shape[1]))
+        for name, value in (("mean", mean), ("std", std), ("standardized", standardized), ("usual", usual)):
+            object.__setattr__(self, f"_{name}", np.asarray(value, np.float32))
+
+    def score(self, names: Sequence[str], features: Array) -> Array:
+        """Novelty of B windows: about 1 for windows like those of the training data, larger for others.
+
+        Args:
+            names: Of the M modalities.
+            features: Unimodal features, (B, M, D), 0 where absent.
+
+        Returns:
+            float32 (B,); NaN unless the modality takes part alone. Beside another one the probability tells more.
+        """
+        m, there = names.index(self.modality), np.asarray(features.any(axis=2))
+        alone = there[:, m] & (there.sum(axis=1) == 1)
+        distances = _nearest((features[:, m] - self._mean) / self._std, self._standardized, _NEIGHBOR)
+        return np.where(alone, distances / self._usual, np.float32(np.nan))
+
+    def to_bytes(self, weights: str) -> bytes:
+        """The content of a file, in half precision.
+
+        Args:
+            weights: Which weights computed the features: a part of their hash.
+        """
+        data: bytes = save({self.modality: self.features.astype(np.float16)}, {"weights": weights})
+        return data
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> tuple[Novelty, str]:
+        """What `to_bytes` wrote, and which weights computed it.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        try:
+            ((modality, features),) = load(data).items()
+            weights = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["weights"]
+        except (SafetensorError, KeyError, TypeError) as error:
+            raise ValueError(str(error)) from error
+        return cls(modality, features.astype(np.float32)), weights
+
+
+def _nearest(x: Array, others: Array, k: int) -> Array:
+    """Distance of each of x (B, D) to the k-th nearest of others (N, D)."""
+    squares = (x * x).sum(axis=1)[:, None] + (others * others).sum(axis=1) - 2 * x @ others.T
+    nearest: Array = np.partition(squares, k - 1, axis=1)[:, k - 1]
+    return np.sqrt(np.maximum(nearest, 0))
