@@ -188,6 +188,9 @@ class SensorSync(ManagedNode):
             )
             if self._turner and report.code.level == Level.OK and (text := self._turner.problems.get(stream.name)):
                 report = replace(report, code=FaultCode.NO_TRANSFORM, text=f"{text}; it is left out")
+            if not s.received and self.get_clock().now().nanoseconds == 0:
+                watch.restart(now_s)
+                report = replace(report, code=FaultCode.WAITING, text="use_sim_time is set, and no /clock has come yet")
             self._warn(stream, report)
             yield self.status(
                 stream.name,

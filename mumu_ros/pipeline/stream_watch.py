@@ -110,6 +110,10 @@ class StreamWatch:
         self._counts: deque[tuple[float, _Counts]] = deque([(now_s, _Counts(*(0,) * 8))])
         self._counted_s = max(_DELAYS_S, (_MIN_COUNT + 1) / sets_hz)
 
+    def restart(self, now_s: float) -> None:
+        """Silence is counted from now on, if nothing has come yet: before, nothing could."""
+        self._started_s = now_s
+
     def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
         """Note a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
         step_ns = stamp_ns - self._stamp_ns

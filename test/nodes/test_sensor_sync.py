@@ -17,6 +17,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ from geometry_msgs.msg import PoseArray, Quaternion, TransformStamped
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 from std_msgs.msg import Float32MultiArray
 
@@ -491,6 +493,28 @@ def test_a_clock_that_differs_is_named_and_mended_by_an_offset(ros: Any, rig: Ca
     play(late_ns)
     delivered = ros.wait(lambda: [stamp for frame in r.frames for stamp in stamps(frame, "imu")])
     assert min(delivered) >= now_ns, "two seconds are added"
+
+
+def test_before_simulated_time_begins_no_stream_is_silent(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mumu_ros.pipeline.stream_watch.PATIENCE_S", 0.5)
+    node = ros.add(SensorSync, **RIG, use_sim_time=True)
+    clock = ros.node.create_publisher(Clock, "/clock", 1)
+    reports = ros.collect(DiagnosticArray, "/diagnostics")
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    started = time.monotonic()
+
+    def said() -> list[tuple[bytes, str]]:
+        """Level and text of what was said about the IMU after the patience."""
+        late = reports if time.monotonic() > started + 1 else []
+        return [(s.level, s.message) for report in late for s in report.status if s.name == "sensor_sync: imu"]
+
+    assert set(ros.wait(said)) == {(DiagnosticStatus.STALE, "use_sim_time is set, and no /clock has come yet")}
+
+    def told() -> bool:
+        clock.publish(Clock(clock=ns_to_time(START_NS, TYPES)))
+        return "nothing publishes it" in said()[-1][1]
+
+    ros.wait(told)
 
 
 @pytest.mark.parametrize(
