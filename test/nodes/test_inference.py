@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from mumu_ros.conversions import RosTypes, samples_to_frame, time_to_ns
@@ -142,11 +143,17 @@ def test_a_series_of_any_shape_ends_nothing_and_is_named(robot: Callable[..., An
     assert r.ros.wait(lambda: len(r.recognitions) >= 3)
 
 
-def test_a_modality_that_never_comes_is_named(robot: Callable[..., Any]) -> None:
+def test_a_modality_that_never_comes_is_named_and_logged_once(
+    robot: Callable[..., Any], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.managed.LOG_PERIOD_S", 0.0)
     r = robot()
     r.start()
     r.play(0, 20, without=("depth",))
-    assert r.ros.wait(lambda: r.diagnosed("depth never arrived"))
+    reports = r.ros.collect(DiagnosticArray, "/diagnostics")
+    wanted = "depth never arrived"
+    assert r.ros.wait(lambda: sum(wanted in s.message for report in reports for s in report.status) >= 3)
+    assert capfd.readouterr().err.count("depth never arrived") == 1
 
 
 def test_without_frames_the_diagnostics_say_what_to_check(robot: Callable[..., Any]) -> None:
