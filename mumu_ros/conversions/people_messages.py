@@ -53,8 +53,12 @@ def people_to_message(
     layout: str,
     persons: Sequence[Person],
     types: MessageTypes,
+    picture_frame: str = "",
 ) -> Any:
-    """Return everybody in view of a picture of this size as mumu_ros/msg/People; `layout` names the joints' order."""
+    """Return everybody in view of a picture of this size as mumu_ros/msg/People.
+
+    `layout` names the joints' order; `picture_frame` is the camera's frame if the joints are in another one.
+    """
     header = types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id=frame_id)
     return types.message(
         "mumu_ros/msg/People",
@@ -62,7 +66,7 @@ def people_to_message(
         width=width,
         height=height,
         layout=layout,
-        people=[_person_part(stamp_ns, frame_id, person, types) for person in persons],
+        people=[_person_part(stamp_ns, picture_frame or frame_id, person, types) for person in persons],
     )
 
 
@@ -89,7 +93,7 @@ def message_to_people(msg: Any, on_error: Callable[[ConversionError], None] | No
     return tuple(found.values())
 
 
-def _person_part(stamp_ns: int, frame_id: str, person: Person, types: MessageTypes) -> Any:
+def _person_part(stamp_ns: int, picture_frame: str, person: Person, types: MessageTypes) -> Any:
     x, y, width, height = (max(0, round(side)) for side in person.roi)
     roi = types.message(
         "sensor_msgs/msg/RegionOfInterest", x_offset=x, y_offset=y, height=height, width=width, do_rectify=False
@@ -103,7 +107,9 @@ def _person_part(stamp_ns: int, frame_id: str, person: Person, types: MessageTyp
         joints=_numbers(person.joints, types),
         visibility=_numbers(person.visibility, types),
         position_source=_SOURCES.index(person.position_source),
-        depth=_empty_image(types) if person.depth is None else array_to_image(person.depth, stamp_ns, frame_id, types),
+        depth=_empty_image(types)
+        if person.depth is None
+        else array_to_image(person.depth, stamp_ns, picture_frame, types),
         depth_focal=0.0 if person.depth is None else float(person.depth_focal),
     )
 

@@ -75,7 +75,14 @@ class People(ManagedNode):
             view = self._frame_changer.apply(view)
         self._output.publish(
             people_to_message(
-                view.stamp_ns, view.frame_id, view.width, view.height, view.layout, view.people, self._types
+                view.stamp_ns,
+                view.frame_id,
+                view.width,
+                view.height,
+                view.layout,
+                view.people,
+                self._types,
+                picture_frame,
             )
         )
         if self._humans:

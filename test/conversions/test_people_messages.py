@@ -73,6 +73,13 @@ def test_everybody_survives_a_bag(ids, joints, depth, stamp_ns):
         same(a, b)
 
 
+def test_a_depth_picture_is_the_cameras_whatever_the_frame_of_the_joints(own_types):
+    message = people_to_message(9, "map", 640, 480, "blazepose33", [person()], own_types, "camera")
+    assert (message.header.frame_id, message.people[0].depth.header.frame_id) == ("map", "camera")
+    message = people_to_message(9, "camera", 640, 480, "blazepose33", [person()], own_types)
+    assert message.people[0].depth.header.frame_id == "camera"
+
+
 def test_every_kind_of_message_is_served(own_types):
     message = people_to_message(9, "camera", 640, 480, "blazepose33", [person()], own_types)
     same(message_to_people(message)[0], person())
