@@ -117,10 +117,10 @@ def heatmap(
 
 
 def reliability_diagram(bins: Sequence[Mapping[str, float]]) -> Markup:
-    """Accuracy over confidence; the closer to the diagonal the better. Bars say how many decisions a dot is of."""
+    """Accuracy over probability; the closer to the diagonal the better. Bars say how many decisions a dot is of."""
     size, left, top = 260, 46, 10
     most = max(row["count"] for row in bins)
-    parts = [_axes(left, top, size, size, 1, "confidence", "accuracy")]
+    parts = [_axes(left, top, size, size, 1, "probability", "accuracy")]
     parts.append(f'<path d="M{left} {top + size}L{left + size} {top}" class="guide"/>')
     points = [(left + row["confidence"] * size, top + (1 - row["accuracy"]) * size) for row in bins]
     for (x, _), row in zip(points, bins, strict=True):
@@ -128,7 +128,7 @@ def reliability_diagram(bins: Sequence[Mapping[str, float]]) -> Markup:
         parts.append(rectangle(x - 5, top + size - height, 10, height, "#c6dbef"))
     parts.append(f'<polyline points="{_points(points)}" fill="none" stroke="{PALETTE[0]}" stroke-width="2"/>')
     for (x, y), row in zip(points, bins, strict=True):
-        title = f"confidence {row['confidence']:.0%}, accuracy {row['accuracy']:.0%}, {row['count']:.0f} decisions"
+        title = f"probability {row['confidence']:.0%}, accuracy {row['accuracy']:.0%}, {row['count']:.0f} decisions"
         parts.append(_dot(x, y, 4, PALETTE[0], title))
     return document(left + size + 14, top + size + 40, parts, "Reliability diagram")
 

@@ -54,6 +54,7 @@ class Decisions:
         gm_weights: float32 (N, M).
         anomaly: float32 (N, M), anomaly scores, healthy modalities rarely exceed 1; NaN without fault detection.
         flagged: float32 (N, M), 1 or 0, likewise.
+        confidences: float32 (N, 3): of the group, of the activity, and the novelty (NaN if it is not known).
     """
 
     epoch: NDArray[np.int64]
@@ -70,6 +71,7 @@ class Decisions:
     gm_weights: NDArray[np.float32]
     anomaly: NDArray[np.float32]
     flagged: NDArray[np.float32]
+    confidences: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
@@ -104,7 +106,7 @@ class DecisionLog:
     def __init__(self, taxonomy: Taxonomy, modalities: Sequence[str]) -> None:
         self._groups = [*taxonomy.group_names, UNKNOWN]
         self._activities = [*taxonomy.activities, UNKNOWN]
-        self._sizes = (len(taxonomy.group_names), len(taxonomy.activities), *[len(modalities)] * 7)
+        self._sizes = (len(taxonomy.group_names), len(taxonomy.activities), *[len(modalities)] * 7, 3)
         self._whole = array("q")
         self._real = array("f")
 
@@ -117,7 +119,7 @@ class DecisionLog:
             return
         group, activity = self._groups.index(d.group), self._activities.index(d.activity)
         self._whole.extend((epoch, d.start_ns, d.stamp_ns, group, activity))
-        no_health = [float("nan")] * self._sizes[-1]
+        no_health = [float("nan")] * self._sizes[-2]
         parts = (
             d.group_probabilities,
             d.activity_probabilities,
@@ -128,6 +130,7 @@ class DecisionLog:
             d.gm_weights,
             [h.score for h in d.health] or no_health,
             [bool(h.fault) for h in d.health] or no_health,
+            [d.group_confidence, d.activity_confidence, d.novelty],
         )
         self._real.frombytes(np.concatenate(parts).astype(np.float32).tobytes())
 
@@ -159,6 +162,7 @@ def to_csv(
             ["bag", "epoch", "window_start", "stamp", "group", "activity", "true_group", "true_activity"]
             + [f"p:{name}" for name in (*groups[:-2], *activities[:-2])]
             + of_modalities
+            + ["group_confidence", "activity_confidence", "novelty"]
         )
     numbers = np.concatenate(
         (
@@ -171,6 +175,7 @@ def to_csv(
             decisions.gm_weights,
             decisions.anomaly,
             decisions.flagged,
+            decisions.confidences,
         ),
         axis=1,
     )

@@ -30,11 +30,11 @@ _LEAST_PROBABILITY = 1e-9
 
 @dataclass(frozen=True)
 class Calibration:
-    """How logits become probabilities and confidences, and when a decision means nothing that the model knows.
+    """How logits become probabilities and confidences, and which confidence is too low to name an activity.
 
-    With `novelty_weight` the confidence estimates how often a decision is right about people, places and sensors that
-    were not trained on, who may also do what was not taught: a logistic regression on probability and novelty. Without,
-    the confidence is the probability.
+    With `novelty_weight` the confidence estimates how often decisions for an activity are right in data that were not
+    trained on, with people who also do what is not in the training data: a logistic regression on probability and
+    novelty. Without, the confidence is the probability.
 
     Attributes:
         temperature: Logits are divided by this before the softmax (Guo et al. 2017).
@@ -56,7 +56,13 @@ class Calibration:
     bias: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = {"temperature": (1e-6, 1e6), "unknown_threshold": (0.0, 1.0), "bias": (-1e6, 1e6)}
+        signed = (-1e6, 1e6)
+        limits = {
+            "temperature": (1e-6, 1e6),
+            "unknown_threshold": (0.0, 1.0),
+            "assumed_novelty": signed,
+            "bias": signed,
+        }
         for name in (field.name for field in fields(self)):
             value, (low, high) = getattr(self, name), limits.get(name, (0.0, 1e6))
             if not isinstance(value, int | float) or not low <= value <= high:

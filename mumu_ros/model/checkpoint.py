@@ -12,8 +12,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A trained model on disk: one folder with `model.safetensors`, `config.json` and, if the model knows what is novel to
-it, `novelty.safetensors`; nothing is pickled.
+"""A trained model on disk: one folder with `model.safetensors`, `config.json` and, if the model measures novelty,
+`novelty.safetensors`; nothing is pickled.
 
 torch is imported where weights are touched only: `sensor_sync` reads a model's configuration without having
 it.
@@ -62,6 +62,7 @@ _CONFIG = "config.json"
 _NOVELTY = "novelty.safetensors"
 _KEYS = {"model", "calibration", "provenance"}
 _MAX_WEIGHTS = 8 * 2**30
+_MAX_NOVELTY = 2**24
 
 
 class CheckpointError(ValueError):
@@ -132,16 +133,18 @@ def save_checkpoint(
 ) -> None:
     """Write a model folder, replacing one that is there.
 
-    Everything is written beside the folder and then renamed, so that it never looks whole when it is not. A calibration
-    with a `novelty_weight` needs `novelty`.
+    Everything is written beside the folder and then renamed, so that it never looks whole when it is not.
 
     Raises:
+        ValueError: The calibration has a `novelty_weight`, and there is no `novelty`.
         CheckpointError: Something is at `path` that is no model folder.
     """
     from safetensors.torch import save
 
     path = Path(path)
     check_target(path)
+    if calibration is not None and calibration.novelty_weight and novelty is None:
+        raise ValueError(f"the calibration has a novelty_weight of {calibration.novelty_weight:g}; give the novelty")
     with folder_beside(path) as temporary:
         weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
         data = save(weights)
@@ -217,7 +220,7 @@ def _digest(weights: bytes) -> str:
 
 
 def _read_novelty(path: Path, model: Network, digest: str) -> Novelty:
-    data = _read_file(path, _NOVELTY, _MAX_WEIGHTS)
+    data = _read_file(path, _NOVELTY, _MAX_NOVELTY)
     try:
         novelty, weights = Novelty.from_bytes(data)
     except ValueError as error:

@@ -30,9 +30,12 @@ __all__ = ["Novelty"]
 
 _NEIGHBOR = 5
 """Which nearest neighbour's distance counts."""
-_LEAST = 0.01
-"""Share of the mean spread of the features that a constant one, and training windows that are alike, are given."""
-_MAX_FEATURES = 10_000
+_LEAST_SPREAD = 0.01
+"""Standard deviation of a feature that hardly varies, as a share of the mean of all; and least mean."""
+_LEAST_DISTANCE = 0.01
+"""Usual distance between training windows that are alike, as a share of that between random ones."""
+_MAX_WINDOWS = 2000
+_MAX_VALUE = 1e4
 
 Array = NDArray[np.float32]
 
@@ -49,7 +52,7 @@ class Novelty:
         features: Of training windows in which it is present, float32 (N, D).
 
     Raises:
-        ValueError: There are too few or too many features, or they are not finite numbers (N, D).
+        ValueError: There are too few or too many windows, or the features are no numbers (N, D) of usual size.
     """
 
     modality: str
@@ -61,17 +64,18 @@ class Novelty:
 
     def __post_init__(self) -> None:
         x = self.features
-        if x.ndim != 2 or not _NEIGHBOR < len(x) <= _MAX_FEATURES or not np.isfinite(x).all():
+        is_table = x.ndim == 2 and _NEIGHBOR < x.shape[0] <= _MAX_WINDOWS and x.shape[1] > 0
+        if not is_table or not (np.abs(x) <= _MAX_VALUE).all():
             raise ValueError(
-                f"features of {self.modality} are {x.dtype} {x.shape}; expected finite numbers (N, D), N from "
-                f"{_NEIGHBOR + 1} to {_MAX_FEATURES}"
+                f"features of {self.modality} are {x.dtype} {x.shape}; expected numbers (N, D) of at most "
+                f"{_MAX_VALUE:g}, N from {_NEIGHBOR + 1} to {_MAX_WINDOWS}"
             )
         mean, std = x.mean(axis=0), x.std(axis=0)
-        std = np.maximum(std, _LEAST * max(std.mean(), _LEAST))
+        std = np.maximum(std, _LEAST_SPREAD * max(std.mean(), _LEAST_SPREAD))
         standardized = (x - mean) / std
         # The nearest to each is itself.
         usual = np.median(_nearest(standardized, standardized, _NEIGHBOR + 1))
-        usual = max(usual, _LEAST * np.sqrt(x.shape[1]))
+        usual = max(usual, _LEAST_DISTANCE * np.sqrt(x.shape[1]))
         for name, value in (("mean", mean), ("std", std), ("standardized", standardized), ("usual", usual)):
             object.__setattr__(self, f"_{name}", np.asarray(value, np.float32))
 
@@ -83,7 +87,8 @@ class Novelty:
             features: Unimodal features, (B, M, D), 0 where absent.
 
         Returns:
-            float32 (B,); NaN unless the modality takes part alone. Beside another one the probability tells more.
+            float32 (B,); NaN unless the modality takes part alone: with another one the probability alone detects
+            unknown activities better (research/results.md).
         """
         m, there = names.index(self.modality), np.asarray(features.any(axis=2))
         alone = there[:, m] & (there.sum(axis=1) == 1)

@@ -120,7 +120,7 @@ class Inference(ManagedNode):
         self._frames = self._views = self._decisions = 0
         self._answers: dict[str, Decision | NoDecision] = {}
         self._unreadable: dict[str, Problem] = {}
-        self._warned = ""
+        self._missing: list[str] = []
         self._seen_at = self._decidable_at = time.monotonic()
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
@@ -287,9 +287,9 @@ class Inference(ManagedNode):
         if not problems and self._frames and (never := sorted(set(names) - self._session.seen)):
             text = f"the model's {', '.join(never)} never arrived; received: {sorted(self._session.seen)}"
             problems = [(FaultCode.MISSING, text)]
-            if text != self._warned:  # once: it may be left out on purpose
+            if never != self._missing:  # once: it may be left out on purpose
                 self.get_logger().warning(shorten(text))
-            self._warned = text
+            self._missing = never
         self._unreadable.clear()
         silent_s = time.monotonic() - self._seen_at
         if (self._views or self._session.has_people) and silent_s > _SILENT_S:

@@ -190,7 +190,8 @@ class SensorSync(ManagedNode):
                 report = replace(report, code=FaultCode.NO_TRANSFORM, text=f"{text}; it is left out")
             if not s.received and self.get_clock().now().nanoseconds == 0:
                 watch.restart(now_s)
-                report = replace(report, code=FaultCode.WAITING, text="use_sim_time is set, and no /clock has come yet")
+                report = replace(report, code=FaultCode.WAITING, text="simulated time is 0: does /clock come?")
+                self.get_logger().info("simulated time is 0: waiting for /clock (use_sim_time)", once=True)
             self._warn(stream, report)
             yield self.status(
                 stream.name,

@@ -52,8 +52,8 @@ class Decision:
         faults: Fault of each modality; empty if unknown.
         modalities: Their names; empty if unknown.
         features: Unimodal features X^u, (M, D), 0 where absent; None if unknown.
-        group_confidence: How likely the group is right (`Calibration.confidence`); too low, it is `UNKNOWN`.
-        activity_confidence: How likely the activity is right, likewise.
+        group_confidence: That the group is right (`Calibration.confidence`); by default its highest probability.
+        activity_confidence: That the activity is right, likewise. `UNKNOWN` is an activity of too little confidence.
         novelty: Distance of the features from those of the training data, about 1 for what was trained; NaN if it is
             not known (`Novelty.score`).
     """
@@ -76,6 +76,11 @@ class Decision:
     group_confidence: float = math.nan
     activity_confidence: float = math.nan
     novelty: float = math.nan
+
+    def __post_init__(self) -> None:
+        for name in ("group", "activity"):
+            if math.isnan(getattr(self, f"{name}_confidence")):
+                object.__setattr__(self, f"{name}_confidence", float(getattr(self, f"{name}_probabilities").max()))
 
     @property
     def probability(self) -> float:

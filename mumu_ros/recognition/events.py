@@ -49,7 +49,7 @@ class ActivityEvent:
 
 @dataclass(frozen=True)
 class _Run:
-    """Decisions with one label: the middles of the first and last window, and the newest probabilities."""
+    """Decisions with one label: the middles of the first and last window, and the newest confidences."""
 
     label: str
     start_ns: int

@@ -271,7 +271,11 @@ class Recognizer:
         return Body(
             window_assembler(config),
             {name: FeatureCache(network.encoder(name), config.steps(name), settings.backlog) for name in self._images},
-            (Smoother(settings.smoothing_s, settings.hysteresis), Smoother(settings.smoothing_s, settings.hysteresis)),
+            (
+                Smoother(settings.smoothing_s, settings.hysteresis),
+                Smoother(settings.smoothing_s, settings.hysteresis),
+                Smoother(settings.smoothing_s, 0.0),
+            ),
             self._health() if self._health else None,
         )
 
@@ -312,7 +316,7 @@ class Recognizer:
         window = snapshot.window
         group, group_index = snapshot.body.smoothers[0].update(window.end_ns, group)
         activity, activity_index = snapshot.body.smoothers[1].update(window.end_ns, activity)
-        novelty = self._novelty(output)
+        novelty = self._novelty(snapshot, output)
         confidences = calibration.confidence([group[group_index], activity[activity_index]], [novelty, novelty])
         series = [window.series[name] for name in self.checkpoint.config.names]
         return Decision(
@@ -336,11 +340,15 @@ class Recognizer:
             novelty=novelty,
         )
 
-    def _novelty(self, output: Outputs) -> float:
+    def _novelty(self, snapshot: Snapshot, output: Outputs) -> float:
+        """Smoothed like the probabilities; NaN if it is not known."""
         novelty = self.checkpoint.novelty
         if novelty is None:
             return math.nan
-        return float(novelty.score(self.checkpoint.config.names, output.features[None])[0])
+        score = novelty.score(self.checkpoint.config.names, output.features[None])
+        if not np.isnan(score[0]):
+            score, _ = snapshot.body.smoothers[2].update(snapshot.window.end_ns, score)
+        return float(score[0])
 
     def _label(self, confidence: float, label: str) -> str:
         return UNKNOWN if confidence < self._unknown_threshold else label

@@ -40,7 +40,7 @@ class Body:
     Attributes:
         windows: The samples.
         caches: Encoded frames, by image modality.
-        smoothers: Of groups and of activities.
+        smoothers: Of groups, of activities and of the novelty.
         health: Evaluates the sensors, or None.
         faults: Faults that the samples show by themselves, by modality, and the end of the first window that did.
         recording: Number of times the samples were dropped.
@@ -48,7 +48,7 @@ class Body:
 
     windows: WindowAssembler
     caches: dict[str, FeatureCache]
-    smoothers: tuple[Smoother, Smoother]
+    smoothers: tuple[Smoother, Smoother, Smoother]
     health: HealthMonitor | None
     faults: dict[str, tuple[FaultCode, int]] = field(default_factory=dict)
     recording: int = 0

@@ -52,6 +52,7 @@ __all__ = [
 
 TRAINING_FEATURES = 1000
 """Number of windows that novelty is measured by."""
+_LEAST_WEIGHT = 0.01
 _RIDGE = 1e-4
 _NEWTON_STEPS = 50
 
@@ -119,7 +120,7 @@ def training_features(network: Network, windows: WindowSet) -> Novelty:
         ConfigError: See `novelty_modality`.
     """
     modality = novelty_modality(network.config)
-    # At random: composed windows take the activities in turn.
+    # At random: composed windows take the datasets in turn.
     rows = np.random.default_rng(0).permutation(len(windows))[:TRAINING_FEATURES]
     features = predict(network, windows.take(rows)).features[:, network.config.names.index(modality)]
     return Novelty(modality, features[features.any(axis=1)])
@@ -157,18 +158,24 @@ def fit_confidence(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Cali
     Args:
         sets: Decisions about datasets that were not trained on. Those of unknown novelty are left out.
         taxonomy: Of the decisions.
-        calibration: Has the temperature.
+        calibration: Has the temperature. It is returned as it is if the novelty tells nothing.
     """
     named, rows, right, weights = named_activities(taxonomy), [], [], []
     for tested in sets:
         probabilities = softmax(tested.logits / calibration.temperature)
         which = named[probabilities.argmax(axis=1)] & ~np.isnan(tested.novelty)
+        if not which.any():
+            continue
         odds = log_odds_of(probabilities.max(axis=1)[which])
         rows.append(np.stack([np.ones(len(odds)), odds, -tested.novelty[which]], axis=1))
         right.append(tested.hits[which])
         weights.append(np.full(len(odds), 1 / len(odds)))
+    if not rows:
+        return calibration
     bias, slope, weight = _logistic_regression(*map(np.concatenate, (rows, right, weights)))
-    return replace(calibration, bias=bias, slope=max(slope, 0.0), novelty_weight=max(weight, 0.0))
+    if min(slope, weight) < _LEAST_WEIGHT:
+        return calibration
+    return replace(calibration, bias=bias, slope=slope, novelty_weight=weight)
 
 
 def calibrate_acceptance(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Calibration) -> Calibration:
@@ -188,7 +195,7 @@ def calibrate_acceptance(sets: Sequence[Tested], taxonomy: Taxonomy, calibration
         return replace(calibration, unknown_threshold=by_probability)
     threshold = separating_threshold(sets, taxonomy, found)
     excess = found.bias + found.slope * log_odds_of(by_probability) - log_odds_of(threshold)
-    return replace(found, unknown_threshold=threshold, assumed_novelty=max(float(excess) / found.novelty_weight, 0.0))
+    return replace(found, unknown_threshold=threshold, assumed_novelty=float(excess) / found.novelty_weight)
 
 
 def _logistic_regression(x: NDArray[Any], truth: NDArray[Any], weights: NDArray[Any]) -> list[float]:

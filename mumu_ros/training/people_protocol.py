@@ -117,7 +117,7 @@ def cross_validate_people(
 
     Returns:
         `conditions`: by dataset or kind of joints, means and spreads over the seeds; `streams`: the same;
-        `calibration`: the temperature and threshold that the datasets left out ask for.
+        `calibration`: fitted on the datasets left out.
 
     Raises:
         ConfigError: `out` is of other work, or the data have nothing to leave out.

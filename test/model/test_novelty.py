@@ -16,9 +16,9 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +89,19 @@ def test_it_is_known_of_the_modality_alone(novelty: Novelty) -> None:
     assert np.isnan(novelty.score(["imu", "rgb"], features)).tolist() == [False, True, True]
 
 
-@pytest.mark.parametrize("features", [some_features(0, 5), some_features(0, 9)[0], some_features(0, 9) * np.nan])
-def test_features_that_say_nothing_are_refused(features: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"features of imu are float32 .*; expected finite numbers \(N, D\)"):
+@pytest.mark.parametrize(
+    "features",
+    [
+        some_features(0, 5),
+        some_features(0, 2001),
+        some_features(0, 9)[0],
+        some_features(0, 9)[:, :0],
+        some_features(0, 9) * np.float32(np.nan),
+        some_features(0, 9) * np.float32(1e30),
+    ],
+)
+def test_features_that_tell_nothing_are_refused(features: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"features of imu are float32 .*; expected numbers \(N, D\) of at most 10000"):
         Novelty("imu", features)
 
 
@@ -149,8 +159,17 @@ def test_a_model_folder_holds_it(folder: Path) -> None:
 
 
 def test_without_a_weight_it_is_not_read(folder: Path) -> None:
-    save_checkpoint(folder, load_checkpoint(folder).model, calibration=replace(USED, novelty_weight=0.0))
+    content = json.loads((folder / "config.json").read_text())
+    content["calibration"]["novelty_weight"] = 0
+    (folder / "config.json").write_text(json.dumps(content))
+    (folder / "novelty.safetensors").write_bytes(b"damaged")
     assert load_checkpoint(folder).novelty is None
+
+
+def test_a_calibration_that_needs_it_is_not_saved_without(folder: Path) -> None:
+    with pytest.raises(ValueError, match="novelty_weight of 2; give the novelty"):
+        save_checkpoint(folder, load_checkpoint(folder).model, calibration=USED)
+    assert load_checkpoint(folder).novelty is not None
 
 
 def _of_other_weights(folder: Path) -> None:
@@ -158,7 +177,7 @@ def _of_other_weights(folder: Path) -> None:
     model = load_checkpoint(folder).model
     with torch.no_grad():
         next(model.parameters()).add_(1)
-    save_checkpoint(folder, model, calibration=USED)
+    save_checkpoint(folder, model, calibration=USED, novelty=Novelty.from_bytes(data)[0])
     (folder / "novelty.safetensors").write_bytes(data)
 
 

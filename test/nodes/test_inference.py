@@ -27,7 +27,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from mumu_ros.conversions import RosTypes, samples_to_frame, time_to_ns
+from mumu_ros.model.calibration import Calibration
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mumu_ros.model.novelty import Novelty
 from mumu_ros.nodes.inference import Inference
+from mumu_ros.recognition.decision import UNKNOWN
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 MS = 1_000_000
@@ -141,6 +145,24 @@ def test_a_series_of_any_shape_ends_nothing_and_is_named(robot: Callable[..., An
     assert r.ros.wait(lambda: r.diagnosed("imu"))
     r.play(1, 15)
     assert r.ros.wait(lambda: len(r.recognitions) >= 3)
+
+
+def test_the_confidence_is_lower_where_the_window_is_unlike_the_training_data(
+    robot: Callable[..., Any], tiny_model: Path
+) -> None:
+    network = load_checkpoint(tiny_model).model
+    elsewhere = np.random.default_rng(0).normal(5, 0.1, (20, network.unimodal_size)).astype(np.float32)
+    calibration = Calibration(unknown_threshold=0.1, novelty_weight=1.0)
+    save_checkpoint(tiny_model, network, calibration=calibration, novelty=Novelty("imu", elsewhere))
+    r = robot()
+    r.start()
+    r.play(0, 20, without=("rgb", "depth"))
+    message = r.ros.wait(lambda: r.recognitions)[-1]
+    assert message.novelty > 5
+    assert message.activity_confidence == pytest.approx(
+        calibration.confidence(message.activity_probability, message.novelty), rel=1e-3
+    )
+    assert (message.group, message.activity) == (UNKNOWN, UNKNOWN)
 
 
 def test_a_modality_that_never_comes_is_named_and_logged_once(

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,10 @@ def decisions(probabilities: np.ndarray, novelty: np.ndarray, hits: np.ndarray, 
     right = np.zeros((len(hits), 4), np.bool_)
     right[hits, activity] = True
     return Tested(np.log(shares).astype(np.float32), novelty.astype(np.float32), right, hits)
+
+
+def joined(*parts: Tested) -> Tested:
+    return Tested(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Tested)))
 
 
 def room(seed: int, count: int = 4000) -> Tested:
@@ -58,21 +64,18 @@ def test_the_confidence_is_the_share_of_right_decisions() -> None:
 def test_datasets_count_alike_and_what_has_no_novelty_not_at_all() -> None:
     alone = fit_confidence([room(0), room(1)], TAXONOMY, Calibration())
     large = room(0)
-    several = Tested(*(np.concatenate([x] * 3) for x in (large.logits, large.novelty, large.right, large.known)))
-    assert fit_confidence([several, room(1)], TAXONOMY, Calibration()).bias == pytest.approx(alone.bias, abs=1e-3)
-    blind = decisions(np.full(50, 0.9), np.full(50, np.nan), np.zeros(50, np.bool_))
-    with_blind = Tested(
-        *(np.concatenate([getattr(large, n), getattr(blind, n)]) for n in ("logits", "novelty", "right", "known"))
+    assert fit_confidence([joined(large, large, large), room(1)], TAXONOMY, Calibration()).bias == pytest.approx(
+        alone.bias, abs=1e-3
     )
-    assert fit_confidence([with_blind, room(1)], TAXONOMY, Calibration()) == alone
+    blind = decisions(np.full(50, 0.9), np.full(50, np.nan), np.zeros(50, np.bool_))
+    assert fit_confidence([joined(large, blind), room(1), blind], TAXONOMY, Calibration()) == alone
+    assert fit_confidence([blind], TAXONOMY, Calibration()) == Calibration()
 
 
 def test_idle_and_other_are_never_accepted_and_take_no_part() -> None:
     idle = decisions(np.full(20, 0.99), np.ones(20), np.ones(20, np.bool_), activity=2)
     assert not accept(idle.logits, idle.novelty, TAXONOMY, Calibration())[1].any()
-    both = Tested(
-        *(np.concatenate([getattr(room(0), n), getattr(idle, n)]) for n in ("logits", "novelty", "right", "known"))
-    )
+    both = joined(room(0), idle)
     found, alone = (fit_confidence([tested], TAXONOMY, Calibration()) for tested in (both, room(0)))
     assert found.slope == pytest.approx(alone.slope, abs=1e-6)
 
@@ -103,6 +106,10 @@ def test_where_the_novelty_is_not_known_the_probability_decides_as_without() -> 
 
 def test_a_novelty_that_says_nothing_is_not_used() -> None:
     p, hits = np.linspace(0.3, 0.9, 400), np.arange(400) % 2 == 0
-    calibration = calibrate_acceptance([decisions(p, 1 + hits.astype(float), hits)], TAXONOMY, Calibration())
-    assert calibration.novelty_weight == 0, "what is right is more novel here"
-    assert calibration.confidence(0.7, 5.0) == 0.7
+    for probability, novelty in (
+        (p, 1 + hits.astype(float)),  # what is right is more novel
+        (np.where(hits, 0.5, 0.7), 2 - hits.astype(float)),  # and here less probable
+    ):
+        calibration = calibrate_acceptance([decisions(probability, novelty, hits)], TAXONOMY, Calibration())
+        assert calibration.novelty_weight == 0
+        assert calibration.confidence(0.7, 5.0) == 0.7
