@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -55,12 +56,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """Write a file beside its place, with the same suffix, and put it there when it is whole.
 
     Yields:
-        Where to write; the process's own.
+        Where to write: a name of this call only, so that threads and processes do not meet. Nothing is there yet, so
+        that the writer decides the file's mode.
 
     Raises:
         OSError: It cannot be written; names the path.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(8)}{path.suffix}")
     try:
         with naming(path):
             yield temporary

@@ -12,17 +12,21 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Paths with a `~`."""
+"""Files are whole or not there, whoever else writes them at the same time; paths may have a `~`."""
 
 from __future__ import annotations
 
+import errno
+import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mumu_ros.files import expanded
+from mumu_ros.files import expanded, replacing
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.model.taxonomy import find_taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
@@ -58,3 +62,34 @@ def test_the_folder_of_a_user_whom_nobody_knows_does_not_exist(read: Callable[[s
 def test_no_other_code_expands_paths() -> None:
     expanding = {path.name for path in SOURCES.rglob("*.py") if "expanduser" in path.read_text(encoding="utf-8")}
     assert expanding == {"files.py"}
+
+
+def test_threads_that_replace_one_file_at_once_do_not_meet(tmp_path: Path) -> None:
+    path, at_once = tmp_path / "labels.csv", threading.Barrier(2, timeout=60)
+
+    def write(text: str) -> None:
+        for _ in range(200):
+            at_once.wait()
+            with replacing(path) as temporary, temporary.open("x", encoding="utf-8") as file:
+                file.write(text)
+
+    texts = ["a" * 5000, "b" * 5000]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, texts))
+    assert path.read_text(encoding="utf-8") in texts
+    assert list(tmp_path.iterdir()) == [path], "nothing temporary is left"
+
+
+def test_a_file_that_is_not_finished_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("old", encoding="utf-8")
+
+    def write_half() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half", encoding="utf-8")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=f"make room and start again.*{path}"):
+        write_half()
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
