@@ -34,6 +34,7 @@ from mumu_ros.conversions import (
     vector_to_array,
 )
 from mumu_ros.people import Camera
+from mumu_ros.people.inputs import depth_problem
 from mumu_ros.recognize.sources import Shot, SourceError, Worn
 from mumu_ros.recordings import Recording, Topic
 from mumu_ros.streams import SynchronizedSet, Synchronizer
@@ -54,21 +55,7 @@ def read_bag(path: Path, imus: tuple[str, ...]) -> Iterator[Shot]:
         RecordingError: It cannot be read.
     """
     with Recording(path) as recording:
-        topics = _Topics.of(recording, imus)
-        frames = ["rgb", *(["depth"] if topics.depth else [])]
-        synchronizer = Synchronizer(frames, list(topics.imus), slop_s=0.03)
-        names = {topics.rgb: "rgb", topics.depth: "depth", **{topic: name for name, topic in topics.imus.items()}}
-        info: Any = None
-        log_ns = 0
-        for topic, log_ns, message in recording.messages([t for t in (*names, topics.info) if t]):
-            if topic == topics.info:
-                info = message
-                continue
-            stamp_ns = header_stamp_ns(message) or log_ns
-            for found in synchronizer.add(names[topic], stamp_ns, message, log_ns):
-                yield from _shots(found, topics, info)
-        for found in synchronizer.poll(log_ns + _DRAIN_NS):
-            yield from _shots(found, topics, info)
+        yield from _Reader(recording, _Topics.of(recording, imus)).shots()
 
 
 @dataclass(frozen=True)
@@ -124,19 +111,61 @@ def _imus(recording: Recording, imus: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _shots(found: SynchronizedSet, topics: _Topics, info: Any) -> Iterator[Shot]:
-    picture, *others = found.items
-    rgb = _pixels(picture, "rgb")
-    if rgb is None:
-        return
-    depth = _pixels(others.pop(0), "depth") if topics.depth else None
-    worn = [
-        Worn(name, stamp_ns, sample)
-        for name, samples in zip(topics.imus, others, strict=True)
-        for stamp_ns, message in samples or ()
-        if (sample := _vector(message)) is not None
-    ]
-    yield Shot(found.stamp_ns, rgb, depth, _camera(info, picture, rgb), tuple(worn))
+class _Reader:
+    """Reads the topics of a bag together, and says on stderr what of them is not used."""
+
+    def __init__(self, recording: Recording, topics: _Topics) -> None:
+        self._recording = recording
+        self._topics = topics
+        self._info: Any = None
+        self._is_depth_refused = False
+
+    def shots(self) -> Iterator[Shot]:
+        """Yield the pictures with what belongs to them."""
+        for found in self._sets():
+            if shot := self._shot(found):
+                yield shot
+
+    def _sets(self) -> Iterator[SynchronizedSet]:
+        topics = self._topics
+        frames = ["rgb", *(["depth"] if topics.depth else [])]
+        synchronizer = Synchronizer(frames, list(topics.imus), slop_s=0.03)
+        names = {topics.rgb: "rgb", topics.depth: "depth", **{topic: name for name, topic in topics.imus.items()}}
+        log_ns = 0
+        for topic, log_ns, message in self._recording.messages([t for t in (*names, topics.info) if t]):
+            if topic == topics.info:
+                self._info = message
+                continue
+            stamp_ns = header_stamp_ns(message) or log_ns
+            yield from synchronizer.add(names[topic], stamp_ns, message, log_ns)
+        yield from synchronizer.poll(log_ns + _DRAIN_NS)
+
+    def _shot(self, found: SynchronizedSet) -> Shot | None:
+        picture, *others = found.items
+        rgb = _pixels(picture, "rgb")
+        if rgb is None:
+            return None
+        depth = self._depth(others.pop(0), rgb, picture) if self._topics.depth else None
+        worn = [
+            Worn(name, stamp_ns, sample)
+            for name, samples in zip(self._topics.imus, others, strict=True)
+            for stamp_ns, message in samples or ()
+            if (sample := _vector(message)) is not None
+        ]
+        return Shot(found.stamp_ns, rgb, depth, _camera(self._info, picture, rgb), tuple(worn))
+
+    def _depth(self, message: Any, rgb: NDArray[Any], picture: Any) -> NDArray[Any] | None:
+        depth = _pixels(message, "depth")
+        if depth is None:
+            return None
+        sizes = [(pixels.shape[1], pixels.shape[0]) for pixels in (rgb, depth)]
+        problem = depth_problem(sizes[0], picture.header.frame_id, sizes[1], message.header.frame_id)
+        if problem is None:
+            return depth
+        if not self._is_depth_refused:
+            print(f"{self._topics.depth} is not used: {problem}", file=sys.stderr)
+        self._is_depth_refused = True
+        return None
 
 
 def _pixels(message: Any, kind: Any) -> NDArray[Any] | None:

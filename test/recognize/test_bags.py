@@ -1,0 +1,119 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a rosbag2 gives: pictures, their camera and depth, and the samples of worn sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from mumu_ros.conversions import array_to_image, array_to_imu, camera_to_camera_info, ns_to_time
+from mumu_ros.people import Camera
+from mumu_ros.recognize.bags import read_bag
+from mumu_ros.recognize.sources import Shot
+from mumu_ros.recordings import RecordingWriter
+
+IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+RGB, DEPTH, INFO, WRIST = "/camera/color/image_raw", "/camera/depth/image_rect_raw", "/camera/color/camera_info", "/imu"
+START_NS, MS = 10**18, 10**6
+CAMERA = Camera(width=64, height=48, fx=50, fy=50, cx=32, cy=24)
+
+
+class Bag:
+    """Messages to write, at milliseconds after the start."""
+
+    def __init__(self, writer: RecordingWriter) -> None:
+        self._writer = writer
+        self._types = writer.types
+
+    def write(self, topic: str, type_name: str, message: Any, at_ms: int, delay_ms: int = 0) -> None:
+        self._writer.write(topic, type_name, message, START_NS + (at_ms + delay_ms) * MS)
+
+    def picture(self, at_ms: int, topic: str = RGB, encoding: str = "rgb8", delay_ms: int = 0) -> None:
+        message = array_to_image(np.zeros((48, 64, 3), np.uint8), START_NS + at_ms * MS, "color", self._types)
+        message.encoding = encoding
+        self.write(topic, IMAGE, message, at_ms, delay_ms)
+
+    def jpeg(self, at_ms: int, topic: str = f"{RGB}/compressed") -> None:
+        data = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1]
+        header = self._types.message(
+            "std_msgs/msg/Header", stamp=ns_to_time(START_NS + at_ms * MS, self._types), frame_id="color"
+        )
+        message = self._types.message(COMPRESSED, header=header, format="rgb8; jpeg compressed bgr8", data=data)
+        self.write(topic, COMPRESSED, message, at_ms)
+
+    def depth(self, at_ms: int, frame_id: str = "color", size: tuple[int, int] = (48, 64)) -> None:
+        pixels = np.full(size, 1000, np.uint16)
+        self.write(DEPTH, IMAGE, array_to_image(pixels, START_NS + at_ms * MS, frame_id, self._types), at_ms)
+
+    def info(self, at_ms: int, frame_id: str = "color") -> None:
+        message = camera_to_camera_info(CAMERA, START_NS + at_ms * MS, frame_id, self._types)
+        self.write(INFO, "sensor_msgs/msg/CameraInfo", message, at_ms)
+
+    def imu(self, at_ms: int) -> None:
+        message = array_to_imu(np.full((2, 3), at_ms, np.float64), START_NS + at_ms * MS, "wrist", self._types)
+        self.write(WRIST, "sensor_msgs/msg/Imu", message, at_ms)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Bag]:
+    with RecordingWriter(path) as writer:
+        yield Bag(writer)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "bag"
+
+
+def read(path: Path) -> list[Shot]:
+    return list(read_bag(path, ("imu_wrist",)))
+
+
+def at_ms(stamps_ns: Iterable[int]) -> list[int]:
+    return [(stamp_ns - START_NS) // MS for stamp_ns in stamps_ns]
+
+
+def test_registered_depth_comes_with_its_picture(path: Path) -> None:
+    with writing(path) as bag:
+        for k in range(3):
+            bag.picture(100 * k)
+            bag.depth(100 * k, size=(24, 32))
+    assert [shot.depth is not None and shot.depth.shape for shot in read(path)] == [(24, 32)] * 3
+
+
+@pytest.mark.parametrize(
+    ("frame_id", "size", "reason"),
+    [
+        ("infra", (48, 64), "depth is in frame 'infra', the picture in 'color'"),
+        ("color", (36, 64), "depth has 64×36 pixels, the picture 64×48"),
+    ],
+)
+def test_depth_that_is_not_registered_is_not_used_and_that_is_said_once(
+    path: Path, capsys: pytest.CaptureFixture[str], frame_id: str, size: tuple[int, int], reason: str
+) -> None:
+    with writing(path) as bag:
+        for k in range(3):
+            bag.picture(100 * k)
+            bag.depth(100 * k, frame_id, size)
+    assert [shot.depth for shot in read(path)] == [None] * 3
+    told = capsys.readouterr().err
+    assert told.count(f"{DEPTH} is not used: {reason}") == len(told.splitlines()) == 1
