@@ -21,7 +21,9 @@ The rule, in one place for the synchroniser and the window assembler:
   `JUMP_NS` ahead of the newest stamp of all streams. A stream's first stamp may lag the others by any amount.
 * A stamp off the timeline is held back. It is invalid as soon as its own stream continues where it was. It is a
   jump when its stream went on from there for `CONFIRM_NS` (in its own stamps), and the streams that moved to the
-  same place outnumber those that meanwhile went on along the old timeline.
+  same place outnumber those that meanwhile went on along the old timeline. When they are as many, it is a jump only
+  if its stream has no stamp on this timeline yet and is declared before those that went on: the order in which
+  sensors start decides nothing.
 * A confirmed jump loses nothing: what was held back is released in order of arrival. A forward jump (clock set by
   NTP, every sensor paused) continues the epoch. A backward jump (bag loop, simulator reset) starts a new one.
 """
@@ -204,9 +206,10 @@ class StampGuard(Generic[ClockT, MessageT]):
         return run
 
     def _movers(self, clock: ClockT, run: _Run) -> list[ClockT]:
-        """The streams that moved to where `run` is; none if those that stayed are as many."""
+        """The streams that moved to where `run` is; none if those that stayed have the majority."""
         front_ns = self._front_ns()
-        movers, stayed = [clock], 0
+        movers: list[ClockT] = [clock]
+        stayed: list[ClockT] = []
         for other, before_ns in zip(self._clocks, run.before_ns, strict=True):
             if other is clock:
                 continue
@@ -215,8 +218,11 @@ class StampGuard(Generic[ClockT, MessageT]):
                 if abs(theirs.last_ns - run.last_ns) <= JUMP_NS:
                     movers.append(other)
             elif other.newest_ns > before_ns and other.newest_ns >= front_ns - JUMP_NS:
-                stayed += 1  # a stream that lags the front has no influence on where the front is
-        return movers if len(movers) > stayed else []
+                stayed.append(other)  # a stream that lags the front has no influence on where the front is
+        if len(movers) == len(stayed) and not run.stood_ns:
+            # It would have been accepted, had it started before those that stayed.
+            return movers if self._clocks.index(clock) < min(map(self._clocks.index, stayed)) else []
+        return movers if len(movers) > len(stayed) else []
 
     @staticmethod
     def _take_held(movers: Sequence[ClockT]) -> list[tuple[ClockT, int, MessageT]]:

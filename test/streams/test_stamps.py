@@ -141,6 +141,29 @@ def test_a_majority_does():
     assert Verdict.BACKWARD in verdicts
 
 
+@pytest.mark.parametrize(("stayed", "moved"), [((1,), (0,)), ((2, 3), (0, 1)), ((1, 3), (0, 2))])
+def test_of_as_many_streams_that_never_agreed_the_first_declared_decides(stayed, moved):
+    """It does not matter which of them starts first."""
+    for early, late in ((stayed, moved), (moved, stayed)):
+        guard, clocks = guard_of(4)
+        for k in range(40):
+            for place in sorted((*early, *late)):
+                if place in early or k > 3:
+                    give(guard, clocks[place], (T if place in moved else 50 * 10**9) + k * 30 * MS)
+            for clock, stamp, _ in guard.release():
+                give(guard, clock, stamp)
+        assert all(clocks[place].newest_ns == T + 39 * 30 * MS for place in moved)
+        assert guard.epoch == 0
+
+
+def test_a_stream_that_agreed_and_then_jumped_alone_does_not_move_the_other():
+    guard, (a, b) = guard_of()
+    for k in range(100):
+        give(guard, b, T + k * 30 * MS)
+        moved = give(guard, a, T + k * 30 * MS + (10**13 if k > 10 else 0))
+        assert moved is (Verdict.TURNED_AWAY if k > 10 else Verdict.GOOD)
+
+
 def test_a_stream_slower_than_the_bound_is_not_lost():
     guard, (a, _) = guard_of()
     taken = []
