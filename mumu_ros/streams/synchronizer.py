@@ -36,6 +36,8 @@ __all__ = ["SynchronizedSet", "Synchronizer"]
 _STALL_NS = 2 * NS_PER_S
 _STALL_PERIODS = 3
 _STALL_MESSAGES = 5
+_STALL_MARGIN_NS = NS_PER_S
+"""Beyond the longest time between two sets that the parameters allow."""
 
 
 class SynchronizedSet(NamedTuple):
@@ -65,7 +67,8 @@ class Synchronizer:
     silent for longer than `timeout_s` is not waited for until it speaks again. One frame may be the nearest to two
     references. A range sample that comes after its set left goes into the next one. `StampGuard` says which stamps are
     refused and when time jumped; a jump back empties the queues, its messages until then make sets of their own.
-    Whatever clocks do: when messages come and no set has left for two seconds, or for three periods, an epoch starts.
+    Whatever clocks do: when messages come and no set has left for two seconds, for three periods, or for a second more
+    than timeout, deadline and period together, an epoch starts.
 
     Arrival times (`now_ns`) are of any one monotonic clock and serve deadlines and timeouts only: equal input gives
     equal output.
@@ -127,7 +130,9 @@ class Synchronizer:
         self._blocker: StreamQueue | None = None  # the stream that the first pending set waits for
         self._wake_ns = 0  # arrival time from which something may be due
         self._out: list[SynchronizedSet] = []
-        self._stall_ns = max(_STALL_NS, seconds_to_ns(_STALL_PERIODS * period_s))
+        # A reference that falls silent is waited for: no set leaves until its timeout has passed.
+        longest_ns = self._timeout_ns + self._deadline_ns + seconds_to_ns(period_s)
+        self._stall_ns = max(_STALL_NS, seconds_to_ns(_STALL_PERIODS * period_s), longest_ns + _STALL_MARGIN_NS)
         self._heard = 0  # messages since the last set that stood for a decision about time
         self._heard_from_ns = self._heard_last_ns = 0  # arrival of the first and the last of them
 
@@ -152,7 +157,7 @@ class Synchronizer:
         """
         s = self._by_name[stream]
         step_ns = stamp_ns - s.newest_ns
-        if not 0 < step_ns <= JUMP_NS:
+        if not s.newest_ns or not 0 < step_ns <= JUMP_NS:
             return self._add_irregular(s, stamp_ns, item, now_ns)
         # The path of nearly all messages. A stream's alarm is the stamp from which its messages may complete a set.
         s.newest_ns = stamp_ns

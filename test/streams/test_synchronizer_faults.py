@@ -149,6 +149,29 @@ class TestDropout:
         assert s.poll(traffic.START_NS + 5 * 10**9) == ()  # and no stream takes over from another
         assert not any(one.alive for one in s.statistics(traffic.START_NS + 5 * 10**9).values())
 
+    @pytest.mark.parametrize("timeout_s", [1.9, 2.5, 5.0])
+    @pytest.mark.parametrize("period_s", [0.0, 0.1, 2.0])
+    def test_a_long_timeout_is_not_taken_for_a_changed_clock(self, traffic, timeout_s, period_s):
+        """No set leaves while the reference may still speak: the others' samples wait, and time has not jumped."""
+        begin, end = traffic.START_NS + 3 * 10**9, traffic.START_NS + 9 * 10**9
+        rgb = [m for m in traffic.stream("rgb", 25, 15) if not begin <= m.stamp_ns < end]
+        messages = traffic.merge(rgb, traffic.stream("depth", 25, 15), traffic.stream("imu", 100, 15))
+        s = synchronizer(timeout_s=timeout_s, period_s=period_s)
+        sets = traffic.feed(s, messages)
+        assert s.epoch == 0
+        assert sets[-1].stamp_ns > traffic.START_NS + 14 * 10**9 - period_s * 10**9
+        assert traffic.samples(sets, 2) == [t for t in traffic.stamps(messages, "imu") if t <= sets[-1].stamp_ns]
+
+    def test_a_reference_slower_than_two_seconds_is_waited_for_as_long_as_the_timeout_says(self, traffic):
+        messages = traffic.merge(
+            traffic.stream("rgb", 0.4, 30), traffic.stream("depth", 10, 30), traffic.stream("imu", 100, 30)
+        )
+        s = synchronizer(timeout_s=5.0, period_s=0.1)
+        sets = traffic.feed(s, messages)
+        assert s.epoch == 0
+        assert [found.stamp_ns for found in sets] == traffic.stamps(messages, "rgb")
+        assert traffic.samples(sets, 2) == [t for t in traffic.stamps(messages, "imu") if t <= sets[-1].stamp_ns]
+
     @settings(max_examples=30, deadline=None)
     @given(
         outages=st.lists(
@@ -249,6 +272,22 @@ class TestBadStamps:
         assert [found.stamp_ns for found in sets] == traffic.stamps(messages, "rgb")
         assert s.statistics(messages[-1].arrival_ns)["depth"].refused == pytest.approx(90, abs=1)
         assert not s.statistics(messages[-1].arrival_ns)["depth"].alive
+
+    @pytest.mark.parametrize("first", ["rgb", "imu"])
+    @pytest.mark.parametrize("ahead", ["rgb", "imu"])
+    def test_of_two_streams_that_never_agreed_the_camera_leads_whichever_starts_first(self, traffic, first, ahead):
+        """The clock of one of them counts from the start of the machine."""
+        boot_ns = 50 * 10**9 - traffic.START_NS
+        streams = {"rgb": traffic.stream("rgb", 30, 5), "imu": traffic.stream("imu", 100, 5)}
+        for name, messages in streams.items():
+            started = [m for m in messages if name == first or m.stamp_ns >= traffic.START_NS + traffic.MS * 100]
+            streams[name] = started if name == ahead else shifted(started, boot_ns, 0)
+        s = Synchronizer(["rgb"], ["imu"], period_s=0.1)
+        sets = traffic.feed(s, traffic.merge(*streams.values()))
+        assert s.reference == "rgb"
+        seconds = (max(m.arrival_ns for m in streams["rgb"]) - traffic.START_NS) / 1e9
+        assert sum(found.present[0] for found in sets) > 10 * (seconds - 1)
+        assert s.statistics(0)["rgb"].refused == 0
 
     def test_duplicates_are_dropped_and_counted(self, traffic):
         messages = three_streams(traffic, 2)
@@ -364,6 +403,26 @@ class TestJumps:
         assert s.epoch == 0
         assert_increasing(sets)
         assert sum(f.stamp_ns > after[0].stamp_ns + 10**9 for f in sets) == pytest.approx(90, abs=2)
+
+    def test_simulated_time_that_begins_within_a_second_of_zero_is_not_a_step_from_zero(self, traffic):
+        """After the simulator was reset likewise."""
+        once = [
+            m
+            for name, rate_hz in (("rgb", 30), ("depth", 30), ("imu", 100))
+            for m in traffic.stream(name, rate_hz, 4, start_ns=2 * traffic.MS)
+        ]
+        once.sort(key=lambda m: m.arrival_ns)
+        again = [type(m)(m.arrival_ns + 4 * 10**9, m.stream, m.stamp_ns) for m in once]
+        s = synchronizer()
+        for epoch, messages in enumerate((once, again)):
+            sets = traffic.feed(s, messages)
+            counts = s.statistics(messages[-1].arrival_ns)
+            assert s.epoch == epoch
+            assert sum(found.epoch == epoch for found in sets) == pytest.approx(120, abs=1)
+            assert all(one.alive for one in counts.values())
+            assert [one.rate_hz for one in counts.values()] == pytest.approx([30, 30, 100], rel=0.02)
+            periods_ns = [one.shortest_period_ns for one in counts.values()]
+            assert periods_ns == pytest.approx([1e9 / 30, 1e9 / 30, 1e7], abs=2)
 
     def test_a_pause_of_all_sensors_is_not_a_new_epoch(self, traffic):
         s = synchronizer()
