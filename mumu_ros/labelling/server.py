@@ -19,9 +19,10 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,17 +56,22 @@ _PATIENCE_S = 60.0
 """For the rest of a request."""
 
 
-@dataclass(frozen=True)
+class _OutdatedError(LabelError):
+    """The labels were saved by another page since this one was loaded."""
+
+
+@dataclass
 class Session:
-    """What one label page is about.
+    """What one label page is about. Several pages and requests may use it at once.
 
     Attributes:
         name: Of the recording.
         footage: What it shows.
-        labels: The segments to begin with.
+        labels: The segments to begin with, then those that were saved last.
         target: The label file.
         groups: Activities to choose from, by group.
         problems: What is wrong with the recording, a sentence each.
+        version: How many times the labels have been changed since the start.
     """
 
     name: str
@@ -74,12 +80,18 @@ class Session:
     target: Path
     groups: Mapping[str, Sequence[str]]
     problems: Sequence[str]
+    version: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def describe(self) -> dict[str, Any]:
         """All but the pictures and traces, as JSON; times in seconds from the first sample."""
         footage = self.footage
+        with self._lock:
+            labels, version = self.labels, self.version
         return {
             "name": self.name,
+            "start_ns": str(footage.start_ns),  # more digits than a number of JavaScript has
+            "version": version,
             "target": self.target.name,
             "duration": self._seconds(footage.end_ns),
             "cameras": [
@@ -96,32 +108,48 @@ class Session:
             "problems": list(self.problems),
             "labels": [
                 {"start": self._seconds(start_ns), "end": self._seconds(end_ns), "group": group, "activity": activity}
-                for start_ns, end_ns, group, activity in map(astuple, self.labels)
+                for start_ns, end_ns, group, activity in map(astuple, labels)
             ],
         }
 
-    def save(self, rows: Any) -> int:
-        """Write the label file; how many labels it has.
+    def save(self, content: Any) -> dict[str, int]:
+        """Write the label file from the page's `labels`, which were made from those of `version`.
+
+        Labels equal to those saved last are written again, whatever their version: a button was pressed twice.
+
+        Returns:
+            How many labels were `saved`, and their `version`.
 
         Raises:
-            LabelError: The rows are no labels, or there is none.
+            _OutdatedError: Other labels have been saved since that version; nothing is written.
+            LabelError: The content is no labels, or there is none.
             OSError: It cannot be written.
         """
         try:
-            labels = [
-                Label(self._stamp_ns(row["start"]), self._stamp_ns(row["end"]), str(row["group"]), str(row["activity"]))
-                for row in rows
-            ]
+            version, labels = int(content["version"]), [self._label(row) for row in content["labels"]]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise LabelError(f"the page sent no labels: {error!r}") from error
         if not labels:
             raise LabelError("there is no segment to save")
-        write_labels(self.target, sorted(labels, key=lambda label: label.start_ns))
-        return len(labels)
+        labels.sort(key=lambda label: label.start_ns)
+        with self._lock:
+            is_new = labels != list(self.labels)
+            if is_new and version != self.version:
+                raise _OutdatedError(
+                    f"{self.target.name} has been saved by another page since this one was loaded; reload this page to "
+                    "go on from what was saved"
+                )
+            write_labels(self.target, labels)
+            self.labels, self.version = labels, self.version + is_new
+            return {"saved": len(labels), "version": self.version}
 
     def trace(self, index: int, start_s: float, end_s: float, bins: int) -> list[list[tuple[int, float, float]]]:
         """See `Trace.envelope`."""
         return self.footage.traces[index].envelope(self._stamp_ns(start_s), self._stamp_ns(end_s), bins)
+
+    def _label(self, row: Any) -> Label:
+        start_ns, end_ns = self._stamp_ns(row["start"]), self._stamp_ns(row["end"])
+        return Label(start_ns, end_ns, str(row["group"]), str(row["activity"]))
 
     def _seconds(self, stamp_ns: int) -> float:
         return (stamp_ns - self.footage.start_ns) / NS_PER_S
@@ -192,7 +220,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(HTTPStatus.BAD_REQUEST, "expected labels as JSON")
             return
         try:
-            self._send_json({"saved": self._session.save(parse_json(body))})
+            self._send_json(self._session.save(parse_json(body)))
+        except _OutdatedError as error:
+            self._fail(HTTPStatus.CONFLICT, str(error))
         except ValueError as error:
             self._fail(HTTPStatus.BAD_REQUEST, shorten(str(error)))
         except OSError as error:

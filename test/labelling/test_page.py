@@ -24,6 +24,8 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,12 @@ S = 1_000_000_000
 GROUPS = {"gesture": ["wave", "point"], "gait": ["walk"]}
 
 
+def labels_of(version: int, *rows: tuple[float, float, str]) -> bytes:
+    """What the page sends: labels without a group, from, to and activity, made from those of a version."""
+    labels = [{"start": start, "end": end, "group": "", "activity": activity} for start, end, activity in rows]
+    return json.dumps({"version": version, "labels": labels}).encode()
+
+
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "kitchen.labels.csv"
@@ -54,16 +62,29 @@ def labelled() -> bool:
 
 
 @pytest.fixture
-def address(footage: Footage, target: Path, labelled: bool) -> Iterator[str]:
-    """Where the page is."""
+def session(footage: Footage, target: Path, labelled: bool) -> Session:
     labels, groups = (footage.annotations, GROUPS) if labelled else ([], {})
-    session = Session("kitchen", footage, labels, target, groups, ["the bag is <not> whole"])
-    with LabelServer(session, 0) as server:
+    return Session("kitchen", footage, labels, target, groups, ["the bag is <not> whole"])
+
+
+@contextmanager
+def serving(session: Session, port: int = 0) -> Iterator[str]:
+    """`mumu label` while it runs; the address that it prints."""
+    with LabelServer(session, port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield server.address
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.address
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def address(session: Session) -> Iterator[str]:
+    """Where the page is."""
+    with serving(session) as where:
+        yield where
 
 
 class Page:
@@ -77,7 +98,13 @@ class Page:
         self._browser = browser
         self._wait = WebDriverWait(browser, 20)
         browser.get_log("browser"), browser.get_log("performance")  # forget what was before
-        browser.get(address)
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(address))  # another test may have had the port
+        browser.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage"})
+        self.open(address)
+
+    def open(self, address: str) -> None:
+        """Go to an address, or load it again, whatever is not saved."""
+        self._browser.get(address)
         self.until(lambda: self.all("figure") and self.one("figure img").get_property("naturalWidth"))
 
     def one(self, selector: str) -> Any:
@@ -250,6 +277,91 @@ def test_a_full_disk_is_reported_on_the_page_and_nothing_is_lost(
     assert [label.activity for label in read_labels(target)] == ["point"]
 
 
+def test_a_page_that_is_loaded_again_shows_what_was_saved(
+    page: Page, target: Path, footage: Footage, address: str
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    seconds = (footage.end_ns - footage.start_ns) / S
+    page.drag(5, 7, seconds)
+    page.one("#new-activity").send_keys("juggle", Keys.ENTER)
+    page.until(lambda: page.segments()[1].startswith("juggle"))
+    page.chord(Keys.CONTROL, "s")
+    page.until(lambda: page.one("#status").text == "Saved 2 segments in kitchen.labels.csv")
+    before = page.segments()
+
+    page.open(address)
+    assert page.segments() == before
+    assert [chip.text for chip in page.all(".chip")] == ["wave1", "point2", "walk3", "juggle4"], (
+        "and which keys they have"
+    )
+    page.drag(8, 10, seconds)
+    page.until(lambda: len(page.segments()) == 3)
+    page.chord(Keys.CONTROL, "s")
+    page.until(lambda: page.one("#status").text == "Saved 3 segments in kitchen.labels.csv")
+    assert [label.activity for label in read_labels(target)] == ["wave", "juggle", "wave"]
+    assert page.errors() == []
+
+
+def test_a_page_does_not_overwrite_what_another_one_saved(page: Page, target: Path, address: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.press("n", "2")  # pointing it was, here
+    assert asked(address, "labels", JSON, labels_of(0, (1, 2, "sit"), (4, 5, "stand"))) == 200
+    page.chord(Keys.CONTROL, "s")
+    page.until(lambda: "kitchen.labels.csv has been saved by another page" in page.one("#status").text)
+    assert [label.activity for label in read_labels(target)] == ["sit", "stand"]
+
+    page.open(address)
+    assert page.one("#status").text == "These 1 segments were not saved last time; Undo shows the 2 that were"
+    assert page.segments() == ["point 1.00 – 3.00"]
+    page.chord(Keys.CONTROL, "z")
+    page.until(lambda: page.segments() == ["sit 1.00 – 2.00", "stand 4.00 – 5.00"])
+
+
+def test_what_was_not_saved_is_shown_by_the_next_page_of_the_recording(
+    browser: Any, session: Session, target: Path
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    with serving(session) as address:
+        page = Page(browser, address)
+        page.press("n", "2")
+    port = urlsplit(address).port
+    page.chord(Keys.CONTROL, "s")
+    page.until(lambda: f"nobody answers; start mumu label again, with --port {port}" in page.one("#status").text)
+    assert "this browser keeps the segments" in page.one("#status").text
+    with serving(session, port or 0) as address:
+        page.chord(Keys.CONTROL, "s")
+        page.until(lambda: "mumu label has been started again; open the address" in page.one("#status").text)
+
+        page.open(address)
+        assert page.one("#status").text == "These 1 segments were not saved last time; Undo shows the 1 that were"
+        assert page.segments() == ["point 1.00 – 3.00"]
+        page.chord(Keys.CONTROL, "s")
+        page.until(lambda: page.one("#status").text == "Saved 1 segments in kitchen.labels.csv")
+        assert [label.activity for label in read_labels(target)] == ["point"]
+
+        page.open(address)
+        assert page.one("#status").text == "", "nothing is left over"
+        assert page.segments() == ["point 1.00 – 3.00"]
+
+
+def test_saving_twice_at_once_is_saving(session: Session, target: Path) -> None:
+    at_once = threading.Barrier(2, timeout=60)
+
+    def save(_: int) -> set[int]:
+        answers = set()
+        for _ in range(200):
+            at_once.wait()
+            answers.add(session.save(json.loads(LABELS))["version"])
+        return answers
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(save, range(2))) == [{1}, {1}]
+    assert [label.activity for label in read_labels(target)] == ["x"]
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "body", "status"),
     [
@@ -260,24 +372,12 @@ def test_a_full_disk_is_reported_on_the_page_and_nothing_is_lost(
         ("labels", {"Content-Type": "text/plain"}, b"[]", 400),
         ("labels", {"Content-Type": "application/json"}, b"[", 400),
         ("labels", {"Content-Type": "application/json"}, b"[]", 400),
-        (
-            "labels",
-            {"Content-Type": "application/json"},
-            b'[{"start": 2, "end": 1, "group": "", "activity": "x"}]',
-            400,
-        ),
-        (
-            "labels",
-            {"Content-Type": "application/json"},
-            b'[{"start": 1, "end": 2, "group": "", "activity": "=x"}]',
-            400,
-        ),
-        (
-            "labels",
-            {"Content-Type": "application/json"},
-            b'[{"start": 1e300, "end": 1e301, "group": "", "activity": "x"}]',
-            400,
-        ),
+        ("labels", {"Content-Type": "application/json"}, b'{"labels": []}', 400),
+        ("labels", {"Content-Type": "application/json"}, labels_of(0), 400),
+        ("labels", {"Content-Type": "application/json"}, labels_of(0, (2, 1, "x")), 400),
+        ("labels", {"Content-Type": "application/json"}, labels_of(0, (1, 2, "=x")), 400),
+        ("labels", {"Content-Type": "application/json"}, labels_of(0, (1e300, 1e301, "x")), 400),
+        ("labels", {"Content-Type": "application/json"}, labels_of(7, (1, 2, "x")), 409),
         ("labels", {"Content-Type": "application/json"}, b"[" * 100_000, 400),
     ],
 )
@@ -292,7 +392,7 @@ def test_what_the_page_would_not_ask_is_refused(
     assert not target.exists()
 
 
-LABELS = b'[{"start": 1, "end": 2, "group": "", "activity": "x"}]'
+LABELS = labels_of(0, (1, 2, "x"))
 JSON = {"Content-Type": "application/json"}
 
 

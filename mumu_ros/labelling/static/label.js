@@ -13,7 +13,7 @@ const canvas = $("timeline"), context = canvas.getContext("2d");
 
 let recording, labels = [], activities = [], selected = null, current = null;
 let time = 0, view = { start: 0, end: 1 }, mark = null, playing = false, drag = null;
-let undo = [], saved = "", envelopes = {};
+let undo = [], saved = "", saving = false, kept = false, envelopes = {};
 
 start();
 
@@ -25,10 +25,18 @@ async function start() {
   }
   document.title = `${recording.name} · mumu label`;
   $("name").textContent = recording.name;
-  for (const [group, names] of Object.entries(recording.groups)) for (const activity of names) activities.push({ group, activity });
-  current = activities[0] ?? null;
   labels = recording.labels.map((label) => ({ ...label }));
   saved = JSON.stringify(labels);
+  const left = unsaved();
+  if (left) {
+    undo.push(saved);
+    labels = left;
+  }
+  for (const [group, names] of Object.entries(recording.groups)) for (const activity of names) activities.push({ group, activity });
+  for (const { group, activity } of labels) {
+    if (activity && !activities.some((a) => a.activity === activity && a.group === group)) activities.push({ group, activity });
+  }
+  current = activities[0] ?? null;
   view = { start: 0, end: recording.duration };
   if (recording.problems.length) {
     $("problems").hidden = false;
@@ -39,6 +47,7 @@ async function start() {
   bind();
   new ResizeObserver(() => requestAnimationFrame(resize)).observe(canvas);
   changed();
+  if (left) say(`These ${left.length} segments were not saved last time; Undo shows the ${recording.labels.length} that were`, "bad");
   seek(0);
 }
 
@@ -49,27 +58,63 @@ async function get(path, options) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("nobody answers; start mumu label again, this page keeps the segments until then");
+    throw new Error(`nobody answers; start mumu label again, with --port ${location.port}, and open the address that it prints`);
   }
+  if (answer.status === 403) throw new Error("mumu label has been started again; open the address that it printed");
   const content = await answer.json();
   if (!answer.ok) throw new Error(content.error);
   return content;
 }
 
 async function save() {
+  if (saving) return;
   const text = JSON.stringify(labels);
   const unnamed = labels.find((label) => !label.activity);
   if (unnamed) {
     select(unnamed);
     return say("This segment has no activity yet: choose one", "bad");
   }
+  saving = true;
   try {
-    const answer = await get("labels", { method: "POST", headers: { "Content-Type": "application/json" }, body: text });
+    const body = JSON.stringify({ version: recording.version, labels });
+    const answer = await get("labels", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    recording.version = answer.version;
     saved = text;
     changed();
-    say(`Saved ${answer.saved} segments in ${recording.target}`, "good");
+    if (JSON.stringify(labels) === text) say(`Saved ${answer.saved} segments in ${recording.target}`, "good");
   } catch (error) {
-    say(`Not saved: ${error.message}`, "bad");
+    keep();
+    say(`Not saved: ${error.message}; ${kept ? "this browser keeps the segments" : "this browser keeps nothing, do not close this page"}`, "bad");
+  }
+  saving = false;
+}
+
+// ---- what is not saved ----
+
+// The browser keeps it, for the next page of this recording at this port: a server that is started again has another address.
+const keptAs = () => `mumu label ${recording.name} ${recording.start_ns}`;
+
+function keep() {
+  const text = JSON.stringify(labels);
+  try {
+    if (labels.length && text !== saved) {
+      localStorage.setItem(keptAs(), text);
+      kept = true;
+    } else if (kept) {
+      localStorage.removeItem(keptAs());
+      kept = false;
+    }
+  } catch {
+    kept = false;  // there is no room, or the browser is set to keep nothing
+  }
+}
+
+function unsaved() {
+  try {
+    const text = localStorage.getItem(keptAs());
+    return text && text !== saved ? JSON.parse(text) : null;
+  } catch {
+    return null;
   }
 }
 
@@ -206,6 +251,7 @@ function changed() {
   $("summary").textContent = `${recording.duration.toFixed(1)} s, ${Math.round(100 * covered / recording.duration)} % labelled`;
   $("count").textContent = labels.length || "";
   if (dirty) say(labels.length ? "Not saved yet" : "");
+  keep();
   showActivities();
   showSegments();
   draw();
