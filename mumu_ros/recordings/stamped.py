@@ -26,8 +26,9 @@ from mumu_ros.streams.stamps import NS_PER_S, StampGuard, StreamClock, Verdict
 
 __all__ = ["Stamped", "cdr_stamp_ns", "read_stamped"]
 
-_HELD = 64
-"""Messages of a topic that wait until it is clear whether time has jumped or a stamp is garbage."""
+_HELD, _HELD_BYTES, _LEAST_HELD = 2048, 64 * 2**20, 64
+"""How many messages of a topic wait until it is clear whether time has jumped or a stamp is garbage, which takes half a
+second: as many as 64 MiB hold, at most 2048 (an IMU of 4 kHz) and at least 64 (pictures)."""
 _WITHOUT_HEADER = "std_msgs/msg/Float32MultiArray"
 
 
@@ -56,9 +57,10 @@ def read_stamped(
     reported in the recording's `problems` when everything has been read. Messages of the topics begin with a header, or
     have none.
     """
-    clocks = {name: StreamClock(_HELD) for name in topics}
+    clocks = {name: StreamClock(_LEAST_HELD) for name in topics}
     guard: StampGuard[StreamClock, Stamped] = StampGuard(list(clocks.values()))
     cut_off = dict.fromkeys(topics, 0)
+    newest_ns = 0  # the clocks forget theirs in a jump back
     for topic, logged_ns, data in recording.raw_messages(topics):
         if progress:
             progress(logged_ns)
@@ -68,17 +70,19 @@ def read_stamped(
         except ConversionError:
             cut_off[topic] += 1
             continue
+        clocks[topic].hold_limit = max(_LEAST_HELD, min(_HELD, _HELD_BYTES // max(1, len(data))))
         verdict = guard.judge(clocks[topic], message.stamp_ns, message)
         if verdict is Verdict.BACKWARD:
             recording.problems.append(
-                f"time jumps back after {clocks[topic].newest_ns} ns: the bag holds two recordings, only the first is "
-                "used; split it for the others"
+                f"time jumps back after {newest_ns} ns: the bag holds two recordings, only the first is used; split it "
+                "for the others"
             )
             break
         if verdict is Verdict.TURNED_AWAY:
             continue
         for clock, stamp_ns, good in guard.release() or [(clocks[topic], message.stamp_ns, message)]:
             clock.newest_ns = max(clock.newest_ns, stamp_ns)
+            newest_ns = max(newest_ns, stamp_ns)
             yield good
     for name, clock in clocks.items():
         if wrong := clock.refused + clock.late:

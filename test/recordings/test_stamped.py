@@ -76,11 +76,37 @@ def test_a_pause_loses_nothing(write: Callable[..., Recording]) -> None:
         assert recording.problems == []
 
 
+FAST_NS = S // 400
+
+
+def test_a_pause_of_a_fast_sensor_loses_nothing(write: Callable[..., Recording]) -> None:
+    """An IMU of 400 Hz sends 200 messages before it is clear that time has jumped."""
+    stamps_ns = [START_NS + index * FAST_NS + (100 * S if index >= 800 else 0) for index in range(1600)]
+    with write(stamps_ns) as recording:
+        assert [message.stamp_ns for message in read_stamped(recording, ["/imu"])] == stamps_ns
+        assert recording.problems == []
+
+
+def test_of_large_messages_no_more_than_64_wait(
+    write: Callable[..., Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 201 that would wait, each of more than 1 MiB as a picture is, the oldest 137 are given up."""
+    stamps_ns = [START_NS + index * FAST_NS + (100 * S if index >= 10 else 0) for index in range(300)]
+    with write(stamps_ns) as recording:
+        rows = list(recording.raw_messages(["/imu"]))
+        large = ((topic, logged_ns, data + bytes(2**20)) for topic, logged_ns, data in rows)
+        monkeypatch.setattr(recording, "raw_messages", lambda _: large)
+        read = [message.stamp_ns for message in read_stamped(recording, ["/imu"])]
+        assert read == stamps_ns[:10] + stamps_ns[147:]
+        assert recording.problems == ["137 messages of /imu have unacceptable stamps; not used"]
+
+
 def test_reading_ends_where_time_jumps_back(write: Callable[..., Recording]) -> None:
     stamps_ns = [START_NS + (index % 100) * PERIOD_NS for index in range(200)]
     with write(stamps_ns) as recording:
         assert [message.stamp_ns for message in read_stamped(recording, ["/imu"])] == stamps_ns[:100]
-        assert "the bag holds two recordings" in recording.problems[0]
+        newest_ns = START_NS + 99 * PERIOD_NS
+        assert f"time jumps back after {newest_ns} ns: the bag holds two recordings" in recording.problems[0]
 
 
 def test_empty_messages_are_counted(write: Callable[..., Recording], monkeypatch: pytest.MonkeyPatch) -> None:
