@@ -30,6 +30,7 @@ from mumu_ros.conversions import ConversionError, RosTypes, time_to_ns
 from mumu_ros.fault_codes import FaultCode, Level
 from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes.black_box import BlackBox
+from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
@@ -179,7 +180,7 @@ class SensorSync(ManagedNode):
                 s,
                 self._published,
                 [other for other in self._watches.values() if other is not watch],
-                partial(why_silent, self, stream.topic, stream.type, stream.reliability),
+                partial(self._why_silent, stream),
                 now_s,
                 errors,
                 self._builder.last_error.get(stream.name),
@@ -212,6 +213,18 @@ class SensorSync(ManagedNode):
                 offset_s=_or_nan(report.offset_s),
             )
         yield self._output_status(now_s)
+
+    def _why_silent(self, stream: StreamConfig, has_spoken: bool) -> Problem:
+        """See `why_silent`; of two topics, the first that the graph shows something wrong with is named."""
+        problems = {
+            topic: why_silent(self, topic, stream.type, stream.reliability, has_spoken) for topic in stream.topics
+        }
+        if len(problems) == 1:
+            return problems[stream.topic]
+        for topic, (code, text) in problems.items():
+            if code is not FaultCode.SILENT:
+                return code, f"{topic}: {text}"
+        return FaultCode.SILENT, "both are published: check that both drivers send, and stamp by the same clock"
 
     def _output_status(self, now_s: float) -> DiagnosticStatus:
         dropped = self._worker.dropped

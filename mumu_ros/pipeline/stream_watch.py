@@ -28,7 +28,7 @@ from mumu_ros.streams import NS_PER_S, StreamStatistics
 __all__ = ["Report", "StreamWatch"]
 
 PATIENCE_S = 3.0
-"""Silence after the start that is not an error yet, seconds."""
+"""Silence after the start that is not an error yet, seconds; with a longer timeout, that."""
 _MAX_MESSAGES = 200
 """Number of the newest messages of which the delay is kept."""
 _MAX_STEPS = 2000
@@ -117,8 +117,8 @@ class StreamWatch:
     def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
         """Note a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
         step_ns = stamp_ns - self._stamp_ns
-        if not 0 <= step_ns <= self._timeout_s * NS_PER_S:
-            self._steps_ns.clear()  # a silence or a jump of the clock: no loss
+        if self._came_s is None or not 0 <= step_ns <= self._timeout_s * NS_PER_S:
+            self._steps_ns.clear()  # the first, a silence or a jump of the clock: no loss
         elif step_ns:
             self._steps_ns.append((now_s, step_ns))
         self._stamp_ns = stamp_ns
@@ -218,14 +218,14 @@ class StreamWatch:
         why_silent: Callable[[bool], tuple[FaultCode, str]],
         now_s: float,
     ) -> tuple[FaultCode, str]:
-        topic, rate = self.stream.topic, f"{statistics.rate_hz:.1f} Hz"
+        rate = f"{statistics.rate_hz:.1f} Hz"
         if (counted := _counted_share(now, before) or 0.0) > _MAX_MISSING_SHARE:
             return self._lost(rate if self.speaks(now_s) else "0 Hz", counted)
         if self._came_s is None:
-            if now_s - self._started_s < PATIENCE_S:
-                return FaultCode.WAITING, f"waiting for the first message on {topic}"
+            if now_s - self._started_s < max(PATIENCE_S, self._timeout_s):
+                return FaultCode.WAITING, f"waiting for the first {self._wanted}"
             code, reason = why_silent(False)
-            return code, f"no message on {topic} yet; {reason}"
+            return code, f"no {self._wanted} yet; {reason}"
         if not self.speaks(now_s):
             code, reason = why_silent(True)
             return code, f"silent for {now_s - self._came_s:.1f} s; {reason}"
@@ -252,6 +252,11 @@ class StreamWatch:
         if missing is not None and missing > _MAX_MISSING_SHARE:
             return self._lost(rate, missing)
         return FaultCode.NONE, rate
+
+    @property
+    def _wanted(self) -> str:
+        topics = " and ".join(self.stream.topics)
+        return f"{'message' if len(self.stream.topics) == 1 else 'pair of messages'} on {topics}"
 
     def _lost(self, rate: str, share: float) -> tuple[FaultCode, str]:
         return FaultCode.LOST, (

@@ -417,6 +417,33 @@ def test_an_imu_of_two_topics_is_one_stream(ros: Any) -> None:
             np.testing.assert_allclose(samples[:, 1, 2], ms / 1e3, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("published", "text"),
+    [
+        (["accel"], "no pair of messages on accel and gyro yet; gyro: nothing publishes it: check the driver and"),
+        (["gyro"], "no pair of messages on accel and gyro yet; accel: nothing publishes it: check the driver and"),
+        (["accel", "gyro"], "both are published: check that both drivers send, and stamp by the same clock"),
+    ],
+)
+def test_the_topic_that_an_imu_of_two_lacks_is_named(
+    ros: Any, monkeypatch: pytest.MonkeyPatch, published: list[str], text: str
+) -> None:
+    monkeypatch.setattr("mumu_ros.pipeline.stream_watch.PATIENCE_S", 0.5)
+    imu = {"imu.topic": "accel", "imu.angular_velocity_topic": "gyro", "imu.type": "sensor_msgs/msg/Imu"}
+    node = ros.add(SensorSync, streams=["imu"], **imu, **{"imu.kind": "vector"})
+    reports = ros.collect(DiagnosticArray, "/diagnostics")
+    publishers = {topic: ros.node.create_publisher(Imu, topic, 10) for topic in published}
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ms = itertools.count(step=10)
+
+    def said() -> list[str]:
+        publishers[published[0]].publish(array_to_imu(np.ones((2, 3)), START_NS + next(ms) * MS, "imu", TYPES))
+        found = [status for report in reports for status in report.status]
+        return [s.message for s in found if s.name == "sensor_sync: imu" and text in s.message]
+
+    ros.wait(said)
+
+
 def test_every_parameter_is_described(ros: Any) -> None:
     node = ros.add(SensorSync, **RIG)
     assert node.trigger_configure() == SUCCESS

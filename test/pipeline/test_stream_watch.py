@@ -105,6 +105,33 @@ def test_healthy_streams_have_no_fault() -> None:
     assert reports["imu"].offset_s == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize(("timeout_s", "patience_s"), [(0.5, 3.0), (10.0, 10.0)])
+def test_a_stream_may_be_silent_at_the_start_for_three_seconds_or_its_timeout(
+    timeout_s: float, patience_s: float
+) -> None:
+    statistics = Synchronizer(["rgb"]).statistics(0)["rgb"]
+    watch = StreamWatch(config("rgb"), timeout_s, SETS_HZ, 0.0)
+
+    def code(now_s: float) -> FaultCode:
+        return watch.report(statistics, 0, [], lambda _: (FaultCode.UNPUBLISHED, "nothing"), now_s).code
+
+    assert code(patience_s - 0.1) is FaultCode.WAITING
+    assert code(patience_s + 0.1) is FaultCode.UNPUBLISHED
+
+
+def test_the_first_stamp_is_no_step_from_zero() -> None:
+    """Simulated time begins at zero: what is lost is known from the first nine messages on."""
+    s = Synchronizer(["rgb"])
+    watch = StreamWatch(config("rgb"), 0.5, SETS_HZ, 0.0)
+    stamps_ns = [2_000_000 + number * NS_PER_S // 30 for number in range(9)]
+    for stamp_ns in stamps_ns:
+        s.add("rgb", stamp_ns, None, stamp_ns)
+        watch.note(stamp_ns, stamp_ns, stamp_ns / NS_PER_S)
+    now_ns = stamps_ns[-1]
+    report = watch.report(s.statistics(now_ns)["rgb"], 9, [], lambda _: (FaultCode.SILENT, ""), now_ns / NS_PER_S)
+    assert report.missing_share == pytest.approx(0.0, abs=1e-6)
+
+
 def test_a_recording_is_no_wrong_clock() -> None:
     year_ns = 365 * 86400 * NS_PER_S
     assert faults(Rig(dict.fromkeys(RATES_HZ, lambda _, stamp_ns: stamp_ns - year_ns)).run(10)) == {}
