@@ -17,8 +17,11 @@
 from __future__ import annotations
 
 import sys
+from bisect import insort
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +40,21 @@ from mumu_ros.people import Camera
 from mumu_ros.people.inputs import depth_problem
 from mumu_ros.recognize.sources import Shot, SourceError, Worn
 from mumu_ros.recordings import Recording, Topic
-from mumu_ros.streams import SynchronizedSet, Synchronizer
+from mumu_ros.streams.stamps import NS_PER_S, StampGuard, StreamClock, Verdict
 
 __all__ = ["read_bag"]
 
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _INFO, _IMU = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu"
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
-_DRAIN_NS = 1_000_000_000
+_WAIT_NS = NS_PER_S // 5
+_SLOP_NS = 30_000_000
+"""Most that the stamps of a picture and of its depth may differ."""
+_HELD_PICTURES, _HELD_SAMPLES = 64, 2048
+"""Messages of a topic that wait until it is clear whether time has jumped or a stamp is garbage."""
+_MOST_DEPTHS = 30
+_MOST_WORN = 100_000
+"""Worn samples kept while the camera pauses: minutes, of several IMUs."""
 
 
 def read_bag(path: Path, imus: tuple[str, ...]) -> Iterator[Shot]:
@@ -111,55 +121,107 @@ def _imus(recording: Recording, imus: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class _Stamped:
+    """A message, its topic, its acquisition time (its log time where it has none) and its log time."""
+
+    topic: str
+    stamp_ns: int
+    log_ns: int
+    message: Any
+
+    @property
+    def frame_id(self) -> str:
+        return str(self.message.header.frame_id)
+
+
+_stamp_of = attrgetter("stamp_ns")
+
+
 class _Reader:
-    """Reads the topics of a bag together, and says on stderr what of them is not used."""
+    """Reads the topics of a bag together, and says on stderr what of them is not used.
+
+    Every picture is a shot. It waits for `_WAIT_NS` of log time for the messages that were recorded after it. Worn
+    samples belong to the next picture, however long the camera pauses before it.
+    """
 
     def __init__(self, recording: Recording, topics: _Topics) -> None:
         self._recording = recording
         self._topics = topics
+        self._modalities = {topic: name for name, topic in topics.imus.items()}
         self._info: Any = None
         self._is_depth_refused = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._pictures: deque[_Stamped] = deque()
+        self._depths: deque[_Stamped] = deque()
+        self._worn: deque[Worn] = deque()
+        self._last_ns = 0
 
     def shots(self) -> Iterator[Shot]:
-        """Yield the pictures with what belongs to them."""
-        for found in self._sets():
-            if shot := self._shot(found):
-                yield shot
-
-    def _sets(self) -> Iterator[SynchronizedSet]:
-        topics = self._topics
-        frames = ["rgb", *(["depth"] if topics.depth else [])]
-        synchronizer = Synchronizer(frames, list(topics.imus), slop_s=0.03)
-        names = {topics.rgb: "rgb", topics.depth: "depth", **{topic: name for name, topic in topics.imus.items()}}
-        log_ns = 0
-        for topic, log_ns, message in self._recording.messages([t for t in (*names, topics.info) if t]):
+        """Yield the pictures in the order of their stamps, with what belongs to them."""
+        topics, log_ns = self._topics, 0
+        clocks = {name: StreamClock(_HELD_PICTURES) for name in (topics.rgb, topics.depth) if name}
+        clocks |= {name: StreamClock(_HELD_SAMPLES) for name in self._modalities}
+        guard: StampGuard[StreamClock, _Stamped] = StampGuard(list(clocks.values()))
+        for topic, log_ns, message in self._recording.messages([*clocks, *([topics.info] if topics.info else [])]):
             if topic == topics.info:
                 self._info = message
                 continue
-            stamp_ns = header_stamp_ns(message) or log_ns
-            yield from synchronizer.add(names[topic], stamp_ns, message, log_ns)
-        yield from synchronizer.poll(log_ns + _DRAIN_NS)
+            new = _Stamped(topic, header_stamp_ns(message) or log_ns, log_ns, message)
+            verdict = guard.judge(clocks[topic], new.stamp_ns, new)
+            if verdict is Verdict.BACKWARD:
+                yield from self._due(log_ns)
+                self._clear()
+            if verdict is not Verdict.TURNED_AWAY:
+                for clock, stamp_ns, good in guard.release() or [(clocks[topic], new.stamp_ns, new)]:
+                    clock.newest_ns = max(clock.newest_ns, stamp_ns)
+                    self._take(good)
+            yield from self._due(log_ns - _WAIT_NS)
+        yield from self._due(log_ns)
 
-    def _shot(self, found: SynchronizedSet) -> Shot | None:
-        picture, *others = found.items
-        rgb = _pixels(picture, "rgb")
+    def _take(self, new: _Stamped) -> None:
+        """Queue a message in the order of stamps."""
+        if new.topic == self._topics.rgb:
+            insort(self._pictures, new, key=_stamp_of)
+        elif new.topic == self._topics.depth:
+            insort(self._depths, new, key=_stamp_of)
+            if len(self._depths) > _MOST_DEPTHS:
+                self._depths.popleft()
+        elif (sample := _vector(new.message)) is not None:
+            insort(self._worn, Worn(self._modalities[new.topic], new.stamp_ns, sample), key=_stamp_of)
+            if len(self._worn) > _MOST_WORN:
+                self._worn.popleft()
+
+    def _due(self, log_ns: int) -> Iterator[Shot]:
+        """Yield the shots of the pictures that were recorded until then."""
+        while self._pictures and self._pictures[0].log_ns <= log_ns:
+            picture = self._pictures.popleft()
+            # A stamp that is not newer is that of a duplicate, or of a picture that came too late.
+            if picture.stamp_ns > self._last_ns and (shot := self._shot(picture)):
+                self._last_ns = picture.stamp_ns
+                yield shot
+
+    def _shot(self, picture: _Stamped) -> Shot | None:
+        rgb = _pixels(picture.message, "rgb")
         if rgb is None:
             return None
-        depth = self._depth(others.pop(0), rgb, picture) if self._topics.depth else None
-        worn = [
-            Worn(name, stamp_ns, sample)
-            for name, samples in zip(self._topics.imus, others, strict=True)
-            for stamp_ns, message in samples or ()
-            if (sample := _vector(message)) is not None
-        ]
-        return Shot(found.stamp_ns, rgb, depth, _camera(self._info, picture, rgb), tuple(worn))
+        worn = []
+        while self._worn and self._worn[0].stamp_ns <= picture.stamp_ns:
+            worn.append(self._worn.popleft())
+        depth = self._depth(rgb, picture)
+        return Shot(picture.stamp_ns, rgb, depth, _camera(self._info, picture.message, rgb), tuple(worn))
 
-    def _depth(self, message: Any, rgb: NDArray[Any], picture: Any) -> NDArray[Any] | None:
-        depth = _pixels(message, "depth")
+    def _depth(self, rgb: NDArray[Any], picture: _Stamped) -> NDArray[Any] | None:
+        found = min(self._depths, key=lambda depth: abs(depth.stamp_ns - picture.stamp_ns), default=None)
+        if found is None or abs(found.stamp_ns - picture.stamp_ns) > _SLOP_NS:
+            return None
+        depth = _pixels(found.message, "depth")
         if depth is None:
             return None
         sizes = [(pixels.shape[1], pixels.shape[0]) for pixels in (rgb, depth)]
-        problem = depth_problem(sizes[0], picture.header.frame_id, sizes[1], message.header.frame_id)
+        problem = depth_problem(sizes[0], picture.frame_id, sizes[1], found.frame_id)
         if problem is None:
             return depth
         if not self._is_depth_refused:
@@ -169,8 +231,6 @@ class _Reader:
 
 
 def _pixels(message: Any, kind: Any) -> NDArray[Any] | None:
-    if message is None:
-        return None
     try:
         return (image_to_array if hasattr(message, "encoding") else compressed_image_to_array)(message, kind)
     except ConversionError:

@@ -68,9 +68,9 @@ class Bag:
         message = camera_to_camera_info(CAMERA, START_NS + at_ms * MS, frame_id, self._types)
         self.write(INFO, "sensor_msgs/msg/CameraInfo", message, at_ms)
 
-    def imu(self, at_ms: int) -> None:
-        message = array_to_imu(np.full((2, 3), at_ms, np.float64), START_NS + at_ms * MS, "wrist", self._types)
-        self.write(WRIST, "sensor_msgs/msg/Imu", message, at_ms)
+    def imu(self, at_ms: int, delay_ms: int = 0) -> None:
+        message = array_to_imu(np.ones((2, 3)), START_NS + at_ms * MS, "wrist", self._types)
+        self.write(WRIST, "sensor_msgs/msg/Imu", message, at_ms, delay_ms)
 
 
 @contextmanager
@@ -117,3 +117,59 @@ def test_depth_that_is_not_registered_is_not_used_and_that_is_said_once(
     assert [shot.depth for shot in read(path)] == [None] * 3
     told = capsys.readouterr().err
     assert told.count(f"{DEPTH} is not used: {reason}") == len(told.splitlines()) == 1
+
+
+def test_while_the_camera_pauses_no_sample_is_lost_and_no_picture_repeated(path: Path) -> None:
+    pictures = [*range(0, 2000, 100), *range(5000, 7000, 100)]
+    with writing(path) as bag:
+        for k in range(0, 6910, 10):
+            if k in pictures:
+                bag.picture(k)
+            bag.imu(k)
+    shots = read(path)
+    assert at_ms(shot.stamp_ns for shot in shots) == pictures
+    assert at_ms(worn.stamp_ns for shot in shots for worn in shot.worn) == list(range(0, 6910, 10))
+
+
+def test_a_slow_camera_whose_pictures_come_late_has_them_all(path: Path) -> None:
+    with writing(path) as bag:
+        for k in range(0, 10_000, 10):
+            bag.imu(k)
+            if k % 1000 == 50:
+                bag.picture(k - 50, delay_ms=50)
+    shots = read(path)
+    assert at_ms(shot.stamp_ns for shot in shots) == list(range(0, 10_000, 1000))
+    assert at_ms(worn.stamp_ns for shot in shots for worn in shot.worn) == list(range(0, 9010, 10))
+
+
+def test_a_picture_that_cannot_be_decoded_costs_no_sample(path: Path) -> None:
+    with writing(path) as bag:
+        for k in range(0, 510, 10):
+            if k % 100 == 0:
+                bag.picture(k, encoding="8UC3" if k == 200 else "rgb8")
+            bag.imu(k)
+    shots = read(path)
+    assert at_ms(shot.stamp_ns for shot in shots) == [0, 100, 300, 400, 500]
+    assert at_ms(worn.stamp_ns for shot in shots for worn in shot.worn) == list(range(0, 510, 10))
+
+
+def test_samples_that_are_recorded_after_their_picture_come_with_it(path: Path) -> None:
+    with writing(path) as bag:
+        for k in range(0, 1010, 10):
+            if k % 100 == 0:
+                bag.picture(k)
+            bag.imu(k, delay_ms=50)
+    shots = read(path)
+    assert [at_ms([shot.worn[-1].stamp_ns]) for shot in shots] == [[k] for k in range(0, 1010, 100)]
+
+
+def test_a_bag_whose_time_begins_anew_is_read_to_its_end(path: Path) -> None:
+    with writing(path) as bag:
+        for k in range(0, 6000, 10):
+            delay_ms = 3000 * (k // 3000)
+            if k % 100 == 0:
+                bag.picture(k - delay_ms, delay_ms=delay_ms)
+            bag.imu(k - delay_ms, delay_ms=delay_ms)
+    shots = read(path)
+    assert at_ms(shot.stamp_ns for shot in shots) == 2 * list(range(0, 3000, 100))
+    assert all(worn.stamp_ns <= shot.stamp_ns for shot in shots for worn in shot.worn)
