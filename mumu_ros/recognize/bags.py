@@ -18,18 +18,18 @@ from __future__ import annotations
 
 import sys
 from bisect import insort
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.conversions import (
     ConversionError,
+    ImageKind,
     camera_info_to_camera,
     compressed_image_to_array,
     header_stamp_ns,
@@ -44,9 +44,15 @@ from mumu_ros.streams.stamps import NS_PER_S, StampGuard, StreamClock, Verdict
 
 __all__ = ["read_bag"]
 
+T = TypeVar("T")
+
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _INFO, _IMU = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu"
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+_REMEDIES = {
+    "set the parameter `encoding`, or publish one of": "record one of",
+    "if it is meant, raise max_pixels": "record a smaller one",
+}
 _WAIT_NS = NS_PER_S // 5
 _SLOP_NS = 30_000_000
 """Most that the stamps of a picture and of its depth may differ."""
@@ -61,7 +67,7 @@ def read_bag(path: Path, imus: tuple[str, ...]) -> Iterator[Shot]:
     """Read the pictures of a rosbag2, with registered depth, CameraInfo and IMUs if it has them.
 
     Raises:
-        SourceError: It has no colour picture, or several pictures that could be meant.
+        SourceError: It has no colour picture that can be read, or several pictures that could be meant.
         RecordingError: It cannot be read.
     """
     with Recording(path) as recording:
@@ -83,9 +89,11 @@ class _Topics:
         for topic in recording.topics.values():
             if topic.type_name in (_IMAGE, _COMPRESSED) and (kind := _kind(recording, topic.name)):
                 kinds[kind].append(topic.name)
-        if len(kinds["rgb"]) != 1:
-            listed = ", ".join(kinds["rgb"]) or ", ".join(t.name for t in recording.topics.values())
-            raise SourceError(f"{recording.path} has {len(kinds['rgb'])} colour pictures; expected one of: {listed}")
+        if not kinds["rgb"]:
+            listed = "; ".join([f"its topics are {', '.join(recording.topics) or 'none'}", *recording.problems])
+            raise SourceError(f"{recording.path} has no colour picture that can be read: {listed}")
+        if len(kinds["rgb"]) > 1:
+            raise SourceError(f"{recording.path} has several colour pictures, {', '.join(kinds['rgb'])}; keep one")
         if len(kinds["depth"]) > 1:
             raise SourceError(f"{recording.path} has several depth pictures, {', '.join(kinds['depth'])}; keep one")
         infos = [t.name for t in _decoded(recording) if t.type_name == _INFO]
@@ -151,6 +159,9 @@ class _Reader:
         self._modalities = {topic: name for name, topic in topics.imus.items()}
         self._info: Any = None
         self._is_depth_refused = False
+        self._errors: Counter[str] = Counter()
+        self._last_error: dict[str, str] = {}
+        self._count = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -160,13 +171,24 @@ class _Reader:
         self._last_ns = 0
 
     def shots(self) -> Iterator[Shot]:
-        """Yield the pictures in the order of their stamps, with what belongs to them."""
-        topics, log_ns = self._topics, 0
+        """Yield the pictures in the order of their stamps, with what belongs to them.
+
+        Raises:
+            SourceError: Not one picture can be read.
+        """
+        topics = self._topics
         clocks = {name: StreamClock(_HELD_PICTURES) for name in (topics.rgb, topics.depth) if name}
         clocks |= {name: StreamClock(_HELD_SAMPLES) for name in self._modalities}
+        for shot in self._read(clocks):
+            self._count += 1
+            yield shot
+        self._report(clocks)
+
+    def _read(self, clocks: dict[str, StreamClock]) -> Iterator[Shot]:
+        info, log_ns = self._topics.info, 0
         guard: StampGuard[StreamClock, _Stamped] = StampGuard(list(clocks.values()))
-        for topic, log_ns, message in self._recording.messages([*clocks, *([topics.info] if topics.info else [])]):
-            if topic == topics.info:
+        for topic, log_ns, message in self._recording.messages([*clocks, *([info] if info else [])]):
+            if topic == info:
                 self._info = message
                 continue
             new = _Stamped(topic, header_stamp_ns(message) or log_ns, log_ns, message)
@@ -181,6 +203,32 @@ class _Reader:
             yield from self._due(log_ns - _WAIT_NS)
         yield from self._due(log_ns)
 
+    def _report(self, clocks: dict[str, StreamClock]) -> None:
+        """Print what was not used, and refuse a bag of which no picture was."""
+        problems = [
+            f"{topic} could not be used {count} times, the last time because {self._last_error[topic]}"
+            for topic, count in sorted(self._errors.items())
+        ]
+        for topic, clock in clocks.items():
+            if wrong := clock.late + clock.refused:
+                problems.append(f"{wrong} messages of {topic} have unacceptable stamps; not used")
+        problems += self._recording.problems
+        if not self._count:
+            raise SourceError(
+                f"no picture of {self._recording.path} can be read: {'; '.join(problems) or 'none was recorded'}"
+            )
+        for problem in problems:
+            print(problem, file=sys.stderr)
+
+    def _try(self, topic: str, convert: Callable[[], T]) -> T | None:
+        """What a message is converted to; None, and noted, where it cannot be."""
+        try:
+            return convert()
+        except ConversionError as error:
+            self._errors[topic] += 1
+            self._last_error[topic] = _reason(error)
+            return None
+
     def _take(self, new: _Stamped) -> None:
         """Queue a message in the order of stamps."""
         if new.topic == self._topics.rgb:
@@ -189,7 +237,7 @@ class _Reader:
             insort(self._depths, new, key=_stamp_of)
             if len(self._depths) > _MOST_DEPTHS:
                 self._depths.popleft()
-        elif (sample := _vector(new.message)) is not None:
+        elif (sample := self._try(new.topic, lambda: vector_to_array(new.message, _IMU, (2, 3)))) is not None:
             insort(self._worn, Worn(self._modalities[new.topic], new.stamp_ns, sample), key=_stamp_of)
             if len(self._worn) > _MOST_WORN:
                 self._worn.popleft()
@@ -204,20 +252,19 @@ class _Reader:
                 yield shot
 
     def _shot(self, picture: _Stamped) -> Shot | None:
-        rgb = _pixels(picture.message, "rgb")
+        rgb = self._try(picture.topic, lambda: _pixels(picture.message, "rgb"))
         if rgb is None:
             return None
         worn = []
         while self._worn and self._worn[0].stamp_ns <= picture.stamp_ns:
             worn.append(self._worn.popleft())
-        depth = self._depth(rgb, picture)
-        return Shot(picture.stamp_ns, rgb, depth, _camera(self._info, picture.message, rgb), tuple(worn))
+        return Shot(picture.stamp_ns, rgb, self._depth(rgb, picture), self._camera(rgb, picture), tuple(worn))
 
     def _depth(self, rgb: NDArray[Any], picture: _Stamped) -> NDArray[Any] | None:
         found = min(self._depths, key=lambda depth: abs(depth.stamp_ns - picture.stamp_ns), default=None)
         if found is None or abs(found.stamp_ns - picture.stamp_ns) > _SLOP_NS:
             return None
-        depth = _pixels(found.message, "depth")
+        depth = self._try(found.topic, lambda: _pixels(found.message, "depth"))
         if depth is None:
             return None
         sizes = [(pixels.shape[1], pixels.shape[0]) for pixels in (rgb, depth)]
@@ -229,25 +276,20 @@ class _Reader:
         self._is_depth_refused = True
         return None
 
-
-def _pixels(message: Any, kind: Any) -> NDArray[Any] | None:
-    try:
-        return (image_to_array if hasattr(message, "encoding") else compressed_image_to_array)(message, kind)
-    except ConversionError:
-        return None
-
-
-def _vector(message: Any) -> NDArray[np.float64] | None:
-    try:
-        return vector_to_array(message, _IMU, (2, 3))
-    except ConversionError:
-        return None
+    def _camera(self, rgb: NDArray[Any], picture: _Stamped) -> Camera | None:
+        if self._info is None:
+            return None
+        size = (rgb.shape[1], rgb.shape[0])
+        return self._try(self._topics.info, lambda: camera_info_to_camera(self._info, *size, picture.frame_id))
 
 
-def _camera(info: Any, picture: Any, rgb: NDArray[Any]) -> Camera | None:
-    if info is None:
-        return None
-    try:
-        return camera_info_to_camera(info, rgb.shape[1], rgb.shape[0], picture.header.frame_id)
-    except ConversionError:
-        return None
+def _pixels(message: Any, kind: ImageKind) -> NDArray[Any]:
+    return (image_to_array if hasattr(message, "encoding") else compressed_image_to_array)(message, kind)
+
+
+def _reason(error: ConversionError) -> str:
+    """What an error says, without the parameters of the nodes, which this command does not have."""
+    text = str(error)
+    for of_nodes, here in _REMEDIES.items():
+        text = text.replace(of_nodes, here)
+    return text

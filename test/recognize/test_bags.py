@@ -28,7 +28,7 @@ import pytest
 from mumu_ros.conversions import array_to_image, array_to_imu, camera_to_camera_info, ns_to_time
 from mumu_ros.people import Camera
 from mumu_ros.recognize.bags import read_bag
-from mumu_ros.recognize.sources import Shot
+from mumu_ros.recognize.sources import Shot, SourceError
 from mumu_ros.recordings import RecordingWriter
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -52,8 +52,8 @@ class Bag:
         message.encoding = encoding
         self.write(topic, IMAGE, message, at_ms, delay_ms)
 
-    def jpeg(self, at_ms: int, topic: str = f"{RGB}/compressed") -> None:
-        data = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1]
+    def jpeg(self, at_ms: int, topic: str = f"{RGB}/compressed", size: tuple[int, int] = (48, 64)) -> None:
+        data = cv2.imencode(".jpg", np.zeros((*size, 3), np.uint8))[1]
         header = self._types.message(
             "std_msgs/msg/Header", stamp=ns_to_time(START_NS + at_ms * MS, self._types), frame_id="color"
         )
@@ -173,3 +173,54 @@ def test_a_bag_whose_time_begins_anew_is_read_to_its_end(path: Path) -> None:
     shots = read(path)
     assert at_ms(shot.stamp_ns for shot in shots) == 2 * list(range(0, 3000, 100))
     assert all(worn.stamp_ns <= shot.stamp_ns for shot in shots for worn in shot.worn)
+
+
+def test_what_of_a_bag_could_not_be_used_is_said_at_the_end(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with writing(path) as bag:
+        for k in range(5):
+            bag.picture(100 * k, encoding="8UC3" if k in (1, 3) else "rgb8")
+            bag.info(100 * k, frame_id="infra")
+    (path / "metadata.yaml").unlink()
+    assert len(read(path)) == 3
+    info, picture, whole = capsys.readouterr().err.splitlines()
+    assert picture.startswith(f"{RGB} could not be used 2 times, the last time because encoding '8UC3'")
+    assert info.startswith(f"{INFO} could not be used 3 times, the last time because CameraInfo is of frame 'infra'")
+    assert "is not whole: metadata.yaml is not used" in whole
+
+
+def test_nothing_is_said_of_a_sound_bag(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with writing(path) as bag:
+        for k in range(0, 510, 10):
+            if k % 100 == 0:
+                bag.picture(k)
+                bag.depth(k)
+                bag.info(k)
+            bag.imu(k)
+    assert len(read(path)) == 6
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bag_of_which_no_picture_can_be_read_is_refused_with_the_reason(path: Path) -> None:
+    with writing(path) as bag:
+        for k in range(3):
+            bag.picture(100 * k, encoding="8UC3")
+    with pytest.raises(
+        SourceError, match=r"/bag can be read: .* 3 times, .* '8UC3' .*; record one of rgb8, "
+    ) as refused:
+        read(path)
+    assert "parameter" not in str(refused.value)
+
+
+def test_a_picture_that_is_too_large_is_refused_without_a_parameter_that_the_command_has_not(path: Path) -> None:
+    with writing(path) as bag:
+        bag.jpeg(0, size=(8000, 8000))
+    with pytest.raises(SourceError, match="8000×8000 has more than 32000000 pixels; record a smaller one"):
+        read(path)
+
+
+def test_a_bag_without_colour_pictures_is_refused_with_what_it_has(path: Path) -> None:
+    with writing(path) as bag:
+        bag.depth(0)
+        bag.imu(0)
+    with pytest.raises(SourceError, match=f"no colour picture that can be read: its topics are {DEPTH}, {WRIST}"):
+        read(path)
