@@ -53,6 +53,7 @@ _REMEDIES = {
     "set the parameter `encoding`, or publish one of": "record one of",
     "if it is meant, raise max_pixels": "record a smaller one",
 }
+_TRANSPORTS = ("compressed", "compressedDepth")
 _WAIT_NS = NS_PER_S // 5
 _SLOP_NS = 30_000_000
 """Most that the stamps of a picture and of its depth may differ."""
@@ -89,17 +90,31 @@ class _Topics:
         for topic in recording.topics.values():
             if topic.type_name in (_IMAGE, _COMPRESSED) and (kind := _kind(recording, topic.name)):
                 kinds[kind].append(topic.name)
-        if not kinds["rgb"]:
+        rgb, depth = (_without_copies(topics) for topics in kinds.values())
+        if not rgb:
             listed = "; ".join([f"its topics are {', '.join(recording.topics) or 'none'}", *recording.problems])
             raise SourceError(f"{recording.path} has no colour picture that can be read: {listed}")
-        if len(kinds["rgb"]) > 1:
-            raise SourceError(f"{recording.path} has several colour pictures, {', '.join(kinds['rgb'])}; keep one")
-        if len(kinds["depth"]) > 1:
-            raise SourceError(f"{recording.path} has several depth pictures, {', '.join(kinds['depth'])}; keep one")
+        for what, topics in (("colour", rgb), ("depth", depth)):
+            if len(topics) > 1:
+                raise SourceError(f"{recording.path} has several {what} pictures, {', '.join(topics)}; keep one")
         infos = [t.name for t in _decoded(recording) if t.type_name == _INFO]
-        beside = [name for name in infos if name.rpartition("/")[0] == kinds["rgb"][0].rpartition("/")[0]]
-        depth = kinds["depth"][0] if kinds["depth"] else ""
-        return cls(kinds["rgb"][0], depth, beside[0] if beside else "", _imus(recording, imus))
+        beside = [name for name in infos if _namespace(name) == _namespace(_raw(rgb[0]))]
+        return cls(rgb[0], "".join(depth), "".join(beside[:1]), _imus(recording, imus))
+
+
+def _without_copies(topics: list[str]) -> list[str]:
+    """Of a picture that was recorded both raw and compressed, only the raw one."""
+    return [topic for topic in topics if topic == _raw(topic) or _raw(topic) not in topics]
+
+
+def _raw(topic: str) -> str:
+    """The topic of the picture that one of image_transport is a compressed copy of; any other as it is."""
+    raw, _, transport = topic.rpartition("/")
+    return raw if transport in _TRANSPORTS else topic
+
+
+def _namespace(topic: str) -> str:
+    return topic.rpartition("/")[0]
 
 
 def _decoded(recording: Recording) -> list[Topic]:

@@ -224,3 +224,27 @@ def test_a_bag_without_colour_pictures_is_refused_with_what_it_has(path: Path) -
         bag.imu(0)
     with pytest.raises(SourceError, match=f"no colour picture that can be read: its topics are {DEPTH}, {WRIST}"):
         read(path)
+
+
+@pytest.mark.parametrize("topic", [RGB, f"{RGB}/compressed"])
+def test_the_camera_of_a_picture_is_known_raw_and_compressed(path: Path, topic: str) -> None:
+    with writing(path) as bag:
+        bag.info(0)
+        bag.picture(0, topic) if topic == RGB else bag.jpeg(0, topic)
+    assert [shot.camera for shot in read(path)] == [CAMERA]
+
+
+def test_of_a_picture_that_is_recorded_raw_and_compressed_the_raw_one_is_read(path: Path) -> None:
+    with writing(path) as bag:
+        for k in range(3):
+            bag.picture(100 * k)
+            bag.jpeg(100 * k + 1)
+    assert at_ms(shot.stamp_ns for shot in read(path)) == [0, 100, 200]
+
+
+def test_pictures_of_two_cameras_are_refused(path: Path) -> None:
+    with writing(path) as bag:
+        bag.picture(0)
+        bag.jpeg(0, "/rear/image_raw/compressed")
+    with pytest.raises(SourceError, match=f"several colour pictures, {RGB}, /rear/image_raw/compressed; keep one"):
+        read(path)
