@@ -40,18 +40,21 @@ __all__ = [
     "TRAINING_FEATURES",
     "Tested",
     "accept",
+    "accepting_threshold",
     "calibrate_acceptance",
+    "equal_error_threshold",
     "fit_confidence",
     "named_activities",
     "novelties",
     "novelty_modality",
     "score_accepted",
-    "separating_threshold",
     "training_features",
 ]
 
 TRAINING_FEATURES = 1000
 """Number of windows that novelty is measured by."""
+_KEPT = 0.85
+"""Share of the known clips that the threshold accepts."""
 _LEAST_WEIGHT = 0.01
 _RIDGE = 1e-4
 _NEWTON_STEPS = 50
@@ -181,19 +184,19 @@ def fit_confidence(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Cali
 def calibrate_acceptance(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Calibration) -> Calibration:
     """Confidence and threshold by datasets that were not trained on.
 
-    Where the novelty is not known, as with an IMU, the probability decides, by the threshold that separates known
-    from unknown activities best without novelty.
+    Where the novelty is not known, as with an IMU, the probability decides, by the threshold that is found without
+    novelty.
 
     Args:
-        sets: Decisions about them.
+        sets: Decisions about them, some of known and some of unknown activities.
         taxonomy: Of the decisions.
         calibration: Has the temperature; its novelty is not used yet.
     """
-    by_probability = separating_threshold(sets, taxonomy, calibration)
+    by_probability = equal_error_threshold(sets, taxonomy, calibration)
     found = fit_confidence(sets, taxonomy, calibration)
     if not found.novelty_weight:
         return replace(calibration, unknown_threshold=by_probability)
-    threshold = separating_threshold(sets, taxonomy, found)
+    threshold = equal_error_threshold(sets, taxonomy, found)
     excess = found.bias + found.slope * log_odds_of(by_probability) - log_odds_of(threshold)
     return replace(found, unknown_threshold=threshold, assumed_novelty=float(excess) / found.novelty_weight)
 
@@ -209,24 +212,40 @@ def _logistic_regression(x: NDArray[Any], truth: NDArray[Any], weights: NDArray[
     return [float(value) for value in coefficients]
 
 
-def separating_threshold(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Calibration) -> float:
-    """The threshold that separates known from unknown activities best, each dataset counting alike (Youden 1950).
+def accepting_threshold(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Calibration) -> float:
+    """The threshold that accepts 85 % of the known clips, each dataset counting alike.
 
     Args:
-        sets: Decisions about datasets that were not trained on.
+        sets: Decisions about datasets or people that were not trained on.
         taxonomy: Of the decisions.
         calibration: Of everything but the threshold.
+    """
+    named, thresholds = named_activities(taxonomy), []
+    for tested in sets:
+        probabilities = softmax(tested.logits / calibration.temperature)[tested.known]
+        confidence = calibration.confidence(probabilities.max(axis=1), tested.novelty[tested.known])
+        # `idle` and `other` are never accepted.
+        thresholds.append(np.quantile(np.where(named[probabilities.argmax(axis=1)], confidence, 0), 1 - _KEPT))
+    return float(np.mean(thresholds))
 
-    Returns:
-        Where the share of known clips that are accepted exceeds that of unknown ones most.
+
+def equal_error_threshold(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Calibration) -> float:
+    """The threshold at which the share of known clips refused equals that of unknown ones accepted (equal error rate).
+
+    Datasets count alike.
+
+    Args:
+        sets: Decisions about datasets that were not trained on, some of known and some of unknown activities.
+        taxonomy: Of the decisions.
+        calibration: Of everything but the threshold.
     """
 
-    def excess(threshold: float) -> float:
+    def difference(threshold: float) -> float:
         candidate = replace(calibration, unknown_threshold=threshold)
         accepted = [(accept(t.logits, t.novelty, taxonomy, candidate)[1], t.known) for t in sets]
-        return float(np.mean([which[known].mean() - which[~known].mean() for which, known in accepted]))
+        return abs(float(np.mean([(~which[known]).mean() - which[~known].mean() for which, known in accepted])))
 
-    return float(max(np.linspace(0.05, 0.99, 95), key=excess))
+    return float(min(np.linspace(0.01, 0.99, 99), key=difference))
 
 
 def score_accepted(

@@ -44,15 +44,15 @@ from mumu_ros.training.acceptance import (
     TRAINING_FEATURES,
     Tested,
     accept,
+    accepting_threshold,
     calibrate_acceptance,
-    named_activities,
     novelties,
     training_features,
 )
 from mumu_ros.training.body_augmentation import mirror_imu
 from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, window_series
 from mumu_ros.training.fit import fit
-from mumu_ros.training.scoring import fit_temperature, softmax
+from mumu_ros.training.scoring import fit_temperature
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.several_datasets import read_takes
 from mumu_ros.training.work_folder import reserve
@@ -62,8 +62,6 @@ __all__ = ["assess_people", "cross_validate_people", "people_table"]
 _PEOPLE_FOLDS = 3
 _DECISIONS_HZ = 5.0
 _REST_S = (4.0, 7.0)
-_KEPT = 0.85
-"""Share of the known activities of a dataset never seen that the threshold accepts."""
 
 Array = NDArray[np.float32]
 
@@ -339,13 +337,8 @@ def _calibrate(tested: Sequence[Tested], taxonomy: Taxonomy) -> Calibration:
     # Where several labels are right, the most probable of them is the truth.
     truth = [np.where(t.right, t.logits, -np.inf).argmax(axis=1)[t.known] for t in tested]
     temperature = fit_temperature(np.concatenate([t.logits[t.known] for t in tested]), np.concatenate(truth))
-    named, confidence = named_activities(taxonomy), []
-    for t in tested:
-        probabilities = softmax(t.logits[t.known] / temperature)
-        confidence.append(
-            np.quantile(np.where(named[probabilities.argmax(axis=1)], probabilities.max(axis=1), 0), 1 - _KEPT)
-        )
-    return Calibration(temperature, float(np.mean(confidence)))
+    calibration = Calibration(temperature)
+    return replace(calibration, unknown_threshold=accepting_threshold(tested, taxonomy, calibration))
 
 
 def _score(tested: Tested, taxonomy: Taxonomy, calibration: Calibration) -> dict[str, float | None]:

@@ -49,3 +49,4 @@ def test_a_pose_that_is_held_is_no_activity(poses: np.ndarray, noise_m: float, i
         joints = convert((pose + noise[:60]).astype(np.float32), TRUTH_LAYOUT, "florence15")
         decision = recognizer.classify({"skeleton": (stamps, joints)})
         assert decision.activity in _NAMES_NO_ACTIVITY
+        assert decision.novelty < 2, "the novelty that is shipped belongs to the weights"

@@ -23,7 +23,14 @@ import pytest
 
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.training.acceptance import Tested, accept, calibrate_acceptance, fit_confidence, separating_threshold
+from mumu_ros.training.acceptance import (
+    Tested,
+    accept,
+    accepting_threshold,
+    calibrate_acceptance,
+    equal_error_threshold,
+    fit_confidence,
+)
 from mumu_ros.training.scoring import softmax
 
 TAXONOMY = Taxonomy("test", {"all": ("wave", "clap", "idle", "other")})
@@ -86,18 +93,30 @@ def test_what_is_novel_is_refused_however_probable() -> None:
     assert accept(twice.logits, twice.novelty, TAXONOMY, calibration)[1].tolist() == [True, False]
 
 
-@pytest.mark.parametrize("between", [0.4, 0.6, 0.8])
-def test_a_threshold_between_known_and_unknown_activities_is_found(between: float) -> None:
-    known = np.arange(40) < 20
-    tested = decisions(np.where(known, between + 0.05, between - 0.05), np.full(40, np.nan), known)
-    found = separating_threshold([tested, tested], TAXONOMY, Calibration())
-    assert between - 0.05 < found <= between + 0.05
+def test_the_threshold_accepts_85_percent_of_the_known_clips_of_each_dataset_alike() -> None:
+    rng = np.random.default_rng(0)
+    known = np.arange(4000) % 2 == 0
+    easy, hard = (decisions(rng.uniform(low, low + 0.2, 4000), np.full(4000, np.nan), known) for low in (0.7, 0.4))
+    assert accepting_threshold([easy], TAXONOMY, Calibration()) == pytest.approx(0.73, abs=0.01)
+    assert accepting_threshold([easy, joined(hard, hard)], TAXONOMY, Calibration()) == pytest.approx(0.58, abs=0.01)
+    unnamed = decisions(np.full(4000, 0.99), np.full(4000, np.nan), known, activity=3)
+    assert accepting_threshold([unnamed], TAXONOMY, Calibration()) == 0, "more than 15 % of them are refused anyway"
+
+
+def test_as_many_known_clips_are_refused_as_unknown_ones_accepted() -> None:
+    rooms = [room(0), joined(room(1), room(2))]
+    threshold = equal_error_threshold(rooms, TAXONOMY, Calibration())
+    accepted = [accept(t.logits, t.novelty, TAXONOMY, Calibration(unknown_threshold=threshold))[1] for t in rooms]
+    refused = np.mean([(~which[t.known]).mean() for which, t in zip(accepted, rooms, strict=True)])
+    assert refused == pytest.approx(
+        np.mean([which[~t.known].mean() for which, t in zip(accepted, rooms, strict=True)]), abs=0.02
+    )
 
 
 def test_where_the_novelty_is_not_known_the_probability_decides_as_without() -> None:
     rooms = [room(0), room(1)]
     calibration = calibrate_acceptance(rooms, TAXONOMY, Calibration())
-    by_probability = separating_threshold(rooms, TAXONOMY, Calibration())
+    by_probability = equal_error_threshold(rooms, TAXONOMY, Calibration())
     p = np.linspace(0.05, 0.95, 181)
     blind = decisions(p, np.full(len(p), np.nan), np.ones(len(p), np.bool_))
     accepted = accept(blind.logits, blind.novelty, TAXONOMY, calibration)[1]
