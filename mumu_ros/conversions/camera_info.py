@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,17 @@ __all__ = ["camera_info_to_camera", "camera_to_camera_info"]
 
 _DISTORTION_MODELS = ("plumb_bob", "rational_polynomial", "thin_prism")
 """Those whose coefficients are OpenCV's, in its order."""
+_TRANSPORTS = ("compressed", "compressedDepth")
+_RECTIFIED = re.compile("(?<![a-z])rect|Rect")
+"""As in image_rect, image_rect_color and imageRectified, but not in direct_image."""
 
 
-def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str) -> Camera:
+def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str, picture_topic: str = "") -> Camera:
     """Return the camera that took a picture of this width and height in pixels.
 
     A region of interest and binning are taken into account; a picture of another resolution and the same aspect is
-    taken for a resized one.
+    taken for a resized one. A picture is taken for a rectified one where the name of its topic says so, as those of
+    image_proc do (image_rect, image_rect_color/compressed).
 
     Raises:
         ConversionError: The camera is not calibrated, or the message belongs to another picture.
@@ -44,14 +49,7 @@ def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str) -> C
             f"CameraInfo is of frame {msg.header.frame_id!r}, the picture of {frame_id!r}; use the CameraInfo beside "
             "the picture's topic"
         )
-    fx, _, cx, _, fy, cy = (float(value) for value in msg.k[:6])
-    if not fx or not fy:
-        raise ConversionError("CameraInfo has focal length 0: the camera is not calibrated")
-    if any(msg.d) and msg.distortion_model not in _DISTORTION_MODELS:
-        raise ConversionError(
-            f"distortion model {msg.distortion_model!r} is not supported; use a rectified picture, or one of "
-            f"{', '.join(_DISTORTION_MODELS)}"
-        )
+    (fx, fy, cx, cy), distortion = _lens(msg, picture_topic)
     binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
     try:
         camera = Camera(
@@ -61,11 +59,34 @@ def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str) -> C
             fy=fy / binning_y,
             cx=(cx - msg.roi.x_offset) / binning_x,
             cy=(cy - msg.roi.y_offset) / binning_y,
-            distortion=tuple(float(value) for value in msg.d) if any(msg.d) else (),
+            distortion=distortion,
         )
         return camera.resized(width, height)
     except CameraError as error:
         raise ConversionError(str(error)) from error
+
+
+def _lens(msg: Any, picture_topic: str) -> tuple[tuple[float, float, float, float], tuple[float, ...]]:
+    """fx, fy, cx and cy of the whole sensor in pixels, and the distortion's coefficients.
+
+    REP 104: K and D are of the raw picture; P is of the rectified one, which has no distortion left.
+    """
+    if _is_rectified(picture_topic) and msg.p[0] and msg.p[5]:
+        return (float(msg.p[0]), float(msg.p[5]), float(msg.p[2]), float(msg.p[6])), ()
+    fx, _, cx, _, fy, cy = (float(value) for value in msg.k[:6])
+    if not fx or not fy:
+        raise ConversionError("CameraInfo has focal length 0: the camera is not calibrated")
+    if any(msg.d) and msg.distortion_model not in _DISTORTION_MODELS:
+        raise ConversionError(
+            f"distortion model {msg.distortion_model!r} is not supported; use a rectified picture, of a topic such as "
+            f"image_rect, with P in its CameraInfo (REP 104), or one of {', '.join(_DISTORTION_MODELS)}"
+        )
+    return (fx, fy, cx, cy), tuple(float(value) for value in msg.d) if any(msg.d) else ()
+
+
+def _is_rectified(topic: str) -> bool:
+    names = [name for name in topic.split("/") if name not in _TRANSPORTS]
+    return bool(_RECTIFIED.search(names[-1])) if names else False
 
 
 def camera_to_camera_info(camera: Camera, stamp_ns: int, frame_id: str, types: MessageTypes) -> Any:

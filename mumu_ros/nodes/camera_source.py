@@ -126,6 +126,7 @@ class CameraSource:
         self._found = _Findings()
         self._started = time.monotonic()
         self._info: CameraInfo | None = None
+        self._picture_topic = node.resolve_topic_name(config.image.topic)
         self._last_crc = 0
         self._reported = (0, 0)
         self._worker: Worker[SynchronizedSet] = Worker("people", self._look, node.report_worker_error)
@@ -205,7 +206,7 @@ class CameraSource:
             self._found.camera = f"no CameraInfo on {topic} yet"
             return None
         try:
-            camera = camera_info_to_camera(self._info, width, height, frame_id)
+            camera = camera_info_to_camera(self._info, width, height, frame_id, self._picture_topic)
         except ConversionError as error:
             self._found.camera = str(error)
             return None

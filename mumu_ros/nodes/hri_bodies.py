@@ -207,6 +207,7 @@ class HumansSource:
         self._heard = time.monotonic()
         self._last_ns = 0
         self._info: CameraInfo | None = None
+        self._picture_topic = node.resolve_topic_name(config.image.topic)
         self._depths: deque[Any] = deque(maxlen=DEPTHS)
         self._problems: dict[str, Problem] = {}
         self._errors = 0
@@ -301,8 +302,9 @@ class HumansSource:
             topic = self._node.resolve_topic_name(self._config.camera_info_topic)
             problems["camera"] = FaultCode.UNCALIBRATED, f"no CameraInfo on {topic} yet"
         else:
+            size = self._info.width, self._info.height
             try:
-                return camera_info_to_camera(self._info, self._info.width, self._info.height, frame_id)
+                return camera_info_to_camera(self._info, *size, frame_id, self._picture_topic)
             except ConversionError as error:
                 problems["camera"] = FaultCode.UNCALIBRATED, str(error)
         return Camera.nominal(*NOMINAL_SIZE)

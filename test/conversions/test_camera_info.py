@@ -33,6 +33,7 @@ def camera_info(**fields: Any) -> Any:
         "distortion_model": "plumb_bob",
         "d": [0.0] * 5,
         "k": np.array([600.0, 0, 310.0, 0, 605.0, 250.0, 0, 0, 1]),
+        "p": np.zeros(12),
         "binning_x": 0,
         "binning_y": 0,
         "roi": SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0),
@@ -84,3 +85,45 @@ def test_distortion_is_kept_in_the_order_of_opencv() -> None:
 def test_what_does_not_fit_the_picture_is_refused_by_value(fields: dict[str, Any], text: str) -> None:
     with pytest.raises(ConversionError, match=text):
         camera_info_to_camera(camera_info(**fields), 640, 480, FRAME)
+
+
+P = np.array([440.0, 0, 320.0, 0, 0, 445.0, 240.0, 0, 0, 0, 1, 0])
+PLUMB_BOB = {"d": [-0.3, 0.1, 0.0, 0.0, 0.0], "p": P}
+EQUIDISTANT = {"d": [0.1, 0.01, 0.0, 0.0], "distortion_model": "equidistant", "p": P}
+
+
+@pytest.mark.parametrize("lens", [PLUMB_BOB, EQUIDISTANT], ids=["plumb_bob", "equidistant"])
+@pytest.mark.parametrize(
+    "topic", ["/camera/image_rect", "image_rect_color", "/camera/image_rect_color/compressed", "/left/imageRectified"]
+)
+def test_of_a_rectified_picture_the_matrix_p_counts_and_no_distortion(topic: str, lens: dict[str, Any]) -> None:
+    """REP 104; with whatever lens the raw picture was taken."""
+    camera = camera_info_to_camera(camera_info(**lens), 640, 480, FRAME, topic)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (440.0, 445.0, 320.0, 240.0)
+    assert camera.distortion == ()
+
+
+def test_a_part_of_a_rectified_picture_is_seen_by_the_same_rays() -> None:
+    whole = camera_info_to_camera(camera_info(**PLUMB_BOB), 640, 480, FRAME, "image_rect")
+    roi = SimpleNamespace(x_offset=100, y_offset=60, width=400, height=300)
+    info = camera_info(**PLUMB_BOB, roi=roi, binning_x=2, binning_y=2)
+    part = camera_info_to_camera(info, 200, 150, FRAME, "image_rect")
+    pixels = np.array([[10.0, 20.0], [150.0, 100.0]])
+    np.testing.assert_allclose(part.rays(pixels), whole.rays(2 * pixels + (100, 60)), atol=1e-6)
+
+
+@pytest.mark.parametrize("topic", ["", "/camera/image_raw", "/rect/image_raw/compressed", "/camera/direct_image"])
+def test_of_any_other_picture_the_matrix_k_counts_and_the_distortion(topic: str) -> None:
+    camera = camera_info_to_camera(camera_info(**PLUMB_BOB), 640, 480, FRAME, topic)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (600.0, 605.0, 310.0, 250.0)
+    assert camera.distortion == tuple(PLUMB_BOB["d"])
+
+
+def test_without_the_matrix_p_the_matrix_k_counts() -> None:
+    assert camera_info_to_camera(camera_info(), 640, 480, FRAME, "image_rect").fx == 600.0
+
+
+def test_the_remedy_for_a_lens_that_is_not_supported_helps() -> None:
+    with pytest.raises(ConversionError, match="use a rectified picture, of a topic such as image_rect, with P"):
+        camera_info_to_camera(camera_info(**EQUIDISTANT), 640, 480, FRAME, "image_raw")
+    camera_info_to_camera(camera_info(**EQUIDISTANT), 640, 480, FRAME, "image_rect")
