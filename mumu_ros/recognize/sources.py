@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.files import expanded
 from mumu_ros.people import Camera
+from mumu_ros.recordings import is_recording
 
 __all__ = ["Shot", "SourceError", "Worn", "open_source"]
 
@@ -89,7 +90,7 @@ def open_source(source: str, imus: tuple[str, ...] = ()) -> Iterator[Shot]:
     path = expanded(source)
     if source.isdecimal() or source.startswith("/dev/"):
         return _camera(source)
-    if (path / "metadata.yaml").is_file() or path.suffix in (".mcap", ".db3") or any(path.glob("*.mcap")):
+    if is_recording(path):
         from mumu_ros.recognize.bags import read_bag
 
         return read_bag(path, imus)
@@ -134,7 +135,7 @@ def _camera(source: str) -> Iterator[Shot]:
 def _folder(path: Path) -> Iterator[Shot]:
     files = sorted((f for f in path.iterdir() if f.suffix.lower() in _PICTURES and f.is_file()), key=_number)
     if not files:
-        raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor a metadata.yaml of a bag")
+        raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor files of a bag")
     size = None
     for count, file in enumerate(files):
         try:

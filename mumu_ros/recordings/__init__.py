@@ -16,6 +16,7 @@
 
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.reader import Recording, Topic
+from mumu_ros.recordings.storage_files import is_recording
 from mumu_ros.recordings.writer import RecordingWriter
 
-__all__ = ["Recording", "RecordingError", "RecordingWriter", "Topic"]
+__all__ = ["Recording", "RecordingError", "RecordingWriter", "Topic", "is_recording"]

@@ -27,10 +27,17 @@ from mumu_ros.recordings.salvage import has_unwritten, recover_sqlite, unpack_zs
 from mumu_ros.recordings.sqlite import SqliteStorage
 from mumu_ros.recordings.storage import ZSTD, Storage
 
-__all__ = ["list_files", "open_file"]
+__all__ = ["is_recording", "list_files", "open_file"]
 
 _KINDS = (".mcap", ".db3")
 _ZSTD = ".zstd"
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a path is what `Recording` takes, whole or not: a storage file, or a folder with one or with metadata."""
+    if not path.is_dir():
+        return bool(_kind(path))
+    return (path / "metadata.yaml").is_file() or any(_kind(file) for file in path.iterdir())
 
 
 def list_files(path: Path, named: Collection[str], problems: list[str]) -> list[Path]:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,13 @@ import pytest
 from mumu_ros.conversions import array_to_image, array_to_imu, camera_to_camera_info, ns_to_time
 from mumu_ros.people import Camera
 from mumu_ros.recognize.bags import read_bag
-from mumu_ros.recognize.sources import Shot, SourceError
+from mumu_ros.recognize.sources import Shot, SourceError, open_source
 from mumu_ros.recordings import RecordingWriter
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import compress
+else:
+    from backports.zstd import compress
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 RGB, DEPTH, INFO, WRIST = "/camera/color/image_raw", "/camera/depth/image_rect_raw", "/camera/color/camera_info", "/imu"
@@ -74,8 +80,8 @@ class Bag:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Bag]:
-    with RecordingWriter(path) as writer:
+def writing(path: Path, storage: str = "mcap") -> Iterator[Bag]:
+    with RecordingWriter(path, storage) as writer:
         yield Bag(writer)
 
 
@@ -248,3 +254,16 @@ def test_pictures_of_two_cameras_are_refused(path: Path) -> None:
         bag.jpeg(0, "/rear/image_raw/compressed")
     with pytest.raises(SourceError, match=f"several colour pictures, {RGB}, /rear/image_raw/compressed; keep one"):
         read(path)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_bags_without_metadata_and_files_of_bags_are_sources(path: Path, storage: str) -> None:
+    with writing(path, storage) as bag:
+        bag.picture(0)
+        bag.picture(100)
+    (file,) = (file for file in path.iterdir() if file.name != "metadata.yaml")
+    compressed = path.parent / f"{file.name}.zstd"
+    compressed.write_bytes(compress(file.read_bytes()))
+    (path / "metadata.yaml").unlink()
+    for source in (path, file, compressed):
+        assert len(list(open_source(str(source)))) == 2
