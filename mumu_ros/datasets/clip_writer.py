@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.conversions import ConversionError
-from mumu_ros.pipeline.configuration import SensorSyncConfig
+from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import message_to_array
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.stamped import read_stamped
-from mumu_ros.streams import NS_PER_S, RateSampler
+from mumu_ros.streams import NS_PER_S, RateSampler, seconds_to_ns
 
 __all__ = ["Piece", "Written", "write_clips"]
 
@@ -42,7 +42,7 @@ class Piece:
 
     Attributes:
         clip: Id of the clip, the name of its folder.
-        start_ns: In nanoseconds of header stamps.
+        start_ns: In nanoseconds of header stamps, to which `offset_s` of their stream is added.
         end_ns: Likewise.
     """
 
@@ -113,17 +113,19 @@ def write_clips(
 
     Raises:
         OSError: The folder cannot be written.
+        RecordingError: Two streams of one topic have different `offset_s`.
     """
     streams = {
         topic: [stream for stream in config.streams if topics.get(stream.name) == topic] for topic in topics.values()
     }
+    offsets_ns = {topic: seconds_to_ns(_offset_s(topic, fed)) for topic, fed in streams.items()}
     samplers = {name: RateSampler(round(NS_PER_S / config.rate_hz)) for name in topics}
     clips = [_Clip(folder / piece.clip) for piece in pieces]
     starts = [piece.start_ns for piece in pieces]
     bad: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     first_ns = last_ns = open_from = 0
-    for message in read_stamped(recording, list(streams), progress):
+    for message in read_stamped(recording, list(streams), progress, offsets_ns):
         first_ns = min(first_ns or message.stamp_ns, message.stamp_ns)
         last_ns = max(last_ns, message.stamp_ns)
         index = bisect_right(starts, message.stamp_ns) - 1
@@ -148,3 +150,14 @@ def write_clips(
     recording.problems += [f"{n} messages of {t} are not used; the last one: {reasons[t]}" for t, n in bad.items()]
     samples = {piece.clip: dict(clip.samples) for piece, clip in zip(pieces, clips, strict=True)}
     return Written(first_ns, last_ns, samples)
+
+
+def _offset_s(topic: str, streams: Sequence[StreamConfig]) -> float:
+    first, *others = streams
+    for other in others:
+        if other.offset_s != first.offset_s:
+            raise RecordingError(
+                f"{topic}: {first.name}.offset_s is {first.offset_s:g} and {other.name}.offset_s {other.offset_s:g}; "
+                "clips have one clock for each topic: make them equal"
+            )
+    return first.offset_s

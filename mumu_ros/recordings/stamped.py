@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from mumu_ros.conversions import ConversionError
@@ -49,14 +49,19 @@ class Stamped(NamedTuple):
 
 
 def read_stamped(
-    recording: Recording, topics: Collection[str], progress: Callable[[int], None] | None = None
+    recording: Recording,
+    topics: Collection[str],
+    progress: Callable[[int], None] | None = None,
+    offsets_ns: Mapping[str, int] | None = None,
 ) -> Iterator[Stamped]:
     """Yield the messages of topics with acceptable stamps, by the rule of the live nodes.
 
+    `offsets_ns` are added to the stamps of a topic's headers before they are judged, as sensor_sync adds `offset_s`.
     Reading ends where time jumps back: from there on the same stamps would mean other moments. What is left out is
     reported in the recording's `problems` when everything has been read. Messages of the topics begin with a header, or
     have none.
     """
+    offsets_ns = offsets_ns or {}
     clocks = {name: StreamClock(_LEAST_HELD) for name in topics}
     guard: StampGuard[StreamClock, Stamped] = StampGuard(list(clocks.values()))
     cut_off = dict.fromkeys(topics, 0)
@@ -66,7 +71,8 @@ def read_stamped(
             progress(logged_ns)
         headless = recording.topics[topic].type_name == _WITHOUT_HEADER
         try:
-            message = Stamped(topic, logged_ns if headless else cdr_stamp_ns(data), logged_ns, data)
+            own_ns = logged_ns if headless else cdr_stamp_ns(data) + offsets_ns.get(topic, 0)
+            message = Stamped(topic, own_ns, logged_ns, data)
         except ConversionError:
             cut_off[topic] += 1
             continue

@@ -42,7 +42,8 @@ def resolve_topics(config: SensorSyncConfig, recording: Recording) -> dict[str, 
         Stream name to topic; streams whose topic was not recorded are not in it.
 
     Raises:
-        RecordingError: A topic has another type, several would do, none of them is there, or a stream has two.
+        RecordingError: A topic has another type, several would do, none of them is there, or a stream needs two topics
+            or TF, which are read live only.
     """
     found: dict[str, str] = {}
     for stream in config.streams:
@@ -50,6 +51,12 @@ def resolve_topics(config: SensorSyncConfig, recording: Recording) -> dict[str, 
             raise RecordingError(
                 f"stream {stream.name!r} has its angular velocity on a topic of its own, which recordings cannot have: "
                 "let the driver unite both while it records (RealSense: unite_imu_method:=2) and name that topic"
+            )
+        if stream.target_frame:
+            raise RecordingError(
+                f"parameter {stream.name}.target_frame is {stream.target_frame!r}: axes are turned by TF live only, "
+                "not in clips and evaluations; leave it empty, on the robot too, or record the topic of a node that "
+                "turns the Imu"
             )
         name = stream.topic if stream.topic.startswith("/") else f"/{stream.topic}"
         fitting = [name] if name in recording.topics else []

@@ -61,6 +61,7 @@ def write_bag(tmp_path: Path) -> WriteBag:
         annotations: Sequence[tuple[float, float, str, str]] = (),
         stamp_ns: Callable[[int], int] = lambda logged_ns: logged_ns,
         seconds: int = 10,
+        imu_behind_s: float = 0.0,
     ) -> Path:
         with RecordingWriter(tmp_path / name) as writer:
             for start, end, group, activity in annotations:
@@ -76,7 +77,7 @@ def write_bag(tmp_path: Path) -> WriteBag:
                     writer.write("/camera", "sensor_msgs/msg/Image", image, at_ns)
                 if index % 3 == 0:
                     sample = np.array([[index] * 3, [0] * 3], float)  # no sensor turns as fast as the index
-                    imu = array_to_imu(sample, stamp_ns(at_ns), "i", writer.types)
+                    imu = array_to_imu(sample, stamp_ns(at_ns) - round(imu_behind_s * S), "i", writer.types)
                     writer.write("/imu", "sensor_msgs/msg/Imu", imu, at_ns)
         if labels:
             rows = [Label(START_NS + round(a * S), START_NS + round(b * S), g, x) for a, b, g, x in labels]
@@ -129,6 +130,34 @@ def test_each_label_becomes_a_clip_of_what_was_recorded(
     np.testing.assert_allclose(np.diff(rgb.stamps_ns), S // 5, atol=10), "15 Hz thinned out to the nodes' 5 Hz"
     stamps_ns = START_NS + (rgb.stamps_ns - imu.stamps_ns[0]) + S // 2
     assert [int(sample[0, 0, 0]) for sample in rgb.samples] == [round((t - START_NS) * 60 / S) for t in stamps_ns]
+
+
+@pytest.mark.parametrize("behind_s", [0.25, -0.25, 3600.0])
+def test_clips_have_the_stamps_that_the_nodes_give_a_sensor_with_a_clock_of_its_own(
+    write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, behind_s: float
+) -> None:
+    clips = []
+    for name, imu_behind_s in (("right", 0.0), ("wrong", behind_s)):
+        (tmp_path / "params.yaml").write_text(
+            PARAMS.replace("kind: vector}", f"kind: vector, offset_s: {imu_behind_s}}}")
+        )
+        bag = write_bag(name, labels=[(0.5, 3.5, "gait", "walk")], imu_behind_s=imu_behind_s)
+        assert build(bag) == 0
+        clip = next((tmp_path / "set").rename(tmp_path / f"set of {name}").rglob("imu.npz"))
+        pictures = sorted(file.name for file in clip.parent.glob("rgb/*.png"))
+        with np.load(clip) as imu:
+            clips.append((imu["stamps_ns"].tolist(), imu["samples"].tolist(), pictures))
+    assert clips[0] == clips[1]
+    assert len(clips[0][0]) == 60
+
+
+def test_two_streams_of_one_topic_have_one_clock(
+    write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crop = "    part: {topic: camera, type: sensor_msgs/msg/Image, kind: rgb, offset_s: 0.5}\n"
+    (tmp_path / "params.yaml").write_text(PARAMS.replace("[rgb, ", "[rgb, part, ") + crop)
+    build(write_bag("anna", labels=[(0.5, 3.5, "gait", "walk")]))
+    assert "/camera: rgb.offset_s is 0 and part.offset_s 0.5" in "".join(capsys.readouterr())
 
 
 def test_what_is_dropped_is_reported_with_its_reason(

@@ -180,6 +180,23 @@ def test_robustness_tries_each_sensor_and_fault(evaluate: Run, tmp_path: Path, m
     assert "What if a sensor fails?" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_an_offset_among_the_parameters_is_added_as_on_the_robot(evaluate: Run, tmp_path: Path) -> None:
+    params = tmp_path / "offset.yaml"
+    params.write_text(PARAMS.read_text() + "/**: {ros__parameters: {imu_belt.offset_s: 0.3}}\n")
+    assert evaluate("--params", params, "--out", tmp_path / "parameter")[0] == 0
+    assert evaluate("--params", PARAMS, "--offset", "imu_belt:+0.3s", "--out", tmp_path / "option")[0] == 0
+    assert evaluate("--params", PARAMS, "--out", tmp_path / "none")[0] == 0
+    assert rows(tmp_path / "parameter") == rows(tmp_path / "option") != rows(tmp_path / "none")
+
+
+def test_a_target_frame_is_refused_because_recordings_are_not_turned(evaluate: Run, tmp_path: Path) -> None:
+    params = tmp_path / "turned.yaml"
+    params.write_text(PARAMS.read_text() + "/**: {ros__parameters: {imu_belt.target_frame: torso}}\n")
+    status, _, errors = evaluate("--params", params)
+    assert status == 2
+    assert "parameter imu_belt.target_frame is 'torso'" in errors
+
+
 def test_several_recordings_are_told_apart(simulated_bag: Path, evaluate: Run, tmp_path: Path) -> None:
     shutil.copytree(simulated_bag, tmp_path / "person")
     assert evaluate(tmp_path / "person", "--out", tmp_path / "out", "--params", PARAMS)[0] == 0

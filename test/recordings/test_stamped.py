@@ -109,6 +109,16 @@ def test_reading_ends_where_time_jumps_back(write: Callable[..., Recording]) -> 
         assert f"time jumps back after {newest_ns} ns: the bag holds two recordings" in recording.problems[0]
 
 
+@pytest.mark.parametrize("offset_ns", [-3600 * S, -1, S // 4, 3600 * S])
+def test_an_offset_is_added_before_stamps_are_judged(write: Callable[..., Recording], offset_ns: int) -> None:
+    stamps_ns = [START_NS + index * PERIOD_NS for index in range(50)]
+    with write([stamp_ns - offset_ns for stamp_ns in stamps_ns]) as recording:
+        read = read_stamped(recording, ["/imu"], offsets_ns={"/imu": offset_ns})
+        assert [message.stamp_ns for message in read] == stamps_ns
+        assert list(read_stamped(recording, ["/imu"], offsets_ns={"/imu": -2 * START_NS})) == []
+        assert recording.problems == ["50 messages of /imu have unacceptable stamps; not used"]
+
+
 def test_empty_messages_are_counted(write: Callable[..., Recording], monkeypatch: pytest.MonkeyPatch) -> None:
     with write([START_NS + index * PERIOD_NS for index in range(20)]) as recording:
         rows = list(recording.raw_messages(["/imu"]))

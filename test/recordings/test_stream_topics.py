@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,10 +133,12 @@ def test_a_refusal_says_that_the_recording_is_cut_off(write: Write) -> None:
         guessed(cut, "utd-mhad-dp")
 
 
-def resolved(path: Path) -> dict[str, str]:
-    values = read_parameters(share_path("config", "sim.yaml"), "sensor_sync", SENSOR_SYNC)
+def resolved(path: Path, **fields: str) -> dict[str, str]:
+    """The topics by the simulator's parameters, with fields of its belt IMU changed."""
+    config = SensorSyncConfig.read(read_parameters(share_path("config", "sim.yaml"), "sensor_sync", SENSOR_SYNC))
+    streams = tuple(replace(s, **fields) if s.name == "imu_belt" else s for s in config.streams)
     with Recording(path) as recording:
-        return resolve_topics(SensorSyncConfig.read(values), recording)
+        return resolve_topics(replace(config, streams=streams), recording)
 
 
 def test_relative_topics_are_found_at_the_root_and_in_a_namespace(write: Write) -> None:
@@ -156,3 +159,16 @@ def test_topics_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(RecordingError, match=complaint):
         resolved(write(topics))
+
+
+@pytest.mark.parametrize(
+    ("field", "complaint"),
+    [
+        ("angular_velocity_topic", "stream 'imu_belt' has its angular velocity on a topic of its own.*unite"),
+        ("target_frame", "parameter imu_belt.target_frame is 'torso'.*leave it empty"),
+    ],
+)
+def test_what_is_done_to_an_imu_live_only_is_refused(write: Write, field: str, complaint: str) -> None:
+    """Clips and evaluations would have other samples than the model gets on the robot."""
+    with pytest.raises(RecordingError, match=complaint):
+        resolved(write({"/imu/belt": IMU}), **{field: "torso"})
