@@ -85,6 +85,8 @@ def _different_names(names: Sequence[str]) -> tuple[str, ...]:
 def _rectangle(crop: Sequence[int]) -> tuple[int, ...] | None:
     if len(crop) != 4:
         raise ValueError("expected x, y, width, height")
+    if crop[2] and not crop[3]:
+        raise ValueError("expected x, y, width, height with a height from 1 on, or width 0 for the whole image")
     return tuple(crop) if crop[2] else None
 
 

@@ -100,6 +100,10 @@ def test_sections_fit_by_name_and_wildcard_and_the_last_one_wins(tmp_path: Path)
             "sensor_sync: {ros__parameters: {streams: [a], a.topic: t, rate_hz: fast}}",
             "rate_hz is 'fast'; expected a number",
         ),
+        (
+            "sensor_sync: {ros__parameters: {streams: [a], a: {topic: t, crop: [0, 0, 320, 0]}}}",
+            r"a.crop is \[0, 0, 320, 0\]; expected x, y, width, height with a height from 1 on, or width 0",
+        ),
         ("sensor_sync: {ros__parameters: {streams: [a, a]}}", r"streams is \['a', 'a'\]"),
         ("/**/sensor_sync: {ros__parameters: {timout_s: 1}}", "no parameter 'timout_s'; did you mean timeout_s"),
         ("sensor_sync: {ros__parameters: {rgb: {widht: 64}}}", "no parameter 'rgb.widht'; did you mean rgb.width"),
@@ -109,6 +113,18 @@ def test_files_that_cannot_be_meant_are_refused(tmp_path: Path, text: str, compl
     path = written(tmp_path / "p.yaml", text)
     with pytest.raises(ParameterError, match=complaint):
         sync(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "crop"), [("[8, 0, 320, 240]", (8, 0, 320, 240)), ("[0, 0, 0, 0]", None), ("[0, 0, 0, 240]", None)]
+)
+def test_a_crop_without_width_is_the_whole_image(
+    tmp_path: Path, text: str, crop: tuple[int, int, int, int] | None
+) -> None:
+    path = written(
+        tmp_path / "p.yaml", f"sensor_sync: {{ros__parameters: {{streams: [a], a: {{topic: t, crop: {text}}}}}}}"
+    )
+    assert sync(path).streams[0].crop == crop
 
 
 def test_a_section_for_all_nodes_may_have_what_another_node_reads(tmp_path: Path) -> None:
