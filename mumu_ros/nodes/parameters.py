@@ -88,7 +88,11 @@ SIMULATOR = (
 )
 
 _PICTURE = (
-    Parameter("image.topic", "camera/color/image_raw", "Topic of the colour pictures."),
+    Parameter(
+        "image.topic",
+        "camera/color/image_raw",
+        "Topic of the colour pictures; rectified ones if its last name says rect.",
+    ),
     Parameter("image.type", IMAGE_TYPES[0], "Message type.", choices=IMAGE_TYPES),
     ENCODING,
     RELIABILITY,

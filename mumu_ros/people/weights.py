@@ -30,7 +30,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mumu_ros.files import expanded
+from mumu_ros.files import expanded, replacing
 from mumu_ros.reading import read_bytes
 
 __all__ = ["DETECTOR", "LANDMARKS", "WeightsError", "fetch_weights", "find_weights", "weights_folder"]
@@ -110,9 +110,8 @@ def fetch_weights(folder: str | Path | None = None) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(wheel) as archive:
             for file in (DETECTOR, LANDMARKS):
-                partial = path / f".{file.name}.{os.getpid()}"
-                partial.write_bytes(archive.read(file.member))
-                partial.replace(path / file.name)
+                with replacing(path / file.name) as partial:
+                    partial.write_bytes(archive.read(file.member))
     return find_weights(path)
 
 
