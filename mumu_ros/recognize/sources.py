@@ -109,15 +109,27 @@ def _video(path: Path) -> Iterator[Shot]:
         fps = capture.get(cv2.CAP_PROP_FPS)
         if not capture.isOpened() or not 0 < fps < 1000:
             raise SourceError(f"{str(path)!r} cannot be read as a video; convert it to MP4 (H.264) first")
-        count = 0
+        count, at_s = 0, -1.0 / fps
         while True:
             there, picture = capture.read()
             if not there:
                 break
-            yield Shot(_FIRST_NS + round(count * 1e9 / fps), _rgb(picture))
+            at_s = _later_s(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, at_s, fps)
+            yield Shot(_FIRST_NS + round(at_s * 1e9), _rgb(picture))
             count += 1
     if not count:
         raise SourceError(f"{str(path)!r} has no picture that can be decoded; convert it to MP4 (H.264) first")
+
+
+def _later_s(at_s: float, before_s: float, fps: float) -> float:
+    """The time of a picture: what the file says, as a telephone's rate varies; the next of its rate where none is said.
+
+    Args:
+        at_s: What the file says; NaN or not later than the picture before where it says nothing.
+        before_s: Time of the picture before.
+        fps: Nominal rate.
+    """
+    return at_s if before_s < at_s else before_s + 1.0 / fps
 
 
 def _camera(source: str) -> Iterator[Shot]:

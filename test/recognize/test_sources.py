@@ -16,8 +16,10 @@
 
 from __future__ import annotations
 
+import struct
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,6 +52,42 @@ def test_a_video_has_its_own_rate(tmp_path: Path) -> None:
     assert {b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)} == {50_000_000}
     assert shots[0].stamp_ns > 0
     assert shots[0].rgb.shape == (48, 64, 3)
+
+
+def write_gif(path: Path, periods_ms: list[int]) -> None:
+    """A film of one black pixel, whose pictures are each shown for a time of its own."""
+    data = b"GIF89a" + struct.pack("<HHBBB6x", 1, 1, 0x80, 0, 0)
+    for period_ms in periods_ms:
+        data += struct.pack("<4BHBB", 0x21, 0xF9, 4, 4, period_ms // 10, 0, 0)
+        data += struct.pack("<B4HB", 0x2C, 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    path.write_bytes(data + b";")
+
+
+def test_the_pictures_of_a_video_whose_rate_varies_have_their_own_times(tmp_path: Path) -> None:
+    periods_ms = 5 * [30] + 5 * [200]
+    write_gif(tmp_path / "film.gif", periods_ms)
+    shots = list(open_source(str(tmp_path / "film.gif")))
+    assert [round((b.stamp_ns - a.stamp_ns) / 1e6) for a, b in pairwise(shots)] == periods_ms[:-1]
+
+
+class Untimed:
+    """A video of which the decoder does not say when a picture was taken."""
+
+    def __init__(self, path: str, capture: Any = cv2.VideoCapture) -> None:
+        self._capture = capture(path)
+
+    def get(self, what: int) -> float:
+        return 0.0 if what == cv2.CAP_PROP_POS_MSEC else self._capture.get(what)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._capture, name)
+
+
+def test_where_the_decoder_does_not_say_the_time_the_rate_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_gif(tmp_path / "film.gif", 5 * [100])
+    monkeypatch.setattr(cv2, "VideoCapture", Untimed)
+    shots = list(open_source(str(tmp_path / "film.gif")))
+    assert [b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)] == 4 * [100_000_000]
 
 
 @pytest.mark.parametrize(
