@@ -180,37 +180,35 @@ def _summary(found: dict[str, list[Segment]], report: _Report) -> dict[str, Any]
 
 
 class _Film:
-    """An MP4 of what was seen."""
+    """An MP4 of what was seen, at the usual rate of its pictures: the first ones wait until it is known."""
 
     _CODEC = "mp4v"
+    _WAITING = 12
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._shots: list[tuple[int, NDArray[np.uint8]]] = []
+        self._waiting: list[tuple[int, NDArray[np.uint8]]] = []
         self._writer: cv2.VideoWriter | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for _, picture in self._shots:  # a single picture, whose rate was not known
-            self._put(picture, 10.0)
+        self._put_waiting()
         if self._writer:
             self._writer.release()
 
     def write(self, shot: Shot, people: Sequence[Person], activities: dict[str, Activity]) -> None:
-        """Add a picture; the rate is that of the first two."""
-        picture = draw(shot.rgb, people, activities)
-        if self._writer:
-            self._put(picture, 0.0)
-            return
-        self._shots.append((shot.stamp_ns, picture))
-        if len(self._shots) == 2:
-            (first_ns, _), (second_ns, _) = self._shots
-            rate = 1e9 / max(second_ns - first_ns, 1e6)
-            for _, waiting in self._shots:
-                self._put(waiting, min(rate, 240.0))
-            self._shots = []
+        """Add a picture."""
+        self._waiting.append((shot.stamp_ns, draw(shot.rgb, people, activities)))
+        if self._writer or len(self._waiting) == self._WAITING:
+            self._put_waiting()
+
+    def _put_waiting(self) -> None:
+        rate = _rate([stamp_ns for stamp_ns, _ in self._waiting])
+        for _, picture in self._waiting:
+            self._put(picture, rate)
+        self._waiting = []
 
     def _put(self, picture: NDArray[np.uint8], rate: float) -> None:
         if self._writer is None:
@@ -221,6 +219,13 @@ class _Film:
             if not self._writer.isOpened():
                 raise SourceError(f"{str(self._path)!r} cannot be written as MP4; is the folder there, and room on it?")
         self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def _rate(stamps_ns: Sequence[int]) -> float:
+    """The usual rate of the first pictures, Hz: the median, without the first step, in which the networks warm up."""
+    steps_ns = np.diff(np.array(stamps_ns, np.int64))
+    usual_ns = float(np.median(steps_ns[1:] if len(steps_ns) > 1 else steps_ns)) if len(steps_ns) else 1e8
+    return min(1e9 / max(usual_ns, 1.0), 240.0)
 
 
 def _writer(path: Path | None) -> AbstractContextManager[_Film | None]:
