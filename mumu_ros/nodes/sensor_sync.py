@@ -49,7 +49,8 @@ __all__ = ["SensorSync"]
 POLL_PERIOD_S = 0.01
 """Longest time that a sample of an IMU waits, and a set whose deadline has passed; a picture takes them along."""
 WAITING_SETS = 32
-"""Maximum number of sets waiting for conversion: those of a few seconds, released at once when a stream times out."""
+"""Sets that may wait for conversion; more if a second more than `timeout_s` has more, as they leave together when a
+reference times out."""
 _SLOW_S = 2.0
 """So long after a dropped frame the conversion is reported as too slow."""
 _UNLOGGED = (FaultCode.NONE, FaultCode.WAITING, FaultCode.UNREADABLE, FaultCode.IMPLAUSIBLE)
@@ -106,8 +107,9 @@ class SensorSync(ManagedNode):
     def activate(self) -> None:
         """Subscribe to every stream."""
         config = self._config
+        capacity = max(WAITING_SETS, math.ceil((config.timeout_s + 1.0) * config.rate_hz))
         self._worker: Worker[SynchronizedSet] = Worker(
-            "sensor_sync", self._publish, self.report_worker_error, capacity=WAITING_SETS
+            "sensor_sync", self._publish, self.report_worker_error, capacity=capacity
         )
         self.undo.callback(self._worker.stop)
         self._black_box = BlackBox(config.black_box, self.get_logger().warning) if config.black_box else None

@@ -17,6 +17,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -203,6 +204,28 @@ def test_without_any_camera_the_imu_alone_gives_frames(rig: Callable[..., Rig]) 
     assert all(set(frame.missing) == {"rgb", "depth"} for frame in r.frames)
     delivered = [stamp for frame in r.frames for stamp in stamps(frame, "imu")]
     assert delivered == [START_NS + i * 10 * MS for i in range(len(delivered))]
+
+
+def test_all_that_waited_for_a_camera_that_died_is_published(
+    rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long its timeout: the sets leave together when it has passed, faster than they are converted."""
+    r = rig(timeout_s=1.0, rate_hz=100.0)
+    r.start()
+    r.play(0, 1)
+    r.ros.wait(lambda: r.node._published)
+    gate, build = threading.Event(), r.node._builder.build
+    monkeypatch.setattr(r.node._builder, "build", lambda found: build(found) if gate.wait(30) else None)
+    numbers = itertools.count(1)
+
+    def imu_leads() -> bool:
+        r.play(next(numbers), 1, without=("rgb", "depth"))
+        return bool(r.node._synchronizer.reference == "imu")
+
+    r.ros.wait(imu_leads)
+    gate.set()
+    r.ros.wait(lambda: r.node._published > sensor_sync.WAITING_SETS)
+    assert r.node._worker.dropped == 0
 
 
 def truncated(image: Image) -> None:
