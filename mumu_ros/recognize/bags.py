@@ -49,17 +49,20 @@ T = TypeVar("T")
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _INFO, _IMU = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu"
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+# What `mumu_ros.conversions` advises, which are parameters of the nodes, and what helps here.
 _REMEDIES = {
     "set the parameter `encoding`, or publish one of": "record one of",
     "if it is meant, raise max_pixels": "record a smaller one",
 }
 _TRANSPORTS = ("compressed", "compressedDepth")
 _WAIT_NS = NS_PER_S // 5
+"""Log time that a picture waits for messages of its time that were recorded after it."""
 _SLOP_NS = 30_000_000
 """Most that the stamps of a picture and of its depth may differ."""
 _HELD_PICTURES, _HELD_SAMPLES = 64, 2048
 """Messages of a topic that wait until it is clear whether time has jumped or a stamp is garbage."""
 _MOST_DEPTHS = 30
+"""Depth pictures kept of `_WAIT_NS`, and while the colour camera pauses."""
 _MOST_WORN = 100_000
 """Worn samples kept while the camera pauses: minutes, of several IMUs."""
 
@@ -164,8 +167,7 @@ _stamp_of = attrgetter("stamp_ns")
 class _Reader:
     """Reads the topics of a bag together, and says on stderr what of them is not used.
 
-    Every picture is a shot. It waits for `_WAIT_NS` of log time for the messages that were recorded after it. Worn
-    samples belong to the next picture, however long the camera pauses before it.
+    Every picture is a shot. Worn samples belong to the next picture, however long the camera pauses before it.
     """
 
     def __init__(self, recording: Recording, topics: _Topics) -> None:

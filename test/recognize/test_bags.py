@@ -267,3 +267,13 @@ def test_bags_without_metadata_and_files_of_bags_are_sources(path: Path, storage
     (path / "metadata.yaml").unlink()
     for source in (path, file, compressed):
         assert len(list(open_source(str(source)))) == 2
+
+
+def test_a_picture_with_a_garbage_stamp_is_left_out_and_that_is_said(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with writing(path) as bag:
+        for k in range(0, 1000, 100):
+            bag.picture(10**9 if k == 500 else k, delay_ms=500 - 10**9 if k == 500 else 0)
+    assert at_ms(shot.stamp_ns for shot in read(path)) == [k for k in range(0, 1000, 100) if k != 500]
+    assert capsys.readouterr().err == f"1 messages of {RGB} have unacceptable stamps; not used\n"
