@@ -38,6 +38,7 @@ from mumu_ros.pipeline.framing import message_to_array
 from mumu_ros.recognition.decision import UNKNOWN
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.stamped import read_stamped
+from mumu_ros.streams import seconds_to_ns
 
 __all__ = ["write_rerun"]
 
@@ -106,8 +107,9 @@ def _send_samples(stream: rr.RecordingStream, name: str, setup: Setup) -> None:
 
 def _samples(setup: Setup) -> Iterator[tuple[StreamConfig, int, NDArray[Any]]]:
     streams = {setup.topics[s.name]: s for s in setup.sync.streams if s.name in setup.topics}
+    offsets_ns = {topic: seconds_to_ns(config.offset_s) for topic, config in streams.items()}
     with Recording(setup.path) as recording:
-        for message in read_stamped(recording, list(streams)):
+        for message in read_stamped(recording, list(streams), offsets_ns=offsets_ns):
             config = streams[message.topic]
             try:
                 yield config, message.stamp_ns, message_to_array(config, recording.decode(message.topic, message.data))

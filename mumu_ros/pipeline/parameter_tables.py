@@ -222,7 +222,7 @@ STREAM = (
         "target_frame",
         "",
         "Imu: frame that its axes are turned to by TF, if tf2_ros is installed; the model expects them as they were in "
-        "training. Empty: as they are sent.",
+        "training. Recordings have no TF: there it is refused. Empty: as they are sent.",
     ),
     RELIABILITY,
     ENCODING,

@@ -296,8 +296,11 @@ class _Reader:
     def _camera(self, rgb: NDArray[Any], picture: _Stamped) -> Camera | None:
         if self._info is None:
             return None
-        size = (rgb.shape[1], rgb.shape[0])
-        return self._try(self._topics.info, lambda: camera_info_to_camera(self._info, *size, picture.frame_id))
+        height, width = rgb.shape[:2]
+        topics = self._topics
+        return self._try(
+            topics.info, lambda: camera_info_to_camera(self._info, width, height, picture.frame_id, topics.rgb)
+        )
 
 
 def _pixels(message: Any, kind: ImageKind) -> NDArray[Any]:

@@ -70,8 +70,10 @@ class Bag:
         pixels = np.full(size, 1000, np.uint16)
         self.write(DEPTH, IMAGE, array_to_image(pixels, START_NS + at_ms * MS, frame_id, self._types), at_ms)
 
-    def info(self, at_ms: int, frame_id: str = "color") -> None:
+    def info(self, at_ms: int, frame_id: str = "color", **values: list[float]) -> None:
         message = camera_to_camera_info(CAMERA, START_NS + at_ms * MS, frame_id, self._types)
+        for name, value in values.items():
+            setattr(message, name, np.array(value, np.float64))
         self.write(INFO, "sensor_msgs/msg/CameraInfo", message, at_ms)
 
     def imu(self, at_ms: int, delay_ms: int = 0) -> None:
@@ -238,6 +240,15 @@ def test_the_camera_of_a_picture_is_known_raw_and_compressed(path: Path, topic: 
         bag.info(0)
         bag.picture(0, topic) if topic == RGB else bag.jpeg(0, topic)
     assert [shot.camera for shot in read(path)] == [CAMERA]
+
+
+def test_the_camera_of_a_rectified_picture_has_no_distortion(path: Path) -> None:
+    with writing(path) as bag:
+        bag.info(0, d=[0.1, 0.0, 0.0, 0.0, 0.0], p=[90.0, 0, 31, 0, 0, 92.0, 23, 0, 0, 0, 1, 0])
+        bag.picture(0, RGB.replace("image_raw", "image_rect"))
+    (shot,) = read(path)
+    assert shot.camera is not None
+    assert (shot.camera.fx, shot.camera.fy, shot.camera.distortion) == (90, 92, ())
 
 
 def test_of_a_picture_that_is_recorded_raw_and_compressed_the_raw_one_is_read(path: Path) -> None:
