@@ -40,9 +40,9 @@ class Calibration:
         temperature: Logits are divided by this before the softmax (Guo et al. 2017).
         unknown_threshold: A lower confidence means "unknown".
         novelty_weight: By how much the log-odds of being right fall for each unit of novelty; 0: novelty is not used.
-        assumed_novelty: Taken where the novelty is not known.
         slope: By how much the log-odds of being right rise with those of the highest probability.
         bias: Log-odds of being right at a probability of 0.5 and a novelty of 0.
+        shift: Where the novelty is not known, the log-odds of being right are those of the probability plus this.
 
     Raises:
         ConfigError: A value is out of range; quotes it.
@@ -51,17 +51,17 @@ class Calibration:
     temperature: float = 1.0
     unknown_threshold: float = 0.0
     novelty_weight: float = 0.0
-    assumed_novelty: float = 0.0
     slope: float = 1.0
     bias: float = 0.0
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         signed = (-1e6, 1e6)
         limits = {
             "temperature": (1e-6, 1e6),
             "unknown_threshold": (0.0, 1.0),
-            "assumed_novelty": signed,
             "bias": signed,
+            "shift": signed,
         }
         for name in (field.name for field in fields(self)):
             value, (low, high) = getattr(self, name), limits.get(name, (0.0, 1e6))
@@ -78,8 +78,9 @@ class Calibration:
         p = np.asarray(probability, np.float64)
         if not self.novelty_weight:
             return p
-        known = np.nan_to_num(np.asarray(novelty, np.float64), nan=self.assumed_novelty)
-        log_odds = self.bias + self.slope * log_odds_of(p) - self.novelty_weight * known
+        odds, novelty = log_odds_of(p), np.asarray(novelty, np.float64)
+        by_both = self.bias + self.slope * odds - self.novelty_weight * novelty
+        log_odds = np.where(np.isnan(novelty), odds + self.shift, by_both)
         confidence: NDArray[np.float64] = 1 / (1 + np.exp(-log_odds.clip(-500, 500)))
         return confidence
 

@@ -38,7 +38,7 @@ from mumu_ros.training.windows import WindowSet
 
 __all__ = [
     "TRAINING_FEATURES",
-    "Tested",
+    "ClipDecisions",
     "accept",
     "accepting_threshold",
     "calibrate_acceptance",
@@ -63,7 +63,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class ClipDecisions:
     """Decisions about N clips, of which several activities may be right, or none.
 
     Attributes:
@@ -79,7 +79,7 @@ class Tested:
     known: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, predictions: Predictions, windows: WindowSet) -> Tested:
+    def of(cls, checkpoint: Checkpoint, predictions: Predictions, windows: WindowSet) -> ClipDecisions:
         """Predictions for windows whose `labels` are 1 for each right activity, and all 0 for an unknown one."""
         assert windows.labels is not None, "see load_test_windows"
         right: NDArray[np.bool_] = windows.labels > 0
@@ -152,7 +152,7 @@ def accept(
     return decided, accepted, calibration.confidence(np.where(named, probabilities, 0).max(axis=1), novelty)
 
 
-def fit_confidence(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Calibration) -> Calibration:
+def fit_confidence(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, calibration: Calibration) -> Calibration:
     """Make the confidence an estimate of how often decisions are right, each dataset counting alike.
 
     A logistic regression on the log-odds of the probability and the novelty, over the decisions that are neither `idle`
@@ -181,7 +181,7 @@ def fit_confidence(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Cali
     return replace(calibration, bias=bias, slope=slope, novelty_weight=weight)
 
 
-def calibrate_acceptance(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Calibration) -> Calibration:
+def calibrate_acceptance(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, calibration: Calibration) -> Calibration:
     """Confidence and threshold by datasets that were not trained on.
 
     Where the novelty is not known, as with an IMU, the probability decides, by the threshold that is found without
@@ -197,8 +197,8 @@ def calibrate_acceptance(sets: Sequence[Tested], taxonomy: Taxonomy, calibration
     if not found.novelty_weight:
         return replace(calibration, unknown_threshold=by_probability)
     threshold = equal_error_threshold(sets, taxonomy, found)
-    excess = found.bias + found.slope * log_odds_of(by_probability) - log_odds_of(threshold)
-    return replace(found, unknown_threshold=threshold, assumed_novelty=float(excess) / found.novelty_weight)
+    shift = log_odds_of(threshold) - log_odds_of(by_probability)
+    return replace(found, unknown_threshold=threshold, shift=float(shift))
 
 
 def _logistic_regression(x: NDArray[Any], truth: NDArray[Any], weights: NDArray[Any]) -> list[float]:
@@ -212,7 +212,7 @@ def _logistic_regression(x: NDArray[Any], truth: NDArray[Any], weights: NDArray[
     return [float(value) for value in coefficients]
 
 
-def accepting_threshold(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Calibration) -> float:
+def accepting_threshold(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, calibration: Calibration) -> float:
     """The threshold that accepts 85 % of the known clips, each dataset counting alike.
 
     Args:
@@ -229,7 +229,7 @@ def accepting_threshold(sets: Sequence[Tested], taxonomy: Taxonomy, calibration:
     return float(np.mean(thresholds))
 
 
-def equal_error_threshold(sets: Sequence[Tested], taxonomy: Taxonomy, calibration: Calibration) -> float:
+def equal_error_threshold(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, calibration: Calibration) -> float:
     """The threshold at which the share of known clips refused equals that of unknown ones accepted (equal error rate).
 
     Datasets count alike.
@@ -249,7 +249,7 @@ def equal_error_threshold(sets: Sequence[Tested], taxonomy: Taxonomy, calibratio
 
 
 def score_accepted(
-    tested: Tested, clips: Sequence[ClipInfo], taxonomy: Taxonomy, calibration: Calibration
+    tested: ClipDecisions, clips: Sequence[ClipInfo], taxonomy: Taxonomy, calibration: Calibration
 ) -> dict[str, Any]:
     """Compare decisions with what is right, where several activities may be and some are unknown.
 

@@ -184,7 +184,7 @@ def _test(arguments: argparse.Namespace) -> int:
     from mumu_ros.evaluation.whatif import parse_alteration
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
     from mumu_ros.recognition.backends import choose_backend, open_backend
-    from mumu_ros.training.acceptance import Tested, score_accepted
+    from mumu_ros.training.acceptance import ClipDecisions, score_accepted
     from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import load_windows
     from mumu_ros.training.scoring import predict, score
@@ -222,7 +222,7 @@ def _test(arguments: argparse.Namespace) -> int:
         if backend is not None:
             eager, predictions = predictions, predict(checkpoint.model, windows, drop, backend=backend)
         if labelled:
-            tested = Tested.of(checkpoint, predictions, windows)
+            tested = ClipDecisions.of(checkpoint, predictions, windows)
             results[drop.name] = score_accepted(tested, loaded.clips, taxonomy, checkpoint.calibration)
         else:
             results[drop.name] = score(predictions, windows, taxonomy, temperature)

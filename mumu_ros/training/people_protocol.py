@@ -42,7 +42,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import mirror
 from mumu_ros.training.acceptance import (
     TRAINING_FEATURES,
-    Tested,
+    ClipDecisions,
     accept,
     accepting_threshold,
     calibrate_acceptance,
@@ -124,7 +124,7 @@ def cross_validate_people(
     reserve(out / "settings.json", settings)
     takes = read_takes(settings).takes
     folds = _folds(takes)
-    tested: dict[int, dict[str, Tested]] = {seed: {} for seed in seeds}
+    tested: dict[int, dict[str, ClipDecisions]] = {seed: {} for seed in seeds}
     streams: dict[int, list[_Stream]] = {seed: [] for seed in seeds}
     for seed in seeds:
         for fold in folds:
@@ -182,7 +182,7 @@ def assess_people(
     taxonomy = network.config.taxonomy
     activities = set(taxonomy.activities)
     folds = [_Fold(source, dataset=source) for source in sorted({take.source for take in takes})]
-    tested: dict[str, Tested] = {}
+    tested: dict[str, ClipDecisions] = {}
     for fold in folds:
         own = [take for take in takes if fold.tests(take)]
         tested[fold.name] = _test(network, novelty, own, activities)
@@ -296,7 +296,7 @@ def _turned(take: Take, generator: np.random.Generator) -> Take:
     return replace(take, skeleton=take.skeleton[:0], imu=(imu @ rotation.T).astype(np.float32))
 
 
-def _test(network: Network, novelty: Novelty | None, takes: Sequence[Take], taught: set[str]) -> Tested:
+def _test(network: Network, novelty: Novelty | None, takes: Sequence[Take], taught: set[str]) -> ClipDecisions:
     activities = network.config.taxonomy.activities
     inputs, masks = {}, {}
     for modality in network.config.measured:
@@ -305,7 +305,7 @@ def _test(network: Network, novelty: Novelty | None, takes: Sequence[Take], taug
         inputs[modality.name], masks[modality.name] = window_series(modality, steps, series)
     right = np.array([[name in take.labels for name in activities] for take in takes])
     known = np.array([bool(set(take.labels) & taught - {IDLE, OTHER}) for take in takes])
-    return Tested(*_run(network, novelty, inputs, masks), right, known)
+    return ClipDecisions(*_run(network, novelty, inputs, masks), right, known)
 
 
 @torch.inference_mode()
@@ -327,12 +327,12 @@ def _run(
     return logits, novelty_scores
 
 
-def _both(one: Tested, other: Tested) -> Tested:
-    parts = (np.concatenate([getattr(one, field.name), getattr(other, field.name)]) for field in fields(Tested))
-    return Tested(*parts)
+def _both(one: ClipDecisions, other: ClipDecisions) -> ClipDecisions:
+    parts = (np.concatenate([getattr(one, field.name), getattr(other, field.name)]) for field in fields(ClipDecisions))
+    return ClipDecisions(*parts)
 
 
-def _calibrate(tested: Sequence[Tested], taxonomy: Taxonomy) -> Calibration:
+def _calibrate(tested: Sequence[ClipDecisions], taxonomy: Taxonomy) -> Calibration:
     """Temperature and threshold by the known activities of the datasets left out, which count alike."""
     # Where several labels are right, the most probable of them is the truth.
     truth = [np.where(t.right, t.logits, -np.inf).argmax(axis=1)[t.known] for t in tested]
@@ -341,7 +341,7 @@ def _calibrate(tested: Sequence[Tested], taxonomy: Taxonomy) -> Calibration:
     return replace(calibration, unknown_threshold=accepting_threshold(tested, taxonomy, calibration))
 
 
-def _score(tested: Tested, taxonomy: Taxonomy, calibration: Calibration) -> dict[str, float | None]:
+def _score(tested: ClipDecisions, taxonomy: Taxonomy, calibration: Calibration) -> dict[str, float | None]:
     _, accepted, confidence = accept(tested.logits, tested.novelty, taxonomy, calibration)
     known = tested.known
     return {

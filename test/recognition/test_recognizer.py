@@ -148,7 +148,7 @@ def knowing(checkpoint: Checkpoint, distance: float) -> Checkpoint:
     assert features is not None
     rng = np.random.default_rng(0)
     seen = features[2] + distance + rng.normal(0, 0.1, (50, features.shape[1]))
-    calibration = Calibration(unknown_threshold=0.1, novelty_weight=2.0, assumed_novelty=1.0, bias=2.0)
+    calibration = Calibration(unknown_threshold=0.1, novelty_weight=2.0, bias=2.0)
     return replace(checkpoint, novelty=Novelty("imu", seen.astype(np.float32)), calibration=calibration)
 
 

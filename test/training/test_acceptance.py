@@ -24,7 +24,7 @@ import pytest
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.acceptance import (
-    Tested,
+    ClipDecisions,
     accept,
     accepting_threshold,
     calibrate_acceptance,
@@ -36,20 +36,22 @@ from mumu_ros.training.scoring import softmax
 TAXONOMY = Taxonomy("test", {"all": ("wave", "clap", "idle", "other")})
 
 
-def decisions(probabilities: np.ndarray, novelty: np.ndarray, hits: np.ndarray, activity: int = 0) -> Tested:
+def decisions(probabilities: np.ndarray, novelty: np.ndarray, hits: np.ndarray, activity: int = 0) -> ClipDecisions:
     """Decisions for `wave`, or another activity, of which some are right; what is wrong is an unknown activity."""
     shares = np.repeat((1 - probabilities[:, None]) / 3, 4, axis=1)
     shares[:, activity] = probabilities
     right = np.zeros((len(hits), 4), np.bool_)
     right[hits, activity] = True
-    return Tested(np.log(shares).astype(np.float32), novelty.astype(np.float32), right, hits)
+    return ClipDecisions(np.log(shares).astype(np.float32), novelty.astype(np.float32), right, hits)
 
 
-def joined(*parts: Tested) -> Tested:
-    return Tested(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Tested)))
+def joined(*parts: ClipDecisions) -> ClipDecisions:
+    return ClipDecisions(
+        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(ClipDecisions))
+    )
 
 
-def room(seed: int, count: int = 4000) -> Tested:
+def room(seed: int, count: int = 4000) -> ClipDecisions:
     """A dataset in which a decision is right with the odds 2 p / (1 - p) exp(-1.5 (novelty - 2))."""
     rng = np.random.default_rng(seed)
     p, novelty = rng.uniform(0.3, 0.95, count), rng.uniform(1, 3, count)
