@@ -38,23 +38,20 @@ from mumu_ros.conversions import (
 )
 from mumu_ros.people import Camera
 from mumu_ros.people.inputs import depth_problem
+from mumu_ros.recognize.bag_topics import IMU, Topics
 from mumu_ros.recognize.sources import Shot, SourceError, Worn
-from mumu_ros.recordings import Recording, Topic
+from mumu_ros.recordings import Recording
 from mumu_ros.streams.stamps import NS_PER_S, StampGuard, StreamClock, Verdict
 
 __all__ = ["read_bag"]
 
 T = TypeVar("T")
 
-_IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-_INFO, _IMU = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu"
-_DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
 # What `mumu_ros.conversions` advises, which are parameters of the nodes, and what helps here.
 _REMEDIES = {
     "set the parameter `encoding`, or publish one of": "record one of",
     "if it is meant, raise max_pixels": "record a smaller one",
 }
-_TRANSPORTS = ("compressed", "compressedDepth")
 _WAIT_NS = NS_PER_S // 5
 """Log time that a picture waits for messages of its time that were recorded after it."""
 _SLOP_NS = 30_000_000
@@ -75,76 +72,7 @@ def read_bag(path: Path, imus: tuple[str, ...]) -> Iterator[Shot]:
         RecordingError: It cannot be read.
     """
     with Recording(path) as recording:
-        yield from _Reader(recording, _Topics.of(recording, imus)).shots()
-
-
-@dataclass(frozen=True)
-class _Topics:
-    """Which topic is what; empty: none."""
-
-    rgb: str
-    depth: str
-    info: str
-    imus: dict[str, str]
-
-    @classmethod
-    def of(cls, recording: Recording, imus: tuple[str, ...]) -> _Topics:
-        kinds: dict[str, list[str]] = {"rgb": [], "depth": []}
-        for topic in recording.topics.values():
-            if topic.type_name in (_IMAGE, _COMPRESSED) and (kind := _kind(recording, topic.name)):
-                kinds[kind].append(topic.name)
-        rgb, depth = (_without_copies(topics) for topics in kinds.values())
-        if not rgb:
-            listed = "; ".join([f"its topics are {', '.join(recording.topics) or 'none'}", *recording.problems])
-            raise SourceError(f"{recording.path} has no colour picture that can be read: {listed}")
-        for what, topics in (("colour", rgb), ("depth", depth)):
-            if len(topics) > 1:
-                raise SourceError(f"{recording.path} has several {what} pictures, {', '.join(topics)}; keep one")
-        infos = [t.name for t in _decoded(recording) if t.type_name == _INFO]
-        beside = [name for name in infos if _namespace(name) == _namespace(_raw(rgb[0]))]
-        return cls(rgb[0], "".join(depth), "".join(beside[:1]), _imus(recording, imus))
-
-
-def _without_copies(topics: list[str]) -> list[str]:
-    """Of a picture that was recorded both raw and compressed, only the raw one."""
-    return [topic for topic in topics if topic == _raw(topic) or _raw(topic) not in topics]
-
-
-def _raw(topic: str) -> str:
-    """The topic of the picture that one of image_transport is a compressed copy of; any other as it is."""
-    raw, _, transport = topic.rpartition("/")
-    return raw if transport in _TRANSPORTS else topic
-
-
-def _namespace(topic: str) -> str:
-    return topic.rpartition("/")[0]
-
-
-def _decoded(recording: Recording) -> list[Topic]:
-    return [topic for topic in recording.topics.values() if topic.name not in recording.undecoded]
-
-
-def _kind(recording: Recording, topic: str) -> str:
-    """What a topic shows; empty where no message can be read."""
-    if topic in recording.undecoded or (first := next(recording.messages([topic]), None)) is None:
-        return ""
-    message = first[2]
-    encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
-    return "depth" if encoding.startswith(_DEPTH_ENCODINGS) or "compressedDepth" in encoding else "rgb"
-
-
-def _imus(recording: Recording, imus: tuple[str, ...]) -> dict[str, str]:
-    topics = [t.name for t in _decoded(recording) if t.type_name == _IMU and t.count]
-    if len(topics) == len(imus) == 1:
-        return {imus[0]: topics[0]}
-    found = {}
-    for name in imus:
-        fitting = [t for t in topics if all(word in t.lower() for word in name.lower().split("_"))]
-        if len(fitting) == 1:
-            found[name] = fitting[0]
-        elif topics:
-            print(f"{name} is not used: it could be {' or '.join(topics)}", file=sys.stderr)
-    return found
+        yield from _Reader(recording, Topics.of(recording, imus)).shots()
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +98,7 @@ class _Reader:
     Every picture is a shot. Worn samples belong to the next picture, however long the camera pauses before it.
     """
 
-    def __init__(self, recording: Recording, topics: _Topics) -> None:
+    def __init__(self, recording: Recording, topics: Topics) -> None:
         self._recording = recording
         self._topics = topics
         self._modalities = {topic: name for name, topic in topics.imus.items()}
@@ -254,7 +182,7 @@ class _Reader:
             insort(self._depths, new, key=_stamp_of)
             if len(self._depths) > _MOST_DEPTHS:
                 self._depths.popleft()
-        elif (sample := self._try(new.topic, lambda: vector_to_array(new.message, _IMU, (2, 3)))) is not None:
+        elif (sample := self._try(new.topic, lambda: vector_to_array(new.message, IMU, (2, 3)))) is not None:
             insort(self._worn, Worn(self._modalities[new.topic], new.stamp_ns, sample), key=_stamp_of)
             if len(self._worn) > _MOST_WORN:
                 self._worn.popleft()

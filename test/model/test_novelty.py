@@ -116,7 +116,7 @@ def test_confidence_falls_with_novelty_and_rises_with_probability(p: float, q: f
     assert USED.confidence(p, near) <= USED.confidence(q, near)
     assert USED.confidence(p, far) <= USED.confidence(p, near)
     assert 0 <= USED.confidence(p, far) <= USED.confidence(q, near) <= 1
-    assert USED.confidence(p, np.nan) <= USED.confidence(q, np.nan) <= q + 1e-6, "less sure than the probability by the shift"
+    assert USED.confidence(p, np.nan) <= USED.confidence(q, np.nan) <= q + 1e-6, "shifted down"
 
 
 def test_confidences_of_many_are_those_of_each() -> None:

@@ -1,0 +1,112 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Which topics of a rosbag2 hold the pictures, depth, CameraInfo and IMUs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from mumu_ros.recognize.sources import SourceError
+from mumu_ros.recordings import Recording, Topic
+
+__all__ = ["IMU", "Topics"]
+
+IMU = "sensor_msgs/msg/Imu"
+_IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+_INFO = "sensor_msgs/msg/CameraInfo"
+_DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+_TRANSPORTS = ("compressed", "compressedDepth")
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Which topics of a bag are used.
+
+    Attributes:
+        rgb: Colour pictures.
+        depth: Depth pictures; empty: none.
+        info: The CameraInfo beside the colour pictures; empty: none.
+        imus: Topic of each IMU, by modality.
+    """
+
+    rgb: str
+    depth: str
+    info: str
+    imus: dict[str, str]
+
+    @classmethod
+    def of(cls, recording: Recording, imus: tuple[str, ...]) -> Topics:
+        """Find the topics of a bag; `imus` are the modalities that need one.
+
+        Raises:
+            SourceError: There is no colour picture that can be read, or several could be meant.
+        """
+        kinds: dict[str, list[str]] = {"rgb": [], "depth": []}
+        for topic in recording.topics.values():
+            if topic.type_name in (_IMAGE, _COMPRESSED) and (kind := _kind(recording, topic.name)):
+                kinds[kind].append(topic.name)
+        rgb, depth = (_without_copies(topics) for topics in kinds.values())
+        if not rgb:
+            listed = "; ".join([f"its topics are {', '.join(recording.topics) or 'none'}", *recording.problems])
+            raise SourceError(f"{recording.path} has no colour picture that can be read: {listed}")
+        for what, topics in (("colour", rgb), ("depth", depth)):
+            if len(topics) > 1:
+                raise SourceError(f"{recording.path} has several {what} pictures, {', '.join(topics)}; keep one")
+        infos = [t.name for t in _decoded(recording) if t.type_name == _INFO]
+        beside = [name for name in infos if _namespace(name) == _namespace(_raw(rgb[0]))]
+        return cls(rgb[0], "".join(depth), "".join(beside[:1]), _imus(recording, imus))
+
+
+def _without_copies(topics: list[str]) -> list[str]:
+    """Of a picture that was recorded both raw and compressed, only the raw one."""
+    return [topic for topic in topics if topic == _raw(topic) or _raw(topic) not in topics]
+
+
+def _raw(topic: str) -> str:
+    """The topic of the picture that one of image_transport is a compressed copy of; any other as it is."""
+    raw, _, transport = topic.rpartition("/")
+    return raw if transport in _TRANSPORTS else topic
+
+
+def _namespace(topic: str) -> str:
+    return topic.rpartition("/")[0]
+
+
+def _decoded(recording: Recording) -> list[Topic]:
+    return [topic for topic in recording.topics.values() if topic.name not in recording.undecoded]
+
+
+def _kind(recording: Recording, topic: str) -> str:
+    """What a topic shows; empty where no message can be read."""
+    if topic in recording.undecoded or (first := next(recording.messages([topic]), None)) is None:
+        return ""
+    message = first[2]
+    encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
+    return "depth" if encoding.startswith(_DEPTH_ENCODINGS) or "compressedDepth" in encoding else "rgb"
+
+
+def _imus(recording: Recording, imus: tuple[str, ...]) -> dict[str, str]:
+    topics = [t.name for t in _decoded(recording) if t.type_name == IMU and t.count]
+    if len(topics) == len(imus) == 1:
+        return {imus[0]: topics[0]}
+    found = {}
+    for name in imus:
+        fitting = [t for t in topics if all(word in t.lower() for word in name.lower().split("_"))]
+        if len(fitting) == 1:
+            found[name] = fitting[0]
+        elif topics:
+            print(f"{name} is not used: it could be {' or '.join(topics)}", file=sys.stderr)
+    return found
