@@ -56,8 +56,9 @@ def save_as_it_is(bag: str, started: Start) -> None:
     address = re.search(r"http://\S+/", server.stdout.readline())
     assert address, "the page has an address"
     with urllib.request.urlopen(f"{address[0]}recording", timeout=20) as answer:
-        labels = json.loads(answer.read())["labels"]
-    body = json.dumps(labels).encode()
+        page = json.loads(answer.read())
+    labels = page["labels"]
+    body = json.dumps({"version": page["version"], "labels": labels}).encode()
     post = urllib.request.Request(f"{address[0]}labels", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(post, timeout=20) as answer:
         assert json.loads(answer.read())["saved"] == len(labels)

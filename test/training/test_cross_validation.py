@@ -29,6 +29,7 @@ import torch
 from mumu_ros import cli
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import DatasetError
+from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.config import ConfigError
 from mumu_ros.share import share_path
 from mumu_ros.training.conditions import stress_conditions
@@ -201,7 +202,7 @@ def test_the_command_prints_writes_and_hands_on_its_calibration(
 
     model = tmp_path / "model"
     found = json.loads((out / "calibration.json").read_text())
-    assert set(found) == {"temperature", "unknown_threshold"}
+    assert Calibration(**found) != Calibration()
     assert found == summary["calibration"]
     train = ["train", configuration, "--out", str(model), "--calibration", str(out / "calibration.json")]
     assert cli.main(train) == 0
