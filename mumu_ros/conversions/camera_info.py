@@ -23,13 +23,13 @@ import numpy as np
 
 from mumu_ros.conversions.errors import ConversionError
 from mumu_ros.conversions.messages import MessageTypes, ns_to_time
+from mumu_ros.conversions.transports import raw_topic
 from mumu_ros.people.camera import Camera, CameraError
 
 __all__ = ["camera_info_to_camera", "camera_to_camera_info"]
 
 _DISTORTION_MODELS = ("plumb_bob", "rational_polynomial", "thin_prism")
 """Those whose coefficients are OpenCV's, in its order."""
-_TRANSPORTS = ("compressed", "compressedDepth")
 _RECTIFIED = re.compile("(?<![a-z])rect|Rect")
 """As in image_rect, image_rect_color and imageRectified, but not in direct_image."""
 
@@ -85,8 +85,7 @@ def _lens(msg: Any, picture_topic: str) -> tuple[tuple[float, float, float, floa
 
 
 def _is_rectified(topic: str) -> bool:
-    names = [name for name in topic.split("/") if name not in _TRANSPORTS]
-    return bool(_RECTIFIED.search(names[-1])) if names else False
+    return bool(_RECTIFIED.search(raw_topic(topic).rpartition("/")[2]))
 
 
 def camera_to_camera_info(camera: Camera, stamp_ns: int, frame_id: str, types: MessageTypes) -> Any:

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""How far a window's features are from those of the training data: far away is what a model was not taught."""
+"""How far a window's features are from those of the training data."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Novelty:
     training windows.
 
     Attributes:
-        modality: Whose unimodal features these are.
-        features: Of training windows in which it is present, float32 (N, D).
+        modality: Its name.
+        features: Unimodal features of training windows in which it is present, float32 (N, D).
 
     Raises:
         ValueError: There are too few or too many windows, or the features are no numbers (N, D) of usual size.

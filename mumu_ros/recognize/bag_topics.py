@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from mumu_ros.conversions.transports import raw_topic
 from mumu_ros.recognize.sources import SourceError
 from mumu_ros.recordings import Recording, Topic
 
@@ -28,7 +29,6 @@ IMU = "sensor_msgs/msg/Imu"
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _INFO = "sensor_msgs/msg/CameraInfo"
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
-_TRANSPORTS = ("compressed", "compressedDepth")
 
 
 @dataclass(frozen=True)
@@ -66,19 +66,13 @@ class Topics:
             if len(topics) > 1:
                 raise SourceError(f"{recording.path} has several {what} pictures, {', '.join(topics)}; keep one")
         infos = [t.name for t in _decoded(recording) if t.type_name == _INFO]
-        beside = [name for name in infos if _namespace(name) == _namespace(_raw(rgb[0]))]
+        beside = [name for name in infos if _namespace(name) == _namespace(raw_topic(rgb[0]))]
         return cls(rgb[0], "".join(depth), "".join(beside[:1]), _imus(recording, imus))
 
 
 def _without_copies(topics: list[str]) -> list[str]:
     """Of a picture that was recorded both raw and compressed, only the raw one."""
-    return [topic for topic in topics if topic == _raw(topic) or _raw(topic) not in topics]
-
-
-def _raw(topic: str) -> str:
-    """The topic of the picture that one of image_transport is a compressed copy of; any other as it is."""
-    raw, _, transport = topic.rpartition("/")
-    return raw if transport in _TRANSPORTS else topic
+    return [topic for topic in topics if topic == raw_topic(topic) or raw_topic(topic) not in topics]
 
 
 def _namespace(topic: str) -> str:

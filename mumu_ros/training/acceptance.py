@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Which decisions are accepted as the activity of a known one, where people may also do what a model was not taught."""
+"""Which decisions are accepted as a known activity, where people also do what is not in the training data."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ClipDecisions:
         logits: (N, K).
         novelty: (N,), NaN where it is not known.
         right: bool (N, K), which activities are right.
-        known: bool (N,), whether one of them was taught.
+        known: bool (N,), whether one of them is in the training data.
     """
 
     logits: Array
@@ -88,7 +88,7 @@ class ClipDecisions:
 
     @property
     def hits(self) -> NDArray[np.bool_]:
-        """Whether the most probable activity is right and was taught, bool (N,)."""
+        """Whether the most probable activity is right and in the training data, bool (N,)."""
         hits: NDArray[np.bool_] = self.known & self.right[np.arange(len(self.logits)), self.logits.argmax(axis=1)]
         return hits
 
