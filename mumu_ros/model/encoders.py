@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -273,20 +274,24 @@ class BodyFrame(nn.Module):
         return torch.cat([*parts, seen.unsqueeze(-1).to(x.dtype)] if self.has_gaps else parts, dim=-1)
 
     def _in_body_frame(self, x: Tensor, seen: Tensor) -> Tensor:
-        hips, neck, left, right = (list(joints) for joints in self.body)
-        hip, hip_seen = x[:, :, hips].mean(dim=2), seen[:, :, hips].all(dim=2)
+        hips, neck, (left,), (right,) = self.body
+        hip, hip_seen = _pick(x, hips).mean(dim=2), _pick(seen, hips).all(dim=2)
         everything = zero_masked(x, seen).sum(dim=(1, 2)) / seen.sum(dim=(1, 2)).clamp(min=1).unsqueeze(-1)
         origin = torch.where(hip_seen.any(dim=1, keepdim=True), masked_mean(hip, hip_seen), everything)
-        torso_seen = hip_seen & seen[:, :, neck].all(dim=2)
-        torso = masked_mean((x[:, :, neck].mean(dim=2) - hip).norm(dim=-1), torso_seen).clamp(min=self._SHORTEST_M)
+        torso_seen = hip_seen & _pick(seen, neck).all(dim=2)
+        torso = masked_mean((_pick(x, neck).mean(dim=2) - hip).norm(dim=-1), torso_seen).clamp(min=self._SHORTEST_M)
         torso = torch.where(torso_seen.any(dim=1), torso, torch.full_like(torso, self._TORSO_M))
-        shoulders_seen = seen[:, :, left[0]] & seen[:, :, right[0]]
-        across = masked_mean(x[:, :, left[0]] - x[:, :, right[0]], shoulders_seen)
+        across = masked_mean(x[:, :, left] - x[:, :, right], seen[:, :, left] & seen[:, :, right])
         yaw = torch.atan2(across[:, 2], across[:, 0])
         cos, sin, zero = yaw.cos(), yaw.sin(), torch.zeros_like(yaw)
         # About y, which points down in an optical frame (REP 103).
         turn = torch.stack([cos, zero, sin, zero, zero + 1, zero, -sin, zero, cos], dim=-1).reshape(-1, 3, 3)
         return torch.einsum("btjc,bdc->btjd", x - origin[:, None, None], turn) / torso[:, None, None, None]
+
+
+def _pick(x: Tensor, joints: Sequence[int]) -> Tensor:
+    """These joints of (B, N, J, …). A list as an index would be copied to the device, which a CUDA graph cannot do."""
+    return torch.stack([x[:, :, joint] for joint in joints], dim=2)
 
 
 def _body(modality: Modality) -> tuple[tuple[int, ...], ...]:

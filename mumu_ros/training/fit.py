@@ -130,7 +130,8 @@ def _trainer(settings: Settings, epochs: int, work: Path | None, progress: bool,
         num_nodes=machine.num_nodes,
         strategy=machine.strategy,
         precision=machine.precision,  # type: ignore[arg-type]  # Lightning checks it
-        sync_batchnorm=machine.devices != 1 and torch.cuda.is_available(),
+        # PyTorch has it for CUDA devices only.
+        sync_batchnorm=machine.devices != 1 and machine.accelerator != "cpu" and torch.cuda.is_available(),
         max_epochs=epochs,
         gradient_clip_val=settings.optimization.gradient_clip,
         callbacks=list(callbacks),

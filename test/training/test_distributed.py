@@ -21,13 +21,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import MagicMock
 
+import lightning
 import pytest
 import torch
 
 from mumu_ros.model.checkpoint import load_checkpoint
 from mumu_ros.model.network import Network
 from mumu_ros.training.cross_validation import cross_validate
+from mumu_ros.training.fit import _trainer
 from mumu_ros.training.module import NetworkModule
 from mumu_ros.training.settings import Machine, Settings, read_settings
 from mumu_ros.training.windows import WindowSet
@@ -44,6 +47,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mumu_ros.model.network import Network
 from mumu_ros.training.augmentation import Augmentation, augment
+from mumu_ros.training.fit import _trainer
 from mumu_ros.training.module import NetworkModule
 from mumu_ros.training.settings import read_settings
 from mumu_ros.training.windows import WindowSet
@@ -97,7 +101,8 @@ def test_two_processes_give_the_gradients_of_one(
 
 def test_the_command_line_trains_on_two_devices(write_folder: Callable[[Path], Path], tmp_path: Path) -> None:
     settings = str(write_folder(tmp_path / "data"))
-    overrides = ["data.train_subjects=1", "optimization.batch_size=2", "machine.devices=2", "machine.strategy=ddp"]
+    machine = ["machine.accelerator=cpu", "machine.devices=2", "machine.strategy=ddp"]
+    overrides = ["data.train_subjects=1", "optimization.batch_size=2", *machine]
     command = [sys.executable, "-m", "mumu_ros.cli", "train", settings, *overrides, "--out", str(tmp_path / "model")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert result.returncode == 0, result.stderr
@@ -105,6 +110,18 @@ def test_the_command_line_trains_on_two_devices(write_folder: Callable[[Path], P
     assert "MEMBER: 2/2" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "model", "model.training"]
     assert load_checkpoint(tmp_path / "model").provenance["machine"]["devices"] == 2
+
+
+@pytest.mark.parametrize(("accelerator", "expected"), [("cpu", False), ("auto", True)])
+def test_batch_statistics_are_shared_where_pytorch_can(
+    vector_settings: Settings, monkeypatch: pytest.MonkeyPatch, accelerator: str, expected: bool
+) -> None:
+    """On two processors of a machine that has a CUDA device, too."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    trainer = MagicMock()
+    monkeypatch.setattr(lightning, "Trainer", trainer)
+    _trainer(replace(vector_settings, machine=Machine(accelerator, devices=2)), 1, None, False)
+    assert trainer.call_args.kwargs["sync_batchnorm"] is expected
 
 
 def test_a_share_smaller_than_a_batch_is_a_batch(vector_settings: Settings, vector_windows: WindowSet) -> None:

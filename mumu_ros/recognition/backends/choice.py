@@ -106,6 +106,10 @@ def _open(name: str, checkpoint: Checkpoint, folder: Path, threads: int) -> Back
     if not takes_long(name):
         ready: Backend = BACKENDS[name](network)
         return ready
+    if name == "onnxruntime":
+        from mumu_ros.recognition.backends import onnx
+
+        onnx.check_device(_device(checkpoint))  # before a conversion that takes half a minute
     cache = cache_folder(name, checkpoint)
     where = find_export(name, checkpoint, _folders(name, checkpoint, folder))
     if where is None:
@@ -113,8 +117,6 @@ def _open(name: str, checkpoint: Checkpoint, folder: Path, threads: int) -> Back
     if name == "compile":
         return _compile(checkpoint, cache, is_ready=where is not None)
     if name == "onnxruntime":
-        from mumu_ros.recognition.backends import onnx
-
         models = onnx.read(network, where) if where else _convert_and_keep(name, checkpoint, cache, onnx)
         return onnx.OnnxRuntime(network, models, _device(checkpoint), threads, cache / "engines")
     from mumu_ros.recognition.backends import openvino

@@ -17,8 +17,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,19 +32,17 @@ from mumu_ros.model.network import Network
 from mumu_ros.recognition.backends.graphs import (
     FrameEncoder,
     Tail,
-    by_window,
     channels_last,
     example_frames,
     image_names,
-    in_batches,
     stays_in_fp32,
 )
 from mumu_ros.recognition.backends.interface import Outputs, rows
 
 __all__ = ["CudaGraphs", "fold_batch_norms", "to_bf16"]
 
-_BATCHES = (8, 2, 1)
-"""There is one graph for each of these; a batch of another size is cut into them."""
+_SIZES = (1, 2, 8)
+"""There is one graph for each of these numbers of frames and of windows."""
 _WARM_UPS = 3
 
 
@@ -53,69 +53,110 @@ class CudaGraphs:
     """
 
     def __init__(self, network: Network) -> None:
-        self._device = next(network.parameters()).device
-        self._encoders: dict[str, dict[int, _Graph]] = {}
-        with torch.cuda.device(self._device), torch.inference_mode():
+        device = next(network.parameters()).device
+        self._encoders: dict[str, _Graphs] = {}
+        with torch.cuda.device(device), torch.inference_mode():
+            pool = torch.cuda.graph_pool_handle()
             for name in image_names(network):
                 encoder = copy.deepcopy(FrameEncoder(network, name))
                 fold_batch_norms(encoder)
                 channels_last(encoder)
                 if not stays_in_fp32(network, name):
                     to_bf16(encoder)
-                self._encoders[name] = {
-                    count: _Graph(encoder, [example_frames(network, name, count)], self._device) for count in _BATCHES
-                }
+                examples = [[example_frames(network, name, size)] for size in _SIZES]
+                self._encoders[name] = _Graphs(encoder, examples, device, pool)
             self._tail = Tail(network)
-            self._decide = _Graph(self._tail, self._tail.example(), self._device)
+            self._decide = _Graphs(self._tail, [self._tail.example(size) for size in _SIZES], device, pool)
 
     @torch.inference_mode()
     def encode(self, name: str, frames: np.ndarray) -> Tensor:
         """See `Backend.encode`."""
-
-        def replay(batch: Tensor) -> Tensor:
-            (features,) = self._encoders[name][len(batch)]([batch])
-            return features.float().clone()  # The graph writes to the same place the next time.
-
-        return in_batches(torch.from_numpy(frames), _BATCHES, replay)
+        (features,) = self._encoders[name]([torch.from_numpy(frames)], torch.clone)
+        return features.float()
 
     @torch.inference_mode()
     def decide(self, inputs: Mapping[str, Tensor], masks: Mapping[str, np.ndarray]) -> list[Outputs]:
         """See `Backend.decide`."""
-        return rows(by_window(self._tail.arrange(inputs, masks), self._decide))
+        return rows([field.numpy() for field in self._decide(self._tail.arrange(inputs, masks), Tensor.cpu)])
+
+
+class _Graphs:
+    """A function of tensors (N, …) whose rows do not depend on each other, recorded for each of `_SIZES`."""
+
+    def __init__(
+        self,
+        function: Callable[..., Tensor | tuple[Tensor, ...]],
+        examples: Sequence[list[Tensor]],
+        device: torch.device,
+        pool: Any,
+    ) -> None:
+        graphs = (_Graph(function, example, device, pool) for example in examples)
+        self._graphs = dict(zip(_SIZES, graphs, strict=True))
+
+    def __call__(self, tensors: list[Tensor], keep: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """Run it in the smallest graph that takes all rows, or as often as necessary in the largest one.
+
+        Args:
+            tensors: Each (N, …).
+            keep: Copies a result, since the next replay writes to the same place.
+        """
+        parts, most = [], _SIZES[-1]
+        for start in range(0, len(tensors[0]), most):
+            part = [tensor[start : start + most] for tensor in tensors]
+            size = next(size for size in _SIZES if size >= len(part[0]))
+            parts.append([keep(field) for field in self._graphs[size](part)])
+        return parts[0] if len(parts) == 1 else [torch.cat(fields) for fields in zip(*parts, strict=True)]
 
 
 class _Graph:
-    """One recorded call with fixed shapes."""
+    """One recorded call with fixed shapes.
+
+    Graphs that are never replayed at the same time share a pool, which holds what they compute on the way.
+    """
 
     def __init__(
-        self, function: Callable[..., Tensor | tuple[Tensor, ...]], example: list[Tensor], device: torch.device
+        self,
+        function: Callable[..., Tensor | tuple[Tensor, ...]],
+        example: list[Tensor],
+        device: torch.device,
+        pool: Any,
     ) -> None:
         self._function = function  # A recording knows where weights lie, and does not keep them there.
         self._pinned = [tensor.cpu().pin_memory() for tensor in example]
         self._inputs = [tensor.to(device) for tensor in example]
-        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(device))
+        stream, current = _recording_stream(device), torch.cuda.current_stream(device)
+        stream.wait_stream(current)
         with torch.cuda.stream(stream):  # Libraries choose their kernels now; a recording must not see that.
             for _ in range(_WARM_UPS):
                 function(*self._inputs)
-        torch.cuda.current_stream(device).wait_stream(stream)
+        current.wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, pool=pool, stream=stream):
             result = function(*self._inputs)
         self._outputs = (result,) if isinstance(result, Tensor) else result
 
-    def __call__(self, tensors: list[Tensor]) -> tuple[Tensor, ...]:
-        """Run it: what is on the host goes through pinned memory, what is on the device stays there."""
+    def __call__(self, tensors: list[Tensor]) -> list[Tensor]:
+        """Run it: what is on the host goes through pinned memory, what is on the device stays there.
+
+        Fewer rows than there is room for leave what was there in the others, whose results are dropped.
+        """
+        count = len(tensors[0])
         for tensor, pinned, there in zip(tensors, self._pinned, self._inputs, strict=True):
             if tensor.is_cuda:
-                there.copy_(tensor)
+                there[:count].copy_(tensor)
             else:
-                pinned.copy_(tensor)
-                there.copy_(pinned, non_blocking=True)
+                pinned[:count].copy_(tensor)
+                there[:count].copy_(pinned[:count], non_blocking=True)
         self._graph.replay()
         # Pinned memory must not be filled again before it has been read.
         torch.cuda.current_stream(self._inputs[0].device).synchronize()
-        return self._outputs
+        return [field[:count] for field in self._outputs]
+
+
+@functools.cache
+def _recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """The same for all models: cuBLAS keeps a workspace of 32 MiB for each stream that it has seen, to the end."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def to_bf16(encoder: nn.Module) -> None:

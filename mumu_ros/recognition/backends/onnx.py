@@ -41,7 +41,7 @@ from mumu_ros.recognition.backends.graphs import (
 )
 from mumu_ros.recognition.backends.interface import BackendError, Outputs, rows
 
-__all__ = ["OnnxRuntime", "convert", "read", "write"]
+__all__ = ["OnnxRuntime", "check_device", "convert", "read", "write"]
 
 Models = Mapping[str, bytes]
 """An ONNX model for the encoder of each image modality, and one called `TAIL`."""
@@ -80,17 +80,29 @@ class OnnxRuntime:
         return found
 
 
+def check_device(device: torch.device) -> None:
+    """Check that ONNX Runtime, as it is installed, runs on this device.
+
+    Raises:
+        BackendError: It does not.
+    """
+    if device.type == "cuda" and not _on_cuda():
+        raise BackendError(
+            f"backend onnxruntime: the model is on {device}, and ONNX Runtime here has "
+            f"{', '.join(ort.get_available_providers())} only; install onnxruntime-gpu, or set device: cpu"
+        )
+
+
+def _on_cuda() -> list[str]:
+    """The execution providers for CUDA devices that are installed, the best first."""
+    return [name for name in _PROVIDERS[:-1] if name in ort.get_available_providers()]
+
+
 def _providers(device: torch.device, folder: Path) -> list[tuple[str, dict[str, Any]]]:
     if device.type != "cuda":
         return [(_PROVIDERS[-1], {})]
-    available = ort.get_available_providers()
-    providers = [name for name in _PROVIDERS[:-1] if name in available]
-    if not providers:
-        raise BackendError(
-            f"backend onnxruntime: the model is on {device}, and ONNX Runtime here has {', '.join(available)} only; "
-            f"install onnxruntime-gpu, or set device: cpu"
-        )
-    options: dict[str, dict[str, Any]] = {name: {"device_id": device.index or 0} for name in providers}
+    check_device(device)
+    options: dict[str, dict[str, Any]] = {name: {"device_id": device.index or 0} for name in _on_cuda()}
     if _TENSORRT in options:
         folder.mkdir(parents=True, exist_ok=True)
         options[_TENSORRT] |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(folder)}
