@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 from bisect import insort
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -64,7 +64,7 @@ _MOST_WORN = 100_000
 """Worn samples kept while the camera pauses: minutes, of several IMUs."""
 
 
-def read_bag(path: Path, imus: tuple[str, ...]) -> Iterator[Shot]:
+def read_bag(path: Path, imus: tuple[str, ...]) -> Generator[Shot, None, None]:
     """Read the pictures of a rosbag2, with registered depth, CameraInfo and IMUs if it has them.
 
     Raises:
@@ -124,10 +124,19 @@ class _Reader:
         topics = self._topics
         clocks = {name: StreamClock(_HELD_PICTURES) for name in (topics.rgb, topics.depth) if name}
         clocks |= {name: StreamClock(_HELD_SAMPLES) for name in self._modalities}
-        for shot in self._read(clocks):
-            self._count += 1
-            yield shot
-        self._report(clocks)
+        try:
+            for shot in self._read(clocks):
+                self._count += 1
+                yield shot
+        except (GeneratorExit, KeyboardInterrupt):
+            _print(self._problems(clocks))
+            raise
+        problems = self._problems(clocks)
+        if not self._count:
+            raise SourceError(
+                f"no picture of {self._recording.path} can be read: {'; '.join(problems) or 'none was recorded'}"
+            )
+        _print(problems)
 
     def _read(self, clocks: dict[str, StreamClock]) -> Iterator[Shot]:
         info, log_ns = self._topics.info, 0
@@ -148,8 +157,8 @@ class _Reader:
             yield from self._due(log_ns - _WAIT_NS)
         yield from self._due(log_ns)
 
-    def _report(self, clocks: dict[str, StreamClock]) -> None:
-        """Print what was not used, and refuse a bag of which no picture was."""
+    def _problems(self, clocks: dict[str, StreamClock]) -> list[str]:
+        """What was not used, and why."""
         problems = [
             f"{topic} could not be used {count} times, the last time because {self._last_error[topic]}"
             for topic, count in sorted(self._errors.items())
@@ -157,13 +166,7 @@ class _Reader:
         for topic, clock in clocks.items():
             if wrong := clock.late + clock.refused:
                 problems.append(f"{wrong} messages of {topic} have unacceptable stamps; not used")
-        problems += self._recording.problems
-        if not self._count:
-            raise SourceError(
-                f"no picture of {self._recording.path} can be read: {'; '.join(problems) or 'none was recorded'}"
-            )
-        for problem in problems:
-            print(problem, file=sys.stderr)
+        return problems + self._recording.problems
 
     def _try(self, topic: str, convert: Callable[[], T]) -> T | None:
         """What a message is converted to; None, and noted, where it cannot be."""
@@ -233,6 +236,11 @@ class _Reader:
 
 def _pixels(message: Any, kind: ImageKind) -> NDArray[Any]:
     return (image_to_array if hasattr(message, "encoding") else compressed_image_to_array)(message, kind)
+
+
+def _print(problems: list[str]) -> None:
+    for problem in problems:
+        print(problem, file=sys.stderr)
 
 
 def _reason(error: ConversionError) -> str:

@@ -21,7 +21,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,8 +96,8 @@ def _run(arguments: argparse.Namespace) -> int:
     report = _Report()
     started = time.monotonic()
     try:
-        with _writer(arguments.out) as film:
-            for shot in open_source(arguments.source, imus):
+        with _writer(arguments.out) as film, closing(open_source(arguments.source, imus)) as shots:
+            for shot in shots:
                 _look(shot, finder, session, report, film)
                 _progress(report, started)
     except KeyboardInterrupt:

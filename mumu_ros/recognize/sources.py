@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +78,7 @@ class Shot:
     worn: tuple[Worn, ...] = field(default=())
 
 
-def open_source(source: str, imus: tuple[str, ...] = ()) -> Iterator[Shot]:
+def open_source(source: str, imus: tuple[str, ...] = ()) -> Generator[Shot, None, None]:
     """Read a video file, a folder of pictures (in the order of their numbers, 30 a second), a rosbag2, or a camera: its
     number or /dev/video….
 
@@ -90,7 +90,7 @@ def open_source(source: str, imus: tuple[str, ...] = ()) -> Iterator[Shot]:
     path = expanded(source)
     if source.isdecimal() or source.startswith("/dev/"):
         return _camera(source)
-    if is_recording(path):
+    if is_recording(path) or path.suffix == ".bag":  # of ROS 1, which is refused by that name
         from mumu_ros.recognize.bags import read_bag
 
         return read_bag(path, imus)
@@ -103,7 +103,7 @@ def open_source(source: str, imus: tuple[str, ...] = ()) -> Iterator[Shot]:
     )
 
 
-def _video(path: Path) -> Iterator[Shot]:
+def _video(path: Path) -> Generator[Shot, None, None]:
     capture = cv2.VideoCapture(str(path))
     with closing(_Capture(capture)):
         fps = capture.get(cv2.CAP_PROP_FPS)
@@ -132,7 +132,7 @@ def _later_s(at_s: float, before_s: float, fps: float) -> float:
     return at_s if before_s < at_s else before_s + 1.0 / fps
 
 
-def _camera(source: str) -> Iterator[Shot]:
+def _camera(source: str) -> Generator[Shot, None, None]:
     capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
     with closing(_Capture(capture)):
         if not capture.isOpened():
@@ -144,7 +144,7 @@ def _camera(source: str) -> Iterator[Shot]:
             yield Shot(time.time_ns(), _rgb(picture))
 
 
-def _folder(path: Path) -> Iterator[Shot]:
+def _folder(path: Path) -> Generator[Shot, None, None]:
     files = sorted((f for f in path.iterdir() if f.suffix.lower() in _PICTURES and f.is_file()), key=_number)
     if not files:
         raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor files of a bag")

@@ -30,7 +30,7 @@ from mumu_ros.conversions import array_to_image, array_to_imu, camera_to_camera_
 from mumu_ros.people import Camera
 from mumu_ros.recognize.bags import read_bag
 from mumu_ros.recognize.sources import Shot, SourceError, open_source
-from mumu_ros.recordings import RecordingWriter
+from mumu_ros.recordings import RecordingError, RecordingWriter
 
 if sys.version_info >= (3, 14):
     from compression.zstd import compress
@@ -278,6 +278,23 @@ def test_bags_without_metadata_and_files_of_bags_are_sources(path: Path, storage
     (path / "metadata.yaml").unlink()
     for source in (path, file, compressed):
         assert len(list(open_source(str(source)))) == 2
+
+
+def test_what_was_not_used_is_said_to_whoever_stops_reading(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with writing(path) as bag:
+        for k in range(10):
+            bag.picture(100 * k, encoding="strange" if k == 2 else "rgb8")
+    shots = open_source(str(path))
+    for _ in range(5):
+        next(shots)
+    shots.close()
+    assert f"{RGB} could not be used 1 times" in capsys.readouterr().err
+
+
+def test_a_bag_of_ros_1_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
+    with pytest.raises(RecordingError, match=r"old.bag is a ROS 1 bag; convert it with rosbags-convert"):
+        list(open_source(str(tmp_path / "old.bag")))
 
 
 def test_a_picture_with_a_garbage_stamp_is_left_out_and_that_is_said(
