@@ -101,8 +101,7 @@ def test_two_processes_give_the_gradients_of_one(
 
 def test_the_command_line_trains_on_two_devices(write_folder: Callable[[Path], Path], tmp_path: Path) -> None:
     settings = str(write_folder(tmp_path / "data"))
-    machine = ["machine.accelerator=cpu", "machine.devices=2", "machine.strategy=ddp"]
-    overrides = ["data.train_subjects=1", "optimization.batch_size=2", *machine]
+    overrides = ["data.train_subjects=1", "optimization.batch_size=2", "machine.devices=2", "machine.strategy=ddp"]
     command = [sys.executable, "-m", "mumu_ros.cli", "train", settings, *overrides, "--out", str(tmp_path / "model")]
     result = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert result.returncode == 0, result.stderr

@@ -40,7 +40,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.fit import discard, fit
 from mumu_ros.training.module import NetworkModule, WarmAverage
-from mumu_ros.training.settings import Settings
+from mumu_ros.training.settings import Machine, Settings
 from mumu_ros.training.windows import WindowSet
 
 torch.set_num_threads(1)
@@ -100,6 +100,12 @@ def test_the_seed_decides_the_weights(vector_settings: Settings, vector_windows:
     assert not first.training
     assert same(first, run(vector_settings, vector_windows))
     assert not same(first, run(with_(vector_settings, seed=1), vector_windows))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_fit_learns_on_a_cuda_device(vector_settings: Settings, vector_windows: WindowSet) -> None:
+    """Tests of what a training gives to the last digit are of the CPU: sums on a CUDA device have no fixed order."""
+    test_a_fit_learns(replace(vector_settings, machine=Machine("gpu")), vector_windows)
 
 
 def test_a_fit_learns(vector_settings: Settings, vector_windows: WindowSet) -> None:
