@@ -24,6 +24,7 @@ import errno
 import json
 import math
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -126,8 +127,13 @@ def _parts(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The one in C is ten times as fast."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Takes `1e-3` for a number, as YAML 1.2 and rcl do; YAML 1.1 wants `1.0e-3`. The one in C is ten times as fast."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?|\d*\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 def parse_yaml(text: str) -> Any:

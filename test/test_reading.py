@@ -139,6 +139,16 @@ def test_aliases_that_are_few_are_read() -> None:
     assert parse_yaml("") is None
 
 
+@pytest.mark.parametrize("text", ["1e-3", "1E3", "-2.5e+2", "+.5e1", "3.e2"])
+def test_numbers_with_an_exponent_are_numbers(text: str) -> None:
+    assert parse_yaml(text) == float(text)
+
+
+@pytest.mark.parametrize("text", ["e3", "1e", "1e3x", "0x1e-3.", "v1e3"])
+def test_what_only_resembles_them_is_text(text: str) -> None:
+    assert parse_yaml(text) == text
+
+
 @given(st.text(st.sampled_from("{}[]:,&*!<>|-?#%@'\"\\ab01. \n\t"), max_size=60))
 def test_any_yaml_is_read_or_refused_in_a_sentence(text: str) -> None:
     assert len(complaint(lambda: parse_yaml(text))) < 500

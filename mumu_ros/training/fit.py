@@ -16,16 +16,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import pickle
 import shutil
 import warnings
 import zipfile
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -73,8 +76,8 @@ def fit(
         The network, on the CPU, in evaluation mode.
 
     Raises:
-        ConfigError: `work` holds a training of other settings, or a damaged one; or poses are to be seen, and there is
-            no skeleton to learn it from.
+        ConfigError: `work` holds a training of other settings, weights to begin with or labels, or a damaged one; or
+            poses are to be seen, and there is no skeleton to learn it from.
         OSError: `work` cannot be written; the path is named.
     """
     # Lightning tells about GPUs that are not there, and products of its makers.
@@ -82,7 +85,7 @@ def fit(
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
     if work:
-        _reserve(work, settings, len(windows))
+        _reserve(work, _Work(**vars(settings), windows=len(windows), init=_init(init), labelled=_labelled(windows)))
     L.seed_everything(settings.optimization.seed, verbose=False)
     model = init.train() if init else Network(settings.model)
     last = work / _LAST if work else None
@@ -150,14 +153,33 @@ class _Work(Settings):
 
     Attributes:
         windows: How many are trained on.
+        init: Digest of the weights it begins with; empty: random ones.
+        labelled: Digest of the windows' labels, a part of which another model may have filled in; empty: none.
     """
 
     windows: int = 0
+    init: str = ""
+    labelled: str = ""
+
+
+def _init(model: Network | None) -> str:
+    return _digest(weight.cpu().numpy() for weight in model.state_dict().values()) if model else ""
+
+
+def _labelled(windows: WindowSet) -> str:
+    return "" if windows.labels is None else _digest([windows.labels])
+
+
+def _digest(arrays: Iterable[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:8]
 
 
 @rank_zero_only
-def _reserve(work: Path, settings: Settings, windows: int) -> None:
+def _reserve(work: Path, wanted: _Work) -> None:
     """Refuse a folder of another training, and take the logs of one that is finished away."""
-    reserve(work / _SETTINGS, _Work(**vars(settings), windows=windows))
+    reserve(work / _SETTINGS, wanted)
     if not (work / _LAST).exists():
         shutil.rmtree(work / _LOGS, ignore_errors=True)

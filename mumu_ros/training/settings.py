@@ -32,6 +32,7 @@ from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.given_labels import Labels, with_label_input
 from mumu_ros.training.protocols import PROTOCOLS
 
+_TEXTS = ("data.root", "data.pose", "data.cache")
 _OPTIONAL = ("augmentation", "machine", "labels")
 
 __all__ = ["Data", "Machine", "Optimization", "Settings", "read_settings"]
@@ -91,6 +92,10 @@ class Data:
             raise ConfigError(f"subjects {sorted(both)} are in train_subjects and in calibration_subjects")
         _at_least("data", 0, {"windows_per_s": self.windows_per_s})
         _at_least("data", 1e-3, {"seconds": self.seconds})
+        for name in ("root", "pose", "cache"):
+            if not isinstance(getattr(self, name), str):
+                raise ConfigError(f"data.{name} is {getattr(self, name)!r}; expected text: put it in quotes")
+        _at_least("data", 0, {"min_overlap": self.min_overlap})
         if not 0 < self.min_overlap <= 1:
             raise ConfigError(f"data.min_overlap is {self.min_overlap!r}; expected more than 0, at most 1")
         self._check_sets()
@@ -252,6 +257,11 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     sections = build(_Sections, content, f"training configuration {str(path)!r}")
     try:
         model = {"format": FORMAT, **sections.model}
+        if not model.get("taxonomy") and not sections.data.get("root"):
+            raise ConfigError(
+                f"training configuration {str(path)!r}: activities come from model.taxonomy or from the dataset in "
+                "data.root, and neither is given; add data.root=FOLDER"
+            )
         own = expanded(str(sections.data.get("root"))) / "taxonomy.yaml"
         file = path.parent / str(model["taxonomy"]) if model.get("taxonomy") else own
         model["taxonomy"] = Taxonomy.read(file).to_dict()
@@ -285,10 +295,14 @@ def _override(content: Any, override: str) -> None:
     *path, last = key.split(".")
     try:
         parsed = parse_yaml(value)
+        if key in _TEXTS and not isinstance(parsed, str):
+            parsed = value  # a folder may be called like a number or a date
     except ValueError as error:
         raise ConfigError(f"override {override!r}: {value!r} is not YAML: {error}") from error
     try:
-        for step in path:
+        for depth, step in enumerate(path):
+            if depth and isinstance(content, dict) and content.get(step) is None:
+                content[step] = {}  # left out; a name that does not exist is refused later
             content = content[int(step) if isinstance(content, list) else step]
         content[int(last) if isinstance(content, list) else last] = parsed
     except (KeyError, IndexError, ValueError, TypeError) as error:

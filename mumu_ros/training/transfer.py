@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -26,6 +26,7 @@ from torch import Tensor
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.encoders import ResNet50
 from mumu_ros.model.network import Network
+from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import read_json
 
@@ -64,7 +65,7 @@ def transfer(known: Network, config: ModelConfig) -> Transfer:
 
     An encoder means the same when its modality is the same. Of the last layer of a classifier the rows of activities
     (and groups) that both know are taken over, the others are random. Whatever else has the same name and shape is
-    taken over, too, where the fusion is the same.
+    taken over, too, where the fusion is the same, and, if it has weights for each modality, the modalities are.
 
     Raises:
         ConfigError: No modality is the same; says what differs.
@@ -80,9 +81,12 @@ def transfer(known: Network, config: ModelConfig) -> Transfer:
     model = Network(config)
     old = known.state_dict()
     new = model.state_dict()
+    is_same_head = known.config.fusion == config.fusion and (
+        known.config.names == config.names or not _is_by_modality(config)
+    )
     with torch.no_grad():
         for key, value in new.items():
-            source = _source(key, known.config, config, modalities)
+            source = _source(key, known.config, config, modalities, is_same_head)
             if source not in old:
                 continue
             labels = _labels(key, config.taxonomy)
@@ -122,12 +126,21 @@ def load_backbones(folder: str | Path, config: ModelConfig) -> Network:
     return model
 
 
-def _source(key: str, known: ModelConfig, config: ModelConfig, modalities: tuple[str, ...]) -> str:
+def _source(key: str, known: ModelConfig, config: ModelConfig, modalities: tuple[str, ...], is_same_head: bool) -> str:
     """What a weight is called in the other network; empty: it has none that means the same."""
     if found := _ENCODER.match(key):
         name = config.names[int(found[2])]
         return f"{found[1]}.{known.names.index(name)}.{found[3]}" if name in modalities else ""
-    return key if known.fusion == config.fusion else ""
+    return key if is_same_head else ""
+
+
+def _is_by_modality(config: ModelConfig) -> bool:
+    """Whether a fusion has weights of its own for each modality, so that one more changes their number."""
+    more = replace(config, modalities=(*config.modalities, replace(config.modalities[-1], name="one more")))
+    one, other = (
+        {key: weight.shape for key, weight in FUSIONS[config.fusion](c).state_dict().items()} for c in (config, more)
+    )
+    return one != other
 
 
 def _labels(key: str, taxonomy: Taxonomy) -> tuple[str, ...]:

@@ -190,6 +190,35 @@ def test_a_training_of_other_settings_or_data_is_not_taken_up(
     run(with_(vector_settings, learning_rate=0.5), vector_windows, tmp_path)
 
 
+def test_a_training_that_began_with_other_weights_or_labels_is_not_taken_up(
+    vector_settings: Settings, vector_windows: WindowSet, tmp_path: Path, kill: Callable[[int], None]
+) -> None:
+    """As when the forgotten `--init`, or `--teacher`, is given after an interrupt."""
+
+    def interrupted(work: Path, windows: WindowSet, init: Network | None = None) -> None:
+        kill(5)
+        with pytest.raises(KilledError):
+            fit(vector_settings, windows, work, init=init, progress=False)
+        kill(-1)
+
+    def model(seed: int) -> Network:
+        torch.manual_seed(seed)
+        return Network(vector_settings.model)
+
+    interrupted(tmp_path / "from nothing", vector_windows)
+    with pytest.raises(ConfigError, match=r"is of other work: init was '', is '\w{8}'; remove"):
+        fit(vector_settings, vector_windows, tmp_path / "from nothing", init=model(1), progress=False)
+    interrupted(tmp_path / "from 1", vector_windows, model(1))
+    with pytest.raises(ConfigError, match=r"is of other work: init was '\w{8}', is '\w{8}'; remove"):
+        fit(vector_settings, vector_windows, tmp_path / "from 1", init=model(2), progress=False)
+    fit(vector_settings, vector_windows, tmp_path / "from 1", init=model(1), progress=False)
+
+    labels = np.eye(3, dtype=np.float32)[vector_windows.activity]
+    interrupted(tmp_path / "labels", replace(vector_windows, labels=labels))
+    with pytest.raises(ConfigError, match=r"is of other work: labelled was '\w{8}', is '\w{8}'; remove"):
+        run(vector_settings, replace(vector_windows, labels=labels[::-1]), tmp_path / "labels")
+
+
 def test_a_training_goes_on_on_another_machine_and_with_windows_from_elsewhere(
     vector_settings: Settings, vector_windows: WindowSet, tmp_path: Path, steps: list[int]
 ) -> None:

@@ -60,6 +60,8 @@ def test_overrides_reach_every_depth() -> None:
         ("data.train_subjects=0-3,900", r"subjects \[900\] are in train_subjects and in calibration_subjects"),
         ("data.train_subjects=all", "subjects are 'all'; expected numbers and ranges"),
         ("data.min_overlap=0", "min_overlap is 0"),
+        ("data.min_overlap=most", "min_overlap is 'most'; expected a number"),
+        ("augmentation.bodi.mirror=0.5", "augmentation: no key 'bodi'; did you mean body"),
         ("data.dataset=imagenet", "data.dataset is 'imagenet'; expected one of simulator, utd_mhad, mmact, folder"),
         ("data.protocol=random", "data.protocol is 'random'; expected one of leave_one_subject_out"),
         ("data.windows_per_s=-1", "data.windows_per_s is -1; expected a number ≥ 0"),
@@ -80,6 +82,41 @@ def test_overrides_reach_every_depth() -> None:
 def test_mistakes_are_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_settings(SIM, [override])
+
+
+def test_numbers_are_read_as_everybody_writes_them() -> None:
+    settings = read_settings(SIM, ["optimization.learning_rate=1e-3", "data.min_overlap=6e-1", "data.seconds=1E2"])
+    assert settings.optimization.learning_rate == 0.001
+    assert settings.data.min_overlap == 0.6
+    assert settings.data.seconds == 100
+
+
+@pytest.mark.parametrize("name", ["20241127", "007", "1e3", "yes", "2024-11-27", "a b"])
+def test_a_folder_may_be_called_like_a_number(name: str) -> None:
+    assert read_settings(SIM, [f"data.root={name}"]).data.root == name
+    assert read_settings(SIM, [f"data.root='{name}'"]).data.root == name
+
+
+def test_a_number_as_a_folder_in_the_file_is_refused(tmp_path: Path) -> None:
+    text = (
+        UTD.read_text()
+        .replace("  dataset:", "  root: 20241127\n  dataset:")
+        .replace("../taxonomies", str(UTD.parents[1] / "taxonomies"))
+    )
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"data.root is 20241127; expected text: put it in quotes"):
+        read_settings(tmp_path / "own.yaml")
+
+
+def test_without_a_taxonomy_and_a_folder_both_are_named() -> None:
+    with pytest.raises(
+        ConfigError, match=r"model\.taxonomy or from the dataset in data\.root, .* add data\.root=FOLDER"
+    ):
+        read_settings(share_path("config", "training", "own.yaml"))
+
+
+def test_a_part_that_was_left_out_can_be_set() -> None:
+    assert read_settings(UTD, ["augmentation.body.mirror=0.5"]).augmentation.body.mirror == 0.5
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
+from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.transfer import is_backbone, load_backbones, transfer
 
@@ -78,6 +79,20 @@ def test_weights_follow_the_names_of_modalities_and_activities(
         assert torch.equal(new["head.gm_fusion.W_K.weight"], old["head.gm_fusion.W_K.weight"])
         assert torch.equal(new["head.group_head.3.weight"][0], old["head.group_head.3.weight"][1]), "rest"
         assert not torch.equal(new["head.group_head.3.weight"][1], old["head.group_head.3.weight"][0])
+
+
+@pytest.mark.parametrize("fusion", sorted(FUSIONS))
+def test_weights_of_a_modality_are_not_given_to_another_one(fusion: str) -> None:
+    """With the modalities in another order, what a fusion holds of each is begun anew; what all share is taken over."""
+    torch.manual_seed(1)
+    config = replace(KNOWN, fusion=fusion)
+    known = Network(config)
+    found = transfer(known, replace(config, modalities=config.modalities[::-1])).model.state_dict()
+    again = transfer(known, config).model.state_dict()
+    head = {key: weight for key, weight in known.state_dict().items() if key.startswith("head.")}
+    assert all(torch.equal(again[key], weight) for key, weight in head.items())
+    taken = [torch.equal(found[key], weight) for key, weight in head.items() if weight.unique().numel() > 1]
+    assert any(taken) == (fusion in ("mumu", "trusted_mumu")), fusion
 
 
 def test_activities_that_share_a_place_only_are_not_confused(known: Network) -> None:
