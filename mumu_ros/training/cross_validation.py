@@ -40,7 +40,7 @@ from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.fit import fit
-from mumu_ros.training.loading import load_windows
+from mumu_ros.training.loading import load_windows, tell_untaught
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
 from mumu_ros.training.pseudo_labels import training_labels
 from mumu_ros.training.scoring import predict
@@ -172,6 +172,7 @@ def cross_validate(
         )
     out = Path(out)
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
+    tell_untaught(loaded.windows, settings.model.taxonomy)
     manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips)
     reserve(out / "settings.json", settings)
     reserve(out / "manifest.json", manifest)

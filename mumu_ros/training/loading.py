@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -34,11 +35,12 @@ from mumu_ros.datasets.clips import ClipInfo, DatasetError
 from mumu_ros.files import expanded
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.given_labels import show_labels
 from mumu_ros.training.settings import Data
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
-__all__ = ["Loaded", "load_windows"]
+__all__ = ["Loaded", "load_windows", "tell_untaught"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +48,9 @@ class Loaded:
     """Windows of a dataset.
 
     Attributes:
-        windows: Of all clips that could be read.
+        windows: Of all clips that could be read and have room for a window.
         clips: What those clips are.
-        skipped: Id of each other clip, and what is wrong with it.
+        skipped: Id of each other clip, and what is wrong with it; or why there is no window of it.
     """
 
     windows: WindowSet
@@ -74,16 +76,28 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
     people = [tuple(clip for clip in dataset.clips if clip.subject == subject) for subject in sorted(there)]
     files = [folder and _file(folder, clips) for clips in people]
     kept = [WindowSet.load(file) if file and file.exists() else None for file in files]
-    cut = _cut_all(config, data, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
-    parts = [(k, {}) if k is not None else next(cut) for k in kept]
+    others = _cut_all(config, data, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
+    parts = [(k, {}) if k is not None else next(others) for k in kept]
     windows = [part for part, _ in parts if part is not None]
     skipped = {clip: reason for _, reasons in parts for clip, reason in reasons.items()}
-    if not any(map(len, windows)):
-        raise DatasetError(
-            f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()), 'too short')}"
-        )
+    cut = {clip for part in windows for clip in part.clip.tolist()}
+    skipped |= {c.id: _why_none(config, data, c) for c in dataset.clips if c.id not in skipped and c.id not in cut}
+    if not cut:
+        raise DatasetError(f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()))}")
     clips = tuple(clip for clip in dataset.clips if clip.id not in skipped)
     return Loaded(show_labels(WindowSet.concatenate(windows), model), clips, skipped)
+
+
+def tell_untaught(windows: WindowSet, taxonomy: Taxonomy) -> None:
+    """Name the activities that a training on these windows cannot teach, on the standard error stream."""
+    if names := windows.untaught(taxonomy):
+        it = "it" if len(names) == 1 else "them"
+        print(
+            f"no window shows {', '.join(names)}: the model cannot learn {it}; record or label more of {it}, or take "
+            f"{it} out of taxonomy {taxonomy.name!r}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _check_activities(config: ModelConfig, dataset: str, clips: Sequence[ClipInfo]) -> None:
@@ -93,6 +107,13 @@ def _check_activities(config: ModelConfig, dataset: str, clips: Sequence[ClipInf
         raise ConfigError(
             f"taxonomy {config.taxonomy.name!r} lacks {', '.join(unknown)} of {dataset}; put them into a group of it"
         )
+
+
+def _why_none(config: ModelConfig, data: Data, clip: ClipInfo) -> str:
+    """Why a clip that could be read has no window."""
+    if clip.activity:
+        return f"too short for a window of {config.window_s:g} s"
+    return f"too short, or no activity fills {data.min_overlap:.0%} of a window of {config.window_s:g} s"
 
 
 Clips = tuple[ClipInfo, ...]

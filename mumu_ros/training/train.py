@@ -36,7 +36,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.training.acceptance import novelty_modality, training_features
 from mumu_ros.training.composition import compose
 from mumu_ros.training.fit import discard, fit
-from mumu_ros.training.loading import Loaded, load_windows
+from mumu_ros.training.loading import Loaded, load_windows, tell_untaught
 from mumu_ros.training.people_protocol import assess_people
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
@@ -103,6 +103,8 @@ def train(
     )
     predicted = None if master is None else teacher_logits(master, settings, loaded.windows)
     windows = training_labels(settings, loaded.windows, predicted)
+    if not rank_zero_only.rank:  # type: ignore[attr-defined]
+        tell_untaught(windows, settings.model.taxonomy)
     read = time.monotonic()
     work = out.with_name(out.name + ".training")
     model = fit(settings, windows, work, init=begin, progress=progress)

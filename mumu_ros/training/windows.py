@@ -86,6 +86,13 @@ class WindowSet:
         known = self.activity >= 0
         return np.where(known, taxonomy.group_indices[np.where(known, self.activity, 0)], -1 - self.activity)
 
+    def untaught(self, taxonomy: Taxonomy) -> tuple[str, ...]:
+        """Activities of which there is no window, and no label."""
+        shown = set(self.activity.tolist())
+        if self.labels is not None:
+            shown |= set(np.flatnonzero(self.labels.any(axis=0)).tolist())
+        return tuple(name for i, name in enumerate(taxonomy.activities) if i not in shown)
+
     def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[Arrays, Arrays]:
         """The windows of these rows, laid out as `Preprocessing.batch` does."""
         index = np.asarray(rows)
@@ -172,12 +179,18 @@ class WindowSet:
 def random_ends(clip: Clip, window_s: float, per_second: float, generator: np.random.Generator) -> np.ndarray:
     """End stamps of windows, one at a random time in every 1 / per_second of a clip.
 
+    A clip that has room for one window, but not for 1 / per_second more, has the one that ends with it. It draws
+    nothing, so that the windows of other clips do not depend on it.
+
     Returns:
-        int64 (N,), ascending; the first window begins at or after the clip's begin.
+        int64 (N,), ascending; the first window begins at or after the clip's begin. None where the clip is shorter
+        than a window.
     """
     start, end = clip.segments[0].start_ns + round(window_s * NS_PER_S), clip.segments[-1].end_ns
     step = NS_PER_S / per_second
     count = max(int((end - start) / step), 0)
+    if count == 0:
+        return np.array([end] if end >= start else [], np.int64)
     return start + ((np.arange(count) + generator.random(count)) * step).astype(np.int64)
 
 

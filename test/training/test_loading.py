@@ -125,9 +125,45 @@ def test_nothing_that_can_be_used_is_an_error(settings: Settings) -> None:
     # The clips have 1.2 s.
     long = replace(settings, data=replace(settings.data, windows_per_s=1.0))
     long = replace(long, model=replace(settings.model, window_s=2.0))
-    with pytest.raises(DatasetError, match="no clip of folder can be used; the first: too short"):
+    with pytest.raises(DatasetError, match="no clip of folder can be used; the first: too short for a window of 2 s"):
         load(long)
     for path in Path(settings.data.root).glob("*/*.csv"):
         path.write_text("")
     with pytest.raises(DatasetError, match=r"no clip of folder can be used; the first: .*imu_wrist\.csv"):
         load(settings)
+
+
+def lengthen(settings: Settings, clip: str, count: int) -> None:
+    """Give a clip other samples, 20 a second."""
+    for name in ("imu_wrist", "imu_belt"):
+        rows = (f"{i / 20},{i % 7},0,9.8,0,0,0" for i in range(count))
+        path = Path(settings.data.root) / clip / f"{name}.csv"
+        path.write_text("\n".join(("stamp_s,ax,ay,az,wx,wy,wz", *rows)))
+
+
+def test_clips_too_short_for_a_window_are_named_each_time_and_others_have_one(
+    settings: Settings, reads: list[str]
+) -> None:
+    """All have 1.15 s, a step of windows is 1 s; one is cut off after 0.95 s."""
+    settings = replace(settings, data=replace(settings.data, windows_per_s=1.0))
+    lengthen(settings, "walk_s1_1", 20)
+    lengthen(settings, "wave_s2_2", 80)
+    for _ in range(2):
+        loaded = load(settings)
+        assert dict(loaded.skipped) == {"walk_s1_1": "too short for a window of 1 s"}
+        assert "walk_s1_1" not in [clip.id for clip in loaded.clips]
+        counts = {clip.id: int((loaded.windows.clip == clip.id).sum()) for clip in loaded.clips}
+        assert counts.pop("wave_s2_2") == 2
+        assert set(counts.values()) == {1}
+    assert len(reads) == 12, "they are named without being read again"
+
+
+def test_a_clip_in_which_no_activity_fills_a_window_is_named(settings: Settings) -> None:
+    folder = Path(settings.data.root)
+    listed = folder / "clips.csv"
+    listed.write_text(listed.read_text().replace("wave_s1_0,1,wave", "wave_s1_0,1,"))
+    rows = "\n".join(f"{0.1 * i:.1f},{0.1 * i + 0.1:.1f},{('wave', 'walk')[i % 2]}" for i in range(12))
+    (folder / "wave_s1_0" / "segments.csv").write_text(f"start_s,end_s,activity\n{rows}\n")
+    loaded = load(settings)
+    assert dict(loaded.skipped) == {"wave_s1_0": "too short, or no activity fills 60% of a window of 1 s"}
+    assert len(loaded.windows) == len(loaded.clips) == 11

@@ -180,6 +180,22 @@ def test_skipped_clips_are_counted_and_named(
     assert list(metrics["skipped"]) == ["walk_s1_1"]
 
 
+def test_an_activity_that_no_window_shows_is_named(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    """Whoever walks does so for less than a window."""
+    for path in (tmp_path / "data").glob("walk_*/*.csv"):
+        path.write_text("\n".join(path.read_text().splitlines()[:15]))
+    for command in (["train", folder], ["cross-validate", folder, "--jobs", "1"]):
+        assert mumu(*command, "data.windows_per_s=1", "--out", tmp_path / command[0]) == 0
+        errors = capsys.readouterr().err
+        assert "no window shows walk: the model cannot learn it; record or label more of it, or take it out" in errors
+        assert "6 clips were skipped: walk_s1_1, " in errors
+        assert "the first: walk_s1_1: too short for a window of 1 s" in errors
+    assert mumu("train", folder, "--out", tmp_path / "whole") == 0
+    assert "no window shows" not in capsys.readouterr().err
+
+
 def test_a_place_that_cannot_be_written_is_named(
     folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
 ) -> None:

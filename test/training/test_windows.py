@@ -24,10 +24,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from mumu_ros.datasets.clips import Clip, Stream
+from mumu_ros.datasets.clips import Clip, Segment, Stream
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.streams import StreamSpec, WindowAssembler
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
@@ -157,6 +160,42 @@ def test_random_ends_lie_within_the_clip(make_clip: MakeClip, per_second: float)
     assert ends[0] >= clip.segments[0].start_ns + S
     assert ends[-1] <= clip.segments[-1].end_ns
     assert len(ends) == int(5 * per_second)
+
+
+@given(
+    length_ns=st.integers(1, 8 * S),
+    window_s=st.floats(0.1, 4),
+    per_second=st.floats(0.1, 10),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_window_fits_into_has_one(length_ns: int, window_s: float, per_second: float, seed: int) -> None:
+    """And a clip that is longer by a step has the windows that it always had, whatever short clips came before."""
+    start, window_ns = 1_700_000_000 * S, round(window_s * S)
+    clip = Clip({}, (Segment(start, start + length_ns, "stand"),), 0)
+    ends = random_ends(clip, window_s, per_second, np.random.default_rng(seed))
+    assert ends.dtype == np.int64
+    assert (len(ends) > 0) == (length_ns >= window_ns)
+    assert ((ends >= start + window_ns) & (ends <= start + length_ns)).all()
+    count = int((length_ns - window_ns) / (S / per_second))
+    generator = np.random.default_rng(seed)
+    short = Clip({}, (Segment(start, start + window_ns, "stand"),), 0)
+    random_ends(short, window_s, per_second, generator)
+    if count > 0:
+        drawn = np.arange(count) + np.random.default_rng(seed).random(count)
+        expected = start + window_ns + (drawn * (S / per_second)).astype(np.int64)
+        np.testing.assert_array_equal(ends, expected)
+        np.testing.assert_array_equal(random_ends(clip, window_s, per_second, generator), expected)
+
+
+def test_activities_without_a_window_are_named(vector_windows: WindowSet) -> None:
+    taxonomy = Taxonomy("t", {"gesture": ("wave", "point"), "gait": ("walk",)})
+    assert vector_windows.untaught(taxonomy) == ()
+    assert vector_windows.take(np.flatnonzero(vector_windows.activity == 1)).untaught(taxonomy) == ("wave", "walk")
+    groups = replace(vector_windows, activity=np.full(12, -1))
+    assert groups.untaught(taxonomy) == ("wave", "point", "walk")
+    told = replace(groups, labels=np.tile(np.array([[0.5, 0, 0.5]], np.float32), (12, 1)))
+    assert told.untaught(taxonomy) == ("point",)
 
 
 def test_frames_get_the_pose_of_their_time_whether_the_model_sees_skeletons_or_not(
