@@ -41,6 +41,7 @@ __all__ = [
     "Description",
     "HealthError",
     "HealthModel",
+    "check_finite",
     "layout",
     "load_health",
     "save_health",
@@ -64,7 +65,7 @@ class Description:
     """Descriptions of the modalities of B windows.
 
     Attributes:
-        values: float32 (B, M, P): for each modality its unimodal feature, its statistics, zeros.
+        values: float32 (B, M, P): for each modality its unimodal feature, its statistics, zeros. NaN: not seen.
         present: bool (B, M): which modalities can be evaluated.
         whole: bool (B, M): which have nearly all of their steps. Statistics of few steps vary more.
     """
@@ -142,11 +143,12 @@ class HealthModel:
         object.__setattr__(self, "_parts", (parts / parts.sum(axis=1, keepdims=True)).astype(np.float32))
 
     def standardize(self, description: Description) -> NDArray[np.float32]:
-        """Descriptions, standardised by mean and standard deviation of healthy ones, (B, M, P)."""
+        """Descriptions, standardised by mean and standard deviation of healthy ones, (B, M, P); 0 if not seen."""
         x: NDArray[np.float32] = description.values - self.mean
         x /= self.std
         np.minimum(x, _CLIP, out=x)
         np.maximum(x, -_CLIP, out=x)
+        x[np.isnan(x)] = 0
         return x
 
     def is_stuck(self, description: Description) -> NDArray[np.bool_]:
@@ -168,7 +170,13 @@ class HealthModel:
         z, concept = self._network.fuse(self._network.encode(x * kept[..., None]), fused)
         versions = np.concatenate([np.broadcast_to(z[:, :1], z[:, 1:].shape), z[:, 1:]], axis=-1)
         decoded = self._network.decode(versions.reshape(*versions.shape[:2], 2, -1))
-        means = (decoded - x[:, :, None]) ** 2 @ self._parts
+        squares = (decoded - x[:, :, None]) ** 2
+        seen = ~np.isnan(description.values)[:, :, None]
+        if seen.all():
+            means = squares @ self._parts
+        else:
+            with np.errstate(invalid="ignore"):  # of a part that is not seen at all, the error is NaN
+                means = (squares * seen) @ self._parts / (seen @ self._parts)
         return np.log(means + _LEAST).reshape(len(x), modalities, 6), concept[:, 0]
 
     def judge(self, description: Description, kept: NDArray[np.bool_] | None = None) -> Anomaly:
@@ -187,12 +195,33 @@ class HealthModel:
         return Anomaly(scores.astype(np.float32), errors, concept)
 
 
+def check_finite(health: HealthModel) -> None:
+    """Refuse a health model that could not flag a modality.
+
+    Raises:
+        HealthError: A threshold or weight is not finite; the message contains the modality.
+    """
+    arrays = [health.thresholds.T, health.mean, health.std, health.usual]
+    weights = {name: value.detach().numpy() for name, value in health.autoencoder.named_parameters()}
+    arrays += [weight for name, weight in weights.items() if name.startswith(("encode", "decode"))]
+    shared = all(np.isfinite(weight).all() for name, weight in weights.items() if name.startswith("fusion"))
+    finite = [shared and all(np.isfinite(array[m]).all() for array in arrays) for m in range(len(health.modalities))]
+    if not all(finite):
+        names = ", ".join(name for name, good in zip(health.modalities, finite, strict=True) if not good)
+        raise HealthError(
+            f"thresholds or weights of {names} are not finite, so that no fault would be found; train the health model "
+            f"on windows in which {names} can be seen"
+        )
+
+
 def save_health(model: str | Path, health: HealthModel, provenance: Mapping[str, Any] | None = None) -> Path:
     """Write a health model into a model's folder, replacing an existing one; returns its path.
 
     Raises:
+        HealthError: A number of it is not finite; see `check_finite`.
         OSError: The file cannot be written.
     """
+    check_finite(health)
     path = Path(model) / HEALTH_FILE
     arrays = {name: torch.from_numpy(getattr(health, name)) for name in _ARRAYS}
     state = {f"{_NETWORK}{key}": value for key, value in health.autoencoder.state_dict().items()}

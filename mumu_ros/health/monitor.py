@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ class ModalityHealth:
     """Health of one modality.
 
     Attributes:
-        score: Anomaly score; healthy modalities rarely exceed 1; NaN without a health model.
+        score: Anomaly score; healthy modalities rarely exceed 1; NaN without a health model, or if it cannot tell.
         fault: The fault; NONE if it is not flagged.
         since_ns: When the fault began to show; None if it is not flagged.
     """
@@ -82,9 +83,9 @@ class HealthMonitor:
     """Evaluates the modalities of one body from decision to decision.
 
     A modality is flagged when its score has been above 1 for `FLAG_S`, and cleared when it has been at most 1
-    for `CLEAR_S`. The modality with the highest score is flagged first; the rest are scored again without it, since its
-    error leaks into theirs. At least one is kept. Evaluated every `PERIOD_S` only: an evaluation costs a fifth of a
-    decision of a small model.
+    for `CLEAR_S`; NaN does neither. The modality with the highest score is flagged first; the rest are scored again
+    without it, since its error leaks into theirs. At least one is kept. Evaluated every `PERIOD_S` only: an evaluation
+    costs a fifth of a decision of a small model.
 
     Attributes:
         state: Health of each modality, as of the last evaluation.
@@ -134,7 +135,8 @@ class HealthMonitor:
             elif not self._fault[index]:
                 self._above_since[index] = None
         if present.any() and all(self._fault[index] for index in np.flatnonzero(present)):
-            self._clear_flag(int(np.argmin(np.where(present, scores, np.inf))))
+            known = np.nan_to_num(scores, nan=float(np.finfo(np.float32).max))
+            self._clear_flag(int(np.argmin(np.where(present, known, np.inf))))
         self.state = tuple(
             ModalityHealth(float(score), fault, since if fault else None)
             for score, fault, since in zip(scores, self._fault, self._above_since, strict=True)
@@ -148,6 +150,9 @@ class HealthMonitor:
             if stamp_ns - since >= FLAG_S * NS_PER_S:
                 fault = name_fault(self.health, description, index)
                 self._fault[index] = fault if fault is FaultCode.STUCK else self._fault[index] or fault
+            return
+        if math.isnan(score):
+            self._below_since[index] = None
             return
         well = self._below_since[index]
         self._below_since[index] = well = stamp_ns if well is None else well
@@ -168,7 +173,7 @@ def flag(health: HealthModel, description: Description) -> tuple[NDArray[np.floa
     kept = description.present.copy()
     scores = health.judge(description, kept).scores
     for _ in range(len(health.modalities) - 1):
-        candidates = np.where(kept, scores, -np.inf)
+        candidates = np.where(kept & (scores > 1), scores, -np.inf)
         highest = candidates.argmax(axis=1)
         rows = np.flatnonzero((candidates.max(axis=1) > 1) & (kept.sum(axis=1) > 1))
         if not len(rows):

@@ -16,7 +16,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
 
@@ -27,6 +28,7 @@ from torch import Tensor
 
 from mumu_ros.health import Describer, Description, HealthModel, layout
 from mumu_ros.health.autoencoder import ConceptAutoencoder
+from mumu_ros.health.model import check_finite
 from mumu_ros.health.statistics import STILL
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.config import ConfigError
@@ -47,6 +49,8 @@ FOLDS = 5
 _BATCH = 64
 _STEPS = 1500
 _LEARNING_RATE = 2e-3
+_NEVER_SEEN = 1e9
+"""Standard deviation of what no window shows: it says nothing later either."""
 _LEAST_SPREAD = 0.02
 _LEAST_SPREAD_STILL = 0.1
 """Lower bound of standard deviations: with a share that never varies, any change would have an infinite score."""
@@ -60,7 +64,7 @@ def learn_health(
     """Train a health model on whole windows and on windows that are still filling.
 
     Raises:
-        ConfigError: See `fit_health`.
+        ConfigError, HealthError: See `fit_health`.
     """
     generator = np.random.default_rng(seed)
     described = [
@@ -128,6 +132,7 @@ def fit_health(
 
     Raises:
         ConfigError: The windows are of fewer than two people, or `false_alarms` is not a share.
+        HealthError: A modality is in no window.
     """
     people = np.unique(subjects)
     if len(people) < 2:
@@ -148,7 +153,10 @@ def fit_health(
         judged = replace(part, usual=usual)
         scores[fold == k] = judged.judge(description.take(fold == k)).scores
     thresholds = np.maximum(_thresholds(scores, description, subjects, false_alarms), 1).astype(np.float32)
-    return replace(_fit(checkpoint, description, seed), usual=usual, thresholds=thresholds, false_alarms=false_alarms)
+    fitted = _fit(checkpoint, description, seed)
+    health = replace(fitted, usual=usual, thresholds=thresholds, false_alarms=false_alarms)
+    check_finite(health)
+    return health
 
 
 def _thresholds(
@@ -173,19 +181,25 @@ def _thresholds(
 
 def _usual(logs: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Mean and standard deviation of each error over the windows in which its modality is present, (M, 6, 2)."""
-    there = np.where(present[..., None], logs, np.nan)
-    mean, std = np.nanmean(there, axis=0), np.nanstd(there, axis=0)
-    usual: np.ndarray = np.stack([np.nan_to_num(mean), np.maximum(np.nan_to_num(std), _LEAST_VARIATION)], axis=-1)
+    mean, std, _ = _moments(logs, present)
+    usual: np.ndarray = np.stack([mean, np.maximum(std, _LEAST_VARIATION)], axis=-1)
     return usual.astype(np.float32)
+
+
+def _moments(x: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard deviation and number of what is seen of x (B, M, P) where `present` (B, M): each (M, P)."""
+    seen = present[..., None] & ~np.isnan(x)
+    count = seen.sum(axis=0)
+    mean = np.where(seen, x, 0).sum(axis=0) / np.maximum(count, 1)
+    variance = (np.where(seen, x - mean, 0) ** 2).sum(axis=0) / np.maximum(count, 1)
+    return mean, np.sqrt(variance), count
 
 
 def _fit(checkpoint: Checkpoint, description: Description, seed: int) -> HealthModel:
     """Train an autoencoder on some windows, without thresholds."""
     modalities = description.present.shape[1]
-    there = np.where(description.present[..., None], description.values, np.nan)
-    with np.errstate(invalid="ignore"):
-        mean = np.nan_to_num(np.nanmean(there, axis=0)).astype(np.float32)
-        std = np.maximum(np.nan_to_num(np.nanstd(there, axis=0)), _LEAST_SPREAD).astype(np.float32)
+    mean, spread, count = _moments(description.values, description.present)
+    std = np.where(count, np.maximum(spread, _LEAST_SPREAD), _NEVER_SEEN).astype(np.float32)
     ends = layout(checkpoint.model)
     still = (np.arange(modalities), ends[:, 1] + STILL)
     std[still] = np.maximum(std[still], _LEAST_SPREAD_STILL)
@@ -194,15 +208,27 @@ def _fit(checkpoint: Checkpoint, description: Description, seed: int) -> HealthM
         checkpoint=checkpoint.id,
         modalities=checkpoint.config.names,
         ends=ends,
-        mean=mean,
+        mean=mean.astype(np.float32),
         std=std,
         usual=np.stack([np.zeros((modalities, 6)), np.ones((modalities, 6))], axis=-1).astype(np.float32),
         thresholds=np.ones((2, modalities), np.float32),
         false_alarms=0.0,
         autoencoder=ConceptAutoencoder(modalities, description.values.shape[-1], HIDDEN),
     )
-    _train(draft, description, torch.Generator().manual_seed(seed))
+    with _one_thread():
+        _train(draft, description, torch.Generator().manual_seed(seed))
     return replace(draft)  # copies the weights to numpy again
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Without threads: they only wait for each other with matrices this small, on a busy machine for long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _train(model: HealthModel, description: Description, generator: torch.Generator) -> None:

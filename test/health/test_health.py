@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,42 @@ def test_a_description_is_of_the_steps_that_are_there(samples: np.ndarray, seed:
         np.testing.assert_allclose(
             np.exp(steps) - 1e-3, np.abs(np.diff(there, axis=0)).mean(axis=0), rtol=1e-3, atol=1e-3
         )
+
+
+@given(samples=arrays.filter(lambda x: x.shape[1] <= CHANNELS), seed=st.integers(0, 100))
+@settings(deadline=None, max_examples=50)
+def test_a_description_is_of_the_joints_that_are_seen(samples: np.ndarray, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = np.where(rng.random(samples.shape) < rng.choice([0.1, 0.9]), samples, np.float32(np.nan))
+    described = describe(x, np.ones(len(x), np.bool_))
+    seen = ~np.isnan(x)
+    twice, followed = seen.sum(axis=0) > 1, (seen[1:] & seen[:-1]).any(axis=0)
+    assert (described is not None) == twice.any()
+    if described is None:
+        return
+    means, spreads, steps = split(described)
+    for found, known in ((means, twice), (spreads, twice), (steps, followed)):
+        np.testing.assert_array_equal(np.isfinite(found), known)
+    np.testing.assert_allclose(means[twice], np.nanmean(x[:, twice], axis=0), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.exp(spreads[twice]) - 1e-3, np.nanstd(x[:, twice], axis=0), rtol=1e-3, atol=1e-3)
+    moves = np.nanmean(np.abs(np.diff(x[:, followed], axis=0)), axis=0)
+    np.testing.assert_allclose(np.exp(steps[followed]) - 1e-3, moves, rtol=1e-3, atol=1e-3)
+    assert ((described[-2:] >= 0) & (described[-2:] <= 1)).all()
+
+
+@given(samples=arrays.filter(lambda x: x.shape[1] < CHANNELS), still=st.booleans(), at=st.floats(0, 1))
+@settings(deadline=None, max_examples=50)
+def test_a_joint_that_is_never_seen_changes_nothing_else(samples: np.ndarray, still: bool, at: float) -> None:
+    if still:
+        samples = samples[np.arange(len(samples)) // 2]
+    unseen = round(at * samples.shape[1])
+    there = np.ones(len(samples), np.bool_)
+    whole, gappy = describe(samples, there), describe(np.insert(samples, unseen, np.nan, axis=1), there)
+    assert whole is not None
+    assert gappy is not None
+    channels = samples.shape[1] + 1
+    assert np.isnan(gappy[[unseen, channels + unseen, 2 * channels + unseen]]).all()
+    np.testing.assert_allclose(gappy[np.isfinite(gappy)], whole, rtol=1e-3, atol=1e-3)
 
 
 def test_a_stuck_stretch_and_a_ceiling_show() -> None:
@@ -184,6 +221,32 @@ def test_an_absent_modality_is_neither_judged_nor_heard(health: HealthModel) -> 
     assert (health.judge(description).scores[:, 0] == 0).all()
 
 
+def test_what_is_not_seen_is_not_judged_but_the_rest_is(health: HealthModel) -> None:
+    description, rng = people(1, 200), np.random.default_rng(0)
+    statistics = slice(16, 16 + statistics_size(16) - 2)
+    unseen = rng.random((200, statistics.stop - 16)) < 0.3
+    hidden = changed(description, 0, lambda x: _with(x, statistics, np.where(unseen, np.nan, x[:, statistics])))
+    wild = changed(description, 0, lambda x: _with(x, statistics, np.where(unseen, np.nan, x[:, statistics] + 5)))
+    scores = health.judge(hidden).scores
+    assert np.isfinite(scores).all()
+    assert (scores > 1).mean() < 0.06
+    assert (health.judge(wild).scores[:, 0] > 1).mean() > 0.95
+
+
+def _with(values: np.ndarray, where: slice, new: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values[:, where] = new
+    return values
+
+
+def test_a_modality_that_cannot_be_judged_hides_no_other(health: HealthModel) -> None:
+    description = changed(people(1, 50), 2, repeats)
+    scores, flagged = flag(health, changed(description, 0, lambda x: _with(x, slice(16), np.full(1, np.nan))))
+    assert np.isnan(scores[:, 0]).all()
+    assert not flagged[:, 0].any()
+    assert flagged[:, 2].all()
+
+
 def test_a_window_with_gaps_is_judged_by_what_such_windows_are_like(health: HealthModel) -> None:
     description = people(1, 50)
     health = replace(health, thresholds=np.array([[2, 3, 4], [1, 1, 1]], np.float32))
@@ -223,6 +286,56 @@ def test_thresholds_need_people_and_a_share(checkpoint: Checkpoint, healthy: tup
         fit_health(checkpoint, description, np.ones_like(subjects))
     with pytest.raises(ConfigError, match=r"false_alarms is 1\.5"):
         fit_health(checkpoint, description, subjects, false_alarms=1.5)
+
+
+def test_joints_that_are_not_seen_spoil_no_training(
+    checkpoint: Checkpoint, healthy: tuple[Description, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mumu_ros.training.health._STEPS", 200)
+    description, subjects = healthy
+    unseen = np.random.default_rng(0).random((400, 30)) < 0.2
+    unseen[:, :3] = True  # by nobody
+    gappy = changed(description, 0, lambda x: _with(x, slice(20, 50), np.where(unseen, np.nan, x[:, 20:50])))
+    health = fit_health(checkpoint, gappy, subjects, false_alarms=0.02)
+    assert (flag(health, people(1, 500))[0] > 1).mean(axis=0).max() < 0.1, "nor does what was never seen flag later"
+    assert flag(health, changed(people(1, 200), 2, repeats))[1][:, 2].all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_modality_of_no_window_is_refused_by_name(
+    checkpoint: Checkpoint, healthy: tuple[Description, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mumu_ros.training.health._STEPS", 2)
+    description, subjects = healthy
+    absent = replace(description, present=np.arange(3) != np.full((400, 1), 1))
+    with pytest.raises(HealthError, match=r"weights of depth are not finite.*in which depth can be seen"):
+        fit_health(checkpoint, absent, subjects)
+
+
+@pytest.mark.parametrize("part", ["thresholds", "encode1.weight", "fusion.norm.bias"])
+def test_what_is_not_finite_is_not_saved(health: HealthModel, tiny_model: Path, part: str) -> None:
+    broken = replace(health, thresholds=health.thresholds.copy(), autoencoder=deepcopy(health.autoencoder))
+    if part == "thresholds":
+        broken.thresholds[0, 2] = np.inf
+    else:
+        broken.autoencoder.get_parameter(part).data[2] = np.nan
+    names = "rgb, depth, imu" if "fusion" in part else "imu"
+    with pytest.raises(HealthError, match=f"weights of {names} are not finite"):
+        save_health(tiny_model, broken)
+    assert not (tiny_model / "health.safetensors").exists()
+
+
+def test_it_is_trained_by_one_thread_and_the_others_are_given_back(
+    checkpoint: Checkpoint, healthy: tuple[Description, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, before = set(), torch.get_num_threads()
+    monkeypatch.setattr("mumu_ros.training.health._train", lambda *_: threads.add(torch.get_num_threads()))
+    torch.set_num_threads(2)
+    try:
+        fit_health(checkpoint, *healthy)
+        assert (threads, torch.get_num_threads()) == ({1}, 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_health_model_of_another_version_is_refused(health: HealthModel, tiny_model: Path) -> None:
@@ -284,6 +397,35 @@ def test_one_high_score_flags_nothing_and_one_low_score_clears_nothing(
     sensors.look(monkeypatch, 1.5)
     assert sensors.monitor.flagged == set()
     assert np.isnan(fault_age_s(sensors.monitor.state[2], sensors.stamp_ns))
+
+
+def test_a_score_that_cannot_be_told_is_not_well(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors.scores["imu"] = np.nan
+    sensors.look(monkeypatch, 2.0)
+    assert sensors.monitor.flagged == set()
+    sensors.scores["imu"] = 3.0
+    sensors.look(monkeypatch, 1.5)
+    sensors.scores["imu"] = 0.5
+    sensors.look(monkeypatch)
+    sensors.scores["imu"] = np.nan
+    sensors.look(monkeypatch, 5.0)
+    assert sensors.monitor.flagged == {"imu"}
+    sensors.scores["imu"] = 0.5
+    sensors.look(monkeypatch, 1.0)
+    assert sensors.monitor.flagged == {"imu"}, "it must look well for a whole second"
+    sensors.look(monkeypatch)
+    assert sensors.monitor.flagged == set()
+
+
+def test_of_flagged_modalities_the_last_to_stay_is_one_that_can_be_told(
+    sensors: Sensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensors.scores = {"rgb": 3.0, "depth": 0.5, "imu": 3.0}
+    sensors.look(monkeypatch, 2.0)
+    assert sensors.monitor.flagged == {"rgb", "imu"}
+    sensors.scores = {"rgb": np.nan, "depth": 3.0, "imu": 2.0}
+    sensors.look(monkeypatch, 1.0)
+    assert sensors.monitor.flagged == {"rgb", "depth"}
 
 
 def test_a_flagged_modality_that_then_repeats_itself_is_stuck(
