@@ -186,7 +186,7 @@ def _test(arguments: argparse.Namespace) -> int:
     from mumu_ros.recognition.backends import choose_backend, open_backend
     from mumu_ros.training.acceptance import ClipDecisions, score_accepted
     from mumu_ros.training.conditions import Condition
-    from mumu_ros.training.loading import load_windows
+    from mumu_ros.training.loading import known_windows, load_windows
     from mumu_ros.training.scoring import predict, score
     from mumu_ros.training.settings import Data
     from mumu_ros.training.several_datasets import has_labels, load_test_windows
@@ -214,7 +214,8 @@ def _test(arguments: argparse.Namespace) -> int:
         loaded = load_test_windows(checkpoint.config, arguments.dataset, arguments.root, subjects)
     else:
         loaded = load_windows(checkpoint.config, data, subjects)
-    windows = loaded.windows if labelled else loaded.windows.known()
+    whose = f"{arguments.dataset}, subjects {arguments.subjects or 'all'}"
+    windows = loaded.windows if labelled else known_windows(loaded.windows, whose)
     temperature = checkpoint.calibration.temperature
     results = {}
     for drop in drops:

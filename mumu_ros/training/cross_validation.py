@@ -36,11 +36,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.fit import fit
-from mumu_ros.training.loading import load_windows, tell_untaught
+from mumu_ros.training.loading import NONE_KNOWN, load_windows, tell_untaught
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
 from mumu_ros.training.pseudo_labels import training_labels
 from mumu_ros.training.scoring import predict
@@ -161,7 +162,7 @@ def cross_validate(
     Raises:
         ConfigError: `out` holds a cross-validation of something else, or a damaged result, or several devices are
             asked for; or too few labels are left, or `teacher` has not seen the same clips.
-        DatasetError: The data cannot be read.
+        DatasetError: The data cannot be read, or no activity of a fold's clips is known; the fold is named.
         ValueError: The protocol does not fit the clips.
     """
     machine = settings.machine
@@ -174,6 +175,7 @@ def cross_validate(
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     tell_untaught(loaded.windows, settings.model.taxonomy)
     manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips)
+    _check_folds(manifest, loaded.windows)
     reserve(out / "settings.json", settings)
     reserve(out / "manifest.json", manifest)
     if teacher:
@@ -186,6 +188,14 @@ def cross_validate(
         report(result, done, len(tasks))
     results = tuple(FoldResult.load(path) for _, _, path in tasks)
     return Study(manifest, results, dict(loaded.skipped))
+
+
+def _check_folds(manifest: Manifest, windows: WindowSet) -> None:
+    known = set(windows.clip[windows.activity >= 0].tolist())
+    for fold in manifest.folds:
+        for clips, use in ((fold.train, "trained on"), (fold.test, "tested")):
+            if known.isdisjoint(clips):
+                raise DatasetError(f"fold {fold.name!r}: no clip that is {use} {NONE_KNOWN}")
 
 
 Task = tuple[Fold, int, Path]

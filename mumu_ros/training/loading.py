@@ -40,7 +40,10 @@ from mumu_ros.training.given_labels import show_labels
 from mumu_ros.training.settings import Data
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
-__all__ = ["Loaded", "load_windows", "tell_untaught"]
+__all__ = ["NONE_KNOWN", "Loaded", "known_windows", "load_windows", "tell_untaught"]
+
+NONE_KNOWN = "has an activity, all are labelled with their group only; label some, or choose other subjects"
+"""What is wrong with clips that can be neither tested nor trained on by themselves, and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +89,18 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
         raise DatasetError(f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()))}")
     clips = tuple(clip for clip in dataset.clips if clip.id not in skipped)
     return Loaded(show_labels(WindowSet.concatenate(windows), model), clips, skipped)
+
+
+def known_windows(windows: WindowSet, whose: str) -> WindowSet:
+    """Those whose activity is known.
+
+    Raises:
+        DatasetError: There is none; the text begins with `whose`.
+    """
+    known = windows.known()
+    if not len(known):
+        raise DatasetError(f"{whose}: no clip {NONE_KNOWN}")
+    return known
 
 
 def tell_untaught(windows: WindowSet, taxonomy: Taxonomy) -> None:

@@ -85,6 +85,8 @@ def predict(
         backend: What the network runs on, frame by frame and window by window as in the node; None: PyTorch, many
             windows at a time.
     """
+    if not len(windows):
+        return _of_none(model, windows)
     collected: dict[str, list[np.ndarray]] = {field.name: [] for field in fields(Predictions)}
     for start in range(0, len(windows), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(windows)))
@@ -97,6 +99,13 @@ def predict(
         for name, values in found.items():
             collected[name].append(values)
     return Predictions(**{name: np.concatenate(parts) if parts else None for name, parts in collected.items()})  # type: ignore[arg-type]
+
+
+def _of_none(model: Network, windows: WindowSet) -> Predictions:
+    """Predictions for no windows: those for one without any sample, taken away."""
+    inputs, masks = ({n: np.zeros((1, *x.shape[1:]), x.dtype) for n, x in part.items()} for part in windows.batch([]))
+    found = {name: values[:0] for name, values in _run(model, inputs, masks).items()}
+    return Predictions(**{"unimodal_logits": None, **found})  # type: ignore[arg-type]
 
 
 def _run(model: Network, inputs: Arrays, masks: Arrays) -> dict[str, np.ndarray]:

@@ -36,7 +36,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.training.acceptance import novelty_modality, training_features
 from mumu_ros.training.composition import compose
 from mumu_ros.training.fit import discard, fit
-from mumu_ros.training.loading import Loaded, load_windows, tell_untaught
+from mumu_ros.training.loading import Loaded, known_windows, load_windows, tell_untaught
 from mumu_ros.training.people_protocol import assess_people
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
@@ -82,7 +82,7 @@ def train(
         ConfigError: `calibration` needs a skeleton, `init` has nothing in common with the configuration, `teacher`
             cannot label its clips, too few labels are left, or `<out>.training` is of another training.
         CheckpointError: `init` or `teacher` is no usable model, or something that is no model is at `out`.
-        DatasetError: The data cannot be read.
+        DatasetError: The data cannot be read, or no activity of `calibration_subjects` is known.
         OSError: `out` cannot be written; the path is named.
     """
     out = Path(out).resolve()
@@ -94,7 +94,12 @@ def train(
     master = None if teacher is None else load_checkpoint(teacher)
     began = time.monotonic()
     people = settings.data.subjects("calibration")
-    held_out = load_windows(settings.model, settings.data, people) if people else None
+    held_out = None
+    if people:
+        held_out = known_windows(
+            load_windows(settings.model, settings.data, people).windows,
+            f"data.calibration_subjects {settings.data.calibration_subjects}",
+        )
     takes = read_takes(settings) if settings.data.sets else None
     loaded = (
         _composed(settings, takes)
@@ -120,9 +125,8 @@ def train(
     if windows.labels is not None:
         metrics["labelled_windows"] = int(windows.labels.any(axis=1).sum())
     if held_out:
-        known = held_out.windows.known()
-        metrics["calibration_subjects"] = score(predict(model, known), known, settings.model.taxonomy)
-        calibration = calibration or calibrate(model, known)
+        metrics["calibration_subjects"] = score(predict(model, held_out), held_out, settings.model.taxonomy)
+        calibration = calibration or calibrate(model, held_out)
     novelty = training_features(model, windows) if learns_novelty else None
     left = divide_takes(takes.takes, settings.data)[1] if takes else []
     if left:

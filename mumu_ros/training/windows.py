@@ -95,7 +95,7 @@ class WindowSet:
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[Arrays, Arrays]:
         """The windows of these rows, laid out as `Preprocessing.batch` does."""
-        index = np.asarray(rows)
+        index = np.asarray(rows, np.int64)
         inputs = {name: vectors[index] for name, vectors in self.vectors.items()}
         masks = {name: mask[index] for name, mask in self.masks.items()}
         for name, indices in self.indices.items():

@@ -179,6 +179,23 @@ def test_a_protocol_that_does_not_fit_says_what_it_needs(settings: Settings, tmp
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("protocol", "of_groups", "fold", "use"),
+    [("leave_one_subject_out", (3,), "subject_3", "tested"), ("odd_even", (1, 3), "odd_even", "trained on")],
+)
+def test_a_fold_without_a_known_activity_is_refused_before_anything_is_trained(
+    settings: Settings, tmp_path: Path, protocol: str, of_groups: tuple[int, ...], fold: str, use: str
+) -> None:
+    listed = tmp_path / "data" / "clips.csv"
+    for subject in of_groups:
+        text = listed.read_text().replace(f",{subject},wave", f",{subject},gesture")
+        listed.write_text(text.replace(f",{subject},walk", f",{subject},gait"))
+    settings = replace(settings, data=replace(settings.data, protocol=protocol))
+    with pytest.raises(DatasetError, match=rf"fold '{fold}': no clip that is {use} has an activity, all are labelled"):
+        cross_validate(settings, [0], tmp_path / "out", jobs=1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_prints_writes_and_hands_on_its_calibration(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,6 +92,21 @@ def test_many_windows_are_predicted_in_order(config: ModelConfig, windows: Windo
     np.testing.assert_allclose(many.activity_logits, few.activity_logits[rows], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("condition", [Condition("clean"), Condition("c", ("rgb",), share=0.5)])
+@pytest.mark.parametrize("deep_supervision", [False, True])
+def test_no_windows_are_predicted_as_any_number(
+    config: ModelConfig, windows: WindowSet, condition: Condition, deep_supervision: bool
+) -> None:
+    model = Network(replace(config, deep_supervision=deep_supervision)).eval()
+    none, one = (predict(model, windows.take(np.arange(count)), condition) for count in (0, 1))
+    for name, expected in vars(one).items():
+        found = getattr(none, name)
+        assert (found is None) == (expected is None), name
+        if expected is not None:
+            assert found.shape == (0, *expected.shape[1:]), name
+            assert found.dtype == expected.dtype, name
+
+
 @pytest.fixture
 def overconfident() -> tuple[np.ndarray, np.ndarray]:
     """Logits three times too large for how often they are right, and the truth."""

@@ -279,6 +279,25 @@ def test_a_test_that_cannot_be_done_is_answered_with_the_reason(
         assert message in capsys.readouterr().err
 
 
+def test_people_without_a_known_activity_are_no_test_and_calibrate_nothing(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    listed = tmp_path / "data" / "clips.csv"
+    listed.write_text(listed.read_text().replace(",3,wave", ",3,gesture").replace(",3,walk", ",3,gait"))
+    model = tmp_path / "model"
+    people = ["data.train_subjects=1-2", "data.calibration_subjects=3"]
+    assert mumu("train", folder, *people, "--out", model) == 2
+    reason = "has an activity, all are labelled with their group only; label some, or choose other subjects"
+    assert f"data.calibration_subjects 3: no clip {reason}" in capsys.readouterr().err
+    assert not (tmp_path / "model.training").exists(), "before anything is trained"
+    assert mumu("train", folder, people[0], "--out", model) == 0
+    capsys.readouterr()
+    assert mumu("test", model, "folder", tmp_path / "data", "--subjects", "3") == 2
+    assert f"folder, subjects 3: no clip {reason}" in capsys.readouterr().err
+    assert mumu("test", model, "folder", tmp_path / "data", "--subjects", "2-3", "--json") == 0
+    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])["per_subject"]) == {"2"}
+
+
 def test_a_given_calibration_is_stored(
     folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
 ) -> None:
