@@ -111,19 +111,20 @@ def cross_validate_people(
 ) -> dict[str, Any]:
     """Train with each dataset of other people left out, and with each third of UTD-MHAD's people left out; test there.
 
-    Networks are kept in `out`; a run that was interrupted goes on.
+    Networks are kept in `out`, and in `manifest.json` the clips that they are of; a run that was interrupted goes on.
 
     Returns:
-        `conditions`: by dataset or kind of joints, means and spreads over the seeds; `streams`: the same;
-        `calibration`: fitted on the datasets left out.
+        `conditions`: by dataset or kind of joints, means and spreads over the seeds; `streams`: the same, empty if
+        nobody has any; `calibration`: fitted on the datasets left out.
 
     Raises:
-        ConfigError: `out` is of other work, or the data have nothing to leave out.
+        ConfigError: `out` is of other work or other clips, or the data have nothing to leave out.
         DatasetError: The data cannot be read.
     """
     reserve(out / "settings.json", settings)
     takes = read_takes(settings).takes
     folds = _folds(takes)
+    reserve(out / "manifest.json", {"clips": {take.id: list(take.labels) for take in takes}})
     tested: dict[int, dict[str, ClipDecisions]] = {seed: {} for seed in seeds}
     streams: dict[int, list[_Stream]] = {seed: [] for seed in seeds}
     for seed in seeds:
@@ -192,12 +193,12 @@ def assess_people(
         people = _Fold("people", subjects=tuple({take.subject for take in utd}))
         conditions = _conditions(people, utd, network.config)
         tested |= {name: _test(network, novelty, clips, activities) for name, clips in conditions}
-    streams = list(_streams(network, novelty, utd, seed)) if utd else []
+    streams = list(_streams(network, novelty, utd, seed))
     return calibration, {
         "seeds": [seed],
         "calibration": asdict(calibration),
         "conditions": {name: _spread([_score(found, taxonomy, calibration)]) for name, found in tested.items()},
-        "streams": _spread([_score_streams(streams, taxonomy, calibration)]) if streams else {},
+        "streams": _spread([_score_streams(streams, taxonomy, calibration)]),
     }
 
 
@@ -217,7 +218,8 @@ def people_table(results: Mapping[str, Any]) -> str:
         lines.append(
             f"| {condition} | {score['known']['mean']:.0f} | {' | '.join(cells)} | {_cell(score['auroc'], 1)} |"
         )
-    lines += ["", "| streams of people left out | |", "|---|---|"]
+    if results["streams"]:
+        lines += ["", "| streams of people left out | |", "|---|---|"]
     lines += [f"| {name.replace('_', ' ')} | {_cell(value, 1)} |" for name, value in results["streams"].items()]
     return "\n".join(lines)
 
@@ -237,8 +239,10 @@ def _folds(takes: Sequence[Take]) -> list[_Fold]:
     if len(sources) > 1 and len(subjects) >= _PEOPLE_FOLDS:
         people = [tuple(subjects[i::_PEOPLE_FOLDS]) for i in range(_PEOPLE_FOLDS)]
         folds += [_Fold(f"people_{i + 1}", subjects=chosen) for i, chosen in enumerate(people)]
-    if len(sources) < 2 or not folds:
+    if len(sources) < 2:
         raise ConfigError(f"data.sets is {tuple(sources)!r}; expected two or more, to leave one out")
+    if not any(fold.dataset for fold in folds):
+        raise ConfigError(f"data.sets is {tuple(sources)!r}; expected a dataset of other people, too, to leave it out")
     return folds
 
 
@@ -260,13 +264,14 @@ def _conditions(fold: _Fold, takes: Sequence[Take], config: ModelConfig) -> Iter
     kinect = [take for take in takes if take.source == "utd_mhad"]
     if kinect:
         yield from _kinect_conditions(kinect, config)
-    imus = {take.id.removeprefix("utd_mhad/"): take.imu for take in kinect}
+    worn = _worn(kinect, config)
+    imus = {take.id.removeprefix("utd_mhad/"): take.imu for take in worn}
     for variant in ("with_depth", "without_depth"):
         front = [take for take in takes if take.source == "utd_mhad_front" and take.id.endswith(variant)]
         if front:
             name = f"front end's joints {variant.replace('_', ' ')}"
             yield name, front
-            if kinect:
+            if worn:
                 yield f"{name} and IMU", [replace(take, imu=imus.get(take.id.split("/")[1])) for take in front]
 
 
@@ -274,11 +279,19 @@ def _kinect_conditions(takes: Sequence[Take], config: ModelConfig) -> Iterator[t
     generator = np.random.default_rng(0)
     layout = next(modality.layout for modality in config.modalities if modality.layout)
     alone = [replace(take, imu=None) for take in takes]
-    yield "Kinect's joints and IMU", list(takes)
+    if worn := _worn(takes, config):
+        yield "Kinect's joints and IMU", list(takes)
     yield "Kinect's joints", alone
     yield "Kinect's joints, 5 cm noisy", [_noisy(take, generator) for take in alone]
     yield "Kinect's joints, mirrored", [replace(take, skeleton=mirror(take.skeleton, layout)) for take in alone]
-    yield "IMU, turned anyhow, on either wrist", [_turned(take, generator) for take in takes if take.imu is not None]
+    if worn:
+        yield "IMU, turned anyhow, on either wrist", [_turned(take, generator) for take in worn]
+
+
+def _worn(takes: Sequence[Take], config: ModelConfig) -> list[Take]:
+    """Those with an IMU, for a model that takes one."""
+    has_imu = any(modality.shape == (2, 3) for modality in config.measured)
+    return [take for take in takes if has_imu and take.imu is not None]
 
 
 def _noisy(take: Take, generator: np.random.Generator) -> Take:
@@ -354,8 +367,9 @@ def _score(tested: ClipDecisions, taxonomy: Taxonomy, calibration: Calibration) 
 
 
 def _streams(network: Network, novelty: Novelty | None, takes: Sequence[Take], seed: int) -> Iterator[_Stream]:
-    for source, subject in sorted({(take.source, take.subject) for take in takes}):
-        own = [take for take in takes if (take.source, take.subject) == (source, subject) and _first(take)]
+    firsts = [take for take in takes if _first(take)]
+    for source, subject in sorted({(take.source, take.subject) for take in firsts}):
+        own = [take for take in firsts if (take.source, take.subject) == (source, subject)]
         performance = compose_stream(own, network.config, _REST_S, seed)
         step = round(30 / _DECISIONS_HZ)
         ends = np.arange(step, len(performance.skeleton) + 1, step)
@@ -371,7 +385,9 @@ def _first(take: Take) -> bool:
 
 
 def _score_streams(streams: Sequence[_Stream], taxonomy: Taxonomy, calibration: Calibration) -> dict[str, float | None]:
-    """How often rest is called an activity, and how soon an activity is named and forgotten."""
+    """How often rest is called an activity, and how soon an activity is named and forgotten; nothing of no stream."""
+    if not streams:
+        return {}
     rest, right, half, lag = [], [], [], []
     activities = np.array(taxonomy.activities)
     for stream in streams:

@@ -16,18 +16,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from mumu_ros.model.calibration import Calibration
-from mumu_ros.model.config import ConfigError
+from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.share import share_path
-from mumu_ros.training.people_protocol import cross_validate_people, people_table
+from mumu_ros.training.composition import Take
+from mumu_ros.training.people_protocol import assess_people, cross_validate_people, people_table
 from mumu_ros.training.settings import Settings, read_settings
+from mumu_ros.training.several_datasets import Takes
 
 torch.set_num_threads(1)
 
@@ -85,3 +93,63 @@ def test_with_one_dataset_there_is_nothing_to_leave_out(settings: Settings, tmp_
     alone = read_settings(tmp_path / "people.yaml", ["data.sets={kard: 1}"])
     with pytest.raises(ConfigError, match=r"data\.sets is \('kard',\); expected two or more"):
         cross_validate_people(alone, [0], tmp_path / "out")
+
+
+def test_networks_of_other_clips_are_not_tested_on_these(settings: Settings, tmp_path: Path) -> None:
+    data = replace(settings.data, sets={"kard": "", "florence3d": ""})
+    small = replace(settings, data=data)
+    results = cross_validate_people(small, [0], tmp_path / "out", report=lambda _: None)
+    assert results["streams"] == {}, "they are of people of UTD-MHAD"
+    assert "streams" not in people_table(results)
+    (tmp_path / "kard" / "a02_s02_e01_realworld.txt").unlink()
+    with pytest.raises(ConfigError, match=r"manifest\.json' is of other work: clips was .*; remove .*out'"):
+        cross_validate_people(small, [0], tmp_path / "out", report=lambda _: None)
+
+
+def test_who_has_no_first_trial_has_no_stream(settings: Settings, tmp_path: Path) -> None:
+    front = tmp_path / "utd_mhad_front"
+    for action in (3, 4):
+        (front / f"a{action}_s3_t1.npz").rename(front / f"a{action}_s3_t2.npz")
+    results = cross_validate_people(settings, [0], tmp_path / "out", report=lambda _: None)
+    assert results["conditions"]["front end's joints with depth"]["known"]["mean"] == 6
+    assert results["streams"]
+
+
+def test_the_threshold_needs_a_dataset_of_other_people(settings: Settings, tmp_path: Path) -> None:
+    takes = [take("utd_mhad", subject, None) for subject in (1, 2, 3)]
+    takes += [take("utd_mhad_front", subject, None) for subject in (1, 2, 3)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mumu_ros.training.people_protocol.read_takes", lambda _: Takes(tuple(takes), {}))
+        with pytest.raises(ConfigError, match=r"\('utd_mhad', 'utd_mhad_front'\); expected a dataset of other people"):
+            cross_validate_people(settings, [0], tmp_path / "out")
+
+
+def take(source: str, subject: int, imu: np.ndarray | None, trial: int = 1) -> Take:
+    skeleton = np.random.default_rng(subject).normal((0, 0, 2.5), 0.2, (30, 15, 3)).astype(np.float32)
+    end = "/with_depth" if source == "utd_mhad_front" else ""
+    return Take(skeleton, imu, ("wave",), source, subject, f"{source}/a1_s{subject}_t{trial}{end}")
+
+
+@given(
+    sources=st.sets(st.sampled_from(["utd_mhad", "utd_mhad_front", "kard"]), min_size=1),
+    model_has_imu=st.booleans(),
+    worn=st.booleans(),
+    trial=st.integers(1, 2),
+)
+@examples(deadline=None, max_examples=20)
+def test_people_are_assessed_by_the_joints_and_imus_that_there_are(
+    sources: set[str], model_has_imu: bool, worn: bool, trial: int
+) -> None:
+    modalities = [Modality("skeleton", "vector", (15, 3), 15.0, "cooccurrence1d", layout="florence15")]
+    if model_has_imu:
+        modalities.append(Modality("imu", "vector", (2, 3), 50.0, "cooccurrence", stride=5))
+    taxonomy = Taxonomy.read(share_path("config", "taxonomies") / "people.yaml")
+    network = Network(ModelConfig("people", tuple(modalities), taxonomy, window_s=1.0, feature_size=8)).eval()
+    imu = np.random.default_rng(0).normal(size=(30, 2, 3)).astype(np.float32) if worn else None
+    takes = [take(source, subject, imu, trial) for source in sorted(sources) for subject in (1, 2)]
+    _, found = assess_people(network, takes, 0, Calibration())
+    conditions = found["conditions"].keys()
+    assert sources <= conditions
+    assert any("IMU" in name for name in conditions) == (model_has_imu and worn and "utd_mhad" in sources)
+    assert ("Kinect's joints" in conditions) == ("utd_mhad" in sources)
+    assert bool(found["streams"]) == (trial == 1 and sources != {"kard"})
