@@ -21,9 +21,25 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["share_path"]
+from mumu_ros.files import expanded
+
+__all__ = ["located", "share_path"]
 
 _PACKAGE = "mumu_ros"
+
+
+def located(path: str | Path) -> Path:
+    """A file that the user names: where it is, else the package's own of that name, such as `config/sim.yaml`.
+
+    A file that is in neither place is returned as it is named, so that the error about it names that, too.
+    """
+    given = expanded(path)
+    if os.path.lexists(given) or given.is_absolute() or ".." in given.parts:
+        return given
+    try:
+        return share_path(*given.parts)
+    except OSError:
+        return given
 
 
 def share_path(*parts: str) -> Path:

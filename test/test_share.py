@@ -16,13 +16,14 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import sys
 from pathlib import Path
 
 import pytest
 
-from mumu_ros import share
+from mumu_ros import cli, share
 
 SOURCE = Path(share.__file__)
 
@@ -85,6 +86,42 @@ def test_what_is_nowhere_is_an_error_that_lists_the_places(installed):
     place(prefix)
     with pytest.raises(FileNotFoundError, match=r"'config/y.yaml' of mumu_ros is in none of .*prefix/share"):
         share_path("config", "y.yaml")
+
+
+def test_a_file_that_is_not_here_is_the_packages_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert share.located("config/sim.yaml") == share.share_path("config", "sim.yaml")
+    mine = tmp_path / "config" / "sim.yaml"
+    mine.parent.mkdir()
+    mine.touch()
+    assert share.located("config/sim.yaml").resolve() == mine
+
+
+@pytest.mark.parametrize("name", ["config/mine.yaml", "/config/sim.yaml", "../config/sim.yaml", "x" * 5000])
+def test_a_file_that_is_nowhere_keeps_its_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert share.located(name) == Path(name)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["record", "out"],
+        ["evaluate", "sim", "dora"],
+        ["dataset", "build", "anna", "--out", "set"],
+        ["dataset", "to-lerobot", "anna", "--out", "set"],
+    ],
+    ids=["record", "evaluate", "build", "to-lerobot"],
+)
+def test_commands_take_the_packages_parameter_files_in_any_folder(words, tmp_path, monkeypatch):
+    if words[0] == "record":
+        pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
+    modules = {name: where for commands in cli.COMMANDS.values() for name, (where, _) in commands.items()}
+    parser = argparse.ArgumentParser()
+    importlib.import_module(modules[words[0]]).register(parser.add_subparsers())
+    monkeypatch.chdir(tmp_path)
+    given = parser.parse_args([*words, "--params", "config/cameras/realsense.yaml"])
+    assert given.params == share.share_path("config", "cameras", "realsense.yaml")
 
 
 @pytest.mark.parametrize("name", ["utd-mhad-dp", "utd-mhad-dsp"])

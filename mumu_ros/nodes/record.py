@@ -43,6 +43,7 @@ from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.raw_writer import RawWriter
 from mumu_ros.recordings.typestore import InstalledTypes
+from mumu_ros.share import located
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import shorten
 
@@ -69,7 +70,7 @@ def register(commands: Any) -> None:
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of the new recording")
     parser.add_argument("topics", nargs="*", metavar="TOPIC", help="what to record; by default all topics")
-    parser.add_argument("--params", type=Path, metavar="FILE", help="record the topics that a parameter file names")
+    parser.add_argument("--params", type=located, metavar="FILE", help="record the topics that a parameter file names")
     parser.add_argument("--max-size", type=_mebibytes, metavar="MIB", help="begin a new file after so many MiB")
     parser.set_defaults(run=_run)
 

@@ -21,13 +21,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mumu_ros.share import located
+
 __all__ = ["add_labelled_recordings", "one_each"]
 
 
 def add_labelled_recordings(parser: argparse.ArgumentParser, params: str) -> None:
     """Add the bags, their label files and the nodes' parameter file."""
     parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
-    parser.add_argument("--params", type=Path, metavar="FILE", help=f"the nodes' parameter file; {params}")
+    parser.add_argument("--params", type=located, metavar="FILE", help=f"the nodes' parameter file; {params}")
     parser.add_argument(
         "--labels",
         type=Path,

@@ -28,6 +28,7 @@ from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
 from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import parse_yaml, read_yaml
+from mumu_ros.share import located
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.given_labels import Labels, with_label_input
 from mumu_ros.training.protocols import PROTOCOLS
@@ -238,14 +239,14 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     dataset's own (`taxonomy.yaml` in `data.root`).
 
     Args:
-        path: The file.
+        path: The file, or the package's own of that name: `config/training/own.yaml`.
         overrides: `key=value`, the key with dots (`optimization.epochs=3`, `model.modalities.0.rate_hz=5`),
             the value in YAML.
 
     Raises:
         ConfigError: The file cannot be read, a key is unknown (near misses are named) or a value impossible.
     """
-    path = Path(path)
+    path = located(path)
     try:
         content = read_yaml(path)
     except (OSError, ValueError) as error:

@@ -84,6 +84,13 @@ def test_mistakes_are_named(override: str, message: str) -> None:
         read_settings(SIM, [override])
 
 
+def test_the_shipped_configurations_are_found_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_settings("config/training/sim.yaml") == read_settings(SIM)
+    with pytest.raises(ConfigError, match=r"configuration 'config/training/gone\.yaml': .*No such file"):
+        read_settings("config/training/gone.yaml")
+
+
 def test_numbers_are_read_as_everybody_writes_them() -> None:
     settings = read_settings(SIM, ["optimization.learning_rate=1e-3", "data.min_overlap=6e-1", "data.seconds=1E2"])
     assert settings.optimization.learning_rate == 0.001
