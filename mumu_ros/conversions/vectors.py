@@ -58,7 +58,7 @@ def imu_to_array(msg: Any) -> NDArray[np.float64]:
         if getattr(msg, f"{quantity}_covariance")[0] == -1:
             raise ConversionError(
                 f"the IMU does not measure {quantity} ({quantity}_covariance[0] = -1, REP 145); "
-                "use a topic that carries both"
+                "use a topic that carries both, or two: topic and angular_velocity_topic"
             )
     a, w = msg.linear_acceleration, msg.angular_velocity
     acceleration, turn = (a.x, a.y, a.z), (w.x, w.y, w.z)
@@ -69,8 +69,9 @@ def imu_to_array(msg: Any) -> NDArray[np.float64]:
         _require_below(MOST_ANGULAR_VELOCITY, array[1:], "angular_velocity", "rad/s")
     if not any(acceleration) and any(turn):
         raise ConversionError(
-            "linear_acceleration is exactly 0 and angular_velocity is not: the topic carries a gyroscope only; use one "
-            "that carries both (RealSense: unite_imu_method)"
+            "linear_acceleration is exactly 0 and angular_velocity is not: the topic carries a gyroscope only; make it "
+            "the stream's angular_velocity_topic, with the accelerometer's as topic, or use one that carries both "
+            "(RealSense: unite_imu_method)"
         )
     return array
 

@@ -205,8 +205,9 @@ class _Habits:
             self._without_turn = 0 if array[1].any() else self._without_turn + shakes
             if self._without_turn > _WITHOUT_TURN:
                 raise ConversionError(
-                    "angular_velocity is always exactly 0: the topic carries an accelerometer only; use one that "
-                    "carries both (RealSense: unite_imu_method)"
+                    "angular_velocity is always exactly 0: the topic carries an accelerometer only; name the "
+                    f"gyroscope's in {self._stream.name}.angular_velocity_topic, or use one that carries both "
+                    "(RealSense: unite_imu_method)"
                 )
 
 

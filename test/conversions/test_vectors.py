@@ -105,7 +105,7 @@ def test_a_value_that_no_imu_measures_is_named_with_its_place(acceleration, turn
 
 def test_a_gyroscope_alone_is_no_imu(types):
     """RealSense publishes two topics by default, each with zeros in its other half."""
-    with pytest.raises(ConversionError, match=r"gyroscope only.*unite_imu_method"):
+    with pytest.raises(ConversionError, match=r"gyroscope only.*angular_velocity_topic.*unite_imu_method"):
         vector_to_array(array_to_imu(np.array([[0, 0, 0], [0.1, 0, 0]]), 1, "camera", types), IMU, (2, 3))
 
 

@@ -113,7 +113,9 @@ def test_an_accelerometer_alone_is_found_by_its_habit() -> None:
     for _ in range(100):
         build(0.0, 0.1)
     assert "imu" not in build(0.0, 0.1).series
-    assert "accelerometer only" in str(builder.last_error["imu"])
+    problem = str(builder.last_error["imu"])
+    assert "accelerometer only" in problem
+    assert "gyroscope's in imu.angular_velocity_topic" in problem
     assert "imu" in build(0.1, 0.1).series
 
 
