@@ -23,7 +23,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -32,6 +32,7 @@ import numpy as np
 
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import ClipInfo, DatasetError
+from mumu_ros.datasets.utd_mhad_clips import find_utd_mhad
 from mumu_ros.files import expanded
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
@@ -77,7 +78,7 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
     model, config = config, replace(config, modalities=config.measured)
     folder = _cache_folder(config, data)
     people = [tuple(clip for clip in dataset.clips if clip.subject == subject) for subject in sorted(there)]
-    files = [folder and _file(folder, clips) for clips in people]
+    files = _files(folder, data, people) if folder else [None] * len(people)
     kept = [WindowSet.load(file) if file and file.exists() else None for file in files]
     others = _cut_all(config, data, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
     parts = [(k, {}) if k is not None else next(others) for k in kept]
@@ -135,10 +136,37 @@ Clips = tuple[ClipInfo, ...]
 Part = tuple[WindowSet | None, dict[str, str]]
 
 
-def _file(folder: Path, clips: Clips) -> Path:
-    """Where a person's windows are kept. Clips that were added, or named anew, are not in an older file."""
-    listed = hashlib.sha256(repr(clips).encode()).hexdigest()[:8]
-    return folder / f"{clips[0].subject}_{listed}.npz"
+def _files(folder: Path, data: Data, people: Sequence[Clips]) -> list[Path]:
+    """Where each person's windows are kept. Clips that were added, named anew or corrected are not in an older file.
+
+    A clip's files are those in the folder of its name; where the dataset has no such folder, all that it has.
+    """
+    root = expanded(data.root) if data.root else None
+    if data.dataset == "utd_mhad":
+        root = find_utd_mhad(data.root)
+    listing = cache(partial(_listing, but=expanded(data.cache)))
+    files = []
+    for clips in people:
+        places = {root / clip.id if (root / clip.id).is_dir() else root for clip in clips} if root else ()
+        content = repr((clips, [listing(place) for place in sorted(places)]))
+        files.append(folder / f"{clips[0].subject}_{hashlib.sha256(content.encode()).hexdigest()[:8]}.npz")
+    return files
+
+
+def _listing(folder: Path, but: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of each file in a folder, but for another folder in it."""
+    listed = []
+    seen = {os.path.realpath(but)}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        for name in names:
+            path = Path(place, name)
+            if path.is_file():  # no link to nowhere
+                listed.append((str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns))
+    return sorted(listed)
 
 
 def _cut_all(config: ModelConfig, data: Data, people: Sequence[tuple[Clips, Path | None]]) -> Iterator[Part]:
@@ -187,7 +215,7 @@ def _teacher(config: ModelConfig, pose: str) -> tuple[Modality, ...]:
 
 
 def _cache_folder(config: ModelConfig, data: Data) -> Path | None:
-    """A folder whose name changes with everything that the windows depend on, but for the dataset's own code."""
+    """A folder whose name changes with everything that the windows depend on, but for the dataset's files and code."""
     if not data.cache:
         return None
     inputs = [

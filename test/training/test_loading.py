@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +24,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mumu_ros.datasets.clips import DatasetError
+from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError
 from mumu_ros.datasets.folder import FolderDataset
-from mumu_ros.model.config import ConfigError
+from mumu_ros.datasets.skeleton_sets import SkeletonSetDataset
+from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.loading import Loaded, load_windows
-from mumu_ros.training.settings import Settings, read_settings
+from mumu_ros.training.settings import Data, Settings, read_settings
 
 pytestmark = pytest.mark.usefixtures("no_processes")
 
@@ -106,6 +109,60 @@ def test_the_cache_is_not_used_for_another_list_of_clips(settings: Settings, rea
     assert reads[12:] == ["walk_s1_1", "walk_s1_3", "wave_s1_0", "wave_s1_2"]
     row = loaded.windows.clip.tolist().index("wave_s1_0")
     assert settings.model.taxonomy.activities[loaded.windows.activity[row]] == "walk"
+
+
+@pytest.mark.parametrize("root", ["", "."])
+def test_the_cache_is_not_used_for_files_that_were_corrected(
+    settings: Settings, reads: list[str], monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    monkeypatch.chdir(settings.data.root)
+    settings = replace(settings, data=replace(settings.data, root=root or settings.data.root))
+    load(settings)
+    lengthen(settings, "walk_s2_1", 24)
+    corrected = load(settings)
+    assert reads[12:] == ["walk_s2_1", "walk_s2_3", "wave_s2_0", "wave_s2_2"], "the clips of one person"
+    row = corrected.windows.clip.tolist().index("walk_s2_1")
+    assert corrected.windows.vectors["imu_belt"][row, -1, 0].tolist() == pytest.approx([23 % 7, 0, 9.8], abs=1)
+    assert same(load(replace(settings, data=replace(settings.data, cache=""))), corrected)
+    load(settings)
+    assert len(reads) == 12 + 4 + 12
+    (Path(settings.data.root) / "walk_s2_1" / "imu_belt.csv").unlink()
+    load(settings)
+    assert len(reads) == 12 + 4 + 12 + 4
+
+
+def test_without_a_folder_for_each_clip_every_file_but_those_of_the_cache_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    original = SkeletonSetDataset.read
+
+    def spy(self: SkeletonSetDataset, clip: ClipInfo, preprocessing: Preprocessing) -> Clip:
+        read.append(clip.id)
+        return original(self, clip, preprocessing)
+
+    monkeypatch.setattr(SkeletonSetDataset, "read", spy)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "kard").mkdir()
+    (tmp_path / "kard" / "files").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere" / "again").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "kard" / "nothing").symlink_to(tmp_path / "not there")
+    files = [tmp_path / "kard" / f"a{activity}_s01_e01_realworld.txt" for activity in (13, 16)]
+    for file in files:
+        file.write_text("0.1 0.2 2500\n" * 15 * 40)
+    skeleton = Modality("skeleton", "vector", (15, 3), 15, "cooccurrence1d", stride=4, layout="florence15")
+    taxonomy = Taxonomy("t", {"hands": ("hand_clap",), "mouth": ("drink",)})
+    config = ModelConfig("tiny", (skeleton,), taxonomy, 1.0, 8)
+    data = Data("kard", root=str(tmp_path / "kard"), windows_per_s=0, cache=str(tmp_path / "kard" / "cache"))
+    for _ in range(2):
+        load_windows(config, data)
+        assert len(read) == 2
+    (tmp_path / "elsewhere" / "list.csv").write_text("new")
+    load_windows(config, data)
+    assert len(read) == 4
+    os.utime(files[0], ns=(0, 0))
+    load_windows(config, data)
+    assert len(read) == 6
 
 
 def test_a_taxonomy_without_an_activity_is_refused(settings: Settings) -> None:
