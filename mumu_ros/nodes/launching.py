@@ -291,7 +291,7 @@ def _composed(plans: Sequence[NodePlan]) -> list[NodePlan]:
 def _sources(params_file: Path, model: _Model, *, overlay: bool = False) -> list[str]:
     """The nodes that inference subscribes to: those with a section in the file.
 
-    For a model of whole pictures, people is started for the overlay only.
+    For a model without a modality of one person, people is started for the overlay only.
     """
     sections = node_sections(params_file)
     sources = [name for name in ("sensor_sync", "people") if name in sections]
@@ -301,8 +301,8 @@ def _sources(params_file: Path, model: _Model, *, overlay: bool = False) -> list
         )
     if not model.uses_people and "sensor_sync" not in sources:
         raise ParameterError(
-            f"params_file {params_file} has no section for sensor_sync, and model {model.name!r} takes whole pictures "
-            "from it: give a params_file that names their topics"
+            f"params_file {params_file} has no section for sensor_sync, and model {model.name!r} takes "
+            f"{', '.join(model.modalities)} from it: give a params_file that names their topics"
         )
     return [name for name in sources if name != "people" or overlay or model.uses_people]
 
@@ -343,11 +343,13 @@ class _Model:
         name: As it was given.
         is_simulated_only: Whether it was trained on simulated people.
         uses_people: Whether it has a modality of one person: a skeleton, or the person's own depth picture.
+        modalities: Names of what it takes.
     """
 
     name: str
     is_simulated_only: bool
     uses_people: bool
+    modalities: tuple[str, ...]
 
     @classmethod
     def of(cls, name: str) -> _Model:
@@ -362,6 +364,6 @@ class _Model:
             dataset = content["provenance"].get("data", {}).get("dataset")
             modalities = content["model"]["modalities"]
             personal = any(m.get("layout") or m["encoder"] == "pose_cnn" or m["shape"] == [20, 3] for m in modalities)
-            return cls(name, dataset == "simulator", personal)
+            return cls(name, dataset == "simulator", personal, tuple(str(m["name"]) for m in modalities))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return cls(name, False, True)
+            return cls(name, False, True, ())

@@ -133,7 +133,7 @@ def test_a_replay_takes_the_streams_of_its_model_and_of_its_recording(wrist: Pat
 @pytest.mark.parametrize("overlay", ["true", "false"])
 def test_a_file_without_the_streams_that_the_model_needs_starts_nothing(wrist: Path, overlay: str) -> None:
     values = {"params_file": str(hri_file()), "model": "sim"}
-    text = "no section for sensor_sync, and model 'sim' takes whole pictures"
+    text = "no section for sensor_sync, and model 'sim' takes rgb, depth, imu_wrist, imu_belt from it"
     with pytest.raises(ParameterError, match=text):
         plan_hri(given(HRI, **values, use_sim_time="true", overlay=overlay))
     with pytest.raises(ParameterError, match=text):
