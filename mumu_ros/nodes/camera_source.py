@@ -42,6 +42,7 @@ from mumu_ros.people.inputs import Since, depth_problem, is_upside_down
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
 from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
+from mumu_ros.text import shorten
 
 __all__ = ["CameraSource", "View"]
 
@@ -129,6 +130,7 @@ class CameraSource:
         self._picture_topic = node.resolve_topic_name(config.image.topic)
         self._last_crc = 0
         self._reported = (0, 0)
+        self._warned: set[str] = set()
         self._worker: Worker[SynchronizedSet] = Worker("people", self._look, node.report_worker_error)
         node.undo.callback(self._worker.stop)
         subscribers = []
@@ -220,7 +222,7 @@ class CameraSource:
         yield self._diagnose_stream("image", self._picture_problem())
         if self._config.depth:
             yield self._diagnose_stream("depth", self._depth_problem())
-        yield self._node.status("camera", self._camera_problem())
+        yield self._node.status("camera", self._diagnose_camera())
         yield self._node.status("people", self._people_problem(), people=self._found.people)
 
     def _diagnose_stream(self, name: str, problem: Problem | None) -> DiagnosticStatus:
@@ -265,6 +267,15 @@ class CameraSource:
                 f"rate_hz (now {self._config.rate_hz:g}) or max_people, or raise threads"
             )
         return self._unreadable("image")
+
+    def _diagnose_camera(self) -> Problem:
+        """What is wrong with the camera's matrix; the log has it once, because people are found without one, too."""
+        code, text = self._camera_problem()
+        is_wrong = code is FaultCode.UNCALIBRATED and time.monotonic() - self._started > PATIENCE_S
+        if is_wrong and text not in self._warned:
+            self._warned.add(text)
+            self._node.get_logger().warning(shorten(f"camera: {text}"))
+        return code, text
 
     def _camera_problem(self) -> Problem:
         problem = self._found.camera

@@ -214,6 +214,20 @@ def test_without_a_camera_info_distances_are_nominal(rig: Callable[..., Rig], fi
     assert all(call["camera"] is None for call in finder.calls)
 
 
+def test_a_camera_info_that_is_missing_is_logged_once(
+    rig: Callable[..., Rig],
+    finder: ScriptedFinder,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PATIENCE_S", 0.2)
+    monkeypatch.setattr("mumu_ros.nodes.managed.LOG_PERIOD_S", 0.0)
+    r = rig().start()
+    end = time.monotonic() + 1.0
+    r.say("camera", lambda status: "no CameraInfo" in status.message and time.monotonic() > end)
+    assert capfd.readouterr().err.count("camera: no CameraInfo on /info yet; distances are nominal") == 1
+
+
 def test_a_camera_info_that_fits_is_used(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
     r = rig().start()
     r.info.publish(camera_info(focal=111.0))
