@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +46,9 @@ from mumu_ros.recognition import Decision
 from mumu_ros.recordings.annotations import of_body
 from mumu_ros.recordings.label_files import read_labels
 from mumu_ros.streams import NS_PER_S
+from mumu_ros.streams.stamps import FOREVER_NS
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "insert_annotation", "latest_annotations"]
 
 _CODES = {code.value: code for code in FaultCode}
 """Fault codes of another version count as a fault, too."""
@@ -97,11 +99,11 @@ class Evaluation(ManagedNode):
         self._subscriptions_made = [
             self.create_subscription(ActivityRecognition, "activity", self._on_recognition, 100)
         ]
-        # Transient local delivers earlier messages, but only of publishers that keep them; duplicates count once.
+        # Transient local delivers earlier messages, but only of publishers that keep them; theirs arrive twice.
         for durability in (DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE):
             qos = QoSProfile(depth=100, durability=durability)
             self._subscriptions_made.append(
-                self.create_subscription(ActivityAnnotation, "annotation", self._annotations.append, qos)
+                self.create_subscription(ActivityAnnotation, "annotation", self._on_annotation, qos)
             )
 
     def deactivate(self) -> None:
@@ -155,7 +157,11 @@ class Evaluation(ManagedNode):
         recent = (message.body_id, Recognition(start_ns, stamp_ns, message.activity))
         self._recent = [*self._recent[1 - RECENT :], recent]
 
-    def _truth(self, body_id: str, problems: list[str]) -> list[TruthSegment]:
+    def _on_annotation(self, message: ActivityAnnotation) -> None:
+        insert_annotation(self._annotations, message)
+
+    def _truth(self, body_id: str, problems: list[str], since_ns: int | None = None) -> list[TruthSegment]:
+        """What a body did, from an instant on; None: all of it."""
         if self._labels is not None:
             if len(self._bodies) > 1:
                 problems.append("the label file names no body: it is used for every one")
@@ -164,7 +170,8 @@ class Evaluation(ManagedNode):
         if self._annotations and not annotations:
             others = sorted({message.body_id for message in self._annotations})
             problems.append(f"annotations are of {', '.join(map(repr, others))}, not of {body_id!r}")
-        return from_annotations(annotations, problems)
+        latest = annotations if since_ns is None else latest_annotations(annotations, since_ns)
+        return from_annotations(latest, problems)
 
     def _result(self, body_id: str, body: _Body) -> BagResult:
         decisions = body.log.table()
@@ -211,10 +218,30 @@ class Evaluation(ManagedNode):
         """Share of the last recognitions that were right, None where none can be judged; and what is wrong."""
         problems: list[str] = []
         bodies = dict.fromkeys(body_id for body_id, _ in self._recent)
-        truths = {body_id: Truth(self._truth(body_id, problems)) for body_id in bodies}
+        since_ns = min((recognition.stamp_ns for _, recognition in self._recent), default=None)
+        truths = {body_id: Truth(self._truth(body_id, problems, since_ns)) for body_id in bodies}
         labels = [(r.activity, truths[body_id].label(r)) for body_id, r in self._recent]
         judged = [recognised == label for recognised, label in labels if label is not None]
         return sum(judged) / len(judged) if judged else None, problems
+
+
+def insert_annotation(annotations: list[ActivityAnnotation], message: ActivityAnnotation) -> None:
+    """Add an annotation to a list in order of time, unless it is there."""
+    place = _order(message)
+    index = bisect_left(annotations, place, key=_order)
+    if index == len(annotations) or _order(annotations[index]) != place:
+        annotations.insert(index, message)
+
+
+def latest_annotations(annotations: Sequence[ActivityAnnotation], since_ns: int) -> Sequence[ActivityAnnotation]:
+    """Those of a list in order of time that say what was done from an instant on."""
+    begun = bisect_right(annotations, since_ns, key=lambda message: time_to_ns(message.start))
+    return annotations[max(begun - 1, 0) :]
+
+
+def _order(message: ActivityAnnotation) -> tuple[int, int, str, str, str, str]:
+    times = time_to_ns(message.start), time_to_ns(message.end) or FOREVER_NS
+    return *times, message.activity, message.group, message.subject, message.body_id
 
 
 def _decision(message: ActivityRecognition, start_ns: int, stamp_ns: int) -> Decision:

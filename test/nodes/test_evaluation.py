@@ -27,13 +27,17 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from hypothesis import given
+from hypothesis import strategies as st
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mumu_ros.cli import main
-from mumu_ros.conversions import RosTypes, ns_to_time, segment_to_annotation
+from mumu_ros.conversions import RosTypes, ns_to_time, segment_to_annotation, time_to_ns
+from mumu_ros.evaluation.live_accuracy import Recognition, Truth
+from mumu_ros.evaluation.truth import from_annotations
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
-from mumu_ros.nodes.evaluation import Evaluation
+from mumu_ros.nodes.evaluation import Evaluation, insert_annotation, latest_annotations
 from mumu_ros.recordings.label_files import Label, write_labels
 from mumu_ros.share import share_path
 
@@ -221,7 +225,30 @@ def test_annotations_are_the_truth_and_diagnostics_say_how_it_goes(ros: Any, tmp
     bench.annotation.publish(segment_to_annotation(T0, T0 + 60 * S, "communicate", "wave", TYPES))
     bench.hear((5.0, "wave"), (5.2, "walk"))
     ros.wait(lambda: any(s.message == "50% of the last 2 right" for s in bench.status))
+    known = {value.key: value.value for value in bench.status[-1].values}
+    assert known["annotations"] == "1", "though it arrives by each of two subscriptions"
     assert bench.numbers()["pooled"]["accuracy"] == 0.5
+
+
+seconds = st.integers(0, 20)
+annotations = st.lists(st.tuples(seconds, seconds, st.sampled_from(["wave", "walk", ""])), max_size=12)
+
+
+@given(said=annotations, since=seconds)
+def test_the_latest_annotations_are_the_truth_about_the_latest_recognitions(
+    said: list[tuple[int, int, str]], since: int
+) -> None:
+    messages: list[ActivityAnnotation] = []
+    for start_s, end_s, activity in said * 2:
+        end_ns = T0 + end_s * S if end_s else 0
+        insert_annotation(messages, segment_to_annotation(T0 + start_s * S, end_ns, "", activity, TYPES))
+    assert len(messages) == len(set(said))
+    latest = latest_annotations(messages, T0 + since * S)
+    assert sum(time_to_ns(message.start) <= T0 + since * S for message in latest) <= 1, "however many came before"
+    everything, these = (Truth(from_annotations(list(part), [])) for part in (messages, latest))
+    for half_s in range(2 * since, 50):
+        moment = Recognition(0, T0 + half_s * S // 2, "wave")
+        assert these.label(moment) == everything.label(moment)
 
 
 def test_recognitions_of_another_model_are_refused_aloud(ros: Any, tmp_path: Path) -> None:
