@@ -283,13 +283,8 @@ class Inference(ManagedNode):
             *self._session.new_problems(),
             *self._unreadable.values(),
         ]
-        # Without sensor_sync, only the camera is expected.
-        if not problems and self._frames and (never := sorted(set(names) - self._session.seen)):
-            text = f"the model's {', '.join(never)} never arrived; received: {sorted(self._session.seen)}"
-            problems = [(FaultCode.MISSING, text)]
-            if never != self._missing:  # once: it may be left out on purpose
-                self.get_logger().warning(shorten(text))
-            self._missing = never
+        if not problems or (not self._unreadable and self._session.seen.isdisjoint(names)):
+            problems += self._never_arrived(names)
         self._unreadable.clear()
         silent_s = time.monotonic() - self._seen_at
         if (self._views or self._session.has_people) and silent_s > _SILENT_S:
@@ -302,6 +297,21 @@ class Inference(ManagedNode):
             return problems[0][0], "; ".join(dict.fromkeys(text for _, text in problems))
         is_empty = self._session.has_people and not self._session.bodies
         return FaultCode.NONE, "nobody is in view" if is_empty else f"{self._decisions} decisions"
+
+    def _never_arrived(self, names: Sequence[str]) -> list[Problem]:
+        """The modalities of which nothing came: without frames only if there are people and nothing of them is used."""
+        assert self._session is not None
+        seen = self._session.seen
+        never = sorted(set(names) - seen)
+        if not never or not (self._frames or (self._session.bodies and seen.isdisjoint(names))):
+            return []
+        text = f"the model's {', '.join(never)} never arrived; received: {sorted(seen)}"
+        if not self._frames:
+            text += f", nothing on {self.inputs[0].topic_name}: is sensor_sync active, has people a depth.topic?"
+        if never != self._missing:  # once: it may be left out on purpose
+            self.get_logger().warning(shorten(text))
+        self._missing = never
+        return [(FaultCode.MISSING, text)]
 
 
 def _faults(decision: Decision, names: Sequence[str]) -> list[Problem]:

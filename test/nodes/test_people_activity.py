@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ def people_model(tiny_model: Path, tmp_path: Path) -> Path:
     return tmp_path / "people"
 
 
+@pytest.fixture
+def depth_model(people_model: Path, tmp_path: Path) -> Path:
+    """Depth of one person and a worn IMU: nothing of a colour camera."""
+    checkpoint = load_checkpoint(people_model)
+    config = replace(checkpoint.config, modalities=checkpoint.config.modalities[1:])
+    save_checkpoint(tmp_path / "depth", Network(config).eval())
+    return tmp_path / "depth"
+
+
 def person(body_id: str, number: int) -> Person:
     """Somebody who moves, one joint out of sight."""
     rng = np.random.default_rng([number, *body_id.encode()])
@@ -82,7 +92,7 @@ class Room:
         ros.wait(self.people.get_subscription_count)
         ros.wait(self.frames.get_subscription_count)
 
-    def play(self, first: int, count: int, bodies: tuple[str, ...], imu: bool = False) -> None:
+    def play(self, first: int, count: int, bodies: tuple[str, ...], imu: bool = False, with_depth: bool = True) -> None:
         for number in range(first, first + count):
             stamp_ns = START_NS + number * STEP_MS * MS
             if imu:
@@ -92,6 +102,7 @@ class Room:
                 self.frames.publish(samples_to_frame(stamp_ns, "imu", {}, series, TYPES))
                 self.spin()
             persons = [person(body, number) for body in bodies]
+            persons = persons if with_depth else [replace(one, depth=None) for one in persons]
             self.people.publish(people_to_message(stamp_ns, "camera", 640, 480, "blazepose33", persons, TYPES))
             self.spin()
 
@@ -132,6 +143,29 @@ def test_each_person_has_an_activity_on_both_topics(room: Callable[..., Room]) -
     stamps = [time_to_ns(m.header.stamp) for m in r.of("berta")]
     assert set(np.diff(stamps)) == {200 * MS}
     assert r.of("anna1")[-1].activity_probabilities != r.of("berta")[-1].activity_probabilities
+
+
+def test_people_of_whom_the_model_can_use_nothing_are_named_and_logged(
+    ros: Any, depth_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    r = Room(ros, depth_model)
+    r.play(0, 20, ("anna1",), with_depth=False)
+    text = "the model's depth, imu never arrived; received: [], nothing on /multimodal_frame: is sensor_sync active"
+    r.ros.wait(lambda: r.diagnosed(text))
+    assert capfd.readouterr().err.count(text) == 1
+    r.play(20, 20, ("anna1",))
+    assert r.ros.wait(lambda: r.of("anna1"))
+
+
+def test_a_camera_alone_is_enough_for_a_model_that_uses_it(
+    room: Callable[..., Room], capfd: pytest.CaptureFixture[str]
+) -> None:
+    r = room()
+    r.play(0, 2, ())
+    r.ros.wait(lambda: r.diagnosed("nobody is in view"))
+    r.play(2, 30, ("anna1",))
+    r.ros.wait(lambda: r.of("anna1") and r.diagnosed("decisions"))
+    assert "never arrived" not in capfd.readouterr().err
 
 
 def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Room]) -> None:
