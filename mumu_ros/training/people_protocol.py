@@ -28,8 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from mumu_ros.evaluation.metrics import auroc
 from mumu_ros.files import replacing
@@ -46,12 +44,12 @@ from mumu_ros.training.acceptance import (
     accept,
     accepting_threshold,
     calibrate_acceptance,
-    novelties,
     training_features,
 )
 from mumu_ros.training.body_augmentation import mirror_imu
-from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, window_series
+from mumu_ros.training.composition import IDLE, OTHER, Take, compose, window_series
 from mumu_ros.training.fit import fit
+from mumu_ros.training.people_streams import PersonStream, decide, decide_streams, score_streams
 from mumu_ros.training.scoring import fit_temperature
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.several_datasets import read_takes
@@ -60,10 +58,6 @@ from mumu_ros.training.work_folder import reserve
 __all__ = ["assess_people", "cross_validate_people", "people_table"]
 
 _PEOPLE_FOLDS = 3
-_DECISIONS_HZ = 5.0
-_REST_S = (4.0, 7.0)
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -87,25 +81,6 @@ class _Fold:
         return take.source.startswith("utd_mhad") and take.subject in self.subjects
 
 
-@dataclass(frozen=True, eq=False)
-class _Stream:
-    """Decisions about a person's clips with rest between them.
-
-    Attributes:
-        ends: (N,), where windows end, in samples.
-        logits: (N, K).
-        novelty: (N,).
-        spans: Start and end of each activity, in samples.
-        labels: Of each, which are right.
-    """
-
-    ends: NDArray[np.int64]
-    logits: Array
-    novelty: Array
-    spans: tuple[tuple[int, int], ...]
-    labels: tuple[tuple[str, ...], ...]
-
-
 def cross_validate_people(
     settings: Settings, seeds: Sequence[int], out: Path, report: Callable[[str], None] = print
 ) -> dict[str, Any]:
@@ -126,19 +101,19 @@ def cross_validate_people(
     folds = _folds(takes)
     reserve(out / "manifest.json", {"clips": {take.id: list(take.labels) for take in takes}})
     tested: dict[int, dict[str, ClipDecisions]] = {seed: {} for seed in seeds}
-    streams: dict[int, list[_Stream]] = {seed: [] for seed in seeds}
+    streams: dict[int, list[PersonStream]] = {seed: [] for seed in seeds}
     for seed in seeds:
         for fold in folds:
             began = time.monotonic()
             network = _network(settings, takes, fold, seed, out / f"{fold.name}_{seed}")
-            kept = [take for take in takes if not fold.tests(take)]
+            kept, own = ([take for take in takes if fold.tests(take) == left] for left in (False, True))
             novelty = training_features(network, compose(kept, settings.model, TRAINING_FEATURES, seed))
-            for condition, clips in _conditions(fold, [take for take in takes if fold.tests(take)], settings.model):
+            for condition, clips in _conditions(fold, own, settings.model):
                 found = _test(network, novelty, clips, {label for take in kept for label in take.labels})
                 before = tested[seed].get(condition)
                 tested[seed][condition] = found if before is None else _both(before, found)
             if not fold.dataset:
-                streams[seed] += list(_streams(network, novelty, [take for take in takes if fold.tests(take)], seed))
+                streams[seed] += decide_streams(network, novelty, own, seed)
             report(f"{fold.name}, seed {seed}: {time.monotonic() - began:.0f} s")
     taxonomy = settings.model.taxonomy
     left_out = [tested[seed][fold.name] for seed in seeds for fold in folds if fold.dataset]
@@ -152,7 +127,7 @@ def cross_validate_people(
             condition: _spread([_score(tested[seed][condition], taxonomy, calibration) for seed in seeds])
             for condition in tested[seeds[0]]
         },
-        "streams": _spread([_score_streams(streams[seed], taxonomy, calibration) for seed in seeds]),
+        "streams": _spread([score_streams(streams[seed], taxonomy, calibration) for seed in seeds]),
     }
     for name, content in (("results", results), ("calibration", results["calibration"])):
         with replacing(out / f"{name}.json") as temporary:
@@ -193,12 +168,12 @@ def assess_people(
         people = _Fold("people", subjects=tuple({take.subject for take in utd}))
         conditions = _conditions(people, utd, network.config)
         tested |= {name: _test(network, novelty, clips, activities) for name, clips in conditions}
-    streams = list(_streams(network, novelty, utd, seed))
+    streams = list(decide_streams(network, novelty, utd, seed))
     return calibration, {
         "seeds": [seed],
         "calibration": asdict(calibration),
         "conditions": {name: _spread([_score(found, taxonomy, calibration)]) for name, found in tested.items()},
-        "streams": _spread([_score_streams(streams, taxonomy, calibration)]),
+        "streams": _spread([score_streams(streams, taxonomy, calibration)]),
     }
 
 
@@ -318,26 +293,7 @@ def _test(network: Network, novelty: Novelty | None, takes: Sequence[Take], taug
         inputs[modality.name], masks[modality.name] = window_series(modality, steps, series)
     right = np.array([[name in take.labels for name in activities] for take in takes])
     known = np.array([bool(set(take.labels) & taught - {IDLE, OTHER}) for take in takes])
-    return ClipDecisions(*_run(network, novelty, inputs, masks), right, known)
-
-
-@torch.inference_mode()
-def _run(
-    network: Network, novelty: Novelty | None, inputs: Mapping[str, Array], masks: Mapping[str, NDArray[np.bool_]]
-) -> tuple[Array, Array]:
-    """Logits (N, K) and novelty (N,) of windows."""
-    count = len(next(iter(inputs.values())))
-    parts = []
-    for start in range(0, count, 128):
-        rows = slice(start, start + 128)
-        output = network(
-            {name: torch.from_numpy(x[rows]) for name, x in inputs.items()},
-            {name: torch.from_numpy(mask[rows]) for name, mask in masks.items()},
-        )
-        features = output.features.numpy()
-        parts.append((output.activity_logits.numpy(), novelties(novelty, network.config.names, features)))
-    logits, novelty_scores = map(np.concatenate, zip(*parts, strict=True))
-    return logits, novelty_scores
+    return ClipDecisions(*decide(network, novelty, inputs, masks), right, known)
 
 
 def _both(one: ClipDecisions, other: ClipDecisions) -> ClipDecisions:
@@ -363,54 +319,6 @@ def _score(tested: ClipDecisions, taxonomy: Taxonomy, calibration: Calibration) 
         "refused": float((~accepted[known]).mean()),
         "unknown_accepted": None if known.all() else float(accepted[~known].mean()),
         "auroc": None if known.all() else auroc(confidence[known], confidence[~known]),
-    }
-
-
-def _streams(network: Network, novelty: Novelty | None, takes: Sequence[Take], seed: int) -> Iterator[_Stream]:
-    firsts = [take for take in takes if _first(take)]
-    for source, subject in sorted({(take.source, take.subject) for take in firsts}):
-        own = [take for take in firsts if (take.source, take.subject) == (source, subject)]
-        performance = compose_stream(own, network.config, _REST_S, seed)
-        step = round(30 / _DECISIONS_HZ)
-        ends = np.arange(step, len(performance.skeleton) + 1, step)
-        modality = next(m for m in network.config.modalities if m.layout)
-        steps = network.config.steps(modality.name)
-        x, mask = window_series(modality, steps, [performance.skeleton[:end] for end in ends])
-        logits, scores = _run(network, novelty, {modality.name: x}, {modality.name: mask})
-        yield _Stream(ends, logits, scores, performance.spans, performance.labels)
-
-
-def _first(take: Take) -> bool:
-    return "_t1" in take.id
-
-
-def _score_streams(streams: Sequence[_Stream], taxonomy: Taxonomy, calibration: Calibration) -> dict[str, float | None]:
-    """How often rest is called an activity, and how soon an activity is named and forgotten; nothing of no stream."""
-    if not streams:
-        return {}
-    rest, right, half, lag = [], [], [], []
-    activities = np.array(taxonomy.activities)
-    for stream in streams:
-        decided, accepted, _ = accept(stream.logits, stream.novelty, taxonomy, calibration)
-        ends = stream.ends
-        resting = np.ones(len(ends), np.bool_)
-        following = [*(start for start, _ in stream.spans[1:]), ends[-1]]
-        for (start, end), labels, until in zip(stream.spans, stream.labels, following, strict=True):
-            resting &= ~((ends > start) & (ends <= end + 30))
-            correct = accepted & np.isin(activities[decided], labels)
-            last = np.flatnonzero((ends > start) & (ends <= end + 9))
-            if len(last) and labels != (OTHER,):
-                right.append(correct[last[-3:]].any())
-                half.append(correct[(ends > start) & (ends <= (start + end) / 2)].any())
-            after = np.flatnonzero((ends > end) & (ends <= until))
-            quiet = after[~accepted[after]]
-            lag.append(((ends[quiet[0]] if len(quiet) else until) - end) / 30)
-        rest.append(accepted[resting])
-    return {
-        "rest called an activity, share of decisions": float(np.concatenate(rest).mean()),
-        "right at the end of an activity, share": float(np.mean(right)),
-        "right by its half, share": float(np.mean(half)),
-        "still claimed after its end, median s": float(np.median(lag)),
     }
 
 
