@@ -21,10 +21,10 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["expanded", "folder_beside", "naming", "replacing"]
+__all__ = ["check_folder", "expanded", "folder_beside", "naming", "replacing"]
 
 
 def expanded(path: str | Path) -> Path:
@@ -33,6 +33,23 @@ def expanded(path: str | Path) -> Path:
     `Path.expanduser` raises RuntimeError there.
     """
     return Path(os.path.expanduser(path))
+
+
+def check_folder(path: Path) -> None:
+    """See that a folder can be made and written, before anything is computed that goes into it; nothing is left there.
+
+    Raises:
+        OSError: It cannot.
+    """
+    absent = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    finally:
+        for folder in absent:
+            with suppress(OSError):  # not made, or in use already
+                folder.rmdir()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from mumu_ros.files import expanded, replacing
+from mumu_ros.files import check_folder, expanded, replacing
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.model.taxonomy import find_taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
@@ -62,6 +62,22 @@ def test_the_folder_of_a_user_whom_nobody_knows_does_not_exist(read: Callable[[s
 def test_no_other_code_expands_paths() -> None:
     expanding = {path.name for path in SOURCES.rglob("*.py") if "expanduser" in path.read_text(encoding="utf-8")}
     assert expanding == {"files.py"}
+
+
+def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "report.html").touch()
+    for folder in (tmp_path / "there", tmp_path / "new", tmp_path / "new" / "below"):
+        check_folder(folder)
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "there", tmp_path / "there" / "report.html"]
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "/proc/nope", "/proc/nope/below"])
+def test_a_folder_that_cannot_be_written_is_an_error(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file|/proc/nope"):
+        check_folder(tmp_path / name)
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 def test_threads_that_replace_one_file_at_once_do_not_meet(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.summary import summarize
 from mumu_ros.evaluation.truth import from_annotations, from_labels
 from mumu_ros.fault_codes import FaultCode
+from mumu_ros.files import check_folder
 from mumu_ros.health import ModalityHealth
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
@@ -47,6 +48,7 @@ from mumu_ros.recordings.annotations import of_body
 from mumu_ros.recordings.label_files import read_labels
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.streams.stamps import FOREVER_NS
+from mumu_ros.text import reason
 
 __all__ = ["Evaluation", "insert_annotation", "latest_annotations"]
 
@@ -79,13 +81,18 @@ class Evaluation(ManagedNode):
         super().__init__("evaluation", EVALUATION, **options)
 
     def configure(self) -> None:
-        """Read the model's labels, and the label file if there is one."""
+        """Read the model's labels, and the label file if there is one; see that the report can be written."""
         self._config = EvaluationConfig.read(self.values)
         self._model = read_config(self._config.model)
         labels = self._config.labels
         self._labels = None if labels is None else from_labels(read_labels(labels))
-        if self._config.out.exists() and not self._config.out.is_dir():
-            raise ParameterError(f"parameter out is {str(self._config.out)!r}, which is no folder")
+        try:
+            check_folder(self._config.out)
+        except OSError as error:
+            out = str(self._config.out)
+            raise ParameterError(
+                f"parameter out is {out!r}, where no report can be written: {reason(error)}; give another folder"
+            ) from error
 
     def activate(self) -> None:
         """Subscribe."""

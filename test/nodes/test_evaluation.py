@@ -265,3 +265,10 @@ def test_recognitions_of_another_model_are_refused_aloud(ros: Any, tmp_path: Pat
 @pytest.mark.parametrize("parameters", [{"out": ""}, {"model": "nothing"}, {"labels": "no/such.csv"}])
 def test_parameters_that_cannot_be_meant_are_refused(ros: Any, parameters: dict[str, Any]) -> None:
     assert ros.add(Evaluation, **parameters).trigger_configure() == FAILURE
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_bag_is_played(
+    ros: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert ros.add(Evaluation, out="/proc/nope").trigger_configure() == FAILURE
+    assert "parameter out is '/proc/nope', where no report can be written: " in capfd.readouterr().err
