@@ -35,7 +35,8 @@ from numpy.typing import NDArray
 from mumu_ros.benchmarks.people_live import measure_live
 from mumu_ros.people import PeopleFinder, find_weights
 from mumu_ros.people.networks import DETECTOR_SIZE, LANDMARK_SIZE, PoseNetworks
-from mumu_ros.recognize.sources import Shot, open_source
+from mumu_ros.recognize.sources import open_source
+from mumu_ros.recordings.pictures import Shot
 from mumu_ros.simulation import Sample, Simulator
 
 __all__ = ["measure", "register", "table"]

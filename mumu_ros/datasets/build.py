@@ -25,8 +25,9 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from mumu_ros.datasets.clip_writer import Piece, write_clips
+from mumu_ros.datasets.clip_writer import Piece, Written, write_clips
 from mumu_ros.datasets.clips import ClipInfo, DatasetError
+from mumu_ros.datasets.found_people import SKELETON, find_people, write_skeletons
 from mumu_ros.files import folder_beside
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
@@ -120,8 +121,9 @@ class Report:
 def build_dataset(
     sources: Sequence[Source],
     out: Path,
-    config: SensorSyncConfig,
+    config: SensorSyncConfig | None,
     *,
+    skeletons: bool = False,
     taxonomy: Taxonomy | None = None,
     shortest_s: float = 2.0,
     progress: Callable[[BagReport], None] | None = None,
@@ -134,7 +136,8 @@ def build_dataset(
     Args:
         sources: The recordings.
         out: The new folder, there whole or not at all.
-        config: Of sensor_sync: which topic is which stream.
+        config: Of sensor_sync: which topic is which stream; None: no stream is read.
+        skeletons: Find the people in the pictures, and write their joints as the stream `skeleton`.
         taxonomy: The activities to use; None: those that are labelled, in the groups of the labels.
         shortest_s: Shorter labels are dropped: no window fits into them.
         progress: Called with each recording's report.
@@ -151,7 +154,7 @@ def build_dataset(
     labels = [_read_labels(source, bag) for source, bag in zip(sources, bags, strict=True)]
     known = taxonomy or _labelled_taxonomy(out.name, [x for rows in labels for x in rows])
     with folder_beside(out) as scratch:
-        plan = _Plan(scratch, config, known, shortest_s)
+        plan = _Plan(scratch, config, skeletons, known, shortest_s)
         clips = []
         for number, (source, bag, rows) in enumerate(zip(sources, bags, labels, strict=True), start=1):
             clips += _build_bag(plan, number, source, bag, rows)
@@ -228,26 +231,22 @@ def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels:
     name = f"{number:02d}_{re.sub(r'[^0-9A-Za-z_.-]', '_', source.bag.resolve().name)}"
     pieces = [Piece(f"{name}_{i:03d}", start_ns, end_ns) for i, (_, start_ns, end_ns) in enumerate(parts)]
     try:
-        with Recording(source.bag) as recording:
-            topics = resolve_topics(plan.config, recording)
-            with ReadingProgress(recording) as bar:
-                written = write_clips(recording, plan.config, topics, pieces, plan.folder, bar.update)
-            bag.problems += recording.problems
+        written = _write(plan, source.bag, pieces, bag)
     except RecordingError as error:
         bag.problems.append(str(error))
         return []
     clips = []
     for (label, start_ns, end_ns), piece in zip(parts, pieces, strict=True):
-        samples = written.samples[piece.clip]
+        samples = written.samples.get(piece.clip, {})
         if not samples:
             dropped.append((label, "none of its streams has a sample then"))
             continue
         clips.append(ClipInfo(piece.clip, source.subject, label.activity, session=number))
         bag.clips[piece.clip] = label.activity
         bag.seconds += (end_ns - start_ns) / NS_PER_S
-        for stream in plan.config.streams:
-            if stream.name not in samples:
-                bag.incomplete[stream.name] = bag.incomplete.get(stream.name, 0) + 1
+        for stream in plan.streams:
+            if stream not in samples:
+                bag.incomplete[stream] = bag.incomplete.get(stream, 0) + 1
     seconds = [(label.end_ns - label.start_ns) / NS_PER_S for label in labels]
     bag.unlabelled_s = max((written.end_ns - written.start_ns) / NS_PER_S - sum(seconds), 0.0)
     for label, reason in dropped:
@@ -256,14 +255,42 @@ def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels:
     return clips
 
 
+def _write(plan: _Plan, path: Path, pieces: list[Piece], bag: BagReport) -> Written:
+    """Write the samples of a recording's pieces."""
+    written = Written(0, 0, {})
+    if plan.config:
+        with Recording(path) as recording:
+            topics = resolve_topics(plan.config, recording)
+            with ReadingProgress(recording) as bar:
+                written = write_clips(recording, plan.config, topics, pieces, plan.folder, bar.update)
+            bag.problems += recording.problems
+    if not plan.skeletons:
+        return written
+    found = find_people(path)
+    counts, problems = write_skeletons(found, pieces, plan.folder)
+    bag.problems += problems
+    samples = {piece.clip: dict(written.samples.get(piece.clip, {})) for piece in pieces}
+    for clip, count in counts.items():
+        samples[clip][SKELETON] = count
+    starts = [start_ns for start_ns in (written.start_ns, found.start_ns) if start_ns]
+    return Written(min(starts, default=0), max(written.end_ns, found.end_ns), samples)
+
+
 @dataclass(frozen=True)
 class _Plan:
     """What is the same for every recording."""
 
     folder: Path
-    config: SensorSyncConfig
+    config: SensorSyncConfig | None
+    skeletons: bool
     taxonomy: Taxonomy | None
     shortest_s: float
+
+    @property
+    def streams(self) -> list[str]:
+        """Of each clip, if they were recorded."""
+        names = [stream.name for stream in self.config.streams] if self.config else []
+        return [*names, SKELETON] if self.skeletons else names
 
     def refuse(self, label: Label) -> str:
         """Why a label can be no clip; empty if it can."""

@@ -161,9 +161,16 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     """See that everything can be read before anything is computed."""
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
     from mumu_ros.pipeline.configuration import InferenceConfig, read_sensor_sync
-    from mumu_ros.pipeline.parameter_file import read_parameters
-    from mumu_ros.pipeline.parameter_tables import INFERENCE
+    from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
+    from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
 
+    sections = node_sections(arguments.params) if arguments.params else set()
+    if "people" in sections and "sensor_sync" not in sections:
+        raise ParameterError(
+            f"{arguments.params} has a section for people and none for sensor_sync; people are found in pictures live "
+            f"only: mumu launch replay bag:={arguments.bags[0]} model:={arguments.model} "
+            f"params_file:={arguments.params} out:=REPORT writes the same report"
+        )
     labels = one_each("--labels", arguments.labels or list(map(find_labels, arguments.bags)), arguments.bags)
     if arguments.out and arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"--out {str(arguments.out)!r} is no folder")

@@ -34,7 +34,8 @@ from typing_extensions import Self
 from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
 from mumu_ros.people.drawing import Activity, draw
 from mumu_ros.recognize.segments import Labelled, Segment, segments
-from mumu_ros.recognize.sources import Shot, SourceError, open_source
+from mumu_ros.recognize.sources import SourceError, open_source
+from mumu_ros.recordings.pictures import Shot
 
 if TYPE_CHECKING:
     from mumu_ros.recognition import Decision, NoDecision, Session

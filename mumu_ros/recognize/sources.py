@@ -20,7 +20,6 @@ import re
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.files import expanded
-from mumu_ros.people import Camera
 from mumu_ros.recordings import is_recording
+from mumu_ros.recordings.pictures import Shot, read_pictures
 
-__all__ = ["Shot", "SourceError", "Worn", "open_source"]
+__all__ = ["SourceError", "open_source"]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 _FOLDER_FPS = 30.0
@@ -42,40 +41,6 @@ _FIRST_NS = 1_000_000_000
 
 class SourceError(ValueError):
     """A source that cannot be read; the message contains it and the accepted ones."""
-
-
-@dataclass(frozen=True, eq=False)
-class Worn:
-    """Samples of a sensor other than the camera.
-
-    Attributes:
-        modality: The model's name for it.
-        stamp_ns: Acquisition time.
-        sample: As `Preprocessing.prepare` takes it.
-    """
-
-    modality: str
-    stamp_ns: int
-    sample: NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Shot:
-    """A picture and what else is known at its time.
-
-    Attributes:
-        stamp_ns: Acquisition time.
-        rgb: uint8 (H, W, 3).
-        depth: Registered to it: uint16 millimetres or float32 metres; None: no sensor.
-        camera: From CameraInfo; None: not known.
-        worn: Samples of other sensors since the last picture.
-    """
-
-    stamp_ns: int
-    rgb: NDArray[np.uint8]
-    depth: NDArray[Any] | None = None
-    camera: Camera | None = None
-    worn: tuple[Worn, ...] = field(default=())
 
 
 def open_source(source: str, imus: tuple[str, ...] = ()) -> Generator[Shot, None, None]:
@@ -91,9 +56,7 @@ def open_source(source: str, imus: tuple[str, ...] = ()) -> Generator[Shot, None
     if source.isdecimal() or source.startswith("/dev/"):
         return _camera(source)
     if is_recording(path) or path.suffix == ".bag":  # of ROS 1, which is refused by that name
-        from mumu_ros.recognize.bags import read_bag
-
-        return read_bag(path, imus)
+        return read_pictures(path, imus)
     if path.is_dir():
         return _folder(path)
     if path.is_file():

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from mumu_ros.recognize.cli import _Film
-from mumu_ros.recognize.sources import Shot
+from mumu_ros.recordings.pictures import Shot
 
 START_NS = 10**18
 

@@ -40,10 +40,9 @@ from mumu_ros.datasets.clip_writer import Piece, write_clips
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.people import Camera
-from mumu_ros.recognize.bags import read_bag
-from mumu_ros.recognize.sources import SourceError
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
 from mumu_ros.recordings.annotations import read_annotations
+from mumu_ros.recordings.pictures import read_pictures
 from mumu_ros.recordings.stamped import read_stamped
 from mumu_ros.recordings.stream_topics import guess_streams, resolve_topics
 from mumu_ros.recordings.typestore import BagTypes, load_typestore
@@ -300,8 +299,8 @@ def build(bag: Path, out: Path) -> None:
 
 
 def recognize(bag: Path, _: Path) -> None:
-    with suppress(SourceError):
-        list(read_bag(bag, ("imu_wrist",)))
+    with suppress(RecordingError):
+        list(read_pictures(bag, ("imu_wrist",)))
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -20,11 +20,12 @@ import sys
 from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.conversions import (
@@ -38,12 +39,12 @@ from mumu_ros.conversions import (
 )
 from mumu_ros.people import Camera
 from mumu_ros.people.inputs import depth_problem
-from mumu_ros.recognize.bag_topics import IMU, Topics
-from mumu_ros.recognize.sources import Shot, SourceError, Worn
-from mumu_ros.recordings import Recording
+from mumu_ros.recordings.errors import RecordingError
+from mumu_ros.recordings.picture_topics import IMU, PictureTopics
+from mumu_ros.recordings.reader import Recording
 from mumu_ros.streams.stamps import NS_PER_S, StampGuard, StreamClock, Verdict
 
-__all__ = ["read_bag"]
+__all__ = ["Shot", "Worn", "read_pictures"]
 
 T = TypeVar("T")
 
@@ -64,15 +65,48 @@ _MOST_WORN = 100_000
 """Worn samples kept while the camera pauses: minutes, of several IMUs."""
 
 
-def read_bag(path: Path, imus: tuple[str, ...]) -> Generator[Shot, None, None]:
+@dataclass(frozen=True, eq=False)
+class Worn:
+    """Samples of a sensor other than the camera.
+
+    Attributes:
+        modality: The model's name for it.
+        stamp_ns: Acquisition time.
+        sample: As `Preprocessing.prepare` takes it.
+    """
+
+    modality: str
+    stamp_ns: int
+    sample: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A picture and what else is known at its time.
+
+    Attributes:
+        stamp_ns: Acquisition time.
+        rgb: uint8 (H, W, 3).
+        depth: Registered to it: uint16 millimetres or float32 metres; None: no sensor.
+        camera: From CameraInfo; None: not known.
+        worn: Samples of other sensors since the last picture.
+    """
+
+    stamp_ns: int
+    rgb: NDArray[np.uint8]
+    depth: NDArray[Any] | None = None
+    camera: Camera | None = None
+    worn: tuple[Worn, ...] = field(default=())
+
+
+def read_pictures(path: Path, imus: tuple[str, ...]) -> Generator[Shot, None, None]:
     """Read the pictures of a rosbag2, with registered depth, CameraInfo and IMUs if it has them.
 
     Raises:
-        SourceError: It has no colour picture that can be read, or several pictures that could be meant.
-        RecordingError: It cannot be read.
+        RecordingError: It cannot be read, has no colour picture that can be, or several that could be meant.
     """
     with Recording(path) as recording:
-        yield from _Reader(recording, Topics.of(recording, imus)).shots()
+        yield from _Reader(recording, PictureTopics.of(recording, imus)).shots()
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +132,7 @@ class _Reader:
     Every picture is a shot. Worn samples belong to the next picture, however long the camera pauses before it.
     """
 
-    def __init__(self, recording: Recording, topics: Topics) -> None:
+    def __init__(self, recording: Recording, topics: PictureTopics) -> None:
         self._recording = recording
         self._topics = topics
         self._modalities = {topic: name for name, topic in topics.imus.items()}
@@ -119,7 +153,7 @@ class _Reader:
         """Yield the pictures in the order of their stamps, with what belongs to them.
 
         Raises:
-            SourceError: Not one picture can be read.
+            RecordingError: Not one picture can be read.
         """
         topics = self._topics
         clocks = {name: StreamClock(_HELD_PICTURES) for name in (topics.rgb, topics.depth) if name}
@@ -133,7 +167,7 @@ class _Reader:
             raise
         problems = self._problems(clocks)
         if not self._count:
-            raise SourceError(
+            raise RecordingError(
                 f"no picture of {self._recording.path} can be read: {'; '.join(problems) or 'none was recorded'}"
             )
         _print(problems)

@@ -28,9 +28,9 @@ import pytest
 
 from mumu_ros.conversions import array_to_image, array_to_imu, camera_to_camera_info, ns_to_time
 from mumu_ros.people import Camera
-from mumu_ros.recognize.bags import read_bag
-from mumu_ros.recognize.sources import Shot, SourceError, open_source
+from mumu_ros.recognize.sources import open_source
 from mumu_ros.recordings import RecordingError, RecordingWriter
+from mumu_ros.recordings.pictures import Shot, read_pictures
 
 if sys.version_info >= (3, 14):
     from compression.zstd import compress
@@ -93,7 +93,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def read(path: Path) -> list[Shot]:
-    return list(read_bag(path, ("imu_wrist",)))
+    return list(read_pictures(path, ("imu_wrist",)))
 
 
 def at_ms(stamps_ns: Iterable[int]) -> list[int]:
@@ -213,7 +213,7 @@ def test_a_bag_of_which_no_picture_can_be_read_is_refused_with_the_reason(path: 
         for k in range(3):
             bag.picture(100 * k, encoding="8UC3")
     with pytest.raises(
-        SourceError, match=r"/bag can be read: .* 3 times, .* '8UC3' .*; record one of rgb8, "
+        RecordingError, match=r"/bag can be read: .* 3 times, .* '8UC3' .*; record one of rgb8, "
     ) as refused:
         read(path)
     assert "parameter" not in str(refused.value)
@@ -222,7 +222,7 @@ def test_a_bag_of_which_no_picture_can_be_read_is_refused_with_the_reason(path: 
 def test_a_picture_that_is_too_large_is_refused_without_a_parameter_that_the_command_has_not(path: Path) -> None:
     with writing(path) as bag:
         bag.jpeg(0, size=(8000, 8000))
-    with pytest.raises(SourceError, match="8000×8000 has more than 32000000 pixels; record a smaller one"):
+    with pytest.raises(RecordingError, match="8000×8000 has more than 32000000 pixels; record a smaller one"):
         read(path)
 
 
@@ -230,7 +230,7 @@ def test_a_bag_without_colour_pictures_is_refused_with_what_it_has(path: Path) -
     with writing(path) as bag:
         bag.depth(0)
         bag.imu(0)
-    with pytest.raises(SourceError, match=f"no colour picture that can be read: its topics are {DEPTH}, {WRIST}"):
+    with pytest.raises(RecordingError, match=f"no colour picture that can be read: its topics are {DEPTH}, {WRIST}"):
         read(path)
 
 
@@ -263,7 +263,7 @@ def test_pictures_of_two_cameras_are_refused(path: Path) -> None:
     with writing(path) as bag:
         bag.picture(0)
         bag.jpeg(0, "/rear/image_raw/compressed")
-    with pytest.raises(SourceError, match=f"several colour pictures, {RGB}, /rear/image_raw/compressed; keep one"):
+    with pytest.raises(RecordingError, match=f"several colour pictures, {RGB}, /rear/image_raw/compressed; keep one"):
         read(path)
 
 

@@ -20,10 +20,10 @@ import sys
 from dataclasses import dataclass
 
 from mumu_ros.conversions.transports import raw_topic
-from mumu_ros.recognize.sources import SourceError
-from mumu_ros.recordings import Recording, Topic
+from mumu_ros.recordings.errors import RecordingError
+from mumu_ros.recordings.reader import Recording, Topic
 
-__all__ = ["IMU", "Topics"]
+__all__ = ["IMU", "PictureTopics"]
 
 IMU = "sensor_msgs/msg/Imu"
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
@@ -32,7 +32,7 @@ _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
 
 
 @dataclass(frozen=True)
-class Topics:
+class PictureTopics:
     """Which topics of a bag are used.
 
     Attributes:
@@ -48,11 +48,11 @@ class Topics:
     imus: dict[str, str]
 
     @classmethod
-    def of(cls, recording: Recording, imus: tuple[str, ...]) -> Topics:
+    def of(cls, recording: Recording, imus: tuple[str, ...]) -> PictureTopics:
         """Find the topics of a bag; `imus` are the modalities that need one.
 
         Raises:
-            SourceError: There is no colour picture that can be read, or several could be meant.
+            RecordingError: There is no colour picture that can be read, or several could be meant.
         """
         kinds: dict[str, list[str]] = {"rgb": [], "depth": []}
         for topic in recording.topics.values():
@@ -61,10 +61,10 @@ class Topics:
         rgb, depth = (_without_copies(topics) for topics in kinds.values())
         if not rgb:
             listed = "; ".join([f"its topics are {', '.join(recording.topics) or 'none'}", *recording.problems])
-            raise SourceError(f"{recording.path} has no colour picture that can be read: {listed}")
+            raise RecordingError(f"{recording.path} has no colour picture that can be read: {listed}")
         for what, topics in (("colour", rgb), ("depth", depth)):
             if len(topics) > 1:
-                raise SourceError(f"{recording.path} has several {what} pictures, {', '.join(topics)}; keep one")
+                raise RecordingError(f"{recording.path} has several {what} pictures, {', '.join(topics)}; keep one")
         infos = [t.name for t in _decoded(recording) if t.type_name == _INFO]
         beside = [name for name in infos if _namespace(name) == _namespace(raw_topic(rgb[0]))]
         return cls(rgb[0], "".join(depth), "".join(beside[:1]), _imus(recording, imus))

@@ -1,0 +1,128 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Skeletons of the people in a recording's pictures, found as the people node finds them, as a stream of its clips."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mumu_ros.datasets.clip_writer import Piece
+from mumu_ros.people import LAYOUT, PeopleFinder
+from mumu_ros.recognition.levelling import CameraTilt
+from mumu_ros.recordings.pictures import read_pictures
+from mumu_ros.skeletons import convert
+from mumu_ros.streams import NS_PER_S, RateSampler
+
+__all__ = ["SKELETON", "FoundPeople", "find_people", "write_skeletons"]
+
+SKELETON = "skeleton"
+"""The stream, and the modality of the model `people`."""
+_LAYOUT = "florence15"
+"""That model's."""
+_RATE_HZ = 15
+"""Of the people node."""
+_ALSO_SEEN = 0.5
+"""Somebody else who is seen in so many pictures of a clip, as a share of those of the person it shows, is reported."""
+
+Joints = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class FoundPeople:
+    """Everybody in the pictures of a recording.
+
+    Attributes:
+        start_ns: Stamp of the first picture; 0: there was none.
+        end_ns: Of the last one.
+        people: By id, the skeleton at each stamp: (15, 3) metres as a level camera sees it, NaN where not seen.
+    """
+
+    start_ns: int
+    end_ns: int
+    people: Mapping[str, Mapping[int, Joints]]
+
+
+def find_people(bag: Path, weights: Path | None = None) -> FoundPeople:
+    """Find the people in the pictures of a recording, with depth if it has any; about 30 ms of one core a picture.
+
+    The camera's tilt is learned from all of them, so that skeletons are level from the first picture on.
+
+    Raises:
+        RecordingError: It cannot be read, or has not one colour camera.
+        WeightsError: The pose network is not there.
+    """
+    finder, tilt, sampler = PeopleFinder(weights, seed=0), CameraTilt(), RateSampler(NS_PER_S // _RATE_HZ)
+    found: defaultdict[str, dict[int, Joints]] = defaultdict(dict)
+    start_ns = end_ns = 0
+    for shot in read_pictures(bag, ()):
+        start_ns, end_ns = start_ns or shot.stamp_ns, shot.stamp_ns
+        if not sampler.accept(shot.stamp_ns):
+            continue
+        people = finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
+        tilt.see(shot.stamp_ns, LAYOUT, [person.joints for person in people])
+        for person in people:
+            found[person.body_id][shot.stamp_ns] = person.joints
+    people_of = {
+        body: {
+            stamp_ns: convert(tilt.level(joints)[np.newaxis], LAYOUT, _LAYOUT)[0] for stamp_ns, joints in seen.items()
+        }
+        for body, seen in found.items()
+    }
+    return FoundPeople(start_ns, end_ns, people_of)
+
+
+def write_skeletons(found: FoundPeople, pieces: Sequence[Piece], folder: Path) -> tuple[dict[str, int], list[str]]:
+    """Write the stream `skeleton` of each piece: of the person who is seen in most pictures of it.
+
+    Whoever is never seen together with that person is taken to be the same one, lost and found again.
+
+    Returns:
+        Clip to number of samples, clips with nobody left out; and a sentence for each clip that shows several people.
+    """
+    counts: dict[str, int] = {}
+    problems = []
+    for piece in pieces:
+        seen = {
+            body: {stamp_ns for stamp_ns in samples if piece.start_ns <= stamp_ns < piece.end_ns}
+            for body, samples in found.people.items()
+        }
+        bodies = sorted((body for body in seen if seen[body]), key=lambda body: -len(seen[body]))
+        if not bodies:
+            continue
+        first, *others = bodies
+        same = [first, *(body for body in others if seen[body].isdisjoint(seen[first]))]
+        also = [body for body in others if body not in same and len(seen[body]) >= _ALSO_SEEN * len(seen[first])]
+        if also:
+            problems.append(
+                f"{piece.clip} shows {1 + len(also)} people; the one who is seen longest is taken for the person whose "
+                "label it is"
+            )
+        samples = {stamp_ns: found.people[body][stamp_ns] for body in reversed(same) for stamp_ns in seen[body]}
+        _write(folder / piece.clip, samples)
+        counts[piece.clip] = len(samples)
+    return counts, problems
+
+
+def _write(folder: Path, samples: Mapping[int, Joints]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    stamps_ns = sorted(samples)
+    stacked = np.stack([samples[stamp_ns] for stamp_ns in stamps_ns])
+    np.savez(folder / f"{SKELETON}.npz", stamps_ns=np.array(stamps_ns, np.int64), samples=stacked)

@@ -1,0 +1,151 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A training set of the people in a camera's pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mumu_ros import cli
+from mumu_ros.datasets import open_dataset
+from mumu_ros.datasets.clip_writer import Piece
+from mumu_ros.datasets.found_people import FoundPeople, write_skeletons
+from mumu_ros.model.checkpoint import read_config
+from mumu_ros.people import WeightsError, find_weights
+from mumu_ros.share import share_path
+from mumu_ros.skeletons import LAYOUTS
+from mumu_ros.training.settings import read_settings
+
+PARAMS = """
+/**/people:
+  ros__parameters:
+    image.topic: /camera/color/image_raw
+    depth.topic: /camera/depth/image_raw
+    camera_info.topic: /camera/color/camera_info
+"""
+
+
+def at(*stamps: int, where: float = 0.0) -> dict[int, np.ndarray]:
+    return {stamp: np.full((15, 3), where + stamp, np.float32) for stamp in stamps}
+
+
+def written(folder: Path, clip: str) -> tuple[list[int], list[float]]:
+    with np.load(folder / clip / "skeleton.npz") as file:
+        return file["stamps_ns"].tolist(), file["samples"][:, 0, 0].tolist()
+
+
+def test_a_clip_is_of_the_person_who_is_seen_longest(tmp_path: Path) -> None:
+    found = FoundPeople(1, 40, {"a": at(*range(1, 40)), "b": at(*range(5, 9), *range(20, 35), where=100)})
+    counts, problems = write_skeletons(
+        found, [Piece("one", 0, 10), Piece("two", 10, 40), Piece("late", 50, 60)], tmp_path
+    )
+    assert counts == {"one": 9, "two": 30}
+    assert written(tmp_path, "one") == (list(range(1, 10)), list(range(1, 10)))
+    assert problems == ["two shows 2 people; the one who is seen longest is taken for the person whose label it is"]
+
+
+def test_who_was_lost_and_found_again_is_one_person(tmp_path: Path) -> None:
+    found = FoundPeople(1, 20, {"a": at(1, 2, 3, 4), "b": at(6, 7, 8), "c": at(8, 9, where=100)})
+    counts, problems = write_skeletons(found, [Piece("one", 0, 20)], tmp_path)
+    assert counts == {"one": 8}
+    assert written(tmp_path, "one")[0] == [1, 2, 3, 4, 6, 7, 8, 9]
+    assert problems == []
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.sets(st.integers(0, 30), min_size=1), max_size=3))
+def test_every_sample_is_of_somebody_at_that_time(
+    tmp_path_factory: pytest.TempPathFactory, seen: dict[str, set[int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("clips")
+    people = {body: at(*stamps, where=100.0 * (ord(body) - ord("a"))) for body, stamps in seen.items()}
+    counts, _ = write_skeletons(FoundPeople(0, 30, people), [Piece("one", 5, 25)], folder)
+    inside = {body: {t for t in stamps if 5 <= t < 25} for body, stamps in seen.items()}
+    assert bool(counts) == any(inside.values())
+    if counts:
+        stamps, values = written(folder, "one")
+        assert counts == {"one": len(stamps)}
+        assert stamps == sorted(set(stamps))
+        assert len(stamps) >= max(map(len, inside.values()))
+        for stamp, value in zip(stamps, values, strict=True):
+            assert stamp in inside["abc"[int((value - stamp) / 100)]]
+
+
+@pytest.fixture
+def mumu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: cli.main([str(word) for word in words])
+
+
+@pytest.mark.slow
+def test_a_model_learns_from_pictures_what_simulated_people_do(
+    mumu: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    try:
+        find_weights()
+    except WeightsError as error:
+        pytest.skip(str(error))
+    (tmp_path / "yours.yaml").write_text(PARAMS)
+    for name, seed in (("anna", 1), ("ben", 1003)):
+        simulate = ("simulate", name, "--seed", seed, "--seconds", 18, "--activities", "bow,stretch,stand")
+        assert mumu(*simulate, "--image-size", "320x240") == 0
+    assert mumu("dataset", "build", "anna", "ben", "--params", "yours.yaml", "--out", "set") == 0
+    assert "mumu train config/training/own_people.yaml data.root=set --init people" in capsys.readouterr().out
+    report = json.loads((tmp_path / "set" / "report.json").read_text())
+    assert all(bag["clips"] and not bag["incomplete"] for bag in report["bags"])
+    dataset = open_dataset("folder", "set")
+    assert dataset.streams == ("skeleton",)
+    for clip in dataset.clips:
+        with np.load(tmp_path / "set" / clip.id / "skeleton.npz") as file:
+            seconds = np.diff(file["stamps_ns"]) / 1e9
+            joints = file["samples"]
+        assert np.median(seconds) == pytest.approx(1 / 15, abs=0.01)
+        assert joints.shape[1:] == (len(LAYOUTS["florence15"]), 3)
+        assert 1 < np.nanmedian(joints[..., 2]) < 8, "metres before the camera"
+
+    own = share_path("config", "training", "own_people.yaml")
+    train = (
+        "train",
+        own,
+        "data.root=set",
+        "data.train_subjects=1",
+        "optimization.epochs=12",
+        "machine.accelerator=cpu",
+    )
+    assert mumu(*train, "--init", "people", "--out", "model") == 0
+    assert mumu("test", "model", "folder", "set", "--subjects", 2, "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["top1"] > 0.7
+
+
+def test_the_configuration_goes_on_from_the_shipped_model() -> None:
+    taxonomy = share_path("config", "taxonomies", "people.yaml")
+    own = read_settings(share_path("config", "training", "own_people.yaml"), [f"model.taxonomy={taxonomy}"]).model
+    people = read_config(share_path("models", "people"))
+    assert (own.modalities, own.feature_size, own.fusion) == (people.modalities, people.feature_size, people.fusion)
+
+
+def test_what_a_file_for_people_cannot_do_without_ros_is_named(
+    mumu: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "yours.yaml").write_text(PARAMS)
+    assert mumu("evaluate", "people", "anna", "--params", "yours.yaml") == 2
+    error = capsys.readouterr().err
+    assert "mumu launch replay bag:=anna model:=people params_file:=yours.yaml out:=REPORT" in error
