@@ -28,12 +28,12 @@ from typing import Any
 from mumu_ros.files import expanded
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.nodes.node_configuration import input_topics
-from mumu_ros.nodes.parameters import TABLES
+from mumu_ros.nodes.parameters import PEOPLE, TABLES
 from mumu_ros.pipeline.parameter_file import check_names, check_sections, node_sections, own_parameters, read_parameters
 from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
 from mumu_ros.reading import read_json
 from mumu_ros.recordings import Recording, RecordingError
-from mumu_ros.share import share_path
+from mumu_ros.share import located, share_path
 
 __all__ = [
     "AWAITED",
@@ -189,12 +189,12 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
             "or simulate:=true (or use_sim_time:=true with a recording of simulated people)"
         )
     overlay = arguments["overlay"] == "true"
-    sources = _sources(params_file, known, overlay=overlay)
+    preset = share_path("config", "cameras", f"{camera}.yaml") if camera else None
+    sources = _sources(params_file, known, preset, overlay=overlay)
     plans = [NodePlan(name, params_file, {**common, **_streams_of(name, params_file, arguments)}) for name in sources]
     plans.append(NodePlan("inference", params_file, {**common, **model}))
     optional = {"overlay": overlay, "simulator": simulates}
     plans += [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
-    preset = share_path("config", "cameras", f"{camera}.yaml") if camera else None
     plans = [
         replace(
             plan,
@@ -264,7 +264,7 @@ def _params_file(arguments: Mapping[str, str]) -> Path:
     """The file that is given, else that of the simulator or of a camera, by the model."""
     given, model = arguments["params_file"], arguments["model"]
     is_simulated = arguments.get("simulate") == "true" or (bool(model) and _Model.of(model).is_simulated_only)
-    path = expanded(given) if given else share_path("config", "sim.yaml" if is_simulated else "hri.yaml")
+    path = located(given) if given else share_path("config", "sim.yaml" if is_simulated else "hri.yaml")
     if not path.is_file():
         raise ParameterError(f"params_file:={given} is not a file")
     check_sections(path, TABLES)
@@ -288,7 +288,7 @@ def _composed(plans: Sequence[NodePlan]) -> list[NodePlan]:
     return [composed, *(plan for plan in plans if plan not in inside)]
 
 
-def _sources(params_file: Path, model: _Model, *, overlay: bool = False) -> list[str]:
+def _sources(params_file: Path, model: _Model, preset: Path | None = None, *, overlay: bool = False) -> list[str]:
     """The nodes that inference subscribes to: those with a section in the file.
 
     For a model without a modality of one person, people is started for the overlay only.
@@ -304,7 +304,20 @@ def _sources(params_file: Path, model: _Model, *, overlay: bool = False) -> list
             f"params_file {params_file} has no section for sensor_sync, and model {model.name!r} takes "
             f"{', '.join(model.modalities)} from it: give a params_file that names their topics"
         )
+    if model.needs_depth and "sensor_sync" not in sources and not _depth_topic(params_file, preset):
+        camera = f"camera:={preset.stem} " if preset else ""
+        raise ParameterError(
+            f"model {model.name!r} takes {', '.join(model.modalities)}, and none would come: params_file {params_file} "
+            f"has no section for sensor_sync, and {camera}no depth.topic for people; give a camera with depth, a "
+            "params_file that names the topics, or a model of skeletons such as people"
+        )
     return [name for name in sources if name != "people" or overlay or model.uses_people]
+
+
+def _depth_topic(params_file: Path, preset: Path | None) -> str:
+    """The topic of depth that people subscribes to; empty if none."""
+    of_camera = own_parameters(preset, "people") if preset else {}
+    return str(of_camera.get("depth.topic", read_parameters(params_file, "people", PEOPLE).read("depth.topic")))
 
 
 def _check_recorded(bag: Path, params_file: Path, sources: Sequence[str]) -> None:
@@ -343,12 +356,14 @@ class _Model:
         name: As it was given.
         is_simulated_only: Whether it was trained on simulated people.
         uses_people: Whether it has a modality of one person: a skeleton, or the person's own depth picture.
+        needs_depth: Whether the depth picture is all that it takes of a person.
         modalities: Names of what it takes.
     """
 
     name: str
     is_simulated_only: bool
     uses_people: bool
+    needs_depth: bool
     modalities: tuple[str, ...]
 
     @classmethod
@@ -363,7 +378,9 @@ class _Model:
             content = read_json(folder / "config.json")
             dataset = content["provenance"].get("data", {}).get("dataset")
             modalities = content["model"]["modalities"]
-            personal = any(m.get("layout") or m["encoder"] == "pose_cnn" or m["shape"] == [20, 3] for m in modalities)
-            return cls(name, dataset == "simulator", personal, tuple(str(m["name"]) for m in modalities))
+            joints = any(m.get("layout") or m["shape"] == [20, 3] for m in modalities)
+            depth = any(m["encoder"] == "pose_cnn" for m in modalities)
+            names = tuple(str(m["name"]) for m in modalities)
+            return cls(name, dataset == "simulator", joints or depth, depth and not joints, names)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return cls(name, False, True, ())
+            return cls(name, False, True, False, ())

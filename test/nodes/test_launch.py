@@ -140,6 +140,40 @@ def test_a_file_without_the_streams_that_the_model_needs_starts_nothing(wrist: P
         plan_replay(given(REPLAY, bag=str(wrist), **values))
 
 
+def test_a_parameter_file_of_the_package_is_found_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plans = plan_hri(given(HRI, params_file="config/sim.yaml", model="sim", use_sim_time="true"))
+    assert {plan.params_file for plan in plans} == {share_path("config", "sim.yaml")}
+    with pytest.raises(ParameterError, match=r"params_file:=config/gone\.yaml is not a file"):
+        plan_hri(given(HRI, params_file="config/gone.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"camera": "usb_cam"}, r"hri\.yaml has no section for sensor_sync, and camera:=usb_cam no depth\.topic"),
+        ({}, r"hri\.yaml has no section for sensor_sync, and no depth\.topic for people"),
+    ],
+    ids=["camera", "file"],
+)
+def test_a_model_of_which_nothing_would_come_starts_nothing(values: dict[str, str], text: str) -> None:
+    with pytest.raises(ParameterError, match=rf"model 'utd-mhad-dp' takes depth, imu, and none would come: .*{text}"):
+        plan_hri(given(HRI, **values, model="utd-mhad-dp"))
+    assert plan_hri(given(HRI, **values, model="utd-mhad-dsp")), "skeletons need no depth"
+
+
+@pytest.mark.parametrize(
+    "sections", ["people: {ros__parameters: {depth.topic: /depth}}", "sensor_sync: {}\npeople: {}"]
+)
+def test_a_model_of_depth_starts_with_a_topic_of_it_or_with_sensor_sync(sections: str, tmp_path: Path) -> None:
+    assert plan_hri(given(HRI, camera="realsense", model="utd-mhad-dp"))
+    file = tmp_path / "mine.yaml"
+    file.write_text(sections)
+    assert plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dp"))
+
+
 def test_a_replay_without_a_recognition_ends_with_an_error(ros: Any, wrist: Path) -> None:
     result = run_mumu("launch", "replay", f"bag:={wrist}", "model:=sim", ROS_DOMAIN_ID=str(ros.domain))
     assert result.returncode == 1
@@ -153,11 +187,11 @@ def default_model() -> Any:
 
 def test_only_what_is_given_wins_over_the_parameter_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("/**/people: {ros__parameters: {}}\n/**/inference: {ros__parameters: {model: utd-mhad-dp}}\n")
+    file.write_text("/**/people: {ros__parameters: {}}\n/**/inference: {ros__parameters: {model: utd-mhad-dsp}}\n")
     for plan in plan_hri(given(HRI, params_file=str(file))):
         assert plan.parameters == {}
-    plans = {p.name: p for p in plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dsp", autostart="false"))}
-    assert plans["inference"].parameters == {"autostart": False, "model": "utd-mhad-dsp"}
+    plans = {p.name: p for p in plan_hri(given(HRI, params_file=str(file), model="people", autostart="false"))}
+    assert plans["inference"].parameters == {"autostart": False, "model": "people"}
     assert plans["people"].parameters == {"autostart": False}
 
 
@@ -181,7 +215,7 @@ def test_nodes_are_started_where_the_file_has_a_section_for_them(tmp_path: Path)
         ("/robot/people: {}\n/robot/sensor_sync: {}\n/**: {}", {"sensor_sync", "people", "inference"}),
     ):
         file.write_text(sections)
-        plans = plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dp"))
+        plans = plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dsp"))
         assert {plan.name for plan in plans} == started
     file.write_text("/**/inference: {}")
     with pytest.raises(ParameterError, match="no section for sensor_sync or people"):
