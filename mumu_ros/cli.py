@@ -12,26 +12,28 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The `mumu` command: one sub-command for each thing that the package does."""
+"""The `mumu` command: one sub-command for each thing that the package does.
+
+Imports little, because signals end it without a traceback only afterwards.
+"""
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import importlib.metadata
+import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
 
-from mumu_ros.missing import remedy
-from mumu_ros.text import reason, shorten
+TYPE_CHECKING = False  # that of `typing`, which takes a while to import
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import TypeAlias
+
+    Commands: TypeAlias = Mapping[str, tuple[str, str]]
 
 __all__ = ["main", "run"]
-
-Commands: TypeAlias = Mapping[str, tuple[str, str]]
 
 _LONGEST = 2000
 """Characters of an error: it quotes what a file says."""
@@ -90,25 +92,10 @@ def run(program: str, description: str, groups: Mapping[str, Commands], argument
         for what was interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description=description,
-        epilog="\n".join(_listing(groups)),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    table = {command: where for commands in groups.values() for command, where in commands.items()}
-    parser.add_argument("--version", action="version", version=importlib.metadata.version("mumu_ros"))
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, help="one of those below")
     asked = arguments[0] if arguments else ""
     try:
-        if asked in UNTIL_INTERRUPTED and threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.default_int_handler)
-        if asked in table:
-            importlib.import_module(table[asked][0]).register(commands)
-        else:
-            for name in table:
-                commands.add_parser(name)
+        with _ended_by_signals(asked in UNTIL_INTERRUPTED):
+            parser = _parser(program, description, groups, asked)
         parsed, rest = parser.parse_known_args(arguments)
         # argparse takes key=value before the options only; people write it anywhere.
         overrides = [word for word in rest if hasattr(parsed, "overrides") and "=" in word and word[0] != "-"]
@@ -119,17 +106,64 @@ def run(program: str, description: str, groups: Mapping[str, Commands], argument
         status: int = parsed.run(parsed)
         sys.stdout.flush()
     except ModuleNotFoundError as error:
+        from mumu_ros.missing import remedy
+
         print(f"{program} {asked}: {error}; {remedy(error.name or '')}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever reads has enough, as `head` does; Python must not complain at its exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except (ValueError, OSError) as error:  # what a command refuses: its text says what and why
+        from mumu_ros.text import reason, shorten
+
         print(f"{program} {asked}: {shorten(reason(error), _LONGEST)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     return status
+
+
+@contextlib.contextmanager
+def _ended_by_signals(always: bool) -> Iterator[None]:
+    """SIGINT and SIGTERM end the process without a word: an extension that is imported would make errors of them.
+
+    Args:
+        always: Whether also where they are ignored, and whether both raise KeyboardInterrupt afterwards.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
+    elif not always:
+        before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, lambda came, _: os._exit(128 + came))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.default_int_handler if always else handler)
+
+
+def _parser(program: str, description: str, groups: Mapping[str, Commands], asked: str) -> argparse.ArgumentParser:
+    """The parser of a command line that asks for this command."""
+    import argparse  # here, where signals are handled: these take longer than all other imports
+    import importlib.metadata
+
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog="\n".join(_listing(groups)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    table = {command: where for commands in groups.values() for command, where in commands.items()}
+    parser.add_argument("--version", action="version", version=importlib.metadata.version("mumu_ros"))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, help="one of those below")
+    if asked in table:
+        importlib.import_module(table[asked][0]).register(commands)
+    else:
+        for name in table:
+            commands.add_parser(name)
+    return parser
 
 
 def _listing(groups: Mapping[str, Commands]) -> Iterator[str]:

@@ -147,3 +147,51 @@ def test_a_command_that_ends_by_a_signal_heeds_it_though_it_was_started_with_sig
     process.send_signal(number)
     assert process.communicate(timeout=20) == ("", "")
     assert process.returncode == 0
+
+
+SLOW = """
+import time
+try:
+    print("importing", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt as error:  # as pybind11 does
+    raise ImportError("initialization failed") from error
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["watch", "train"])
+def test_a_command_that_is_being_imported_ends_without_a_word(
+    started: Start, tmp_path: Path, command: str, number: signal.Signals
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    code = (
+        f"import sys; from mumu_ros import cli; sys.path.append({str(tmp_path)!r})\n"
+        "for commands in cli.COMMANDS.values():\n"
+        f"    commands.update(dict.fromkeys(commands.keys() & {{{command!r}}}, ('slow', '')))\n"
+        f"sys.exit(cli.main([{command!r}]))"
+    )
+    process = started([sys.executable, "-c", code], ignoring_sigint=command in cli.UNTIL_INTERRUPTED)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 128 + number
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_other_commands_heed_signals_as_they_were_started(started: Start, ignored: bool) -> None:
+    code = (
+        "import signal; from mumu_ros import cli\n"
+        "def tell(*_):\n"
+        "    print([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])\n"
+        "def register(commands):\n"
+        "    commands.add_parser('train').set_defaults(run=tell)\n"
+        "cli.COMMANDS['Training']['train'] = ('__main__', '')\n"
+        "tell()\n"
+        "cli.main(['train'])"
+    )
+    output, errors = started([sys.executable, "-c", code], ignoring_sigint=ignored).communicate(timeout=20)
+    before, after = output.splitlines()
+    assert (after, errors) == (before, "")
+    assert ("SIG_IGN" in before) == ignored
