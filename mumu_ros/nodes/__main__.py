@@ -14,33 +14,41 @@
 
 """`python -m mumu_ros.nodes NODE --ros-args …`: handles signals already while the node is being imported.
 
-Imports nothing slow, because signals are handled only afterwards.
+Imports nothing that Python has not loaded, because signals are handled only afterwards.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import _signal  # type: ignore[import-not-found]  # of `signal`, which itself takes a while to import
 import os
-import runpy
-import signal
 import sys
-from collections.abc import Callable
-from types import FrameType
 
-from mumu_ros.missing import remedy
+TYPE_CHECKING = False  # that of `typing`, which takes a while, too
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from signal import Handlers
+    from types import FrameType
 
 __all__ = ["main", "on_signals"]
 
+_SIGNALS = (_signal.SIGINT, _signal.SIGTERM)
 
-def on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+
+def on_signals(handler: Callable[[int, FrameType | None], object] | Handlers) -> None:
     """Handle SIGINT and SIGTERM, also where the process was started with SIGINT ignored, as nohup and scripts do."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handler)
+    for number in _SIGNALS:
+        _signal.signal(number, int(handler) if isinstance(handler, int) else handler)  # it does not know the enum
 
 
 def main() -> None:
     """Run the node named by the first argument."""
     on_signals(lambda *_: os._exit(0))  # nothing to clean up yet
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _SIGNALS)  # `Processes` starts nodes with both blocked
+    import importlib.util
+    import runpy
+
+    from mumu_ros.missing import remedy
+
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     module = f"mumu_ros.nodes.{name}"
     if not name.isidentifier() or importlib.util.find_spec(module) is None:

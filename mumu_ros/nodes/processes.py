@@ -26,8 +26,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from typing_extensions import Self
@@ -50,6 +51,8 @@ PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES
 _DOMAINS = range(1, 101)
 """Their ports are below the ephemeral ones."""
 PR_SET_PDEATHSIG = 1
+_NODES = "mumu_ros.nodes"
+_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 STOP_TIMEOUT_S = 30.0
 """Time to end after an interrupt (a node may write a report, on a busy machine); then it is killed."""
 
@@ -149,12 +152,13 @@ class Processes:
             of_ros += ["--params-file", str(params_file)]
         for name, value in parameters.items():
             of_ros += ["-p", f"{name}:={value_text(value)}"]
-        self.run(node, "mumu_ros.nodes", [node, *arguments, *of_ros], log)
+        self.run(node, _NODES, [node, *arguments, *of_ros], log)
 
     def run(self, name: str, module: str, arguments: Sequence[str], log: Path | None = None) -> None:
         """Start any module as a process that is called `name` here; `log` as for `start`."""
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(log.open("ab")) if log else None
+            stack.enter_context(_signals_blocked())
             # Its own session: Ctrl-C in the terminal reaches this process, which then stops the nodes in order.
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
@@ -163,7 +167,7 @@ class Processes:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=partial(_before, module),
             )
 
     def ended(self) -> dict[str, int]:
@@ -206,5 +210,22 @@ class Processes:
         return {name: process.returncode for name, process in stopped.items()}
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """SIGINT and SIGTERM wait: here for the end of the block, in a process that starts in it until it unblocks them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # raises KeyboardInterrupt for what came just before
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _before(module: str) -> None:
+    """Prepare a new process for a module."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if module != _NODES:  # which unblocks them when it handles them
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

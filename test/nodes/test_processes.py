@@ -51,6 +51,38 @@ while len(got) < 40:
     rclpy.spin_once(node)
 print(used(), flush=True)
 """
+_INTERRUPTED = """
+import os, signal, sys, threading
+from mumu_ros.nodes.processes import Processes
+
+def interrupt():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+hook, module = sys.argv[1:]
+os.register_at_fork(**{hook: interrupt})
+with Processes() as nodes:
+    try:
+        nodes.run("one", module, ["sensor_sync"])
+    except KeyboardInterrupt:
+        print("interrupted", end=" ")
+    print(nodes.stop()["one"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "module", "said"),
+    [
+        ("after_in_parent", "mumu_ros.nodes", "interrupted 0\n"),
+        ("after_in_child", "mumu_ros.nodes", "0\n"),
+        ("after_in_child", "another", "-2\n"),
+    ],
+)
+def test_an_interrupt_while_a_process_starts_waits_until_it_can_be_handled(
+    started: Callable[..., subprocess.Popen[str]], hook: str, module: str, said: str
+) -> None:
+    process = started([sys.executable, "-c", _INTERRUPTED, hook, module])
+    assert process.communicate(timeout=60) == (said, "")
+    assert process.returncode == 0
 
 
 def test_a_domain_that_somebody_is_in_is_not_chosen(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,27 @@ def test_a_node_ends_well_in_every_state_and_whatever_else_comes(ros: Any, start
     assert "Traceback" not in output + errors
 
 
+_UNHANDLED = """
+import _signal, sys
+
+class Finder:  # of nothing: it tells what is imported while a signal would still interrupt the import
+    def find_spec(name, *_):
+        if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+            print(name)
+
+sys.meta_path.insert(0, Finder)
+from mumu_ros.nodes.__main__ import main
+main()
+"""
+
+
+def test_signals_are_handled_before_anything_slow_is_imported(started: Start) -> None:
+    output, errors = started([sys.executable, "-c", _UNHANDLED, "no node"]).communicate(timeout=60)
+    assert "there is no node" in errors
+    package = {"mumu_ros", "mumu_ros.nodes", "mumu_ros.nodes.__main__"}
+    assert package <= set(output.split()) <= package | {"__future__"}
+
+
 def test_a_node_that_lacks_a_module_says_how_to_install_it(started: Start) -> None:
     code = "import sys; sys.modules['rosbags'] = None; from mumu_ros.nodes.__main__ import main; main()"
     process = started([sys.executable, "-c", code, "sensor_sync"])
