@@ -131,8 +131,8 @@ def fit_health(
     `false_alarms` is the share of healthy windows in which a modality may be flagged.
 
     Raises:
-        ConfigError: The windows are of fewer than two people, or `false_alarms` is not a share.
-        HealthError: A modality is in no window.
+        ConfigError: The windows are of fewer than two people or lack a modality, or `false_alarms` is not a share.
+        HealthError: A modality's features or samples are not finite.
     """
     people = np.unique(subjects)
     if len(people) < 2:
@@ -141,6 +141,12 @@ def fit_health(
         )
     if not 0 < false_alarms < 1:
         raise ConfigError(f"false_alarms is {false_alarms}; expected a share of the windows above 0, below 1")
+    names = checkpoint.config.names
+    if absent := [name for m, name in enumerate(names) if not description.present[:, m].any()]:
+        raise ConfigError(
+            f"no window has {', '.join(absent)}, so that no fault of it would be found; give a dataset with "
+            f"{', '.join(names)}"
+        )
     fold = np.searchsorted(people, subjects) % min(FOLDS, len(people))
     logs = np.zeros((*description.present.shape, 6), np.float32)
     parts = {}

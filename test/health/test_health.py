@@ -302,14 +302,17 @@ def test_joints_that_are_not_seen_spoil_no_training(
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_modality_of_no_window_is_refused_by_name(
+def test_a_modality_that_no_window_shows_is_refused_by_name(
     checkpoint: Checkpoint, healthy: tuple[Description, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mumu_ros.training.health._STEPS", 2)
     description, subjects = healthy
     absent = replace(description, present=np.arange(3) != np.full((400, 1), 1))
-    with pytest.raises(HealthError, match=r"weights of depth are not finite.*in which depth can be seen"):
+    with pytest.raises(ConfigError, match=r"no window has depth, .* give a dataset with rgb, depth, imu"):
         fit_health(checkpoint, absent, subjects)
+    unseen = changed(description, 1, lambda x: _with(x, slice(16), np.full(1, np.nan)))
+    with pytest.raises(HealthError, match=r"weights of depth are not finite.*in which depth can be seen"):
+        fit_health(checkpoint, unseen, subjects)
 
 
 @pytest.mark.parametrize("part", ["thresholds", "encode1.weight", "fusion.norm.bias"])
