@@ -58,7 +58,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     add_config(validate)
     validate.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
     validate.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
-    validate.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
+    validate.add_argument(
+        "--jobs", type=int, help="trainings at a time (default: one for each processor); refused with data.sets"
+    )
     validate.add_argument("--json", action="store_true", help="end with the results as one JSON object")
     validate.set_defaults(run=_cross_validate)
 
@@ -150,6 +152,11 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config, arguments.overrides)
     seeds = parse_subjects(arguments.seeds)
     if settings.data.sets:
+        if arguments.jobs is not None:
+            raise ConfigError(
+                f"--jobs is {arguments.jobs}; the trainings of several datasets (data.sets) follow one another: leave "
+                "it out"
+            )
         results = cross_validate_people(settings, seeds, Path(arguments.out))
         print(people_table(results))
         if arguments.json:

@@ -41,7 +41,7 @@ from mumu_ros.training.given_labels import show_labels
 from mumu_ros.training.settings import Data
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
-__all__ = ["NONE_KNOWN", "Loaded", "known_windows", "load_windows", "tell_untaught"]
+__all__ = ["NONE_KNOWN", "Loaded", "check_subjects", "known_windows", "load_windows", "tell_untaught"]
 
 NONE_KNOWN = "has an activity, all are labelled with their group only; label some, or choose other subjects"
 """What is wrong with clips that can be neither tested nor trained on by themselves, and the remedy."""
@@ -71,9 +71,7 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
         ConfigError: An activity of the dataset is not in the model's taxonomy.
     """
     dataset = open_dataset(data.dataset, data.root, subjects=sorted(subjects) or None, seconds=data.seconds)
-    there = {clip.subject for clip in dataset.clips}
-    if missing := sorted(set(subjects) - there):
-        raise DatasetError(f"{data.dataset} has no subjects {missing}; it has {sorted(there)}")
+    there = check_subjects(data.dataset, dataset.clips, subjects)
     _check_activities(config, data.dataset, dataset.clips)
     model, config = config, replace(config, modalities=config.measured)
     folder = _cache_folder(config, data)
@@ -90,6 +88,18 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
         raise DatasetError(f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()))}")
     clips = tuple(clip for clip in dataset.clips if clip.id not in skipped)
     return Loaded(show_labels(WindowSet.concatenate(windows), model), clips, skipped)
+
+
+def check_subjects(dataset: str, clips: Sequence[ClipInfo], subjects: Collection[int]) -> set[int]:
+    """The subjects of clips.
+
+    Raises:
+        DatasetError: One of `subjects` is not among them.
+    """
+    there = {clip.subject for clip in clips}
+    if missing := sorted(set(subjects) - there):
+        raise DatasetError(f"{dataset} has no subjects {missing}; it has {sorted(there)}")
+    return there
 
 
 def known_windows(windows: WindowSet, whose: str) -> WindowSet:

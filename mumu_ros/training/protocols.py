@@ -86,7 +86,8 @@ class Manifest:
         dataset: Name of the dataset.
         protocol: One of `PROTOCOLS`.
         folds: At least one; each has clips to train on and to test.
-        missing: What the dataset or the protocol has and the clips lack, `subjects 7, 8`; empty: nothing.
+        missing: What the dataset or the protocol has and the clips lack, `subjects 7, 8`, and folds that would have
+            nothing to train on, `fold subject_3`; empty: nothing.
     """
 
     dataset: str
@@ -147,7 +148,9 @@ def make_manifest(protocol: str, dataset: str, clips: Sequence[ClipInfo]) -> Man
     usable = tuple(fold for fold in folds if fold.train and fold.test)
     if not usable:
         raise ValueError(f"{protocol} needs {_needs(protocol)}; the clips of {dataset!r} have {_contents(clips)}")
-    return Manifest(dataset, protocol, usable, _missing(protocol, dataset, clips))
+    lacking = _named("fold", [fold.name for fold in folds if fold not in usable])
+    missing = ", ".join(filter(None, (_missing(protocol, dataset, clips), lacking)))
+    return Manifest(dataset, protocol, usable, missing)
 
 
 def _leave_one_subject_out(clips: Sequence[ClipInfo]) -> list[Fold]:
@@ -173,7 +176,10 @@ def _three_fold(clips: Sequence[ClipInfo]) -> list[Fold]:
 
 
 def _open_set(clips: Sequence[ClipInfo]) -> list[Fold]:
-    """Leave one subject out and, from training, every N-th activity: each is unknown in one of the N folds."""
+    """Leave one subject out and, from training, every N-th activity: each is unknown in one of the N folds.
+
+    Where there are fewer activities than subjects, one is unknown in each fold, in turn.
+    """
     activities = sorted({clip.activity for clip in clips})
     if "" in activities:
         unlabelled = next(clip.id for clip in clips if not clip.activity)
@@ -183,10 +189,10 @@ def _open_set(clips: Sequence[ClipInfo]) -> list[Fold]:
     activity = {clip.id: clip.activity for clip in clips}
     folds = []
     for i, fold in enumerate(subjects := _leave_one_subject_out(clips)):
-        unknown = tuple(sorted(activities[i :: len(subjects)]))
+        unknown = tuple(sorted(activities[i :: len(subjects)])) or (activities[i % len(activities)],)
         train = tuple(clip for clip in fold.train if activity[clip] not in unknown)
         folds.append(replace(fold, train=train, unknown=unknown))
-    return [fold for fold in folds if fold.unknown]
+    return folds
 
 
 def _cross_session(clips: Sequence[ClipInfo]) -> list[Fold]:
@@ -241,9 +247,9 @@ def _missing(protocol: str, dataset: str, clips: Sequence[ClipInfo]) -> str:
     return ", ".join(_named(name, values) for name, values in lacking.items() if values)
 
 
-def _named(attribute: str, values: Sequence[int]) -> str:
-    """`subject 7`, `subjects 7, 8`."""
-    return f"{attribute}{'s' * (len(values) > 1)} {', '.join(map(str, values))}"
+def _named(attribute: str, values: Sequence[object]) -> str:
+    """`subject 7`, `subjects 7, 8`; empty for none."""
+    return f"{attribute}{'s' * (len(values) > 1)} {', '.join(map(str, values))}" if values else ""
 
 
 def _ids(clips: Iterable[ClipInfo]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
 from mumu_ros.training.composition import IDLE, OTHER, Take, resample
-from mumu_ros.training.loading import Loaded
+from mumu_ros.training.loading import Loaded, check_subjects
 from mumu_ros.training.settings import Data, Settings
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows
 
@@ -117,8 +117,19 @@ def read_takes(settings: Settings) -> Takes:
 
 
 def divide_takes(takes: Sequence[Take], data: Data) -> tuple[list[Take], list[Take]]:
-    """The training people, and the held-out people."""
+    """The training people, and the held-out people.
+
+    Raises:
+        DatasetError: Somebody who is to be held out has no clip.
+    """
     held_out = {name: data.held_out(name) for name in data.sets}
+    for name, subjects in held_out.items():
+        there = {take.subject for take in takes if take.source == name}
+        if missing := sorted(set(subjects) - there):
+            raise DatasetError(
+                f"data.sets.{name} is {data.sets[name]!r}: no clip of {missing} can be used; expected some of "
+                f"{sorted(there)}"
+            )
     kept: list[Take] = []
     left: list[Take] = []
     for take in takes:
@@ -134,10 +145,11 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
         does not know. `clips` are in the order of the windows.
 
     Raises:
-        DatasetError: The dataset is not there, or nothing of it can be read.
+        DatasetError: The dataset is not there, a subject is not in it, or nothing of it can be read.
         ConfigError: An activity is not in the label file.
     """
     found = open_dataset(dataset, root, subjects=sorted(subjects) or None)
+    check_subjects(dataset, found.clips, subjects)
     labels = accepted_labels(config.taxonomy, dataset, found.clips)
     preprocessing = Preprocessing(config)
     parts, clips, skipped = [], [], {}

@@ -206,7 +206,7 @@ def test_the_command_prints_writes_and_hands_on_its_calibration(
     assert cli.main([*command, "--seeds", "0,1"]) == 0
     printed, errors = capsys.readouterr()
     lines = printed.splitlines()
-    assert [line.split(":")[0] for line in lines[:2]] == ["[1/4] subject_1, seed 0", "[2/4] subject_2, seed 0"]
+    assert [line.split(":")[0] for line in lines[:2]] == ["[1/6] subject_1, seed 0", "[2/6] subject_2, seed 0"]
     assert "1 clips were skipped: walk_s3_3" in errors
     start = next(i for i, line in enumerate(lines) if "top-1 %" in line)
     conditions = [line.split()[0] for line in lines[start + 1 : start + 6]]

@@ -168,6 +168,29 @@ def test_open_set_makes_each_activity_unknown_once() -> None:
     assert {len(fold.unknown) for fold in folds} == {1, 2}
 
 
+@given(subjects=st.integers(2, 12), activities=st.integers(2, 6))
+@settings(max_examples=60, deadline=None)
+def test_open_set_tests_every_subject_however_few_activities_there_are(subjects: int, activities: int) -> None:
+    manifest = make_manifest("open_set", "own", grid(range(subjects), ACTIVITIES[:activities]))
+    assert [fold.name for fold in manifest.folds] == [f"subject_{s}" for s in range(subjects)]
+    assert not manifest.missing
+    counts = [sum(a in fold.unknown for fold in manifest.folds) for a in ACTIVITIES[:activities]]
+    assert sum(counts) == max(subjects, activities), "each activity once, or one in each fold"
+    assert max(counts) - min(counts) <= 1
+
+
+@given(clips=some_clips)
+@settings(max_examples=40, deadline=None)
+def test_open_set_names_the_folds_that_have_nothing_to_train_on(clips: list[ClipInfo]) -> None:
+    manifest = manifest_or_none("open_set", clips)
+    if manifest:
+        tested = {fold.name for fold in manifest.folds}
+        untested = sorted({c.subject for c in clips} - {int(name.removeprefix("subject_")) for name in tested})
+        named = ", ".join(f"subject_{s}" for s in untested)
+        assert ("fold" in manifest.missing) == bool(untested)
+        assert manifest.missing.endswith(named)
+
+
 def test_open_set_refuses_clips_of_several_activities() -> None:
     clips = [ClipInfo("a", 1, "walk"), ClipInfo("whole_morning", 2)]
     with pytest.raises(ValueError, match="one activity each; clip 'whole_morning'"):

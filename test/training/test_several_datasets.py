@@ -26,7 +26,7 @@ import torch
 import yaml
 
 from mumu_ros.cli import main
-from mumu_ros.datasets.clips import ClipInfo
+from mumu_ros.datasets.clips import ClipInfo, DatasetError
 from mumu_ros.datasets.skeleton_sets import SKELETON_SETS
 from mumu_ros.datasets.utd_mhad import ACTIONS
 from mumu_ros.model.calibration import Calibration
@@ -35,8 +35,8 @@ from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.share import share_path
-from mumu_ros.training.settings import read_settings
-from mumu_ros.training.several_datasets import accepted_labels, load_takes, load_test_windows, read_labels
+from mumu_ros.training.settings import Data, read_settings
+from mumu_ros.training.several_datasets import accepted_labels, divide_takes, load_takes, load_test_windows, read_labels
 from mumu_ros.training.train import train
 
 torch.set_num_threads(1)
@@ -96,6 +96,41 @@ def test_windows_to_test_on_accept_what_the_label_file_accepts(kard: Path) -> No
     ]
     assert told == [[], [], ["clap"], ["clap"], ["drink"], ["drink"]]
     assert list(loaded.windows.clip) == [clip.id for clip in loaded.clips]
+
+
+def test_subjects_that_are_not_there_are_refused(kard: Path) -> None:
+    with pytest.raises(DatasetError, match=r"kard has no subjects \[9, 99\]; it has \[1\]"):
+        load_test_windows(CONFIG, "kard", str(kard / "kard"), (1, 9, 99))
+    assert len(load_test_windows(CONFIG, "kard", str(kard / "kard"), (2,)).clips) == 3
+
+
+@pytest.mark.parametrize(("held_out", "missing"), [("99", r"\[99\]"), ("2,7-8", r"\[7, 8\]")])
+def test_people_to_hold_out_who_are_not_there_are_refused_before_a_training(
+    kard: Path, tmp_path: Path, held_out: str, missing: str
+) -> None:
+    path = share_path("config") / "training" / "people.yaml"
+    sets = f"data.sets={{kard: '{held_out}'}}"
+    overrides = [f"data.root={kard}", sets, "data.windows=40", "optimization.epochs=1"]
+    match = rf"data\.sets\.kard is '{held_out}': no clip of {missing} can be used; expected some of \[1, 2\]"
+    with pytest.raises(DatasetError, match=match):
+        train(read_settings(path, overrides), tmp_path / "model", progress=False)
+    assert not (tmp_path / "model.training").exists()
+    found = load_takes(CONFIG, {"kard": str(kard / "kard")}).takes
+    kept, left = divide_takes(found, Data("people", sets={"kard": "2"}, windows=1))
+    assert {take.subject for take in kept} == {1}
+    assert {take.subject for take in left} == {2}
+
+
+def test_jobs_are_refused_where_the_trainings_follow_one_another(
+    kard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(share_path("config") / "training" / "people.yaml")
+    sets = ["data.sets={kard: 1}", "data.windows=40", "optimization.epochs=1"]
+    command = ["cross-validate", path, f"data.root={kard}", *sets, "--out", str(tmp_path / "out"), "--jobs", "2"]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "--jobs is 2; the trainings of several datasets (data.sets) follow one another: leave it out" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_mumu_test_tells_known_from_unknown_activities(
