@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -123,16 +124,19 @@ def run_demo(arguments: argparse.Namespace) -> int:
     # Isolated from robots nearby and other demos, unless ROS_DOMAIN_ID is set.
     if "ROS_DOMAIN_ID" not in os.environ:
         os.environ.update({**own_domain(), **os.environ})
-    log = Path(tempfile.mkdtemp(prefix="mumu-demo-")) / "nodes.log"
     try:
-        summary = _perform(arguments, faults, log)
+        with contextlib.ExitStack() as stack:
+            folder = Path(tempfile.mkdtemp(prefix="mumu-demo-"))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            try:
+                summary = _perform(arguments, faults, folder / "nodes.log")
+            except DemoError as error:
+                stack.pop_all()  # keeps the log, which the message names
+                print(f"mumu demo: {error}", file=sys.stderr)
+                return 1
     except KeyboardInterrupt:
         print("\nInterrupted; all nodes are stopped.", file=sys.stderr)
         return 130
-    except DemoError as error:
-        print(f"mumu demo: {error}", file=sys.stderr)
-        return 1
-    shutil.rmtree(log.parent, ignore_errors=True)
     print_summary(summary)
     if arguments.json:
         print(json.dumps(dataclasses.asdict(summary)))

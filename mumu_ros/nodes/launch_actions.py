@@ -31,17 +31,21 @@ from mumu_ros.nodes.processes import STOP_TIMEOUT_S, dds_variables
 
 __all__ = ["description"]
 
+_UNREAD = 255
+"""Status that asyncio reports for a process that ended just when a signal was sent to it; no node ends with it."""
+
 
 def description(
     arguments: Sequence[Argument], plan: Callable[[Mapping[str, str]], Sequence[NodePlan]]
 ) -> LaunchDescription:
     """A launch description with these arguments that starts the nodes of `plan`; when one node ends, all do."""
+    ended: list[str] = []  # nodes whose end ends the launch
 
     def start(context: LaunchContext) -> list[Any]:
         variables = dds_variables(context.environment)
         environment = [SetEnvironmentVariable(name, value) for name, value in variables.items()]
         given = {a.name: a.read(LaunchConfiguration(a.name).perform(context)) for a in arguments}
-        return environment + [_action(node, given.get("namespace", "")) for node in plan(given)]
+        return environment + [_action(node, given.get("namespace", ""), ended) for node in plan(given)]
 
     declared = [
         DeclareLaunchArgument(a.name, default_value=a.default, description=a.description, choices=a.accepted or None)
@@ -50,7 +54,7 @@ def description(
     return LaunchDescription([*declared, OpaqueFunction(function=start)])
 
 
-def _action(plan: NodePlan, namespace: str) -> Node:
+def _action(plan: NodePlan, namespace: str, ended: list[str]) -> Node:
     files = [str(plan.params_file)] if plan.params_file else []
     return Node(
         package="mumu_ros",
@@ -63,12 +67,20 @@ def _action(plan: NodePlan, namespace: str) -> Node:
         sigterm_timeout=str(STOP_TIMEOUT_S),
         respawn=plan.respawn,
         respawn_delay=RESPAWN_DELAY_S,
-        on_exit=None if plan.respawn else partial(_after, plan),
+        on_exit=None if plan.respawn else partial(_after, plan, ended),
     )
 
 
-def _after(plan: NodePlan, event: ProcessExited, context: LaunchContext) -> Shutdown | None:
-    """Action when a node ends: an error ends the launch with an error; a signal is none while all are stopped."""
-    if event.returncode > 0 or (event.returncode and not context.is_shutdown):
+def _after(plan: NodePlan, ended: list[str], event: ProcessExited, context: LaunchContext) -> Shutdown | None:
+    """Action when a node ends: an error ends the launch with an error.
+
+    None is one while all are stopped from outside, as by Ctrl-C, which reaches nodes at any moment of their start.
+    Where a node in `ended` stops the others, an error of theirs is one: a report that could not be written.
+    """
+    stopped = context.is_shutdown and (not ended or event.returncode < 0 or event.returncode == _UNREAD)
+    if event.returncode and not stopped:
         raise RuntimeError(f"{plan.name} has ended with status {event.returncode}")
-    return None if plan.may_end else Shutdown(reason=f"{plan.name} has ended")
+    if plan.may_end or context.is_shutdown:
+        return None
+    ended.append(plan.name)
+    return Shutdown(reason=f"{plan.name} has ended")

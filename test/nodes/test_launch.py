@@ -20,12 +20,16 @@ import itertools
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
+import tempfile
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import psutil
@@ -34,8 +38,8 @@ import yaml
 
 from mumu_ros.conversions import array_to_imu
 from mumu_ros.msg import ActivityRecognition
-from mumu_ros.nodes import launching, parameters
-from mumu_ros.nodes.demo import default_faults
+from mumu_ros.nodes import demo, launching, parameters
+from mumu_ros.nodes.demo import DemoError, default_faults, run_demo
 from mumu_ros.nodes.launching import CAMERAS, DEMO, HRI, REPLAY, Argument, plan_demo, plan_hri, plan_replay
 from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.pipeline.parameter_file import check_names, node_sections, read_parameters
@@ -179,6 +183,42 @@ def test_a_replay_without_a_recognition_ends_with_an_error(ros: Any, wrist: Path
     assert result.returncode == 1
     assert "no recognition was received" in result.stderr
     assert "evaluation ended with an error" in result.stderr
+
+
+@pytest.fixture
+def after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """after(name, ended, status, is_shutdown): what a launch file does when a node ends; ros2 launch may be missing."""
+    for name in ("launch", "launch_ros"):
+        for module in (name, f"{name}.actions", f"{name}.events.process", f"{name}.substitutions"):
+            monkeypatch.setitem(sys.modules, module, MagicMock())
+    action = runpy.run_module("mumu_ros.nodes.launch_actions")["_after"]
+
+    def call(name: str, ended: list[str], status: int, is_shutdown: bool) -> Any:
+        return action(launching.NodePlan(name), ended, Namespace(returncode=status), Namespace(is_shutdown=is_shutdown))
+
+    return call
+
+
+@pytest.mark.parametrize("status", [0, 1, 255, -signal.SIGINT])
+def test_ctrl_c_ends_ros2_launch_without_an_error_whatever_the_nodes_end_with(
+    after: Callable[..., Any], status: int
+) -> None:
+    assert after("inference", [], status, True) is None
+
+
+def test_a_node_that_ends_the_launch_finds_the_errors_of_the_others(after: Callable[..., Any]) -> None:
+    ended: list[str] = []
+    assert after("player", ended, 0, False) is not None, "the others are stopped"
+    for status in (0, 255, -signal.SIGTERM):
+        assert after("inference", ended, status, True) is None
+    with pytest.raises(RuntimeError, match="evaluation has ended with status 1"):
+        after("evaluation", ended, 1, True)
+
+
+@pytest.mark.parametrize("status", [1, 255, -signal.SIGSEGV])
+def test_a_node_that_dies_ends_ros2_launch_with_an_error(after: Callable[..., Any], status: int) -> None:
+    with pytest.raises(RuntimeError, match=f"people has ended with status {status}"):
+        after("people", [], status, False)
 
 
 def default_model() -> Any:
@@ -441,6 +481,26 @@ def test_the_demo_says_which_models_there_are() -> None:
     assert result.returncode == 2
     assert "no model folder 'no/such/model'; give" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kept"),
+    [(KeyboardInterrupt(), 130, []), (DemoError("inference ended with status 1"), 1, ["nodes.log"])],
+    ids=["interrupted", "failed"],
+)
+def test_a_demo_keeps_its_log_only_if_it_has_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: BaseException, status: int, kept: list[str]
+) -> None:
+    def perform(_arguments: object, _faults: object, log: Path) -> None:
+        log.touch()
+        raise error
+
+    monkeypatch.setattr(demo, "_perform", perform)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("ROS_DOMAIN_ID", "0")
+    assert run_demo(Namespace(seconds=60.0, fault=None)) == status
+    assert [path.name for path in tmp_path.glob("mumu-demo-*/*")] == kept
+    assert len(list(tmp_path.iterdir())) == len(kept)
 
 
 def test_the_demo_says_why_a_node_could_not_start(tmp_path: Path) -> None:
