@@ -22,11 +22,13 @@ frames.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample, smooth_l1_loss
 from torch.utils.data import DataLoader
@@ -79,6 +81,11 @@ def _poses(windows: WindowSet, modality: Modality) -> np.ndarray:
 class FrameModule(L.LightningModule):
     """An image encoder, trained in place, that learns poses; or activities, with a head that is thrown away afterwards.
 
+    Where there is no frame to learn from, it says so; it cannot be fitted then.
+
+    Attributes:
+        count: Frames to learn from.
+
     Raises:
         ConfigError: The encoder is to learn poses and there are none, or of another number of joints.
     """
@@ -92,6 +99,14 @@ class FrameModule(L.LightningModule):
         if self.teaches_poses:  # where joints are needs no label
             windows = replace(windows, labels=None, activity=np.zeros_like(windows.activity))
         self._indices, self._targets = labelled_frames(windows, name)
+        self.count = len(self._indices)
+        if not self.count and not rank_zero_only.rank:  # type: ignore[attr-defined]
+            print(
+                f"modality {name!r}: no clip has a frame of it, or none inside a labelled activity; its encoder learns "
+                "from no single frames",
+                file=sys.stderr,
+                flush=True,
+            )
         if self.teaches_poses:
             self._targets = _poses(windows, encoder.modality)[self._indices]
         else:
@@ -101,7 +116,7 @@ class FrameModule(L.LightningModule):
         self.settings = settings
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
-        """Shuffled frames (B, H, W, C) and their poses (B, P) or activities (B,)."""
+        """Shuffled frames (B, H, W, C) and their poses (B, P) or activities (B,), in the current epoch's order."""
         optimization = self.settings.optimization
 
         def collate(rows: list[int]) -> tuple[Tensor, Tensor]:
@@ -109,11 +124,11 @@ class FrameModule(L.LightningModule):
             return frames.float(), torch.from_numpy(self._targets[rows])
 
         return DataLoader(
-            range(len(self._indices)),  # type: ignore[arg-type]  # a range is a map-style dataset
+            range(self.count),  # type: ignore[arg-type]  # a range is a map-style dataset
             BATCH_SIZE,
             shuffle=True,
             collate_fn=collate,
-            generator=torch.Generator().manual_seed(optimization.seed),
+            generator=torch.Generator().manual_seed(optimization.seed * 100_003 + self.current_epoch),
         )
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002

@@ -100,6 +100,47 @@ def test_a_step_teaches_the_encoder(config: ModelConfig, windows: WindowSet) -> 
     assert all(g is not None and g.abs().sum() > 0 for g in gradients)
 
 
+def test_each_epoch_has_an_order_of_its_own_that_the_seed_gives(
+    config: ModelConfig, windows: WindowSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: dict[int, list[float]] = {}
+
+    def note(module: FrameModule, batch: tuple[torch.Tensor, torch.Tensor], index: int) -> torch.Tensor:
+        orders.setdefault(module.current_epoch, []).extend(batch[0].sum(dim=(1, 2, 3)).tolist())
+        return step(module, batch, index)
+
+    step = FrameModule.training_step
+    monkeypatch.setattr(FrameModule, "training_step", note)
+    vectors = replace(config, modalities=tuple(m for m in config.modalities if m.name != "rgb"))
+    chosen = settings(vectors)
+    chosen = replace(chosen, optimization=replace(chosen.optimization, frame_epochs=3))
+    fit(chosen, windows, None, progress=False)
+    first = dict(orders)
+    assert sorted(first) == [0, 1, 2]
+    assert sorted(first[0]) == sorted(first[1]) == sorted(first[2])
+    assert len({tuple(order) for order in first.values()}) == 3
+    orders.clear()
+    fit(chosen, windows, None, progress=False)
+    assert orders == first
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_camera_without_a_frame_to_learn_from_is_named(
+    config: ModelConfig, clip: Clip, windows: WindowSet, capsys: pytest.CaptureFixture[str], labelled: bool
+) -> None:
+    """No clip has it, or no window that shows it is labelled."""
+    without = Clip({name: s for name, s in clip.streams.items() if name != "rgb"}, clip.segments, clip.subject, clip.id)
+    lacking = replace(windows, labels=np.zeros((len(windows), 3), np.float32))
+    if labelled:
+        start = clip.segments[0].start_ns
+        lacking = cut_windows(without, config, np.arange(start + S, start + 6 * S, S // 4), 0.6)
+    assert FrameModule(Network(config).encoder("rgb"), lacking, settings(config)).count == 0
+    said = "modality 'rgb': no clip has a frame of it, or none inside a labelled activity; its encoder learns from no single"
+    assert said in capsys.readouterr().err
+    assert FrameModule(Network(config).encoder("depth"), windows, settings(config)).count > 15
+    assert capsys.readouterr().err == ""
+
+
 @pytest.fixture
 def pose_windows(pose_config: ModelConfig, clip: Clip) -> WindowSet:
     """Somebody here and there; their joints are the middle of the readings, and half a metre above it."""
