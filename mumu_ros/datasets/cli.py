@@ -43,9 +43,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "build",
         help="recordings and labels become a training set",
         description="Write one clip for each label of the recordings, in the folder format of docs/datasets.md, with "
-        "clips.csv, taxonomy.yaml and report.json. Streams are converted as the nodes do it. If the parameter file has "
-        "a section for people, the people in the pictures are found, and their joints are the stream skeleton: about "
-        "30 ms of one core a picture.",
+        "clips.csv, taxonomy.yaml and report.json. Streams are converted as the nodes do it. If the parameter file "
+        "has a section for people, and a model that takes skeletons, the people in the pictures are found, and their "
+        "joints are the stream skeleton: about 30 ms of one core a picture.",
     )
     add_labelled_recordings(build, _PARAMS)
     build.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new training set")
@@ -109,24 +109,23 @@ def _register_lerobot(actions: argparse._SubParsersAction[Any]) -> None:
 def _build(arguments: argparse.Namespace) -> int:
     from mumu_ros.datasets.build import Source, build_dataset
     from mumu_ros.model.taxonomy import find_taxonomy
-    from mumu_ros.pipeline.parameter_file import node_sections
 
     bags = arguments.bags
     labels = one_each("--labels", arguments.labels or [None] * len(bags), bags)
     numbers = arguments.subjects.split(",") if arguments.subjects else [str(i + 1) for i in range(len(bags))]
     if wrong := [text for text in one_each("--subjects", numbers, bags) if not text.strip().isdecimal()]:
         raise ValueError(f"--subjects: {wrong[0]!r} is not a whole number; expected one for each bag, such as 1,1,2")
-    sections = node_sections(arguments.params) if arguments.params else ("sensor_sync",)
+    finds_people, has_streams = _sources(arguments.params)
     report = build_dataset(
         [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],
         arguments.out,
-        None if set(sections) & {"sensor_sync", "people"} == {"people"} else _sensor_sync(arguments.params),
-        skeletons="people" in sections,
+        _sensor_sync(arguments.params) if has_streams else None,
+        skeletons=finds_people,
         taxonomy=find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None,
         shortest_s=arguments.shortest,
         progress=_print_bag,
     )
-    _print_report(report, arguments.out, "people" if "people" in sections else "sim")
+    _print_report(report, arguments.out, "people" if finds_people else "sim")
     return 0
 
 
@@ -160,6 +159,21 @@ def _from_lerobot(arguments: argparse.Namespace) -> int:
 
     read_lerobot(arguments.root, arguments.out, lambda bag, rows: print(f"{bag}: {rows} rows", flush=True))
     return 0
+
+
+def _sources(params: Path | None) -> tuple[bool, bool]:
+    """Whether people are to be found in pictures, for a model that takes skeletons; and whether there are streams."""
+    from mumu_ros.model.checkpoint import read_config
+    from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
+    from mumu_ros.pipeline.parameter_tables import INFERENCE
+
+    sections = node_sections(params) if params else set()
+    if "people" not in sections:
+        return False, True
+    if "sensor_sync" not in sections:
+        return True, False
+    model = read_parameters(params if "inference" in sections else None, "inference", INFERENCE).read("model")
+    return any(modality.layout for modality in read_config(model).modalities), True
 
 
 def _sensor_sync(params: Path | None) -> SensorSyncConfig:

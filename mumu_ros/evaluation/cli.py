@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from mumu_ros.evaluation.whatif import KINDS, parse_alteration
 from mumu_ros.failures import NOTATION, parse_fault
+from mumu_ros.files import check_folder
 from mumu_ros.missing import install
 from mumu_ros.recordings import RecordingError
 from mumu_ros.recordings.label_files import find_labels
@@ -172,8 +173,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
             f"params_file:={arguments.params} out:=REPORT writes the same report"
         )
     labels = one_each("--labels", arguments.labels or list(map(find_labels, arguments.bags)), arguments.bags)
-    if arguments.out and arguments.out.exists() and not arguments.out.is_dir():
-        raise ValueError(f"--out {str(arguments.out)!r} is no folder")
+    if arguments.out:
+        check_folder(arguments.out)
     if arguments.rerun:
         import mumu_ros.evaluation.rerun_recording  # noqa: F401  # what is missing is said at once
     model = find_model(arguments.model)

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from mumu_ros import cli
 from mumu_ros.datasets import open_dataset
+from mumu_ros.datasets.cli import _sources
 from mumu_ros.datasets.clip_writer import Piece
 from mumu_ros.datasets.found_people import FoundPeople, write_skeletons
 from mumu_ros.model.checkpoint import read_config
@@ -133,6 +134,27 @@ def test_a_model_learns_from_pictures_what_simulated_people_do(
     assert mumu(*train, "--init", "people", "--out", "model") == 0
     assert mumu("test", "model", "folder", "set", "--subjects", 2, "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["top1"] > 0.7
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("sim.yaml", (False, True)),
+        ("utd_mhad.yaml", (False, True)),
+        ("hri.yaml", (True, False)),
+        ("cameras/realsense.yaml", (True, False)),
+        (None, (False, True)),
+    ],
+)
+def test_people_are_found_for_models_that_take_them(file: str | None, expected: tuple[bool, bool]) -> None:
+    assert _sources(share_path("config", file) if file else None) == expected
+
+
+def test_a_worn_imu_is_read_beside_the_people(tmp_path: Path) -> None:
+    imu = "{topic: imu/wrist, type: sensor_msgs/msg/Imu}"
+    text = PARAMS + f"/**/sensor_sync:\n  ros__parameters:\n    streams: [imu]\n    imu: {imu}\n"
+    (tmp_path / "both.yaml").write_text(text)
+    assert _sources(tmp_path / "both.yaml") == (True, True)
 
 
 def test_the_configuration_goes_on_from_the_shipped_model() -> None:
