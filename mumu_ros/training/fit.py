@@ -100,7 +100,8 @@ def fit(
         for modality in settings.model.modalities:
             if modality.is_image:
                 frames = FrameModule(model.encoder(modality.name), windows, settings)
-                _trainer(settings, settings.optimization.frame_epochs, None, progress).fit(frames)
+                if frames.count:
+                    _trainer(settings, settings.optimization.frame_epochs, None, progress).fit(frames)
     module = NetworkModule(model, windows, settings)
     trainer = _trainer(
         settings, settings.optimization.epochs, work, progress, WarmAverage(settings.optimization.ema_decay)

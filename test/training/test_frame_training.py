@@ -141,6 +141,14 @@ def test_a_camera_without_a_frame_to_learn_from_is_named(
     assert capsys.readouterr().err == ""
 
 
+def test_a_camera_in_no_clip_is_left_out_of_frame_training(config: ModelConfig, clip: Clip) -> None:
+    without = Clip({name: s for name, s in clip.streams.items() if name != "rgb"}, clip.segments, clip.subject, clip.id)
+    start = clip.segments[0].start_ns
+    lacking = cut_windows(without, config, np.arange(start + S, start + 6 * S, S // 4), 0.6)
+    model = fit(settings(config), lacking, None, progress=False)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
 @pytest.fixture
 def pose_windows(pose_config: ModelConfig, clip: Clip) -> WindowSet:
     """Somebody here and there; their joints are the middle of the readings, and half a metre above it."""
