@@ -192,8 +192,8 @@ class PeopleFinder:
         if is_recent and not is_among_others:
             return [observation]
         shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO_JOINTS
-        before_m, now_m = track.depth_m, observation.depth_m
-        is_placed = before_m is None or (now_m is not None and abs(now_m - before_m) <= track.reach_m(picture.stamp_ns))
+        step_m = track.step_m(picture.stamp_ns, observation.depth_m)
+        is_placed = track.depth_m is None or (step_m is not None and step_m <= track.reach_m(picture.stamp_ns))
         is_body = is_recent or (_may_be_body(observation, picture) and not _is_flat(pose, picture))
         return [observation] if shows_torso and is_placed and is_body else []
 

@@ -44,6 +44,9 @@ _AWAY, _AWAY_PER_S = 1.5, 4.0
 until then: whoever comes out from behind another person does so beside them."""
 _BLINK_S, _WANDERING = 0.1, 2.0
 """After a moment out of sight distances count less: by how much, for each second."""
+_FAR_M, _OTHER_SIZE = 0.5, 0.2
+"""Whoever is seen so much nearer or farther is larger or smaller in the picture, but for this share: else the depth is
+that of something else, such as the wall behind somebody who is partly hidden."""
 _OWN_BONUS = 0.3
 _APPEARANCE_WEIGHT = 2.0
 IMPOSSIBLE = 1e6
@@ -66,10 +69,12 @@ def cost(track: Track, observation: Observation, stamp_ns: int) -> float:
         away / _wandering(coasted_s) + growth + _APPEARANCE_WEIGHT * unlike - _OWN_BONUS * (observation.origin is track)
     )
     before_m, now_m = track.depth_m, observation.depth_m
-    if before_m is None or now_m is None:
+    step_m = track.step_m(stamp_ns, now_m)
+    if before_m is None or now_m is None or step_m is None:
         return total if total < GATE else IMPOSSIBLE
-    step_m = abs(before_m - now_m)
     if step_m > track.reach_m(stamp_ns) or (is_hidden and _is_hider(track, pose, now_m)):
+        return IMPOSSIBLE
+    if step_m > _FAR_M and abs(math.log(now_m * pose.torso / (before_m * track.pose.torso))) > _OTHER_SIZE:
         return IMPOSSIBLE
     total += 2 * step_m / (_wandering(elapsed_s) if track.hider else 1)
     return total if total < (_HIDDEN_GATE if is_hidden and away < BESIDE else GATE) else IMPOSSIBLE
@@ -86,8 +91,8 @@ def shares_limbs(observation: Observation, track: Track, stamp_ns: int) -> bool:
     """Whether a pose shares limbs with somebody who was just seen, and is not before or behind them as depth tells."""
     if not same_person(observation.pose, track.expected(stamp_ns), SHARES_LIMBS):
         return False
-    before_m, now_m = track.depth_m, observation.depth_m
-    return before_m is None or now_m is None or abs(now_m - before_m) <= track.reach_m(stamp_ns)
+    step_m = track.step_m(stamp_ns, observation.depth_m)
+    return step_m is None or step_m <= track.reach_m(stamp_ns)
 
 
 def same_place(a: Lifted | None, b: Lifted | None) -> bool:

@@ -32,7 +32,7 @@ __all__ = ["BESIDE", "COAST_S", "Observation", "Track"]
 
 _MEMORY_NS = 1_200_000_000
 """A person not seen for this long is dropped, and is a new person afterwards."""
-_HIDDEN_MEMORY_NS = 5_000_000_000
+_HIDDEN_MEMORY_NS = 10_000_000_000
 """The same for somebody who may be behind another person."""
 BESIDE = 2.0
 """Distance of two torsos, in lengths of the larger one, at which one may hide the other."""
@@ -44,6 +44,9 @@ _STRIDE_M, _SPEED_MPS = 0.2, 2.0
 """How much nearer or farther somebody is from one frame to the next, at most, and for each second out of sight."""
 COAST_S = 0.7
 """Somebody out of sight is expected to walk on for so long."""
+_FAR_M, _JUMP_NS = 0.5, 1_000_000_000
+"""After such a step the depth may be that of something else, such as the wall behind somebody who is partly hidden: for
+this long they may also be where they were before."""
 _SPEED_WEIGHT = 0.4
 _APPEARANCE_RATE = 0.05
 
@@ -94,6 +97,8 @@ class Track:
     hider: Track | None = None
     _hider_from: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
     _was_sure: bool = field(init=False)
+    _before_jump_m: float | None = None
+    _jumped_ns: int = 0
 
     def __post_init__(self) -> None:
         self._was_sure = _is_sure(self.pose)
@@ -102,6 +107,15 @@ class Track:
     def depth_m(self) -> float | None:
         """Distance of the torso from the depth sensor, metres; None: it was not read."""
         return self.lifted.depth_m if self.lifted else None
+
+    def step_m(self, stamp_ns: int, depth_m: float | None) -> float | None:
+        """How much nearer or farther a distance is, metres; None: it, or that of the track, was not read."""
+        if self.depth_m is None or depth_m is None:
+            return None
+        known_m = [self.depth_m]
+        if self._before_jump_m is not None and stamp_ns - self._jumped_ns <= _JUMP_NS:
+            known_m.append(self._before_jump_m)
+        return min(abs(depth_m - m) for m in known_m)
 
     @property
     def is_confirmed(self) -> bool:
@@ -159,10 +173,20 @@ class Track:
         if dt > 0:
             velocity = (pose.middle - self.pose.middle) / dt
             self.velocity = (self.velocity + _SPEED_WEIGHT * (velocity - self.velocity)).astype(np.float32)
+        self._notice_jump(stamp_ns, observation.depth_m)
         self.appearance = self.appearance + _APPEARANCE_RATE * (observation.appearance - self.appearance)
         self.pose, self.lifted, self.seen_ns = pose, observation.lifted, stamp_ns
         self.hits += 1
         self._was_sure |= _is_sure(pose)
+
+    def _notice_jump(self, stamp_ns: int, depth_m: float | None) -> None:
+        step_m = self.step_m(stamp_ns, depth_m)
+        if step_m is None or self.depth_m is None or depth_m is None:
+            return
+        if step_m > _FAR_M:
+            self._before_jump_m, self._jumped_ns = self.depth_m, stamp_ns
+        elif abs(self.depth_m - depth_m) > _FAR_M:
+            self._before_jump_m = None  # back where it was before
 
     def _with_hider(self) -> NDArray[np.float32]:
         return self.hider.pose.middle - self._hider_from if self.hider else np.zeros(2, np.float32)

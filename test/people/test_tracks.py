@@ -115,6 +115,39 @@ def test_somebody_behind_another_person_is_the_same_where_that_one_goes_and_wher
 
 
 @settings(max_examples=20)
+@given(hidden=st.integers(10, 60), farther=st.floats(1.3, 2.0))
+def test_the_wall_behind_somebody_half_hidden_is_not_where_they_are(hidden: int, farther: float) -> None:
+    """They are as large in the picture as before."""
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(0.0, 3.0, RED), seen(0.3, 3.8, BLUE)])
+    front, behind = tracker.tracks
+    for k in range(1, hidden):
+        see(tracker, k, seen(0.0, 3.0, RED, front))
+    there = seen(0.3, 3.8, BLUE, behind)
+    assert there.lifted
+    on_the_wall = replace(there, lifted=Lifted(there.lifted.joints * np.float32(farther), "depth"))
+    assert see(tracker, hidden, seen(0.0, 3.0, RED, front), on_the_wall) == [front]
+    found = see(tracker, hidden + 1, seen(0.0, 3.0, RED, front), seen(0.32, 3.8, BLUE))
+    assert {track.body_id for track in found} == {front.body_id, behind.body_id}
+
+
+@settings(max_examples=20)
+@given(hidden=st.integers(12, 60), farther_m=st.floats(0.6, 1.2), frames=st.integers(1, 10))
+def test_somebody_whose_distance_was_read_wrong_is_the_same_where_they_were_before(
+    hidden: int, farther_m: float, frames: int
+) -> None:
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(0.0, 3.0, RED), seen(0.3, 3.8, BLUE)])
+    front, behind = tracker.tracks
+    for k in range(1, hidden):
+        see(tracker, k, seen(0.0, 3.0, RED, front))
+    for k in range(hidden, hidden + frames):
+        assert behind in see(tracker, k, seen(0.0, 3.0, RED, front), seen(0.35, 3.8 + farther_m, BLUE, behind))
+    found = see(tracker, hidden + frames, seen(0.0, 3.0, RED, front), seen(0.3, 3.8, BLUE))
+    assert {track.body_id for track in found} == {front.body_id, behind.body_id}
+
+
+@settings(max_examples=20)
 @given(hidden=st.integers(10, 60), away=st.floats(2.2, 4.0))
 def test_somebody_who_comes_in_on_the_other_side_of_the_picture_is_not_who_was_hidden_here(
     hidden: int, away: float
