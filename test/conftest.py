@@ -150,8 +150,9 @@ def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     timers: list[threading.Timer] = []
 
     def start(command: list[str], *, ignoring_sigint: bool = False, **options: Any) -> subprocess.Popen[str]:
-        ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN) if ignoring_sigint else None
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": ignore}
+        # Else it is as the tests were started: ignored in a job of a script.
+        heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN if ignoring_sigint else signal.SIG_DFL)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed}
         processes.append(subprocess.Popen(command, **{**pipes, **options}))
         timers.append(threading.Timer(300, processes[-1].kill))
         timers[-1].start()
