@@ -266,7 +266,13 @@ def _write(plan: _Plan, path: Path, pieces: list[Piece], bag: BagReport) -> Writ
             bag.problems += recording.problems
     if not plan.skeletons:
         return written
-    found = find_people(path)
+    try:
+        found = find_people(path)
+    except RecordingError as error:
+        if not plan.config:
+            raise
+        bag.problems.append(str(error))
+        return written  # of the other streams
     counts, problems = write_skeletons(found, pieces, plan.folder)
     bag.problems += problems
     samples = {piece.clip: dict(written.samples.get(piece.clip, {})) for piece in pieces}

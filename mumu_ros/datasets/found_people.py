@@ -40,7 +40,7 @@ _LAYOUT = "florence15"
 _RATE_HZ = 15
 """Of the people node."""
 _ALSO_SEEN = 0.5
-"""Somebody else who is seen in so many pictures of a clip, as a share of those of the person it shows, is reported."""
+"""Another person is reported from this share of the pictures of a clip on that show the one it is of."""
 
 Joints = NDArray[np.float32]
 
@@ -60,7 +60,7 @@ class FoundPeople:
     people: Mapping[str, Mapping[int, Joints]]
 
 
-def find_people(bag: Path, weights: Path | None = None) -> FoundPeople:
+def find_people(bag: Path) -> FoundPeople:
     """Find the people in the pictures of a recording, with depth if it has any; about 30 ms of one core a picture.
 
     The camera's tilt is learned from all of them, so that skeletons are level from the first picture on.
@@ -69,7 +69,7 @@ def find_people(bag: Path, weights: Path | None = None) -> FoundPeople:
         RecordingError: It cannot be read, or has not one colour camera.
         WeightsError: The pose network is not there.
     """
-    finder, tilt, sampler = PeopleFinder(weights, seed=0), CameraTilt(), RateSampler(NS_PER_S // _RATE_HZ)
+    finder, tilt, sampler = PeopleFinder(seed=0), CameraTilt(), RateSampler(NS_PER_S // _RATE_HZ)
     found: defaultdict[str, dict[int, Joints]] = defaultdict(dict)
     start_ns = end_ns = 0
     for shot in read_pictures(bag, ()):
@@ -90,9 +90,9 @@ def find_people(bag: Path, weights: Path | None = None) -> FoundPeople:
 
 
 def write_skeletons(found: FoundPeople, pieces: Sequence[Piece], folder: Path) -> tuple[dict[str, int], list[str]]:
-    """Write the stream `skeleton` of each piece: of the person who is seen in most pictures of it.
+    """Write the stream `skeleton` of each piece: of the person in most of its pictures.
 
-    Whoever is never seen together with that person is taken to be the same one, lost and found again.
+    Tracks that share no picture with that person's are taken for the same person, lost and found again.
 
     Returns:
         Clip to number of samples, clips with nobody left out; and a sentence for each clip that shows several people.
@@ -112,8 +112,7 @@ def write_skeletons(found: FoundPeople, pieces: Sequence[Piece], folder: Path) -
         also = [body for body in others if body not in same and len(seen[body]) >= _ALSO_SEEN * len(seen[first])]
         if also:
             problems.append(
-                f"{piece.clip} shows {1 + len(also)} people; the one who is seen longest is taken for the person whose "
-                "label it is"
+                f"{piece.clip} shows {1 + len(also)} people; the label is taken to be of the one in most pictures"
             )
         samples = {stamp_ns: found.people[body][stamp_ns] for body in reversed(same) for stamp_ns in seen[body]}
         _write(folder / piece.clip, samples)

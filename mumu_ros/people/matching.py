@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.people.landmarks import Pose
 from mumu_ros.people.lifting import Lifted
-from mumu_ros.people.track import BESIDE, COAST_S, Observation, Track
+from mumu_ros.people.track import BESIDE, COAST_S, FAR_M, Observation, Track
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["GATE", "IMPOSSIBLE", "SHARES_LIMBS", "cost", "same_person", "same_place", "shares_limbs"]
@@ -44,9 +44,9 @@ _AWAY, _AWAY_PER_S = 1.5, 4.0
 until then: whoever comes out from behind another person does so beside them."""
 _BLINK_S, _WANDERING = 0.1, 2.0
 """After a moment out of sight distances count less: by how much, for each second."""
-_FAR_M, _OTHER_SIZE = 0.5, 0.2
-"""Whoever is seen so much nearer or farther is larger or smaller in the picture, but for this share: else the depth is
-that of something else, such as the wall behind somebody who is partly hidden."""
+_OTHER_SIZE = 0.2
+"""Whoever is seen nearer or farther by more than `FAR_M` is larger or smaller in the picture, but for this share: else
+the depth is that of the wall behind somebody partly hidden, say."""
 _OWN_BONUS = 0.3
 _APPEARANCE_WEIGHT = 2.0
 IMPOSSIBLE = 1e6
@@ -74,7 +74,7 @@ def cost(track: Track, observation: Observation, stamp_ns: int) -> float:
         return total if total < GATE else IMPOSSIBLE
     if step_m > track.reach_m(stamp_ns) or (is_hidden and _is_hider(track, pose, now_m)):
         return IMPOSSIBLE
-    if step_m > _FAR_M and abs(math.log(now_m * pose.torso / (before_m * track.pose.torso))) > _OTHER_SIZE:
+    if step_m > FAR_M and abs(math.log(now_m * pose.torso / (before_m * track.pose.torso))) > _OTHER_SIZE:
         return IMPOSSIBLE
     total += 2 * step_m / (_wandering(elapsed_s) if track.hider else 1)
     return total if total < (_HIDDEN_GATE if is_hidden and away < BESIDE else GATE) else IMPOSSIBLE

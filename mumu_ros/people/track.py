@@ -28,7 +28,7 @@ from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["BESIDE", "COAST_S", "Observation", "Track"]
+__all__ = ["BESIDE", "COAST_S", "FAR_M", "Observation", "Track"]
 
 _MEMORY_NS = 1_200_000_000
 """A person not seen for this long is dropped, and is a new person afterwards."""
@@ -44,7 +44,7 @@ _STRIDE_M, _SPEED_MPS = 0.2, 2.0
 """How much nearer or farther somebody is from one frame to the next, at most, and for each second out of sight."""
 COAST_S = 0.7
 """Somebody out of sight is expected to walk on for so long."""
-_FAR_M, _JUMP_NS = 0.5, 1_000_000_000
+FAR_M, _JUMP_NS = 0.5, 1_000_000_000
 """After such a step the depth may be that of something else, such as the wall behind somebody who is partly hidden: for
 this long they may also be where they were before."""
 _SPEED_WEIGHT = 0.4
@@ -183,9 +183,9 @@ class Track:
         step_m = self.step_m(stamp_ns, depth_m)
         if step_m is None or self.depth_m is None or depth_m is None:
             return
-        if step_m > _FAR_M:
+        if step_m > FAR_M:
             self._before_jump_m, self._jumped_ns = self.depth_m, stamp_ns
-        elif abs(self.depth_m - depth_m) > _FAR_M:
+        elif abs(self.depth_m - depth_m) > FAR_M:
             self._before_jump_m = None  # back where it was before
 
     def _with_hider(self) -> NDArray[np.float32]:

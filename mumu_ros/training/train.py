@@ -43,6 +43,7 @@ from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.several_datasets import Takes, divide_takes, read_takes
 from mumu_ros.training.transfer import is_backbone, load_backbones, transfer
+from mumu_ros.training.windows import WindowSet
 
 __all__ = ["provenance", "train"]
 
@@ -93,13 +94,7 @@ def train(
     begin = None if init is None else _begin(init, settings)
     master = None if teacher is None else load_checkpoint(teacher)
     began = time.monotonic()
-    people = settings.data.subjects("calibration")
-    held_out = None
-    if people:
-        held_out = known_windows(
-            load_windows(settings.model, settings.data, people).windows,
-            f"data.calibration_subjects {settings.data.calibration_subjects}",
-        )
+    held_out = _held_out(settings)
     takes = read_takes(settings) if settings.data.sets else None
     loaded = (
         _composed(settings, takes)
@@ -137,6 +132,15 @@ def train(
         (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     discard(work)
     return metrics
+
+
+def _held_out(settings: Settings) -> WindowSet | None:
+    """Windows of the subjects that the confidence is calibrated on; None: there are none."""
+    people = settings.data.subjects("calibration")
+    if not people:
+        return None
+    loaded = load_windows(settings.model, settings.data, people)
+    return known_windows(loaded.windows, f"data.calibration_subjects {settings.data.calibration_subjects}")
 
 
 def _composed(settings: Settings, takes: Takes) -> Loaded:

@@ -31,7 +31,7 @@ from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.build import BagReport
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.recordings import RecordingWriter
+from mumu_ros.recordings import RecordingError, RecordingWriter
 from mumu_ros.recordings.label_files import Label, labels_path, write_labels
 
 S = 1_000_000_000
@@ -226,6 +226,24 @@ def test_two_recordings_in_one_bag_give_the_clips_of_the_first(
     assert build(restarted) == 0
     (two,) = report()
     assert "two recordings" in " ".join(two["problems"])
+
+
+def test_other_streams_are_taken_where_nobody_can_be_found(
+    write_bag: WriteBag,
+    build: Callable[..., int],
+    report: Callable[[], list],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_camera(bag: Path) -> None:
+        raise RecordingError(f"{bag} has no colour picture")
+
+    monkeypatch.setattr("mumu_ros.datasets.build.find_people", no_camera)
+    bag = write_bag("anna", [(0, 3, "g", "wave")])
+    (tmp_path / "params.yaml").write_text(PARAMS + "\n/**/people:\n  ros__parameters: {image.topic: /camera}\n")
+    assert build(bag) == 0
+    assert report()[0]["incomplete"] == {"depth": 1, "skeleton": 1}
+    assert report()[0]["problems"] == [f"{bag} has no colour picture"]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_clip_is_of_the_person_who_is_seen_longest(tmp_path: Path) -> None:
     )
     assert counts == {"one": 9, "two": 30}
     assert written(tmp_path, "one") == (list(range(1, 10)), list(range(1, 10)))
-    assert problems == ["two shows 2 people; the one who is seen longest is taken for the person whose label it is"]
+    assert problems == ["two shows 2 people; the label is taken to be of the one in most pictures"]
 
 
 def test_who_was_lost_and_found_again_is_one_person(tmp_path: Path) -> None:
