@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from mumu_ros.datasets.clip_writer import Piece
 from mumu_ros.people import LAYOUT, PeopleFinder
@@ -72,7 +73,7 @@ def find_people(bag: Path) -> FoundPeople:
     finder, tilt, sampler = PeopleFinder(seed=0), CameraTilt(), RateSampler(NS_PER_S // _RATE_HZ)
     found: defaultdict[str, dict[int, Joints]] = defaultdict(dict)
     start_ns = end_ns = 0
-    for shot in read_pictures(bag, ()):
+    for shot in tqdm(read_pictures(bag, ()), f"people in {bag.name}", unit=" pictures", disable=None, leave=False):
         start_ns, end_ns = start_ns or shot.stamp_ns, shot.stamp_ns
         if not sampler.accept(shot.stamp_ns):
             continue

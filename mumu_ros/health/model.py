@@ -241,7 +241,7 @@ def load_health(model: str | Path, checkpoint: Checkpoint) -> HealthModel:
     """Read the health model of a model's folder.
 
     Raises:
-        HealthError: There is no health model, it is damaged, or belongs to another checkpoint.
+        HealthError: There is no health model, it is damaged or not finite, or it belongs to another checkpoint.
     """
     path = Path(model) / HEALTH_FILE
     remedy = f"make one with: mumu health {model} DATASET ROOT --subjects …"
@@ -261,10 +261,15 @@ def load_health(model: str | Path, checkpoint: Checkpoint) -> HealthModel:
         raise HealthError(f"{str(path)!r} is damaged or of another version ({error}); {remedy}") from error
     if facts["checkpoint"] != checkpoint.id or modalities != checkpoint.config.names:
         raise HealthError(f"{str(path)!r} belongs to {facts['checkpoint']}, not to {checkpoint.id}; {remedy}")
-    return HealthModel(
+    health = HealthModel(
         checkpoint=facts["checkpoint"],
         modalities=modalities,
         false_alarms=facts["false_alarms"],
         autoencoder=autoencoder.eval(),
         **arrays,
     )
+    try:
+        check_finite(health)
+    except HealthError as error:
+        raise HealthError(f"{str(path)!r}: {error}") from error
+    return health

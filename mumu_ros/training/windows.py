@@ -36,6 +36,8 @@ __all__ = ["WindowSet", "clip_end", "cut_windows", "random_ends"]
 
 Arrays = dict[str, np.ndarray]
 
+_MISSING = 0.1
+"""Share of a window that a clip of only one may lack."""
 _PARTS = ("frames", "indices", "vectors", "masks", "poses")
 
 
@@ -180,17 +182,18 @@ def random_ends(clip: Clip, window_s: float, per_second: float, generator: np.ra
     """End stamps of windows, one at a random time in every 1 / per_second of a clip.
 
     A clip that has room for one window, but not for 1 / per_second more, has the one that ends with it. It draws
-    nothing, so that the windows of other clips do not depend on it.
+    nothing, so that the windows of other clips do not depend on it. A tenth of that window may be missing: the samples
+    of a label of a window's length span less than it.
 
     Returns:
-        int64 (N,), ascending; the first window begins at or after the clip's begin. None where the clip is shorter
-        than a window.
+        int64 (N,), ascending; the first of several windows begins at or after the clip's begin. None where the clip is
+        too short.
     """
     start, end = clip.segments[0].start_ns + round(window_s * NS_PER_S), clip.segments[-1].end_ns
     step = NS_PER_S / per_second
     count = max(int((end - start) / step), 0)
     if count == 0:
-        return np.array([end] if end >= start else [], np.int64)
+        return np.array([end] if end - start >= -_MISSING * window_s * NS_PER_S else [], np.int64)
     return start + ((np.arange(count) + generator.random(count)) * step).astype(np.int64)
 
 

@@ -316,7 +316,9 @@ def test_a_modality_that_no_window_shows_is_refused_by_name(
 
 
 @pytest.mark.parametrize("part", ["thresholds", "encode1.weight", "fusion.norm.bias"])
-def test_what_is_not_finite_is_not_saved(health: HealthModel, tiny_model: Path, part: str) -> None:
+def test_what_is_not_finite_is_neither_saved_nor_loaded(
+    health: HealthModel, tiny_model: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     broken = replace(health, thresholds=health.thresholds.copy(), autoencoder=deepcopy(health.autoencoder))
     if part == "thresholds":
         broken.thresholds[0, 2] = np.inf
@@ -326,6 +328,11 @@ def test_what_is_not_finite_is_not_saved(health: HealthModel, tiny_model: Path, 
     with pytest.raises(HealthError, match=f"weights of {names} are not finite"):
         save_health(tiny_model, broken)
     assert not (tiny_model / "health.safetensors").exists()
+    with monkeypatch.context() as older:
+        older.setattr("mumu_ros.health.model.check_finite", lambda _: None)
+        save_health(tiny_model, broken)
+    with pytest.raises(HealthError, match=rf"health\.safetensors': thresholds or weights of {names} are not finite"):
+        load_health(tiny_model, load_checkpoint(tiny_model))
 
 
 def test_it_is_trained_by_one_thread_and_the_others_are_given_back(
