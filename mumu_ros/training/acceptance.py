@@ -34,6 +34,7 @@ from mumu_ros.model.novelty import Novelty
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.composition import IDLE, OTHER
 from mumu_ros.training.scoring import Predictions, predict, softmax
+from mumu_ros.training.whole_clips import combine
 from mumu_ros.training.windows import WindowSet
 
 __all__ = [
@@ -80,11 +81,18 @@ class ClipDecisions:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, predictions: Predictions, windows: WindowSet) -> ClipDecisions:
-        """Predictions for windows whose `labels` are 1 for each right activity, and all 0 for an unknown one."""
+        """Predictions for windows whose `labels` are 1 for each right activity, and all 0 for an unknown one.
+
+        Clips are in the order of their first windows.
+        """
         assert windows.labels is not None, "see load_test_windows"
-        right: NDArray[np.bool_] = windows.labels > 0
+        _, first, clip = np.unique(windows.clip, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        clip = np.argsort(order)[clip]
+        right: NDArray[np.bool_] = windows.labels[np.sort(first)] > 0
         novelty = novelties(checkpoint.novelty, checkpoint.config.names, predictions.features)
-        return cls(predictions.activity_logits, novelty, right, np.asarray(right.any(axis=1)))
+        decided = combine(predictions.activity_logits, novelty, clip, checkpoint.config.taxonomy)
+        return cls(*decided, right, np.asarray(right.any(axis=1)))
 
     @property
     def hits(self) -> NDArray[np.bool_]:

@@ -34,13 +34,14 @@ from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["IDLE", "OTHER", "Performance", "Take", "compose", "compose_stream", "resample", "window_series"]
+__all__ = ["IDLE", "OTHER", "TAKE_HZ", "Performance", "Take", "compose", "compose_stream", "resample", "window_series"]
 
 IDLE, OTHER = "idle", "other"
 """Activities for rest and for unnamed movements."""
 
 Array = NDArray[np.float32]
-_RATE_HZ = 30.0
+TAKE_HZ = 30.0
+"""Of the samples of takes."""
 _SPEED = (0.5, 1.4)
 _AS_RECORDED = 0.7
 """Share of the windows that are a clip from its beginning to its end, except of `_GAITS`, which are on the spot."""
@@ -81,7 +82,7 @@ def resample(stream: Stream) -> Array:
     """A stream's samples at 30 Hz from its first to its last stamp, interpolated; NaN where a neighbour is."""
     samples = np.asarray(stream.samples, np.float32)
     seconds = (stream.stamps_ns - stream.stamps_ns[0]) / NS_PER_S
-    return _at(samples, np.interp(np.arange(0, seconds[-1] + 1e-6, 1 / _RATE_HZ), seconds, np.arange(len(seconds))))
+    return _at(samples, np.interp(np.arange(0, seconds[-1] + 1e-6, 1 / TAKE_HZ), seconds, np.arange(len(seconds))))
 
 
 def compose(takes: Sequence[Take], config: ModelConfig, count: int, seed: int) -> WindowSet:
@@ -126,7 +127,7 @@ def window_series(modality: Modality, steps: int, series: Sequence[Array | None]
     for row, samples in enumerate(series):
         if samples is None or not len(samples):
             continue
-        at = len(samples) - 1 - np.arange(steps)[::-1] * (_RATE_HZ / modality.rate_hz)
+        at = len(samples) - 1 - np.arange(steps)[::-1] * (TAKE_HZ / modality.rate_hz)
         found = _at(samples, np.maximum(at, 0))
         there = (at >= 0) & ~np.isnan(found).all(axis=(1, 2))
         x[row, there], mask[row] = found[there], there
@@ -147,7 +148,7 @@ class _Composer:
         self._takes, self._config, self._generator = takes, config, generator
         self._skeleton = next(m for m in config.modalities if m.layout)
         self._imu = next((m for m in config.modalities if m.shape == (2, 3)), None)
-        self._steps = round(config.window_s * _RATE_HZ)
+        self._steps = round(config.window_s * TAKE_HZ)
         self._by_label: dict[str, dict[tuple[str, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
         self._by_person: dict[tuple[str, int], list[int]] = defaultdict(list)
         for index, take in enumerate(takes):
@@ -191,7 +192,7 @@ class _Composer:
         return Performance(_joined(parts, int(ends[-1]))[0], spans, tuple(parts[i].labels for i in active))
 
     def _rest(self, rest_s: tuple[float, float]) -> int:
-        return round(self._generator.uniform(*rest_s) * _RATE_HZ)
+        return round(self._generator.uniform(*rest_s) * TAKE_HZ)
 
     def _draw(self, source: str) -> int:
         """A clip of a dataset; activities alike."""
@@ -215,7 +216,7 @@ class _Composer:
         activity = self._performed(take)
         length = len(activity.skeleton)
         shown = length if self._generator.random() < 0.5 else round(length * self._generator.uniform(_SEEN, 1))
-        tail = round(self._generator.uniform(0, _LINGER_S) * _RATE_HZ) if shown == length else 0
+        tail = round(self._generator.uniform(0, _LINGER_S) * TAKE_HZ) if shown == length else 0
         activity = _cut(activity, shown)
         parts = [activity, self._held(activity, tail)] if tail else [activity]
         return _Part(*self._before(take, parts), activity.labels)
@@ -223,7 +224,7 @@ class _Composer:
     def _ended(self, take: Take) -> _Part:
         """A window in whose last part nothing is done any more."""
         activity = self._performed(take)
-        pause = round(self._generator.uniform(2 * _LINGER_S, 0.8 * self._config.window_s) * _RATE_HZ)
+        pause = round(self._generator.uniform(2 * _LINGER_S, 0.8 * self._config.window_s) * TAKE_HZ)
         return _Part(*self._before(take, [activity, self._held(activity, pause)]), (IDLE,))
 
     def _before(self, take: Take, parts: list[_Part]) -> tuple[Array, Array | None]:
@@ -255,11 +256,11 @@ class _Composer:
         across = np.nanmean(skeleton[:, self._hips[0]] - skeleton[:, self._hips[1]], axis=0)
         # Of somebody who faces the camera the left hip is at the right, and ahead is towards the camera.
         heading = np.arctan2(-across[0], across[2]) if np.isfinite(across).all() else -np.pi / 2
-        turn = np.cumsum(np.full(len(skeleton), self._generator.normal(0, 0.5) / _RATE_HZ))
+        turn = np.cumsum(np.full(len(skeleton), self._generator.normal(0, 0.5) / TAKE_HZ))
         step = (
             np.stack([np.cos(heading + turn), np.zeros(len(turn)), np.sin(heading + turn)], axis=1)
             * speed_m_s
-            / _RATE_HZ
+            / TAKE_HZ
         )
         return np.cumsum(step, axis=0)[:, None].astype(np.float32)
 
@@ -316,7 +317,7 @@ class _Composer:
             clip = self._takes[person[self._generator.integers(len(person))]].skeleton
             pose = clip[self._generator.integers(len(clip))]
             poses.append(pose + np.nan_to_num(np.nanmean(take.skeleton[0] - pose, axis=0) * (1, 0, 1)))
-            times.append(times[-1] + self._generator.uniform(0.3, 1.2) * _RATE_HZ)
+            times.append(times[-1] + self._generator.uniform(0.3, 1.2) * TAKE_HZ)
         poses.append(poses[0])
         at = np.interp(np.arange(self._steps), times, np.arange(len(times)))
         whole = np.floor(at)
@@ -343,7 +344,7 @@ def _joined(parts: Sequence[_Part], steps: int) -> tuple[Array, Array | None]:
     skeleton = parts[-1].skeleton
     for before in reversed(parts[:-1]):
         earlier = before.skeleton + np.nan_to_num(np.nanmean(skeleton[0] - before.skeleton[-1], axis=0) * (1, 0, 1))
-        width = min(round(_BLEND_S * _RATE_HZ), len(earlier))
+        width = min(round(_BLEND_S * TAKE_HZ), len(earlier))
         share = (np.arange(1, width + 1) / (width + 1))[:, None, None]
         earlier[-width:] += (skeleton[0] - earlier[-1]) * share
         skeleton = np.concatenate([earlier, skeleton])

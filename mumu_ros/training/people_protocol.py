@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mumu_ros.evaluation.metrics import auroc
 from mumu_ros.files import replacing
@@ -47,12 +48,13 @@ from mumu_ros.training.acceptance import (
     training_features,
 )
 from mumu_ros.training.body_augmentation import mirror_imu
-from mumu_ros.training.composition import IDLE, OTHER, Take, compose, window_series
+from mumu_ros.training.composition import IDLE, OTHER, TAKE_HZ, Take, compose, window_series
 from mumu_ros.training.fit import fit
 from mumu_ros.training.people_streams import PersonStream, decide, decide_streams, score_streams
 from mumu_ros.training.scoring import fit_temperature
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.several_datasets import read_takes
+from mumu_ros.training.whole_clips import combine, seconds_before_end
 from mumu_ros.training.work_folder import reserve
 
 __all__ = ["assess_people", "cross_validate_people", "people_table"]
@@ -286,14 +288,24 @@ def _turned(take: Take, generator: np.random.Generator) -> Take:
 
 def _test(network: Network, novelty: Novelty | None, takes: Sequence[Take], taught: set[str]) -> ClipDecisions:
     activities = network.config.taxonomy.activities
+    clip, before = _windows(takes, network.config.window_s)
     inputs, masks = {}, {}
     for modality in network.config.measured:
-        series = [take.skeleton if modality.layout else take.imu for take in takes]
+        whole = [takes[i].skeleton if modality.layout else takes[i].imu for i in clip]
+        series = [None if x is None else x[: max(len(x) - n, 0)] for x, n in zip(whole, before, strict=True)]
         steps = network.config.steps(modality.name)
         inputs[modality.name], masks[modality.name] = window_series(modality, steps, series)
     right = np.array([[name in take.labels for name in activities] for take in takes])
     known = np.array([bool(set(take.labels) & taught - {IDLE, OTHER}) for take in takes])
-    return ClipDecisions(*decide(network, novelty, inputs, masks), right, known)
+    logits, scores = decide(network, novelty, inputs, masks)
+    return ClipDecisions(*combine(logits, scores, clip, network.config.taxonomy), right, known)
+
+
+def _windows(takes: Sequence[Take], window_s: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of the windows that clips are decided by: index of the clip, and how many samples before its end they end."""
+    lengths = [max(len(take.skeleton), 0 if take.imu is None else len(take.imu)) for take in takes]
+    before = [np.round(TAKE_HZ * seconds_before_end(n / TAKE_HZ, window_s)).astype(np.int64) for n in lengths]
+    return np.repeat(np.arange(len(takes)), [len(x) for x in before]), np.concatenate(before)
 
 
 def _both(one: ClipDecisions, other: ClipDecisions) -> ClipDecisions:

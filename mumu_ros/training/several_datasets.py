@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError
@@ -30,9 +31,11 @@ from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
+from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.composition import IDLE, OTHER, Take, resample
 from mumu_ros.training.loading import Loaded, check_subjects
 from mumu_ros.training.settings import Data, Settings
+from mumu_ros.training.whole_clips import seconds_before_end
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows
 
 __all__ = [
@@ -138,7 +141,8 @@ def divide_takes(takes: Sequence[Take], data: Data) -> tuple[list[Take], list[Ta
 
 
 def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Collection[int] = ()) -> Loaded:
-    """One window for each clip of a dataset, ending where the clip ends, labelled in the words of the model's taxonomy.
+    """The windows that the clips of a dataset are decided by (`whole_clips.py`), labelled in the words of the model's
+    taxonomy.
 
     Returns:
         `labels` of the windows are 1 for each activity that is right; a row of zeros is an activity that the taxonomy
@@ -161,13 +165,20 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
             continue
         names = labels[info.activity] or (OTHER,)
         clip = replace(clip, segments=tuple(replace(segment, activity=names[0]) for segment in clip.segments))
-        parts.append(cut_windows(clip, config, clip_end(clip), 0.0))
+        parts.append(cut_windows(clip, config, _ends_ns(clip, config.window_s), 0.0))
         clips.append(info)
     if not clips:
         raise DatasetError(f"no clip of {dataset} can be used; the first: {next(iter(skipped.values()))}")
-    right = [[a in labels[info.activity] for a in config.taxonomy.activities] for info in clips]
-    windows = replace(WindowSet.concatenate(parts), labels=np.array(right, np.float32))
+    right = np.array([[a in labels[info.activity] for a in config.taxonomy.activities] for info in clips], np.float32)
+    windows = replace(WindowSet.concatenate(parts), labels=np.repeat(right, [len(part) for part in parts], axis=0))
     return Loaded(windows, tuple(clips), skipped)
+
+
+def _ends_ns(clip: Clip, window_s: float) -> NDArray[np.int64]:
+    first_ns = min(int(stream.stamps_ns[0]) for stream in clip.streams.values())
+    (end_ns,) = clip_end(clip)
+    before_s = seconds_before_end((end_ns - first_ns) / NS_PER_S, window_s)
+    return np.asarray(end_ns - np.round(before_s[::-1] * NS_PER_S).astype(np.int64))
 
 
 def load_takes(config: ModelConfig, sets: Mapping[str, str]) -> Takes:

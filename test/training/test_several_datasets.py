@@ -35,6 +35,9 @@ from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.share import share_path
+from mumu_ros.training.acceptance import ClipDecisions, score_accepted
+from mumu_ros.training.people_protocol import assess_people
+from mumu_ros.training.scoring import predict
 from mumu_ros.training.settings import Data, read_settings
 from mumu_ros.training.several_datasets import accepted_labels, divide_takes, load_takes, load_test_windows, read_labels
 from mumu_ros.training.train import train
@@ -96,6 +99,41 @@ def test_windows_to_test_on_accept_what_the_label_file_accepts(kard: Path) -> No
     ]
     assert told == [[], [], ["clap"], ["clap"], ["drink"], ["drink"]]
     assert list(loaded.windows.clip) == [clip.id for clip in loaded.clips]
+
+
+def test_a_long_clip_is_decided_by_several_windows(
+    kard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second drinks for five seconds: windows of two seconds, one each half second."""
+    path = kard / "kard" / "a16_s02_e01_realworld.txt"
+    path.write_text("".join((path.read_text() * 4).splitlines(keepends=True)[: 150 * 15]))
+    loaded = load_test_windows(CONFIG, "kard", str(kard / "kard"))
+    counts = [int((loaded.windows.clip == clip.id).sum()) for clip in loaded.clips]
+    assert counts == [1, 1, 1, 1, 1, 8]
+    assert loaded.windows.labels is not None
+    assert (loaded.windows.labels[-8:] == loaded.windows.labels[-1]).all()
+    save_checkpoint(tmp_path / "m", Network(CONFIG).eval())
+    assert main(["test", str(tmp_path / "m"), "kard", str(kard / "kard"), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["clips"], result["known"]) == (6, 4)
+    assert result["per_class"]["drink"]["clips"] == 2
+
+
+def test_a_training_assesses_clips_as_mumu_test_does(kard: Path, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted((kard / "kard").glob("*.txt"))):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join((lines * 6)[: (40 + 25 * number) * 15]))
+    torch.manual_seed(0)
+    network, calibration = Network(CONFIG).eval(), Calibration(1.0, 0.06)
+    save_checkpoint(tmp_path / "m", network, calibration=calibration)
+    loaded = load_test_windows(CONFIG, "kard", str(kard / "kard"))
+    tested = ClipDecisions.of(load_checkpoint(tmp_path / "m"), predict(network, loaded.windows), loaded.windows)
+    one = score_accepted(tested, loaded.clips, PEOPLE, calibration)
+    takes = load_takes(CONFIG, {"kard": str(kard / "kard")}).takes
+    other = assess_people(network, takes, 0, calibration)[1]["conditions"]["kard"]
+    assert len(loaded.windows) > 3 * len(loaded.clips)
+    for key, same in (("top1", "top1"), ("known_refused", "refused"), ("auroc", "auroc")):
+        assert one[key] == pytest.approx(other[same]["mean"]), key
 
 
 def test_subjects_that_are_not_there_are_refused(kard: Path) -> None:
@@ -160,7 +198,7 @@ def test_a_model_is_trained_on_several_datasets_at_once(kard: Path, tmp_path: Pa
     content = yaml.safe_load((share_path("config") / "training" / "people.yaml").read_text())
     content["model"] |= {"taxonomy": str(share_path("config", "taxonomies") / "people.yaml"), "feature_size": 8}
     content["data"] |= {"root": str(kard), "sets": {"kard": 2, "florence3d": ""}, "windows": 40}
-    content["optimization"] |= {"epochs": 1, "batch_size": 16}
+    content["optimization"] |= {"epochs": 1, "batch_size": 16, "ensemble": 0}
     (tmp_path / "people.yaml").write_text(yaml.safe_dump(content))
     metrics = train(read_settings(tmp_path / "people.yaml"), tmp_path / "model", progress=False)
     assert metrics["train_windows"] == 40
