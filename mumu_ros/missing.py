@@ -16,17 +16,25 @@
 
 from __future__ import annotations
 
-__all__ = ["install", "remedy"]
+import sys
 
+__all__ = ["DISTRIBUTIONS", "install", "is_of_ros", "remedy"]
+
+DISTRIBUTIONS = {
+    "backports": "backports.zstd",
+    "cv2": "opencv-python-headless",
+    "rerun": "rerun-sdk",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+"""Modules that are not called as what pip installs."""
 _EXTRAS = {
     "train": ("lightning", "matplotlib", "scipy", "sklearn", "tensorboard"),
     "vision": ("transformers",),
     "lerobot": ("pyarrow", "av"),
     "rerun": ("rerun",),
 }
-_GENERATED = ("mumu_ros.msg", "mumu_ros.srv", "mumu_ros.action")
-_DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
-"""Modules that are not called as what pip installs."""
+_OF_ROS = {"ament_index_python", "cv_bridge", "launch", "launch_ros", "message_filters", "rclpy", "tf2_ros"}
 
 
 def install(extra: str) -> str:
@@ -34,14 +42,23 @@ def install(extra: str) -> str:
     return f"in the source folder of mumu_ros: pip install -r requirements/{extra}.txt"
 
 
+def is_of_ros(module: str) -> bool:
+    """Whether a module without dots comes with ROS, and not from pip."""
+    return module in _OF_ROS or module.endswith(("_msgs", "_interfaces", "_srvs"))
+
+
 def remedy(module: str) -> str:
     """What to do where a module cannot be imported."""
     top = module.split(".")[0]
-    for extra, modules in _EXTRAS.items():
-        if top in modules:
-            return install(extra)
-    if module.startswith("mumu_ros.") and not module.startswith(_GENERATED):
+    if is_of_ros(top) or module.startswith(("mumu_ros.msg", "mumu_ros.srv", "mumu_ros.action")) or module == "mumu_ros":
+        return (
+            "it needs ROS 2 and the built messages: source the setup.bash of ROS and of the workspace; in a checkout "
+            "without ROS run `make setup`, then `. ./env.sh`"
+        )
+    if top == "mumu_ros":
         return "it is new in this checkout: run `make setup`"
-    if top in ("rclpy", "mumu_ros") or top.endswith(("_msgs", "_interfaces")):
-        return "it needs ROS 2 and the built messages: run `make setup`, then `. ./env.sh`"
-    return f"install it: pip install {_DISTRIBUTIONS.get(top, top)}"
+    extra = next((extra for extra, modules in _EXTRAS.items() if top in modules), "")
+    command = install(extra) if extra else f"install it: pip install {DISTRIBUTIONS.get(top, top)}"
+    if sys.prefix == sys.base_prefix:  # no virtual environment is active
+        return f"if there is a virtual environment for it, activate it (. venv/bin/activate); else {command}"
+    return command

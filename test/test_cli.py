@@ -24,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from mumu_ros import cli
+from mumu_ros.missing import remedy as remedy_of
 
 Start = Callable[..., "subprocess.Popen[str]"]
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,6 +94,9 @@ def test_what_a_command_refuses_is_one_line_and_status_2(arguments: list[str], t
     [
         ("rclpy", "make setup"),
         ("lifecycle_msgs", "make setup"),
+        ("std_srvs", "source the setup.bash of ROS"),
+        ("message_filters", "source the setup.bash of ROS"),
+        ("backports", "pip install backports.zstd"),
         ("tqdm", "pip install tqdm"),
         ("cv2", "pip install opencv-python-headless"),
         ("scipy", "pip install -r requirements/train.txt"),
@@ -107,6 +111,12 @@ def test_a_missing_dependency_is_named_with_its_remedy(
     said = capsys.readouterr().err
     assert module in said
     assert remedy in said
+
+
+def test_where_no_virtual_environment_is_active_that_is_named_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip refuses to install into the system's Python of Ubuntu 24.04."""
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    assert "venv/bin/activate); else install it: pip install torch" in remedy_of("torch")
 
 
 def test_overrides_may_stand_behind_the_options(tmp_path: Path) -> None:

@@ -30,17 +30,10 @@ import pytest
 import yaml
 
 import mumu_ros.recognition
+from mumu_ros.missing import DISTRIBUTIONS, is_of_ros
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()
-DISTRIBUTIONS = {
-    "backports": "backports.zstd",
-    "cv2": "opencv-python-headless",
-    "sklearn": "scikit-learn",
-    "rerun": "rerun-sdk",
-    "yaml": "pyyaml",
-}
-"""Modules that are not called as what pip installs."""
 ROS_PACKAGES = {"tf2_ros": "tf2_ros_py"}
 USED_WHERE_INSTALLED = {"hri_msgs"}
 """Only a robot with a ROS4HRI stack has it."""
@@ -60,16 +53,6 @@ def imported(folder: str) -> set[str]:
                 value = node.args[0]
                 names.add(str(value.value).split(".")[0] if isinstance(value, ast.Constant) else "mumu_ros")
     return names - set(sys.stdlib_module_names) - {"mumu_ros"} - OF_THE_LIBRARY - USED_WHERE_INSTALLED
-
-
-def is_of_ros(name: str) -> bool:
-    return name.endswith(("_msgs", "_interfaces", "_srvs")) or name in {
-        "rclpy",
-        "launch",
-        "launch_ros",
-        "message_filters",
-        "tf2_ros",
-    }
 
 
 def required() -> set[str]:

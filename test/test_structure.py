@@ -190,6 +190,19 @@ def test_messages_and_sensor_sync_load_without_torch_and_scipy() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
+def test_launch_files_need_nothing_that_only_pip_installs() -> None:
+    """`ros2 launch` runs in the system's Python, also where a virtual environment is active for the nodes."""
+    code = """
+import sys
+for name in ("torch", "safetensors", "rosbags", "lz4", "backports", "openvino", "onnxruntime", "lightning"):
+    sys.modules[name] = None
+from mumu_ros.nodes import launching
+for arguments, plan in ((launching.HRI, launching.plan_hri), (launching.DEMO, launching.plan_demo)):
+    assert plan({argument.name: argument.default or "" for argument in arguments})
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
 def test_the_model_package_gives_all_its_names_when_asked() -> None:
     model = importlib.import_module("mumu_ros.model")
     assert all(getattr(model, name).__name__ == name for name in model.__all__)

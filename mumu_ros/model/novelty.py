@@ -21,8 +21,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from mumu_ros.reading import parse_json
 
@@ -101,6 +99,8 @@ class Novelty:
         Args:
             weights: Which weights computed the features: a part of their hash.
         """
+        from safetensors.numpy import save
+
         data: bytes = save({self.modality: self.features.astype(np.float16)}, {"weights": weights})
         return data
 
@@ -111,6 +111,9 @@ class Novelty:
         Raises:
             ValueError: It is damaged.
         """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
         try:
             ((modality, features),) = load(data).items()
             weights = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["weights"]

@@ -12,10 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Plans of launching.py as actions of `launch`: what the launch files have in common."""
+"""Plans of launching.py as actions of `launch`: what the launch files have in common.
+
+`ros2 launch` runs in the Python that ROS was installed for, not in that of a virtual environment that is active; a
+replay reads the bag with packages that may be there only.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -39,6 +45,9 @@ def description(
     arguments: Sequence[Argument], plan: Callable[[Mapping[str, str]], Sequence[NodePlan]]
 ) -> LaunchDescription:
     """A launch description with these arguments that starts the nodes of `plan`; when one node ends, all do."""
+    if environment := os.environ.get("VIRTUAL_ENV"):
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        sys.path.append(os.path.join(environment, "lib", version, "site-packages"))
     ended: list[str] = []  # nodes whose end ends the launch
 
     def start(context: LaunchContext) -> list[Any]:

@@ -14,7 +14,7 @@
 
 """The nodes started by the launch files: one table of arguments and one plan for `ros2 launch` and for `mumu launch`.
 
-Imports neither rclpy nor launch.
+Imports neither rclpy nor launch, and nothing that only pip installs: `ros2 launch` runs in the system's Python.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from mumu_ros.nodes.parameters import PEOPLE, TABLES
 from mumu_ros.pipeline.parameter_file import check_names, check_sections, node_sections, own_parameters, read_parameters
 from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
 from mumu_ros.reading import read_json
-from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.share import located, share_path
 
 __all__ = [
@@ -322,6 +321,8 @@ def _depth_topic(params_file: Path, preset: Path | None) -> str:
 
 def _check_recorded(bag: Path, params_file: Path, sources: Sequence[str]) -> None:
     """Reject a recording of other topics: its player would wait for somebody to subscribe."""
+    from mumu_ros.recordings import Recording, RecordingError  # needs rosbags
+
     wanted = input_topics(params_file, sources)
     try:
         with Recording(bag) as recording:
