@@ -146,7 +146,7 @@ def _timeline(arguments: argparse.Namespace, file: Path, footage: Footage) -> Ti
 
 def _serve(session: Session, port: int) -> int:
     with LabelServer(session, port) as server, ExitStack() as stack:
-        print(f"label {session.name} at {server.address}, Ctrl-C ends", flush=True)
+        print(f"label {session.name} (Ctrl-C ends): {server.address}", flush=True)
         if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
             webbrowser.open(stack.enter_context(opener(server.address, session.target)).as_uri())
         try:

@@ -93,6 +93,7 @@ class Session:
             "start_ns": str(footage.start_ns),  # more digits than a number of JavaScript has
             "version": version,
             "target": self.target.name,
+            "saved": self.target.exists(),
             "duration": self._seconds(footage.end_ns),
             "cameras": [
                 {"topic": camera.topic, "stamps": [round(self._seconds(int(t)), 4) for t in camera.stamps_ns]}

@@ -192,6 +192,18 @@ def test_segments_are_set_by_mouse_and_by_keys_and_saved(
     assert all(url.startswith((address, "blob:", "data:")) for url in page.requested())
 
 
+def test_the_annotations_of_a_recording_can_be_saved_as_they_are(page: Page, target: Path, address: str) -> None:
+    assert page.one("#status").text == "From the recording's annotations; not saved in kitchen.labels.csv yet"
+    count = len(page.segments())
+    assert count
+    page.one("#save").click()
+    page.until(lambda: page.one("#status").text == f"Saved {count} segments in kitchen.labels.csv")
+    assert len(read_labels(target)) == count
+    assert not page.one("#save").is_enabled()
+    page.open(address)
+    assert not page.one("#save").is_enabled(), "nor where nothing has changed since"
+
+
 def test_edges_are_dragged_and_stop_at_the_neighbour_and_undo_takes_back(page: Page, footage: Footage) -> None:
     from selenium.webdriver.common.keys import Keys
 

@@ -79,6 +79,7 @@ async function save() {
     const body = JSON.stringify({ version: recording.version, labels });
     const answer = await get("labels", { method: "POST", headers: { "Content-Type": "application/json" }, body });
     recording.version = answer.version;
+    recording.saved = true;
     saved = text;
     changed();
     if (JSON.stringify(labels) === text) say(`Saved ${answer.saved} segments in ${recording.target}`, "good");
@@ -246,11 +247,12 @@ const colorOf = (activity) => {
 function changed() {
   const dirty = JSON.stringify(labels) !== saved;
   const covered = labels.reduce((sum, label) => sum + label.end - label.start, 0);
-  $("save").disabled = !dirty || !labels.length;
+  $("save").disabled = !labels.length || (!dirty && recording.saved);
   $("undo").disabled = !undo.length;
   $("summary").textContent = `${recording.duration.toFixed(1)} s, ${Math.round(100 * covered / recording.duration)} % labelled`;
   $("count").textContent = labels.length || "";
   if (dirty) say(labels.length ? "Not saved yet" : "");
+  else if (labels.length && !recording.saved) say(`From the recording's annotations; not saved in ${recording.target} yet`);
   keep();
   showActivities();
   showSegments();
