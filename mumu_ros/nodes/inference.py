@@ -60,7 +60,7 @@ _MAX_NOTED = 32
 _LONGEST_TEXT = 300
 _PEOPLE_TYPE = "mumu_ros/msg/People"
 _SILENT_S = 2.0
-"""Time without a message on `people` after which the diagnostics report it."""
+"""Time without a message on `people`, or without a modality since the start, after which the diagnostics report it."""
 _ENDED_S = 2.0
 """Time without a decision after which activities end."""
 _STILL_COMING_S = 0.5
@@ -121,7 +121,7 @@ class Inference(ManagedNode):
         self._answers: dict[str, Decision | NoDecision] = {}
         self._unreadable: dict[str, Problem] = {}
         self._missing: list[str] = []
-        self._seen_at = self._decidable_at = time.monotonic()
+        self._began_at = self._seen_at = self._decidable_at = time.monotonic()
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
         config = self._session.config
@@ -140,6 +140,7 @@ class Inference(ManagedNode):
         """Drop all inputs, and end ongoing activities."""
         if self._session:
             self._session.restart()
+        self._began_at = time.monotonic()
         with self._publishing:
             self._answers = {}
         self._events.clear()
@@ -304,6 +305,8 @@ class Inference(ManagedNode):
         seen = self._session.seen
         never = sorted(set(names) - seen)
         if not never or not (self._frames or (self._session.bodies and seen.isdisjoint(names))):
+            return []
+        if time.monotonic() - self._began_at < _SILENT_S:  # sensor_sync may be starting, too
             return []
         text = f"the model's {', '.join(never)} never arrived; received: {sorted(seen)}"
         if not self._frames:

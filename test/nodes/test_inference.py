@@ -178,6 +178,17 @@ def test_a_modality_that_never_comes_is_named_and_logged_once(
     assert capfd.readouterr().err.count("depth never arrived") == 1
 
 
+def test_a_modality_is_not_missed_before_there_was_time_for_it(
+    robot: Callable[..., Any], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.inference._SILENT_S", 3600.0)
+    r = robot()
+    r.start()
+    r.play(0, 20, without=("depth",))
+    assert r.ros.wait(lambda: r.diagnosed("decisions"))
+    assert "never arrived" not in capfd.readouterr().err
+
+
 def test_without_frames_the_diagnostics_say_what_to_check(robot: Callable[..., Any]) -> None:
     r = robot()
     r.start()
