@@ -106,6 +106,15 @@ def test_the_dds_profile_is_named_for_fast_dds_2_and_3_wherever_it_is_named() ->
     assert [path for path in paths if path.is_file() and len([n for n in names if n in path.read_text()]) == 1] == []
 
 
+def test_the_public_ci_installs_what_make_setup_installs_beside_a_ros() -> None:
+    """Without one of them, a test module that imports it would end the whole run."""
+    setup = re.search(r"requirements=\((.*?)\)", (ROOT / "scripts" / "setup.sh").read_text())
+    assert setup
+    named = set(re.findall(r"requirements/([\w-]+)\.txt", (ROOT / ".github" / "workflows" / "ci.yml").read_text()))
+    named |= set(re.findall(r"-r ([\w-]+)\.txt", (ROOT / "requirements" / "beside-ros.txt").read_text()))
+    assert set(setup[1].split()) <= named
+
+
 def test_the_suite_runs_beside_a_ros_with_launch_testing(tmp_path: Path) -> None:
     """Its plugin has a hook with an argument that pytest 9 has no more, which would end the run (ros2/launch#979)."""
     (tmp_path / "hooks.py").write_text("def pytest_pycollect_makemodule(path, parent): ...")
