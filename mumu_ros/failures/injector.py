@@ -39,7 +39,7 @@ class Injector:
     """Applies a failure to a stream, reproducibly and independent of how it is cut into chunks.
 
     Nothing depends on later samples. σ is the standard deviation of each element of the samples so far, until
-    the failure begins and for at least `LEARNED_S`.
+    the failure begins and for at least `LEARNED_S`; NaN, a joint that is not seen, does not count and stays NaN.
 
     Args:
         failure: Kind and amount.
@@ -144,7 +144,7 @@ class Injector:
         if self.sensor == "depth" and self.failure.kind in ("noise", "blur"):
             # Pixels without a reading keep none; pixels with one keep one.
             least = 1 if was.dtype == np.uint16 else 1e-3
-            shown = np.where(was > 0, np.maximum(shown, least), 0)
+            shown = np.where(np.isfinite(was) & (was > 0), np.maximum(shown, least), 0)
         return shown.astype(was.dtype, copy=False)
 
 

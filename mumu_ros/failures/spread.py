@@ -25,11 +25,11 @@ __all__ = ["RunningSpread", "Spread"]
 
 
 class Spread(NamedTuple):
-    """Of each element of a stream; both may have an axis of time before the sample's own.
+    """Of the finite values of each element of a stream; both may have an axis of time before the sample's own.
 
     Attributes:
-        mean: Mean.
-        std: Standard deviation.
+        mean: Mean; NaN for an element that was never seen.
+        std: Standard deviation; 0 for an element that was never seen.
     """
 
     mean: NDArray[np.float64]
@@ -39,14 +39,19 @@ class Spread(NamedTuple):
     def of(cls, samples: NDArray[Any]) -> Spread:
         """Of samples (N, *shape)."""
         values = samples.astype(np.float64)
-        return cls(values.mean(axis=0), values.std(axis=0))
+        seen = np.isfinite(values)
+        counts = seen.sum(axis=0)
+        means = np.where(seen, values, 0.0).sum(axis=0) / np.maximum(counts, 1)
+        differences = np.where(seen, values - means, 0.0)
+        variances = (differences**2).sum(axis=0) / np.maximum(counts, 1)
+        return cls(np.where(counts > 0, means, np.nan), np.sqrt(variances))
 
 
 class RunningSpread:
     """Running spread of a stream, bit-identical for any division into chunks."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._counts: Any = 0
         self._origin: Any = None
         self._sum: Any = 0.0
         self._squares: Any = 0.0
@@ -61,18 +66,24 @@ class RunningSpread:
         if self._latest is not None and not learned.any():
             return self._latest
         if self._origin is None:
-            # Differences from a nearby value keep their precision when squared.
-            self._origin = samples[0].astype(np.float64)
+            self._origin = np.full(samples.shape[1:], np.nan)
             self._sum = self._squares = np.zeros_like(self._origin)
-        weights = learned.reshape(-1, *[1] * (samples.ndim - 1))
-        differences = (samples - self._origin) * weights
+        used = learned.reshape(-1, *[1] * (samples.ndim - 1))
+        if np.issubdtype(samples.dtype, np.floating):
+            used = used & np.isfinite(samples)
+        new = np.isnan(self._origin) & used.any(axis=0)
+        if new.any():
+            # Differences from a nearby value keep their precision when squared.
+            first = np.take_along_axis(samples, used.argmax(axis=0)[None], axis=0)[0]
+            self._origin = np.where(new, first, self._origin)
+        differences = np.where(used, samples - self._origin, 0.0)
         squares = _accumulated(self._squares, differences**2)
         sums = _accumulated(self._sum, differences)
-        counts = self._count + np.cumsum(weights, axis=0)
-        self._sum, self._squares, self._count = sums[-1], squares[-1], int(counts.ravel()[-1])
+        counts = self._counts + np.cumsum(used, axis=0)
+        self._sum, self._squares, self._counts = sums[-1], squares[-1], counts[-1]
         means = sums / np.maximum(counts, 1)
         variances = squares / np.maximum(counts, 1) - means**2
-        found = Spread(self._origin + means, np.sqrt(np.maximum(variances, 0)))
+        found = Spread(np.where(counts > 0, self._origin + means, np.nan), np.sqrt(np.maximum(variances, 0)))
         self._latest = Spread(found.mean[-1:], found.std[-1:])
         return found
 

@@ -69,9 +69,13 @@ def _drift(setting: Setting) -> Change:
 
 
 def _saturation(setting: Setting) -> Change:
-    return lambda x, _, spread: x.clip(
-        spread.mean - setting.amount * spread.std, spread.mean + setting.amount * spread.std
-    )
+    def change(x: Array, _: NDArray[np.float64], spread: Spread) -> Array:
+        reach = setting.amount * spread.std
+        clipped = x.clip(spread.mean - reach, spread.mean + reach)
+        # The limits of what was never seen before are not known.
+        return np.where(np.isnan(spread.mean), x, clipped)
+
+    return change
 
 
 def _axis_swap(setting: Setting) -> Change:
@@ -116,8 +120,10 @@ def _blur(setting: Setting) -> Change:
         images = [image.astype(np.float32) for image in x]
         if x.dtype == np.uint8:
             return np.stack([blurred(image) for image in images])
-        # Depth: 0 is not a distance, and is not mixed with distances.
-        weights = [np.maximum(blurred((image > 0).astype(np.float32)), 1e-6) for image in images]
+        # Depth: 0, NaN and infinity are not distances, and are not mixed with distances.
+        readings = [np.isfinite(image) & (image > 0) for image in images]
+        weights = [np.maximum(blurred(reading.astype(np.float32)), 1e-6) for reading in readings]
+        images = [np.where(reading, image, 0) for reading, image in zip(readings, images, strict=True)]
         return np.stack([blurred(image) / weight for image, weight in zip(images, weights, strict=True)])
 
     return change

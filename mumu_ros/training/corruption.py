@@ -150,7 +150,10 @@ def _changed(x: np.ndarray, kind: str, generator: np.random.Generator) -> np.nda
         changed[begin:] = x[begin]
         return changed
     own = x.astype(np.float32)
-    noisy = own + generator.normal(size=x.shape).astype(np.float32) * own.std(axis=0)
+    std = own.std(axis=0)
+    if np.isnan(std).any():  # of joints that are not seen at times
+        std = Spread.of(own).std
+    noisy = own + generator.normal(size=x.shape).astype(np.float32) * std
     # Bytes end at 0 and 255.
     kept: np.ndarray = (noisy.clip(0, 255) if x.dtype == np.uint8 else noisy).astype(x.dtype)
     return kept

@@ -25,6 +25,7 @@ from mumu_ros.failures import KINDS, SENSORS, Failure, Injector, Spread, kinds_f
 
 NS = 1_000_000_000
 FITTING = [(sensor, kind) for sensor in SENSORS for kind in kinds_for(sensor)]
+OF_SPREAD = [kind for kind, row in KINDS.items() if row.unit.startswith("σ")]
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,6 +55,61 @@ def test_any_cut_into_chunks_gives_the_same(make_stream, case, count, cuts, inte
     np.testing.assert_array_equal(np.concatenate([stamps for stamps, _ in pieces]), whole[0])
     np.testing.assert_array_equal(np.concatenate([shown for _, shown in pieces]), whole[1])
     assert whole[1].dtype == samples.dtype
+
+
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(OF_SPREAD),
+    count=st.integers(1, 250),
+    begin=st.none() | st.integers(0, 200),
+    cuts=st.sets(st.integers(1, 249)),
+    share=st.sampled_from([0.02, 0.5, 0.98]),
+    unseen_until=st.integers(0, 250),
+    seed=st.integers(0, 3),
+)
+def test_only_what_is_hidden_is_hidden_when_it_fails(
+    make_stream, kind, count, begin, cuts, share, unseen_until, seed
+) -> None:
+    stamps_ns, samples = make_stream("vector", count, seed)
+    hidden = np.random.default_rng(seed).random(samples.shape) < share
+    hidden[:unseen_until, 0] = True
+    samples[hidden] = np.nan
+    start_ns = None if begin is None else int(stamps_ns[0]) + begin * NS // 10
+    _, shown = Injector(Failure(kind), "vector", seed=seed, start_ns=start_ns).apply(stamps_ns, samples)
+    np.testing.assert_array_equal(np.isnan(shown), hidden)
+    piecewise = Injector(Failure(kind), "vector", seed=seed, start_ns=start_ns)
+    pairs = zip(np.split(stamps_ns, sorted(cuts)), np.split(samples, sorted(cuts)), strict=True)
+    np.testing.assert_array_equal(np.concatenate([piecewise.apply(*pair)[1] for pair in pairs]), shown)
+
+
+@settings(max_examples=30, deadline=None)
+@given(share=st.floats(0, 0.95), seed=st.integers(0, 99))
+def test_the_spread_is_of_what_is_seen(make_stream, share: float, seed: int) -> None:
+    stamps_ns, samples = make_stream("vector", 200, seed)
+    samples[np.random.default_rng(seed).random(samples.shape) < share] = np.nan
+    samples[:150, 0, 0] = np.nan
+    samples[150:, 0, 0] = 3.0
+    mean, std = Spread.of(samples[:150])
+    assert np.isnan(mean[0, 0])
+    assert std[0, 0] == 0
+    np.testing.assert_allclose(mean.ravel()[1:], np.nanmean(samples[:150].reshape(150, 6)[:, 1:], axis=0), rtol=1e-5)
+    np.testing.assert_allclose(std.ravel()[1:], np.nanstd(samples[:150].reshape(150, 6)[:, 1:], axis=0), rtol=1e-4)
+    for kind in OF_SPREAD:
+        live, known = (
+            Injector(Failure(kind), "vector", start_ns=int(stamps_ns[150]), spread=spread).apply(stamps_ns, samples)[1]
+            for spread in (None, Spread(mean, std))
+        )
+        np.testing.assert_allclose(live, known, rtol=1e-5, atol=1e-5)
+        assert (live[150:, 0, 0] == 3.0).all(), "an element that was never seen has no spread"
+
+
+def test_the_spread_of_what_is_all_seen_is_numpys_to_the_bit(make_stream) -> None:
+    for sensor in SENSORS:
+        samples = make_stream(sensor, 90)[1]
+        mean, std = Spread.of(samples)
+        np.testing.assert_array_equal(mean, samples.astype(float).mean(axis=0))
+        np.testing.assert_array_equal(std, samples.astype(float).std(axis=0))
 
 
 @pytest.mark.parametrize(("sensor", "kind"), FITTING)
@@ -194,6 +250,18 @@ def test_depth_without_a_reading_stays_without(make_stream, kind: str, dtype: ty
     if name == "blur":
         valid = samples > 0
         assert shown[valid].min() >= samples[valid].min() - 1, "distances are not mixed with what is none"
+
+
+@pytest.mark.parametrize("kind", ["noise", "blur"])
+@pytest.mark.parametrize("none", [np.nan, np.inf])
+def test_depth_that_is_not_finite_is_no_reading(make_stream, kind: str, none: float) -> None:
+    stamps_ns, samples = make_stream("depth", 30)
+    samples = samples.astype(np.float32)
+    expected, shown = (
+        Injector(Failure(kind), "depth").apply(stamps_ns, given)[1]
+        for given in (samples, np.where(samples > 0, samples, np.float32(none)))
+    )
+    np.testing.assert_array_equal(shown, expected)
 
 
 def test_the_seed_and_the_stream_decide_the_draw(make_stream) -> None:

@@ -24,8 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.datasets.clips import Clip
-from mumu_ros.model.config import ModelConfig
-from mumu_ros.training.corruption import CORRUPTIONS, corrupt
+from mumu_ros.failures import KINDS, Failure
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.training.corruption import CORRUPTIONS, corrupt, fail
 from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
 
 Arrays = dict[str, np.ndarray]
@@ -130,6 +131,31 @@ def test_only_steps_that_are_there_are_corrupted(windows: WindowSet) -> None:
         inputs, masks = apply(windows, ["imu_wrist"], kind)
         assert (inputs["imu_wrist"][0, ::2] == 0).all()
         np.testing.assert_array_equal(masks["imu_wrist"][0], windows.masks["imu_wrist"][0])
+
+
+@given(share=st.floats(0, 0.95), seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_noise_hides_nothing_that_is_seen(windows: WindowSet, share: float, seed: int) -> None:
+    x = windows.vectors["imu_wrist"][0]
+    hidden = np.random.default_rng(seed).random(x.shape) < share
+    x[:] = np.where(hidden, np.nan, np.random.default_rng(seed).normal(size=x.shape))
+    noisy = apply(windows, ["imu_wrist"], "noise", seed)[0]["imu_wrist"][0]
+    np.testing.assert_array_equal(np.isnan(noisy), hidden)
+
+
+@given(
+    kind=st.sampled_from([kind for kind, row in KINDS.items() if row.unit.startswith("σ")]),
+    share=st.floats(0, 0.95),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_failing_skeleton_has_the_joints_that_are_seen(kind: str, share: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    hidden = rng.random((90, 15, 1)) < share
+    x = np.where(hidden, np.nan, rng.normal(size=(90, 15, 3))).astype(np.float32)
+    skeleton = Modality("skeleton", "vector", (15, 3), 30.0, "cooccurrence", stride=3)
+    failed, _ = fail(skeleton, Failure(kind), x, np.ones(90, np.bool_), (seed,))
+    np.testing.assert_array_equal(np.isnan(failed), np.isnan(x))
 
 
 def test_an_unknown_corruption_is_quoted(windows: WindowSet) -> None:
