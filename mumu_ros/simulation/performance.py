@@ -28,15 +28,16 @@ from mumu_ros.simulation.simulated_activities import ACTIVITIES, GROUP_OF
 from mumu_ros.simulation.subject import Subject
 from mumu_ros.simulation.vibration import vibration
 
-__all__ = ["Performance", "Segment", "activity_order", "draw_schedule", "smooth_step"]
+__all__ = ["BODY_BLEND_S", "Performance", "Segment", "activity_order", "draw_schedule", "smooth_step"]
 
 _ARMS_BLEND_S = 0.4
-_BODY_BLEND_S = 0.7
+BODY_BLEND_S = 0.7
+"""How long the body takes from one activity to the next."""
 _BLEND_S: Array = np.array(
     [
         _ARMS_BLEND_S
         if name.startswith(("dominant_", "off_", "head")) and "hip" not in name and "knee" not in name
-        else _BODY_BLEND_S
+        else BODY_BLEND_S
         for name in CHANNELS
     ]
 )
@@ -100,6 +101,7 @@ class Performance:
     def __init__(self, subject: Subject, segments: Sequence[Segment], rng: np.random.Generator) -> None:
         start_ns = segments[0].start_ns
         self._starts_s: Array = np.array([(segment.start_ns - start_ns) / 1e9 for segment in segments])
+        self._lengths_s: Array = np.diff(self._starts_s, append=np.inf)
         self._activities = [segment.activity for segment in segments]
         # The manner does not depend on the activity: activities that look the same look exactly the same.
         self._manners = [
@@ -121,7 +123,7 @@ class Performance:
 
     def sits(self, time_s: Array) -> list[bool]:
         """Whether something to sit on is needed: also while the person is getting up."""
-        now, before = self._indices(time_s), self._indices(time_s - _BODY_BLEND_S / 2)
+        now, before = self._indices(time_s), self._indices(time_s - BODY_BLEND_S / 2)
         return ["sit" in (self._activities[i], self._activities[j]) for i, j in zip(now, before, strict=True)]
 
     def _indices(self, time_s: Array) -> npt.NDArray[np.intp]:
@@ -135,9 +137,10 @@ class Performance:
             chosen = indices == index
             values = describe(self._activities[index], self._move(index, time_s[chosen]))
             since_s = time_s[chosen] - self._starts_s[index]
-            if index and since_s.min() < blend_s.max():
+            passing_s = np.minimum(blend_s, self._lengths_s[index])
+            if index and since_s.min() < passing_s.max():
                 before = describe(self._activities[index - 1], self._move(index - 1, time_s[chosen]))
-                values = before + smooth_step(np.divide.outer(since_s, blend_s)) * (values - before)
+                values = before + smooth_step(np.divide.outer(since_s, passing_s)) * (values - before)
             result[chosen] = values
         return result
 

@@ -31,7 +31,7 @@ from mumu_ros.simulation.crowd import MAX_PEOPLE, draw_crowd
 from mumu_ros.simulation.figure import Shapes
 from mumu_ros.simulation.furniture import furnished_room
 from mumu_ros.simulation.imu import DIFFERENCE_S, inertial_samples
-from mumu_ros.simulation.performance import Performance, Segment, draw_schedule
+from mumu_ros.simulation.performance import BODY_BLEND_S, Performance, Segment, draw_schedule
 from mumu_ros.simulation.renderer import Renderer
 from mumu_ros.simulation.scene import Camera, Room
 from mumu_ros.simulation.sensors import SENSORS, STREAMS, StreamInfo
@@ -246,8 +246,11 @@ def _validate(
         raise ValueError(f"seconds is {seconds}; expected a positive duration")
     if min(image_size) < 16:
         raise ValueError(f"image_size is {image_size}; expected (height, width) of at least 16 pixels each")
-    if not 0 < segment_s[0] <= segment_s[1]:
-        raise ValueError(f"segment_s is {segment_s}; expected 0 < shortest <= longest in seconds")
+    if not BODY_BLEND_S <= segment_s[0] <= segment_s[1] < math.inf:
+        raise ValueError(
+            f"segment_s is {segment_s}; expected {BODY_BLEND_S} <= shortest <= longest in seconds, "
+            "as long as the body takes from one activity to the next"
+        )
     if activities is not None and not activities:
         raise ValueError("activities is empty; expected at least one, or None for all in random order")
     for activity in activities or ():

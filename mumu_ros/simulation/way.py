@@ -32,6 +32,9 @@ _TURN_S = 0.7
 _LEAVES = 0.25
 """How often a walk goes out of view."""
 _OUTSIDE_S = (1.0, 5.0)
+_MARGIN_M = 0.45
+_MARGIN = 0.45
+"""How far from the picture's edge people stand, and of a narrow view at most which share of its width."""
 _CLEARANCE_M = 0.6
 _ATTEMPTS = 60
 _DETOURS = 30
@@ -71,7 +74,8 @@ class Stage:
         x = rng.uniform(*self.x)
         left, right = self._edge(x, 0), self._edge(x, 1)
         if inside:
-            return np.array((x, rng.uniform(left + 0.45, right - 0.45)))
+            margin = min(_MARGIN_M, _MARGIN * (right - left))
+            return np.array((x, rng.uniform(left + margin, right - margin)))
         return np.array((x, left - 0.7 if rng.random() < 0.5 else right + 0.7))
 
     def _edge(self, x: float, side: int) -> float:

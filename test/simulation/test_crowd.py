@@ -18,9 +18,13 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from mumu_ros.simulation import GROUP_OF, TRUTH_LAYOUT, Simulator
+from mumu_ros.simulation.scene import Camera
+from mumu_ros.simulation.way import Stage
 from mumu_ros.skeletons import LAYOUTS
 
 SIZE = (120, 160)
@@ -95,6 +99,17 @@ def test_people_leave_the_view_and_come_back_at_a_walk():
     assert inside[0]
     assert 0.5 < inside.mean() < 1
     assert np.count_nonzero(inside[1:] > inside[:-1]) >= 2
+
+
+@settings(max_examples=50, deadline=None)
+@given(height=st.integers(16, 480), width=st.integers(16, 480), seed=st.integers(0, 999))
+def test_people_stand_in_a_picture_of_any_width(height, width, seed):
+    rng = np.random.default_rng(seed)
+    camera = Camera.overlooking(rng, (height, width))
+    stage = Stage.before(camera)
+    places = np.array([(*stage.place(rng, inside=True), 0.95) for _ in range(20)])
+    columns = camera.project(places)[0][:, 0]
+    assert ((columns > -0.5) & (columns < width - 0.5)).all()
 
 
 def test_people_cross_each_other_in_the_picture_and_keep_apart_in_the_room():

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 
 from mumu_ros.failures import KINDS, FaultInjector, kinds_for
 from mumu_ros.simulation import ACTIVITIES, GROUP_OF, GROUPS, SENSORS, STREAMS, Simulator, parse_fault
-from mumu_ros.simulation.performance import draw_schedule
+from mumu_ros.simulation.performance import Performance, Segment, draw_schedule
+from mumu_ros.simulation.subject import Subject
 
 SMALL = (48, 64)
 
@@ -122,6 +123,26 @@ def test_order_is_balanced_and_never_repeats_at_once():
         assert all(a != b for a, b in pairwise(performed))
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    lengths_s=st.lists(st.floats(0.1, 1.5), min_size=2, max_size=6),
+    activities=st.lists(st.sampled_from(sorted(GROUP_OF)), min_size=6, max_size=6),
+    seed=st.integers(0, 999),
+)
+def test_the_body_does_not_jump_however_short_an_activity_is(lengths_s, activities, seed):
+    """Segments are stretched to fill the time, so some are shorter than was asked for."""
+    edges_s = np.concatenate(((0.0,), np.cumsum(lengths_s)))
+    segments = [
+        Segment(round(a * 1e9), round(b * 1e9), GROUP_OF[activity], activity)
+        for (a, b), activity in zip(pairwise(edges_s), activities, strict=False)
+    ]
+    rng = np.random.default_rng(seed)
+    performance = Performance(Subject.draw(rng), segments, rng)
+    for described in (performance.angles, performance.vibration):
+        before, after = (described(edges_s[1:-1] + moment_s) for moment_s in (-1e-7, 1e-7))
+        np.testing.assert_allclose(before, after, atol=1e-3)
+
+
 def _keep(samples, faults):
     start = 1_000
     return [
@@ -196,6 +217,8 @@ def test_shipped_taxonomy_is_the_simulators():
         ({"subject": -7}, "-7"),
         ({"image_size": (240, 3)}, r"\(240, 3\)"),
         ({"segment_s": (5.0, 4.0)}, r"\(5.0, 4.0\)"),
+        ({"segment_s": (0.6, 4.0)}, r"\(0.6, 4.0\); expected 0.7 <= shortest"),
+        ({"segment_s": (1.0, float("inf"))}, r"\(1.0, inf\)"),
         ({"activities": ()}, "at least one"),
         ({"activities": ("wave", "moonwalk")}, "'moonwalk'.*stop_sign"),
     ],
