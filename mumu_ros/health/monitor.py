@@ -82,7 +82,7 @@ class Describer:
 class HealthMonitor:
     """Evaluates the modalities of one body from decision to decision.
 
-    A modality is flagged when its score has been above 1 for `FLAG_S`, and cleared when it has been at most 1
+    A modality is flagged when its score has been above 1 for `FLAG_S`, and cleared when it has been there and at most 1
     for `CLEAR_S`; NaN does neither. The modality with the highest score is flagged first; the rest are scored again
     without it, since its error leaks into theirs. At least one is kept. Evaluated every `PERIOD_S` only: an evaluation
     costs a fifth of a decision of a small model.
@@ -132,8 +132,10 @@ class HealthMonitor:
         for index, there in enumerate(present):
             if there:
                 self._follow(index, stamp_ns, float(scores[index]), description)
-            elif not self._fault[index]:
-                self._above_since[index] = None
+            else:
+                self._below_since[index] = None
+                if not self._fault[index]:
+                    self._above_since[index] = None
         if present.any() and all(self._fault[index] for index in np.flatnonzero(present)):
             known = np.nan_to_num(scores, nan=float(np.finfo(np.float32).max))
             self._clear_flag(int(np.argmin(np.where(present, known, np.inf))))

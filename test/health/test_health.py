@@ -427,6 +427,20 @@ def test_a_score_that_cannot_be_told_is_not_well(sensors: Sensors, monkeypatch: 
     assert sensors.monitor.flagged == set()
 
 
+def test_an_absence_does_not_count_as_well(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
+    sensors.scores["imu"] = 3.0
+    sensors.look(monkeypatch, 1.5)
+    sensors.scores["imu"] = 0.5
+    sensors.look(monkeypatch)
+    shape = sensors.inputs.pop("imu")
+    sensors.look(monkeypatch, 5.0)
+    sensors.inputs["imu"] = shape
+    sensors.look(monkeypatch, 1.0)
+    assert sensors.monitor.flagged == {"imu"}, "it must look well for a whole second"
+    sensors.look(monkeypatch)
+    assert sensors.monitor.flagged == set()
+
+
 def test_of_flagged_modalities_the_last_to_stay_is_one_that_can_be_told(
     sensors: Sensors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
