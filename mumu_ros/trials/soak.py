@@ -44,6 +44,8 @@ __all__ = ["register"]
 START_TIMEOUT_S = 120.0
 LONGEST_S = 15.0
 """A fault that is not named after so long is not found; a sensor that is not well so long after it does not recover."""
+ARRIVAL_S = 0.5
+"""Time for messages that are on their way."""
 WARM_S = 20.0
 """From the first decision until the first fault."""
 SAMPLES = 6
@@ -108,8 +110,8 @@ def _started() -> Iterator[_Soak]:
     try:
         with tempfile.TemporaryDirectory(prefix="mumu-soak-") as folder, Processes() as processes:
             log = Path(folder) / "log"
-            _start(processes, log)
-            yield _Soak(monitor, stranger, processes, log)
+            left_out = _start(processes, log)
+            yield _Soak(monitor, stranger, processes, log, left_out)
     finally:
         for node in (monitor, stranger):
             node.destroy_node()
@@ -117,7 +119,8 @@ def _started() -> Iterator[_Soak]:
         rclpy.try_shutdown()
 
 
-def _start(processes: Processes, log: Path) -> None:
+def _start(processes: Processes, log: Path) -> str:
+    """Start the nodes; why people and overlay are left out, empty if they are not."""
     streams: dict[str, Any] = {"streams": list(KINDS), "rate_hz": 10.0}
     for name, (_, kind) in KINDS.items():
         streams |= kind.parameters(name)
@@ -126,11 +129,12 @@ def _start(processes: Processes, log: Path) -> None:
     picture = {"image.topic": "/rgb", "image.type": KINDS["rgb"][1].type}
     try:
         find_weights()
-    except WeightsError:
-        return
+    except WeightsError as error:
+        return str(error)
     # In a namespace of their own: inference is not to wait for people, of whom there are none in noise.
     processes.start("people", {**picture, "depth.topic": "/depth", "rate_hz": 2.0}, None, "view", log)
     processes.start("overlay", picture, None, "view", log, {"activity": "/activity"})
+    return ""
 
 
 def _start_inference(processes: Processes, log: Path) -> None:
@@ -140,8 +144,9 @@ def _start_inference(processes: Processes, log: Path) -> None:
 class _Soak:
     """The processes, their sensors and what becomes of them."""
 
-    def __init__(self, monitor: Monitor, stranger: Any, processes: Processes, log: Path) -> None:
-        self._monitor, self._processes, self._log = monitor, processes, log
+    def __init__(self, monitor: Monitor, stranger: Any, processes: Processes, log: Path, left_out: str = "") -> None:
+        self._monitor, self._processes, self._log, self._left_out = monitor, processes, log, left_out
+        self._ended_before: Mapping[str, int] = {}  # until inference was killed, which forgets how it had ended
         self._restarted_s: float | None = None
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(monitor)
@@ -172,7 +177,9 @@ class _Soak:
                 self._resources.append(self._processes.resources())
         self._seconds = time.monotonic() - start_s
         self._resources.append(self._processes.resources())
+        self._ended_before = self._processes.ended()
         self._processes.kill("inference")
+        self._until(lambda: False, ARRIVAL_S)
         self._monitor.recognitions.clear()
         _start_inference(self._processes, self._log)
         self._restarted_s = self._until(lambda: bool(self._monitor.recognitions), START_TIMEOUT_S)
@@ -182,12 +189,7 @@ class _Soak:
         """Whether every fault was found and went away, and every process lives and has caught nothing unexpected."""
         codes = [values.get("code") for values in self._monitor.status.values()]
         missed = any(trial.named_s is None or trial.well_s is None for trial in self._trials)
-        return (
-            self._restarted_s is not None
-            and not missed
-            and not self._processes.ended()
-            and FaultCode.EXCEPTION not in codes
-        )
+        return self._restarted_s is not None and not missed and not self._ended() and FaultCode.EXCEPTION not in codes
 
     def report(self) -> str:
         """What has been, as text."""
@@ -208,7 +210,10 @@ class _Soak:
         failed = [name for name, values in self._monitor.status.items() if values.get("code") == FaultCode.EXCEPTION]
         errors = [f"{name}: {self._monitor.messages.get(name, '')}" for name in failed]
         lines.append(f"unexpected errors: {'; '.join(errors) or 'none'}")
-        lines.append(f"processes that ended: {', '.join(self._processes.ended()) or 'none'}")
+        ended = [f"{name} ({status})" for name, status in self._ended().items()]
+        lines.append(f"processes that ended: {', '.join(ended) or 'none'}")
+        if self._left_out:
+            lines.append(f"people and overlay were not started: {self._left_out}")
         for name in self._resources[0]:
             each = [resources[name] for resources in self._resources if name in resources]
             for what in ("memory_mib", "threads", "files"):
@@ -216,6 +221,10 @@ class _Soak:
         seconds = "no" if self._restarted_s is None else f"{self._restarted_s:.1f} s until the"
         lines.append(f"inference killed and started again: {seconds} next recognition")
         return "\n".join(lines)
+
+    def _ended(self) -> dict[str, int]:
+        """Processes that have ended by themselves, and their exit status."""
+        return {**self._ended_before, **self._processes.ended()}
 
     def _try(self, sensor: str, fault: SensorFault, rng: np.random.Generator) -> None:
         """Let a sensor fail, and wait until it is named and, afterwards, until all is well."""
