@@ -18,13 +18,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import importlib.util
 import io
 import logging
 import os
 import re
+import signal
+import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +62,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.seconds < 1:  # libFuzzer takes 0 as without end
+        raise ValueError(f"--seconds is {arguments.seconds}; expected 1 or more")
     if importlib.util.find_spec("atheris") is None:
         raise ValueError(f"atheris is not installed; {install('fuzz')}")
     import atheris
@@ -69,6 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{unknown[0]!r} is no target; expected one of {', '.join(TARGETS)}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     status = 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the child ends and its folder is removed
     for name in arguments.targets or TARGETS:
         options = [f"-max_total_time={arguments.seconds}", f"-runs={arguments.runs}", f"-timeout={HANG_S}"]
         options += [f"-rss_limit_mb={MOST_MIB}", "-print_final_stats=1", f"-artifact_prefix={arguments.out}/{name}-"]
@@ -92,21 +99,33 @@ def _in_a_child(name: str, options: Sequence[str], log: Path) -> int:
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk takes most of the time
     with tempfile.TemporaryDirectory(prefix="mumu-fuzz-", dir=memory) as folder, log.open("wb") as output:
         child = os.fork()
-        if child:
-            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        for stream in (1, 2):
-            os.dup2(output.fileno(), stream)
+        if child == 0:
+            for stream in (1, 2):
+                os.dup2(output.fileno(), stream)
+            try:
+                _fuzz(name, Path(folder), options)  # libFuzzer ends the process
+            except BaseException:
+                os.write(2, traceback.format_exc().encode(errors="backslashreplace"))
+            finally:
+                os._exit(1)
         try:
-            _fuzz(name, Path(folder), options)  # libFuzzer ends the process
-        finally:
-            os._exit(1)
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        finally:  # where this is interrupted, it would go on in a folder that is removed
+            os.kill(child, signal.SIGKILL)
+            _, status = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(status)
 
 
 def _fuzz(name: str, folder: Path, options: Sequence[str]) -> None:
     import atheris
 
+    from mumu_ros.nodes.processes import PR_SET_PDEATHSIG, own_domain  # instrumented as the targets are
     from mumu_ros.trials.targets import TARGETS
 
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.update(own_domain())
     logging.disable()
     tempfile.tempdir = str(folder)
     for part in ("room", "corpus"):

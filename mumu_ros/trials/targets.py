@@ -81,7 +81,7 @@ class Target:
 
 def _context(undo: contextlib.ExitStack) -> rclpy.Context:
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=101)
+    rclpy.init(context=context)
     undo.callback(rclpy.shutdown, context=context)
     return context
 

@@ -22,13 +22,16 @@ from pathlib import Path
 
 import pytest
 
+from mumu_ros.nodes.processes import own_domain
 from mumu_ros.trials.targets import TARGETS
 
 COUNT = 20
 
 
 @pytest.mark.parametrize("name", list(TARGETS))
-def test_bytes_end_in_a_sentence(name: str, tmp_path: Path) -> None:
+def test_bytes_end_in_a_sentence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in own_domain().items():
+        monkeypatch.setenv(variable, value)
     r = random.Random(name)
     with contextlib.ExitStack() as undo:
         seeds, feed = TARGETS[name].make(tmp_path, undo)
