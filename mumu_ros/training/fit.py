@@ -24,8 +24,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable
 from contextlib import nullcontext
-from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
@@ -49,7 +48,6 @@ __all__ = ["fit", "discard"]
 _LAST = "last.ckpt"
 _SETTINGS = "settings.json"
 _LOGS = "logs"
-_MEMBER = "ensemble_"
 # What torch and Lightning raise on damaged checkpoints, at one place or another.
 _DAMAGE = (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, KeyError, TypeError, AttributeError)
 # Warnings about what no user can change, as patterns of what they begin with.
@@ -88,16 +86,6 @@ def fit(
         warnings.filterwarnings("ignore", message)
     if work:
         _reserve(work, _Work(**vars(settings), windows=len(windows), init=_init(init), labelled=_labelled(windows)))
-    ensemble = [
-        fit(
-            _member(settings, number),
-            windows,
-            work and work / f"{_MEMBER}{number}",
-            init=deepcopy(init),
-            progress=progress,
-        )
-        for number in range(1, settings.optimization.ensemble + 1)
-    ]
     L.seed_everything(settings.optimization.seed, verbose=False)
     model = init.train() if init else Network(settings.model)
     last = work / _LAST if work else None
@@ -114,7 +102,7 @@ def fit(
                 frames = FrameModule(model.encoder(modality.name), windows, settings)
                 if frames.count:
                     _trainer(settings, settings.optimization.frame_epochs, None, progress).fit(frames)
-    module = NetworkModule(model, windows, settings, ensemble)
+    module = NetworkModule(model, windows, settings)
     trainer = _trainer(
         settings, settings.optimization.epochs, work, progress, WarmAverage(settings.optimization.ema_decay)
     )
@@ -133,14 +121,6 @@ def discard(work: Path) -> None:
     """Remove what a training needs to go on, once it is finished and its network saved; TensorBoard's logs stay."""
     for name in (_LAST, _SETTINGS):
         (work / name).unlink(missing_ok=True)
-    for member in work.glob(f"{_MEMBER}*"):
-        discard(member)
-
-
-def _member(settings: Settings, number: int) -> Settings:
-    """How the ensemble's members are trained."""
-    optimization = settings.optimization
-    return replace(settings, optimization=replace(optimization, seed=optimization.seed + number, ensemble=0))
 
 
 def _trainer(settings: Settings, epochs: int, work: Path | None, progress: bool, *callbacks: Callback) -> L.Trainer:

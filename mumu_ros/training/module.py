@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 import lightning as L
@@ -47,20 +46,15 @@ class NetworkModule(L.LightningModule):
     killed and resumed gives the same weights as one that was not.
     """
 
-    def __init__(
-        self, model: Network, windows: WindowSet, settings: Settings, ensemble: Sequence[Network] = ()
-    ) -> None:
+    def __init__(self, model: Network, windows: WindowSet, settings: Settings) -> None:
         super().__init__()
         self.model = model
         self.settings = settings
         o = settings.optimization
-        # The probabilities of an ensemble are smooth already.
-        smoothing = 0.0 if ensemble else o.label_smoothing
         self.loss = MuMuLoss(
-            _task_weights(model, o), o.deep_supervision_weight, o.trust_weight, smoothing, o.decoupling_weight
+            _task_weights(model, o), o.deep_supervision_weight, o.trust_weight, o.label_smoothing, o.decoupling_weight
         )
         self._windows = windows
-        self._ensemble = tuple(ensemble)  # no part of this module: neither trained nor averaged nor saved
         for encoder in self._pose_encoders():
             encoder.spatial.requires_grad_(False)
         groups = torch.from_numpy(model.config.taxonomy.group_indices)
@@ -73,8 +67,6 @@ class NetworkModule(L.LightningModule):
 
     def on_fit_start(self) -> None:
         """Find the poses in all frames: what finds them has learned to already, and does not change any more."""
-        for member in self._ensemble:
-            member.to(self.device).eval()
         for encoder in self._pose_encoders():
             self._windows = self._windows.encoded(encoder.modality.name, partial(encode_frames, encoder))
 
@@ -112,8 +104,6 @@ class NetworkModule(L.LightningModule):
         """One step's loss."""
         output = self.model(batch.inputs, batch.masks)
         labels = batch.activity if batch.labels is None else batch.labels
-        if self._ensemble:
-            labels = self._taught(batch)
         known = batch.activity >= 0
         group = torch.where(known, self.groups[batch.activity * known], -1 - batch.activity)
         parts = self.loss(output, labels, group, batch.corrupted)
@@ -124,12 +114,6 @@ class NetworkModule(L.LightningModule):
         self.log_dict({"weight/target": weights[0], "weight/auxiliary": weights[1]})
         total: Tensor = parts.total
         return total
-
-    @torch.no_grad()
-    def _taught(self, batch: Augmented) -> Tensor:
-        """Mean probabilities of the ensemble, (B, K)."""
-        outputs = [member(batch.inputs, batch.masks) for member in self._ensemble]
-        return torch.stack([torch.softmax(output.activity_logits, dim=-1) for output in outputs]).mean(dim=0)
 
     def configure_optimizers(self) -> dict[str, object]:  # type: ignore[override]
         """See `one_cycle`."""

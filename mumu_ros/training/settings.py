@@ -165,8 +165,6 @@ class Optimization:
         ema_decay: Of the average, a step; less in the first steps, so that the average forgets where it began.
         gradient_clip: Largest norm of the gradient.
         seed: Of everything random.
-        ensemble: How many networks are trained first, with the next seeds, to teach this one their mean probabilities
-            instead of the labels (Hinton et al. 2015); 0: it learns the labels.
     """
 
     epochs: int
@@ -184,10 +182,9 @@ class Optimization:
     task_weighting: Literal["fixed", "uncertainty", "adaptive"] = "fixed"
     target_weight: float = 1.0
     decoupling_weight: float = 0.0
-    ensemble: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "seed", "frame_epochs", "ensemble"):
+        for name in ("epochs", "batch_size", "seed", "frame_epochs"):
             if not isinstance(getattr(self, name), int):
                 raise ConfigError(f"optimization.{name} is {getattr(self, name)!r}; expected an integer")
         _at_least("optimization", 1, {"epochs": self.epochs, "batch_size": self.batch_size})

@@ -36,7 +36,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mumu_ros.model.config import ConfigError
-from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.fit import discard, fit
@@ -136,48 +135,6 @@ def test_a_training_that_died_goes_on_to_the_same_weights(
     resumed = run(vector_settings, vector_windows, tmp_path)
     assert same(resumed, whole)
     assert steps == list(range(3 * ((died_in - 1) // 3), 9)), "epochs that were finished are not done again"
-
-
-@pytest.mark.parametrize("died_in", [5, 14, 24])
-def test_a_training_by_an_ensemble_that_died_goes_on_to_the_same_weights(
-    vector_settings: Settings,
-    vector_windows: WindowSet,
-    tmp_path: Path,
-    kill: Callable[[int], None],
-    steps: list[int],
-    died_in: int,
-) -> None:
-    """Nine steps each: it dies while the first of two is trained, the second, and the one that they teach."""
-    settings = with_(vector_settings, ensemble=2)
-    whole = run(settings, vector_windows)
-    kill(died_in)
-    with pytest.raises(KilledError):
-        run(settings, vector_windows, tmp_path)
-    steps.clear()
-    kill(-1)
-    assert same(run(settings, vector_windows, tmp_path), whole)
-    assert len(steps) == 27 - 3 * ((died_in - 1) // 3), "epochs that were finished are not done again"
-    discard(tmp_path)
-    assert not list(tmp_path.rglob("*.ckpt"))
-    run(vector_settings, vector_windows, tmp_path)
-
-
-def test_an_ensemble_teaches_its_mean_probabilities(
-    vector_settings: Settings, vector_windows: WindowSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    members = [run(with_(vector_settings, seed=seed), vector_windows) for seed in (1, 2)]
-    begun = Network(vector_settings.model)
-    module = NetworkModule(begun, vector_windows, with_(vector_settings, label_smoothing=0.3), members)
-    taught: list[Any] = []
-    monkeypatch.setattr(MuMuLoss, "forward", lambda _, output, activity, *rest: taught.append(activity))
-    batch = next(iter(module.train_dataloader()))
-    with pytest.raises(AttributeError):  # there is no loss
-        module.training_step(batch, 0)
-    with torch.inference_mode():
-        p = [torch.softmax(member(batch.inputs, batch.masks).activity_logits, dim=1) for member in members]
-    torch.testing.assert_close(taught[0], (p[0] + p[1]) / 2)
-    assert module.loss.label_smoothing == 0
-    assert sum(1 for _ in module.parameters()) == sum(1 for _ in begun.parameters()), "its members learn nothing"
 
 
 @pytest.mark.parametrize("weighting", ["uncertainty", "adaptive"])

@@ -65,7 +65,7 @@ def settings(tmp_path: Path) -> Settings:
     content["model"] |= {"taxonomy": str(share_path("config", "taxonomies") / "people.yaml"), "feature_size": 8}
     sets = {"kard": "", "florence3d": "", "utd_mhad_front": ""}
     content["data"] |= {"root": str(tmp_path), "sets": sets, "windows": 30}
-    content["optimization"] |= {"epochs": 1, "batch_size": 15, "ensemble": 1}
+    content["optimization"] |= {"epochs": 1, "batch_size": 15}
     (tmp_path / "people.yaml").write_text(yaml.safe_dump(content))
     return read_settings(tmp_path / "people.yaml")
 

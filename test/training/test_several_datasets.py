@@ -198,7 +198,7 @@ def test_a_model_is_trained_on_several_datasets_at_once(kard: Path, tmp_path: Pa
     content = yaml.safe_load((share_path("config") / "training" / "people.yaml").read_text())
     content["model"] |= {"taxonomy": str(share_path("config", "taxonomies") / "people.yaml"), "feature_size": 8}
     content["data"] |= {"root": str(kard), "sets": {"kard": 2, "florence3d": ""}, "windows": 40}
-    content["optimization"] |= {"epochs": 1, "batch_size": 16, "ensemble": 0}
+    content["optimization"] |= {"epochs": 1, "batch_size": 16}
     (tmp_path / "people.yaml").write_text(yaml.safe_dump(content))
     metrics = train(read_settings(tmp_path / "people.yaml"), tmp_path / "model", progress=False)
     assert metrics["train_windows"] == 40
