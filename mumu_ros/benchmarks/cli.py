@@ -72,8 +72,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    for option in ("rounds", "seconds"):
-        if not 0 < (value := getattr(arguments, option, 1)) < math.inf:
+    for option in ("rounds", "seconds", "threads", "live", "clips"):
+        value = getattr(arguments, option, None)
+        if value is not None and not 0 < value < math.inf:
             raise ValueError(f"--{option} is {value:g}; expected a number above 0")
     result = arguments.benchmark.measure(arguments)
     machine, versions = describe_machine(), installed_versions()
@@ -81,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> int:
     print(", ".join([str(machine["cpu"]), f"{machine['cores']} cores", *machine["flags"], machine["gpu"] or "no GPU"]))
     print(", ".join(f"{name} {version}" for name, version in versions.items()))
     if arguments.json:
-        print(json.dumps({**result, "machine": machine, "versions": versions}))
+        print(json.dumps({**result, "machine": machine, "versions": versions}, allow_nan=False))
     return 0
 
 

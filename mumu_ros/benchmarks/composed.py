@@ -106,6 +106,8 @@ def _measure(run: Live, nodes: tuple[str, ...], config: ModelConfig, seconds: fl
     run.wait(seconds)
     seen.cpu.append((sum(map(processes.cpu_s, nodes)) - cpu_s) / (time.monotonic() - start))
     seen.memory_mib.append(sum(processes.resources()[node].memory_mib for node in nodes))
+    if not monitor.latencies_s:
+        raise ValueError(f"no decision within {seconds:g} s of {' and '.join(nodes)}; raise --seconds")
     latency_ms = [1e3 * s for s in monitor.latencies_s]
     seen.p50_ms.append(statistics.median(latency_ms))
     seen.latency_ms += latency_ms

@@ -20,6 +20,7 @@ Five decisions a second, so that each finds two new frames of a 10 Hz camera. Co
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -30,13 +31,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mumu_ros.benchmarks.encoder import cost_clock
+from mumu_ros.benchmarks.encoder import cost_clock, named_backends
 from mumu_ros.benchmarks.paper_model import model_folder, noise_frames
 from mumu_ros.health import HealthMonitor, load_health
+from mumu_ros.health.monitor import PERIOD_S
 from mumu_ros.model.checkpoint import HEALTH_FILE, Checkpoint, load_checkpoint, select_device
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.recognition import Decision, Recognizer
-from mumu_ros.recognition.backends import Backend, Outputs, choose_backend, open_backend
+from mumu_ros.recognition.backends import Backend, Outputs, open_backend
 from mumu_ros.recognition.window_assembly import window_assembler
 from mumu_ros.streams import NS_PER_S
 
@@ -44,7 +46,9 @@ __all__ = ["measure", "register", "table"]
 
 _DECISIONS_HZ = 5
 _START_NS = 1_700_000_000 * NS_PER_S
-_HEALTH_DECISIONS = 75
+_HEALTH_ROUNDS = 20
+_HEALTH_DECISIONS = math.ceil(PERIOD_S * _DECISIONS_HZ)
+"""In a round: one of them evaluates the health."""
 _SOURCE_HZ = 200
 """Of vectors; the model resamples them."""
 
@@ -72,8 +76,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(arguments.threads)
     with model_folder(arguments.model) as folder:
         checkpoint = load_checkpoint(folder, select_device(arguments.device))
-        names = [choose_backend(checkpoint, folder) if n == "auto" else n for n in arguments.backends.split(",")]
-        rows = {name: _measure(name, checkpoint, folder, arguments) for name in dict.fromkeys(names)}
+        names = named_backends(arguments.backends, checkpoint, folder)
+        rows = {name: _measure(name, checkpoint, folder, arguments) for name in names}
         first = rows[names[0]]
         return {
             "model": checkpoint.id,
@@ -150,7 +154,7 @@ def _measure(name: str, checkpoint: Checkpoint, folder: Path, arguments: argpars
 
 
 def _health(checkpoint: Checkpoint, folder: Path, backend: Backend) -> float:
-    """Ratio of the costs of `_HEALTH_DECISIONS` decisions with a monitor and without, in turn."""
+    """Ratio of the costs of decisions with a monitor and without, in turn: the median over rounds."""
     # Noise is no healthy sensor: with thresholds out of reach it costs what one does.
     model = load_health(folder, checkpoint)
     monitor = HealthMonitor(replace(model, thresholds=np.full_like(model.thresholds, np.inf)))
@@ -159,18 +163,22 @@ def _health(checkpoint: Checkpoint, folder: Path, backend: Backend) -> float:
         Recognizer(checkpoint, backend=backend, health=lambda: monitor),
     )
     clock = cost_clock(next(checkpoint.model.parameters()).device)
-    costs = [0.0, 0.0]
-    end_ns = _START_NS
-    for _ in range(_HEALTH_DECISIONS):
-        start_ns, end_ns = end_ns, end_ns + NS_PER_S // _DECISIONS_HZ
-        for index, recognizer in enumerate(recognizers):
-            _push(recognizer, checkpoint, start_ns, end_ns)
-            if end_ns - _START_NS < checkpoint.config.window_s * NS_PER_S:
-                continue  # the window fills
-            start = clock()
-            _decide(recognizer, end_ns)
-            costs[index] += clock() - start
-    return costs[1] / costs[0]
+    end_ns = _START_NS + round(checkpoint.config.window_s * NS_PER_S)
+    for recognizer in recognizers:
+        _push(recognizer, checkpoint, _START_NS, end_ns)
+        _decide(recognizer, end_ns)
+    ratios = []
+    for _ in range(_HEALTH_ROUNDS):
+        costs = [0.0, 0.0]
+        for _ in range(_HEALTH_DECISIONS):
+            start_ns, end_ns = end_ns, end_ns + NS_PER_S // _DECISIONS_HZ
+            for index, recognizer in enumerate(recognizers):
+                _push(recognizer, checkpoint, start_ns, end_ns)
+                start = clock()
+                _decide(recognizer, end_ns)
+                costs[index] += clock() - start
+        ratios.append(costs[1] / costs[0])
+    return statistics.median(ratios)
 
 
 def _decide(recognizer: Recognizer, stamp_ns: int) -> None:

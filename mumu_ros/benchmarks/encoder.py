@@ -34,10 +34,10 @@ from mumu_ros.benchmarks.floor import matmul_gflops
 from mumu_ros.benchmarks.paper_model import export_on_noise, model_folder, noise_frames
 from mumu_ros.benchmarks.rounds import interleave, speedup
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
-from mumu_ros.recognition.backends import BACKENDS, Backend, BackendError, open_backend
+from mumu_ros.recognition.backends import BACKENDS, Backend, BackendError, choose_backend, open_backend
 from mumu_ros.recognition.backends.compiled import computes_bf16
 
-__all__ = ["cost_clock", "measure", "register", "table"]
+__all__ = ["cost_clock", "measure", "named_backends", "register", "table"]
 
 _BATCHES = (1, 2)
 _BASELINE = "eager"
@@ -47,7 +47,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--model", help="model folder, or a shipped one (default: ResNet-50 with random weights)")
     parser.add_argument("--modality", help="camera of the model (default: the first)")
-    parser.add_argument("--backends", help="such as eager,openvino (default: all that are installed)")
+    parser.add_argument("--backends", help="such as auto,openvino (default: all that are installed)")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:<index>")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (default: 1)")
     parser.add_argument("--rounds", type=int, default=10, metavar="N", help="(default: 10)")
@@ -67,10 +67,15 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     with model_folder(arguments.model) as folder:
         checkpoint = load_checkpoint(folder, select_device(arguments.device))
         images = [m.name for m in checkpoint.config.modalities if m.is_image]
+        if not images:
+            raise ValueError(
+                f"--model is {checkpoint.id}, which has no camera: {', '.join(checkpoint.config.names)}; give one that "
+                "has, such as sim, or none for ResNet-50"
+            )
         name = arguments.modality or images[0]
         if name not in images:
             raise ValueError(f"--modality is {name!r}; the model's cameras are {', '.join(images)}")
-        asked = arguments.backends.split(",") if arguments.backends else BACKENDS
+        asked = named_backends(arguments.backends, checkpoint, folder) if arguments.backends else BACKENDS
         backends, prepare_s, left_out = _open(asked, checkpoint, folder, arguments)
         return {
             "model": checkpoint.id,
@@ -91,6 +96,12 @@ def cost_clock(device: torch.device) -> Callable[[], float]:
         return time.perf_counter()
 
     return synchronized
+
+
+def named_backends(text: str, checkpoint: Checkpoint, folder: Path) -> list[str]:
+    """The back ends of a list such as "eager, auto", each once; auto is what it means for this model here."""
+    names = (name.strip() for name in text.split(","))
+    return list(dict.fromkeys(choose_backend(checkpoint, folder) if name == "auto" else name for name in names))
 
 
 def _open(
@@ -135,7 +146,7 @@ def _compare(backends: dict[str, Backend], checkpoint: Checkpoint, name: str, ro
     if device.type == "cuda" or computes_bf16():
         dtypes["bf16"] = torch.bfloat16
     for key, dtype in dtypes.items():
-        runs[key] = lambda dtype=dtype: matmul_gflops(dtype, device)  # type: ignore[misc]
+        runs[key] = lambda dtype=dtype: matmul_gflops(dtype, device, clock)  # type: ignore[misc]
     costs = interleave(runs, rounds)
     gflop = _gflop_per_frame(checkpoint, name)
     rates = {key: statistics.median(costs[key]) for key in dtypes}
@@ -154,7 +165,9 @@ def _compare(backends: dict[str, Backend], checkpoint: Checkpoint, name: str, ro
             taken = costs[f"{backend} {count}"]
             result["speedup"][backend][count] = speedup(costs[f"{_BASELINE} {count}"], taken)
             result["ms"][backend][count] = statistics.median(taken) * 1e3
-            result["share_of_floor"][backend][count] = gflop * count / rates["fp32"] / statistics.median(taken)
+            result["share_of_floor"][backend][count] = statistics.median(
+                gflop * count / (rate * cost) for rate, cost in zip(costs["fp32"], taken, strict=True)
+            )
         found = engine.encode(name, frames[2]).cpu()
         result["feature_error"][backend] = float((found - expected).norm() / expected.norm())
     return result

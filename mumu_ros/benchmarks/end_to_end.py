@@ -33,7 +33,7 @@ from typing import Any
 from mumu_ros.benchmarks.live import live
 from mumu_ros.benchmarks.paper_model import export_on_noise, model_folder
 from mumu_ros.benchmarks.rounds import percentiles
-from mumu_ros.benchmarks.sensors import KINDS, topic_of
+from mumu_ros.benchmarks.sensors import KINDS, PATIENCE_S, topic_of
 from mumu_ros.model.checkpoint import load_checkpoint, read_config, select_device
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.recognition.backends import choose_backend, takes_long
@@ -41,7 +41,7 @@ from mumu_ros.recognition.backends import choose_backend, takes_long
 __all__ = ["DECISIONS_HZ", "START_TIMEOUT_S", "measure", "register", "stream_kinds", "sync_parameters", "table"]
 
 DECISIONS_HZ = 5.0
-START_TIMEOUT_S = 120.0
+START_TIMEOUT_S = PATIENCE_S
 _NODES = ("sensors", "sensor_sync", "inference")
 
 

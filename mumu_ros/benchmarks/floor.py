@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 
 import torch
 
@@ -30,10 +31,11 @@ _SECONDS = 0.1
 
 
 @torch.inference_mode()
-def matmul_gflops(dtype: torch.dtype, device: str | torch.device) -> float:
+def matmul_gflops(dtype: torch.dtype, device: str | torch.device, clock: Callable[[], float]) -> float:
     """Billions of multiplications and additions a second in a product of two square matrices.
 
-    To be called in every round beside what it is the floor of, with as many torch threads.
+    To be called in every round beside what it is the floor of, with as many torch threads and the same clock, which
+    waits for a CUDA device before it is read.
     """
     device = torch.device(device)
     size = _SIZE[device.type]
@@ -41,11 +43,9 @@ def matmul_gflops(dtype: torch.dtype, device: str | torch.device) -> float:
 
     def multiply() -> None:
         torch.mm(a, b)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
 
     multiply()
-    seconds = [seconds_of(multiply)]
+    seconds = [seconds_of(multiply, clock=clock)]
     while sum(seconds) < _SECONDS:
-        seconds.append(seconds_of(multiply))
+        seconds.append(seconds_of(multiply, clock=clock))
     return 2e-9 * size**3 / statistics.median(seconds)

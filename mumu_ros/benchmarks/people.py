@@ -15,7 +15,7 @@
 """The people front end: what a picture costs with one person in view, and what each further one adds.
 
 The pictures are of a simulated room that people walk in and out of, or of a video. Costs are CPU time, beside that of
-one run of the landmark network in the same minute. With --live the nodes run, too, before two simulated people.
+one run of the landmark network after each picture. With --live the nodes run, too, before two simulated people.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ import psutil
 from numpy.typing import NDArray
 
 from mumu_ros.benchmarks.people_live import measure_live
+from mumu_ros.benchmarks.rounds import seconds_of
 from mumu_ros.people import PeopleFinder, find_weights
 from mumu_ros.people.networks import DETECTOR_SIZE, LANDMARK_SIZE, PoseNetworks
 from mumu_ros.recognize.sources import open_source
@@ -43,8 +45,6 @@ __all__ = ["measure", "register", "table"]
 
 _SIZE = (640, 480)
 _SEED = 3
-_FIRST_NS = 1_000_000_000
-_NETWORK_RUNS = 40
 _PEOPLE = 3
 _ENOUGH = 5
 _LIVE_PEOPLE = 2
@@ -52,7 +52,9 @@ _LIVE_PEOPLE = 2
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--video", type=Path, help="pictures of this file instead of simulated ones")
+    parser.add_argument(
+        "--video", type=Path, help="pictures of this video, folder, bag or camera instead of simulated ones"
+    )
     parser.add_argument(
         "--seconds", type=float, default=6.0, metavar="S", help="length of what is looked at (default 6)"
     )
@@ -68,21 +70,29 @@ def register(parser: argparse.ArgumentParser) -> None:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the front end over the pictures of one person and of several, turn and turn about."""
     scenes = [list(_video(arguments))] if arguments.video else [list(_simulated(n, arguments)) for n in (1, _PEOPLE)]
-    if min(map(len, scenes)) < 2:
-        raise ValueError(f"{arguments.video or 'the simulation'} has {min(map(len, scenes))} pictures; expected more")
-    networks = _network_ms(arguments.threads)
+    if (fewest := min(map(len, scenes))) < 2:
+        raise ValueError(
+            f"{arguments.video or 'the simulation'} has {fewest} pictures in {arguments.seconds:g} s; expected 2 or "
+            "more: raise --seconds"
+        )
+    networks = _network_runs(arguments.threads)
     finders = [PeopleFinder(threads=arguments.threads, seed=_SEED) for _ in scenes]
     for finder, shots in zip(finders, scenes, strict=True):
         finder.update(shots[0].stamp_ns, shots[0].rgb, shots[0].depth, shots[0].camera)  # looks everywhere
+    for run in networks.values():
+        run()  # what a first run allocates is no growth
     memory = psutil.Process().memory_info().rss
     costs: dict[int, list[float]] = defaultdict(list)
     walls: dict[int, list[float]] = defaultdict(list)
+    alone: dict[str, list[float]] = {name: [] for name in networks}
     for instant in zip(*(shots[1:] for shots in scenes), strict=False):
         for finder, shot in zip(finders, instant, strict=True):
             wall, cpu = time.perf_counter(), time.process_time()
             people = finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
             costs[len(people)].append((time.process_time() - cpu) * 1e3)
             walls[len(people)].append((time.perf_counter() - wall) * 1e3)
+        for name, run in networks.items():
+            alone[name].append(seconds_of(run, clock=time.process_time) * 1e3)
     ms = {count: float(np.mean(given)) for count, given in sorted(costs.items()) if len(given) >= _ENOUGH}
     most = max(ms, default=0)
     live = {"live": measure_live(_LIVE_PEOPLE, arguments.live)} if arguments.live else {}
@@ -90,9 +100,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "pictures": sum(map(len, scenes)),
         "has_depth": scenes[0][0].depth is not None,
         "cpu_ms_by_people": ms,
-        "cpu_ms_further": (ms[most] - ms[1]) / (most - 1) if most > 1 and 1 in ms else float("nan"),
+        "cpu_ms_further": (ms[most] - ms[1]) / (most - 1) if most > 1 and 1 in ms else None,
         "pictures_per_second_by_people": {count: 1e3 / float(np.median(walls[count])) for count in ms},
-        "networks_cpu_ms": networks,
+        "networks_cpu_ms": {name: float(np.median(given)) for name, given in alone.items()},
         "memory_growth_mb": (psutil.Process().memory_info().rss - memory) / 2**20,
         **live,
     }
@@ -108,14 +118,14 @@ def table(result: dict[str, Any]) -> list[list[str]]:
         rate = result["pictures_per_second_by_people"][count]
         rows.append([f"{count} in view", f"{ms:.1f}", f"{ms / networks['landmarks']:.2f}", f"{rate:.0f}"])
     further = result["cpu_ms_further"]
-    rows.append(["each further person", f"{further:.1f}", f"{further / networks['landmarks']:.2f}", ""])
+    shares = ("–", "–") if further is None else (f"{further:.1f}", f"{further / networks['landmarks']:.2f}")
+    rows.append(["each further person", *shares, ""])
     if live := result.get("live"):
         latency, cpu = live["latency_ms"], live["cpu"]
         rows.append(
             [
                 f"{_LIVE_PEOPLE} people live: picture to activity",
-                f"{latency['p50']:.0f} ms p50",
-                f"{latency['p99']:.0f} ms p99",
+                *("–" if ms is None else f"{ms:.0f} ms {quantile}" for quantile, ms in latency.items()),
                 "",
             ]
         )
@@ -128,8 +138,12 @@ def table(result: dict[str, Any]) -> list[list[str]]:
 
 
 def _video(arguments: argparse.Namespace) -> Iterator[Shot]:
-    for shot in open_source(str(arguments.video)):
-        if shot.stamp_ns < _FIRST_NS + arguments.seconds * 1e9:
+    end_ns: float | None = None
+    with closing(open_source(str(arguments.video))) as shots:
+        for shot in shots:
+            end_ns = end_ns or shot.stamp_ns + arguments.seconds * 1e9
+            if shot.stamp_ns >= end_ns:  # a camera would go on without end
+                return
             yield Shot(shot.stamp_ns, _cropped(shot.rgb))
 
 
@@ -152,24 +166,9 @@ def _cropped(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(rgb[y : y + high, x : x + wide], _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _network_ms(threads: int) -> dict[str, float]:
-    """CPU time of one run of each network."""
+def _network_runs(threads: int) -> dict[str, Callable[[], object]]:
+    """Each network alone, on noise."""
     networks = PoseNetworks(find_weights(), threads)
     rng = np.random.default_rng(0)
-
-    def picture(side: int) -> NDArray[np.uint8]:
-        return rng.integers(0, 255, (side, side, 3), np.uint8)
-
-    found = {}
-    for name, run, side in (
-        ("landmarks", networks.landmarks, LANDMARK_SIZE),
-        ("detector", networks.detect, DETECTOR_SIZE),
-    ):
-        given = picture(side)
-        times = []
-        for _ in range(_NETWORK_RUNS):
-            start = time.process_time()
-            run(given)
-            times.append((time.process_time() - start) * 1e3)
-        found[name] = float(np.median(times))
-    return found
+    small, large = (rng.integers(0, 255, (side, side, 3), np.uint8) for side in (DETECTOR_SIZE, LANDMARK_SIZE))
+    return {"landmarks": lambda: networks.landmarks(large), "detector": lambda: networks.detect(small)}

@@ -21,6 +21,7 @@ and what it cuts out of the depth is given to a depth model; beside it, the clip
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,8 @@ _HZ = 30
 _STEP = 3
 _SCALE = 3
 _FIRST_NS = 1_000_000_000
+_OTHER = 7
+"""The second person is that of so many clips later."""
 _CONDITIONS = ("recorded", "room", "room, second person beside", "room, second person behind")
 
 
@@ -59,11 +62,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     dataset = UtdMhad(Path(arguments.root))
     checkpoint = load_checkpoint(arguments.model)
     order = np.random.default_rng(arguments.seed).permutation([k for k, key in enumerate(dataset.clips) if key[2] == 1])
-    clips = [clip for k in order if (clip := dataset.read(*dataset.clips[k])) is not None and clip.depth is not None]
+    readable = (clip for k in order if (clip := dataset.read(*dataset.clips[k])) is not None and clip.depth is not None)
+    clips = list(itertools.islice(readable, arguments.clips + _OTHER))
+    if len(clips) < 2:
+        raise ValueError(f"{arguments.root} has {len(clips)} first trials with depth; expected 2 or more: two people")
     right: dict[str, list[bool]] = defaultdict(list)
     found: dict[str, list[float]] = defaultdict(list)
     for k, clip in enumerate(clips[: arguments.clips]):
-        other = clips[(k + 7) % len(clips)]
+        other = clips[(k + min(_OTHER, len(clips) - 1)) % len(clips)]
         for condition, (depth, mask) in _scenes(clip, other, arguments.seed + k).items():
             views = list(depth) if condition == "recorded" else _through_front_end(depth, mask)
             found[condition].append(float(np.mean([view is not None for view in views])))

@@ -39,13 +39,14 @@ from mumu_ros.benchmarks.interruption import Interruption
 from mumu_ros.conversions import RosTypes, array_to_image, array_to_imu, ns_to_time
 from mumu_ros.nodes.subscribers import sensor_qos
 
-__all__ = ["KINDS", "Kind", "sensor_message", "split_streams", "topic_of"]
+__all__ = ["KINDS", "PATIENCE_S", "Kind", "sensor_message", "split_streams", "topic_of"]
 
 LEAD_S = 1.0
 """From the discovery of the last listener to the first message: the listener must find the sensor, too."""
 LINGER_S = 0.5
 """From the last message to the end: a process that ends takes its shared memory with it."""
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+"""As long as the benchmarks wait for what listens."""
 _VARIANTS = 4
 """A sensor sends so many different messages in turn: one that repeats a single message counts as stuck."""
 

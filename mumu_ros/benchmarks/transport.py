@@ -30,7 +30,7 @@ from typing import Any
 
 from mumu_ros.benchmarks.conversion import measure_conversion
 from mumu_ros.benchmarks.rounds import percentiles
-from mumu_ros.benchmarks.sensors import KINDS
+from mumu_ros.benchmarks.sensors import KINDS, PATIENCE_S
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
@@ -39,7 +39,7 @@ from mumu_ros.share import share_path
 
 __all__ = ["measure", "register", "table"]
 
-START_TIMEOUT_S = 45.0
+START_TIMEOUT_S = PATIENCE_S + 15.0
 _CONVERSION_ROUNDS = 15
 # An empty name is no profile to Fast DDS: it takes its default.
 _PROFILES = {"shipped": str(share_path("config", "fastdds.xml")), "default": ""}

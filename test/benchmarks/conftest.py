@@ -33,7 +33,7 @@ def bench(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
         assert cli.main(["bench", *arguments, "--json"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert len(lines) > 3
-        result: dict[str, Any] = json.loads(lines[-1])
+        result: dict[str, Any] = json.loads(lines[-1], parse_constant=pytest.fail)  # NaN is no JSON
         assert result["machine"]["cores"] >= 1
         assert "python" in result["versions"]
         return result

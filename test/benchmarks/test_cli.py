@@ -20,6 +20,7 @@ import sys
 import pytest
 
 from mumu_ros import cli
+from mumu_ros.benchmarks import synchronizer
 from mumu_ros.benchmarks.cli import BENCHMARKS
 from mumu_ros.benchmarks.rounds import interleave, percentiles, speedup
 
@@ -59,12 +60,33 @@ def test_an_unknown_benchmark_is_refused_with_the_known_ones(capsys: pytest.Capt
     assert "synchronizer" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", [("synchronizer", "--rounds", "0"), ("transport", "--seconds", "-1")])
-def test_no_rounds_and_no_time_are_refused(option: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    if option[0] == "transport":
+@pytest.mark.parametrize(
+    "command",
+    [
+        "synchronizer --rounds 0",
+        "transport --seconds -1",
+        "encoder --threads 0",
+        "decision --threads -1",
+        "people --live -5",
+        "people --live 0",
+        "rooms --clips 0 nowhere",
+        "rooms --clips -1 nowhere",
+    ],
+)
+def test_numbers_that_measure_nothing_are_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    name, option, value, *_ = command.split()
+    if name in ("transport", "people"):
         pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
-    assert cli.main(["bench", *option]) == 2
-    assert f"{option[1]} is {option[2]}" in capsys.readouterr().err
+    assert cli.main(["bench", *command.split()]) == 2
+    assert f"{option} is {value}; expected a number above 0" in capsys.readouterr().err
+
+
+def test_what_is_no_number_is_not_printed_as_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(synchronizer, "measure", lambda _: {"us_per_message": float("nan"), "implementations": {}})
+    assert cli.main(["bench", "synchronizer", "--json"]) == 2
+    assert "{" not in capsys.readouterr().out
 
 
 def test_runs_take_turns() -> None:

@@ -16,13 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
 
 from mumu_ros import cli
+from mumu_ros.benchmarks import composed, end_to_end, sensors, transport
+from mumu_ros.model.checkpoint import read_config
 
 
 def test_it_reports_latency_losses_and_processor_time(bench: Callable[..., dict[str, Any]], tiny_model: Path) -> None:
@@ -46,6 +50,18 @@ def test_one_process_is_compared_with_two(bench: Callable[..., dict[str, Any]], 
         assert result[ways]["cpu"] > 0
     assert result["ratio"]["memory_mib"] == pytest.approx(result["one"]["memory_mib"] / result["two"]["memory_mib"])
     assert result["one"]["memory_mib"] < result["two"]["memory_mib"]
+
+
+def test_a_round_without_a_decision_is_refused_with_what_helps(tiny_model: Path) -> None:
+    run = MagicMock(monitor=SimpleNamespace(latencies_s=[]))
+    run.processes.cpu_s.return_value = 1.0
+    run.processes.resources.return_value = {"composed": SimpleNamespace(memory_mib=100.0)}
+    with pytest.raises(ValueError, match=r"no decision within 0\.05 s of composed; raise --seconds"):
+        composed._measure(run, ("composed",), read_config(tiny_model), 0.05, composed._Seen())
+
+
+def test_sensors_wait_as_long_as_the_benchmarks_do() -> None:
+    assert end_to_end.START_TIMEOUT_S <= sensors.PATIENCE_S < transport.START_TIMEOUT_S
 
 
 def test_a_node_that_refuses_its_parameters_is_quoted(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,13 +17,22 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from mumu_ros import cli
 from mumu_ros.benchmarks import people, people_live, rooms
+from mumu_ros.benchmarks.rounds import percentiles
 from mumu_ros.people import WeightsError, find_weights
+from mumu_ros.recordings.pictures import Shot
 
 DATA = Path(os.environ.get("MUMU_UTD_MHAD", Path(__file__).resolve().parents[3] / "shared/data/utd_mhad"))
 
@@ -49,6 +58,76 @@ def test_a_video_without_pictures_is_refused(tmp_path: Path) -> None:
         people.measure(argparse.Namespace(video=tmp_path / "none.mp4", seconds=1.0, threads=1, live=None))
 
 
+@pytest.fixture
+def camera(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of the pictures that were read of a camera, ten a second for long; -1 when it is closed."""
+    read: list[int] = []
+
+    def source(_: str) -> Iterator[Shot]:
+        try:
+            for number in range(1000):
+                read.append(number)
+                yield Shot(1_700_000_000_000_000_000 + number * 100_000_000, np.zeros((120, 160, 3), np.uint8))
+        finally:
+            read.append(-1)
+
+    monkeypatch.setattr(people, "open_source", source)
+    return read
+
+
+def test_a_source_is_read_for_so_many_seconds_and_no_further(camera: list[int]) -> None:
+    assert len(list(people._video(argparse.Namespace(video=Path("0"), seconds=0.5)))) == 5
+    assert camera == [0, 1, 2, 3, 4, 5, -1]
+
+
+def test_the_pictures_of_a_bag_are_taken_from_its_first_one_on(tmp_path: Path) -> None:
+    bag = tmp_path / "bag"
+    assert cli.main(["simulate", str(bag), "--seconds", "1", "--image-size", "160x120"]) == 0
+    shots = list(people._video(argparse.Namespace(video=bag, seconds=0.5)))
+    assert 14 <= len(shots) <= 16
+    assert shots[-1].stamp_ns - shots[0].stamp_ns < 500_000_000
+    assert shots[0].rgb.shape == (480, 640, 3)
+
+
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was run in turn: a front end that finds nobody, and networks."""
+    run: list[str] = []
+
+    def found(*_: object) -> list[Any]:
+        run.append("front end")
+        return []
+
+    def networks(_: int) -> dict[str, Callable[[], object]]:
+        return {name: lambda name=name: run.append(name) for name in ("landmarks", "detector")}  # type: ignore[misc]
+
+    monkeypatch.setattr(people, "PeopleFinder", lambda **_: SimpleNamespace(update=found))
+    monkeypatch.setattr(people, "_network_runs", networks)
+    ticks = itertools.count()
+    monkeypatch.setattr(people.time, "process_time", lambda: float(next(ticks)))
+    return run
+
+
+def test_the_networks_are_timed_in_turn_with_the_pictures(camera: list[int], turns: list[str]) -> None:
+    result = people.measure(argparse.Namespace(video=Path("0"), seconds=0.3, threads=1, live=None))
+    assert turns == ["front end", "landmarks", "detector"] * 3
+    assert result["networks_cpu_ms"] == {"landmarks": 1000.0, "detector": 1000.0}
+
+
+def test_where_there_is_no_number_there_is_a_dash(camera: list[int], turns: list[str]) -> None:
+    result = people.measure(argparse.Namespace(video=Path("0"), seconds=0.3, threads=1, live=None))
+    assert json.loads(json.dumps(result, allow_nan=False))["cpu_ms_further"] is None
+    live = {"latency_ms": percentiles([]), "decisions": 0, "cpu": {"people": 0.1}, "memory_mib": {"people": [1.0]}}
+    rows = people.table({**result, "live": live})
+    assert ["each further person", "–", "–", ""] in rows
+    assert ["2 people live: picture to activity", "–", "–", ""] in rows
+
+
+def test_too_few_pictures_are_refused_with_what_helps(camera: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"0 has 1 pictures in 0\.1 s; expected 2 or more: raise --seconds"):
+        people.measure(argparse.Namespace(video=Path("0"), seconds=0.1, threads=1, live=None))
+
+
 def test_the_running_nodes_are_timed_from_picture_to_activity() -> None:
     result = people_live.measure_live(1, 2.0)
     assert result["decisions"] > 0
@@ -65,3 +144,43 @@ def test_a_real_person_in_a_room_is_found_and_recognised() -> None:
     assert result["found"]["room"] > 0.9
     assert result["clips"] == 1
     assert len(rooms.table(result)) == 5
+
+
+@pytest.mark.parametrize(("trials", "asked", "read"), [(40, 2, 9), (7, 7, 7), (2, 1, 2)])
+def test_as_many_clips_are_read_as_are_needed_and_nobody_is_beside_himself(
+    trials: int, asked: int, read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = _Trials(trials)
+    pairs: list[tuple[int, int]] = []
+
+    def scenes(clip: Any, other: Any, _: int) -> dict[str, Any]:
+        pairs.append((clip.number, other.number))
+        return dict.fromkeys(rooms._CONDITIONS, (np.ones((1, 2, 2)), None))
+
+    monkeypatch.setattr(rooms, "UtdMhad", lambda _: dataset)
+    monkeypatch.setattr(rooms, "load_checkpoint", lambda _: SimpleNamespace(id="model"))
+    monkeypatch.setattr(rooms, "_scenes", scenes)
+    monkeypatch.setattr(rooms, "_through_front_end", lambda *_: [None])
+    monkeypatch.setattr(rooms, "_recognised", lambda *_: "wave")
+    assert rooms.measure(argparse.Namespace(root="", model="", clips=asked, seed=0))["clips"] == asked
+    assert dataset.read_count == read
+    assert all(clip != other for clip, other in pairs)
+
+
+def test_one_trial_has_no_second_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "UtdMhad", lambda _: _Trials(1))
+    monkeypatch.setattr(rooms, "load_checkpoint", lambda _: SimpleNamespace(id="model"))
+    with pytest.raises(ValueError, match="somewhere has 1 first trials with depth; expected 2 or more"):
+        rooms.measure(argparse.Namespace(root="somewhere", model="", clips=1, seed=0))
+
+
+class _Trials:
+    """A dataset of first trials, and how many of them were read."""
+
+    def __init__(self, count: int) -> None:
+        self.clips = [(subject, 1, 1) for subject in range(count)]
+        self.read_count = 0
+
+    def read(self, subject: int, _action: int, _trial: int) -> Any:
+        self.read_count += 1
+        return SimpleNamespace(number=subject, depth=np.ones((1, 2, 2)), activity="wave")

@@ -427,6 +427,15 @@ def test_a_back_end_that_does_not_exist_or_fit_is_refused(folder: Path, checkpoi
         export_backend("eager", checkpoint, folder)
 
 
+def test_auto_is_taken_where_it_is_offered(
+    folder: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mumu_ros.recognition.backends.choice.choose_backend", lambda *_: "eager")
+    assert isinstance(open_backend("auto", checkpoint, folder), Eager)
+    with pytest.raises(BackendError, match="eager: there is nothing to export"):
+        export_backend("auto", checkpoint, folder)
+
+
 @needs("onnxruntime")
 def test_a_back_end_that_is_broken_says_so(
     folder: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch

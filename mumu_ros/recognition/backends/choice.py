@@ -86,7 +86,8 @@ def choose_backend(checkpoint: Checkpoint, folder: Path) -> str:
 
 
 def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int = 1) -> Backend:
-    """A model on a back end: what was prepared before, in the model's folder or by an earlier start, else made now.
+    """A model on a back end, or on the best one (`auto`): what was prepared before, in the model's folder or by an
+    earlier start, else made now.
 
     What is made now takes a while; that is logged before, and the result is kept for the next time (`cache_folder`).
 
@@ -94,6 +95,8 @@ def open_backend(name: str, checkpoint: Checkpoint, folder: Path, threads: int =
         BackendError: No such back end, it is not installed or broken, does not run on this device, or has to be
             exported before.
     """
+    if name == "auto":
+        name = choose_backend(checkpoint, folder)
     _check(name, _device(checkpoint))
     try:
         return _open(name, checkpoint, folder, threads)
@@ -181,6 +184,8 @@ def export_backend(
     Raises:
         BackendError: There is nothing to prepare, or what it needs is not installed.
     """
+    if name == "auto":
+        name = choose_backend(checkpoint, folder)
     _check(name, _device(checkpoint))
     if not takes_long(name):
         raise BackendError(f"backend {name}: there is nothing to export, it starts in seconds by itself")
