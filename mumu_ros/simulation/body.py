@@ -16,7 +16,8 @@
 
 World frame as in REP 103: x towards the camera (forward for the person), y left, z up, floor at z = 0.
 At zero angles the person stands upright with hanging arms; every limb extends along −z of its own frame. Arms
-and legs are called dominant and off: a left-hander is the mirror image of a right-hander.
+and legs are called dominant and off: a left-hander is the mirror image of a right-hander, at the same place and
+with the same heading.
 """
 
 from collections.abc import Mapping
@@ -135,14 +136,18 @@ class _Chain:
     def _angle(self, name: str) -> Array:
         return self._angles[:, channel(name)]
 
+    def _turn(self, name: str) -> Array:
+        """An angle of the trunk out of the plane of symmetry, as a left-hander has it the other way."""
+        return -self._skeleton.side * self._angle(name)
+
     def _lower_body(self) -> None:
         skeleton = self._skeleton
         heading = _rotation("z", self._angle("yaw"))
         pelvis = (
             heading
-            @ _rotation("z", self._angle("pelvis_yaw"))
+            @ _rotation("z", self._turn("pelvis_yaw"))
             @ _rotation("y", self._angle("pelvis_pitch"))
-            @ _rotation("x", self._angle("pelvis_roll"))
+            @ _rotation("x", self._turn("pelvis_roll"))
         )
         # Legs hang from the heading, not from the tilted pelvis: a bow then moves the trunk and not the feet.
         legs = {}
@@ -174,11 +179,11 @@ class _Chain:
         skeleton = self._skeleton
         chest = (
             self._rotations["pelvis"]
-            @ _rotation("z", self._angle("spine_yaw"))
+            @ _rotation("z", self._turn("spine_yaw"))
             @ _rotation("y", self._angle("spine_pitch"))
-            @ _rotation("x", self._angle("spine_roll"))
+            @ _rotation("x", self._turn("spine_roll"))
         )
-        head = chest @ _rotation("z", self._angle("head_yaw")) @ _rotation("y", self._angle("head_pitch"))
+        head = chest @ _rotation("z", self._turn("head_yaw")) @ _rotation("y", self._angle("head_pitch"))
         # Half of the trunk belongs to the pelvis, so that bending rounds the back.
         waist = self._positions["pelvis"] + 0.35 * skeleton.trunk * self._rotations["pelvis"][:, :, 2]
         self._positions["chest"] = waist + 0.65 * skeleton.trunk * chest[:, :, 2]

@@ -89,3 +89,15 @@ def test_limbs_keep_their_length_feet_the_floor_and_frames_stay_rotations(values
     rotations = pose.rotations[0]
     assert np.allclose(rotations @ np.swapaxes(rotations, 1, 2), np.eye(3))
     assert np.allclose(np.linalg.det(rotations), 1)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(-3, 3), min_size=len(CHANNELS), max_size=len(CHANNELS)), st.integers(0, 50))
+def test_a_left_hander_is_a_right_handers_mirror_image(values, subject):
+    angles = np.array([values])
+    right = _skeleton(subject, -1).pose(angles)
+    angles[:, [channel("y"), channel("yaw")]] *= -1  # the place and the heading are the world's
+    left = _skeleton(subject, 1).pose(angles)
+    mirror = np.diag((1.0, -1.0, 1.0))
+    np.testing.assert_allclose(left.positions, right.positions @ mirror, atol=1e-9)
+    np.testing.assert_allclose(left.rotations, mirror @ right.rotations @ mirror, atol=1e-9)
