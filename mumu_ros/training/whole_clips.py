@@ -11,6 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """One decision about a whole clip, by several windows of it.
 
 A clip may begin and end with rest and be longer than a window, so that the window at its end need not show what was

@@ -11,6 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
 """A clip is decided by its windows: rest before and after what was done does not change the decision."""
 
 from __future__ import annotations
