@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.people.weights import DETECTOR, LANDMARKS, WeightsError
+from mumu_ros.telemetry import disable_telemetry
 
 __all__ = ["DETECTOR_SIZE", "LANDMARK_SIZE", "PoseNetworks"]
 
@@ -45,6 +46,7 @@ class PoseNetworks:
     """
 
     def __init__(self, weights: Path, threads: int = 1) -> None:
+        disable_telemetry()
         try:
             import openvino
         except ImportError as error:

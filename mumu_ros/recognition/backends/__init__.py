@@ -24,6 +24,7 @@ from mumu_ros.recognition.backends.choice import (
 )
 from mumu_ros.recognition.backends.eager import Eager
 from mumu_ros.recognition.backends.interface import Backend, BackendError, Outputs
+from mumu_ros.telemetry import disable_telemetry
 
 __all__ = [
     "BACKENDS",
@@ -37,3 +38,5 @@ __all__ = [
     "open_backend",
     "takes_long",
 ]
+
+disable_telemetry()  # the modules of this package that import what sends it are imported later
