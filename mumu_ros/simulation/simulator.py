@@ -44,6 +44,8 @@ __all__ = ["Sample", "Simulator"]
 
 _DELAY_S = {"rgb": 0.0, "depth": 0.005, "imu_wrist": 0.0, "imu_belt": 0.0007}
 _JITTER_S = {"rgb": 0.002, "depth": 0.002, "imu_wrist": 0.0004, "imu_belt": 0.0004}
+_WIDEST = 8
+"""Width of a picture by its height: the edges of a wider one do not lie before the camera."""
 _START_NS = 1_700_000_000_000_000_000
 
 
@@ -244,8 +246,11 @@ def _validate(
             raise ValueError(f"{name} is {number}; expected 0 or more")
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"seconds is {seconds}; expected a positive duration")
-    if min(image_size) < 16:
-        raise ValueError(f"image_size is {image_size}; expected (height, width) of at least 16 pixels each")
+    if min(image_size) < 16 or image_size[1] > _WIDEST * image_size[0]:
+        raise ValueError(
+            f"image_size is {image_size}; expected (height, width) of at least 16 pixels each, the width at most "
+            f"{_WIDEST} times the height"
+        )
     if not BODY_BLEND_S <= segment_s[0] <= segment_s[1] < math.inf:
         raise ValueError(
             f"segment_s is {segment_s}; expected {BODY_BLEND_S} <= shortest <= longest in seconds, "

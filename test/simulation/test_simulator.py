@@ -216,6 +216,7 @@ def test_shipped_taxonomy_is_the_simulators():
         ({"seed": -1}, "-1"),
         ({"subject": -7}, "-7"),
         ({"image_size": (240, 3)}, r"\(240, 3\)"),
+        ({"image_size": (16, 129)}, r"\(16, 129\).*at most 8 times the height"),
         ({"segment_s": (5.0, 4.0)}, r"\(5.0, 4.0\)"),
         ({"segment_s": (0.6, 4.0)}, r"\(0.6, 4.0\); expected 0.7 <= shortest"),
         ({"segment_s": (1.0, float("inf"))}, r"\(1.0, inf\)"),
