@@ -12,9 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What libraries would send to their makers is not sent: ONNX Runtime from 1.29 on, OpenVINO's conversion and NNCF.
+"""Telemetry of other libraries, off: ONNX Runtime from 1.29 on, OpenVINO's conversion, and NNCF.
 
-They send facts about the computer and the models by default, from a robot with cameras.
+By default they send facts about the computer and the models to the companies that publish them.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ __all__ = ["disable_telemetry"]
 
 
 def disable_telemetry() -> None:
-    """Call before `onnxruntime`, `openvino` or `nncf` is imported.
+    """To be called before `onnxruntime`, `openvino` or `nncf` is imported.
 
-    ONNX Runtime reads the variable when it is loaded; who wants telemetry sets it to 0. The others send nothing where
-    `openvino_telemetry` cannot be imported.
+    ONNX Runtime reads `ORT_DISABLE_TELEMETRY` when it is loaded; set it to 0 to have its telemetry. The others send
+    nothing where `openvino_telemetry` cannot be imported.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as if it were not installed

@@ -83,13 +83,12 @@ class ClipDecisions:
     def of(cls, checkpoint: Checkpoint, predictions: Predictions, windows: WindowSet) -> ClipDecisions:
         """Predictions for windows whose `labels` are 1 for each right activity, and all 0 for an unknown one.
 
-        Clips are in the order of their first windows.
+        The windows of a clip follow one another.
         """
         assert windows.labels is not None, "see load_test_windows"
-        _, first, clip = np.unique(windows.clip, return_index=True, return_inverse=True)
-        order = np.argsort(first)
-        clip = np.argsort(order)[clip]
-        right: NDArray[np.bool_] = windows.labels[np.sort(first)] > 0
+        first = np.append(True, windows.clip[1:] != windows.clip[:-1])
+        clip = np.cumsum(first) - 1
+        right: NDArray[np.bool_] = windows.labels[first] > 0
         novelty = novelties(checkpoint.novelty, checkpoint.config.names, predictions.features)
         decided = combine(predictions.activity_logits, novelty, clip, checkpoint.config.taxonomy)
         return cls(*decided, right, np.asarray(right.any(axis=1)))

@@ -89,7 +89,7 @@ def test_the_fuzzer_and_its_folder_do_not_outlast_the_command(
     started: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
 ) -> None:
     """But for the folder, if nothing can be done any more."""
-    read, write = os.pipe()  # ends when nobody is left who has the other end
+    read, write = os.pipe()  # it ends when no process has the other end open
     with open(read) as pipe:
         body = f"os.write({write}, f'{{folder.parent}}\\n'.encode()); return [b'seed'], lambda data: None"
         process = started(command(body, tmp_path), pass_fds=[write])
