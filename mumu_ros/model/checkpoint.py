@@ -202,9 +202,9 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
             f"{str(path / _WEIGHTS)!r} is corrupt ({len(data)} bytes: {error}); copy or train the model again"
         ) from error
     # Before memory is taken: each modality has an LSTM.
-    if (least := 2 * len(config.modalities) * config.feature_size**2) > len(data):
+    if (least := 2 * config.members * len(config.modalities) * config.feature_size**2) > len(data):
         raise CheckpointError(
-            f"{str(path / _WEIGHTS)!r} does not fit {_CONFIG}: {len(data)} bytes, and feature_size "
+            f"{str(path / _WEIGHTS)!r} does not fit {_CONFIG}: {len(data)} bytes, and {config.members} × feature_size "
             f"{config.feature_size} has more than {least} weights; the two files must come from the same training"
         )
     model = Network(config)

@@ -39,6 +39,7 @@ _MERGES = ("concat", "sum")
 _LABELS = ("", "group", "activity")
 # A configuration that comes with a foreign model must not ask for more memory than there is.
 _MAX_MODALITIES = 64
+_MAX_MEMBERS = 16
 _MAX_SIZE = 4096
 _MAX_NUMBER = 1e9
 _MAX_RATE_HZ = 10_000.0
@@ -269,6 +270,8 @@ class ModelConfig:
         merge: How `non_attention`, `keyless` and `hamlet` join the modalities: `concat` or `sum`.
         bidirectional: The LSTM over segments runs both ways.
         layer_norm: Unimodal features are normalised (ours).
+        members: Networks of this shape that are trained apart, and whose probabilities are averaged; more than one
+            only where no modality is an image.
 
     Raises:
         ConfigError: A value is impossible by itself or together with another.
@@ -285,6 +288,7 @@ class ModelConfig:
     merge: Literal["concat", "sum"] = "concat"
     bidirectional: bool = False
     layer_norm: bool = False
+    members: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modalities", _tuple(self.modalities))
@@ -313,6 +317,7 @@ class ModelConfig:
             raise ConfigError(
                 f"feature_size is {self.feature_size}; a bidirectional LSTM halves it: expected an even one"
             )
+        self._check_members()
         for modality in self.modalities:
             self._check_label(modality)
             steps = self.steps(modality.name)
@@ -326,6 +331,15 @@ class ModelConfig:
                     f"modality {modality.name!r}: a window of {self.window_s:g} s has {values} values; at most "
                     f"{_MAX_WINDOW_VALUES}: lower rate_hz, shape or window_s"
                 )
+
+    def _check_members(self) -> None:
+        _integer("members", self.members, 1)
+        images = [modality.name for modality in self.modalities if modality.is_image]
+        if self.members > _MAX_MEMBERS or (self.members > 1 and images):
+            reason = f"; frames of {', '.join(images)} are encoded once, by one network" if images else ""
+            raise ConfigError(
+                f"members is {self.members}; expected {'1' if images else f'1 to {_MAX_MEMBERS}'}{reason}"
+            )
 
     def _check_label(self, modality: Modality) -> None:
         classes = {"": (), "group": self.taxonomy.group_names, "activity": self.taxonomy.activities}[modality.label]

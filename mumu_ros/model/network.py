@@ -12,12 +12,17 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The network: an encoder for each modality, and a head that fuses their features and decides."""
+"""The network: an encoder for each modality, and a head that fuses their features and decides.
+
+Where the configuration asks for several members, they are networks of one shape that were trained apart, and their
+probabilities are averaged (Lakshminarayanan et al. 2017).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -44,8 +49,9 @@ class NetworkOutput:
         trust_logits: Reliability of each modality, before the sigmoid, (B, M); None but for `trusted_mumu`.
         present: bool (B, M).
         unimodal_logits: (B, M, K) where the model has deep supervision, else None.
-        branches: Shared feature and those of group and activity, (B, 3, D); None but for `dual_branch`.
-        own_loss: What the head adds to the loss, in training.
+        branches: Shared feature and those of group and activity, (B, 3, D); None but for `dual_branch`, and for
+            several members.
+        own_loss: What the head adds to the loss, in training; None for several members.
     """
 
     group_logits: Tensor
@@ -61,7 +67,7 @@ class NetworkOutput:
 
 
 class Network(nn.Module):
-    """The network."""
+    """The network: the first of `config.members`, which holds the `others`."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -71,21 +77,45 @@ class Network(nn.Module):
         self.encoders = nn.ModuleList(UnimodalEncoder(m, config) for m in config.modalities)
         self.head = FUSIONS[config.fusion](config)
         self.unimodal_heads = nn.ModuleList(
-            nn.Linear(self.unimodal_size, activities) for _ in config.modalities if config.deep_supervision
+            nn.Linear(self.encoder(name).unimodal_size, activities) for name in config.names if config.deep_supervision
         )
         # (K, N): an activity's group.
         membership = torch.eye(len(config.taxonomy.group_names))[torch.from_numpy(config.taxonomy.group_indices)]
         self.register_buffer("membership", membership, persistent=False)
+        alone = replace(config, members=1)
+        self.others = nn.ModuleList(Network(alone) for _ in range(config.members - 1))
 
     membership: Tensor
 
+    @classmethod
+    def of(cls, members: Sequence[Network]) -> Network:
+        """The network of one or more members, which have one configuration."""
+        first = members[0]
+        whole = cls(replace(first.config, members=len(members))).train(first.training)
+        state = dict(first.state_dict())
+        for index, member in enumerate(members[1:]):
+            state |= {f"others.{index}.{key}": value for key, value in member.state_dict().items()}
+        whole.load_state_dict(state)
+        return whole
+
+    def members(self) -> list[Network]:
+        """Each member as a network by itself; the reverse of `of`."""
+        state = {key: value for key, value in self.state_dict().items() if not key.startswith("others.")}
+        first = Network(replace(self.config, members=1)).train(self.training)
+        first.load_state_dict(state)
+        return [first, *self._others]
+
+    @property
+    def _others(self) -> list[Network]:
+        return [other for other in self.others if isinstance(other, Network)]
+
     @property
     def unimodal_size(self) -> int:
-        """Numbers in a unimodal feature: `feature_size` for each part of the window that the head asks for."""
-        return self.encoder(self.config.names[0]).unimodal_size
+        """Numbers in a unimodal feature: `feature_size` for each part that the head asks for, of each member."""
+        return self.config.members * self.encoder(self.config.names[0]).unimodal_size
 
     def encoder(self, name: str) -> UnimodalEncoder:
-        """The unimodal encoder of a modality.
+        """The unimodal encoder of a modality, of the first member.
 
         Raises:
             ValueError: There is no such modality.
@@ -114,7 +144,7 @@ class Network(nn.Module):
                 mask = tuple(masks[name].shape) if name in masks else None
                 expected = f"(B, T, {', '.join(map(str, shape))}) with mask (B, T)"
                 raise ValueError(f"{name}: input {tuple(x.shape)} with mask {mask}; expected {expected}")
-        features = {name: self.encoder(name)(x, masks[name]) for name, x in inputs.items()}
+        features = {name: self._encode(name, x, masks[name]) for name, x in inputs.items()}
         return self.decide(features, {name: self.encoder(name).sees(masks[name]) for name in inputs})
 
     def encode_frames(self, name: str, frames: Tensor) -> Tensor:
@@ -146,6 +176,19 @@ class Network(nn.Module):
             ValueError: No modality, or one that the model does not have.
         """
         self._check_names(features)
+        if self.others:
+            parts = {name: x.chunk(self.config.members, dim=-1) for name, x in features.items()}
+            mine = [{name: part[i] for name, part in parts.items()} for i in range(self.config.members)]
+            others = zip(self._others, mine[1:], strict=True)
+            return _average([self._decide(mine[0], present), *(other.decide(x, present) for other, x in others)])
+        return self._decide(features, present)
+
+    def _encode(self, name: str, x: Tensor, mask: Tensor) -> Tensor:
+        feature: Tensor = self.encoder(name)(x, mask)
+        others = [other.encoder(name)(x, mask) for other in self._others]
+        return torch.cat([feature, *others], dim=-1) if others else feature
+
+    def _decide(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> NetworkOutput:
         like = next(iter(features.values()))
         absent = torch.zeros_like(like), torch.zeros(like.shape[0], dtype=torch.bool, device=like.device)
         pairs = [(features[n], present[n]) if n in features else absent for n in self.config.names]
@@ -181,3 +224,31 @@ class Network(nn.Module):
         unknown = sorted(set(names) - set(self.config.names))
         if unknown or not names:
             raise ValueError(f"got modalities {unknown or 'none'}; the model has {', '.join(self.config.names)}")
+
+
+def _average(outputs: Sequence[NetworkOutput]) -> NetworkOutput:
+    """Probabilities and weights are averaged; features lie side by side."""
+
+    def of(field: str, join: Callable[[Tensor], Tensor]) -> Tensor:
+        return join(torch.stack([getattr(output, field) for output in outputs]))
+
+    first = outputs[0]
+    return NetworkOutput(
+        group_logits=of("group_logits", _log_mean),
+        activity_logits=of("activity_logits", _log_mean),
+        sm_weights=of("sm_weights", _mean),
+        gm_weights=of("gm_weights", _mean),
+        features=torch.cat([output.features for output in outputs], dim=-1),
+        present=first.present,
+        unimodal_logits=None if first.unimodal_logits is None else of("unimodal_logits", _log_mean),
+        trust_logits=None if first.trust_logits is None else of("trust_logits", _mean),
+    )
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.mean(dim=0)
+
+
+def _log_mean(logits: Tensor) -> Tensor:
+    """Logarithm of the mean over members of the probabilities of logits (members, …, K)."""
+    return torch.logsumexp(torch.log_softmax(logits, dim=-1), dim=0) - math.log(len(logits))

@@ -40,8 +40,8 @@ from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
-from mumu_ros.training.fit import fit
 from mumu_ros.training.loading import NONE_KNOWN, load_windows, tell_untaught
+from mumu_ros.training.members import fit_members
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
 from mumu_ros.training.pseudo_labels import training_labels
 from mumu_ros.training.scoring import predict
@@ -248,7 +248,7 @@ def _train_fold(work: _Work, task: Task) -> FoldResult:
     logits = None if work.teacher is None else _taught(work.teacher / "folds" / path.name, train)
     taught = training_labels(settings, train, logits)
     unfinished = path.with_suffix(".training")
-    model = fit(settings, taught, unfinished, progress=False)
+    model = fit_members(settings, lambda _: taught, unfinished, progress=False)
     test = test.known()
     predicted = {condition.name: predict(model, test, condition, seed) for condition in work.conditions}
     result = FoldResult(

@@ -49,7 +49,7 @@ from mumu_ros.training.acceptance import (
 )
 from mumu_ros.training.body_augmentation import mirror_imu
 from mumu_ros.training.composition import IDLE, OTHER, TAKE_HZ, Take, compose, window_series
-from mumu_ros.training.fit import fit
+from mumu_ros.training.members import fit_members
 from mumu_ros.training.people_streams import PersonStream, decide, decide_streams, score_streams
 from mumu_ros.training.scoring import fit_temperature
 from mumu_ros.training.settings import Settings
@@ -228,7 +228,9 @@ def _network(settings: Settings, takes: Sequence[Take], fold: _Fold, seed: int, 
         return load_checkpoint(folder).model
     settings = replace(settings, optimization=replace(settings.optimization, seed=seed))
     kept = [take for take in takes if not fold.tests(take)]
-    network = fit(settings, compose(kept, settings.model, settings.data.windows, seed), None, progress=False)
+    network = fit_members(
+        settings, lambda seed: compose(kept, settings.model, settings.data.windows, seed), None, progress=False
+    )
     save_checkpoint(folder, network)
     return network
 

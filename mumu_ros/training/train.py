@@ -30,13 +30,13 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from mumu_ros.files import naming
 from mumu_ros.model.calibration import Calibration
-from mumu_ros.model.checkpoint import check_target, load_checkpoint, save_checkpoint
+from mumu_ros.model.checkpoint import Checkpoint, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.acceptance import novelty_modality, training_features
 from mumu_ros.training.composition import compose
-from mumu_ros.training.fit import discard, fit
 from mumu_ros.training.loading import Loaded, known_windows, load_windows, tell_untaught
+from mumu_ros.training.members import discard_members, fit_members, member_seeds
 from mumu_ros.training.people_protocol import assess_people
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
@@ -96,18 +96,22 @@ def train(
     began = time.monotonic()
     held_out = _held_out(settings)
     takes = read_takes(settings) if settings.data.sets else None
+    seed = member_seeds(settings)[0]
     loaded = (
-        _composed(settings, takes)
+        _composed(settings, takes, seed)
         if takes
         else load_windows(settings.model, settings.data, settings.data.subjects("train"))
     )
-    predicted = None if master is None else teacher_logits(master, settings, loaded.windows)
-    windows = training_labels(settings, loaded.windows, predicted)
+    windows = _labelled(settings, loaded, master)
+
+    def of_member(own: int) -> WindowSet:
+        return windows if not takes or own == seed else _labelled(settings, _composed(settings, takes, own), master)
+
     if not rank_zero_only.rank:  # type: ignore[attr-defined]
         tell_untaught(windows, settings.model.taxonomy)
     read = time.monotonic()
     work = out.with_name(out.name + ".training")
-    model = fit(settings, windows, work, init=begin, progress=progress)
+    model = fit_members(settings, of_member, work, init=begin, progress=progress)
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # only the first of several processes writes
         return {}
     metrics: dict[str, Any] = {
@@ -125,12 +129,11 @@ def train(
     novelty = training_features(model, windows) if learns_novelty else None
     left = divide_takes(takes.takes, settings.data)[1] if takes else []
     if left:
-        seed = settings.optimization.seed
-        calibration, metrics["held_out"] = assess_people(model, left, seed, calibration, novelty)
+        calibration, metrics["held_out"] = assess_people(model, left, settings.optimization.seed, calibration, novelty)
     with naming(out):
         save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command), novelty=novelty)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    discard(work)
+    discard_members(work, settings)
     return metrics
 
 
@@ -143,9 +146,14 @@ def _held_out(settings: Settings) -> WindowSet | None:
     return known_windows(loaded.windows, f"data.calibration_subjects {settings.data.calibration_subjects}")
 
 
-def _composed(settings: Settings, takes: Takes) -> Loaded:
+def _composed(settings: Settings, takes: Takes, seed: int) -> Loaded:
     kept, _ = divide_takes(takes.takes, settings.data)
-    return Loaded(compose(kept, settings.model, settings.data.windows, settings.optimization.seed), (), takes.skipped)
+    return Loaded(compose(kept, settings.model, settings.data.windows, seed), (), takes.skipped)
+
+
+def _labelled(settings: Settings, loaded: Loaded, teacher: Checkpoint | None) -> WindowSet:
+    predicted = None if teacher is None else teacher_logits(teacher, settings, loaded.windows)
+    return training_labels(settings, loaded.windows, predicted)
 
 
 def _begin(init: str | Path, settings: Settings) -> Network:

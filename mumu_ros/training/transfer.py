@@ -65,11 +65,18 @@ def transfer(known: Network, config: ModelConfig) -> Transfer:
 
     An encoder means the same when its modality is the same. Of the last layer of a classifier the rows of activities
     (and groups) that both know are taken over, the others are random. Whatever else has the same name and shape is
-    taken over, too, where the fusion is the same, and, if it has weights for each modality, the modalities are.
+    taken over, too, where the fusion is the same, and, if it has weights for each modality, the modalities are. Each
+    member takes over one of the other network's; they are taken in turn.
 
     Raises:
         ConfigError: No modality is the same; says what differs.
     """
+    sources, alone = known.members(), replace(config, members=1)
+    found = [_transfer(sources[i % len(sources)], alone) for i in range(config.members)]
+    return replace(found[0], model=Network.of([member.model for member in found]))
+
+
+def _transfer(known: Network, config: ModelConfig) -> Transfer:
     modalities = tuple(
         m.name for m in config.modalities if m.name in known.config.names and known.config.modality(m.name) == m
     )

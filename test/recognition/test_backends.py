@@ -197,6 +197,21 @@ def test_two_branches_are_exported_as_they_are(tiny_model: Path, tmp_path: Path,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONVERTED)
+def test_several_members_are_exported_as_they_are(rich_folder: Path, tmp_path: Path, name: str) -> None:
+    for module in ("openvino",) if name == "openvino" else ("onnxruntime", "onnx", "onnxscript"):
+        pytest.importorskip(module)
+    config = load_checkpoint(rich_folder).config
+    vectors = tuple(modality for modality in config.modalities if not modality.is_image)
+    torch.manual_seed(4)
+    save_checkpoint(tmp_path / "m", Network(replace(config, modalities=vectors, members=3)).eval())
+    checkpoint = load_checkpoint(tmp_path / "m")
+    export_backend(name, checkpoint, tmp_path / "m")
+    for without in ((), ("skeleton",)):
+        compare(checkpoint, open_backend(name, checkpoint, tmp_path / "m"), 1e-4, without)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONVERTED)
 def test_what_was_exported_agrees_with_pytorch_and_is_used_for_its_own_weights_only(
     rich_folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

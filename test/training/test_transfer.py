@@ -95,6 +95,20 @@ def test_weights_of_a_modality_are_not_given_to_another_one(fusion: str) -> None
     assert any(taken) == (fusion in ("mumu", "trusted_mumu")), fusion
 
 
+@pytest.mark.parametrize(("known_members", "members", "taken"), [(3, 1, [0]), (1, 2, [0, 0]), (3, 3, [0, 1, 2])])
+def test_each_member_takes_over_one(known_members: int, members: int, taken: list[int]) -> None:
+    config = replace(KNOWN, taxonomy=Taxonomy("n", {"gait": ("walk", "juggle")}), members=members)
+    known = Network(replace(KNOWN, members=known_members))
+    found = transfer(known, config)
+    assert found.activities == ("walk",)
+    for source, member in zip(taken, found.model.members(), strict=True):
+        expected = known.members()[source].encoder("belt").state_dict()
+        given = member.encoder("belt").state_dict()
+        assert all(torch.equal(value, expected[key]) for key, value in given.items())
+    news = [member.state_dict()["head.activity_head.3.weight"][1] for member in found.model.members()]
+    assert all(not torch.equal(new, news[0]) for new in news[1:]), "what is new is another in each"
+
+
 def test_activities_that_share_a_place_only_are_not_confused(known: Network) -> None:
     """As many activities, other ones: the shapes fit, the meaning does not."""
     config = replace(KNOWN, taxonomy=Taxonomy("n", {"a": ("bow", "juggle"), "b": ("sing",)}))

@@ -1,0 +1,78 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The members of a network, each fitted by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mumu_ros.model.network import Network
+from mumu_ros.training.fit import discard, fit
+from mumu_ros.training.settings import Settings
+from mumu_ros.training.windows import WindowSet
+
+__all__ = ["discard_members", "fit_members", "member_seeds"]
+
+
+def fit_members(
+    settings: Settings,
+    windows: Callable[[int], WindowSet],
+    work: Path | None,
+    *,
+    init: Network | None = None,
+    progress: bool = True,
+) -> Network:
+    """Train every member, each with a seed of its own, and put them together.
+
+    Args:
+        settings: What to train and how.
+        windows: Given a seed, what to train on.
+        work: See `fit`; several members have a folder each in it.
+        init: Network of the same configuration, each member of which one begins with; None: random weights.
+        progress: Show progress bars.
+
+    Raises:
+        ConfigError, OSError: See `fit`.
+    """
+    seeds = member_seeds(settings)
+    begin = init.members() if init else [None] * len(seeds)
+    folders = list(_folders(work, len(seeds))) if work else [None] * len(seeds)
+    members = []
+    for seed, first, folder in zip(seeds, begin, folders, strict=True):
+        one = replace(
+            settings,
+            model=replace(settings.model, members=1),
+            optimization=replace(settings.optimization, seed=seed),
+        )
+        members.append(fit(one, windows(seed), folder, init=first, progress=progress))
+    return Network.of(members)
+
+
+def member_seeds(settings: Settings) -> list[int]:
+    """The members' seeds; trainings of other seeds have others."""
+    count = settings.model.members
+    return [settings.optimization.seed * count + index for index in range(count)]
+
+
+def discard_members(work: Path, settings: Settings) -> None:
+    """Remove what the members' trainings need to go on: see `discard`."""
+    for folder in _folders(work, settings.model.members):
+        discard(folder)
+
+
+def _folders(work: Path, members: int) -> Iterator[Path]:
+    yield from [work] if members == 1 else (work / f"member_{index + 1}" for index in range(members))
