@@ -27,6 +27,7 @@ from torch import Tensor
 from mumu_ros.model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.network import Network
+from mumu_ros.training.settings import read_settings
 
 VECTORS = ("imu", "skeleton")
 Batch = tuple[dict[str, Tensor], dict[str, Tensor]]
@@ -113,3 +114,11 @@ def test_weights_of_fewer_members_do_not_fit(members: list[Network], tmp_path: P
         (tmp_path / "m" / "config.json").write_text(text.replace('"members": 3', f'"members": {count}'))
         with pytest.raises(CheckpointError, match=r"does not fit config\.json"):
             load_checkpoint(tmp_path / "m")
+
+
+def test_the_shipped_model_of_people_is_what_its_configuration_trains() -> None:
+    settings = read_settings("config/training/people.yaml", ["data.root=anywhere"])
+    shipped = load_checkpoint("people")
+    assert shipped.config == settings.model
+    assert shipped.config.members == 3
+    assert sum(parameter.numel() for parameter in shipped.model.parameters()) <= 1_000_000
