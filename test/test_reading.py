@@ -124,6 +124,10 @@ def bomb(kind: str) -> str:
         ("a: 2026-99-99", "month must be in 1..12"),
         ("a: \x00", "control characters are not allowed"),
         ("? [a]\n: b", "line 1: found unhashable key"),
+        ("a: 1\nb: !!bool x", "line 2: 'x' is no bool"),
+        ("!!int", "line 1: '' is no int"),
+        ("- !!float ''", "line 1: '' is no float"),
+        ("a: !!timestamp x", "line 1: 'x' is no timestamp"),
     ],
 )
 def test_yaml_that_cannot_be_meant_is_refused_with_its_line(text: str, reason: str) -> None:
@@ -152,6 +156,36 @@ def test_what_only_resembles_them_is_text(text: str) -> None:
 @given(st.text(st.sampled_from("{}[]:,&*!<>|-?#%@'\"\\ab01. \n\t"), max_size=60))
 def test_any_yaml_is_read_or_refused_in_a_sentence(text: str) -> None:
     assert len(complaint(lambda: parse_yaml(text))) < 500
+
+
+TAGS = [
+    "bool",
+    "int",
+    "float",
+    "null",
+    "timestamp",
+    "binary",
+    "str",
+    "seq",
+    "map",
+    "set",
+    "omap",
+    "pairs",
+    "merge",
+    "value",
+]
+SHAPES = ["{}", "[{}]", "{{a: {}}}", "{{{}: 1}}", "? {}\n: 1"]
+
+
+@given(
+    st.sampled_from(TAGS),
+    st.text(st.sampled_from("019abxyz_:.-+eE~<= '\"[]{},\n"), max_size=20),
+    st.sampled_from(SHAPES),
+)
+def test_a_value_that_does_not_fit_its_tag_is_refused_in_a_sentence(tag: str, value: str, shape: str) -> None:
+    said = complaint(lambda: parse_yaml(shape.format(f"!!{tag} {value}")))
+    assert "\n" not in said
+    assert len(said) < 500
 
 
 # Arrays.
