@@ -110,6 +110,9 @@ def run(program: str, description: str, groups: Mapping[str, Commands], argument
 
         print(f"{program} {asked}: {error}; {remedy(error.name or '')}", file=sys.stderr)
         return 2
+    except ImportError as error:  # says itself what is missing, or what of an installed module cannot be loaded
+        print(f"{program} {asked}: {error}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # whoever reads has enough, as `head` does; Python must not complain at its exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -21,10 +22,14 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from mumu_ros import cli
 from mumu_ros.missing import remedy as remedy_of
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.taxonomy import Taxonomy
 
 Start = Callable[..., "subprocess.Popen[str]"]
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,6 +116,23 @@ def test_a_missing_dependency_is_named_with_its_remedy(
     said = capsys.readouterr().err
     assert module in said
     assert remedy in said
+
+
+def test_a_dependency_that_is_missing_within_a_command_is_one_line_and_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Not as a module that is not there, but in a sentence: what needs it, and how to install it."""
+    taxonomy = Taxonomy("t", {"g": ("a", "b")})
+    model = ModelConfig("m", (Modality("rgb", "rgb", (32, 32, 3), 2, "resnet50"),), taxonomy, 1.0)
+    content = {"model": model.to_dict(), "calibration": {}, "provenance": {}}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    save_file({"x": np.zeros(2**16, np.float32)}, tmp_path / "model.safetensors")
+    monkeypatch.setitem(sys.modules, "transformers", None)  # type: ignore[arg-type]
+    assert cli.main(["test", str(tmp_path), "simulator", "--subjects", "5000"]) == 2
+    said = capsys.readouterr().err
+    assert "modality 'rgb': resnet50 needs transformers; " in said
+    assert said.count("requirements/vision.txt") == 1
+    assert len(said.splitlines()) == 1
 
 
 def test_where_no_virtual_environment_is_active_that_is_named_first(monkeypatch: pytest.MonkeyPatch) -> None:
