@@ -32,6 +32,10 @@ from mumu_ros.skeletons import layout
 
 __all__ = ["BodyFrame", "CoOccurrence", "CoOccurrence1d", "ResNet50", "SmallCNN"]
 
+_SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_ARCHITECTURE = ("layer_type", "hidden_act", "downsample_in_first_stage", "downsample_in_bottleneck")
+"""What of a ResNet's configuration changes what its weights mean, but not their shapes."""
+
 
 class SmallCNN(nn.Module):
     """Images on a robot without a GPU: four strided convolutions, then one layer over the places they leave.
@@ -93,28 +97,50 @@ class ResNet50(nn.Module):
         """Start from a ResNet-50 in the format of `transformers` that is already on this disk.
 
         Raises:
-            ValueError: It is none, or not whole; names the folder.
+            ValueError: It is none, not whole, of another architecture or a pickle; names the folder.
         """
-        from transformers import ResNetModel
+        from transformers import ResNetConfig, ResNetModel
 
         try:
+            theirs = ResNetConfig.from_pretrained(str(folder), local_files_only=True)
+        except Exception as error:  # of many libraries
+            raise ValueError(f"{str(folder)!r} is no ResNet-50 that can be read: {error}") from error
+        _check_backbone(Path(folder), theirs, self.backbone.config)
+        try:
             backbone, info = ResNetModel.from_pretrained(
-                str(folder), local_files_only=True, ignore_mismatched_sizes=True, output_loading_info=True
+                str(folder),
+                config=ResNetConfig(),  # the folder's might take any amount of memory
+                local_files_only=True,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
             )
         except Exception as error:  # of many libraries
             raise ValueError(f"{str(folder)!r} is no ResNet-50 that can be read: {error}") from error
-        wrong = _shapes(backbone).items() ^ _shapes(self.backbone).items()
-        missing = sorted({*info["missing_keys"], *(key for key, _ in wrong)})
-        if missing:
+        more = (key for key in info["unexpected_keys"] if not key.startswith("classifier."))
+        wrong = sorted({*info["missing_keys"], *more, *(key for key, *_ in info["mismatched_keys"])})
+        if wrong:
             raise ValueError(
-                f"{str(folder)!r} is no ResNet-50: {missing[0]} and {len(missing) - 1} other weights are missing or of "
+                f"{str(folder)!r} is no ResNet-50: {wrong[0]} and {len(wrong) - 1} other weights are missing or of "
                 "another shape"
             )
-        self.backbone = _without_loss(backbone)
+        self.backbone.load_state_dict(backbone.state_dict())
 
 
-def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {key: tuple(value.shape) for key, value in module.state_dict().items()}
+def _check_backbone(folder: Path, theirs: Any, ours: Any) -> None:
+    """A stored model is loaded with the configuration of ResNet-50, whatever the one was that it began with."""
+    for key in _ARCHITECTURE:
+        found, expected = getattr(theirs, key, None), getattr(ours, key, None)
+        if found != expected:
+            raise ValueError(
+                f"{str(folder)!r} is no ResNet-50: its config.json has {key} {found!r}, expected {expected!r}; take "
+                "one of that architecture, such as microsoft/resnet-50"
+            )
+    if not any((folder / name).is_file() for name in _SAFE_WEIGHTS):
+        raise ValueError(
+            f"{str(folder)!r} has no {_SAFE_WEIGHTS[0]}, and no pickle is loaded; if you trust it, convert it: "
+            "ResNetModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+        )
 
 
 def _without_loss(backbone: Any) -> Any:

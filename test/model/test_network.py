@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,6 +28,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.encoders import ResNet50
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network, NetworkOutput
 from mumu_ros.model.taxonomy import Taxonomy
@@ -285,6 +288,51 @@ def test_resnet50(taxonomy: Taxonomy) -> None:
     assert output.activity_logits.isfinite().all()
     with pytest.raises(ValueError, match="'/nowhere' is no ResNet-50 that can be read"):
         spatial.load_backbone("/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("downsample_in_bottleneck", True),
+        ("downsample_in_first_stage", True),
+        ("hidden_act", "gelu"),
+        ("depths", [3, 4, 7, 3]),
+    ],
+)
+def test_a_backbone_of_another_architecture_is_refused(key: str, value: Any, tmp_path: Path) -> None:
+    """Its weights may have the shapes of ResNet-50's, but a model that is loaded again computes with those of one."""
+    transformers = pytest.importorskip("transformers", reason="the extra `vision` is not installed")
+    transformers.ResNetModel(transformers.ResNetConfig(**{key: value})).save_pretrained(tmp_path)
+    spatial = ResNet50(Modality("rgb", "rgb", (32, 32, 3), 2, "resnet50"), 8)
+    before = {name: weight.clone() for name, weight in spatial.state_dict().items()}
+    with pytest.raises(ValueError, match=rf"is no ResNet-50: .*({key} {value!r}, expected|of another shape)"):
+        spatial.load_backbone(tmp_path)
+    assert all(torch.equal(weight, before[name]) for name, weight in spatial.state_dict().items())
+
+
+def test_a_backbone_is_the_same_function_after_it_is_stored(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="the extra `vision` is not installed")
+    theirs = transformers.ResNetModel(transformers.ResNetConfig()).half()
+    theirs.save_pretrained(tmp_path)
+    spatial = ResNet50(Modality("rgb", "rgb", (32, 32, 3), 2, "resnet50"), 8).eval()
+    spatial.load_backbone(tmp_path)
+    again = ResNet50(Modality("rgb", "rgb", (32, 32, 3), 2, "resnet50"), 8).eval()
+    again.load_state_dict(spatial.state_dict())
+    with torch.inference_mode():
+        first, second = (module(torch.ones(1, 32, 32, 3)) for module in (spatial, again))
+    assert torch.equal(first, second)
+    assert {weight.dtype for weight in spatial.parameters()} == {torch.float32}
+
+
+def test_a_pickled_backbone_is_refused(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="the extra `vision` is not installed")
+    theirs = transformers.ResNetModel(transformers.ResNetConfig())
+    theirs.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(theirs.state_dict(), tmp_path / "pytorch_model.bin")
+    spatial = ResNet50(Modality("rgb", "rgb", (32, 32, 3), 2, "resnet50"), 8)
+    with pytest.raises(ValueError, match=r"has no model\.safetensors, and no pickle is loaded"):
+        spatial.load_backbone(tmp_path)
 
 
 def test_motion_is_zero_across_a_missing_step(model: Network) -> None:
