@@ -20,6 +20,7 @@ probabilities are averaged (Lakshminarayanan et al. 2017).
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -99,11 +100,10 @@ class Network(nn.Module):
         return whole
 
     def members(self) -> list[Network]:
-        """Each member as a network by itself; the reverse of `of`."""
-        state = {key: value for key, value in self.state_dict().items() if not key.startswith("others.")}
-        first = Network(replace(self.config, members=1)).train(self.training)
-        first.load_state_dict(state)
-        return [first, *self._others]
+        """A copy of each member as a network by itself, on this one's device; the reverse of `of`."""
+        first = copy.deepcopy(self, {id(self.others): nn.ModuleList()})  # without the others
+        first.config = replace(self.config, members=1)
+        return [first, *copy.deepcopy(self._others)]
 
     @property
     def _others(self) -> list[Network]:

@@ -86,6 +86,24 @@ def test_members_can_be_taken_apart(members: list[Network], tmp_path: Path, batc
         assert torch.equal(member(*batch).activity_logits, expected(*batch).activity_logits)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_members_are_copies_of_one_kind(members: list[Network], dtype: torch.dtype) -> None:
+    """Training one changes neither the network nor another; all are where the network is, and as precise."""
+    network = Network.of(members).to(dtype)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    taken = network.members()
+    assert [member.training for member in taken] == [False] * 3
+    assert all(len(member.others) == 0 for member in taken)
+    with torch.no_grad():
+        for parameter in (p for member in taken for p in member.parameters()):
+            assert parameter.dtype == dtype
+            parameter.add_(1)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    moved = network.to("meta").members()
+    assert {value.device.type for member in moved for value in member.state_dict().values()} == {"meta"}
+    assert {buffer.device.type for member in moved for buffer in member.buffers()} == {"meta"}
+
+
 @pytest.mark.parametrize("garbage", [float("nan"), float("inf"), 1e30])
 def test_what_is_masked_changes_no_bit(members: list[Network], batch: Batch, garbage: float) -> None:
     inputs, masks = batch
