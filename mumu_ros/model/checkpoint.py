@@ -63,6 +63,8 @@ _NOVELTY = "novelty.safetensors"
 _KEYS = {"model", "calibration", "provenance"}
 _MAX_WEIGHTS = 8 * 2**30
 _MAX_NOVELTY = 2**24
+_MAX_BESIDE = 2**24
+"""Values of a network beside its weights: more than those for which a configuration may ask."""
 
 
 class CheckpointError(ValueError):
@@ -116,9 +118,12 @@ def check_target(path: str | Path) -> None:
     """See that a model could be written to a path, before hours are spent on one.
 
     Raises:
-        CheckpointError: Something is there that is no model folder.
+        CheckpointError: Something is there that is no model folder, or that cannot be replaced.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # of a link, the folder that it leads to
+    if path.is_mount() or (path.exists() and path in (here := Path.cwd(), *here.parents)):
+        what = "is a mount point" if path.is_mount() else "is the current folder, or holds it"
+        raise CheckpointError(f"{str(path)!r} {what}, and cannot be replaced; choose a new folder in it")
     if path.exists() and not (path / _CONFIG).is_file() and not (path.is_dir() and not any(path.iterdir())):
         raise CheckpointError(f"{str(path)!r} exists and is no model folder; choose another path or remove it")
 
@@ -137,12 +142,12 @@ def save_checkpoint(
 
     Raises:
         ValueError: The calibration has a `novelty_weight`, and there is no `novelty`.
-        CheckpointError: Something is at `path` that is no model folder.
+        CheckpointError: Something is at `path` that is no model folder, or that cannot be replaced.
     """
     from safetensors.torch import save
 
-    path = Path(path)
     check_target(path)
+    path = Path(path).resolve()  # of a link, the folder that it leads to
     if calibration is not None and calibration.novelty_weight and novelty is None:
         raise ValueError(f"the calibration has a novelty_weight of {calibration.novelty_weight:g}; give the novelty")
     with folder_beside(path) as temporary:
@@ -166,9 +171,15 @@ def _replace(temporary: Path, path: Path) -> None:
         os.rename(temporary, path)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    os.rename(path, old)  # onto an empty folder, which POSIX replaces
-    os.rename(temporary, path)
-    shutil.rmtree(old)
+    try:
+        os.rename(path, old)  # onto an empty folder, which POSIX replaces
+        try:
+            os.rename(temporary, path)
+        except BaseException:
+            os.rename(old, path)
+            raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def read_config(path: str | Path) -> ModelConfig:
@@ -187,32 +198,51 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
         CheckpointError: The folder or a file of it is missing, JSON or weights are corrupt, the format is of
             another version, or the weights do not fit the configuration.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    from mumu_ros.model.network import Network
-
     path = find_model(path)
     config, calibration, provenance = _read(path)
     data = _read_file(path, _WEIGHTS, _MAX_WEIGHTS)
-    try:
-        weights = load(data)
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{str(path / _WEIGHTS)!r} is corrupt ({len(data)} bytes: {error}); copy or train the model again"
-        ) from error
+    weights = _weights(path, data)
     # Before memory is taken: each modality has an LSTM.
     if (least := 2 * config.members * len(config.modalities) * config.feature_size**2) > len(data):
         raise CheckpointError(
             f"{str(path / _WEIGHTS)!r} does not fit {_CONFIG}: {len(data)} bytes, and {config.members} × feature_size "
             f"{config.feature_size} has more than {least} weights; the two files must come from the same training"
         )
-    model = Network(config)
-    _check_fit(path, {k: tuple(v.shape) for k, v in model.state_dict().items()}, weights)
-    model.load_state_dict(weights)
+    model = _build(path, config, weights)
     digest = _digest(data)
     novelty = _read_novelty(path, model, digest) if calibration.novelty_weight else None
     return Checkpoint(model.to(device).eval(), config, calibration, provenance, f"{config.name}@{digest}", novelty)
+
+
+def _weights(path: Path, data: bytes) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        weights: dict[str, torch.Tensor] = load(data)
+    except (SafetensorError, KeyError) as error:
+        reason = f"no data type {error} in torch" if isinstance(error, KeyError) else str(error)
+        raise CheckpointError(
+            f"{str(path / _WEIGHTS)!r} is corrupt ({len(data)} bytes: {reason}); copy or train the model again"
+        ) from error
+    return weights
+
+
+def _build(path: Path, config: ModelConfig, weights: Mapping[str, torch.Tensor]) -> Network:
+    """The network with its weights. A configuration that asks for more is refused before memory is taken."""
+    from mumu_ros.model.network import TooManyValuesError, build_within
+
+    count = sum(weight.numel() for weight in weights.values())
+    try:
+        model = build_within(config, count + _MAX_BESIDE)
+    except TooManyValuesError as error:
+        raise CheckpointError(
+            f"{str(path / _WEIGHTS)!r} does not fit {_CONFIG}: it has {count} values, and the network has {error}; the "
+            "two files must come from the same training"
+        ) from error
+    _check_fit(path, {key: tuple(value.shape) for key, value in model.state_dict().items()}, weights)
+    model.load_state_dict(weights)
+    return model
 
 
 def _digest(weights: bytes) -> str:

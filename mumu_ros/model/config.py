@@ -45,6 +45,9 @@ _MAX_NUMBER = 1e9
 _MAX_RATE_HZ = 10_000.0
 _MAX_WINDOW_S = 3600.0
 _MAX_WINDOW_VALUES = 2**28
+# Of what a network holds besides its weights, which are compared with the file before memory is taken.
+_MAX_STEPS = 2**22
+_MAX_MEMBERSHIP = 2**22
 
 T = TypeVar("T")
 
@@ -326,11 +329,29 @@ class ModelConfig:
                     f"modality {modality.name!r}: window_s {self.window_s:g} at rate_hz {modality.rate_hz:g} "
                     f"has {steps} steps, fewer than stride {modality.stride}; lengthen the window"
                 )
-            if (values := steps * math.prod(modality.shape)) > _MAX_WINDOW_VALUES:
-                raise ConfigError(
-                    f"modality {modality.name!r}: a window of {self.window_s:g} s has {values} values; at most "
-                    f"{_MAX_WINDOW_VALUES}: lower rate_hz, shape or window_s"
-                )
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        steps = {modality.name: self.steps(modality.name) for modality in self.modalities}
+        values = {modality.name: steps[modality.name] * math.prod(modality.shape) for modality in self.modalities}
+        if (total := sum(values.values())) > _MAX_WINDOW_VALUES:
+            most = max(values, key=lambda name: values[name])
+            raise ConfigError(
+                f"a window of {self.window_s:g} s has {total} values, of modality {most!r} {values[most]}; at most "
+                f"{_MAX_WINDOW_VALUES}: lower rate_hz, shape or window_s"
+            )
+        if (total := self.members * sum(steps.values())) > _MAX_STEPS:
+            most = max(steps, key=lambda name: steps[name])
+            raise ConfigError(
+                f"a window of {self.window_s:g} s has {total} steps in all members, of modality {most!r} "
+                f"{steps[most]} in each; at most {_MAX_STEPS}: lower rate_hz, window_s or members"
+            )
+        activities, groups = len(self.taxonomy.activities), len(self.taxonomy.groups)
+        if activities * groups * self.members > _MAX_MEMBERSHIP:
+            raise ConfigError(
+                f"taxonomy {self.taxonomy.name!r} has {activities} activities in {groups} groups, for {self.members} "
+                f"members; their product is at most {_MAX_MEMBERSHIP}: use fewer groups"
+            )
 
     def _check_members(self) -> None:
         _integer("members", self.members, 1)

@@ -16,8 +16,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,12 +31,15 @@ from safetensors.torch import save_file
 from mumu_ros.model.checkpoint import (
     Calibration,
     CheckpointError,
+    check_target,
     load_checkpoint,
     read_config,
     save_checkpoint,
     select_device,
 )
-from mumu_ros.model.network import Network
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.network import Network, TooManyValuesError, build_within
+from mumu_ros.model.taxonomy import Taxonomy
 
 PROVENANCE = {"command": "mumu train", "data": {"subjects": [1, 2]}, "seed": 3}
 
@@ -100,6 +105,46 @@ def test_what_is_no_model_is_not_overwritten(model: Network, tmp_path: Path) -> 
         save_checkpoint(tmp_path / "thesis", model)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_to_a_folder_stays_one(model: Network, folder: Path, tmp_path: Path, there: bool) -> None:
+    target = folder if there else tmp_path / "new"
+    (tmp_path / "link").symlink_to(target)
+    save_checkpoint(tmp_path / "link", model)
+    assert (tmp_path / "link").is_symlink()
+    assert load_checkpoint(target).provenance == {}
+    assert sorted(p.name for p in tmp_path.rglob(".*")) == []
+
+
+@pytest.mark.parametrize("path", [".", "..", "../tiny"])
+def test_the_current_folder_is_not_pulled_away(
+    model: Network, folder: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (folder / "part").mkdir()
+    monkeypatch.chdir(folder / "part" if path == ".." else folder)
+    for refuse in (lambda: check_target(path), lambda: save_checkpoint(path, model)):
+        with pytest.raises(CheckpointError, match=r"tiny' is the current folder, or holds it, .* choose a new folder"):
+            refuse()
+    assert load_checkpoint(folder).provenance == PROVENANCE
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_folder_that_cannot_be_replaced_stays(
+    model: Network, folder: Path, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    rename, calls = os.rename, iter(range(1, 9))
+
+    def failing(source: Path, target: Path) -> None:
+        if next(calls) == fails:
+            raise OSError(errno.EBUSY, "busy", str(source))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="busy"):
+        save_checkpoint(folder, model)
+    assert load_checkpoint(folder).provenance == PROVENANCE
+    assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
 def _edit(key: str, value: Any) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
         content = json.loads((folder / "config.json").read_text())
@@ -117,6 +162,18 @@ def _pipe(name: str) -> Callable[[Path], None]:
     def replace(folder: Path) -> None:
         (folder / name).unlink()
         os.mkfifo(folder / name)
+
+    return replace
+
+
+def _of_type(name: str) -> Callable[[Path], None]:
+    """Weights of a data type that a newer safetensors knows and this torch may not."""
+
+    def replace(folder: Path) -> None:
+        header = json.dumps(
+            {"x": {"dtype": name, "shape": [2], "data_offsets": [0, 1 if name == "F4" else 2]}}
+        ).encode()
+        (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
 
     return replace
 
@@ -150,6 +207,9 @@ def _other_weights(folder: Path) -> None:
             lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-9]),
             "corrupt",
         ),
+        (_of_type("F8_E8M0"), r"model\.safetensors' (is corrupt|does not fit)"),
+        (_of_type("F4"), r"model\.safetensors' (is corrupt|does not fit)"),
+        (_of_type("F99"), r"model\.safetensors' is corrupt"),
         (_other_weights, "does not fit config.json: W_f|does not fit"),
         (_edit("model.feature_size", 32), "does not fit config.json: .* expected"),
     ],
@@ -158,6 +218,32 @@ def test_a_broken_folder_is_explained(folder: Path, damage: Callable[[Path], Any
     damage(folder)
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(folder)
+
+
+def test_a_configuration_alone_takes_no_memory(tmp_path: Path) -> None:
+    """A folder of a few kilobytes whose network would have a gigabyte."""
+    modalities = tuple(Modality(f"m{i}", "vector", (512, 1), 10, "cooccurrence1d") for i in range(16))
+    config = ModelConfig("large", modalities, Taxonomy("t", {"g": ("a", "b")}), 1.0, feature_size=1, members=16)
+    content = {"model": config.to_dict(), "calibration": {}, "provenance": {}}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    save_file({"x": torch.zeros(256)}, tmp_path / "model.safetensors")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(
+        CheckpointError, match=r"does not fit config\.json: it has 256 values, and the network has more"
+    ):
+        load_checkpoint(tmp_path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB
+
+
+def test_a_network_is_built_within_a_limit(config: ModelConfig) -> None:
+    torch.manual_seed(3)
+    expected = Network(config)
+    count = sum(value.numel() for value in (*expected.parameters(), *expected.buffers()))
+    torch.manual_seed(3)
+    built = build_within(config, count + 1000)
+    assert all(torch.equal(value, expected.state_dict()[key]) for key, value in built.state_dict().items())
+    with pytest.raises(TooManyValuesError, match=f"more than {count // 2} values"):
+        build_within(config, count // 2)
 
 
 def test_select_device() -> None:

@@ -282,7 +282,32 @@ def test_whatever_stands_anywhere_is_a_configuration_or_a_sentence(
         model = ModelConfig.from_dict(changed)
     except ConfigError:
         return
-    assert all(model.steps(m.name) * math.prod(m.shape) <= 2**28 for m in model.modalities)
+    assert sum(model.steps(m.name) * math.prod(m.shape) for m in model.modalities) <= 2**28
+    assert sum(model.steps(m.name) for m in model.modalities) * model.members <= 2**22
+
+
+def _vectors(count: int, shape: tuple[int, int]) -> tuple[Modality, ...]:
+    return tuple(Modality(f"m{i}", "vector", shape, 1000, "cooccurrence1d") for i in range(count))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"modalities": _vectors(40, (4, 1)), "window_s": 2000.0}, r"has 320000000 values, of modality 'm0' 8000000;"),
+        ({"modalities": _vectors(2, (2, 1)), "window_s": 3000.0}, r"has 6000000 steps in all members, .*'m0' 3000000"),
+        ({"modalities": _vectors(1, (2, 1)), "window_s": 300.0, "members": 16}, r"has 4800000 steps in all members"),
+        (
+            {"taxonomy": Taxonomy("wide", {f"g{i}": (f"a{i}",) for i in range(4000)})},
+            r"taxonomy 'wide' has 4000 activities in 4000 groups, for 1 members; .* use fewer groups",
+        ),
+    ],
+)
+def test_what_a_network_holds_besides_its_weights_has_limits(
+    config: ModelConfig, changed: dict[str, Any], message: str
+) -> None:
+    """Else a folder of a few kilobytes would take gigabytes."""
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(config, **changed)
 
 
 def test_unknown_missing_and_foreign_keys(config: ModelConfig) -> None:
