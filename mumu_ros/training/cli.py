@@ -20,15 +20,20 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError, build
 from mumu_ros.reading import read_json
 
 if TYPE_CHECKING:
     from mumu_ros.model.calibration import Calibration
+    from mumu_ros.model.checkpoint import Checkpoint
     from mumu_ros.training.cross_validation import FoldResult
+    from mumu_ros.training.settings import Data
 
 __all__ = ["add_config", "register"]
 
@@ -165,10 +170,9 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
     study = cross_validate(settings, seeds, arguments.out, jobs=arguments.jobs, report=report)
     taxonomy = settings.model.taxonomy
     summary = {"command": "mumu " + shlex.join(sys.argv[1:]), **summarize(study, taxonomy)}
-    out = Path(arguments.out)
-    (out / "results.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    calibration = json.dumps(summary["calibration"], indent=1)
-    (out / "calibration.json").write_text(calibration + "\n", encoding="utf-8")
+    for name, content in (("results", summary), ("calibration", summary["calibration"])):
+        with replacing(Path(arguments.out) / f"{name}.json") as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(table(summary))
     _print_skipped(study.skipped)
     if arguments.json:
@@ -187,6 +191,7 @@ def _print_skipped(skipped: dict[str, str]) -> None:
 
 def _test(arguments: argparse.Namespace) -> int:
     """Score a model on people that it was not trained on."""
+    from mumu_ros.datasets import DATASETS, SEVERAL
     from mumu_ros.datasets.clips import parse_subjects
     from mumu_ros.evaluation.whatif import parse_alteration
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
@@ -195,9 +200,12 @@ def _test(arguments: argparse.Namespace) -> int:
     from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import known_windows, load_windows
     from mumu_ros.training.scoring import predict, score
-    from mumu_ros.training.settings import Data
     from mumu_ros.training.several_datasets import has_labels, load_test_windows
 
+    if arguments.dataset == SEVERAL:
+        raise ConfigError(
+            f"{SEVERAL!r} is several datasets, for training only; test on one of {', '.join(DATASETS)}, with its folder"
+        )
     folder = find_model(arguments.model)
     checkpoint = load_checkpoint(folder, select_device(arguments.device))
     backend = None
@@ -211,11 +219,7 @@ def _test(arguments: argparse.Namespace) -> int:
         *(Condition(text, drop.modalities, drop.amount) for text, drop in zip(arguments.drop, taken, strict=True)),
     )
     subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
-    # Windows as the model was trained on: cut anywhere, or one for each clip.
-    known = checkpoint.provenance.get("data", {})
-    keys = ("windows_per_s", "min_overlap") if known.get("dataset") == arguments.dataset else ()
-    cut = {key: known[key] for key in keys} or ({} if arguments.dataset == "simulator" else {"windows_per_s": 0.0})
-    data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds, **cut)
+    data = _test_data(checkpoint, arguments)
     labelled = has_labels(taxonomy)
     if labelled:
         loaded = load_test_windows(checkpoint.config, arguments.dataset, arguments.root, subjects)
@@ -246,6 +250,25 @@ def _test(arguments: argparse.Namespace) -> int:
         whole = results.pop("nothing")
         print(json.dumps({"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped)}))
     return 0
+
+
+def _test_data(checkpoint: Checkpoint, arguments: argparse.Namespace) -> Data:
+    """What to test on, in windows as the model was trained on: cut anywhere, or one for each clip."""
+    from mumu_ros.training.settings import Data
+
+    data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds)
+    if data.dataset != "simulator":
+        data = replace(data, windows_per_s=0.0)
+    # Whoever wrote the model may have written anything there.
+    known = checkpoint.provenance.get("data")
+    if not isinstance(known, Mapping) or known.get("dataset") != data.dataset:
+        return data
+    try:
+        return replace(data, **{key: known[key] for key in ("windows_per_s", "min_overlap") if key in known})
+    except ConfigError as error:
+        raise ConfigError(
+            f"model {checkpoint.id}: its provenance cannot be used: {error}; correct or remove it in its config.json"
+        ) from error
 
 
 def _print_accepted(model: str, results: dict[str, dict[str, Any]]) -> None:

@@ -20,7 +20,6 @@ about its test clips.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -40,6 +39,7 @@ from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
+from mumu_ros.training.fit import check_machine
 from mumu_ros.training.loading import NONE_KNOWN, load_windows, tell_untaught
 from mumu_ros.training.members import fit_members
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
@@ -49,7 +49,7 @@ from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
 from mumu_ros.training.work_folder import reserve
 
-__all__ = ["FoldResult", "Study", "cross_validate"]
+__all__ = ["FoldResult", "Study", "check_trainings", "cross_validate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,17 +160,12 @@ def cross_validate(
         report: Called after each training with its result, how many are done, and of how many.
 
     Raises:
-        ConfigError: `out` holds a cross-validation of something else, or a damaged result, or several devices are
-            asked for; or too few labels are left, or `teacher` has not seen the same clips.
+        ConfigError: `out` holds a cross-validation of something else, or a damaged result; or too few labels are left,
+            or `teacher` has not seen the same clips; see also `check_trainings`.
         DatasetError: The data cannot be read, or no activity of a fold's clips is known; the fold is named.
         ValueError: The protocol does not fit the clips.
     """
-    machine = settings.machine
-    if (machine.devices, machine.num_nodes) != (1, 1):
-        raise ConfigError(
-            f"machine.devices is {machine.devices!r}, num_nodes {machine.num_nodes!r}; in a cross-validation each "
-            "training has one device: expected 1 and 1, and --jobs for several trainings at a time"
-        )
+    check_trainings(settings, seeds)
     out = Path(out)
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     tell_untaught(loaded.windows, settings.model.taxonomy)
@@ -188,6 +183,23 @@ def cross_validate(
         report(result, done, len(tasks))
     results = tuple(FoldResult.load(path) for _, _, path in tasks)
     return Study(manifest, results, dict(loaded.skipped))
+
+
+def check_trainings(settings: Settings, seeds: Sequence[int]) -> None:
+    """See that every training of a cross-validation can be done, before data are read.
+
+    Raises:
+        ConfigError: A seed is too large, this machine has not what `machine` says, or it has several devices.
+    """
+    for seed in seeds:
+        settings.with_seed(seed)
+    machine = settings.machine
+    if (machine.devices, machine.num_nodes) != (1, 1):
+        raise ConfigError(
+            f"machine.devices is {machine.devices!r}, num_nodes {machine.num_nodes!r}; in a cross-validation each "
+            "training has one device: expected 1 and 1, and --jobs for several trainings at a time"
+        )
+    check_machine(settings)
 
 
 def _check_folds(manifest: Manifest, windows: WindowSet) -> None:
@@ -240,8 +252,7 @@ def _train_shared(task: Task) -> FoldResult:
 def _train_fold(work: _Work, task: Task) -> FoldResult:
     fold, seed, path = task
     began = time.process_time()
-    optimization = dataclasses.replace(work.settings.optimization, seed=seed)
-    settings = dataclasses.replace(work.settings, optimization=optimization)
+    settings = work.settings.with_seed(seed)
     train, test = (
         work.windows.take(np.flatnonzero(np.isin(work.windows.clip, clips))) for clips in (fold.train, fold.test)
     )

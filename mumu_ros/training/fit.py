@@ -43,7 +43,7 @@ from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
 from mumu_ros.training.work_folder import reserve
 
-__all__ = ["fit", "discard"]
+__all__ = ["check_machine", "discard", "fit", "reserve_training"]
 
 _LAST = "last.ckpt"
 _SETTINGS = "settings.json"
@@ -60,7 +60,13 @@ _NOISE = (
 
 
 def fit(
-    settings: Settings, windows: WindowSet, work: Path | None, *, init: Network | None = None, progress: bool = True
+    settings: Settings,
+    windows: WindowSet,
+    work: Path | None,
+    *,
+    init: Network | None = None,
+    progress: bool = True,
+    whole: Path | None = None,
 ) -> Network:
     """Train a network; its last averaged weights are taken, none are selected.
 
@@ -71,6 +77,7 @@ def fit(
             was interrupted there goes on by itself. None: keep nothing.
         init: Weights to begin with; None: random ones.
         progress: Show progress bars.
+        whole: Folder that `work` is a part of, as that of a member is; None: it is none.
 
     Returns:
         The network, on the CPU, in evaluation mode.
@@ -80,12 +87,11 @@ def fit(
             poses are to be seen, and there is no skeleton to learn it from.
         OSError: `work` cannot be written; the path is named.
     """
-    # Lightning tells about GPUs that are not there, and products of its makers.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    _hush()
     for message in _NOISE:
         warnings.filterwarnings("ignore", message)
     if work:
-        _reserve(work, _Work(**vars(settings), windows=len(windows), init=_init(init), labelled=_labelled(windows)))
+        reserve_training(work, settings, windows, init, whole)
     L.seed_everything(settings.optimization.seed, verbose=False)
     model = init.train() if init else Network(settings.model)
     last = work / _LAST if work else None
@@ -121,6 +127,25 @@ def discard(work: Path) -> None:
     """Remove what a training needs to go on, once it is finished and its network saved; TensorBoard's logs stay."""
     for name in (_LAST, _SETTINGS):
         (work / name).unlink(missing_ok=True)
+
+
+def check_machine(settings: Settings) -> None:
+    """Let Lightning see, before data are read, whether this machine has what a training is to run on.
+
+    Raises:
+        ConfigError: It has not; with Lightning's reason.
+    """
+    _hush()
+    try:
+        _trainer(settings, 1, None, progress=False)
+    except Exception as error:  # of a dozen classes, one of them Lightning's own
+        machine = ", ".join(f"{key} {value!r}" for key, value in vars(settings.machine).items())
+        raise ConfigError(f"cannot train on machine {machine}: {error}") from error
+
+
+def _hush() -> None:
+    """Lightning tells about GPUs that are not there, and products of its makers."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
 
 def _trainer(settings: Settings, epochs: int, work: Path | None, progress: bool, *callbacks: Callback) -> L.Trainer:
@@ -179,8 +204,13 @@ def _digest(arrays: Iterable[np.ndarray]) -> str:
 
 
 @rank_zero_only
-def _reserve(work: Path, wanted: _Work) -> None:
-    """Refuse a folder of another training, and take the logs of one that is finished away."""
-    reserve(work / _SETTINGS, wanted)
+def reserve_training(
+    work: Path, settings: Settings, windows: WindowSet, init: Network | None, whole: Path | None = None
+) -> None:
+    """Refuse a folder of another training, and take the logs of one that is finished away; arguments and errors are
+    those of `fit`.
+    """
+    wanted = _Work(**vars(settings), windows=len(windows), init=_init(init), labelled=_labelled(windows))
+    reserve(work / _SETTINGS, wanted, whole)
     if not (work / _LAST).exists():
         shutil.rmtree(work / _LOGS, ignore_errors=True)

@@ -16,16 +16,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from mumu_ros.model.network import Network
-from mumu_ros.training.fit import discard, fit
+from mumu_ros.training.fit import discard, fit, reserve_training
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
 
 __all__ = ["discard_members", "fit_members", "member_seeds"]
+
+_MEMBER = "member_"
+"""Begin of the names of the members' folders."""
 
 
 def fit_members(
@@ -50,15 +53,16 @@ def fit_members(
     """
     seeds = member_seeds(settings)
     begin = init.members() if init else [None] * len(seeds)
-    folders = list(_folders(work, len(seeds))) if work else [None] * len(seeds)
-    members = []
-    for seed, first, folder in zip(seeds, begin, folders, strict=True):
-        one = replace(
-            settings,
-            model=replace(settings.model, members=1),
-            optimization=replace(settings.optimization, seed=seed),
-        )
-        members.append(fit(one, windows(seed), folder, init=first, progress=progress))
+    members: list[Network] = []
+    for index, (seed, first) in enumerate(zip(seeds, begin, strict=True)):
+        taught, folder = windows(seed), work
+        if work and len(seeds) > 1:
+            if not members:
+                # Of all members, before the first is trained: a folder of another training is found out now.
+                reserve_training(work, settings, taught, init)
+            folder = work / f"{_MEMBER}{index + 1}"
+        one = replace(settings, model=replace(settings.model, members=1)).with_seed(seed)
+        members.append(fit(one, taught, folder, init=first, progress=progress, whole=work))
     return Network.of(members)
 
 
@@ -68,11 +72,7 @@ def member_seeds(settings: Settings) -> list[int]:
     return [settings.optimization.seed * count + index for index in range(count)]
 
 
-def discard_members(work: Path, settings: Settings) -> None:
-    """Remove what the members' trainings need to go on: see `discard`."""
-    for folder in _folders(work, settings.model.members):
+def discard_members(work: Path) -> None:
+    """Remove what the trainings of a network, or of its members, need to go on: see `discard`."""
+    for folder in (work, *work.glob(f"{_MEMBER}*")):
         discard(folder)
-
-
-def _folders(work: Path, members: int) -> Iterator[Path]:
-    yield from [work] if members == 1 else (work / f"member_{index + 1}" for index in range(members))

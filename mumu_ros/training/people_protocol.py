@@ -49,6 +49,7 @@ from mumu_ros.training.acceptance import (
 )
 from mumu_ros.training.body_augmentation import mirror_imu
 from mumu_ros.training.composition import IDLE, OTHER, TAKE_HZ, Take, compose, window_series
+from mumu_ros.training.cross_validation import check_trainings
 from mumu_ros.training.members import fit_members
 from mumu_ros.training.people_streams import PersonStream, decide, decide_streams, score_streams
 from mumu_ros.training.scoring import fit_temperature
@@ -95,9 +96,11 @@ def cross_validate_people(
         nobody has any; `calibration`: fitted on the datasets left out.
 
     Raises:
-        ConfigError: `out` is of other work or other clips, or the data have nothing to leave out.
+        ConfigError: `out` is of other work or other clips, or the data have nothing to leave out; see also
+            `check_trainings`.
         DatasetError: The data cannot be read.
     """
+    check_trainings(settings, seeds)
     reserve(out / "settings.json", settings)
     takes = read_takes(settings).takes
     folds = _folds(takes)
@@ -226,7 +229,7 @@ def _folds(takes: Sequence[Take]) -> list[_Fold]:
 def _network(settings: Settings, takes: Sequence[Take], fold: _Fold, seed: int, folder: Path) -> Network:
     if (folder / "config.json").exists():
         return load_checkpoint(folder).model
-    settings = replace(settings, optimization=replace(settings.optimization, seed=seed))
+    settings = settings.with_seed(seed)
     kept = [take for take in takes if not fold.tests(take)]
     network = fit_members(
         settings, lambda seed: compose(kept, settings.model, settings.data.windows, seed), None, progress=False

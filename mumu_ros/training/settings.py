@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +35,17 @@ from mumu_ros.training.protocols import PROTOCOLS
 
 _TEXTS = ("data.root", "data.pose", "data.cache")
 _OPTIONAL = ("augmentation", "machine", "labels")
+_ONE_DATASET = (
+    "train_subjects", "calibration_subjects", "protocol", "seconds", "windows_per_s", "min_overlap", "pose", "cache",
+)  # fmt: skip
+"""Keys of `data` that say nothing about windows composed of several datasets."""
+_PRECISIONS = (
+    "32-true", "64-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "transformer-engine",
+    "transformer-engine-float16",
+)  # fmt: skip
+"""Lightning's; it has other words for some of them, which a work folder would take for another training."""
+_MAX_SEED = 2**32 - 1
+"""NumPy's legacy generator, which Lightning seeds, takes no more."""
 
 __all__ = ["Data", "Machine", "Optimization", "Settings", "read_settings"]
 
@@ -45,6 +56,11 @@ def _at_least(where: str, low: float, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value < float("inf"):
             raise ConfigError(f"{where}.{name} is {value!r}; expected a number ≥ {low:g}")
+
+
+def _defaults(cls: type, names: Sequence[str] = ()) -> dict[str, Any]:
+    """The defaults of a section, of these keys or of all that have one."""
+    return {f.name: f.default for f in fields(cls) if f.default is not MISSING and (not names or f.name in names)}
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,7 @@ class Data:
     def __post_init__(self) -> None:
         if self.dataset not in (*DATASETS, SEVERAL):
             raise ConfigError(f"data.dataset is {self.dataset!r}; expected one of {', '.join((*DATASETS, SEVERAL))}")
+        self._check_sets()
         if self.protocol not in PROTOCOLS:
             raise ConfigError(f"data.protocol is {self.protocol!r}; expected one of {', '.join(PROTOCOLS)}")
         train, calibration = self.subjects("train"), self.subjects("calibration")
@@ -99,7 +116,6 @@ class Data:
         _at_least("data", 0, {"min_overlap": self.min_overlap})
         if not 0 < self.min_overlap <= 1:
             raise ConfigError(f"data.min_overlap is {self.min_overlap!r}; expected more than 0, at most 1")
-        self._check_sets()
 
     def _check_sets(self) -> None:
         known = [name for name in DATASETS if name != "simulator"]
@@ -110,9 +126,16 @@ class Data:
         for text in self.sets.values():
             if text != "":
                 parse_subjects(text)
-        if not isinstance(self.windows, int) or (self.windows < 1) == (self.dataset == SEVERAL):
+        is_count = isinstance(self.windows, int) and not isinstance(self.windows, bool)
+        if not is_count or (self.windows < 1) == (self.dataset == SEVERAL):
             wanted = "1 or more" if self.dataset == SEVERAL else "0 but for dataset people"
             raise ConfigError(f"data.windows is {self.windows!r}; expected {wanted}")
+        for key, default in _defaults(Data, _ONE_DATASET).items() if self.sets else ():
+            if getattr(self, key) != default:
+                raise ConfigError(
+                    f"data.{key} is {getattr(self, key)!r}, which says nothing where windows are composed of several "
+                    "datasets: leave it out; data.sets lists the people of each who are left out of the training"
+                )
 
     def held_out(self, dataset: str) -> tuple[int, ...]:
         """The held-out subjects of one of `sets`."""
@@ -126,7 +149,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Machine:
-    """What to train on: Lightning's words.
+    """What to train on: Lightning's words. Whether this machine has it, `check_machine` asks Lightning.
 
     Attributes:
         accelerator: `auto`, `cpu`, `gpu`.
@@ -134,6 +157,9 @@ class Machine:
         num_nodes: Machines.
         strategy: `auto`, `ddp`, ….
         precision: `32-true`, `bf16-mixed`, ….
+
+    Raises:
+        ConfigError: A value is impossible on any machine.
     """
 
     accelerator: str = "auto"
@@ -141,6 +167,18 @@ class Machine:
     num_nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        for name in ("accelerator", "strategy"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise ConfigError(f"machine.{name} is {getattr(self, name)!r}; expected a name, such as auto")
+        for name, more in (("devices", ", or auto"), ("num_nodes", "")):
+            value = getattr(self, name)
+            is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            if not is_count and (value != "auto" or not more):
+                raise ConfigError(f"machine.{name} is {value!r}; expected how many, 1 or more{more}")
+        if self.precision not in _PRECISIONS:
+            raise ConfigError(f"machine.precision is {self.precision!r}; expected one of {', '.join(_PRECISIONS)}")
 
 
 @dataclass(frozen=True)
@@ -214,6 +252,8 @@ class Settings:
     labels: Labels = Labels()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
+        self._check_seed()
+        self._check_labels()
         fusion, o = self.model.fusion, self.optimization
         if o.task_weighting != "fixed" and not _has_groups(fusion):
             raise ConfigError(
@@ -225,6 +265,29 @@ class Settings:
                 f"optimization.decoupling_weight is {o.decoupling_weight!r}; {fusion} has no shared and specific "
                 "features: expected 0, or model.fusion dual_branch"
             )
+
+    def _check_seed(self) -> None:
+        members = self.model.members
+        if (most := (_MAX_SEED + 1) // members - 1) < self.optimization.seed:
+            raise ConfigError(
+                f"optimization.seed is {self.optimization.seed!r}; expected {most} or less with model.members {members}"
+            )
+
+    def _check_labels(self) -> None:
+        for key, default in _defaults(Labels).items() if self.data.sets else ():
+            if (value := getattr(self.labels, key)) != default:
+                raise ConfigError(
+                    f"labels.{key} is {value!r}; the windows of several datasets (data.sets) are composed with all "
+                    f"their labels: expected {default!r}, leave it out"
+                )
+
+    def with_seed(self, seed: int) -> Settings:
+        """The same training with another seed.
+
+        Raises:
+            ConfigError: The seed is too large.
+        """
+        return replace(self, optimization=replace(self.optimization, seed=seed))
 
 
 def _has_groups(fusion: str) -> bool:
@@ -252,10 +315,16 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     except (OSError, ValueError) as error:
         raise ConfigError(f"training configuration {str(path)!r}: {error}") from error
     if isinstance(content, dict):
-        content |= {name: content.get(name) or {} for name in _OPTIONAL}
+        content |= {name: {} for name in _OPTIONAL if content.get(name) is None}
     for override in overrides:
         _override(content, override)
     sections = build(_Sections, content, f"training configuration {str(path)!r}")
+    for name, section in vars(sections).items():
+        if not isinstance(section, Mapping):
+            raise ConfigError(
+                f"{name} is {section!r}; expected keys and values: {name}.KEY=VALUE, or {name}: {{KEY: VALUE}} in "
+                f"training configuration {str(path)!r}"
+            )
     try:
         model = {"format": FORMAT, **sections.model}
         if not model.get("taxonomy") and not sections.data.get("root"):

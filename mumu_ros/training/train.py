@@ -28,13 +28,14 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from mumu_ros.files import naming
+from mumu_ros.files import naming, replacing
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import Checkpoint, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.acceptance import novelty_modality, training_features
 from mumu_ros.training.composition import compose
+from mumu_ros.training.fit import check_machine
 from mumu_ros.training.loading import Loaded, known_windows, load_windows, tell_untaught
 from mumu_ros.training.members import discard_members, fit_members, member_seeds
 from mumu_ros.training.people_protocol import assess_people
@@ -81,7 +82,8 @@ def train(
 
     Raises:
         ConfigError: `calibration` needs a skeleton, `init` has nothing in common with the configuration, `teacher`
-            cannot label its clips, too few labels are left, or `<out>.training` is of another training.
+            cannot label its clips, too few labels are left, this machine has not what `machine` says, or
+            `<out>.training` is of another training.
         CheckpointError: `init` or `teacher` is no usable model, or something that is no model is at `out`.
         DatasetError: The data cannot be read, or no activity of `calibration_subjects` is known.
         OSError: `out` cannot be written; the path is named.
@@ -91,6 +93,12 @@ def train(
     learns_novelty = calibration is not None and calibration.novelty_weight > 0
     if learns_novelty:
         novelty_modality(settings.model)  # before hours are spent
+    if teacher is not None and settings.data.sets:
+        raise ConfigError(
+            f"teacher is {str(teacher)!r}; the windows of several datasets (data.sets) are composed with all their "
+            "labels, a teacher has none to fill in: leave it out"
+        )
+    check_machine(settings)
     begin = None if init is None else _begin(init, settings)
     master = None if teacher is None else load_checkpoint(teacher)
     began = time.monotonic()
@@ -132,8 +140,9 @@ def train(
         calibration, metrics["held_out"] = assess_people(model, left, settings.optimization.seed, calibration, novelty)
     with naming(out):
         save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command), novelty=novelty)
-        (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    discard_members(work, settings)
+    with replacing(out / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    discard_members(work)
     return metrics
 
 

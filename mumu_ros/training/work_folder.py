@@ -30,22 +30,27 @@ from mumu_ros.reading import read_json
 
 __all__ = ["reserve"]
 
-# Where windows are kept and what computes changes no result.
-_FREE = ("data.cache", "machine")
+# Where windows are kept and what computes changes no result; precision, and how many devices share a step, do.
+_FREE = ("data.cache", "machine.accelerator", "machine.strategy")
 _NAMED = 3
 
 
-def reserve(path: Path, work: Any) -> None:
+def reserve(path: Path, work: Any, whole: Path | None = None) -> None:
     """Write down as JSON which work a folder is for; refuse a folder that is for another.
 
-    A folder goes on when the file lacks a key that has its default now: the key is newer than the file. `data.cache`
-    and `machine` may differ.
+    A folder goes on when the file lacks a key that has its default now: the key is newer than the file. `data.cache`,
+    `machine.accelerator` and `machine.strategy` may differ.
+
+    Args:
+        path: The file.
+        work: What the folder is for.
+        whole: Folder of the whole work, which is to be removed to start again; None: the file's.
 
     Raises:
         ConfigError: The file is of other work, and some of the differences are named; or it is damaged.
         OSError: It cannot be written; names the path.
     """
-    remedy = f"remove {str(path.parent)!r}, or choose another --out"
+    remedy = f"remove {str(whole or path.parent)!r}, or choose another --out"
     if path.exists():
         try:
             known = read_json(path)

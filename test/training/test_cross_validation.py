@@ -16,11 +16,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +124,7 @@ def test_one_goes_on_with_settings_that_change_no_result_or_are_newer_than_it(tw
     first = cross_validate(two, [0], tmp_path / "out", jobs=1)
     written = asdict(two)
     del written["data"]["pose"], written["augmentation"]["corruption"]
-    (tmp_path / "out" / "settings.json").write_text(json.dumps({**written, "machine": None}))
+    (tmp_path / "out" / "settings.json").write_text(json.dumps({**written, "machine": {"accelerator": "gpu"}}))
     elsewhere = replace(two.data, cache=str(tmp_path / "cache"))
     reports: list[FoldResult] = []
     again = cross_validate(
@@ -224,6 +226,36 @@ def test_the_command_prints_writes_and_hands_on_its_calibration(
     train = ["train", configuration, "--out", str(model), "--calibration", str(out / "calibration.json")]
     assert cli.main(train) == 0
     assert json.loads((model / "config.json").read_text())["calibration"] == found
+
+
+def test_results_are_whole_or_as_they_were(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    command = ["cross-validate", str(tmp_path / "data" / "two_train.yaml"), "--out", str(out), "--jobs", "1"]
+    assert cli.main(command) == 0
+    names = ("results.json", "calibration.json")
+    before = {name: (out / name).read_text() for name in names}
+    write = Path.write_text
+
+    for broken in ("results", "calibration"):
+
+        def full(self: Path, data: str, *, broken: str = broken, **options: Any) -> int:
+            if broken in self.name:
+                write(self, data[:20], **options)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(self, data, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "write_text", full)
+            assert cli.main(command) == 2
+        assert json.loads((out / "results.json").read_text())
+        assert (out / "calibration.json").read_text() == before["calibration.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "calibration.json",
+        "folds",
+        "manifest.json",
+        "results.json",
+        "settings.json",
+    ]
 
 
 @pytest.mark.data

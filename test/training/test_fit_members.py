@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import torch
 
+from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.fit import fit
 from mumu_ros.training.members import discard_members, fit_members, member_seeds
@@ -93,9 +94,47 @@ def test_a_training_that_died_goes_on_with_the_member_that_it_was_at(
     assert run(settings, vector_windows, tmp_path).state_dict().keys() == whole.state_dict().keys()
     assert steps == [0, 1, 2, 0, 1, 0, 1, 2], "three steps of the first member, and the second one from its start"
     assert weights(run(settings, vector_windows, tmp_path)) == weights(whole)
-    discard_members(tmp_path, settings)
+    discard_members(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["member_1", "member_2"]
     kept = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*"))
     assert kept == ["member_1/logs", "member_2/logs"]
+
+
+def interrupted(settings: Settings, windows: WindowSet, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NetworkModule, "on_train_epoch_start", dies)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            run(settings, windows, work)
+
+
+@pytest.mark.parametrize(("was", "now"), [(1, 2), (2, 1), (2, 3)])
+def test_a_folder_of_other_members_is_refused_before_anything_is_trained(
+    settings: Settings, vector_windows: WindowSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was: int, now: int
+) -> None:
+    before, after = (replace(settings, model=replace(settings.model, members=count)) for count in (was, now))
+    interrupted(before, vector_windows, tmp_path, monkeypatch)
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    match = rf"{tmp_path}/settings\.json' is of other work: .*remove '{tmp_path}', or"
+    with pytest.raises(ConfigError, match=match):
+        run(after, vector_windows, tmp_path)
+    with pytest.raises(ConfigError, match=match):
+        run(before.with_seed(7), vector_windows, tmp_path)
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    discard_members(tmp_path)
+    run(after, vector_windows, tmp_path)
+
+
+def test_the_remedy_for_a_member_is_the_whole_folder(
+    settings: Settings, vector_windows: WindowSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a training whose own settings are gone."""
+    interrupted(settings, vector_windows, tmp_path, monkeypatch)
+    (tmp_path / "settings.json").unlink()
+    with pytest.raises(ConfigError, match=rf"member_1/settings\.json' is of other work: .*; remove '{tmp_path}', or"):
+        run(settings.with_seed(7), vector_windows, tmp_path)
 
 
 def test_members_begin_with_those_of_another_network(settings: Settings, vector_windows: WindowSet) -> None:

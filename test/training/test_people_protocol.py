@@ -34,8 +34,9 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.share import share_path
 from mumu_ros.training.composition import Take
 from mumu_ros.training.people_protocol import assess_people, cross_validate_people, people_table
-from mumu_ros.training.settings import Settings, read_settings
+from mumu_ros.training.settings import Machine, Settings, read_settings
 from mumu_ros.training.several_datasets import Takes
+from mumu_ros.training.train import train
 
 torch.set_num_threads(1)
 
@@ -87,6 +88,19 @@ def test_every_dataset_and_every_third_of_the_people_is_left_out_once(settings: 
     again = cross_validate_people(settings, [0], tmp_path / "out", report=lines.append)
     assert again == results, "what was trained is not trained again"
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
+
+
+def test_trainings_that_cannot_be_done_are_refused_before_data_are_read(settings: Settings, tmp_path: Path) -> None:
+    for machine, seeds, message in (
+        (Machine("cpu", devices=2), [0], r"machine\.devices is 2, .*each training has one device"),
+        (Machine("abacus"), [0], "cannot train on machine accelerator 'abacus'"),
+        (Machine(), [0, 2**32], "optimization.seed is 4294967296; expected 1431655764 or less with model.members 3"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            cross_validate_people(replace(settings, machine=machine), seeds, tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"teacher is 'people'; .* leave it out"):
+        train(settings, tmp_path / "out", teacher="people")
+    assert not (tmp_path / "out").exists()
 
 
 def test_with_one_dataset_there_is_nothing_to_leave_out(settings: Settings, tmp_path: Path) -> None:

@@ -16,19 +16,34 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from mumu_ros.datasets.clips import parse_subjects
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.model.parts import FUSIONS
 from mumu_ros.share import share_path
+from mumu_ros.training.members import member_seeds
 from mumu_ros.training.settings import Machine, read_settings
 
 SIM = share_path("config", "training", "sim.yaml")
 UTD = share_path("config", "training", "utd_mhad_sp.yaml")
+PEOPLE = share_path("config", "training", "people.yaml")
+SECTIONS = ("model", "data", "optimization", "augmentation", "machine", "labels")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=3), children, max_size=3),
+    max_leaves=4,
+)
 
 
 def test_the_shipped_configuration_leaves_the_demo_its_people() -> None:
@@ -69,6 +84,16 @@ def test_overrides_reach_every_depth() -> None:
         ("optimization.label_smoothing=1", "label_smoothing is 1; expected less than 1"),
         ("augmentation.crop=1", "crop is 1; expected 0 to below 1"),
         ("machine={gpus: 2}", "machine: no key 'gpus'"),
+        ("machine.accelerator=3", "machine.accelerator is 3; expected a name, such as auto"),
+        ("machine.strategy=3", "machine.strategy is 3; expected a name"),
+        ("machine.devices=0", "machine.devices is 0; expected how many, 1 or more, or auto"),
+        ("machine.devices=[1]", r"machine.devices is \[1\]; expected how many"),
+        ("machine.devices=true", "machine.devices is True; expected how many"),
+        ("machine.num_nodes=auto", "machine.num_nodes is 'auto'; expected how many, 1 or more$"),
+        ("machine.precision=foo", "machine.precision is 'foo'; expected one of 32-true, .*bf16-mixed"),
+        ("machine.precision=16", "machine.precision is 16; expected one of 32-true, .*16-mixed"),
+        ("optimization.seed=4294967296", "optimization.seed is 4294967296; expected 4294967295 or less with .* 1$"),
+        ("data.windows=true", "data.windows is True; expected 0 but for dataset people"),
         ("model.taxonomy=gone.yaml", r"gone\.yaml"),
         ("epochs", "override 'epochs'; expected key=value"),
         ("model.modalities.9.rate_hz=1", "has no 'model.modalities.9.rate_hz'"),
@@ -82,6 +107,75 @@ def test_overrides_reach_every_depth() -> None:
 def test_mistakes_are_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_settings(SIM, [override])
+
+
+@examples(deadline=None, max_examples=60)
+@given(section=st.sampled_from(SECTIONS), value=VALUES.filter(lambda value: not isinstance(value, dict)))
+def test_a_section_that_is_no_mapping_is_named(section: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"{section} is .*; expected keys and values: {section}\.KEY=VALUE"):
+        read_settings(SIM, [f"{section}={yaml.safe_dump(value)}"])
+
+
+@examples(deadline=None, max_examples=100)
+@given(
+    key=st.sampled_from([f"{s}.{key}" for s in SECTIONS[1:] for key in vars(getattr(read_settings(SIM), s))]),
+    value=VALUES,
+)
+def test_whatever_a_key_is_it_is_taken_or_refused(key: str, value: Any) -> None:
+    with suppress(ConfigError):
+        read_settings(SIM, [f"{key}={yaml.safe_dump(value)}"])
+
+
+@given(members=st.integers(1, 8), seed=st.integers(0, 2**33))
+def test_every_seed_that_is_taken_is_one_of_numpy(members: int, seed: int) -> None:
+    base = read_settings(UTD)
+    one = replace(base, model=replace(base.model, members=members))
+    largest = 2**32 // members - 1
+    if seed <= largest:
+        assert max(member_seeds(one.with_seed(seed))) < 2**32
+    else:
+        with pytest.raises(
+            ConfigError, match=rf"seed is {seed}; expected {largest} or less with model.members {members}"
+        ):
+            one.with_seed(seed)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "data.train_subjects=0-3",
+        "data.train_subjects=0",
+        "data.calibration_subjects=3",
+        "data.protocol=odd_even",
+        "data.seconds=30",
+        "data.windows_per_s=0",
+        "data.min_overlap=0.5",
+        "data.pose=skeleton",
+        "data.cache=there",
+    ],
+)
+def test_what_says_nothing_about_several_datasets_is_refused(override: str) -> None:
+    key, _, _ = override.partition("=")
+    with pytest.raises(ConfigError, match=rf"{key} is .*: leave it out; data\.sets lists the people"):
+        read_settings(PEOPLE, [override])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "labels.share=0.5",
+        "labels.unlabelled=false",
+        "labels.input=group",
+        "labels.soft=true",
+        "labels.confidence=0.5",
+        "labels.within_group=false",
+    ],
+)
+def test_windows_of_several_datasets_have_all_their_labels(override: str) -> None:
+    key, _, _ = override.partition("=")
+    assert getattr(read_settings(UTD, [override]).labels, key.partition(".")[2]) is not None
+    with pytest.raises(ConfigError, match=rf"{key} is .*composed with all their labels: expected .*, leave it out"):
+        read_settings(PEOPLE, [override])
 
 
 def test_the_shipped_configurations_are_found_in_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

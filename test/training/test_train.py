@@ -30,9 +30,11 @@ import pytest
 import torch
 
 from mumu_ros import cli
-from mumu_ros.model.checkpoint import load_checkpoint
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mumu_ros.model.network import Network
 from mumu_ros.share import share_path
 from mumu_ros.training.module import NetworkModule
+from mumu_ros.training.settings import read_settings
 
 torch.set_num_threads(1)
 
@@ -277,6 +279,75 @@ def test_a_test_that_cannot_be_done_is_answered_with_the_reason(
     ):
         assert mumu("test", tiny_model, "folder", tmp_path / "data", *arguments) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("provenance", "message"),
+    [
+        ({}, ""),
+        ({"data": None}, ""),
+        ({"data": "x"}, ""),
+        ({"data": ["dataset"]}, ""),
+        ({"data": {"dataset": ["folder"]}}, ""),
+        ({"data": {"dataset": "folder"}}, ""),
+        ({"data": {"dataset": "folder", "windows_per_s": 0, "min_overlap": 0.5}}, ""),
+        ({"data": {"dataset": "folder", "windows_per_s": None}}, "data.windows_per_s is None"),
+        ({"data": {"dataset": "folder", "min_overlap": "x"}}, "data.min_overlap is 'x'"),
+    ],
+)
+def test_what_a_model_says_it_is_made_from_may_be_anything(
+    folder: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    no_processes: None,
+    provenance: dict[str, Any],
+    message: str,
+) -> None:
+    save_checkpoint(tmp_path / "model", Network(read_settings(folder).model), provenance=provenance)
+    assert mumu("test", tmp_path / "model", "folder", tmp_path / "data") == (2 if message else 0)
+    error = capsys.readouterr().err
+    assert message in error
+    assert ("its provenance cannot be used" in error) == bool(message)
+
+
+def test_a_test_is_on_one_dataset(capsys: pytest.CaptureFixture[str]) -> None:
+    assert mumu("test", "people", "people", "/x") == 2
+    assert "'people' is several datasets, for training only; test on one of simulator, utd_mhad," in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("override", ["machine.strategy=ddpp", "machine.accelerator=abacus"])
+@pytest.mark.parametrize("command", ["train", "cross-validate"])
+def test_a_machine_that_is_not_there_is_refused_before_data_are_read(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, override: str
+) -> None:
+    assert mumu(command, folder, override, "data.root=/nowhere", "--out", tmp_path / "out") == 2
+    key, _, value = override.removeprefix("machine.").partition("=")
+    error = capsys.readouterr().err
+    assert "cannot train on machine accelerator" in error
+    assert f"{key} '{value}'" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_numbers_beside_a_model_are_whole_or_not_there(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_processes: None
+) -> None:
+    write = Path.write_text
+
+    def full(self: Path, data: str, **options: Any) -> int:
+        if "metrics" in self.name:
+            write(self, data[:20], **options)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, data, **options)
+
+    out = tmp_path / "model"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        assert mumu("train", folder, "--out", out) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["config.json", "model.safetensors"]
+    assert mumu("train", folder, "--out", out) == 0
+    assert json.loads((out / "metrics.json").read_text())
 
 
 def test_people_without_a_known_activity_are_no_test_and_calibrate_nothing(

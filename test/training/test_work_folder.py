@@ -42,10 +42,19 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Machine:
+    accelerator: str = "cpu"
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+
+
+@dataclass(frozen=True)
 class Work:
     data: Data
     groups: Mapping[str, tuple[str, ...]]
-    machine: str = "cpu"
+    machine: Machine = Machine()
     rates: tuple[float, ...] = (1.0, 2.0)
 
 
@@ -139,11 +148,27 @@ def test_a_key_without_a_default_must_be_there(tmp_path: Path) -> None:
         reserve(path, WORK)
 
 
-def test_where_windows_are_kept_and_the_machine_do_not_count(tmp_path: Path) -> None:
-    path = claimed(tmp_path, {**changed(cache="/tmp"), "machine": None})
+def test_where_windows_are_kept_and_what_computes_do_not_count(tmp_path: Path) -> None:
+    path = claimed(tmp_path, changed(cache="/tmp"))
     reserve(path, WORK)
-    reserve(path, dataclasses.replace(WORK, data=Data("here", cache="/elsewhere"), machine="gpu"))
-    assert json.loads(path.read_text())["machine"] == "gpu"
+    machine = Machine("gpu", strategy="ddp")
+    reserve(path, dataclasses.replace(WORK, data=Data("here", cache="/elsewhere"), machine=machine))
+    assert json.loads(path.read_text())["machine"] == dataclasses.asdict(machine)
+
+
+@pytest.mark.parametrize(("key", "value"), [("devices", 2), ("num_nodes", 2), ("precision", "bf16-mixed")])
+def test_how_it_computes_counts(tmp_path: Path, key: str, value: Any) -> None:
+    """Sums in another precision, and steps of more devices, are of another training."""
+    path = claimed(tmp_path, AS_JSON)
+    with pytest.raises(ConfigError, match=rf"work: machine\.{key} was .*, is {value!r}; remove"):
+        reserve(path, dataclasses.replace(WORK, machine=dataclasses.replace(Machine(), **{key: value})))
+
+
+def test_the_folder_of_the_whole_work_is_the_one_to_remove(tmp_path: Path) -> None:
+    (tmp_path / "part").mkdir()
+    path = claimed(tmp_path / "part", changed(root="there"))
+    with pytest.raises(ConfigError, match=f"is 'here'; remove '{tmp_path}', or choose another --out"):
+        reserve(path, WORK, tmp_path)
 
 
 def test_the_order_of_groups_counts_for_it_numbers_the_activities(tmp_path: Path) -> None:
