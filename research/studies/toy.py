@@ -20,15 +20,20 @@ number of epochs, activation and scaling open: this tries a small grid of them, 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mumu_ros.files import replacing
+from mumu_ros.model.config import ConfigError
+from mumu_ros.reading import read_json
 from studies.bench import Bench
 from studies.report import Scores, seeds_text, table
 
@@ -65,6 +70,13 @@ class Regime:
     activation: str
     standardized: bool
     epochs: int
+
+    @property
+    def name(self) -> str:
+        """As in the table."""
+        return (
+            f"{self.optimizer}, {self.activation}, {'standardised' if self.standardized else 'as it is'}, {self.epochs}"
+        )
 
 
 GRID = tuple(Regime(*choice) for choice in product(_OPTIMIZERS, _ACTIVATIONS, (False, True), _EPOCHS))
@@ -168,14 +180,42 @@ def ordered(errors: dict[str, Scores]) -> np.ndarray:
     return held
 
 
+def _results(folder: Path, seeds: Sequence[int]) -> dict[Regime, dict[str, Scores]]:
+    """What `train_all` says of each regime; kept for the next time with the same seeds, which share a generator."""
+    path = folder / f"seeds_{seeds_text(seeds)}.json"
+    try:
+        known = read_json(path) if path.exists() else {}
+        results = {
+            regime: {method: np.array(known[regime.name][method], np.float64) for method in METHODS}
+            for regime in GRID
+            if regime.name in known
+        }
+        if any(values.shape != (len(seeds),) for errors in results.values() for values in errors.values()):
+            raise ValueError(f"expected {len(seeds)} errors of each method")
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{str(path)!r} is damaged ({error}); remove it, and it is trained again") from error
+    if missing := [regime for regime in GRID if regime not in results]:
+        results |= {regime: train_all(regime, seeds) for regime in missing}
+        folder.mkdir(parents=True, exist_ok=True)
+        content = {r.name: {method: results[r][method].tolist() for method in METHODS} for r in GRID}
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return {regime: results[regime] for regime in GRID}
+
+
+def _mean_std(errors: Scores) -> str:
+    """As `report.mean_std`, of errors: a single one has no deviation."""
+    mean = f"{errors.mean():.4f}"
+    return f"{mean} ± {errors.std(ddof=1):.4f}" if len(errors) > 1 else mean
+
+
 def section(bench: Bench) -> str:
     """Count in which regimes a teacher helps, and whether more steps help as much."""
-    results = {regime: train_all(regime, bench.seeds) for regime in GRID}
+    results = _results(bench.out / "toy", bench.seeds)
     rows = [
         (
-            f"{regime.optimizer}, {regime.activation}, {'standardised' if regime.standardized else 'as it is'}, "
-            f"{regime.epochs}",
-            *(f"{errors[method].mean():.4f} ± {errors[method].std(ddof=1):.4f}" for method in METHODS),
+            regime.name,
+            *(_mean_std(errors[method]) for method in METHODS),
             f"{ordered(errors).sum()} of {len(bench.seeds)}",
         )
         for regime, errors in results.items()

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -294,14 +294,103 @@ def test_the_student_looks_at_a_video(tmp_path, capsys):
         draw_video(student, tmp_path / "none.mp4", tmp_path / "out.mp4")
 
 
+def a_video(path: Path) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (64, 48))
+    writer.write(np.full((48, 64, 3), 40, np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize("place", ["missing/x.mp4", "file/x.mp4", "x.unknown"])
+def test_a_video_that_cannot_be_written_is_named(tmp_path, capsys, place):
+    save_student(DenseModel(DenseConfig(len(CLASSES))), tmp_path / "model")
+    (tmp_path / "file").write_text("")
+    video, out = a_video(tmp_path / "in.mp4"), tmp_path / place
+    before = sorted(tmp_path.iterdir())
+    assert main(["dense", "video", str(tmp_path / "model"), str(video), "--out", str(out)]) == 2
+    said = capsys.readouterr()
+    assert f"cannot write a video to '{out}'" in said.err
+    assert "pictures in" not in said.out
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_video_that_was_there_stays_until_another_is_whole(tmp_path):
+    video, out = a_video(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    out.write_bytes(b"before")
+    student = DenseModel(DenseConfig(len(CLASSES))).eval()
+    with pytest.raises(ConfigError, match="no picture that can be read"):
+        draw_video(student, tmp_path / "none.mp4", out)
+    assert out.read_bytes() == b"before"
+    assert draw_video(student, video, out) == 1
+    assert cv2.VideoCapture(str(out)).read()[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+
+
+STUDENT = asdict(DenseConfig(len(CLASSES)))
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ([], "expected keys and values"),
+        ({"architecture": "x"}, "no key 'architecture'"),
+        ({}, "missing classes"),
+        ({**STUDENT, "classes": "x"}, "classes is 'x'"),
+        ({**STUDENT, "classes": 5}, "expected 8 classes"),
+        ({**STUDENT, "tasks": None}, "tasks is None"),
+        ({**STUDENT, "tasks": [["depth"]]}, r"tasks is \(\['depth'\],\)"),
+        ({**STUDENT, "tasks": ["depth"]}, "expected 8 classes, tasks"),
+        ({**STUDENT, "extra": "depth"}, "no extra"),
+        ({**STUDENT, "encoder": "hrnet"}, "encoder is 'hrnet'"),
+        ({**STUDENT, "width": 0}, "width is 0; expected an integer from 1 to 1024"),
+        ({**STUDENT, "width": 8}, "size mismatch"),
+        (STUDENT, None),
+    ],
+)
+def test_a_student_of_another_program_is_refused(tmp_path, facts, message):
+    save_student(DenseModel(DenseConfig(len(CLASSES))), tmp_path)
+    (tmp_path / "student.json").write_text(json.dumps(facts))
+    if message is None:
+        load_student(tmp_path)
+        return
+    with pytest.raises(ConfigError, match=f"(?s)student in .* cannot be used: .*{message}.*make one with"):
+        load_student(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [b"", b"junk", None])
+def test_a_students_weights_that_are_damaged_or_gone_are_named(tmp_path, damage):
+    save_student(DenseModel(DenseConfig(len(CLASSES))), tmp_path)
+    weights = tmp_path / "student.safetensors"
+    weights.unlink() if damage is None else weights.write_bytes(damage)
+    with pytest.raises(ConfigError, match=r"student in .* cannot be used: .*make one with"):
+        load_student(tmp_path)
+
+
+@pytest.mark.parametrize(("action", "option"), [("compare", "rooms"), ("train", "steps")])
+@pytest.mark.parametrize("count", ["0", "-1"])
+def test_none_of_what_is_counted_is_refused(tmp_path, capsys, action, option, count):
+    if action == "compare":
+        save_student(DenseModel(DenseConfig(len(CLASSES))), tmp_path / "model")
+    assert main(["dense", action, str(tmp_path / "model"), f"--{option}", count]) == 2
+    assert f"{option} is {count}; expected 1 or more" in capsys.readouterr().err
+
+
+def test_whoever_is_never_found_has_a_dash(monkeypatch):
+    monkeypatch.setattr("studies.dense.compare._instants", lambda *_: iter(()))
+    text = compare(DenseModel(DenseConfig(len(CLASSES))).eval(), (30, 40), rooms=1)
+    assert "nan" not in text
+    assert "| both | – | 0 |" in text
+    assert "| depth camera | 0.0 | – | 0 |" in text
+
+
 def test_a_student_is_compared_with_what_the_front_end_has(monkeypatch):
     monkeypatch.setattr("studies.dense.compare._SECONDS", 0.5)
     sees_floor_only = DenseModel(DenseConfig(len(CLASSES), BOTH)).eval()
     torch.nn.init.zeros_(sees_floor_only.aggregate["classes"][-1].weight)
     torch.nn.init.eye_(sees_floor_only.aggregate["classes"][-1].bias[None])  # 1 for the floor
     found, masks = compare(sees_floor_only, (30, 40), rooms=1).split("\n\n")
-    error_m = {row.split("|")[1].strip(): float(row.split("|")[3]) for row in found.splitlines()[2:]}
-    assert error_m["depth camera"] < 0.15
+    error_m = {row.split("|")[1].strip(): row.split("|")[3] for row in found.splitlines()[2:]}
+    assert float(error_m["depth camera"]) < 0.15
     overlap = {row.split("|")[1].strip(): float(row.split("|")[2]) for row in masks.splitlines()[2:]}
     assert overlap["depth camera: near the bones"] > 70
     assert overlap["classes of the student"] == overlap["both"] == 0

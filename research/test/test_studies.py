@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -535,6 +536,24 @@ def test_the_toy_example_counts_where_the_papers_order_holds(bench, monkeypatch)
     assert line(text, "Adam 0.001, ReLU, standardised, 20")[-1] == "0 of 2"
     assert "holds in 8 of 16 regimes" in text
     assert "In 8 of those 8 one task alone is better" in text
+    monkeypatch.setattr(toy, "train_all", None)
+    assert toy.section(bench) == text, "nothing is trained again"
+    with pytest.raises(TypeError):  # other seeds are
+        toy.section(replace(bench, seeds=(0, 2)))
+
+
+def test_the_toy_example_of_one_seed_has_no_deviation(bench, monkeypatch):
+    monkeypatch.setattr(toy, "train_all", lambda _, seeds: {name: np.full(len(seeds), 0.5) for name in toy.METHODS})
+    bench = replace(bench, seeds=(3,))
+    text = toy.section(bench)
+    assert "nan" not in text
+    assert line(text, "Adam 0.001, tanh, as it is, 20")[0] == "0.5000"
+    (kept,) = (bench.out / "toy").iterdir()
+    two_seeds = {method: [1, 2] for method in toy.METHODS}
+    for damage in ("{", "3", json.dumps({toy.GRID[0].name: {}}), json.dumps({toy.GRID[0].name: two_seeds})):
+        kept.write_text(damage)
+        with pytest.raises(ConfigError, match=r"seeds_3\.json' is damaged .*; remove it, and it is trained again"):
+            toy.section(bench)
 
 
 # Embedding

@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from mumu_ros.benchmarks.tracking import TrackScore
+from mumu_ros.model.config import ConfigError
 from mumu_ros.people import Camera, PeopleFinder, Person
 from mumu_ros.people.isolation import FOCAL
 from mumu_ros.people.isolation import SIZE as VIEW
@@ -73,7 +74,12 @@ def compare(model: DenseModel, size: tuple[int, int], rooms: int) -> str:
         model: The student.
         size: Height and width of the pictures that it sees.
         rooms: Furnished rooms with three people, 10 s each.
+
+    Raises:
+        ConfigError: There are no rooms.
     """
+    if rooms < 1:
+        raise ConfigError(f"--rooms is {rooms!r}; expected 1 or more")
     found = {name: TrackScore() for name in (_COLOUR, _STUDENT, _SENSOR)}
     overlaps: dict[str, list[float]] = {name: [] for name in (_BONES, _CLASSES, _BOTH)}
     for room in range(_FIRST_ROOM, _FIRST_ROOM + rooms):
@@ -157,19 +163,26 @@ def _panned(mask: NDArray[np.bool_], person: Person, camera: Camera) -> NDArray[
 def _found_table(found: dict[str, TrackScore]) -> str:
     rows = []
     for name, score in found.items():
-        result = {key: value or 0.0 for key, value in score.result().items()}
+        result = score.result()
         rows.append(
             (
                 name,
-                f"{100 * result['found_share']:.1f}",
-                f"{result['position_m_p50']:.2f}",
-                f"{result['id_switches']:g}",
-                f"{result['extra_share']:.3f}",
+                _cell(result["found_share"], ".1%").removesuffix("%"),
+                _cell(result["position_m_p50"], ".2f"),
+                _cell(result["id_switches"], "g"),
+                _cell(result["extra_share"], ".3f"),
             )
         )
     return table(("distance from", "found %", "median error m", "id switches", "people too many a picture"), rows)
 
 
 def _mask_table(overlaps: dict[str, list[float]]) -> str:
-    rows = [(name, f"{100 * np.mean(values):.1f}", str(len(values))) for name, values in overlaps.items()]
+    rows = [
+        (name, f"{100 * np.mean(values):.1f}" if values else "–", str(len(values))) for name, values in overlaps.items()
+    ]
     return table(("mask of a person", "IoU %", "masks"), rows)
+
+
+def _cell(value: float | None, form: str) -> str:
+    """A number; a dash for one that nobody gave rise to."""
+    return "–" if value is None else format(value, form)

@@ -28,11 +28,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, softplus
 
+from mumu_ros.model.config import ConfigError
 from mumu_ros.model.layers import conv_block
 
 __all__ = ["DenseConfig", "DenseModel", "DenseOutput"]
 
 Task = Literal["classes", "depth"]
+_TASKS = ("classes", "depth")
+_MOST = 1024
 _NEAREST_M = 0.1
 
 
@@ -46,6 +49,9 @@ class DenseConfig:
         extra: What a teacher sees besides colour; empty: nothing.
         encoder: `small`, or `resnet50` of `transformers`; both from random weights (Erkent: a pretrained HRNet_w18).
         width: Channels of the decoders.
+
+    Raises:
+        ConfigError: A value is impossible.
     """
 
     classes: int
@@ -53,6 +59,18 @@ class DenseConfig:
     extra: Literal["", "classes", "depth"] = ""
     encoder: Literal["small", "resnet50"] = "small"
     width: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("classes", "width"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+                raise ConfigError(f"{name} is {value!r}; expected an integer from 1 to {_MOST}")
+        # Lists, as of a file, are no keys of a dictionary.
+        for name, choices in (("tasks", _TASKS), ("extra", ("", *_TASKS)), ("encoder", ("small", "resnet50"))):
+            value = getattr(self, name)
+            values = value if name == "tasks" and isinstance(value, tuple) and value else (value,)
+            if not all(isinstance(v, str) and v in choices for v in values) or len(set(values)) < len(values):
+                raise ConfigError(f"{name} is {value!r}; expected {' or '.join(map(repr, choices))}")
 
 
 @dataclass(frozen=True)

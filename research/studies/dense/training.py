@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, interpolate, one_hot
 from torch.utils.data import DataLoader, TensorDataset
 
+from mumu_ros.model.config import ConfigError
 from studies.dense.model import DenseConfig, DenseModel, DenseOutput
 from studies.dense.pictures import CLASSES, IGNORED, Picture
 
@@ -47,11 +48,18 @@ class Recipe:
         steps: Of the optimiser, the same for every row of a table.
         learning_rate: The highest one of a cycle.
         seed: Of the weights and the order.
+
+    Raises:
+        ConfigError: There are no steps.
     """
 
     steps: int
     learning_rate: float = 3e-3
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:  # -1 is for ever in Lightning
+            raise ConfigError(f"steps is {self.steps!r}; expected 1 or more")
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,9 +26,12 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from mumu_ros.model.config import ConfigError
+from mumu_ros.files import check_folder, replacing
+from mumu_ros.model.config import ConfigError, build
+from mumu_ros.reading import read_json
 from studies.dense.model import DenseConfig, DenseModel
 from studies.dense.pictures import CLASSES, split
 from studies.dense.study import BOTH
@@ -56,10 +59,16 @@ _COLOURS = np.array(
 
 
 def train_student(out: Path, steps: int, seed: int = 0) -> None:
-    """Train a teacher that sees depth on 250 labelled pictures, and its student on 500, which sees colour only."""
+    """Train a teacher that sees depth on 250 labelled pictures, and its student on 500, which sees colour only.
+
+    Raises:
+        ConfigError: There are no steps.
+        OSError: `out` cannot be written.
+    """
+    recipe = Recipe(steps, seed=seed)
+    check_folder(out)  # before an hour is spent
     train = stack(split("train", SIZE))
     few = len(train) // 2
-    recipe = Recipe(steps, seed=seed)
     teacher = fit(DenseConfig(len(CLASSES), BOTH, extra="depth"), train.take(few), recipe)
     filled = fill_in(teacher, train.hide("classes", few), "classes")
     save_student(fit(DenseConfig(len(CLASSES), BOTH), filled, recipe), out)
@@ -68,21 +77,32 @@ def train_student(out: Path, steps: int, seed: int = 0) -> None:
 def save_student(student: DenseModel, folder: Path) -> None:
     """Write a student for `load_student`."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(student.state_dict(), folder / _WEIGHTS)
-    (folder / _CONFIG).write_text(json.dumps(asdict(student.config)) + "\n")
+    with replacing(folder / _WEIGHTS) as temporary:
+        save_file(student.state_dict(), temporary)
+    with replacing(folder / _CONFIG) as temporary:
+        temporary.write_text(json.dumps(asdict(student.config)) + "\n")
 
 
 def load_student(folder: Path) -> DenseModel:
     """The student that `train_student` has left.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none, or one that is damaged or of another program.
     """
+    remedy = f"make one with: python research dense train {folder}"
     if not (folder / _CONFIG).is_file():
-        raise ConfigError(f"no student in {str(folder)!r}; make one with: python research dense train {folder}")
-    facts = json.loads((folder / _CONFIG).read_text())
-    model = DenseModel(DenseConfig(**{**facts, "tasks": tuple(facts["tasks"])}))
-    model.load_state_dict(load_file(folder / _WEIGHTS))
+        raise ConfigError(f"no student in {str(folder)!r}; {remedy}")
+    try:
+        facts = read_json(folder / _CONFIG)
+        if isinstance(facts, dict) and isinstance(facts.get("tasks"), list):
+            facts = {**facts, "tasks": tuple(facts["tasks"])}
+        config = build(DenseConfig, facts, _CONFIG)
+        if (config.classes, set(config.tasks), config.extra) != (len(CLASSES), set(BOTH), ""):
+            raise ValueError(f"{_CONFIG} is {facts!r}; expected {len(CLASSES)} classes, tasks {BOTH!r}, no extra")
+        model = DenseModel(config)
+        model.load_state_dict(load_file(folder / _WEIGHTS))
+    except (OSError, ValueError, SafetensorError, RuntimeError) as error:  # the last is torch's: they do not fit
+        raise ConfigError(f"student in {str(folder)!r} cannot be used: {error}; {remedy}") from error
     return model.eval()
 
 
@@ -91,19 +111,25 @@ def draw_video(model: DenseModel, video: Path, out: Path) -> int:
     """Draw each picture of a video, its classes and its depth side by side; returns how many there are.
 
     Raises:
-        ConfigError: The video cannot be read.
+        ConfigError: The video cannot be read, or `out` cannot be written.
     """
-    writer, count = None, 0
-    for colour in _frames(video):
-        row = _row(model, colour)
-        if writer is None:
-            fourcc = cv2.VideoWriter.fourcc(*"mp4v")
-            writer = cv2.VideoWriter(str(out), fourcc, _RATE_HZ, (row.shape[1], row.shape[0]))
-        writer.write(row[..., ::-1])
-        count += 1
-    if writer is None:
-        raise ConfigError(f"{str(video)!r} has no picture that can be read")
-    writer.release()
+    reason = (
+        f"cannot write a video to {str(out)!r}; expected a folder that is there and can be written, and a name such as "
+        "out.mp4"
+    )
+    if not out.parent.is_dir():
+        raise ConfigError(reason)
+    count = 0
+    with replacing(out) as temporary:
+        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), _RATE_HZ, (3 * SIZE[1], SIZE[0]))
+        if not writer.isOpened():  # OpenCV raises nothing
+            raise ConfigError(reason)
+        for colour in _frames(video):
+            writer.write(_row(model, colour)[..., ::-1])
+            count += 1
+        writer.release()
+        if not count:
+            raise ConfigError(f"{str(video)!r} has no picture that can be read")
     return count
 
 
