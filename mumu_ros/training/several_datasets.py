@@ -70,8 +70,12 @@ def _labels_path(taxonomy: Taxonomy) -> Path:
 
 
 def has_labels(taxonomy: Taxonomy) -> bool:
-    """Whether there is a file that says what the activities of datasets are in this taxonomy."""
-    return _labels_path(taxonomy).is_file()
+    """Whether there is a file that says what the activities of datasets are in this taxonomy.
+
+    It is of the shipped taxonomy: one of a user's own may have the same name, such as that of a folder `people`.
+    """
+    shipped = share_path("config", "taxonomies") / f"{taxonomy.name}.yaml"
+    return _labels_path(taxonomy).is_file() and (not shipped.is_file() or Taxonomy.read(shipped) == taxonomy)
 
 
 def read_labels(taxonomy: Taxonomy) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -101,16 +105,29 @@ def read_labels(taxonomy: Taxonomy) -> dict[str, dict[str, tuple[str, ...]]]:
 def accepted_labels(taxonomy: Taxonomy, dataset: str, clips: Sequence[ClipInfo]) -> dict[str, tuple[str, ...]]:
     """Activities of clips to those of a taxonomy, of which any is right; none: the taxonomy does not know it.
 
+    A dataset that the label file does not have, such as a user's own, is in the words of the taxonomy.
+
     Raises:
-        ConfigError: An activity is not in the label file.
+        ConfigError: An activity is not in the label file, or not in the taxonomy.
     """
-    known = read_labels(taxonomy).get(_SAME_LABELS.get(dataset, dataset), {})
+    known = read_labels(taxonomy).get(_SAME_LABELS.get(dataset, dataset))
+    if known is None:
+        return _own_labels(taxonomy, dataset, clips)
     if missing := sorted({clip.activity for clip in clips} - set(known)):
         raise ConfigError(
             f"{dataset} has {', '.join(missing)}; say in config/labels/{taxonomy.name}.yaml which activities of "
             f"taxonomy {taxonomy.name!r} they are, or []"
         )
     return known
+
+
+def _own_labels(taxonomy: Taxonomy, dataset: str, clips: Sequence[ClipInfo]) -> dict[str, tuple[str, ...]]:
+    if foreign := sorted({clip.activity for clip in clips} - set(taxonomy.activities)):
+        raise ConfigError(
+            f"{dataset} has {', '.join(map(repr, foreign))}, which taxonomy {taxonomy.name!r} lacks; every clip needs "
+            f"one of its activities in clips.csv: {', '.join(taxonomy.activities)}"
+        )
+    return {activity: (activity,) for activity in taxonomy.activities}
 
 
 def read_takes(settings: Settings) -> Takes:

@@ -39,7 +39,14 @@ from mumu_ros.training.acceptance import ClipDecisions, score_accepted
 from mumu_ros.training.people_protocol import assess_people
 from mumu_ros.training.scoring import predict
 from mumu_ros.training.settings import Data, read_settings
-from mumu_ros.training.several_datasets import accepted_labels, divide_takes, load_takes, load_test_windows, read_labels
+from mumu_ros.training.several_datasets import (
+    accepted_labels,
+    divide_takes,
+    has_labels,
+    load_takes,
+    load_test_windows,
+    read_labels,
+)
 from mumu_ros.training.train import train
 
 torch.set_num_threads(1)
@@ -86,6 +93,41 @@ def test_what_neither_file_says_is_an_error_that_names_it(monkeypatch: pytest.Mo
         read_labels(smaller)
     with pytest.raises(ConfigError, match="'people' lacks idle, other; add them"):
         load_takes(dataclasses.replace(CONFIG, taxonomy=Taxonomy("people", {"g": ("wave",)})), {})
+
+
+def own_set(root: Path, activities: tuple[str, ...]) -> Path:
+    """A training set as `mumu dataset build` writes it: a clip of four seconds for each activity."""
+    rng = np.random.default_rng(0)
+    for name in activities:
+        (root / name).mkdir(parents=True)
+        stamps_ns = np.arange(60, dtype=np.int64) * 66_666_667
+        samples = rng.normal((0, 0, 2.5), (0.2, 0.4, 0.1), (60, 15, 3)).astype(np.float32)
+        np.savez(root / name / "skeleton.npz", stamps_ns=stamps_ns, samples=samples)
+    (root / "clips.csv").write_text("id,subject,activity\n" + "".join(f"{name},1,{name}\n" for name in activities))
+    return root
+
+
+def test_a_users_taxonomy_may_be_called_as_a_shipped_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is called after the folder of the training set."""
+    own = Taxonomy("people", {"new": ("bow", "juggle")})
+    assert has_labels(PEOPLE)
+    assert not has_labels(own)
+    root = own_set(tmp_path / "people", ("bow", "juggle"))
+    save_checkpoint(tmp_path / "m", Network(dataclasses.replace(CONFIG, taxonomy=own)).eval())
+    assert main(["test", str(tmp_path / "m"), "folder", str(root), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["clips"] == 2
+    assert "known_refused" not in result
+
+
+def test_a_users_dataset_is_in_the_words_of_the_taxonomy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = own_set(tmp_path / "mine", ("wave", "idle"))
+    save_checkpoint(tmp_path / "m", Network(CONFIG).eval())
+    assert main(["test", str(tmp_path / "m"), "folder", str(root), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["clips"], result["known"]) == (2, 2)
+    with pytest.raises(ConfigError, match=r"folder has 'bow', which taxonomy 'people' lacks; every clip needs one"):
+        accepted_labels(PEOPLE, "folder", [ClipInfo("x", 1, "bow")])
 
 
 def test_windows_to_test_on_accept_what_the_label_file_accepts(kard: Path) -> None:
