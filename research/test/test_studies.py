@@ -34,7 +34,7 @@ from hypothesis import strategies as st
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.model.parts import FUSIONS
-from mumu_ros.training import cross_validation, loading
+from mumu_ros.training import cross_validation, loading, members
 from mumu_ros.training.cross_validation import FoldResult, Study
 from mumu_ros.training.protocols import Fold, Manifest
 from mumu_ros.training.scoring import predict
@@ -594,11 +594,14 @@ def tiny(tmp_path, write_folder, monkeypatch):
     # Processes would import torch anew.
     monkeypatch.setattr(loading, "ProcessPoolExecutor", lambda count, mp_context: ThreadPoolExecutor(count))
     trained, loaded = [], {}
-    for module in (cross_validation, embedding, lying):
+    for module in (members, embedding, lying):
 
         def fit(settings, *arguments, real=module.fit, **options):
             trained.append((settings.model.fusion, settings.optimization.seed))
             return real(settings, *arguments, **options)
+
+        monkeypatch.setattr(module, "fit", fit)
+    for module in (cross_validation, embedding, lying):
 
         def load_windows(model, *arguments, real=module.load_windows):
             key = (model.names, str(arguments))
@@ -606,7 +609,6 @@ def tiny(tmp_path, write_folder, monkeypatch):
                 loaded[key] = real(model, *arguments)
             return loaded[key]
 
-        monkeypatch.setattr(module, "fit", fit)
         monkeypatch.setattr(module, "load_windows", load_windows)
     return trained
 

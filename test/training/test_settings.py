@@ -93,7 +93,6 @@ def test_overrides_reach_every_depth() -> None:
         ("machine.precision=foo", "machine.precision is 'foo'; expected one of 32-true, .*bf16-mixed"),
         ("machine.precision=16", "machine.precision is 16; expected one of 32-true, .*16-mixed"),
         ("optimization.seed=4294967296", "optimization.seed is 4294967296; expected 4294967295 or less with .* 1$"),
-        ("data.windows=true", "data.windows is True; expected 0 but for dataset people"),
         ("model.taxonomy=gone.yaml", r"gone\.yaml"),
         ("epochs", "override 'epochs'; expected key=value"),
         ("model.modalities.9.rate_hz=1", "has no 'model.modalities.9.rate_hz'"),

@@ -266,6 +266,7 @@ def test_a_model_is_trained_on_several_datasets_at_once(kard: Path, tmp_path: Pa
         ("data.sets={}", r"data\.sets is \{\}; expected some of"),
         ("data.sets={kard: everybody}", r"subjects are 'everybody'; expected numbers"),
         ("data.windows=0", r"data\.windows is 0; expected 1 or more"),
+        ("data.windows=true", r"data\.windows is True; expected 1 or more"),
         ("data.dataset=kard", "expected none but for people"),
     ],
 )
