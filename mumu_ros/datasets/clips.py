@@ -27,6 +27,8 @@ from mumu_ros.model.preprocessing import Preprocessing
 
 __all__ = ["Clip", "ClipInfo", "Dataset", "DatasetError", "Segment", "Stream", "parse_subjects"]
 
+_MAX_SUBJECTS = 100_000
+
 
 class DatasetError(ValueError):
     """A dataset, or a file of it, is not there or not as it should be; the text names it and the remedy."""
@@ -128,5 +130,7 @@ def parse_subjects(text: str) -> tuple[int, ...]:
         first, _, last = part.strip().partition("-")
         if not first.isdecimal() or (last and (not last.isdecimal() or int(last) < int(first))):
             raise ConfigError(f"subjects are {text!r}; expected numbers and ranges such as 1,3,10-12")
+        if len(subjects) + int(last or first) - int(first) >= _MAX_SUBJECTS:
+            raise ConfigError(f"subjects are {text!r}; expected at most {_MAX_SUBJECTS} of them")
         subjects.extend(range(int(first), int(last or first) + 1))
     return tuple(subjects)

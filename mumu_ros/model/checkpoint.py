@@ -91,6 +91,12 @@ class Checkpoint:
     id: str
     novelty: Novelty | None = None
 
+    @property
+    def trained_on(self) -> Mapping[str, Any]:
+        """What the provenance says of the data; empty where there is none, or something else that somebody wrote."""
+        data = self.provenance.get("data")
+        return data if isinstance(data, Mapping) else {}
+
     def __repr__(self) -> str:
         names, taxonomy = ", ".join(self.config.names), self.config.taxonomy
         return f"<Checkpoint {self.id}: {names}; {self.config.window_s:g} s; {len(taxonomy.activities)} activities>"

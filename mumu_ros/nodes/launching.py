@@ -377,7 +377,8 @@ class _Model:
         folder = find_model(name)
         try:
             content = read_json(folder / "config.json")
-            dataset = content["provenance"].get("data", {}).get("dataset")
+            data = content["provenance"].get("data")
+            dataset = data.get("dataset") if isinstance(data, dict) else None
             modalities = content["model"]["modalities"]
             joints = any(m.get("layout") or m["shape"] == [20, 3] for m in modalities)
             depth = any(m["encoder"] == "pose_cnn" for m in modalities)

@@ -20,7 +20,6 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -259,9 +258,8 @@ def _test_data(checkpoint: Checkpoint, arguments: argparse.Namespace) -> Data:
     data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds)
     if data.dataset != "simulator":
         data = replace(data, windows_per_s=0.0)
-    # Whoever wrote the model may have written anything there.
-    known = checkpoint.provenance.get("data")
-    if not isinstance(known, Mapping) or known.get("dataset") != data.dataset:
+    known = checkpoint.trained_on
+    if known.get("dataset") != data.dataset:
         return data
     try:
         return replace(data, **{key: known[key] for key in ("windows_per_s", "min_overlap") if key in known})

@@ -67,7 +67,7 @@ def _health(arguments: argparse.Namespace) -> int:
 
     folder = find_model(arguments.model)
     checkpoint = load_checkpoint(folder)
-    trained = checkpoint.provenance.get("data", {})
+    trained = checkpoint.trained_on
     per_s = arguments.windows_per_s
     if per_s is None:
         per_s = trained.get("windows_per_s", 1.0) if trained.get("dataset") == arguments.dataset else 1.0

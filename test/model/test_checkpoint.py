@@ -254,3 +254,11 @@ def test_select_device() -> None:
     missing = f"cuda:{torch.cuda.device_count()}"
     with pytest.raises(ValueError, match=f"device is '{missing}' but torch .* sees .* CUDA devices; use auto"):
         select_device(missing)
+
+
+@pytest.mark.parametrize("data", [None, "text", [1], 3])
+def test_whatever_a_provenance_says_of_the_data_is_read(model: Network, tmp_path: Path, data: object) -> None:
+    save_checkpoint(tmp_path / "m", model, provenance={"data": data})
+    assert load_checkpoint(tmp_path / "m").trained_on == {}
+    save_checkpoint(tmp_path / "m", model, provenance={"data": {"dataset": "simulator"}})
+    assert load_checkpoint(tmp_path / "m").trained_on == {"dataset": "simulator"}

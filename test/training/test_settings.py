@@ -258,3 +258,7 @@ def test_subjects() -> None:
     for wrong in ("", "a", "3-1", "1,,2", "-1"):
         with pytest.raises(ConfigError, match="expected numbers and ranges"):
             parse_subjects(wrong)
+    assert len(parse_subjects("0-99999")) == 100_000
+    for too_many in ("0-100000", "1-99999999999999999999", "1,0-99999"):
+        with pytest.raises(ConfigError, match="expected at most 100000 of them"):
+            parse_subjects(too_many)
