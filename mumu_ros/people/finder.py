@@ -19,10 +19,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.people.appearance import appearance
 from mumu_ros.people.body_filter import BodyFilter
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.detection import detect
@@ -307,23 +307,9 @@ class PeopleFinder:
 def _observation(pose: Pose, track: Track | None, picture: _Picture) -> Observation:
     before_m = track.depth_m if track else None
     reach = (before_m, track.reach_m(picture.stamp_ns)) if track and before_m else None
-    return Observation(pose, track, _appearance(picture.rgb, pose), lift(pose, picture.camera, picture.depth, reach))
-
-
-def _appearance(rgb: NDArray[np.uint8], pose: Pose) -> NDArray[np.float32]:
-    """Colours of what the torso wears: a histogram of hue and saturation, and of brightness."""
-    left, top = pose.keypoints[TORSO].min(axis=0)
-    right, bottom = pose.keypoints[TORSO].max(axis=0)
-    x0, x1 = sorted((int(np.clip(left, 0, rgb.shape[1] - 1)), int(np.clip(right, 0, rgb.shape[1] - 1))))
-    y0, y1 = sorted((int(np.clip(top, 0, rgb.shape[0] - 1)), int(np.clip(bottom, 0, rgb.shape[0] - 1))))
-    part = rgb[y0 : y1 + 1, x0 : x1 + 1]
-    step = max(1, min(part.shape[:2]) // 24)
-    hsv = cv2.cvtColor(np.ascontiguousarray(part[::step, ::step]), cv2.COLOR_RGB2HSV)
-    colours = cv2.calcHist([hsv], [0, 1], None, [8, 4], [0, 180, 0, 256]).ravel()
-    brightness = cv2.calcHist([hsv], [2], None, [8], [0, 256]).ravel()
-    counts = np.concatenate([colours, brightness]) + 0.5
-    found: NDArray[np.float32] = (counts / counts.sum()).astype(np.float32)
-    return found
+    lifted = lift(pose, picture.camera, picture.depth, reach)
+    clothes = appearance(picture.rgb, pose, picture.depth, lifted.depth_m if lifted else None)
+    return Observation(pose, track, clothes, lifted)
 
 
 def _is_upright(pose: Pose) -> bool:

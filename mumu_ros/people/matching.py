@@ -19,8 +19,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mumu_ros.people.appearance import OTHER_CLOTHES, unlike
 from mumu_ros.people.landmarks import Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.track import BESIDE, COAST_S, FAR_M, Observation, Track
@@ -38,7 +38,7 @@ _SAME_PLACE_M = 0.3
 """Two torsos that a depth sensor sees nearer to each other than this are one."""
 GATE, _HIDDEN_GATE = 2.5, 3.5
 """Highest cost of an assignment; and to somebody who was hidden and is near where they should be, as depth tells: of
-whoever comes out from behind another person the clothes are half those of that person."""
+whoever comes out from behind another person half is hidden."""
 _AWAY, _AWAY_PER_S = 1.5, 4.0
 """So far from where they should be somebody is found at most, in lengths of the torso, and for each second out of sight
 until then: whoever comes out from behind another person does so beside them."""
@@ -49,6 +49,10 @@ _OTHER_SIZE = 0.2
 the depth is that of the wall behind somebody partly hidden, say."""
 _OWN_BONUS = 0.3
 _APPEARANCE_WEIGHT = 2.0
+_OTHER_CLOTHES_COST, _ASIDE, _REASONS = 1.0, 0.4, 2
+"""Who wears other clothes may hold something before them. Beside another person it is rather that one. It is not the
+same person for two of three reasons: they were beside another one; out of sight; so far from where they should be, in
+lengths of the torso. Nor is it where depth steps far: that is the wall."""
 IMPOSSIBLE = 1e6
 
 
@@ -64,9 +68,11 @@ def cost(track: Track, observation: Observation, stamp_ns: int) -> float:
     if away > _AWAY + _AWAY_PER_S * coasted_s:
         return IMPOSSIBLE
     growth = abs(math.log(pose.torso / track.pose.torso))
-    unlike = _difference(track.appearance, observation.appearance)
     total = (
-        away / _wandering(coasted_s) + growth + _APPEARANCE_WEIGHT * unlike - _OWN_BONUS * (observation.origin is track)
+        away / _wandering(coasted_s)
+        + growth
+        + _APPEARANCE_WEIGHT * unlike(track.appearance, observation.appearance)
+        - _OWN_BONUS * (observation.origin is track)
     )
     before_m, now_m = track.depth_m, observation.depth_m
     step_m = track.step_m(stamp_ns, now_m)
@@ -76,6 +82,11 @@ def cost(track: Track, observation: Observation, stamp_ns: int) -> float:
         return IMPOSSIBLE
     if step_m > FAR_M and abs(math.log(now_m * pose.torso / (before_m * track.pose.torso))) > _OTHER_SIZE:
         return IMPOSSIBLE
+    if _wears_other(track, observation):
+        reasons = (track.hider is not None, elapsed_s > _BLINK_S, away > _ASIDE)
+        if step_m > FAR_M or sum(reasons) >= _REASONS:
+            return IMPOSSIBLE
+        total += _OTHER_CLOTHES_COST * (track.hider is not None)
     total += 2 * step_m / (_wandering(elapsed_s) if track.hider else 1)
     return total if total < (_HIDDEN_GATE if is_hidden and away < BESIDE else GATE) else IMPOSSIBLE
 
@@ -89,7 +100,7 @@ def same_person(a: Pose, b: Pose, limit: float = _SAME_PERSON) -> bool:
 
 def shares_limbs(observation: Observation, track: Track, stamp_ns: int) -> bool:
     """Whether a pose shares limbs with somebody who was just seen, and is not before or behind them as depth tells."""
-    if not same_person(observation.pose, track.expected(stamp_ns), SHARES_LIMBS):
+    if _wears_other(track, observation) or not same_person(observation.pose, track.expected(stamp_ns), SHARES_LIMBS):
         return False
     step_m = track.step_m(stamp_ns, observation.depth_m)
     return step_m is None or step_m <= track.reach_m(stamp_ns)
@@ -109,16 +120,19 @@ def _is_hider(track: Track, pose: Pose, now_m: float) -> bool:
     before_m, hider_m = track.depth_m, track.hider.depth_m
     if before_m is None or hider_m is None or not before_m - hider_m > _SAME_PLACE_M >= now_m - hider_m:
         return False
+    if before_m - now_m < now_m - hider_m:
+        return False
     x, y = pose.middle - track.hider.pose.middle
     top, bottom = (limit(track.hider.pose.keypoints[:, 1]) - track.hider.pose.middle[1] for limit in (np.min, np.max))
     return bool(abs(x) < _OVERLAP * track.hider.pose.torso and top < y < bottom)
 
 
+def _wears_other(track: Track, observation: Observation) -> bool:
+    """Whether somebody wears other clothes, as far as depth tells whose clothes they are."""
+    are_known = track.depth_m is not None and observation.depth_m is not None
+    return are_known and unlike(track.appearance, observation.appearance) > OTHER_CLOTHES
+
+
 def _wandering(elapsed_s: float) -> float:
     """By how much less a distance counts after so long out of sight."""
     return 1 + _WANDERING * max(0.0, elapsed_s - _BLINK_S)
-
-
-def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Hellinger distance of two histograms, from 0 to 1."""
-    return float(np.sqrt(max(0.0, 1.0 - float(np.sqrt(a * b).sum()))))

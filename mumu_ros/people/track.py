@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.people.appearance import OTHER_CLOTHES, unlike
 from mumu_ros.people.landmarks import Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
@@ -47,8 +48,9 @@ COAST_S = 0.7
 FAR_M, _JUMP_NS = 0.5, 1_000_000_000
 """After such a step the depth may be that of something else, such as the wall behind somebody who is partly hidden: for
 this long they may also be where they were before."""
-_SPEED_WEIGHT = 0.4
-_APPEARANCE_RATE = 0.05
+_SPEED_WEIGHT, _FASTEST = 0.4, 6.0
+"""In lengths of the torso a second: faster ones are steps from one person to another, or to a part of one."""
+_APPEARANCE_RATE, _OTHER_RATE = 0.05, 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +60,13 @@ class Observation:
     Attributes:
         pose: The pose.
         origin: The track in whose region it was found; None: it was detected.
-        appearance: What the person's clothes look like: a histogram that sums to 1.
+        appearance: What the person's clothes look like: a histogram that sums to 1; None: they are not seen.
         lifted: Where the person is; None: not known.
     """
 
     pose: Pose
     origin: Track | None
-    appearance: NDArray[np.float32]
+    appearance: NDArray[np.float32] | None
     lifted: Lifted | None = None
 
     @property
@@ -90,7 +92,7 @@ class Track:
     body_id: str
     pose: Pose
     seen_ns: int
-    appearance: NDArray[np.float32]
+    appearance: NDArray[np.float32] | None
     lifted: Lifted | None
     hits: int = 1
     velocity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
@@ -172,12 +174,25 @@ class Track:
         dt = (stamp_ns - self.seen_ns) / NS_PER_S
         if dt > 0:
             velocity = (pose.middle - self.pose.middle) / dt
-            self.velocity = (self.velocity + _SPEED_WEIGHT * (velocity - self.velocity)).astype(np.float32)
+            # How fast somebody was before they were hidden for long says nothing any more.
+            before = velocity if dt > COAST_S else self.velocity
+            smoothed = before + _SPEED_WEIGHT * (velocity - before)
+            too_fast = float(np.linalg.norm(smoothed)) / (_FASTEST * pose.torso)
+            self.velocity = (smoothed / max(too_fast, 1.0)).astype(np.float32)
         self._notice_jump(stamp_ns, observation.depth_m)
-        self.appearance = self.appearance + _APPEARANCE_RATE * (observation.appearance - self.appearance)
+        self._learn(observation.appearance)
         self.pose, self.lifted, self.seen_ns = pose, observation.lifted, stamp_ns
         self.hits += 1
         self._was_sure |= _is_sure(pose)
+
+    def _learn(self, appearance: NDArray[np.float32] | None) -> None:
+        """The mean at first, then a slow average, in which what may be of somebody else counts little."""
+        if self.appearance is None or appearance is None:
+            self.appearance = self.appearance if appearance is None else appearance
+            return
+        is_other = unlike(self.appearance, appearance) > OTHER_CLOTHES
+        rate = max(_OTHER_RATE if is_other else _APPEARANCE_RATE, 1 / (self.hits + 1))
+        self.appearance = self.appearance + np.float32(rate) * (appearance - self.appearance)
 
     def _notice_jump(self, stamp_ns: int, depth_m: float | None) -> None:
         step_m = self.step_m(stamp_ns, depth_m)

@@ -123,11 +123,11 @@ class Tracker:
                 unique.append(o)
         return unique
 
-    def _fit(self, stamp_ns: int, observation: Observation) -> tuple[bool, float]:
+    def _fit(self, stamp_ns: int, observation: Observation) -> float:
         track = observation.origin
         if track is None:
-            return True, GATE
-        return not self.is_recent(track, stamp_ns), cost(track, observation, stamp_ns)
+            return GATE + _CLEARLY
+        return cost(track, observation, stamp_ns) + (0 if self.is_recent(track, stamp_ns) else _CLEARLY)
 
     def _at_least_steps(self, time_ns: int) -> float:
         return max(time_ns, min(_STEPS * self._step_ns, _LONGEST_NS))

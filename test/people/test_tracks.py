@@ -33,7 +33,7 @@ from .figures import pose_of, standing
 SIZE = (640, 480)
 CAMERA = Camera.nominal(*SIZE)
 STEP_NS = 66_000_000
-RED, BLUE = (np.array(p, np.float32) for p in ((0.9, 0.1), (0.1, 0.9)))
+RED, BLUE, GREY = (np.array(p, np.float32) for p in ((0.9, 0.1, 0.0), (0.1, 0.9, 0.0), (0.0, 0.05, 0.95)))
 
 
 def seen(x: float, z: float, clothes: np.ndarray, origin: Track | None = None) -> Observation:
@@ -73,15 +73,85 @@ def test_somebody_who_walks_behind_another_person_is_the_same_on_the_other_side(
     assert set(ids) == {ids[0]}
 
 
-def test_who_comes_out_from_behind_another_person_is_the_same_in_whatever_clothes_it_seems_to_be() -> None:
-    """Half of what is seen of them is the one before them."""
+@settings(max_examples=20)
+@given(share=st.floats(0.0, 1.0))
+def test_who_comes_out_from_behind_another_person_is_known_by_their_clothes(share: float) -> None:
+    """A part of what is seen of them is a thing before them; somebody in other clothes is somebody else."""
     red, blue = (np.array(p, np.float32) for p in ((1.0, 0.0), (0.0, 1.0)))
     tracker = Tracker(4, seed=0)
     tracker.update(1, [seen(0.0, 3.0, red), seen(-0.3, 3.8, blue)])
     for k in range(1, 8):
         (front,) = see(tracker, k, seen(0.0, 3.0, red, tracker.tracks[0]))
-    found = see(tracker, 8, seen(0.0, 3.0, red, front), seen(0.4, 3.9, red))
+    partly = share * red + (1 - share) * blue
+    found = see(tracker, 8, seen(0.0, 3.0, red, front), seen(0.4, 3.9, partly))
+    if share <= 0.5:
+        assert len(found) == len(tracker.tracks) == 2
+    if share >= 0.7:
+        assert len(tracker.tracks) == 3
+
+
+@settings(max_examples=20)
+@given(gap=st.floats(0.32, 0.6), hidden=st.integers(4, 12))
+def test_who_comes_out_from_close_behind_another_person_is_no_part_of_that_one(gap: float, hidden: int) -> None:
+    """A third of a metre behind, and found nearer to where they were than to the one before them."""
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(0.0, 3.0, RED), seen(-0.4, 3.0 + gap, BLUE)])
+    for k in range(1, hidden):
+        (front,) = see(tracker, k, seen(0.0, 3.0, RED, tracker.tracks[0]))
+    found = see(tracker, hidden, seen(0.0, 3.0, RED, front), seen(0.35, 3.0 + 0.8 * gap, BLUE))
     assert len(found) == len(tracker.tracks) == 2
+
+
+@settings(max_examples=20)
+@given(wall=st.floats(0.6, 2.0), hidden=st.integers(4, 30))
+def test_the_wall_beside_another_person_is_not_who_was_hidden(wall: float, hidden: int) -> None:
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(0.0, 3.0, RED), seen(-0.4, 3.8, BLUE)])
+    (_, behind) = tracker.tracks
+    for k in range(1, hidden):
+        (front,) = see(tracker, k, seen(0.0, 3.0, RED, tracker.tracks[0]))
+    found = see(tracker, hidden, seen(0.0, 3.0, RED, front), seen(0.2, 3.8 + wall, GREY, behind))
+    assert behind not in found
+
+
+@settings(max_examples=20)
+@given(covered=st.integers(1, 60), walks=st.floats(-0.03, 0.03))
+def test_who_holds_something_before_the_clothes_is_the_same(covered: int, walks: float) -> None:
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(0.0, 3.0, RED)])
+    (person,) = tracker.tracks
+    for k in range(1, 40 + covered):
+        clothes = GREY if 30 <= k < 30 + covered else RED
+        assert see(tracker, k, seen(walks * k, 3.0, clothes, person)) == [person]
+
+
+@settings(max_examples=20)
+@given(apart=st.floats(0.35, 0.5), frames=st.integers(1, 20))
+def test_a_pose_beside_another_person_is_whose_clothes_it_wears(apart: float, frames: int) -> None:
+    """Of two side by side the network finds the other one in both regions."""
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(0.0, 3.5, RED), seen(apart, 3.5, BLUE)])
+    left, right = tracker.tracks
+    for k in range(1, frames + 1):
+        see(tracker, k, seen(0.0, 3.5, RED, left), seen(apart, 3.5, BLUE, right))
+    for k in range(frames + 1, frames + 9):  # out of sight for half a second
+        see(tracker, k, seen(0.0, 3.5, RED, left))
+    found = see(tracker, frames + 9, seen(apart, 3.5, BLUE, left), seen(apart, 3.5, BLUE, right))
+    assert found == [right]
+
+
+def test_who_was_hidden_for_long_is_expected_where_they_were_found() -> None:
+    """And not where they would be as fast as they were before."""
+    tracker = Tracker(4, seed=0)
+    tracker.update(1, [seen(0.0, 3.0, RED), seen(-1.2, 3.8, BLUE)])
+    for k in range(1, 10):
+        see(tracker, k, seen(0.0, 3.0, RED, tracker.tracks[0]), seen(-1.2 + 0.12 * k, 3.8, BLUE, tracker.tracks[1]))
+    front, behind = tracker.tracks
+    for k in range(10, 50):
+        see(tracker, k, seen(0.0, 3.0, RED, front))
+    see(tracker, 50, seen(0.0, 3.0, RED, front), seen(0.4, 3.8, BLUE))
+    assert behind.seen_ns == 1 + 50 * STEP_NS
+    assert np.linalg.norm(behind.velocity) < behind.pose.torso
 
 
 @settings(max_examples=20)
