@@ -208,12 +208,6 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> Che
     config, calibration, provenance = _read(path)
     data = _read_file(path, _WEIGHTS, _MAX_WEIGHTS)
     weights = _weights(path, data)
-    # Before memory is taken: each modality has an LSTM.
-    if (least := 2 * config.members * len(config.modalities) * config.feature_size**2) > len(data):
-        raise CheckpointError(
-            f"{str(path / _WEIGHTS)!r} does not fit {_CONFIG}: {len(data)} bytes, and {config.members} × feature_size "
-            f"{config.feature_size} has more than {least} weights; the two files must come from the same training"
-        )
     model = _build(path, config, weights)
     digest = _digest(data)
     novelty = _read_novelty(path, model, digest) if calibration.novelty_weight else None

@@ -118,9 +118,9 @@ def _is_hider(track: Track, pose: Pose, now_m: float) -> bool:
     if track.hider is None:
         return False
     before_m, hider_m = track.depth_m, track.hider.depth_m
-    if before_m is None or hider_m is None or not before_m - hider_m > _SAME_PLACE_M >= now_m - hider_m:
+    if before_m is None or hider_m is None or before_m - hider_m <= _SAME_PLACE_M:
         return False
-    if before_m - now_m < now_m - hider_m:
+    if now_m - hider_m > min(_SAME_PLACE_M, before_m - now_m):  # nearer to where they were
         return False
     x, y = pose.middle - track.hider.pose.middle
     top, bottom = (limit(track.hider.pose.keypoints[:, 1]) - track.hider.pose.middle[1] for limit in (np.min, np.max))

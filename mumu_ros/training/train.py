@@ -30,7 +30,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from mumu_ros.files import naming, replacing
 from mumu_ros.model.calibration import Calibration
-from mumu_ros.model.checkpoint import Checkpoint, check_target, load_checkpoint, save_checkpoint
+from mumu_ros.model.checkpoint import check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.acceptance import novelty_modality, training_features
@@ -110,10 +110,11 @@ def train(
         if takes
         else load_windows(settings.model, settings.data, settings.data.subjects("train"))
     )
-    windows = _labelled(settings, loaded, master)
+    predicted = None if master is None else teacher_logits(master, settings, loaded.windows)
+    windows = training_labels(settings, loaded.windows, predicted)
 
     def of_member(own: int) -> WindowSet:
-        return windows if not takes or own == seed else _labelled(settings, _composed(settings, takes, own), master)
+        return windows if not takes or own == seed else _composed(settings, takes, own).windows
 
     if not rank_zero_only.rank:  # type: ignore[attr-defined]
         tell_untaught(windows, settings.model.taxonomy)
@@ -158,11 +159,6 @@ def _held_out(settings: Settings) -> WindowSet | None:
 def _composed(settings: Settings, takes: Takes, seed: int) -> Loaded:
     kept, _ = divide_takes(takes.takes, settings.data)
     return Loaded(compose(kept, settings.model, settings.data.windows, seed), (), takes.skipped)
-
-
-def _labelled(settings: Settings, loaded: Loaded, teacher: Checkpoint | None) -> WindowSet:
-    predicted = None if teacher is None else teacher_logits(teacher, settings, loaded.windows)
-    return training_labels(settings, loaded.windows, predicted)
 
 
 def _begin(init: str | Path, settings: Settings) -> Network:

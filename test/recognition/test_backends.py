@@ -180,34 +180,31 @@ def test_windows_together_give_what_each_gives_alone(rich_folder: Path, data: st
     agree(backend.decide(inputs, masks), alone, 1e-5)
 
 
+def assert_exported_as_it_is(config: ModelConfig, name: str, folder: Path, without: tuple[str, ...]) -> None:
+    for module in ("openvino",) if name == "openvino" else ("onnxruntime", "onnx", "onnxscript"):
+        pytest.importorskip(module)
+    torch.manual_seed(4)
+    save_checkpoint(folder, Network(config).eval())
+    checkpoint = load_checkpoint(folder)
+    export_backend(name, checkpoint, folder)
+    for absent in ((), without):
+        compare(checkpoint, open_backend(name, checkpoint, folder), 1e-4, absent)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONVERTED)
 def test_two_branches_are_exported_as_they_are(tiny_model: Path, tmp_path: Path, name: str) -> None:
-    for module in ("openvino",) if name == "openvino" else ("onnxruntime", "onnx", "onnxscript"):
-        pytest.importorskip(module)
     config = load_checkpoint(tiny_model).config
     imus = (config.modality("imu"), replace(config.modality("imu"), name="belt"))
-    torch.manual_seed(4)
-    save_checkpoint(tmp_path / "m", Network(replace(config, modalities=imus, fusion="dual_branch")).eval())
-    checkpoint = load_checkpoint(tmp_path / "m")
-    export_backend(name, checkpoint, tmp_path / "m")
-    for without in ((), ("belt",)):
-        compare(checkpoint, open_backend(name, checkpoint, tmp_path / "m"), 1e-4, without)
+    assert_exported_as_it_is(replace(config, modalities=imus, fusion="dual_branch"), name, tmp_path / "m", ("belt",))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONVERTED)
 def test_several_members_are_exported_as_they_are(rich_folder: Path, tmp_path: Path, name: str) -> None:
-    for module in ("openvino",) if name == "openvino" else ("onnxruntime", "onnx", "onnxscript"):
-        pytest.importorskip(module)
     config = load_checkpoint(rich_folder).config
     vectors = tuple(modality for modality in config.modalities if not modality.is_image)
-    torch.manual_seed(4)
-    save_checkpoint(tmp_path / "m", Network(replace(config, modalities=vectors, members=3)).eval())
-    checkpoint = load_checkpoint(tmp_path / "m")
-    export_backend(name, checkpoint, tmp_path / "m")
-    for without in ((), ("skeleton",)):
-        compare(checkpoint, open_backend(name, checkpoint, tmp_path / "m"), 1e-4, without)
+    assert_exported_as_it_is(replace(config, modalities=vectors, members=3), name, tmp_path / "m", ("skeleton",))
 
 
 @pytest.mark.slow
