@@ -185,9 +185,11 @@ class _Composer:
         for take in takes:
             parts.append(_Part(self._still(take, self._rest(rest_s), take.skeleton[0])[0], None, ()))
             parts.append(_Part(take.skeleton, None, take.labels))
-        parts.append(self._held(_Part(parts[-1].skeleton, None, ()), self._rest(rest_s)))
+            # The end of a part is blended into the next one: the last pose, not the activity.
+            parts.append(_Part(np.repeat(take.skeleton[-1:], round(_BLEND_S * TAKE_HZ) + 1, axis=0), None, ()))
+        parts.append(self._held(parts[-1], self._rest(rest_s)))
         ends = np.cumsum([len(part.skeleton) for part in parts])
-        active = range(1, len(parts) - 1, 2)
+        active = range(1, len(parts) - 1, 3)
         spans = tuple((int(ends[i - 1]), int(ends[i])) for i in active)
         return Performance(_joined(parts, int(ends[-1]))[0], spans, tuple(parts[i].labels for i in active))
 

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ from mumu_ros.datasets.clips import Stream
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import LAYOUTS
-from mumu_ros.training.composition import IDLE, OTHER, Take, compose, resample, window_series
+from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, resample, window_series
 from mumu_ros.training.windows import WindowSet
 
 LAYOUT = "florence15"
@@ -134,6 +136,20 @@ def test_a_sensor_is_there_where_all_that_is_shown_was_recorded_with_one() -> No
     with_sensor = compose([take("wave", imu=True)], CONFIG, 60, 0)
     assert with_sensor.masks["imu"].any(axis=1)[with_sensor.activity != ACTIVITIES.index(OTHER)].all()
     assert not compose([take("wave")], CONFIG, 20, 0).masks["imu"].any()
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.9, 3.0])
+def test_activities_of_a_stream_are_as_recorded_and_the_person_moves_on_between_them(seconds: float) -> None:
+    shown = replace(
+        take("wave", seconds=seconds), skeleton=take("wave", seconds=2 * seconds).skeleton[: round(30 * seconds)]
+    )
+    stream = compose_stream([shown, shown], CONFIG, (1.0, 2.0), seed=0)
+    assert stream.labels == (("wave",), ("wave",))
+    for start, end in stream.spans:
+        moved = stream.skeleton[start:end] - stream.skeleton[start]
+        np.testing.assert_allclose(moved, shown.skeleton - shown.skeleton[0], atol=1e-5)
+    steps = np.abs(np.diff(stream.skeleton, axis=0)).max(axis=(1, 2))
+    assert steps.max() < 0.15, "metres from one sample to the next: nobody jumps"
 
 
 @pytest.mark.parametrize("rate_hz", [15, 30, 42])
