@@ -37,8 +37,9 @@ _MIN_OWN = 10
 """Readings of somebody who is partly hidden, in all windows together, that are enough."""
 _SMALLEST, _TALLEST = 0.55, 1.4
 """Nobody is smaller or taller than this, in heights of an average body; simulated people are from 0.86 to 1.14."""
-_HEAD_REACH_M = 0.35
-"""A torso is this near to the head in depth, unless somebody bends."""
+_HEAD_REACH_M, _OTHERS = 0.35, 2
+"""A torso is this near to the head in depth, unless somebody bends. A head that is nearer than somebody was, and so
+many times more readings of the torso near it than where they were, are of somebody else, who is before them."""
 _STEPS = 7
 _GAP_M = 0.35
 """A step between two bodies; a surface that is one has smaller ones."""
@@ -202,29 +203,37 @@ def _torso_depth(
     """Median of what the sensor reads around shoulders and hips; None where it reads nothing.
 
     Somebody who is partly hidden has the one who is before them, and the wall, around their shoulders: the readings
-    within reach are theirs, however few. Of these, the ones near the head are the torso: others may be of a box that is
-    carried before it.
+    within reach are theirs, unless head and torso are nearer. Of either, the ones near the head are the torso:
+    others may be of a box that is carried before it.
     """
     seen = pose.visibility[TORSO] >= MIN_VISIBILITY
     points = pose.keypoints[TORSO][seen] if seen.sum() >= 2 else pose.keypoints[TORSO]
     windows = _windows(points, _TORSO_WINDOW * pose.torso, camera, depth)
-    own = _within(windows, reach[0] - _SURFACE_M, reach[1]) if reach else None
-    windows = windows if own is None else own
     head_m = head_depth(pose, camera, depth)
-    near = _within(windows, head_m, _HEAD_REACH_M) if head_m is not None else None
-    windows = windows if near is None else near
+    near = _within(windows, head_m, _HEAD_REACH_M)
+    own = _within(windows, reach[0] - _SURFACE_M, reach[1]) if reach else None
+    if reach and head_m and own is not None and near is not None and head_m < reach[0] - _HEAD_REACH_M:
+        own = own if _OTHERS * _count(own) >= _count(near) else None
     if own is not None:
-        return float(np.median(windows[np.isfinite(windows)]))
-    found = _quantiles(windows)
+        near = _within(own, head_m, _HEAD_REACH_M)
+        torso = own if near is None else near
+        return float(np.median(torso[np.isfinite(torso)]))
+    found = _quantiles(windows if near is None else near)
     known = np.sort(found[np.isfinite(found)])
     # One of the readings: between two of them there may be nothing.
     return float(known[(len(known) - 1) // 2]) if len(known) >= 2 else None
 
 
-def _within(windows: NDArray[np.float32], middle_m: float, reach_m: float) -> NDArray[np.float32] | None:
+def _within(windows: NDArray[np.float32], middle_m: float | None, reach_m: float) -> NDArray[np.float32] | None:
     """The readings that are within reach of a distance, sorted, the others infinite; None: they are too few."""
-    own = np.sort(np.where(np.abs(windows - middle_m) <= reach_m, windows, np.float32(np.inf)), axis=1)
-    return own if np.count_nonzero(np.isfinite(own)) >= _MIN_OWN else None
+    if middle_m is None:
+        return None
+    within = np.sort(np.where(np.abs(windows - middle_m) <= reach_m, windows, np.float32(np.inf)), axis=1)
+    return within if _count(within) >= _MIN_OWN else None
+
+
+def _count(windows: NDArray[np.float32]) -> int:
+    return int(np.count_nonzero(np.isfinite(windows)))
 
 
 def _joint_depths(

@@ -49,10 +49,12 @@ _OTHER_SIZE = 0.2
 the depth is that of the wall behind somebody partly hidden, say."""
 _OWN_BONUS = 0.3
 _APPEARANCE_WEIGHT = 2.0
-_OTHER_CLOTHES_COST, _ASIDE, _REASONS = 1.0, 0.4, 2
+_OTHER_CLOTHES_COST, _ASIDE, _FAR_ASIDE, _REASONS = 1.0, 0.4, 1.0, 2
 """Who wears other clothes may hold something before them. Beside another person it is rather that one. It is not the
-same person for two of three reasons: they were beside another one; out of sight; so far from where they should be, in
-lengths of the torso. Nor is it where depth steps far: that is the wall."""
+same person for two of these reasons: they were beside another one; out of sight; so far from where they should be, in
+lengths of the torso; farther. Nor is it where depth steps far: that is the wall."""
+_OTHER_IN_BOX = 0.7
+"""Distance of appearances from which on they are other clothes where depth does not tell whose they are."""
 IMPOSSIBLE = 1e6
 
 
@@ -74,19 +76,21 @@ def cost(track: Track, observation: Observation, stamp_ns: int) -> float:
         + _APPEARANCE_WEIGHT * unlike(track.appearance, observation.appearance)
         - _OWN_BONUS * (observation.origin is track)
     )
+    is_other = _wears_other(track, observation)
+    reasons = (track.hider is not None, elapsed_s > _BLINK_S, away > _ASIDE, away > _FAR_ASIDE)
+    if is_other and sum(reasons) >= _REASONS:
+        return IMPOSSIBLE
     before_m, now_m = track.depth_m, observation.depth_m
     step_m = track.step_m(stamp_ns, now_m)
     if before_m is None or now_m is None or step_m is None:
         return total if total < GATE else IMPOSSIBLE
     if step_m > track.reach_m(stamp_ns) or (is_hidden and _is_hider(track, pose, now_m)):
         return IMPOSSIBLE
-    if step_m > FAR_M and abs(math.log(now_m * pose.torso / (before_m * track.pose.torso))) > _OTHER_SIZE:
+    is_far = step_m > FAR_M
+    if is_far and (is_other or abs(math.log(now_m * pose.torso / (before_m * track.pose.torso))) > _OTHER_SIZE):
         return IMPOSSIBLE
-    if _wears_other(track, observation):
-        reasons = (track.hider is not None, elapsed_s > _BLINK_S, away > _ASIDE)
-        if step_m > FAR_M or sum(reasons) >= _REASONS:
-            return IMPOSSIBLE
-        total += _OTHER_CLOTHES_COST * (track.hider is not None)
+    if is_other and track.hider:
+        total += _OTHER_CLOTHES_COST
     total += 2 * step_m / (_wandering(elapsed_s) if track.hider else 1)
     return total if total < (_HIDDEN_GATE if is_hidden and away < BESIDE else GATE) else IMPOSSIBLE
 
@@ -128,9 +132,9 @@ def _is_hider(track: Track, pose: Pose, now_m: float) -> bool:
 
 
 def _wears_other(track: Track, observation: Observation) -> bool:
-    """Whether somebody wears other clothes, as far as depth tells whose clothes they are."""
+    """Whether somebody wears other clothes; the more unlike ones where depth does not tell whose they are."""
     are_known = track.depth_m is not None and observation.depth_m is not None
-    return are_known and unlike(track.appearance, observation.appearance) > OTHER_CLOTHES
+    return unlike(track.appearance, observation.appearance) > (OTHER_CLOTHES if are_known else _OTHER_IN_BOX)
 
 
 def _wandering(elapsed_s: float) -> float:

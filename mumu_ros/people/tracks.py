@@ -76,7 +76,7 @@ class Tracker:
 
         Args:
             stamp_ns: Of the frame that comes now.
-            size: Width and height of the picture: whoever leaves it is not behind anybody.
+            size: Width and height of the picture: whoever leaves it, from near its edge, is not behind anybody.
         """
         self._stamps_ns.append(stamp_ns)
         if len(self._stamps_ns) > 1:  # a single gap does not count
@@ -86,8 +86,10 @@ class Tracker:
             newest_ns = -1  # nobody is in view, so that nobody is behind anybody
         seen = [t for t in self.tracks if t.seen_ns <= newest_ns and self.is_recent(t, newest_ns) and t.is_confirmed]
         for track in self.tracks:
-            is_inside = bool(((track.predicted(stamp_ns) > 0) & (track.predicted(stamp_ns) < size)).all())
-            track.hide(seen if is_inside else (), is_seen=track in seen)
+            has_left = not (
+                _is_within(track.predicted(stamp_ns), size) or _is_within(track.pose.middle, size, track.pose.torso)
+            )
+            track.hide(() if has_left else seen, is_seen=track in seen)
         self.tracks = [t for t in self.tracks if 0 <= stamp_ns - t.seen_ns <= self._at_least_steps(t.patience_ns)]
 
     def update(self, stamp_ns: int, observations: Sequence[Observation]) -> list[Track]:
@@ -169,3 +171,7 @@ class Tracker:
             if body_id not in self._used:
                 self._used.add(body_id)
                 return body_id
+
+
+def _is_within(point: NDArray[np.float32], size: tuple[int, int], margin: float = 0.0) -> bool:
+    return bool(((point > margin) & (point < np.array(size) - margin)).all())

@@ -216,6 +216,19 @@ def test_somebody_half_behind_another_person_is_not_between_the_two(before_m: fl
     assert lifted.middle[2] == pytest.approx(before_m or 3.4, abs=0.25)
 
 
+@settings(max_examples=20)
+@given(gap=st.floats(0.5, 2.0), beside=st.integers(30, 60))
+def test_whoever_steps_in_front_of_a_person_is_not_where_that_one_was(gap: float, beside: int) -> None:
+    """Of the person behind, something is seen beside the one before them, on whom the pose lies."""
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    pose = pose_of(standing() + np.array([0, 0, 3.0], np.float32), camera, standing())
+    depth = np.full((480, 640), 3.0 + gap, np.float32)
+    depth[:, : 320 + beside] = 3.0
+    lifted = lift(pose, camera, depth, (3.0 + gap, 0.35))
+    assert lifted is not None
+    assert lifted.middle[2] == pytest.approx(3.0, abs=0.1)
+
+
 @pytest.mark.parametrize(("apart", "behind"), [(0.9, 0.0), (0.7, 0.8), (1.6, -0.4)])
 def test_a_person_is_cut_out_of_a_room_with_another_one(apart: float, behind: float) -> None:
     """What is left is the person: no wall, and nothing of the other one who stands beside and behind."""
