@@ -212,8 +212,9 @@ def _torso_depth(
     head_m = head_depth(pose, camera, depth)
     near = _within(windows, head_m, _HEAD_REACH_M)
     own = _within(windows, reach[0] - _SURFACE_M, reach[1]) if reach else None
-    if reach and head_m and own is not None and near is not None and head_m < reach[0] - _HEAD_REACH_M:
-        own = own if _OTHERS * _count(own) >= _count(near) else None
+    if reach and head_m and own is not None and near is not None:
+        is_other = head_m < reach[0] - _HEAD_REACH_M and _count(near) > _OTHERS * _count(own)
+        own = None if is_other else own
     if own is not None:
         near = _within(own, head_m, _HEAD_REACH_M)
         torso = own if near is None else near
