@@ -38,8 +38,8 @@ _MIN_OWN = 10
 _SMALLEST, _TALLEST = 0.55, 1.4
 """Nobody is smaller or taller than this, in heights of an average body; simulated people are from 0.86 to 1.14."""
 _HEAD_REACH_M, _OTHERS = 0.35, 2
-"""A torso is this near to the head in depth, unless somebody bends. A head that is nearer than somebody was, and so
-many times more readings of the torso near it than where they were, are of somebody else, who is before them."""
+"""A torso is this near to the head in depth, unless the person bends. A pose is of another person in front if its head
+is nearer than the person was and this many times more readings of the torso are near the head than within reach."""
 _STEPS = 7
 _GAP_M = 0.35
 """A step between two bodies; a surface that is one has smaller ones."""

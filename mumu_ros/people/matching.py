@@ -53,8 +53,8 @@ _OTHER_CLOTHES_COST, _ASIDE, _FAR_ASIDE, _REASONS = 1.0, 0.4, 1.0, 2
 """Who wears other clothes may hold something before them. Beside another person it is rather that one. It is not the
 same person for two of these reasons: they were beside another one; out of sight; so far from where they should be, in
 lengths of the torso; farther. Nor is it where depth steps far: that is the wall."""
-_OTHER_IN_BOX = 0.7
-"""Distance of appearances from which on they are other clothes where depth does not tell whose they are."""
+_OTHER_WITHOUT_DEPTH = 0.7
+"""Distance of two appearances above which clothes differ if no depth separates them from what is in front."""
 IMPOSSIBLE = 1e6
 
 
@@ -132,9 +132,9 @@ def _is_hider(track: Track, pose: Pose, now_m: float) -> bool:
 
 
 def _wears_other(track: Track, observation: Observation) -> bool:
-    """Whether somebody wears other clothes; the more unlike ones where depth does not tell whose they are."""
+    """Whether clothes differ: above a higher limit if no depth separates them from what is in front."""
     are_known = track.depth_m is not None and observation.depth_m is not None
-    return unlike(track.appearance, observation.appearance) > (OTHER_CLOTHES if are_known else _OTHER_IN_BOX)
+    return unlike(track.appearance, observation.appearance) > (OTHER_CLOTHES if are_known else _OTHER_WITHOUT_DEPTH)
 
 
 def _wandering(elapsed_s: float) -> float:

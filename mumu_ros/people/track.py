@@ -34,11 +34,11 @@ __all__ = ["BESIDE", "COAST_S", "FAR_M", "Observation", "Track"]
 _MEMORY_NS = 1_200_000_000
 """A person not seen for this long is dropped, and is a new person afterwards."""
 _HIDDEN_MEMORY_NS = 10_000_000_000
-"""The same for somebody who may be behind another person and was seen often enough not to be a part of that one."""
+"""The same for a person seen in `_CONFIRMATIONS` frames who may be behind another one."""
 BESIDE = 2.0
 """Distance of two torsos, in lengths of the larger one, at which one may hide the other."""
 _FARTHER_M = 0.3
-"""Whoever is farther by this hides nobody."""
+"""A person farther away by this cannot hide another one."""
 _CONFIRMATIONS = 3
 _SURE_SCORE, _SURE_LANDMARKS = 0.95, 24
 """Somebody with such a score and so many landmarks that are seen (of 33) is a person at once; a thing on a table may
@@ -150,18 +150,15 @@ class Track:
         return self.pose.region.moved(self._with_hider())
 
     def hide(self, hiders: Sequence[Track], *, is_seen: bool) -> None:
-        """Note behind whom it may be: of some people who are seen the nearest one; out of sight, always the same."""
+        """Note behind whom it may be: of some people who are seen and not farther away the nearest to the side; out of
+        sight, always the same.
+        """
         if not is_seen and self.hider in hiders:
             return
         beside = [other for other in hiders if self._may_be_behind(other)]
         self.hider = min(beside, key=lambda other: _apart(other.pose, self.pose), default=None)
         if self.hider:
             self._hider_from = self.hider.pose.middle
-
-    def _may_be_behind(self, other: Track) -> bool:
-        if other is self or _apart(other.pose, self.pose) >= BESIDE:
-            return False
-        return self.depth_m is None or other.depth_m is None or other.depth_m < self.depth_m + _FARTHER_M
 
     def off_way(self, stamp_ns: int, point: NDArray[np.float32]) -> float:
         """Distance, in pixels, of a point from where the middle of its torso may be now."""
@@ -209,6 +206,11 @@ class Track:
             self._before_jump_m, self._jumped_ns = self.depth_m, stamp_ns
         elif abs(self.depth_m - depth_m) > FAR_M:
             self._before_jump_m = None  # back where it was before
+
+    def _may_be_behind(self, other: Track) -> bool:
+        if other is self or _apart(other.pose, self.pose) >= BESIDE:
+            return False
+        return self.depth_m is None or other.depth_m is None or other.depth_m < self.depth_m + _FARTHER_M
 
     def _with_hider(self) -> NDArray[np.float32]:
         return self.hider.pose.middle - self._hider_from if self.hider else np.zeros(2, np.float32)

@@ -140,6 +140,7 @@ def test_a_sensor_is_there_where_all_that_is_shown_was_recorded_with_one() -> No
 
 @pytest.mark.parametrize("seconds", [0.2, 0.9, 3.0])
 def test_activities_of_a_stream_are_as_recorded_and_the_person_moves_on_between_them(seconds: float) -> None:
+    # It ends with the arm raised.
     shown = replace(
         take("wave", seconds=seconds), skeleton=take("wave", seconds=2 * seconds).skeleton[: round(30 * seconds)]
     )
