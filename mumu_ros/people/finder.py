@@ -193,7 +193,10 @@ class PeopleFinder:
             return [observation]
         shows_torso = int((pose.visibility[TORSO] >= MIN_VISIBILITY).sum()) >= _MIN_TORSO_JOINTS
         step_m = track.step_m(picture.stamp_ns, observation.depth_m)
-        is_placed = track.depth_m is None or (step_m is not None and step_m <= track.reach_m(picture.stamp_ns))
+        if step_m is None:  # whoever was out of sight is taken back only where their distance is read
+            is_placed = is_recent or track.depth_m is None or picture.depth is None
+        else:
+            is_placed = step_m <= track.reach_m(picture.stamp_ns)
         is_body = is_recent or (_may_be_body(observation, picture) and not _is_flat(pose, picture))
         return [observation] if shows_torso and is_placed and is_body else []
 

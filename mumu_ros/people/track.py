@@ -88,6 +88,7 @@ class Track:
         hits: In how many frames it was seen.
         lifted: Where it was then.
         velocity: (2,) of the torso's middle, pixels a second.
+        depth_m: Distance of the torso from the depth sensor as last read, metres; None: it was not read for long.
         hider: Another person whom it is beside, or was when it was last seen, and behind whom it may be; None: nobody.
     """
 
@@ -99,18 +100,16 @@ class Track:
     hits: int = 1
     velocity: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
     hider: Track | None = None
+    depth_m: float | None = field(init=False)
     _hider_from: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
     _was_sure: bool = field(init=False)
+    _depth_ns: int = field(init=False)
     _before_jump_m: float | None = None
     _jumped_ns: int = 0
 
     def __post_init__(self) -> None:
         self._was_sure = _is_sure(self.pose)
-
-    @property
-    def depth_m(self) -> float | None:
-        """Distance of the torso from the depth sensor, metres; None: it was not read."""
-        return self.lifted.depth_m if self.lifted else None
+        self.depth_m, self._depth_ns = self.lifted.depth_m if self.lifted else None, self.seen_ns
 
     def step_m(self, stamp_ns: int, depth_m: float | None) -> float | None:
         """How much nearer or farther a distance is, metres; None: it, or that of the track, was not read."""
@@ -170,7 +169,7 @@ class Track:
 
     def reach_m(self, stamp_ns: int) -> float:
         """How much nearer or farther it may be by now, metres."""
-        return _STRIDE_M + _SPEED_MPS * (stamp_ns - self.seen_ns) / NS_PER_S
+        return _STRIDE_M + _SPEED_MPS * (stamp_ns - self._depth_ns) / NS_PER_S
 
     def see(self, stamp_ns: int, observation: Observation) -> None:
         """Take in where it is now."""
@@ -186,6 +185,8 @@ class Track:
         self._notice_jump(stamp_ns, observation.depth_m)
         self._learn(observation.appearance)
         self.pose, self.lifted, self.seen_ns = pose, observation.lifted, stamp_ns
+        if observation.depth_m is not None or stamp_ns - self._depth_ns > _MEMORY_NS:
+            self.depth_m, self._depth_ns = observation.depth_m, stamp_ns
         self.hits += 1
         self._was_sure |= _is_sure(pose)
 

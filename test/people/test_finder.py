@@ -97,6 +97,26 @@ def test_somebody_who_comes_back_soon_is_the_same_and_later_is_another(
     assert not later & first
 
 
+@pytest.mark.parametrize("unread", [1, 6, 12])
+def test_somebody_beside_another_person_is_seen_also_where_no_distance_is_read(
+    weights: Path, pictures: list[np.ndarray], unread: int
+) -> None:
+    """Who is at the left stands one metre behind; their surfaces are not flat."""
+    finder = PeopleFinder(weights, seed=0)
+    camera = Camera.nominal(960, 540)
+    people = finder.update(stamp_ns(0), pictures[0])
+    middles = sorted(person.roi[0] + person.roi[2] / 2 for person in people)
+    columns, rows = np.meshgrid(np.arange(960), np.arange(540))
+    is_left = columns < sum(middles) / 2
+    depth = (np.where(is_left, 4.0, 3.0) + 0.1 * np.sin(columns / 9) * np.sin(rows / 9)).astype(np.float32)
+    known: set[str] = set()
+    for k in range(1, 8 + unread):
+        there = np.where(is_left, 0, depth) if k > 7 else depth
+        found = finder.update(stamp_ns(k), pictures[k], there, camera)
+        known |= {person.body_id for person in found}
+        assert len(found) == len(known) == 2
+
+
 @pytest.mark.parametrize("turned", [1, 2, 20])
 def test_somebody_is_upside_down_only_picture_after_picture(
     weights: Path, pictures: list[np.ndarray], turned: int

@@ -276,6 +276,18 @@ def test_whoever_is_farther_hides_nobody(hidden: int, beside: float, farther: fl
     assert behind.hider is front
 
 
+@settings(max_examples=20)
+@given(unread=st.integers(1, 40), step=st.floats(1.0, 3.0))
+def test_the_distance_read_last_counts_while_none_is_read_but_not_for_long(unread: int, step: float) -> None:
+    tracker = Tracker(4, seed=0)
+    (known,) = meet(tracker, seen(0, 5, BLUE))
+    there = seen(0, 5, BLUE, known)
+    for k in range(1, 1 + unread):
+        assert see(tracker, k, replace(there, lifted=None)) == [known]
+    nearer = replace(there, lifted=seen(0, 5 - step, BLUE).lifted)
+    assert see(tracker, 1 + unread, nearer) == ([known] if unread * STEP_NS > 1_200_000_000 else [])
+
+
 @pytest.mark.parametrize("hits", [1, 2, 3, 10])
 def test_whoever_was_seen_once_or_twice_beside_another_person_is_not_expected_back_for_long(hits: int) -> None:
     tracker = Tracker(4, seed=0)
