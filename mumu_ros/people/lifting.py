@@ -102,6 +102,8 @@ def lift(
     rays = camera.rays(pose.keypoints)
     world = _turned_to_ray(pose.world, rays[TORSO].mean(axis=0))
     place = _perspective(rays, world, pose.visibility)
+    if place is not None and not _NEAREST_M < place[2] < _FARTHEST_M:
+        place = None
     torso_m = None if depth is None else _torso_depth(pose, camera, depth, reach)
     if torso_m and place is not None and torso_m > _TALLEST * place[2] and not camera.is_nominal:
         torso_m = None  # of somebody seen from the side the sensor may read the wall behind
@@ -133,7 +135,7 @@ def _perspective(
 ) -> NDArray[np.float32] | None:
     """Where the middle of the hips is, so that the world landmarks are seen along the rays: weighted least squares.
 
-    For each landmark (X + t_x) = r_x (Z + t_z), and the same for y: linear in the place t.
+    For each landmark (X + t_x) = r_x (Z + t_z), and the same for y: linear in the place t. None if too few are visible.
     """
     weight = np.where(visibility >= MIN_VISIBILITY, visibility, 0.0)
     if np.count_nonzero(weight[TORSO]) < 3:
@@ -144,7 +146,7 @@ def _perspective(
     double = np.concatenate([weight, weight])
     place = np.linalg.lstsq(matrix * double[:, np.newaxis], target * double, rcond=None)[0]
     found: NDArray[np.float32] = place.astype(np.float32)
-    return found if _NEAREST_M < found[2] < _FARTHEST_M else None
+    return found
 
 
 def surfaces_under(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> tuple[float, float] | None:
