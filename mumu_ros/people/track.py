@@ -34,7 +34,7 @@ __all__ = ["BESIDE", "COAST_S", "FAR_M", "Observation", "Track"]
 _MEMORY_NS = 1_200_000_000
 """A person not seen for this long is dropped, and is a new person afterwards."""
 _HIDDEN_MEMORY_NS = 10_000_000_000
-"""The same for a person seen in `_CONFIRMATIONS` frames who may be behind another one."""
+"""The same for a person seen in `_CONFIRMATIONS` frames whom another one may hide."""
 BESIDE = 2.0
 """Distance of two torsos, in lengths of the larger one, at which one may hide the other."""
 _FARTHER_M = 0.3
@@ -88,7 +88,7 @@ class Track:
         hits: In how many frames it was seen.
         lifted: Where it was then.
         velocity: (2,) of the torso's middle, pixels a second.
-        depth_m: Distance of the torso from the depth sensor as last read, metres; None: it was not read for long.
+        depth_m: Distance of the torso from the depth sensor as last read, metres; None: not read recently.
         hider: Another person whom it is beside, or was when it was last seen, and behind whom it may be; None: nobody.
     """
 
@@ -149,8 +149,8 @@ class Track:
         return self.pose.region.moved(self._with_hider())
 
     def hide(self, hiders: Sequence[Track], *, is_seen: bool) -> None:
-        """Note behind whom it may be: of some people who are seen and not farther away the nearest to the side; out of
-        sight, always the same.
+        """Note who may hide it: the nearest to the side of the visible people who are not farther away. While it is out
+        of sight, that does not change.
         """
         if not is_seen and self.hider in hiders:
             return
@@ -185,6 +185,7 @@ class Track:
         self._notice_jump(stamp_ns, observation.depth_m)
         self._learn(observation.appearance)
         self.pose, self.lifted, self.seen_ns = pose, observation.lifted, stamp_ns
+        # A distance that was read long ago says nothing any more.
         if observation.depth_m is not None or stamp_ns - self._depth_ns > _MEMORY_NS:
             self.depth_m, self._depth_ns = observation.depth_m, stamp_ns
         self.hits += 1

@@ -101,7 +101,7 @@ def test_somebody_who_comes_back_soon_is_the_same_and_later_is_another(
 def test_somebody_beside_another_person_is_seen_also_where_no_distance_is_read(
     weights: Path, pictures: list[np.ndarray], unread: int
 ) -> None:
-    """Who is at the left stands one metre behind; their surfaces are not flat."""
+    """The person on the left stands one metre behind the other; neither surface is flat."""
     finder = PeopleFinder(weights, seed=0)
     camera = Camera.nominal(960, 540)
     people = finder.update(stamp_ns(0), pictures[0])
