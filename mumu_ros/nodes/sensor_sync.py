@@ -84,8 +84,6 @@ class SensorSync(ManagedNode):
         self._config = SensorSyncConfig.read(self.values)
         for stream in self._config.streams:
             self._require_topic(stream)
-        self._published = 0
-        self._builder = FrameBuilder(self._config.streams, self._report)
         targets = {stream.name: stream.target_frame for stream in self._config.streams if stream.target_frame}
         self._turner = AxesTurner(self, targets) if targets else None
 
@@ -107,6 +105,9 @@ class SensorSync(ManagedNode):
     def activate(self) -> None:
         """Subscribe to every stream."""
         config = self._config
+        # The diagnostics compare both with the synchroniser's counts, which begin at 0, too.
+        self._published = 0
+        self._builder = FrameBuilder(config.streams, self._report)
         capacity = max(WAITING_SETS, math.ceil((config.timeout_s + 1.0) * config.rate_hz))
         self._worker: Worker[SynchronizedSet] = Worker(
             "sensor_sync", self._publish, self.report_worker_error, capacity=capacity

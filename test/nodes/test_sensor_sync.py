@@ -401,6 +401,32 @@ def test_deactivated_it_is_silent_and_activated_again_it_works(rig: Callable[...
     r.ros.wait(lambda: len(r.frames) >= before + 4)
 
 
+def test_activated_again_it_reports_nothing_of_before(ros: Any, rig: Callable[..., Rig]) -> None:
+    r = rig()
+    r.start()
+    for number in range(10):
+        depth = array_to_image(r.images(number)[1], START_NS + number * 100 * MS, "camera_depth", TYPES)
+        emptied(depth)
+        r.publishers["depth"].publish(depth)
+        r.play(number, 1, without=("depth",))
+    ros.wait(lambda: r.node._published >= 9 and with_errors(r.diagnostics.get("sensor_sync: depth"), 10))
+    assert r.node.trigger_deactivate() == SUCCESS
+    reports = ros.collect(DiagnosticArray, "/diagnostics")
+    assert r.node.trigger_activate() == SUCCESS
+    ros.wait(lambda: all(p.get_subscription_count() for p in r.publishers.values()))
+    numbers = itertools.count(20)
+
+    def statuses() -> list[DiagnosticStatus]:
+        return [status for report in reports for status in report.status if status.name == "sensor_sync: depth"]
+
+    def codes() -> list[str]:
+        return [status.values[0].value for status in statuses()]
+
+    ros.wait(lambda: r.play(next(numbers), 1) or codes()[-2:] == ["", ""])
+    assert "unpaired" not in codes()
+    assert not any("skipped" in status.message for status in statuses())
+
+
 def test_the_delay_of_every_stream_is_reported(ros: Any, rig: Callable[..., Rig]) -> None:
     r = rig()
     r.start()
