@@ -53,7 +53,8 @@ class FoundPeople:
     Attributes:
         start_ns: Stamp of the first picture; 0: there was none.
         end_ns: Of the last one.
-        people: By id, the skeleton at each stamp: (15, 3) metres as a level camera sees it, NaN where not seen.
+        people: By id, the skeleton at each stamp: (15, 3) metres as a level camera sees it, NaN where a joint is not
+            seen, with at least one that is.
     """
 
     start_ns: int
@@ -81,13 +82,7 @@ def find_people(bag: Path) -> FoundPeople:
         tilt.see(shot.stamp_ns, LAYOUT, [person.joints for person in people])
         for person in people:
             found[person.body_id][shot.stamp_ns] = person.joints
-    people_of = {
-        body: {
-            stamp_ns: convert(tilt.level(joints)[np.newaxis], LAYOUT, _LAYOUT)[0] for stamp_ns, joints in seen.items()
-        }
-        for body, seen in found.items()
-    }
-    return FoundPeople(start_ns, end_ns, people_of)
+    return FoundPeople(start_ns, end_ns, {body: _skeletons(tilt, seen) for body, seen in found.items()})
 
 
 def write_skeletons(found: FoundPeople, pieces: Sequence[Piece], folder: Path) -> tuple[dict[str, int], list[str]]:
@@ -119,6 +114,12 @@ def write_skeletons(found: FoundPeople, pieces: Sequence[Piece], folder: Path) -
         _write(folder / piece.clip, samples)
         counts[piece.clip] = len(samples)
     return counts, problems
+
+
+def _skeletons(tilt: CameraTilt, seen: Mapping[int, Joints]) -> dict[int, Joints]:
+    """Level skeletons for the model; where too little of the torso is seen to place a person, there is no joint."""
+    converted = {stamp_ns: convert(tilt.level(joints), LAYOUT, _LAYOUT) for stamp_ns, joints in seen.items()}
+    return {stamp_ns: joints for stamp_ns, joints in converted.items() if not np.isnan(joints).all()}
 
 
 def _write(folder: Path, samples: Mapping[int, Joints]) -> None:

@@ -17,8 +17,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -26,15 +27,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mumu_ros import cli
-from mumu_ros.datasets import open_dataset
+from mumu_ros.datasets import found_people, open_dataset
 from mumu_ros.datasets.cli import _sources
 from mumu_ros.datasets.clip_writer import Piece
-from mumu_ros.datasets.found_people import FoundPeople, write_skeletons
+from mumu_ros.datasets.found_people import FoundPeople, find_people, write_skeletons
 from mumu_ros.model.checkpoint import read_config
-from mumu_ros.people import WeightsError, find_weights
+from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.people import LAYOUT, Person, WeightsError, find_weights
+from mumu_ros.recordings.pictures import Shot
 from mumu_ros.share import share_path
 from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.training.settings import read_settings
+
+S = 1_000_000_000
 
 PARAMS = """
 /**/people:
@@ -88,6 +93,45 @@ def test_every_sample_is_of_somebody_at_that_time(
         assert len(stamps) >= max(map(len, inside.values()))
         for stamp, value in zip(stamps, values, strict=True):
             assert stamp in inside["abc"[int((value - stamp) / 100)]]
+
+
+def found_in_pictures(seen: Mapping[str, Sequence[set[str]]]) -> FoundPeople:
+    """What is found of people of whom these joints are seen, picture by picture, 100 ms apart from 1 s on."""
+    pictures = max(map(len, seen.values()))
+    camera = [Shot((10 + index) * S // 10, np.zeros((4, 4, 3), np.uint8)) for index in range(pictures)]
+    people = [
+        [person(body, joints[index]) for body, joints in seen.items() if index < len(joints)]
+        for index in range(pictures)
+    ]
+    with (
+        patch.object(found_people, "read_pictures", return_value=camera),
+        patch.object(found_people, "PeopleFinder") as finder,
+    ):
+        finder.return_value.update.side_effect = people
+        return find_people(Path("bag"))
+
+
+def person(body: str, seen: set[str]) -> Person:
+    layout = LAYOUTS[LAYOUT]
+    joints = np.full((len(layout), 3), np.nan, np.float32)
+    joints[layout.index(*seen)] = 1.0
+    visibility = np.isfinite(joints[:, 0]).astype(np.float32)
+    return Person(body, 1.0, (0.0, 0.0, 4.0, 4.0), joints[:, :2], joints, visibility, "perspective")
+
+
+@given(st.lists(st.sets(st.sampled_from(["left_wrist", "right_knee", "left_toe"])), min_size=1, max_size=9))
+def test_a_picture_counts_if_it_shows_a_joint_that_the_model_takes(seen: list[set[str]]) -> None:
+    skeletons = found_in_pictures({"a": seen}).people["a"]
+    assert list(skeletons) == [(10 + i) * S // 10 for i, joints in enumerate(seen) if joints - {"left_toe"}]
+    preprocessing = Preprocessing(read_config(share_path("models", "people")))
+    for joints in skeletons.values():
+        preprocessing.prepare("skeleton", joints)
+
+
+def test_a_clip_is_of_the_person_with_joints_however_long_another_has_none(tmp_path: Path) -> None:
+    found = found_in_pictures({"a": [{"left_wrist"}] * 3, "b": [set()] * 9})
+    pieces = [Piece("one", S, 2 * S), Piece("nobody", 14 * S // 10, 2 * S)]
+    assert write_skeletons(found, pieces, tmp_path) == ({"one": 3}, [])
 
 
 @pytest.fixture
