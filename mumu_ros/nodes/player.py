@@ -144,8 +144,9 @@ class Player(ManagedNode):
 
 
 def _qos(topic: str) -> QoSProfile:
-    # Annotations are few and must reach late subscribers.
-    durability = DurabilityPolicy.TRANSIENT_LOCAL if topic == ANNOTATION_TOPIC else DurabilityPolicy.VOLATILE
+    # What comes only once must reach late subscribers: annotations and static transforms, also of a robot's namespace.
+    is_latched = topic.endswith((ANNOTATION_TOPIC, "/tf_static"))
+    durability = DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
     return QoSProfile(depth=100, durability=durability)
 
 

@@ -24,6 +24,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, Imu
+from std_msgs.msg import String
 
 from mumu_ros.conversions import array_to_imu, time_to_ns
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition, People
@@ -96,6 +97,22 @@ def test_what_is_no_topic_of_ros_costs_no_other(ros: Any, tmp_path: Path) -> Non
     ros.wait(lambda: received["/imu/wrist"])
     assert node.trigger_deactivate() == SUCCESS
     assert {topic for topic, count in node._played.items() if count} == {"/imu/wrist"}
+
+
+@pytest.mark.parametrize("topic", ["/tf_static", "/robot/tf_static"])
+def test_all_static_transforms_reach_whoever_listens_late(ros: Any, tmp_path: Path, topic: str) -> None:
+    """Each publisher sent its own, once, and TF listens for latched ones only. pip has no tf2_msgs: texts here."""
+    frames = [f"sensor_{number}" for number in range(50)]
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for frame in frames:
+            writer.write(topic, "std_msgs/msg/String", writer.types.message("std_msgs/msg/String", data=frame), 1)
+    node, _ = play(ros, tmp_path / "bag")
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+    heard: list[String] = []
+    latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ros.node.create_subscription(String, topic, heard.append, latched)
+    assert ros.wait_for_last(heard, lambda message: message.data, frames[-1]) == frames
 
 
 def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:
