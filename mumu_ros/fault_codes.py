@@ -84,7 +84,8 @@ class FaultCode(str, Enum):
     CROWDED = "crowded", Level.WARN, "more people than `max_people`; some are ignored"
     CONTESTED = "contested", Level.WARN, "another node publishes the same topic"
     NO_TRANSFORM = "no_transform", Level.WARN, (
-        "no transform to `target_frame`; joints stay in the camera's frame, an IMU is left out"
+        "no transform to `target_frame`; joints stay in the camera's frame, or are unknown if there was one before, an "
+        "IMU is left out"
     )  # fmt: skip
 
     SPARSE = "sparse", Level.WARN, "fewer samples in the window than `min_coverage` requires"

@@ -48,9 +48,10 @@ class People(ManagedNode):
     def configure(self) -> None:
         """Read the parameters and load the pose network."""
         config = PeopleConfig.read(self.values)
-        self._frame_changer = FrameChanger(self, config.target_frame) if config.target_frame else None
         self._reads_humans = config.source == "hri"
         self._source = (HumansSource if self._reads_humans else CameraSource)(self, config, self._publish)
+        # Last, because it subscribes to TF, and nothing is undone where the source is refused.
+        self._frame_changer = FrameChanger(self, config.target_frame) if config.target_frame else None
 
     def cleanup(self) -> None:
         """Free the pose network and unsubscribe from TF."""
@@ -63,6 +64,8 @@ class People(ManagedNode):
         """Subscribe and start the worker."""
         assert self._source is not None
         self._published = 0
+        if self._frame_changer:
+            self._frame_changer.restart()
         publishes_humans = has_hri_msgs() and not self._reads_humans
         self._humans = HumansPublisher(self) if publishes_humans else None
         if self._humans:
@@ -94,8 +97,8 @@ class People(ManagedNode):
         assert self._source is not None
         yield from self._source.diagnose()
         others = self.count_publishers(TRACKED) - 1 if self._humans else 0
-        if self._frame_changer and self._frame_changer.problem:
-            code, text = FaultCode.NO_TRANSFORM, f"{self._frame_changer.problem}; joints are in the camera's frame"
+        if self._frame_changer and (problem := self._frame_changer.problem()):
+            code, text = FaultCode.NO_TRANSFORM, problem
         elif others > 0:
             code, text = FaultCode.CONTESTED, f"{others} others publish {TRACKED}, too: to read theirs, set source: hri"
         else:

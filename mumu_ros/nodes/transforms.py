@@ -115,6 +115,9 @@ class AxesTurner:
 class FrameChanger:
     """Transforms joints to another optical frame.
 
+    Until the first transform they stay in the camera's frame; without a later one they are unknown, because joints in
+    two frames would be a motion of the person.
+
     Raises:
         ImportError: tf2_ros is not installed.
     """
@@ -122,31 +125,53 @@ class FrameChanger:
     def __init__(self, node: Node, target: str) -> None:
         self._transforms = _Transforms(node, f"target_frame is {target!r}")
         self._target = target
-        self.problem = ""
+        self.restart()
+
+    def restart(self) -> None:
+        """As if there had been no transform yet."""
+        self._has_moved = False
+        self._problem = ""
+        self._unreported = ""
 
     def close(self) -> None:
         """Unsubscribe."""
         self._transforms.close()
 
+    def problem(self) -> str:
+        """What is wrong, or was since the last call; empty: nothing."""
+        unreported, self._unreported = self._unreported, ""
+        return self._problem or unreported
+
     def apply(self, view: View) -> View:
-        """The people in the target frame; unchanged if there is a `problem`."""
+        """The people in the target frame, or unchanged until there is a transform to it."""
+        try:
+            rotation, offset = self._find(view)
+        except LookupError as error:
+            what = "joints are unknown" if self._has_moved else "joints are in the camera's frame"
+            self._problem = self._unreported = f"{error}; {what}"
+            if not self._has_moved:
+                return view
+            moved = [replace(p, joints=np.full_like(p.joints, np.nan)) for p in view.people]
+        else:
+            self._has_moved, self._problem = True, ""
+            moved = [replace(p, joints=(p.joints @ rotation.T + offset).astype(np.float32)) for p in view.people]
+        return replace(view, frame_id=self._target, people=moved)
+
+    def _find(self, view: View) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Rotation and translation to the target frame; LookupError: there are none that can be used."""
         try:
             transform = self._transforms.lookup(self._target, view.frame_id, view.stamp_ns)
         except self._transforms.failure as error:
-            self.problem = f"no transform from {view.frame_id!r} to target_frame {self._target!r}: {error}"
-            return view
-        rotation = _matrix(transform.rotation)
+            raise LookupError(
+                f"no transform from {view.frame_id!r} to target_frame {self._target!r}: {error}"
+            ) from error
+        rotation, t = _matrix(transform.rotation), transform.translation
         if not is_optical(rotation):
-            self.problem = (
+            raise LookupError(
                 f"target_frame {self._target!r} is not optical: neither its y nor its z axis is near the camera's; "
                 "name one with x right, y down, z forward"
             )
-            return view
-        self.problem = ""
-        t = transform.translation
-        offset = np.array([t.x, t.y, t.z])
-        moved = [replace(p, joints=(p.joints @ rotation.T + offset).astype(np.float32)) for p in view.people]
-        return replace(view, frame_id=self._target, people=moved)
+        return rotation, np.array([t.x, t.y, t.z])
 
 
 def is_optical(rotation: NDArray[np.float64]) -> bool:

@@ -214,7 +214,10 @@ def test_without_hri_msgs_its_bodies_are_refused(ros: Any, capfd: pytest.Capture
     assert "hri_msgs is not installed" in capfd.readouterr().err
 
 
-def test_without_tf2_ros_a_target_frame_is_refused(ros: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_tf2_ros_a_target_frame_is_refused(
+    ros: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: SeesPeople())
     try:
         import tf2_ros  # noqa: F401
     except ImportError:
@@ -388,7 +391,10 @@ def test_what_is_of_the_picture_is_in_the_frame_of_the_picture_and_positions_are
 
 def test_the_node_names_both_frames(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Level:
-        problem = ""
+        def restart(self) -> None: ...
+
+        def problem(self) -> str:
+            return ""
 
         def apply(self, view: View) -> View:
             return replace(view, frame_id="level")

@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -123,6 +125,11 @@ class Rig:
         if depth is not None:
             self.depth.publish(array_to_image(depth, stamp_ns, depth_frame, TYPES))
         return stamp_ns
+
+    def answer(self) -> PeopleMessage:
+        """Publish the next picture and return the people found in it."""
+        stamp_ns = self.show()
+        return self.ros.wait(lambda: next((m for m in self.people if time_to_ns(m.header.stamp) == stamp_ns), None))
 
     def say(
         self,
@@ -408,6 +415,85 @@ def test_joints_are_in_the_target_frame_as_soon_as_its_transform_is_known(
     cos, sin = np.cos(0.4), np.sin(0.4)
     joints = message_to_people(r.people[-1])[0].joints
     np.testing.assert_allclose(joints[0], (1.5, 2 + cos - 2 * sin, 3 + sin + 2 * cos), atol=1e-5)
+
+
+class StandInTf:
+    """Stands in for tf2_ros: it has the transform that the test gives it."""
+
+    def __init__(self) -> None:
+        self.stamped: TransformStamped | None = None
+        self.listeners = 0
+        self.module = SimpleNamespace(
+            TransformException=RuntimeError,
+            Buffer=lambda: self,
+            TransformListener=lambda _buffer, _node: self._listen(),
+        )
+
+    def lookup_transform(self, target: str, source: str, _time: Any, **_options: Any) -> TransformStamped:
+        if self.stamped is None:
+            raise RuntimeError(f"{source} to {target}")
+        return self.stamped
+
+    def _listen(self) -> SimpleNamespace:
+        self.listeners += 1
+        return SimpleNamespace(unregister=self._end)
+
+    def _end(self) -> None:
+        self.listeners -= 1
+
+
+@pytest.fixture
+def tf(monkeypatch: pytest.MonkeyPatch) -> StandInTf:
+    stand_in = StandInTf()
+    monkeypatch.setitem(sys.modules, "tf2_ros", stand_in.module)
+    return stand_in
+
+
+def test_a_picture_without_a_transform_moves_nobody(
+    rig: Callable[..., Rig], finder: ScriptedFinder, tf: StandInTf
+) -> None:
+    """Joints in another frame than those before and after them would be a motion."""
+    finder.people = [person(depth=np.full((96, 128), 2000, np.uint16))]
+    r = rig(target_frame="level").start()
+    assert r.answer().header.frame_id == FRAME, "there has been no transform yet"
+    tf.stamped = turned_about_x(0.4)
+    before = r.answer()
+    tf.stamped = None
+    missed = r.answer()
+    tf.stamped = turned_about_x(0.4)
+    after = r.answer()
+    assert [message.header.frame_id for message in (before, missed, after)] == ["level"] * 3
+    assert before.people[0].joints == after.people[0].joints
+    (unknown,) = message_to_people(missed)
+    assert np.isnan(unknown.joints).all()
+    np.testing.assert_array_equal(unknown.keypoints, finder.people[0].keypoints)
+    np.testing.assert_array_equal(unknown.depth, finder.people[0].depth)
+    tf.stamped = None
+    assert r.node.trigger_deactivate() == r.node.trigger_activate() == SUCCESS
+    r.ros.wait(lambda: r.show() and r.people[-1].header.frame_id == FRAME)
+
+
+def test_a_missed_transform_is_reported_once_also_if_the_next_one_is_there(
+    rig: Callable[..., Rig], finder: ScriptedFinder, tf: StandInTf
+) -> None:
+    r = rig(target_frame="level")
+    arrays = r.ros.collect(DiagnosticArray, "/diagnostics")
+    r.start()
+    for stamped in (turned_about_x(0.4), None, turned_about_x(0.4)):
+        tf.stamped = stamped
+        r.answer()
+    r.say("output", is_ok)
+    texts = [s.message for array in arrays for s in array.status if s.name == "people: output" and is_warning(s)]
+    assert len(texts) == 1
+    assert "no transform from 'camera_color_optical_frame' to target_frame 'level'" in texts[0]
+    assert texts[0].endswith("joints are unknown")
+
+
+def test_a_node_that_cannot_be_configured_does_not_listen_to_tf(rig: Callable[..., Rig], tf: StandInTf) -> None:
+    r = rig(target_frame="level", weights="/no/such/folder")
+    for _ in range(2):
+        assert r.node.trigger_configure() == FAILURE
+        assert tf.listeners == 0
 
 
 @pytest.mark.parametrize("yaw", [0, 90, 180])
