@@ -68,7 +68,7 @@ class Trace:
     Attributes:
         name: Topic and quantity.
         stamps_ns: int64 (N,), ascending.
-        values: float32 (N, C).
+        values: float32 (N, C), NaN where a joint is not seen.
     """
 
     name: str
@@ -76,18 +76,24 @@ class Trace:
     values: NDArray[np.float32]
 
     def envelope(self, start_ns: int, end_ns: int, bins: int) -> list[list[tuple[int, float, float]]]:
-        """For each channel, (bin, least, greatest value) of the bins of [start_ns, end_ns) that hold samples."""
+        """For each channel, (bin, least, greatest value) of the bins of [start_ns, end_ns) that hold values."""
         first, last = np.searchsorted(self.stamps_ns, (start_ns, end_ns))
         if first == last:
             return [[] for _ in self.values.T]
         place = (self.stamps_ns[first:last] - start_ns) * bins // max(end_ns - start_ns, 1)
         filled, begins = np.unique(place, return_index=True)
-        low = np.minimum.reduceat(self.values[first:last], begins).round(4)
-        high = np.maximum.reduceat(self.values[first:last], begins).round(4)
+        low = np.fmin.reduceat(self.values[first:last], begins).round(4)
+        high = np.fmax.reduceat(self.values[first:last], begins).round(4)
         return [
-            list(zip(filled.tolist(), low[:, channel].tolist(), high[:, channel].tolist(), strict=True))
-            for channel in range(self.values.shape[1])
+            list(zip(filled[seen].tolist(), least[seen].tolist(), greatest[seen].tolist(), strict=True))
+            for least, greatest, seen in zip(low.T, high.T, ~np.isnan(low.T), strict=True)
         ]
+
+    def percentiles(self, shares: tuple[float, float]) -> tuple[float, float]:
+        """Percentiles of all values; zeros where there is none."""
+        seen = self.values[~np.isnan(self.values)]
+        low, high = np.percentile(seen, shares) if len(seen) else (0.0, 0.0)
+        return float(low), float(high)
 
 
 @dataclass
@@ -220,6 +226,8 @@ def _traces(topic: str, type_name: str, vectors: _Vectors) -> Iterator[Trace]:
         yield Trace(f"{topic} · acceleration, m/s²", stamps_ns, values[:, :3])
         yield Trace(f"{topic} · angular rate, rad/s", stamps_ns, values[:, 3:])
         return
-    lively = np.sort(np.argsort(-values.var(axis=0), kind="stable")[:_MAX_CHANNELS])
+    # A channel of which nothing is seen comes after those that stand still.
+    liveliness = np.ma.masked_invalid(values).var(axis=0).filled(-1)
+    lively = np.sort(np.argsort(-liveliness, kind="stable")[:_MAX_CHANNELS])
     of = f" · the {len(lively)} liveliest of {values.shape[1]}" if len(lively) < values.shape[1] else ""
     yield Trace(f"{topic}{of}", stamps_ns, values[:, lively])

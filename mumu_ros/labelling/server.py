@@ -30,8 +30,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import numpy as np
-
 from mumu_ros.conversions import ConversionError
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.reading import MAX_TEXT, parse_json
@@ -103,7 +101,7 @@ class Session:
                 {"name": trace.name, "low": low, "high": high}
                 for trace in footage.traces
                 # A spike shall not flatten all the rest.
-                for low, high in (np.percentile(trace.values, _SHOWN_PERCENTILES).tolist(),)
+                for low, high in (trace.percentiles(_SHOWN_PERCENTILES),)
             ],
             "groups": self.groups,
             "problems": list(self.problems),
@@ -266,7 +264,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return None
 
     def _send_json(self, content: Any) -> None:
-        self._send(json.dumps(content).encode(), "application/json")
+        self._send(json.dumps(content, allow_nan=False).encode(), "application/json")
 
     def _fail(self, status: HTTPStatus, reason: str) -> None:
         self._send(json.dumps({"error": reason}).encode(), "application/json", status)

@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mumu_ros.conversions import array_to_image, segment_to_annotation
+from mumu_ros.conversions import array_to_image, array_to_pose_array, segment_to_annotation
 from mumu_ros.labelling.footage import Footage, Trace
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
 from mumu_ros.recordings.label_files import Label
@@ -59,16 +59,46 @@ def test_an_imu_has_a_row_of_acceleration_and_one_of_angular_rate(footage: Foota
     assert all(trace.values.shape == (600, 3) for trace in footage.traces)
 
 
-@given(st.lists(st.integers(-50, 50), min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 60))
-def test_a_trace_keeps_every_extreme_of_what_is_asked_for(values: list[int], bins: int, end: int) -> None:
+VALUES = st.integers(-50, 50) | st.just(float("nan"))
+
+
+@pytest.mark.filterwarnings("error")
+@given(st.lists(VALUES, min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 60))
+def test_a_trace_keeps_every_extreme_of_what_is_asked_for(values: list[float], bins: int, end: int) -> None:
     trace = Trace("t", np.arange(len(values)), np.array(values, np.float32)[:, None])
     (rows,) = trace.envelope(0, end, bins)
-    inside = values[:end]
+    inside = [value for value in values[:end] if value == value]
     assert min((low for _, low, _ in rows), default=None) == min(inside, default=None)
     assert max((high for _, _, high in rows), default=None) == max(inside, default=None)
     places = [place for place, _, _ in rows]
     assert places == sorted(set(places))
     assert all(0 <= place < bins for place in places)
+
+
+@pytest.mark.filterwarnings("error")
+@given(st.lists(st.lists(VALUES, min_size=2, max_size=2), min_size=1, max_size=20))
+def test_a_trace_is_drawn_as_high_as_what_is_seen_of_it(rows: list[list[float]]) -> None:
+    seen = [value for row in rows for value in row if value == value]
+    trace = Trace("t", np.arange(len(rows)), np.array(rows, np.float32))
+    assert trace.percentiles((0, 100)) == (min(seen, default=0), max(seen, default=0))
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_a_skeleton_the_joints_that_are_seen_to_move_are_shown(tmp_path: Path) -> None:
+    """Joint 0 moves, and is hidden half of the time; joint 1 moves less; joint 2 stands; joint 3 is never seen."""
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for index in range(20):
+            joints = np.array([[index] * 3, [index / 2] * 3, [7] * 3, [np.nan] * 3])
+            joints[0, :] = np.nan if index % 2 else index
+            message = array_to_pose_array(joints, START_NS + index * S, "camera", writer.types)
+            writer.write("/skeleton", "geometry_msgs/msg/PoseArray", message, START_NS + index * S)
+    with Recording(tmp_path / "bag") as recording:
+        (trace,) = Footage(recording).traces
+    assert trace.name == "/skeleton · the 6 liveliest of 12"
+    np.testing.assert_array_equal(trace.values[18], [18] * 3 + [9] * 3)
+    hidden, whole = (trace.envelope(START_NS, START_NS + 20 * S, 20)[channel] for channel in (0, 3))
+    assert hidden == [(index, index, index) for index in range(0, 20, 2)]
+    assert whole == [(index, index / 2, index / 2) for index in range(20)]
 
 
 def test_the_annotations_are_the_segments(footage: Footage) -> None:

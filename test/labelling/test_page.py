@@ -31,12 +31,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from mumu_ros import cli
 from mumu_ros.labelling import server as label_server
 from mumu_ros.labelling.cli import opener
-from mumu_ros.labelling.footage import Footage
+from mumu_ros.labelling.footage import Footage, Trace
 from mumu_ros.labelling.server import LabelServer, Session
 from mumu_ros.recordings.label_files import Label, labels_path, read_labels
 
@@ -402,6 +403,25 @@ def test_what_the_page_would_not_ask_is_refused(
     assert raised.value.code == status
     assert json.loads(raised.value.read())["error"]
     assert not target.exists()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seen", [True, False])
+def test_of_joints_that_are_not_seen_the_page_gets_json(session: Session, seen: bool) -> None:
+    joints = np.full((40, 2), np.nan, np.float32)
+    joints[::2, 0] = 1.5 if seen else np.nan
+    session.footage.traces = (Trace("joints", session.footage.start_ns + S // 10 * np.arange(40), joints),)
+    with serving(session) as address:
+        (trace,) = json_of(address + "recording")["traces"]
+        assert trace == {"name": "joints", "low": 1.5 * seen, "high": 1.5 * seen}
+        first, second = json_of(address + "trace?trace=0&start=0&end=4&bins=40")
+    assert first == [[place, 1.5, 1.5] for place in range(0, 40, 2) if seen]
+    assert second == []
+
+
+def json_of(address: str) -> Any:
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return json.loads(answer.read(), parse_constant=pytest.fail)
 
 
 LABELS = labels_of(0, (1, 2, "x"))
