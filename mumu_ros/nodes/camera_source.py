@@ -52,6 +52,8 @@ TIMEOUT_S = 1.0
 """Silence after which a stream counts as silent."""
 FROZEN_S = 1.0
 """Duration of identical pictures after which the camera counts as frozen."""
+UNPAIRED_S = 1.0
+"""Duration of pictures without one of depth after which depth that comes counts as unpaired."""
 UPSIDE_DOWN_S = 2.0
 MAX_DROPPED = 0.1
 """Share of dropped pictures above which the processor counts as too slow."""
@@ -96,6 +98,7 @@ class _Findings:
     left_out: int = 0
     frozen: Since = field(default_factory=Since)
     upside_down: Since = field(default_factory=Since)
+    unpaired: Since = field(default_factory=Since)
     depthless: Since = field(default_factory=Since)
     errors: Counter[str] = field(default_factory=Counter)
     last_error: dict[str, ConversionError] = field(default_factory=dict)
@@ -166,6 +169,7 @@ class CameraSource:
         if picture is None:
             return
         found, stamp_ns, frame_id = self._found, synchronized.stamp_ns, message.header.frame_id
+        found.unpaired.note(stamp_ns, depth_message is None)
         crc = crc32(message.message.data)
         found.frozen.note(stamp_ns, crc == self._last_crc)
         self._last_crc = crc
@@ -287,6 +291,13 @@ class CameraSource:
 
     def _depth_problem(self) -> Problem | None:
         found = self._found
+        if found.unpaired.seconds > UNPAIRED_S:
+            s = self._synchronizer.statistics()["depth"]
+            return FaultCode.UNPAIRED, (
+                f"it comes, but with none of the pictures of the last {found.unpaired.seconds:.0f} s: {s.late} of "
+                f"{s.received} came too late, stamps of others differ by more than {SLOP_S * 1e3:.0f} ms; let the "
+                "driver synchronise depth with colour, and send both from one computer"
+            )
         if found.depth:
             return FaultCode.UNREGISTERED, f"{found.depth}; depth is not used"
         if found.depthless.seconds > FROZEN_S:

@@ -295,6 +295,41 @@ def test_depth_without_readings_where_people_are_is_named(rig: Callable[..., Rig
     assert "is depth registered to it?" in text
 
 
+def test_depth_half_a_period_off_the_pictures_is_named_until_they_come_together(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    r = rig(**{"depth.topic": "depth"}).start()
+    depth = np.full(SIZE, 2000, np.uint16)
+
+    def show_apart() -> None:
+        r.depth.publish(array_to_image(depth, r.show() + PERIOD_NS // 2, FRAME, TYPES))
+
+    text = r.say("depth", is_warning, show_apart)
+    assert r.diagnostics["depth"].values[0].value == "unpaired"
+    assert "came too late, stamps of others differ by more than 20 ms; let the driver synchronise" in text
+    assert all(call["depth"] is None for call in finder.calls)
+    r.say("depth", is_ok, lambda: r.show(depth=depth))
+
+
+def test_depth_that_comes_later_than_pictures_wait_for_it_is_named(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    r = rig(**{"depth.topic": "depth"}).start()
+    depth = np.full(SIZE, 2000, np.uint16)
+
+    def show_late() -> None:
+        stamp_ns = r.show()
+        r.ros.wait(lambda: finder.calls and finder.calls[-1]["stamp_ns"] == stamp_ns)
+        r.depth.publish(array_to_image(depth, stamp_ns, FRAME, TYPES))
+
+    r.say("depth", is_warning, show_late)
+    assert r.diagnostics["depth"].values[0].value == "unpaired"
+    values = {
+        value.key: int(value.value) for value in r.diagnostics["depth"].values if value.key in ("late", "received")
+    }
+    assert 0 < values["late"] <= values["received"]
+
+
 def test_a_depth_sensor_that_is_silent_is_named_and_not_waited_for(
     rig: Callable[..., Rig], finder: ScriptedFinder
 ) -> None:
