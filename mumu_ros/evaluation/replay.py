@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -87,9 +88,11 @@ def replay(
 ) -> list[Replay]:
     """Run a recording through one or more chains, each by itself, in one go."""
     stopwatch = stopwatch or Stopwatch()
-    stream_of = {topic: stream for stream, topic in topics.items()}
+    streams_of: defaultdict[str, list[str]] = defaultdict(list)
+    for stream, topic in topics.items():
+        streams_of[topic].append(stream)
     annotations: list[Any] = []
-    messages = recording.messages([*stream_of, *annotation_topics(recording)])
+    messages = recording.messages([*streams_of, *annotation_topics(recording)])
     log_ns = 0
     while True:
         with stopwatch.measure("read"):
@@ -99,31 +102,34 @@ def replay(
         topic, log_ns, message = row
         if progress:
             progress(log_ns)
-        if topic not in stream_of:
+        if topic not in streams_of:
             annotations.append(message)
             continue
         for chain in chains:
-            chain.take(stream_of[topic], message, log_ns)
+            for stream in streams_of[topic]:
+                chain.take(stream, message, log_ns)
     for chain in chains:
         chain.drain(log_ns)
     return [chain.result(annotations, recording.problems) for chain in chains]
 
 
 class SharedConversions:
-    """Converts a message once, though several chains ask for it."""
+    """Converts a message once for each stream, though several chains ask for it."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[Any, NDArray[Any]]] = {}
+        self._kept: dict[tuple[str, int], tuple[Any, NDArray[Any]]] = {}
 
     def __call__(self, stream: StreamConfig, message: Any) -> NDArray[Any]:
         """See `message_to_array`."""
         inner = content(message)
-        kept = self._kept.get(id(inner))
+        # Streams of one topic take other joints of a message, or another crop.
+        key = (stream.name, id(inner))
+        kept = self._kept.get(key)
         if kept is None:
             if len(self._kept) >= _KEPT_MESSAGES:
                 del self._kept[next(iter(self._kept))]
             # With the message, for as long as its id is to mean it.
-            kept = self._kept[id(inner)] = (inner, message_to_array(stream, inner))
+            kept = self._kept[key] = (inner, message_to_array(stream, inner))
         return kept[1]
 
 

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -27,7 +28,7 @@ import rerun as rr
 import rerun.blueprint as rrb
 from numpy.typing import NDArray
 
-from mumu_ros.conversions import ConversionError
+from mumu_ros.conversions import ConversionError, header_stamp_ns
 from mumu_ros.evaluation.decisions import UNDECIDED
 from mumu_ros.evaluation.evaluate import Setup
 from mumu_ros.evaluation.results import BagResult
@@ -106,15 +107,21 @@ def _send_samples(stream: rr.RecordingStream, name: str, setup: Setup) -> None:
 
 
 def _samples(setup: Setup) -> Iterator[tuple[StreamConfig, int, NDArray[Any]]]:
-    streams = {setup.topics[s.name]: s for s in setup.sync.streams if s.name in setup.topics}
-    offsets_ns = {topic: seconds_to_ns(config.offset_s) for topic, config in streams.items()}
+    streams: defaultdict[str, list[StreamConfig]] = defaultdict(list)
+    for config in setup.sync.streams:
+        if config.name in setup.topics:
+            streams[setup.topics[config.name]].append(config)
+    offsets_ns = {topic: seconds_to_ns(configs[0].offset_s) for topic, configs in streams.items()}
     with Recording(setup.path) as recording:
         for message in read_stamped(recording, list(streams), offsets_ns=offsets_ns):
-            config = streams[message.topic]
-            try:
-                yield config, message.stamp_ns, message_to_array(config, recording.decode(message.topic, message.data))
-            except (ConversionError, RecordingError):
-                continue  # the evaluation has counted it
+            for config in streams[message.topic]:
+                try:
+                    decoded = recording.decode(message.topic, message.data)
+                    own_ns = header_stamp_ns(decoded)
+                    stamp_ns = message.stamp_ns if own_ns is None else own_ns + seconds_to_ns(config.offset_s)
+                    yield config, stamp_ns, message_to_array(config, decoded)
+                except (ConversionError, RecordingError):
+                    continue  # the evaluation has counted it
 
 
 def _send_truth(stream: rr.RecordingStream, name: str, bag: BagResult) -> None:

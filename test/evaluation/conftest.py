@@ -54,3 +54,11 @@ def evaluate(simulated_bag: Path, capsys: Any) -> Any:
         return status, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def shared_topic(tmp_path: Path) -> Path:
+    """`config/sim.yaml`, but with both IMUs on the topic of the wrist's."""
+    path = tmp_path / "shared_topic.yaml"
+    path.write_text(share_path("config", "sim.yaml").read_text().replace("imu/belt", "imu/wrist"))
+    return path

@@ -189,6 +189,16 @@ def test_an_offset_among_the_parameters_is_added_as_on_the_robot(evaluate: Run, 
     assert rows(tmp_path / "parameter") == rows(tmp_path / "option") != rows(tmp_path / "none")
 
 
+def test_streams_of_one_topic_get_the_same_messages(evaluate: Run, shared_topic: Path, tmp_path: Path) -> None:
+    assert evaluate("--params", shared_topic, "--out", tmp_path / "out")[0] == 0
+    sensors = metrics(tmp_path / "out")["bags"]["person"]["sensors"]
+    assert sensors["imu_wrist"] == sensors["imu_belt"]
+    assert sensors["imu_belt"]["topic"] == "/imu/wrist"
+    assert sensors["imu_belt"]["messages"] > 500
+    decided = rows(tmp_path / "out")
+    assert [row["present:imu_wrist"] for row in decided] == [row["present:imu_belt"] for row in decided]
+
+
 def test_a_target_frame_is_refused_because_recordings_are_not_turned(evaluate: Run, tmp_path: Path) -> None:
     params = tmp_path / "turned.yaml"
     params.write_text(PARAMS.read_text() + "/**: {ros__parameters: {imu_belt.target_frame: torso}}\n")

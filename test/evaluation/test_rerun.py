@@ -57,3 +57,19 @@ def test_rerun_reads_the_recording(simulated_bag: Path, evaluated: Path, tmp_pat
     assert [state for _, state in states["/person/activity"]] == [name for name, _ in groupby(decided)]
     assert rows["/person/attention"] == len(decided)
     assert [state for _, state in states["/person/truth"]][-1] == "", "it ends"
+
+
+def test_streams_of_one_topic_are_shown_each_by_its_clock(
+    simulated_bag: Path, shared_topic: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "person.rrd"
+    with shared_topic.open("a") as file:
+        file.write("/**: {ros__parameters: {imu_belt.offset_s: 0.3}}\n")
+    assert main(["evaluate", "sim", str(simulated_bag), "--params", str(shared_topic), "--rerun", str(path)]) == 0
+    stamps_ns: dict[str, list[int]] = {}
+    for chunk in rerun_chunk.RrdReader(path).stream():
+        if chunk.entity_path.startswith("/person/imu") and not chunk.is_static:
+            stamps = chunk.to_record_batch().column("stamp")
+            stamps_ns.setdefault(chunk.entity_path, []).extend(value.value for value in stamps)
+    wrist, belt = (sorted(stamps_ns[f"/person/{name}"]) for name in ("imu_wrist", "imu_belt"))
+    assert [stamp_ns + 300_000_000 for stamp_ns in wrist] == belt
