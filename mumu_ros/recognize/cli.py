@@ -21,7 +21,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
+from mumu_ros.files import check_folder, expanded, replacing
 from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
 from mumu_ros.people.drawing import Activity, draw
 from mumu_ros.recognize.segments import Labelled, Segment, segments
@@ -81,8 +82,8 @@ class _Report:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.out and arguments.out.suffix.lower() != ".mp4":
-        raise SourceError(f"--out is {str(arguments.out)!r}; expected a file that ends in .mp4")
+    if arguments.out:
+        _check_out(arguments.out, expanded(arguments.source))
     from mumu_ros.pipeline.configuration import InferenceConfig
     from mumu_ros.recognition import Session
 
@@ -96,18 +97,28 @@ def _run(arguments: argparse.Namespace) -> int:
     imus = tuple(m.name for m in modalities if not m.is_image and m.shape == (2, 3))
     report = _Report()
     started = time.monotonic()
-    try:
-        with _writer(arguments.out) as film, closing(open_source(arguments.source, imus)) as shots:
-            for shot in shots:
-                _look(shot, finder, session, report, film)
-                _progress(report, started)
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-    found = segments(report.decisions)
-    _print_table(found, report)
-    if arguments.json:
-        print(json.dumps(_summary(found, report), ensure_ascii=False))
+    with _writer(arguments.out) as film:
+        try:
+            with closing(open_source(arguments.source, imus)) as shots:
+                for shot in shots:
+                    _look(shot, finder, session, report, film)
+                    _progress(report, started)
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+        found = segments(report.decisions)  # printed also where the film turns out not to be whole
+        _print_table(found, report)
+        if arguments.json:
+            print(json.dumps(_summary(found, report), ensure_ascii=False))
     return 0
+
+
+def _check_out(out: Path, source: Path) -> None:
+    """See that the film can be written and is not its own source, before anything is loaded."""
+    if out.suffix.lower() != ".mp4" or out.is_dir():
+        raise SourceError(f"--out is {str(out)!r}; expected a file that ends in .mp4")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise SourceError(f"--out is {str(out)!r}, which is the source; name another file")
+    check_folder(out.parent)
 
 
 def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, film: _Film | None) -> None:
@@ -181,7 +192,10 @@ def _summary(found: dict[str, list[Segment]], report: _Report) -> dict[str, Any]
 
 
 class _Film:
-    """An MP4 of what was seen, at the usual rate of its pictures: the first ones wait until it is known."""
+    """An MP4 of what was seen, at the usual rate of its pictures: the first ones wait until it is known.
+
+    It is whole or not there. After an error it has what was seen before.
+    """
 
     _CODEC = "mp4v"
     _WAITING = 12
@@ -189,15 +203,21 @@ class _Film:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._waiting: list[tuple[int, NDArray[np.uint8]]] = []
+        self._stack = ExitStack()
+        self._part = path
         self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+        self._count = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._put_waiting()
-        if self._writer:
-            self._writer.release()
+        with self._stack:
+            self._put_waiting()
+            if self._writer:
+                self._writer.release()
+                self._require(_is_whole(self._part, self._count))  # the writer says nothing of a full disk
 
     def write(self, shot: Shot, people: Sequence[Person], activities: dict[str, Activity]) -> None:
         """Add a picture."""
@@ -212,14 +232,34 @@ class _Film:
         self._waiting = []
 
     def _put(self, picture: NDArray[np.uint8], rate: float) -> None:
+        size = (picture.shape[1], picture.shape[0])
         if self._writer is None:
-            size = (picture.shape[1], picture.shape[0])
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            codec = cv2.VideoWriter_fourcc(*self._CODEC)  # type: ignore[attr-defined]
-            self._writer = cv2.VideoWriter(str(self._path), codec, rate, size)
-            if not self._writer.isOpened():
-                raise SourceError(f"{str(self._path)!r} cannot be written as MP4; is the folder there, and room on it?")
+            self._writer, self._size = self._open(size, rate), size
+        if size != self._size:  # the writer would leave it out
+            picture = np.asarray(cv2.resize(picture, self._size), np.uint8)
         self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        self._count += 1
+
+    def _open(self, size: tuple[int, int], rate: float) -> cv2.VideoWriter:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._part = self._stack.enter_context(replacing(self._path))
+        codec = cv2.VideoWriter_fourcc(*self._CODEC)  # type: ignore[attr-defined]
+        writer = cv2.VideoWriter(str(self._part), codec, rate, size)
+        self._require(writer.isOpened())
+        return writer
+
+    def _require(self, is_fine: bool) -> None:
+        if not is_fine:
+            raise SourceError(f"{str(self._path)!r} cannot be written as MP4; is there room on the disk?")
+
+
+def _is_whole(path: Path, count: int) -> bool:
+    """Whether a video has so many pictures (one more: Ctrl-C while it was written), and the last one can be decoded."""
+    capture = cv2.VideoCapture(str(path))
+    capture.set(cv2.CAP_PROP_POS_FRAMES, count - 1)
+    is_whole = capture.get(cv2.CAP_PROP_FRAME_COUNT) >= count and capture.read()[0]
+    capture.release()
+    return is_whole
 
 
 def _rate(stamps_ns: Sequence[int]) -> float:

@@ -16,14 +16,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from mumu_ros.cli import main
 from mumu_ros.recognize.cli import _Film
+from mumu_ros.recognize.sources import SourceError
 from mumu_ros.recordings.pictures import Shot
 
 START_NS = 10**18
@@ -63,3 +68,70 @@ def test_without_pictures_there_is_no_film(tmp_path: Path) -> None:
     with _Film(tmp_path / "film.mp4"):
         pass
     assert not (tmp_path / "film.mp4").exists()
+
+
+def test_pictures_of_another_size_are_fitted_into_the_film(tmp_path: Path) -> None:
+    with _Film(tmp_path / "film.mp4") as written:
+        for k in range(20):
+            written.write(Shot(START_NS + k * 10**8, np.zeros((48, 64 if k < 15 else 32, 3), np.uint8)), [], {})
+    assert cv2.VideoCapture(str(tmp_path / "film.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 20
+
+
+def test_after_an_error_the_film_has_what_was_seen_before(tmp_path: Path) -> None:
+    with suppress(SourceError), _Film(tmp_path / "film.mp4") as written:
+        written.write(Shot(START_NS, np.zeros((48, 64, 3), np.uint8)), [], {})
+        raise SourceError("the next picture cannot be decoded")
+    assert cv2.VideoCapture(str(tmp_path / "film.mp4")).read()[0]
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from mumu_ros.recognize.cli import _Film
+from mumu_ros.recordings.pictures import Shot
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+rng = np.random.default_rng(0)
+with _Film(Path(sys.argv[1])) as film:
+    for k in range(40):
+        film.write(Shot(10**18 + k * 10**8, rng.integers(0, 255, (48, 64, 3), np.uint8)), [], {})
+"""
+
+
+def test_a_film_for_which_the_disk_has_no_room_is_an_error_and_leaves_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_text("an older film")
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "film.mp4")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert "film.mp4' cannot be written as MP4; is there room on the disk?" in done.stderr
+    assert done.returncode == 1
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["an older film"]
+
+
+def test_a_film_that_would_replace_its_source_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, link = tmp_path / "seen.mp4", tmp_path / "link.mp4"
+    source.write_bytes(b"precious")
+    link.symlink_to(source)
+    for read, written in ((source, source), (source, link), (link, source)):
+        assert main(["recognize", str(read), "--out", str(written)]) == 2
+        assert f"--out is '{written}', which is the source; name another file" in capsys.readouterr().err
+    assert source.read_bytes() == link.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("film.avi", "expected a file that ends in .mp4"),
+        ("folder.mp4", "expected a file that ends in .mp4"),
+        ("file/film.mp4", "file"),
+    ],
+)
+def test_what_no_film_can_be_written_to_is_refused_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, out: str, message: str
+) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("mumu_ros.recognition.Session.open", pytest.fail)
+    assert main(["recognize", "0", "--out", str(tmp_path / out)]) == 2
+    assert message in capsys.readouterr().err
