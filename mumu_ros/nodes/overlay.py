@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -39,7 +41,7 @@ from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.people.drawing import Activity, draw
 from mumu_ros.people.person import Person
-from mumu_ros.skeletons import layout
+from mumu_ros.skeletons import LayoutError, layout
 from mumu_ros.streams import NS_PER_S, SynchronizedSet, SynchronizerFilter
 
 __all__ = ["Overlay"]
@@ -54,6 +56,8 @@ POLL_PERIOD_S = 0.02
 PEOPLE_TYPE = "mumu_ros/msg/People"
 MEMORY_NS = 2 * NS_PER_S
 """An activity older than the picture by more than this is not shown."""
+FORGET_S = 30.0
+"""An activity that came this long ago is deleted. Its stamp does not decide, because time may jump back or be slow."""
 
 
 class Overlay(ManagedNode):
@@ -73,10 +77,11 @@ class Overlay(ManagedNode):
     def activate(self) -> None:
         """Subscribe and start the worker."""
         picture = self._config.image
-        self._recognitions: dict[str, ActivityRecognition] = {}
+        self._recognitions: dict[str, tuple[float, ActivityRecognition]] = {}  # with its time of arrival
         self._drawn = 0
-        self._error = ""
-        self._skipped = self._skipped_before = 0
+        self._skipped: Counter[str] = Counter()
+        self._reported: Counter[str] = Counter()
+        self._reason: dict[str, str] = {}
         self._worker: Worker[SynchronizedSet] = Worker("overlay", self._show, self.report_worker_error)
         self.undo.callback(self._worker.stop)
         subscribers = [
@@ -97,11 +102,17 @@ class Overlay(ManagedNode):
         self.undo.callback(self.destroy_timer, timer)
 
     def _take_recognition(self, message: ActivityRecognition) -> None:
-        self._recognitions[message.body_id] = message
+        self._recognitions[message.body_id] = time.monotonic(), message
 
     # On the worker's thread.
 
     def _show(self, synchronized: SynchronizedSet) -> None:
+        try:
+            self._draw(synchronized)
+        except (ConversionError, LayoutError) as error:
+            self._skip("pictures", error)
+
+    def _draw(self, synchronized: SynchronizedSet) -> None:
         received, picture = synchronized.items
         message = None if received is None else received.message
         people = [] if message is None else self._people(message)
@@ -129,38 +140,40 @@ class Overlay(ManagedNode):
 
     def _people(self, message: Any) -> list[Person]:
         count, people = len(layout(message.layout)), []
-        for person in message_to_people(message, self._report):
+        for person in message_to_people(message, self._skip_person):
             if len(person.visibility) == count:
                 people.append(person)
             else:
                 text = f"body {person.body_id!r} has {len(person.visibility)} joints; {message.layout} has {count}"
-                self._report(ConversionError(text))
+                self._skip_person(ConversionError(text))
         return people
 
     def _activities(self, stamp_ns: int) -> dict[str, Activity]:
         """Everybody's activity at this time, by body id."""
         return {
             body_id: _activity(message)
-            for body_id, message in list(self._recognitions.items())
+            for body_id, (_, message) in list(self._recognitions.items())
             if abs(stamp_ns - time_to_ns(message.header.stamp)) <= MEMORY_NS
         }
 
-    def _report(self, error: ConversionError) -> None:
-        self._error = str(error)
-        self._skipped += 1
-        self.log_throttled("people", f"people: {error}; the person is skipped")
+    def _skip_person(self, error: ConversionError) -> None:
+        self._skip("people", error)
+
+    def _skip(self, what: str, error: ValueError) -> None:
+        self._reason[what] = str(error)
+        self._skipped[what] += 1
+        self.log_throttled(what, f"{what} skipped: {error}")
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: what is drawn."""
-        newest = max((time_to_ns(m.header.stamp) for m in list(self._recognitions.values())), default=0)
-        # People who have left are deleted.
+        now_s = time.monotonic()
         self._recognitions = {
-            body_id: m
-            for body_id, m in list(self._recognitions.items())
-            if newest - time_to_ns(m.header.stamp) <= MEMORY_NS
+            body_id: (came_s, message)
+            for body_id, (came_s, message) in self._recognitions.items()
+            if now_s - came_s <= FORGET_S
         }
-        skipped = self._skipped
-        new_skipped, self._skipped_before = skipped - self._skipped_before, skipped
+        skipped = self._skipped.copy()
+        new_skipped, self._reported = skipped - self._reported, skipped
         streams = self._synchronizer.statistics()
         picture = self._config.image
         topics = {
@@ -174,9 +187,9 @@ class Overlay(ManagedNode):
             text = f"no message on {topic}; {reason}"
         else:
             code, text = FaultCode.NONE, f"{streams['image'].rate_hz:.1f} Hz"
-        if new_skipped:
+        for what, count in new_skipped.items():
             code = code or FaultCode.UNREADABLE
-            text += f"; {new_skipped} people skipped, the last one: {self._error}"
+            text += f"; {count} {what} skipped, the last one: {self._reason[what]}"
         yield self.status("picture", (code, text), drawn=self._drawn, dropped=self._worker.dropped)
 
 

@@ -225,3 +225,41 @@ def test_a_layout_that_nobody_knows_does_not_end_the_node(rig: Rig) -> None:
     rig.people.publish(people_to_message(before_ns, FRAME, 320, 240, "octopus", [person()], TYPES))
     rig.show(before_ns)
     np.testing.assert_array_equal(pixels(rig.drawn(pictures, [person()])), draw(PICTURE, [person()], {}))
+    rig.ros.wait(lambda: any("octopus" in diagnosis.message for diagnosis in rig.diagnoses))
+
+
+def test_pictures_that_cannot_be_read_are_named_until_they_can_be(rig: Rig) -> None:
+    pictures, stamps = listened(rig, Image, "overlay"), itertools.count(START_NS, 100_000_000)
+
+    def show() -> None:
+        stamp_ns = next(stamps)
+        picture = array_to_image(PICTURE, stamp_ns, FRAME, TYPES)
+        picture.encoding = "8UC3"
+        rig.image.publish(picture)
+        rig.people.publish(people_to_message(stamp_ns, FRAME, 320, 240, "blazepose33", [], TYPES))
+
+    def named() -> DiagnosticStatus | None:
+        return next((diagnosis for diagnosis in rig.diagnoses if diagnosis.values[0].value == "unreadable"), None)
+
+    diagnosis = rig.ros.wait(lambda: show() or named())
+    assert "pictures skipped, the last one: encoding '8UC3'" in diagnosis.message
+    assert not pictures
+    rig.ros.wait(lambda: rig.show(next(stamps), []) or rig.diagnoses[-1].level == DiagnosticStatus.OK)
+    rig.ros.wait(lambda: pictures)
+
+
+def test_an_activity_is_known_also_after_time_has_jumped_back(rig: Rig) -> None:
+    """As when a bag begins again: who was seen last before has a stamp in the future."""
+    rig.recognise(START_NS + 60_000_000_000, "fghij")
+    rig.recognise(START_NS, "abcde")
+    reported = len(rig.diagnoses)
+    rig.ros.wait(lambda: len(rig.diagnoses) > reported + 1)
+    assert rig.node._activities(START_NS) == {"abcde": WALK}
+
+
+def test_activities_that_came_long_ago_are_deleted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.recognise(START_NS, "abcde")
+    rig.ros.wait(lambda: rig.diagnoses)
+    assert rig.node._recognitions
+    monkeypatch.setattr("mumu_ros.nodes.overlay.FORGET_S", 0.0)
+    rig.ros.wait(lambda: not rig.node._recognitions)
