@@ -19,10 +19,12 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-__all__ = ["MAX_NAME", "check_name", "reason", "shorten"]
+__all__ = ["MAX_NAME", "UNKNOWN", "check_activity", "check_name", "reason", "shorten"]
 
 MAX_NAME = 100
 """Longest name of an activity, a group or a sensor, in characters."""
+UNKNOWN = "unknown"
+"""Label of a decision of too little confidence; equal to ActivityRecognition.UNKNOWN."""
 
 _LONGEST = 500
 # A spreadsheet takes a cell that begins so for a formula.
@@ -48,6 +50,17 @@ def check_name(name: Any) -> None:
             f"{shorten(ascii(name), 120)} is not a name; expected a non-empty string of at most {MAX_NAME} characters, "
             f"none of them a control character, that does not begin with {' '.join(_FORMULA)}"
         )
+
+
+def check_activity(name: Any) -> None:
+    """Refuse what cannot be the name of an activity or a group.
+
+    Raises:
+        ValueError: It is no name (see `check_name`), or `UNKNOWN`.
+    """
+    check_name(name)
+    if name == UNKNOWN:
+        raise ValueError(f"{name!r} is reserved for decisions of too little confidence; call it other")
 
 
 def reason(error: Exception) -> str:

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.text import MAX_NAME, check_name, reason, shorten
+from mumu_ros.text import MAX_NAME, UNKNOWN, check_activity, check_name, reason, shorten
 
 
 @pytest.mark.parametrize("name", ["wave", "Hand heben", "手を振る", "دست‌تکان", "a=b", "x" * MAX_NAME, "Ⅳ", "🙋"])
@@ -45,6 +45,14 @@ def test_what_breaks_a_table_a_terminal_or_an_encoder_is_refused(name: str) -> N
 def test_what_is_no_text_is_refused(name: object) -> None:
     with pytest.raises(ValueError, match="is not a name"):
         check_name(name)
+
+
+def test_an_activity_is_not_called_like_a_decision_of_too_little_confidence() -> None:
+    check_activity("other")
+    check_name(UNKNOWN)  # a sensor or a model may be
+    for name, complaint in ((UNKNOWN, "'unknown' is reserved for decisions .*; call it other"), ("=x", "not a name")):
+        with pytest.raises(ValueError, match=complaint):
+            check_activity(name)
 
 
 def test_an_error_of_a_file_begins_with_its_path() -> None:

@@ -29,7 +29,7 @@ import yaml
 from mumu_ros.files import expanded
 from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
-from mumu_ros.text import check_name
+from mumu_ros.text import check_activity, check_name
 
 __all__ = ["Taxonomy", "find_taxonomy"]
 
@@ -45,8 +45,8 @@ class Taxonomy:
         groups: Group name to the names of its activities. Activity names are unique over all groups.
 
     Raises:
-        ValueError: A name cannot be one (see `check_name`), a group is empty, an activity occurs twice, or there are
-            more than 4096.
+        ValueError: A name cannot be one (see `check_name` and `check_activity`), a group is empty, an activity occurs
+            twice, or there are more than 4096.
     """
 
     name: str
@@ -62,11 +62,12 @@ class Taxonomy:
         object.__setattr__(self, "groups", groups)
         if len(self.activities) > _MAX_ACTIVITIES:
             raise ValueError(f"taxonomy {self.name!r}: {len(self.activities)} activities; at most {_MAX_ACTIVITIES}")
-        for name in (self.name, *groups, *self.activities):
-            try:
-                check_name(name)
-            except ValueError as error:
-                raise ValueError(f"taxonomy {self.name!r}: {error}") from error
+        try:
+            check_name(self.name)
+            for name in (*groups, *self.activities):
+                check_activity(name)
+        except ValueError as error:
+            raise ValueError(f"taxonomy {self.name!r}: {error}") from error
         twice = sorted(activity for activity, count in Counter(self.activities).items() if count > 1)
         if twice:
             raise ValueError(f"taxonomy {self.name!r}: {twice!r} occur more than once; an activity has one group")

@@ -23,11 +23,9 @@ import numpy as np
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import ModalityHealth
+from mumu_ros.text import UNKNOWN
 
 __all__ = ["UNKNOWN", "Decision", "NoDecision"]
-
-UNKNOWN = "unknown"
-"""Label of a decision of too little confidence; equal to ActivityRecognition.UNKNOWN."""
 
 
 @dataclass(frozen=True)

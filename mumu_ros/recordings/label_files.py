@@ -38,7 +38,7 @@ from typing import Any
 from mumu_ros.files import replacing
 from mumu_ros.reading import MAX_TEXT, parse_json, read_text
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.text import check_name, shorten
+from mumu_ros.text import check_activity, shorten
 
 __all__ = [
     "MAX_LABELS",
@@ -76,7 +76,7 @@ class Label:
         group: Of the taxonomy; empty if unknown.
         activity: Of the taxonomy, not empty.
 
-    Names are what `check_name` takes, and stamps fit 64 bits, in what is read and what is written.
+    Names are what `check_activity` takes, and stamps fit 64 bits, in what is read and what is written.
     """
 
     start_ns: int
@@ -231,7 +231,7 @@ def check_label(label: Label, where: str) -> None:
         raise LabelError(f"{where}: the activity is empty; leave out what nobody labelled")
     for name in filter(None, (label.group, label.activity)):
         try:
-            check_name(name)
+            check_activity(name)
         except ValueError as error:
             raise LabelError(f"{where}: {error}") from error
     if label.start_ns < 0 or not label.start_ns < label.end_ns < _MAX_NS:

@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from mumu_ros.model.checkpoint import load_checkpoint
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.text import UNKNOWN
 
 
 def test_taxonomy_lists_activities_in_order(taxonomy: Taxonomy) -> None:
@@ -54,6 +55,11 @@ def test_taxonomy_survives_a_yaml_file(taxonomy: Taxonomy, tmp_path: Path) -> No
         ({"a": ["x", "y"], "b": ["x"]}, r"\['x'\] occur more than once"),
         ({"a": ["x", " "]}, "' ' is not a name"),
         ({"a": ["x", 3]}, "3 is not a name"),
+        (
+            {"a": ["x", UNKNOWN]},
+            "taxonomy 't': 'unknown' is reserved for decisions of too little confidence; call it other",
+        ),
+        ({UNKNOWN: ["x"]}, "taxonomy 't': 'unknown' is reserved"),
     ],
 )
 def test_impossible_taxonomies(groups: Any, message: str) -> None:

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from mumu_ros.recordings import label_files as module
 from mumu_ros.recordings.label_files import Label, LabelError, read_labels, write_labels
+from mumu_ros.text import UNKNOWN
 
 WORDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8).filter(
     lambda word: word[0] not in "=+-@"
@@ -83,6 +84,8 @@ def test_the_format_is_what_a_person_would_write(tmp_path: Path) -> None:
         ("start,end,group,activity\n1,2,,wave\n1.5,3,,walk\n", ":3: walk from 1.5 overlaps wave until 2"),
         ("start,end,group,activity\n5,6,,wave\n1,2,,walk\n", ":3: walk at 1 comes after wave at 5"),
         ("start,end,group,activity\n1,2,gesture,\n", ":2: the activity is empty"),
+        ("start,end,group,activity\n1,2,gesture,unknown\n", ":2: 'unknown' is reserved for decisions of too little"),
+        ("start,end,group,activity\n1,2,unknown,wave\n", ":2: 'unknown' is reserved for decisions of too little"),
         ("start,end,group,activity\n2,2,,wave\n", ":2: wave is from 2 to 2; expected an end after the start"),
         ("start,end,group,activity\nnow,2,,wave\n", ":2: start is 'now'; expected seconds"),
         ("start,end,group,activity\n1,nan,,wave\n", ":2: end is 'nan'; expected seconds"),
@@ -169,7 +172,9 @@ def test_more_labels_than_anybody_sets_are_not_read(tmp_path: Path, monkeypatch:
     assert read_labels(path) == some[:3]
 
 
-@pytest.mark.parametrize("label", [Label(0, 1, "", "=x"), Label(0, 1, "\ud800", "x"), Label(0, 2**63, "", "x")])
+@pytest.mark.parametrize(
+    "label", [Label(0, 1, "", "=x"), Label(0, 1, "\ud800", "x"), Label(0, 1, "", UNKNOWN), Label(0, 2**63, "", "x")]
+)
 def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, label: Label) -> None:
     with pytest.raises(LabelError, match=r"labels\.csv, label 1"):
         write_labels(tmp_path / "labels.csv", [label])
