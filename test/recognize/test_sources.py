@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mumu_ros.cli import main
 from mumu_ros.recognize.sources import SourceError, open_source
 
 
@@ -112,3 +113,11 @@ def test_what_cannot_be_read_is_named_with_the_remedy(tmp_path: Path, name: str,
     source = name if name.startswith("/") else str(tmp_path / name)
     with pytest.raises(SourceError, match=message):
         list(open_source(source))
+
+
+def test_a_bag_that_cannot_be_read_is_a_sentence_of_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], weights: Path
+) -> None:
+    (tmp_path / "old.bag").touch()
+    assert main(["recognize", str(tmp_path / "old.bag"), "--weights", str(weights)]) == 2
+    assert capsys.readouterr().err.endswith("old.bag is a ROS 1 bag; convert it with rosbags-convert\n")
