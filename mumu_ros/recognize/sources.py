@@ -34,7 +34,8 @@ from mumu_ros.recordings.pictures import Shot, read_pictures
 __all__ = ["SourceError", "open_source"]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-_FOLDER_FPS = 30.0
+_FPS = 30.0
+"""Where none is said."""
 _FIRST_NS = 1_000_000_000
 """Stamp of the first picture of a file: 0 means "no stamp" everywhere else."""
 
@@ -69,9 +70,11 @@ def open_source(source: str, imus: tuple[str, ...] = ()) -> Generator[Shot, None
 def _video(path: Path) -> Generator[Shot, None, None]:
     capture = cv2.VideoCapture(str(path))
     with closing(_Capture(capture)):
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        if not capture.isOpened() or not 0 < fps < 1000:
+        if not capture.isOpened():
             raise SourceError(f"{str(path)!r} cannot be read as a video; convert it to MP4 (H.264) first")
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        if not 0 < fps < 1000:  # 1000 is what OpenCV makes of a browser's video: its pictures have times, but no rate
+            fps = _FPS
         count, at_s = 0, -1.0 / fps
         while True:
             there, picture = capture.read()
@@ -123,7 +126,7 @@ def _folder(path: Path) -> Generator[Shot, None, None]:
             found, before = (f"{shape[1]}×{shape[0]}" for shape in (picture.shape, size))
             raise SourceError(f"{str(file)!r} is {found}, those before it {before}")
         size = picture.shape
-        yield Shot(_FIRST_NS + round(count * 1e9 / _FOLDER_FPS), _rgb(picture))
+        yield Shot(_FIRST_NS + round(count * 1e9 / _FPS), _rgb(picture))
 
 
 def _rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:

@@ -71,6 +71,29 @@ def test_the_pictures_of_a_video_whose_rate_varies_have_their_own_times(tmp_path
     assert [round((b.stamp_ns - a.stamp_ns) / 1e6) for a, b in pairwise(shots)] == periods_ms[:-1]
 
 
+def element(name: str, data: bytes) -> bytes:
+    """A part of a Matroska file; the name in hexadecimal."""
+    return bytes.fromhex(name) + struct.pack(">Q", len(data) | 1 << 56) + data
+
+
+def write_matroska(path: Path, times_ms: list[int]) -> None:
+    """A film like those that browsers record: pictures have times, the track has no rate."""
+    jpeg = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    size = element("e0", element("b0", b"\x40") + element("ba", b"\x30"))
+    track = element("ae", element("d7", b"\1") + element("83", b"\1") + element("86", b"V_MJPEG") + size)
+    pictures = b"".join(element("a3", struct.pack(">BhB", 0x81, at_ms, 0x80) + jpeg) for at_ms in times_ms)
+    film = element("1654ae6b", track) + element("1f43b675", element("e7", b"\0") + pictures)
+    path.write_bytes(element("1a45dfa3", element("4282", b"webm")) + element("18538067", film))
+
+
+def test_a_video_without_a_rate_is_read_by_the_times_of_its_pictures(tmp_path: Path) -> None:
+    times_ms = [0, 30, 61, 90, 155, 160, 200, 233]
+    write_matroska(tmp_path / "film.webm", times_ms)
+    assert cv2.VideoCapture(str(tmp_path / "film.webm")).get(cv2.CAP_PROP_FPS) == 1000
+    shots = list(open_source(str(tmp_path / "film.webm")))
+    assert [(shot.stamp_ns - shots[0].stamp_ns) // 10**6 for shot in shots] == times_ms
+
+
 class Untimed:
     """A video of which the decoder does not say when a picture was taken."""
 
@@ -89,6 +112,15 @@ def test_where_the_decoder_does_not_say_the_time_the_rate_does(tmp_path: Path, m
     monkeypatch.setattr(cv2, "VideoCapture", Untimed)
     shots = list(open_source(str(tmp_path / "film.gif")))
     assert [b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)] == 4 * [100_000_000]
+
+
+def test_where_neither_is_known_pictures_are_a_thirtieth_of_a_second_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_matroska(tmp_path / "film.webm", [0, 30, 61, 90, 155, 160, 200, 233])
+    monkeypatch.setattr(cv2, "VideoCapture", Untimed)
+    shots = list(open_source(str(tmp_path / "film.webm")))
+    assert {b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)} <= {33333333, 33333334}
 
 
 @pytest.mark.parametrize(
