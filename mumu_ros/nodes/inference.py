@@ -44,6 +44,7 @@ from mumu_ros.nodes.activity_events import ActivityEvents
 from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import why_silent
+from mumu_ros.nodes.handover import Input
 from mumu_ros.nodes.intents import Intents
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import INFERENCE
@@ -58,9 +59,12 @@ __all__ = ["Inference"]
 _MAX_NOTED = 32
 """Maximum number of names of unreadable parts that are kept."""
 _LONGEST_TEXT = 300
+_FRAME_TYPE = "mumu_ros/msg/MultimodalFrame"
 _PEOPLE_TYPE = "mumu_ros/msg/People"
 _SILENT_S = 2.0
-"""Time without a message on `people`, or without a modality since the start, after which the diagnostics report it."""
+"""Time without a message on an input, or without a modality since the start, after which the diagnostics report it."""
+_SILENT_GAPS = 3
+"""So many times the time between the last two frames, too: sensor_sync may send one in ten seconds."""
 _ENDED_S = 2.0
 """Time without a decision after which activities end."""
 _STILL_COMING_S = 0.5
@@ -80,7 +84,7 @@ class Inference(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("inference", INFERENCE, **options)
-        self.create_input(MultimodalFrame, "multimodal_frame", self._receive)
+        self._frames_input = self.create_input(MultimodalFrame, "multimodal_frame", self._receive)
         self._people_input = self.create_input(People, "people", self._see)
         self._publisher = self.create_lifecycle_publisher(ActivityRecognition, "activity", 10)
         self._types = RosTypes()
@@ -121,7 +125,9 @@ class Inference(ManagedNode):
         self._answers: dict[str, Decision | NoDecision] = {}
         self._unreadable: dict[str, Problem] = {}
         self._missing: list[str] = []
-        self._began_at = self._seen_at = self._decidable_at = time.monotonic()
+        self._began_at = self._framed_at = self._seen_at = self._decidable_at = time.monotonic()
+        self._frame_gap_s = 0.0
+        self._uses_frames = False
         self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
         config = self._session.config
@@ -152,9 +158,13 @@ class Inference(ManagedNode):
     def _receive(self, message: MultimodalFrame) -> None:
         assert self._session is not None
         self._frames += 1
+        now_s = time.monotonic()
+        self._frame_gap_s, self._framed_at = now_s - self._framed_at, now_s
         if self.count_publishers(self._people_input.topic_name):
             self._session.expect_people()
-        samples = frame_to_samples(message, self._note)
+        samples = list(frame_to_samples(message, self._note))
+        names = self._session.checkpoint.config.names
+        self._uses_frames = self._uses_frames or any(name in names for name, _, _ in samples)
         stamps_ns = self._session.receive(header_stamp_ns(message) or 0, samples, message.epoch)
         self._put(stamps_ns, message.header.frame_id)
 
@@ -287,17 +297,30 @@ class Inference(ManagedNode):
         if not problems or (not self._unreadable and self._session.seen.isdisjoint(names)):
             problems += self._never_arrived(names)
         self._unreadable.clear()
-        silent_s = time.monotonic() - self._seen_at
-        if (self._views or self._session.has_people) and silent_s > _SILENT_S:
-            code, reason = why_silent(self, self._people_input.topic_name, _PEOPLE_TYPE, "reliable", bool(self._views))
-            text = (
-                f"nothing on {self._people_input.topic_name} for {silent_s:.0f} s: does the people node run? {reason}"
-            )
-            problems.insert(0, (code, text))
+        problems[:0] = self._silences()
         if problems:
             return problems[0][0], "; ".join(dict.fromkeys(text for _, text in problems))
         is_empty = self._session.has_people and not self._session.bodies
         return FaultCode.NONE, "nobody is in view" if is_empty else f"{self._decisions} decisions"
+
+    def _silences(self) -> list[Problem]:
+        """The inputs on which nothing comes any more, or no people although there is a node for them."""
+        assert self._session is not None
+        now_s = time.monotonic()
+        problems: list[Problem] = []
+        silent_s = now_s - self._framed_at
+        if self._uses_frames and silent_s > max(_SILENT_S, _SILENT_GAPS * self._frame_gap_s):
+            cause = "is sensor_sync active, and do its sensors send?"
+            problems.append(self._silence(self._frames_input, _FRAME_TYPE, silent_s, True, cause))
+        silent_s = now_s - self._seen_at
+        if (self._views or self._session.has_people) and silent_s > _SILENT_S:
+            cause = "does the people node run?"
+            problems.append(self._silence(self._people_input, _PEOPLE_TYPE, silent_s, bool(self._views), cause))
+        return problems
+
+    def _silence(self, source: Input[Any], type_name: str, silent_s: float, has_spoken: bool, cause: str) -> Problem:
+        code, reason = why_silent(self, source.topic_name, type_name, "reliable", has_spoken)
+        return code, f"nothing on {source.topic_name} for {silent_s:.0f} s: {cause} {reason}"
 
     def _never_arrived(self, names: Sequence[str]) -> list[Problem]:
         """The modalities of which nothing came: without frames only if there are people and nothing of them is used."""
@@ -310,7 +333,7 @@ class Inference(ManagedNode):
             return []
         text = f"the model's {', '.join(never)} never arrived; received: {sorted(seen)}"
         if not self._frames:
-            text += f", nothing on {self.inputs[0].topic_name}: is sensor_sync active, has people a depth.topic?"
+            text += f", nothing on {self._frames_input.topic_name}: is sensor_sync active, has people a depth.topic?"
         if never != self._missing:  # once: it may be left out on purpose
             self.get_logger().warning(shorten(text))
         self._missing = never

@@ -30,6 +30,7 @@ from mumu_ros.conversions import RosTypes, samples_to_frame, time_to_ns
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.novelty import Novelty
+from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes.inference import Inference
 from mumu_ros.recognition.decision import UNKNOWN
 
@@ -193,6 +194,42 @@ def test_without_frames_the_diagnostics_say_what_to_check(robot: Callable[..., A
     r = robot()
     r.start()
     assert r.ros.wait(lambda: r.diagnosed("is sensor_sync active?"))
+
+
+def test_frames_that_stop_are_reported_until_they_come_again(robot: Callable[..., Any]) -> None:
+    r = robot()
+    r.start()
+    numbers = itertools.count()
+    code: Callable[[], Any] = lambda: r.status["inference: recogniser"].values[0].value  # noqa: E731
+    r.ros.wait(lambda: r.play(next(numbers), 1) or r.diagnosed("decisions"))
+    r.ros.wait(lambda: code() == "silent")
+    assert "nothing on /multimodal_frame for" in r.status["inference: recogniser"].message
+    r.ros.node.destroy_publisher(r.publisher)
+    r.ros.wait(lambda: code() == "unpublished")
+    r.publisher = r.ros.node.create_publisher(MultimodalFrame, "multimodal_frame", 100)
+    r.ros.wait(r.publisher.get_subscription_count)
+    r.ros.wait(lambda: r.play(next(numbers), 1) or code() == "")
+    assert r.node.trigger_deactivate() == r.node.trigger_activate() == SUCCESS
+    r.ros.wait(lambda: code() == "waiting")
+
+
+def test_frames_that_always_come_slowly_are_not_silent(robot: Callable[..., Any]) -> None:
+    r = robot()
+    r.start()
+    r.play(0, 5)
+    r.ros.wait(lambda: r.node._frames == 5)
+
+    def seconds_pass(seconds: float) -> str:
+        """What is said then."""
+        r.node._framed_at -= seconds
+        [status] = r.node.diagnose()
+        return str(status.values[0].value)
+
+    assert seconds_pass(10) == "silent", "they came ten times a second"
+    r.play(5, 1)
+    r.ros.wait(lambda: r.node._frames == 6)
+    assert seconds_pass(10) != "silent"
+    assert seconds_pass(30) == "silent"
 
 
 def test_a_decision_that_fails_is_skipped_and_the_node_lives(

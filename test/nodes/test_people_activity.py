@@ -194,6 +194,24 @@ def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Roo
     r.ros.wait(lambda: r.diagnosed("does the people node run?"))
 
 
+def test_beside_people_frames_that_stop_are_reported_only_if_the_model_used_them(room: Callable[..., Room]) -> None:
+    r = room()
+
+    def said_an_hour_later() -> str:
+        r.node._framed_at -= 3600
+        [status] = r.node.diagnose()
+        return str(status.message)
+
+    sonar = {"sonar": ([START_NS], [np.ones(3)])}
+    r.frames.publish(samples_to_frame(START_NS, "sonar", {}, sonar, TYPES))
+    r.play(0, 20, ("anna1",))
+    r.ros.wait(lambda: r.node._frames)
+    assert "/multimodal_frame" not in said_an_hour_later()
+    r.play(20, 5, ("anna1",), imu=True)
+    r.ros.wait(lambda: r.node._frames == 6)
+    assert "nothing on /multimodal_frame for" in said_an_hour_later()
+
+
 def test_what_was_said_without_people_is_not_said_once_they_are_there(room: Callable[..., Room]) -> None:
     r = room()
     r.ros.node.destroy_publisher(r.people)
