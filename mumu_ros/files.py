@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Files that are whole or not there, errors that say which file it was, and paths with a `~`."""
+"""Files that are whole or not there, errors that say which file it was, paths with a `~`, names that are no UTF-8."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_folder", "expanded", "folder_beside", "naming", "replacing"]
+__all__ = ["check_folder", "expanded", "folder_beside", "name_problem", "naming", "replacing"]
 
 
 def expanded(path: str | Path) -> Path:
@@ -33,6 +33,15 @@ def expanded(path: str | Path) -> Path:
     `Path.expanduser` raises RuntimeError there.
     """
     return Path(os.path.expanduser(path))
+
+
+def name_problem(path: str | Path) -> str | None:
+    """What is wrong with a path that is no UTF-8: OpenCV crashes on it, and no report can contain it. None: nothing."""
+    try:
+        os.fsencode(path).decode()
+    except UnicodeError:
+        return f"the name {str(path)!a} is no UTF-8; rename it"
+    return None
 
 
 def check_folder(path: Path) -> None:

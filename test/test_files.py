@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from mumu_ros.files import check_folder, expanded, replacing
+from mumu_ros.files import check_folder, expanded, name_problem, replacing
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.model.taxonomy import find_taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
@@ -62,6 +62,12 @@ def test_the_folder_of_a_user_whom_nobody_knows_does_not_exist(read: Callable[[s
 def test_no_other_code_expands_paths() -> None:
     expanding = {path.name for path in SOURCES.rglob("*.py") if "expanduser" in path.read_text(encoding="utf-8")}
     assert expanding == {"files.py"}
+
+
+def test_a_name_that_is_no_utf_8_is_told_as_ascii_with_the_remedy() -> None:
+    assert name_problem("films/Müller.mp4") is None
+    problem = name_problem(os.fsdecode(b"films/M\xfcller.mp4"))
+    assert problem == r"the name 'films/M\udcfcller.mp4' is no UTF-8; rename it"
 
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 
 from mumu_ros import reading
 from mumu_ros.datasets.clips import ClipInfo, DatasetError
+from mumu_ros.files import name_problem
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.streams import NS_PER_S
 
@@ -98,10 +99,12 @@ class Video:
         rate_hz: Frames a second, as its header says; 0: it does not.
 
     Raises:
-        DatasetError: The file is missing, or is no video.
+        DatasetError: The file is missing, is no video, or has a name that is no UTF-8.
     """
 
     def __init__(self, path: Path) -> None:
+        if problem := name_problem(path):
+            raise DatasetError(problem)
         self.path = path
         self._capture = cv2.VideoCapture(str(path))
         if not self._capture.isOpened():

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from mumu_ros.files import check_folder, expanded, replacing
+from mumu_ros.files import check_folder, expanded, name_problem, replacing
 from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
 from mumu_ros.people.drawing import Activity, draw
 from mumu_ros.recognize.segments import Labelled, Segment, segments
@@ -125,6 +125,8 @@ def _check_out(out: Path, source: Path) -> None:
     """See that the film can be written and is not its own source, before anything is loaded."""
     if out.suffix.lower() != ".mp4" or out.is_dir():
         raise SourceError(f"--out is {str(out)!r}; expected a file that ends in .mp4")
+    if problem := name_problem(out):
+        raise SourceError(f"--out: {problem}")
     if out.exists() and source.exists() and out.samefile(source):
         raise SourceError(f"--out is {str(out)!r}, which is the source; name another file")
     check_folder(out.parent)

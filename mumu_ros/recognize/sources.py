@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.files import expanded
+from mumu_ros.files import expanded, name_problem
 from mumu_ros.recordings import is_recording
 from mumu_ros.recordings.pictures import Shot, read_pictures
 
@@ -54,6 +54,8 @@ def open_source(source: str, imus: tuple[str, ...] = ()) -> Generator[Shot, None
         SourceError: It is none of these, or cannot be read.
     """
     path = expanded(source)
+    if problem := name_problem(path):
+        raise SourceError(problem)
     if source.isdecimal() or source.startswith("/dev/"):
         return _camera(source)
     if is_recording(path) or path.suffix == ".bag":  # of ROS 1, which is refused by that name
@@ -117,7 +119,7 @@ def _folder(path: Path) -> Generator[Shot, None, None]:
     size = None
     for count, file in enumerate(files):
         try:
-            picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)  # the name may be no UTF-8
         except (cv2.error, MemoryError):  # it claims more pixels than there can be
             picture = None
         if picture is None:

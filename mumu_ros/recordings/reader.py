@@ -27,6 +27,7 @@ from typing import Any
 
 from rosbags.typesys.store import Typestore
 
+from mumu_ros.files import name_problem
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.metadata import Metadata, read_metadata
 from mumu_ros.recordings.storage import ZSTD, Channel, DamageError, Storage, from_zstd
@@ -205,6 +206,9 @@ class Recording:
             except RecordingError as error:
                 self._report(f"{self.path} is not whole: metadata.yaml is not used: {error}")
         files = list_files(self.path, metadata.files if metadata else (), self.problems)
+        for path in (self.path, Path(self.path.resolve().name), *files):
+            if problem := name_problem(path):
+                raise RecordingError(problem)
         found = (open_file(file, self._stack, self.problems) for file in files)
         self._storages: list[Storage] = [storage for storage in found if storage]
         if not self._storages:

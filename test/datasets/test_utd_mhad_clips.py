@@ -27,6 +27,7 @@ from scipy.io import savemat
 
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import DatasetError, Segment
+from mumu_ros.datasets.file_reading import Video
 from mumu_ros.datasets.utd_mhad import UtdMhad
 
 REPOSITORY = Path(__file__).parents[2]
@@ -161,6 +162,13 @@ def test_a_truncated_video_is_refused(root, preprocessing, write_video):
     dataset = open_root(root)
     with pytest.raises(DatasetError, match=r"a27_s2_t1_color.avi is damaged: \d+ of 60 frames"):
         dataset.read(dataset.clips[0], preprocessing(rgb=(32, 40, 3)))
+
+
+def test_a_video_whose_name_is_no_utf_8_is_refused(tmp_path, write_video):
+    write_video(tmp_path / "color.avi", 3)
+    path = (tmp_path / "color.avi").rename(tmp_path / os.fsdecode(b"M\xfcller.avi"))
+    with pytest.raises(DatasetError, match=r"M\\udcfcller.avi' is no UTF-8; rename it"):
+        Video(path)
 
 
 def test_a_model_with_another_shape_is_refused(root, preprocessing):

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from itertools import pairwise
 from pathlib import Path
@@ -69,6 +70,16 @@ def test_the_pictures_of_a_video_whose_rate_varies_have_their_own_times(tmp_path
     write_gif(tmp_path / "film.gif", periods_ms)
     shots = list(open_source(str(tmp_path / "film.gif")))
     assert [round((b.stamp_ns - a.stamp_ns) / 1e6) for a, b in pairwise(shots)] == periods_ms[:-1]
+
+
+def test_a_video_whose_name_is_no_utf_8_is_refused_and_such_a_picture_is_read(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "shots", 2)
+    name = os.fsdecode(b"M\xfcller")
+    (tmp_path / "shots" / "frame_0.png").rename(tmp_path / "shots" / f"{name}.png")
+    assert len(list(open_source(str(tmp_path / "shots")))) == 2
+    write_gif(tmp_path / f"{name}.gif", [30, 30])
+    with pytest.raises(SourceError, match=r"M\\udcfcller.gif' is no UTF-8; rename it"):
+        list(open_source(str(tmp_path / f"{name}.gif")))
 
 
 def element(name: str, data: bytes) -> bytes:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -276,6 +277,21 @@ def test_a_ros_1_bag_is_refused_with_the_way_to_convert_it(tmp_path):
     (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n")
     with pytest.raises(RecordingError, match="ROS 1 bag; convert it with rosbags-convert"):
         Recording(tmp_path / "old.bag")
+
+
+@pytest.mark.parametrize("part", ["folder", "file", "link"])
+def test_a_recording_whose_name_is_no_utf_8_is_refused_when_it_is_opened(bag, tmp_path, storage, part):
+    path, _ = bag
+    name = os.fsdecode(b"M\xfcller")
+    if part == "file":
+        storage_file(path, storage).rename(path / f"{name}{STORAGES[storage]}")
+    else:
+        path = path.rename(tmp_path / name)
+    if part == "link":
+        path = tmp_path / "link"
+        path.symlink_to(name)
+    with pytest.raises(RecordingError, match=r"M\\udcfcller.*' is no UTF-8; rename it"):
+        Recording(path)
 
 
 def test_an_unknown_topic_is_refused_with_those_that_there_are(bag):
