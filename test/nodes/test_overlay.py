@@ -219,13 +219,16 @@ def test_a_person_that_was_skipped_is_not_named_for_ever(rig: Rig) -> None:
     rig.ros.wait(lambda: show() or rig.diagnoses[-1].level == DiagnosticStatus.OK)
 
 
-def test_a_layout_that_nobody_knows_does_not_end_the_node(rig: Rig) -> None:
-    pictures = listened(rig, Image, "overlay")
-    before_ns = START_NS - 1_000_000_000
-    rig.people.publish(people_to_message(before_ns, FRAME, 320, 240, "octopus", [person()], TYPES))
-    rig.show(before_ns)
+def test_a_layout_that_nobody_knows_is_named_and_does_not_end_the_node(rig: Rig) -> None:
+    pictures, stamps = listened(rig, Image, "overlay"), itertools.count(START_NS - 1_000_000_000, 100_000)
+
+    def show() -> None:
+        stamp_ns = next(stamps)
+        rig.people.publish(people_to_message(stamp_ns, FRAME, 320, 240, "octopus", [person()], TYPES))
+        rig.show(stamp_ns)
+
+    rig.ros.wait(lambda: show() or any("octopus" in diagnosis.message for diagnosis in rig.diagnoses))
     np.testing.assert_array_equal(pixels(rig.drawn(pictures, [person()])), draw(PICTURE, [person()], {}))
-    rig.ros.wait(lambda: any("octopus" in diagnosis.message for diagnosis in rig.diagnoses))
 
 
 def test_pictures_that_cannot_be_read_are_named_until_they_can_be(rig: Rig) -> None:
