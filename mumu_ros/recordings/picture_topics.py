@@ -29,6 +29,8 @@ IMU = "sensor_msgs/msg/Imu"
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _INFO = "sensor_msgs/msg/CameraInfo"
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+_ZSTD = "zstd"
+"""The format of zstd_image_transport, which is not decoded: it could hold colour or depth."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,16 @@ class PictureTopics:
         rgb, depth = (_without_copies(topics) for topics in kinds.values())
         if not rgb:
             listed = "; ".join([f"its topics are {', '.join(recording.topics) or 'none'}", *recording.problems])
-            raise RecordingError(f"{recording.path} has no colour picture that can be read: {listed}")
+            raise RecordingError(
+                f"{recording.path} has no colour picture that can be read: {listed}; record one as Image, or as "
+                "CompressedImage of JPEG or PNG"
+            )
         for what, topics in (("colour", rgb), ("depth", depth)):
             if len(topics) > 1:
-                raise RecordingError(f"{recording.path} has several {what} pictures, {', '.join(topics)}; keep one")
+                raise RecordingError(
+                    f"{recording.path} has several {what} pictures, {', '.join(topics)}; record one of them, or copy "
+                    "the bag with `topics:` in the options of `ros2 bag convert`"
+                )
         infos = [t.name for t in _decoded(recording) if t.type_name == _INFO]
         beside = [name for name in infos if _namespace(name) == _namespace(raw_topic(rgb[0]))]
         return cls(rgb[0], "".join(depth), "".join(beside[:1]), _imus(recording, imus))
@@ -84,11 +92,13 @@ def _decoded(recording: Recording) -> list[Topic]:
 
 
 def _kind(recording: Recording, topic: str) -> str:
-    """What a topic shows; empty where no message can be read."""
+    """What a topic shows; empty where no message can be read or decoded."""
     if topic in recording.undecoded or (first := next(recording.messages([topic]), None)) is None:
         return ""
     message = first[2]
     encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
+    if encoding == _ZSTD:
+        return ""
     return "depth" if encoding.startswith(_DEPTH_ENCODINGS) or "compressedDepth" in encoding else "rgb"
 
 

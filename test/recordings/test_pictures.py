@@ -66,6 +66,14 @@ class Bag:
         message = self._types.message(COMPRESSED, header=header, format="rgb8; jpeg compressed bgr8", data=data)
         self.write(topic, COMPRESSED, message, at_ms)
 
+    def zstd(self, at_ms: int, topic: str) -> None:
+        header = self._types.message(
+            "std_msgs/msg/Header", stamp=ns_to_time(START_NS + at_ms * MS, self._types), frame_id="color"
+        )
+        data = np.frombuffer(compress(bytes(100)), np.uint8)
+        message = self._types.message(COMPRESSED, header=header, format="zstd", data=data)
+        self.write(f"{topic}/zstd", COMPRESSED, message, at_ms)
+
     def depth(self, at_ms: int, frame_id: str = "color", size: tuple[int, int] = (48, 64)) -> None:
         pixels = np.full(size, 1000, np.uint16)
         self.write(DEPTH, IMAGE, array_to_image(pixels, START_NS + at_ms * MS, frame_id, self._types), at_ms)
@@ -263,7 +271,25 @@ def test_pictures_of_two_cameras_are_refused(path: Path) -> None:
     with writing(path) as bag:
         bag.picture(0)
         bag.jpeg(0, "/rear/image_raw/compressed")
-    with pytest.raises(RecordingError, match=f"several colour pictures, {RGB}, /rear/image_raw/compressed; keep one"):
+    remedy = "record one of them, or copy the bag with `topics:` in the options of `ros2 bag convert`"
+    with pytest.raises(RecordingError, match=f"several colour pictures, {RGB}, /rear/image_raw/compressed; {remedy}"):
+        read(path)
+
+
+def test_beside_a_picture_what_zstd_image_transport_sent_is_left_out(path: Path) -> None:
+    with writing(path) as bag:
+        for k in range(3):
+            bag.picture(100 * k)
+            bag.depth(100 * k)
+            for topic in (RGB, DEPTH):
+                bag.zstd(100 * k, topic)
+    assert [shot.depth is not None for shot in read(path)] == [True] * 3
+
+
+def test_pictures_that_only_zstd_image_transport_sent_are_refused_with_the_remedy(path: Path) -> None:
+    with writing(path) as bag:
+        bag.zstd(0, RGB)
+    with pytest.raises(RecordingError, match=f"{RGB}/zstd; record one as Image, or as CompressedImage of JPEG or PNG"):
         read(path)
 
 
