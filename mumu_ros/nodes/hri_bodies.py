@@ -72,9 +72,9 @@ BODY_TYPES = {
     "cropped": "sensor_msgs/msg/Image",
 }
 """Topics of a body under /humans/bodies/<id>."""
-KEPT_NS = 5_000_000_000
-"""Time for which the topics of a body out of view are kept: its track may return (people/track.py), and subscribers
-need not discover them again."""
+KEPT_NS = 11_000_000_000
+"""Time for which the topics of a body out of view are kept: its track may return for 10 s (people/track.py), and
+subscribers need not discover them again."""
 MAX_KEPT = 20
 """Maximum number of bodies out of view that keep their topics: those seen last."""
 DEPTHS = 10

@@ -39,7 +39,7 @@ from mumu_ros.nodes.camera_source import View
 from mumu_ros.nodes.hri_bodies import BODIES, KEPT_NS, MAX_KEPT, TRACKED, HumansPublisher, HumansSource, has_hri_msgs
 from mumu_ros.nodes.node_configuration import PeopleConfig, PictureTopic
 from mumu_ros.nodes.people import People
-from mumu_ros.people import LAYOUT, Person
+from mumu_ros.people import LAYOUT, Person, track
 from mumu_ros.skeletons import layout
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -354,6 +354,10 @@ def test_whoever_comes_back_keeps_their_topics_and_is_not_tracked_meanwhile(step
             assert node.publishers[TRACKED].messages[-1].ids == ["abcde", *others]
         assert set(node.times_created.values()) == {1}
         assert len(node.publishers[f"{BODIES}/abcde/roi"].messages) == 1 + len(steps)
+
+
+def test_topics_outlast_the_longest_time_that_the_tracker_remembers_somebody_hidden() -> None:
+    assert KEPT_NS > track._HIDDEN_MEMORY_NS
 
 
 @given(st.one_of(st.integers(KEPT_NS + 1, 10**18), st.integers(-(10**18), -1)))
