@@ -24,10 +24,12 @@ import functools
 import importlib
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from builtin_interfaces.msg import Time
+from rclpy.clock import Clock
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
@@ -41,12 +43,15 @@ from mumu_ros.pipeline.imu_pair import ImuPair, PairedImu
 from mumu_ros.recordings import RecordingError
 from mumu_ros.recordings.typestore import InstalledTypes
 from mumu_ros.streams import NS_PER_S, seconds_to_ns
+from mumu_ros.streams.stamps import JUMP_NS
 
 __all__ = ["ImuPairSubscriber", "Subscriber", "message_class", "sensor_qos", "subscribe", "subscribe_to_stream"]
 
 _LAST_NS = 2**31 * NS_PER_S - 1
 _STAMP = {0: struct.Struct(">iII"), 1: struct.Struct("<iII")}
 """Seconds, nanoseconds and length of frame_id, by the byte order that the second byte of a message gives."""
+_MOST_WAITING = 1000
+"""Messages kept while simulated time stands still."""
 _types = InstalledTypes()
 
 
@@ -136,7 +141,8 @@ class ImuPairSubscriber:
 class Subscriber:
     """A subscription with the interface of message filters, in place of `message_filters.Subscriber`.
 
-    Messages are delivered as `Received`, those of a type without header under the node's time at their arrival.
+    Messages are delivered as `Received`, those of a type without header under the node's time at their arrival: only
+    a polled subscription knows it, see `_ArrivalTimes`.
 
     Args:
         create: The node's method that creates the subscription.
@@ -165,6 +171,8 @@ class Subscriber:
         self._depth = qos.depth
         self._has_header = next(iter(cls.get_fields_and_field_types().items()), None) == ("header", "std_msgs/Header")
         self._callbacks: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self._waiting: deque[tuple[bytes, Mapping[str, int]]] = deque(maxlen=_MOST_WAITING)
+        self._times = _ArrivalTimes(node.get_clock())
         self.lost: int | None = 0
         self.came_ns = 0
         try:
@@ -188,13 +196,22 @@ class Subscriber:
         return (self.sub,)
 
     def take(self) -> None:
-        """Deliver the messages that wait in a polled subscription: a full queue at most, however fast they come."""
+        """Deliver the messages that wait in a polled subscription: a full queue at most, however fast they come.
+
+        Without header they wait until the clock has gone on: simulated time stands still between two of its steps.
+        """
         with self.sub.handle:
             for _ in range(self._depth):
                 taken = self.sub.handle.take_message(self.sub.msg_type, self.sub.raw)
                 if taken is None:
-                    return
-                self._receive(*taken)
+                    break
+                self._waiting.append(taken)
+        if not self._has_header and not self._times.read():
+            if not self._times.has_begun:
+                self._waiting.clear()
+            return
+        while self._waiting:
+            self._receive(*self._waiting.popleft())
 
     def _receive(self, data: bytes, info: Mapping[str, int] | None = None) -> None:
         self.came_ns = (info and info["received_timestamp"]) or time.time_ns()
@@ -208,7 +225,8 @@ class Subscriber:
 
     def _header(self, data: bytes) -> Header:
         if not self._has_header:
-            return Header(stamp=self._node.get_clock().now().to_msg())
+            sec, nanosec = divmod(self._times.at(self.came_ns), NS_PER_S)
+            return Header(stamp=Time(sec=sec, nanosec=nanosec))
         # Behind four bytes that name the encoding: seconds, nanoseconds, and frame_id with its length and a final 0.
         sec, nanosec, length = _STAMP[data[1] & 1].unpack_from(data, 4)
         frame_id = data[16 : 15 + length].decode(errors="replace")
@@ -226,3 +244,37 @@ class Subscriber:
 
     def _lose(self, info: Any) -> None:
         self.lost = info.total_count
+
+
+class _ArrivalTimes:
+    """The node's time at the arrival of messages, in proportion between two readings of its clock.
+
+    Simulated time comes in steps, and what arrives between two of them is to have stamps that differ.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._from = (-1, -1)  # system time and the node's, in nanoseconds
+        self._to = (0, 0)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the node has had a time: simulated time is 0 before the first /clock."""
+        return self._to[1] > 0
+
+    def read(self) -> bool:
+        """Read the clock; False if it has stood still."""
+        system_ns, node_ns = time.time_ns(), self._clock.now().nanoseconds
+        step_ns = node_ns - self._to[1]
+        if not step_ns:
+            return False
+        self._from, self._to = self._to, (system_ns, node_ns)
+        if self._from[0] >= system_ns or not 0 < step_ns <= JUMP_NS:
+            # The first reading, or a clock has jumped: from now backwards at the speed of the system's.
+            self._from = (system_ns - NS_PER_S, node_ns - NS_PER_S)
+        return True
+
+    def at(self, system_ns: int) -> int:
+        """The node's time at a system time near the last reading."""
+        (from_ns, node_from_ns), (to_ns, node_to_ns) = self._from, self._to
+        return node_from_ns + (system_ns - from_ns) * (node_to_ns - node_from_ns) // (to_ns - from_ns)

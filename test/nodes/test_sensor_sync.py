@@ -552,6 +552,76 @@ def test_vectors_of_every_type_and_compressed_images_are_taken(ros: Any) -> None
     assert abs(int(frame.images[0].image.data[0]) - 90) < 3
 
 
+class Glove:
+    """A sensor_sync node and before it a sensor whose messages have no header."""
+
+    def __init__(self, ros: Any, **parameters: Any) -> None:
+        glove = {"topic": "glove", "type": "std_msgs/msg/Float32MultiArray", "shape": [1], "reliability": "reliable"}
+        parameters |= {f"glove.{name}": value for name, value in glove.items()} | {"glove.depth": 100}
+        self.ros = ros
+        self.node = ros.add(SensorSync, streams=["glove"], **parameters)
+        self.publisher = ros.node.create_publisher(Float32MultiArray, "glove", 100)
+        self.clock = ros.node.create_publisher(Clock, "/clock", 1)
+        assert self.node.trigger_configure() == self.node.trigger_activate() == SUCCESS
+        ros.wait(self.publisher.get_subscription_count)
+        self.stamps: list[int] = []
+        self.node._subscribers[0].registerCallback(lambda message: self.stamps.append(time_to_ns(message.header.stamp)))
+
+    def send(self, count: int, period_s: float) -> None:
+        """Messages at this pace, while the node does nothing; then it looks for them."""
+        for _ in range(count):
+            self.publisher.publish(Float32MultiArray(data=[1.0]))
+            time.sleep(period_s)
+        self.ros.wait(self.publisher.wait_for_all_acked)
+        self.node._poll()
+
+    def set_time(self, time_ns: int) -> None:
+        """Let simulated time be this."""
+
+        def is_set() -> bool:
+            self.clock.publish(Clock(clock=ns_to_time(time_ns, TYPES)))
+            return bool(self.node.get_clock().now().nanoseconds == time_ns)
+
+        self.ros.wait(is_set)
+        self.node._poll()
+
+
+def test_a_message_without_a_header_is_stamped_when_it_arrives_not_when_it_is_taken(ros: Any) -> None:
+    glove = Glove(ros)
+    began_ns = time.time_ns()
+    glove.send(10, period_s=0.02)
+    assert len(glove.stamps) == 10
+    assert began_ns < glove.stamps[0]
+    assert glove.stamps[-1] < time.time_ns()
+    assert np.median(np.diff(glove.stamps)) > 15 * MS
+
+
+def test_messages_without_a_header_within_a_step_of_simulated_time_have_stamps_of_their_own(ros: Any) -> None:
+    glove = Glove(ros, use_sim_time=True)
+    step_ns = 50 * MS
+    for step in range(5):
+        glove.set_time(START_NS + step * step_ns)
+        glove.send(2, period_s=0.01)
+        glove.send(3, period_s=0.01)
+    glove.set_time(START_NS + 5 * step_ns)
+    assert len(glove.stamps) == 25
+    assert (np.diff(glove.stamps) > 0).all()
+    assert [(stamp_ns - START_NS) // step_ns for stamp_ns in glove.stamps] == np.repeat(range(5), 5).tolist()
+    assert glove.node._synchronizer.statistics()["glove"].duplicate == 0
+
+
+def test_messages_without_a_header_follow_a_clock_that_begins_late_and_jumps(ros: Any) -> None:
+    glove = Glove(ros, use_sim_time=True)
+    glove.send(5, period_s=0.0)
+    for time_ns in (START_NS, START_NS + 3600_000 * MS, START_NS):
+        glove.set_time(time_ns)
+        glove.send(5, period_s=0.0)
+        glove.set_time(time_ns + 50 * MS)
+        assert all(time_ns <= stamp_ns <= time_ns + 50 * MS for stamp_ns in glove.stamps)
+        assert len(glove.stamps) == 5, "what came before the first time has none"
+        glove.stamps.clear()
+
+
 def test_a_clock_that_differs_is_named_and_mended_by_an_offset(ros: Any, rig: Callable[..., Rig]) -> None:
     r = rig(**{"imu.offset_s": 2.0})
     r.start()
