@@ -12,13 +12,26 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Names of the topics of image_transport."""
+"""Topics and messages of image_transport."""
 
 from __future__ import annotations
 
-__all__ = ["raw_topic"]
+from typing import Any
+
+__all__ = ["picture_kind", "raw_topic"]
 
 _TRANSPORTS = ("compressed", "compressedDepth")
+_DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+_ZSTD = "zstd"
+"""The format of zstd_image_transport, which is not decoded: it could hold colour or depth."""
+
+
+def picture_kind(message: Any) -> str:
+    """What an Image or a CompressedImage shows: rgb or depth; empty where it cannot be decoded."""
+    encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
+    if encoding == _ZSTD:
+        return ""
+    return "depth" if encoding.startswith(_DEPTH_ENCODINGS) or "compressedDepth" in encoding else "rgb"
 
 
 def raw_topic(topic: str) -> str:

@@ -28,7 +28,6 @@ from mumu_ros.evaluation.whatif import KINDS, parse_alteration
 from mumu_ros.failures import NOTATION, parse_fault
 from mumu_ros.files import check_folder
 from mumu_ros.missing import install
-from mumu_ros.recordings import RecordingError
 from mumu_ros.recordings.label_files import find_labels
 from mumu_ros.recordings.options import add_labelled_recordings, one_each
 
@@ -87,14 +86,6 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
-        return _evaluate(arguments)
-    except RecordingError as error:
-        print(f"mumu evaluate: {error}", file=sys.stderr)
-        return 2
-
-
-def _evaluate(arguments: argparse.Namespace) -> int:
     from mumu_ros.evaluation.decision_features import FeatureLog
     from mumu_ros.evaluation.evaluate import evaluate_bag
     from mumu_ros.evaluation.output import write_outputs

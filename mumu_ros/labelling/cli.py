@@ -33,7 +33,7 @@ from mumu_ros.labelling.imports import import_labels
 from mumu_ros.labelling.marks import FRAME_SUFFIXES, Timeline
 from mumu_ros.labelling.server import LabelServer, Session
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
-from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings import Recording
 from mumu_ros.recordings.label_files import Label, LabelError, labels_path, read_labels, write_labels
 from mumu_ros.recordings.progress import ReadingProgress
 
@@ -84,23 +84,19 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _run(arguments: argparse.Namespace) -> int:
     target = arguments.out or labels_path(arguments.bag)
     taxonomy = find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    try:
-        with Recording(arguments.bag) as recording:
-            with ReadingProgress(recording) as progress:
-                footage = Footage(recording, progress.update)
-            for problem in recording.problems:
-                print(f"{arguments.bag}: {problem}", file=sys.stderr)
-            if arguments.source:
-                return _import(arguments, target, footage)
-            labels = read_labels(target) if target.exists() else footage.annotations
-            if arguments.export:
-                return _export(arguments, labels, footage)
-            groups = _groups(taxonomy, labels)
-            session = Session(arguments.bag.name, footage, labels, target, groups, recording.problems)
-            return _serve(session, arguments.port)
-    except RecordingError as error:
-        print(f"mumu label: {error}", file=sys.stderr)
-        return 2
+    with Recording(arguments.bag) as recording:
+        with ReadingProgress(recording) as progress:
+            footage = Footage(recording, progress.update)
+        for problem in recording.problems:
+            print(f"{arguments.bag}: {problem}", file=sys.stderr)
+        if arguments.source:
+            return _import(arguments, target, footage)
+        labels = read_labels(target) if target.exists() else footage.annotations
+        if arguments.export:
+            return _export(arguments, labels, footage)
+        groups = _groups(taxonomy, labels)
+        session = Session(arguments.bag.name, footage, labels, target, groups, recording.problems)
+        return _serve(session, arguments.port)
 
 
 def _groups(taxonomy: Taxonomy | None, labels: Iterable[Label]) -> Mapping[str, Sequence[str]]:

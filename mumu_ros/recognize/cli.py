@@ -36,7 +36,6 @@ from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_we
 from mumu_ros.people.drawing import Activity, draw
 from mumu_ros.recognize.segments import Labelled, Segment, segments
 from mumu_ros.recognize.sources import SourceError, open_source
-from mumu_ros.recordings import RecordingError
 from mumu_ros.recordings.pictures import Shot
 
 if TYPE_CHECKING:
@@ -83,14 +82,6 @@ class _Report:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
-        return _recognize(arguments)
-    except RecordingError as error:
-        print(f"mumu recognize: {error}", file=sys.stderr)
-        return 2
-
-
-def _recognize(arguments: argparse.Namespace) -> int:
     if arguments.out:
         _check_out(arguments.out, expanded(arguments.source))
     from mumu_ros.pipeline.configuration import InferenceConfig

@@ -19,5 +19,5 @@ from __future__ import annotations
 __all__ = ["RecordingError"]
 
 
-class RecordingError(Exception):
+class RecordingError(ValueError):
     """A recording cannot be read or written; the text names the path and the remedy."""

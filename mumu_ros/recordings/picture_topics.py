@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from mumu_ros.conversions.transports import raw_topic
+from mumu_ros.conversions.transports import picture_kind, raw_topic
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.reader import Recording, Topic
 
@@ -28,9 +28,6 @@ __all__ = ["IMU", "PictureTopics"]
 IMU = "sensor_msgs/msg/Imu"
 _IMAGE, _COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 _INFO = "sensor_msgs/msg/CameraInfo"
-_DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
-_ZSTD = "zstd"
-"""The format of zstd_image_transport, which is not decoded: it could hold colour or depth."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +92,7 @@ def _kind(recording: Recording, topic: str) -> str:
     """What a topic shows; empty where no message can be read or decoded."""
     if topic in recording.undecoded or (first := next(recording.messages([topic]), None)) is None:
         return ""
-    message = first[2]
-    encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
-    if encoding == _ZSTD:
-        return ""
-    return "depth" if encoding.startswith(_DEPTH_ENCODINGS) or "compressedDepth" in encoding else "rgb"
+    return picture_kind(first[2])
 
 
 def _imus(recording: Recording, imus: tuple[str, ...]) -> dict[str, str]:

@@ -28,7 +28,6 @@ import numpy as np
 
 from mumu_ros.conversions import MessageTypes, camera_to_camera_info, people_to_message, segment_to_annotation
 from mumu_ros.failures import NOTATION
-from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.topics import (
     ANNOTATION_TOPIC,
     ANNOTATION_TYPE,
@@ -138,21 +137,17 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
-        simulator = Simulator(
-            seed=arguments.seed,
-            subject=arguments.subject,
-            seconds=arguments.seconds,
-            faults=[parse_fault(text) for text in arguments.fault],
-            image_size=_image_size(arguments.image_size),
-            activities=arguments.activities.split(",") if arguments.activities else None,
-            people=arguments.people,
-            room=arguments.room,
-        )
-        count = _record(simulator, arguments.out, arguments.storage)
-    except (ValueError, RecordingError) as error:
-        print(f"mumu simulate: {error}", file=sys.stderr)
-        return 2
+    simulator = Simulator(
+        seed=arguments.seed,
+        subject=arguments.subject,
+        seconds=arguments.seconds,
+        faults=[parse_fault(text) for text in arguments.fault],
+        image_size=_image_size(arguments.image_size),
+        activities=arguments.activities.split(",") if arguments.activities else None,
+        people=arguments.people,
+        room=arguments.room,
+    )
+    count = _record(simulator, arguments.out, arguments.storage)
     print(f"{arguments.out}: {count} messages, {simulator.seconds:g} s")
     return 0
 

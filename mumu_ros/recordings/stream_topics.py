@@ -21,6 +21,7 @@ import math
 import re
 
 from mumu_ros.conversions import SUPPORTED_TYPES, VECTOR_TYPES, ConversionError
+from mumu_ros.conversions.transports import picture_kind
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.parameter_file import read_parameters
@@ -30,7 +31,6 @@ from mumu_ros.recordings import Recording, RecordingError, Topic
 __all__ = ["guess_streams", "resolve_topics"]
 
 _PEEKED = 5
-_DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
 
 
 def resolve_topics(config: SensorSyncConfig, recording: Recording) -> dict[str, str]:
@@ -118,9 +118,8 @@ def _peek(recording: Recording) -> dict[str, tuple[str, int]]:
         type_name = recording.topics[topic].type_name
         for _, _, message in itertools.islice(recording.messages([topic]), _PEEKED):
             if SUPPORTED_TYPES[type_name] == "image":
-                encoding = getattr(message, "encoding", "") or getattr(message, "format", "")
-                is_depth = encoding.startswith(_DEPTH_ENCODINGS) or "compressedDepth" in encoding
-                found[topic] = ("depth" if is_depth else "rgb", 0)
+                if kind := picture_kind(message):
+                    found[topic] = (kind, 0)
                 break
             try:
                 found[topic] = (type_name, VECTOR_TYPES[type_name](message).size)

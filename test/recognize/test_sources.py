@@ -158,9 +158,11 @@ def test_what_cannot_be_read_is_named_with_the_remedy(tmp_path: Path, name: str,
         list(open_source(source))
 
 
+@pytest.mark.parametrize("command", [["recognize"], ["bench", "people", "--video"]])
 def test_a_bag_that_cannot_be_read_is_a_sentence_of_the_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], weights: Path
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], weights: Path, command: list[str]
 ) -> None:
     (tmp_path / "old.bag").touch()
-    assert main(["recognize", str(tmp_path / "old.bag"), "--weights", str(weights)]) == 2
+    options = ["--weights", str(weights)] if command == ["recognize"] else []
+    assert main([*command, str(tmp_path / "old.bag"), *options]) == 2
     assert capsys.readouterr().err.endswith("old.bag is a ROS 1 bag; convert it with rosbags-convert\n")

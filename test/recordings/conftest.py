@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import argparse
 import struct
 import zlib
 from collections.abc import Callable, Sequence
@@ -24,9 +23,9 @@ import lz4.frame
 import numpy as np
 import pytest
 
+from mumu_ros.cli import main
 from mumu_ros.conversions import array_to_image, array_to_imu
 from mumu_ros.recordings import RecordingWriter
-from mumu_ros.recordings.simulate import register as register_simulate
 from mumu_ros.recordings.typestore import BagTypes
 
 IMU_PERIOD_NS = 10_000_000
@@ -35,16 +34,8 @@ START_NS = 1_700_000_000_000_000_000
 
 @pytest.fixture
 def mumu() -> Callable[[Sequence[object]], int]:
-    """Run a command of recordings; its exit status."""
-
-    def run(arguments: Sequence[object]) -> int:
-        parser = argparse.ArgumentParser(prog="mumu")
-        commands = parser.add_subparsers(required=True)
-        register_simulate(commands)
-        parsed = parser.parse_args([str(argument) for argument in arguments])
-        return parsed.run(parsed)
-
-    return run
+    """Run a command; its exit status."""
+    return lambda arguments: main([str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ from mumu_ros.share import share_path
 
 RGB = np.zeros((4, 4, 3), np.uint8)
 DEPTH = np.zeros((4, 4), np.uint16)
+ZSTD = np.zeros(8, np.uint8)
 IMU = np.zeros((2, 3))
 SKELETON = np.zeros((20, 3))
 
@@ -52,6 +53,10 @@ def write(tmp_path: Path) -> Write:
                     name, message = "sensor_msgs/msg/Imu", array_to_imu(sample, 1, "", writer.types)
                 elif sample is SKELETON:
                     name, message = "geometry_msgs/msg/PoseArray", array_to_pose_array(sample, 1, "", writer.types)
+                elif sample is ZSTD:
+                    name = "sensor_msgs/msg/CompressedImage"
+                    header = array_to_imu(IMU, 1, "", writer.types).header
+                    message = writer.types.message(name, header=header, format="zstd", data=sample)
                 else:
                     name, message = "sensor_msgs/msg/Image", array_to_image(sample, 1, "", writer.types)
                 writer.write(topic, name, message, 1)
@@ -80,6 +85,12 @@ def test_topics_are_told_by_type_shape_and_name(write: Write) -> None:
 
 def test_what_was_not_recorded_is_left_out(write: Write) -> None:
     assert guessed(write({"/bones": SKELETON, "/x": RGB}), "utd-mhad-dsp") == {"skeleton": "/bones"}
+
+
+def test_what_zstd_image_transport_sent_is_no_second_camera(write: Write) -> None:
+    """Beside the colour picture that it is a copy of, it cannot be decoded."""
+    path = write({"/cam/a": RGB, "/cam/a/zstd": ZSTD})
+    assert guessed(path, "sim") == {"rgb": "/cam/a"}
 
 
 def test_two_topics_that_fit_alike_are_named(write: Write) -> None:
