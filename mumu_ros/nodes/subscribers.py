@@ -165,7 +165,6 @@ class Subscriber:
         self, create: Callable[..., Any], node: Node, type_name: str, topic: str, qos: QoSProfile, offset_ns: int = 0
     ) -> None:
         cls = message_class(type_name)
-        self._node = node
         self._type_name = type_name
         self._offset_ns = offset_ns
         self._depth = qos.depth
