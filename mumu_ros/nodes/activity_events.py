@@ -48,6 +48,8 @@ _QUEUE = 64
 class _Wait:
     goal: ServerGoalHandle
     timer: Timer | None
+    tracker: events.EventTracker | None
+    """Of when it began: another one may have other labels."""
 
 
 class ActivityEvents:
@@ -150,7 +152,7 @@ class ActivityEvents:
         if timeout_s:
             give_up = partial(self._give_up, goal, f"nobody did it within {timeout_s:g} s")
             timer = self._node.create_timer(timeout_s, give_up, clock=self._node.steady_clock)
-        self._waits.append(_Wait(goal, timer))
+        self._waits.append(_Wait(goal, timer, self._tracker))
         self._settle()
 
     def _refusal(self, request: WaitForActivity.Goal) -> str:
@@ -176,14 +178,13 @@ class ActivityEvents:
     def _settle(self) -> None:
         """Complete the goals that are over."""
         with self._lock:
-            is_active = self._tracker is not None
-            ongoing = list(self._tracker.ongoing()) if self._tracker else []
+            tracker = self._tracker
+            ongoing = list(tracker.ongoing()) if tracker else []
         for wait in list(self._waits):
-            found = next((event for event in ongoing if _is_meant(wait.goal.request, event)), None)
-            if found:
-                self._end(wait, partial(_succeed, wait.goal, self._message(found)))
-            elif not is_active:
+            if wait.tracker is not tracker:  # active again already, as by ~/set_model
                 self._end(wait, partial(_abort, wait.goal, f"{self._node.get_name()} was deactivated"))
+            elif found := next((event for event in ongoing if _is_meant(wait.goal.request, event)), None):
+                self._end(wait, partial(_succeed, wait.goal, self._message(found)))
 
     def _give_up(self, goal: ServerGoalHandle, reason: str) -> None:
         for wait in [wait for wait in self._waits if wait.goal is goal]:

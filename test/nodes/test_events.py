@@ -150,6 +150,14 @@ def test_pausing_and_resetting_end_what_goes_on_and_keep_the_model(active: Any) 
     active.ros.wait(lambda: len(active.recognitions) > before)
 
 
+def test_a_wait_ends_when_another_model_takes_over(active: Any) -> None:
+    wait = Wait(active.ros)
+    handle = wait.send(activity="wave")
+    assert call(active.ros, SetModel, "set_model", model="sim").success
+    status, result = wait.answer(handle)
+    assert (status, result.reason) == (GoalStatus.STATUS_ABORTED, "inference was deactivated")
+
+
 def test_another_model_takes_over_and_one_that_cannot_be_used_does_not(active: Any, tmp_path: Path) -> None:
     answer = call(active.ros, SetModel, "set_model", model="nowhere")
     assert not answer.success
