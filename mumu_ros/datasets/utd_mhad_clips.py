@@ -32,7 +32,7 @@ from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.skeletons import convert
 
-__all__ = ["UtdMhadDataset", "find_utd_mhad"]
+__all__ = ["INERTIAL", "UtdMhadDataset", "find_utd_mhad"]
 
 _PARTS: Mapping[str, tuple[str, Any]] = MappingProxyType(
     {
@@ -50,6 +50,8 @@ _PARTS: Mapping[str, tuple[str, Any]] = MappingProxyType(
 )
 """Stream to its file and its part of the samples. The Kinect's joints: head, shoulder centre, spine, hip centre;
 shoulder, elbow, wrist, hand of the left and then the right arm; hip, knee, ankle, foot of the left and right leg."""
+INERTIAL = tuple(stream for stream, (file, _) in _PARTS.items() if file == "inertial")
+"""Streams of the inertial sensor, which was worn where `inertial_site` says."""
 
 
 class UtdMhadDataset:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError
 from mumu_ros.datasets.utd_mhad import ACTIONS, inertial_site
+from mumu_ros.datasets.utd_mhad_clips import INERTIAL
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
@@ -176,7 +177,7 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
     parts, clips, skipped = [], [], {}
     for info in found.clips:
         try:
-            clip = found.read(info, preprocessing)
+            clip = _worn_on_wrist(dataset, found.read(info, preprocessing))
         except DatasetError as error:
             skipped[info.id] = str(error)
             continue
@@ -216,7 +217,7 @@ def load_takes(config: ModelConfig, sets: Mapping[str, str]) -> Takes:
         errors: dict[str, str] = {}
         for info in dataset.clips:
             try:
-                clip = dataset.read(info, preprocessing)
+                clip = _worn_on_wrist(name, dataset.read(info, preprocessing))
             except DatasetError as error:
                 errors[f"{name}/{info.id}"] = str(error)
                 continue
@@ -227,13 +228,24 @@ def load_takes(config: ModelConfig, sets: Mapping[str, str]) -> Takes:
     return Takes(tuple(takes), skipped)
 
 
+def _worn_on_wrist(dataset: str, clip: Clip) -> Clip:
+    """A clip without the IMU if it was worn on the thigh, where it would tell the activity by its place.
+
+    Raises:
+        DatasetError: Nothing else is in the clip.
+    """
+    if dataset != "utd_mhad" or inertial_site(ACTIONS.index(clip.segments[0].activity) + 1) == "wrist":
+        return clip
+    streams = {name: stream for name, stream in clip.streams.items() if name not in INERTIAL}
+    if not streams:
+        raise DatasetError(f"{clip.id}: its IMU was worn on the thigh, the model's is on a wrist; add another sensor")
+    return replace(clip, streams=streams)
+
+
 def _take(dataset: str, clip: Clip, labels: tuple[str, ...], config: ModelConfig) -> Take:
     skeleton = next(m.name for m in config.modalities if m.layout)
     imu = next((m.name for m in config.modalities if m.shape == (2, 3)), None)
     worn = clip.streams.get(imu) if imu else None
-    activity = clip.segments[0].activity
-    if worn and dataset == "utd_mhad" and inertial_site(ACTIONS.index(activity) + 1) != "wrist":
-        worn = None  # On the thigh it would tell the activity by where it is.
     imu_samples = resample(worn) if worn else None
     return Take(
         resample(clip.streams[skeleton]), imu_samples, labels or (OTHER,), dataset, clip.subject, f"{dataset}/{clip.id}"

@@ -58,6 +58,8 @@ CONFIG = ModelConfig(
     2.0,
     8,
 )
+IMU = Modality("imu", "vector", (2, 3), 30, "cooccurrence1d", stride=9)
+WORN = dataclasses.replace(CONFIG, modalities=(*CONFIG.modalities, IMU))
 
 
 @pytest.fixture
@@ -73,6 +75,20 @@ def kard(tmp_path: Path) -> Path:
             (folder / f"a{activity:02}_s{subject:02}_e01_realworld.txt").write_text(lines)
     (folder / "a14_s01_e01_realworld.txt").write_text("0 0 0\n" * 150)
     return tmp_path
+
+
+@pytest.fixture
+def utd_mhad(tmp_path: Path) -> Path:
+    """Two people who wave (3), the IMU on the wrist, and squat (27), the IMU on the thigh: clips of three seconds."""
+    savemat = pytest.importorskip("scipy.io", reason="UTD-MHAD needs scipy (extra train)").savemat
+    rng = np.random.default_rng(0)
+    for clip in ("a3_s1_t1", "a3_s2_t1", "a27_s1_t1", "a27_s2_t1"):
+        joints = rng.normal([[0], [0], [2.5]], 0.2, (20, 3, 90))
+        for kind, key, samples in (("skeleton", "d_skel", joints), ("inertial", "d_iner", rng.normal(size=(150, 6)))):
+            folder = tmp_path / "utd_mhad" / kind.capitalize()
+            folder.mkdir(parents=True, exist_ok=True)
+            savemat(folder / f"{clip}_{kind}.mat", {key: samples})
+    return tmp_path / "utd_mhad"
 
 
 def test_every_activity_of_every_dataset_is_one_of_the_taxonomy_or_none() -> None:
@@ -159,6 +175,26 @@ def test_a_long_clip_is_decided_by_several_windows(
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (result["clips"], result["known"]) == (6, 4)
     assert result["per_class"]["drink"]["clips"] == 2
+
+
+def test_an_imu_on_the_thigh_is_neither_trained_nor_tested_on(utd_mhad: Path) -> None:
+    """The model's is on a wrist; by its place on the thigh it would tell the activity."""
+    takes = load_takes(WORN, {"utd_mhad": str(utd_mhad)}).takes
+    trained_on = {take.id: take.imu is not None for take in takes}
+    wave, squat = ("utd_mhad/a3_s1_t1", "utd_mhad/a3_s2_t1"), ("utd_mhad/a27_s1_t1", "utd_mhad/a27_s2_t1")
+    assert trained_on == dict.fromkeys(wave, True) | dict.fromkeys(squat, False)
+    windows = load_test_windows(WORN, "utd_mhad", str(utd_mhad)).windows
+    on_wrist = np.char.startswith(windows.clip, "a3_")
+    assert set(windows.clip) == {"a3_s1_t1", "a3_s2_t1", "a27_s1_t1", "a27_s2_t1"}
+    assert windows.masks["skeleton"].any(axis=1).all()
+    np.testing.assert_array_equal(windows.masks["imu"].any(axis=1), on_wrist)
+
+
+def test_a_clip_of_nothing_but_an_imu_on_the_thigh_is_skipped(utd_mhad: Path) -> None:
+    loaded = load_test_windows(dataclasses.replace(WORN, modalities=(IMU,)), "utd_mhad", str(utd_mhad))
+    assert [clip.id for clip in loaded.clips] == ["a3_s1_t1", "a3_s2_t1"]
+    assert set(loaded.skipped) == {"a27_s1_t1", "a27_s2_t1"}
+    assert "a27_s1_t1: its IMU was worn on the thigh, the model's is on a wrist" in loaded.skipped["a27_s1_t1"]
 
 
 def test_a_training_assesses_clips_as_mumu_test_does(kard: Path, tmp_path: Path) -> None:
