@@ -71,7 +71,7 @@ class ClipDecisions:
         logits: (N, K).
         novelty: (N,), NaN where it is not known.
         right: bool (N, K), which activities are right.
-        known: bool (N,), whether one of them is in the training data.
+        known: bool (N,), whether one of them, neither `idle` nor `other`, is in the training data.
     """
 
     logits: Array
@@ -91,7 +91,8 @@ class ClipDecisions:
         right: NDArray[np.bool_] = windows.labels[first] > 0
         novelty = novelties(checkpoint.novelty, checkpoint.config.names, predictions.features)
         decided = combine(predictions.activity_logits, novelty, clip, checkpoint.config.taxonomy)
-        return cls(*decided, right, np.asarray(right.any(axis=1)))
+        known = right[:, named_activities(checkpoint.config.taxonomy)].any(axis=1)  # the others are never accepted
+        return cls(*decided, right, np.asarray(known))
 
     @property
     def hits(self) -> NDArray[np.bool_]:

@@ -141,9 +141,20 @@ def test_a_users_dataset_is_in_the_words_of_the_taxonomy(tmp_path: Path, capsys:
     save_checkpoint(tmp_path / "m", Network(CONFIG).eval())
     assert main(["test", str(tmp_path / "m"), "folder", str(root), "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (result["clips"], result["known"]) == (2, 2)
+    assert result["clips"] == 2
     with pytest.raises(ConfigError, match=r"folder has 'bow', which taxonomy 'people' lacks; every clip needs one"):
         accepted_labels(PEOPLE, "folder", [ClipInfo("x", 1, "bow")])
+
+
+def test_clips_of_idle_and_other_are_unknown_since_neither_is_ever_accepted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = own_set(tmp_path / "mine", ("wave", "idle", "other"))
+    save_checkpoint(tmp_path / "m", Network(CONFIG).eval())
+    assert main(["test", str(tmp_path / "m"), "folder", str(root), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["known"], result["unknown"]) == (1, 2)
+    assert [result["per_class"][name]["right"] for name in ("idle", "other")] == [None, None]
 
 
 def test_windows_to_test_on_accept_what_the_label_file_accepts(kard: Path) -> None:
