@@ -82,6 +82,8 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
     finally:
         for node in nodes:
             _shut_down(node)
+        with contextlib.suppress(ExternalShutdownException):
+            spin_some(executor, nodes[-1])  # sends the results of goals that the shutdown has ended
         logging.getLogger("mumu_ros").removeHandler(handler)
         # They shut down as requested; a further signal must not kill Python, which drops handlers at exit.
         on_signals(signal.SIG_IGN)

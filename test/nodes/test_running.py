@@ -27,10 +27,14 @@ from typing import Any
 
 import psutil
 import pytest
+from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.action import ActionClient
 from sensor_msgs.msg import Imu
+
+from mumu_ros.action import WaitForActivity
 
 Start = Callable[..., "subprocess.Popen[str]"]
 NODES = [sys.executable, "-m", "mumu_ros.nodes"]
@@ -101,6 +105,19 @@ def test_a_node_ends_well_in_every_state_and_whatever_else_comes(ros: Any, start
     output, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
     assert "Traceback" not in output + errors
+
+
+def test_whoever_waits_for_an_activity_is_told_that_the_node_ends(ros: Any, started: Start) -> None:
+    process = started(INFERENCE, ignoring_sigint=True, env={**os.environ, "ROS_DOMAIN_ID": str(ros.domain)})
+    client = ActionClient(ros.node, WaitForActivity, "inference/wait_for_activity")
+    ros.wait(client.server_is_ready, timeout_s=60.0)
+    goal = client.send_goal_async(WaitForActivity.Goal())
+    ros.wait(goal.done, timeout_s=60.0)
+    result = goal.result().get_result_async()
+    process.send_signal(signal.SIGINT)
+    ros.wait(result.done)
+    assert result.result().status == GoalStatus.STATUS_ABORTED
+    assert process.wait(30) == 0
 
 
 _UNHANDLED = """
