@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
@@ -26,16 +26,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mumu_ros.datasets.clips import Clip
 from mumu_ros.health import Describer, Description, HealthModel, layout
 from mumu_ros.health.autoencoder import ConceptAutoencoder
 from mumu_ros.health.model import check_finite
 from mumu_ros.health.statistics import STILL
 from mumu_ros.model.checkpoint import Checkpoint
-from mumu_ros.model.config import ConfigError
+from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.network import Network
+from mumu_ros.training.loading import load_windows
+from mumu_ros.training.settings import Data
+from mumu_ros.training.several_datasets import has_labels, worn_on_wrist
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["ANY_OVERLAP", "Change", "describe_windows", "fit_health", "learn_health"]
+__all__ = ["ANY_OVERLAP", "Change", "describe_windows", "fit_health", "healthy_windows", "learn_health"]
 
 Arrays = dict[str, np.ndarray]
 Change = Callable[[np.ndarray, Arrays, Arrays], tuple[Arrays, Arrays]]
@@ -56,6 +60,23 @@ _LEAST_SPREAD_STILL = 0.1
 """Lower bound of standard deviations: with a share that never varies, any change would have an infinite score."""
 _LEAST_VARIATION = np.array([1e-3, 1e-3, 0.5] * 2)
 """The same for the logarithms of the errors."""
+
+
+def healthy_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()) -> WindowSet:
+    """Windows to learn from, of any activities: those of the dataset need not be the model's.
+
+    Raises:
+        DatasetError: See `load_windows`.
+    """
+    return load_windows(config, data, subjects, partial(_as_worn, config, data.dataset)).windows
+
+
+def _as_worn(config: ModelConfig, dataset: str, clip: Clip) -> Clip:
+    """A clip of the model's sensors, worn where they were in its training, without its activities."""
+    if has_labels(config.taxonomy):
+        clip = worn_on_wrist(dataset, clip)
+    segments = (replace(segment, activity=config.taxonomy.activities[0]) for segment in clip.segments)
+    return replace(clip, segments=tuple(segments))
 
 
 def learn_health(

@@ -61,8 +61,7 @@ def _health(arguments: argparse.Namespace) -> int:
     from mumu_ros.datasets.clips import parse_subjects
     from mumu_ros.health import save_health
     from mumu_ros.model.checkpoint import load_checkpoint
-    from mumu_ros.training.health import ANY_OVERLAP, learn_health
-    from mumu_ros.training.loading import load_windows
+    from mumu_ros.training.health import ANY_OVERLAP, healthy_windows, learn_health
     from mumu_ros.training.settings import Data
 
     folder = find_model(arguments.model)
@@ -75,7 +74,7 @@ def _health(arguments: argparse.Namespace) -> int:
         arguments.dataset, root=arguments.root, seconds=arguments.seconds, windows_per_s=per_s, min_overlap=ANY_OVERLAP
     )
     subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
-    windows = load_windows(checkpoint.config, data, subjects).windows
+    windows = healthy_windows(checkpoint.config, data, subjects)
     health = learn_health(checkpoint, [windows], arguments.false_alarms, arguments.seed)
     provenance = {"command": "mumu " + shlex.join(sys.argv[1:]), "windows": len(windows)}
     where = save_health(folder, health, provenance)

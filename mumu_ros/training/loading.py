@@ -20,18 +20,19 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
 from mumu_ros.datasets import open_dataset
-from mumu_ros.datasets.clips import ClipInfo, DatasetError
+from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError
 from mumu_ros.datasets.utd_mhad_clips import find_utd_mhad
 from mumu_ros.files import expanded
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
@@ -45,6 +46,7 @@ __all__ = ["NONE_KNOWN", "Loaded", "check_subjects", "known_windows", "load_wind
 
 NONE_KNOWN = "has an activity, all are labelled with their group only; label some, or choose other subjects"
 """What is wrong with clips that can be neither tested nor trained on by themselves, and the remedy."""
+Change: TypeAlias = Callable[[Clip], Clip]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +64,18 @@ class Loaded:
     skipped: Mapping[str, str]
 
 
-def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()) -> Loaded:
+def load_windows(
+    config: ModelConfig, data: Data, subjects: Collection[int] = (), change: Change | None = None
+) -> Loaded:
     """Read the clips of subjects (none: everybody's) and cut them into labelled windows; `data`'s own lists of subjects
     are not looked at.
+
+    Args:
+        config: The model's.
+        data: What to read, and which windows to cut.
+        subjects: Whose clips.
+        change: What to do to a clip before it is cut, in another process: it gives each an activity of the taxonomy,
+            whatever the dataset has. Such windows are not kept.
 
     Raises:
         DatasetError: The dataset is not there, a subject is not in it, or none of its clips can be read.
@@ -72,13 +83,14 @@ def load_windows(config: ModelConfig, data: Data, subjects: Collection[int] = ()
     """
     dataset = open_dataset(data.dataset, data.root, subjects=sorted(subjects) or None, seconds=data.seconds)
     there = check_subjects(data.dataset, dataset.clips, subjects)
-    _check_activities(config, data.dataset, dataset.clips)
+    if change is None:
+        _check_activities(config, data.dataset, dataset.clips)
     model, config = config, replace(config, modalities=config.measured)
-    folder = _cache_folder(config, data)
+    folder = None if change else _cache_folder(config, data)
     people = [tuple(clip for clip in dataset.clips if clip.subject == subject) for subject in sorted(there)]
     files = _files(folder, data, people) if folder else [None] * len(people)
     kept = [WindowSet.load(file) if file and file.exists() else None for file in files]
-    others = _cut_all(config, data, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
+    others = _cut_all(config, data, change, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
     parts = [(k, {}) if k is not None else next(others) for k in kept]
     windows = [part for part, _ in parts if part is not None]
     skipped = {clip: reason for _, reasons in parts for clip, reason in reasons.items()}
@@ -179,15 +191,17 @@ def _listing(folder: Path, but: Path) -> list[tuple[str, int, int]]:
     return sorted(listed)
 
 
-def _cut_all(config: ModelConfig, data: Data, people: Sequence[tuple[Clips, Path | None]]) -> Iterator[Part]:
+def _cut_all(
+    config: ModelConfig, data: Data, change: Change | None, people: Sequence[tuple[Clips, Path | None]]
+) -> Iterator[Part]:
     if not people:
         return
     # Not forked: the parent's threads (torch, OpenCV) would not exist in the child but their locks would.
     with ProcessPoolExecutor(min(len(people), os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(partial(_cut_person, config, data), *zip(*people, strict=True))
+        yield from pool.map(partial(_cut_person, config, data, change), *zip(*people, strict=True))
 
 
-def _cut_person(config: ModelConfig, data: Data, clips: Clips, path: Path | None) -> Part:
+def _cut_person(config: ModelConfig, data: Data, change: Change | None, clips: Clips, path: Path | None) -> Part:
     cv2.setNumThreads(1)
     subject = clips[0].subject
     generator = np.random.default_rng((subject, 0))
@@ -197,6 +211,7 @@ def _cut_person(config: ModelConfig, data: Data, clips: Clips, path: Path | None
     for info in clips:
         try:
             clip = dataset.read(info, preprocessing)
+            clip = change(clip) if change else clip
             if data.pose and data.pose not in clip.streams:
                 raise DatasetError(f"{info.id} has no stream {data.pose!r}, which data.pose names")
         except DatasetError as error:

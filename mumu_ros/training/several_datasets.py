@@ -48,6 +48,7 @@ __all__ = [
     "load_test_windows",
     "read_labels",
     "read_takes",
+    "worn_on_wrist",
 ]
 
 _SAME_LABELS = {"utd_mhad_front": "utd_mhad"}
@@ -177,7 +178,7 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
     parts, clips, skipped = [], [], {}
     for info in found.clips:
         try:
-            clip = _worn_on_wrist(dataset, found.read(info, preprocessing))
+            clip = worn_on_wrist(dataset, found.read(info, preprocessing))
         except DatasetError as error:
             skipped[info.id] = str(error)
             continue
@@ -217,7 +218,7 @@ def load_takes(config: ModelConfig, sets: Mapping[str, str]) -> Takes:
         errors: dict[str, str] = {}
         for info in dataset.clips:
             try:
-                clip = _worn_on_wrist(name, dataset.read(info, preprocessing))
+                clip = worn_on_wrist(name, dataset.read(info, preprocessing))
             except DatasetError as error:
                 errors[f"{name}/{info.id}"] = str(error)
                 continue
@@ -228,7 +229,7 @@ def load_takes(config: ModelConfig, sets: Mapping[str, str]) -> Takes:
     return Takes(tuple(takes), skipped)
 
 
-def _worn_on_wrist(dataset: str, clip: Clip) -> Clip:
+def worn_on_wrist(dataset: str, clip: Clip) -> Clip:
     """A clip without the IMU if it was worn on the thigh, where it would tell the activity by its place.
 
     Raises:

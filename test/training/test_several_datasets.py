@@ -36,6 +36,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.share import share_path
 from mumu_ros.training.acceptance import ClipDecisions, score_accepted
+from mumu_ros.training.health import ANY_OVERLAP, healthy_windows
 from mumu_ros.training.people_protocol import assess_people
 from mumu_ros.training.scoring import predict
 from mumu_ros.training.settings import Data, read_settings
@@ -199,6 +200,17 @@ def test_an_imu_on_the_thigh_is_neither_trained_nor_tested_on(utd_mhad: Path) ->
     assert set(windows.clip) == {"a3_s1_t1", "a3_s2_t1", "a27_s1_t1", "a27_s2_t1"}
     assert windows.masks["skeleton"].any(axis=1).all()
     np.testing.assert_array_equal(windows.masks["imu"].any(axis=1), on_wrist)
+
+
+def test_health_is_learned_from_any_activities_and_from_sensors_where_the_model_has_them(
+    utd_mhad: Path, no_processes: None
+) -> None:
+    data = Data("utd_mhad", root=str(utd_mhad), windows_per_s=0, min_overlap=ANY_OVERLAP)
+    windows = healthy_windows(WORN, data, (1,))
+    assert set(windows.clip) == {"a3_s1_t1", "a27_s1_t1"}
+    np.testing.assert_array_equal(windows.masks["imu"].any(axis=1), windows.clip == "a3_s1_t1")
+    on_both = dataclasses.replace(WORN, taxonomy=Taxonomy("one", {"some": ("bow",), "more": ("juggle",)}))
+    assert healthy_windows(on_both, data).masks["imu"].any(axis=1).all()
 
 
 def test_a_clip_of_nothing_but_an_imu_on_the_thigh_is_skipped(utd_mhad: Path) -> None:
