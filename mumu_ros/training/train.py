@@ -133,8 +133,9 @@ def train(
     if windows.labels is not None:
         metrics["labelled_windows"] = int(windows.labels.any(axis=1).sum())
     if held_out:
-        metrics["calibration_subjects"] = score(predict(model, held_out), held_out, settings.model.taxonomy)
         calibration = calibration or calibrate(model, held_out)
+        predictions = predict(model, held_out)
+        metrics["calibration_subjects"] = score(predictions, held_out, settings.model.taxonomy, calibration.temperature)
     novelty = training_features(model, windows) if learns_novelty else None
     left = divide_takes(takes.takes, settings.data)[1] if takes else []
     if left:

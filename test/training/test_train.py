@@ -72,7 +72,10 @@ def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFi
     assert trained.provenance["optimization"]["epochs"] == 2
     metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["train_windows"] >= 2
-    assert 0 <= metrics["calibration_subjects"]["top1"] <= 1
+    assert mumu("test", model, "simulator", "--subjects", "1", "--seconds", "4", "--json") == 0
+    tested = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for key in ("windows", "top1", "ece"):
+        assert metrics["calibration_subjects"][key] == pytest.approx(tested[key]), f"{key} is not the model's"
     assert len(list((tmp_path / "cache").glob("*/*.npz"))) == 2
 
     again = ["--init", model, "--out", tmp_path / "second"]
