@@ -130,7 +130,7 @@ def _attention(attention: Mapping[str, Any], config: ModelConfig) -> list[tuple[
 
 def _map(each: FeatureMap, config: ModelConfig, colours: Mapping[str, str]) -> tuple[str, float | None, Markup]:
     names = [config.taxonomy.activities[i] for i in each.activity.tolist()]
-    title = "fused: what goes into the classifier" if each.kind == FUSED else each.kind
+    title = "fused: features weighted by the attention for the activity" if each.kind == FUSED else each.kind
     return title, each.silhouette, scatter(each.points, [colours[name] for name in names], names, f"Map of {title}")
 
 

@@ -22,10 +22,12 @@ import numpy as np
 import pytest
 
 from mumu_ros.evaluation import decision_features as features
-from mumu_ros.evaluation.decision_features import FUSED, FeatureLog, map_features
+from mumu_ros.evaluation.decision_features import FUSED, FeatureLog, FeatureMap, map_features
 from mumu_ros.evaluation.decisions import DecisionLog
 from mumu_ros.evaluation.live_accuracy import TruthSegment
+from mumu_ros.evaluation.report import render
 from mumu_ros.evaluation.results import BagResult, true_labels
+from mumu_ros.evaluation.summary import summarize
 from mumu_ros.model.checkpoint import load_checkpoint
 from mumu_ros.recognition import Recognizer
 
@@ -87,3 +89,12 @@ def test_the_map_has_a_plane_for_each_sensor_that_was_there(tiny_model: Path) ->
     assert [each.kind for each in maps] == ["imu", FUSED]
     assert all(each.points.shape == (12, 2) and np.isfinite(each.points).all() for each in maps)
     assert all(each.silhouette is not None and -1 <= each.silhouette <= 1 for each in maps)
+
+
+def test_the_report_says_what_is_on_the_map(tiny_model: Path) -> None:
+    bag, _, recognizer = recognised(tiny_model, 12)
+    config = recognizer.checkpoint.config
+    maps = [FeatureMap(kind, np.eye(2), np.zeros(2, np.int64), None) for kind in ("imu", FUSED)]
+    page = render("m", [bag], config, summarize([bag], config), maps=maps)
+    assert "<figcaption>imu</figcaption>" in page
+    assert "<figcaption>fused: features weighted by the attention for the activity</figcaption>" in page
