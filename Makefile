@@ -31,6 +31,7 @@ model: setup
 	    && mumu train config/training/sim.yaml optimization.frame_epochs=0 optimization.epochs=5 \
 	        optimization.learning_rate=0.002 optimization.deep_supervision_weight=2 augmentation.modality_dropout=0.8 \
 	        --init build/sim_base --out models/sim \
+	    && mumu health sim simulator --subjects 0-23 \
 	    && mumu export sim --backend onnxruntime
 
 utd: setup
