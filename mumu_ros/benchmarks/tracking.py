@@ -252,7 +252,7 @@ class _NoisyFollower:
     def __init__(self, body_ids: Sequence[str]) -> None:
         self._rng = np.random.default_rng(0)
         self._tracker = Tracker(MAX_PEOPLE, seed=0)
-        self._clothes = {body_id: self._rng.dirichlet(np.full(_BINS, 0.3)) for body_id in body_ids}
+        self._clothes = {body_id: self._rng.dirichlet(np.full(_BINS, 0.3), 2) for body_id in body_ids}
         self._pictures = 0
 
     def update(self, stamp_ns: int, truth: Sequence[Person]) -> list[Person]:
@@ -283,9 +283,10 @@ class _NoisyFollower:
         radius = float(np.linalg.norm(keypoints - hips, axis=1).max())
         region = Region.around(hips, hips + (shoulders - hips) * radius / max(torso, 1.0))
         pose = Pose(0.99, keypoints, person.visibility, np.zeros_like(person.joints), region)
-        look = self._clothes[person.body_id] * self._rng.uniform(0.8, 1.2, _BINS)
+        look = self._clothes[person.body_id] * self._rng.uniform(0.8, 1.2, (2, _BINS))
         off = np.array([0, 0, self._rng.normal(0, _DEPTH_NOISE_M)], np.float32)
-        return Observation(pose, origin, (look / look.sum()).astype(np.float32), Lifted(person.joints + off, "depth"))
+        clothes = (look / look.sum(axis=1, keepdims=True)).astype(np.float32)
+        return Observation(pose, origin, clothes, Lifted(person.joints + off, "depth"))
 
 
 def _off(person: Person, region: Region) -> float:

@@ -26,7 +26,7 @@ from mumu_ros.people.networks import LANDMARK_SIZE, PoseNetworks
 from mumu_ros.people.regions import Region, cut, paint_over
 from mumu_ros.skeletons import layout
 
-__all__ = ["BONES", "FACE", "LAYOUT", "MIN_VISIBILITY", "TORSO", "Pose", "find_pose"]
+__all__ = ["BONES", "FACE", "KNEES", "LAYOUT", "MIN_VISIBILITY", "TORSO", "Pose", "find_pose"]
 
 LAYOUT = "blazepose33"
 _LIMBS = (
@@ -34,6 +34,7 @@ _LIMBS = (
     *(("shoulder", "hip"), ("hip", "knee"), ("knee", "ankle"), ("ankle", "toe")),
 )
 TORSO = layout(LAYOUT).index("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+KNEES = layout(LAYOUT).index("left_knee", "right_knee")
 FACE = layout(LAYOUT).index("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_mouth", "right_mouth")
 BONES = tuple(
     (layout(LAYOUT).joints.index(a), layout(LAYOUT).joints.index(b))

@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from mumu_ros.people.appearance import OTHER_CLOTHES, unlike
+from mumu_ros.people.appearance import OTHER_CLOTHES, differences, unlike
 from mumu_ros.people.landmarks import Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.track import BESIDE, COAST_S, FAR_M, Observation, Track
@@ -44,15 +44,16 @@ _AWAY, _AWAY_PER_S = 1.5, 4.0
 until then: whoever comes out from behind another person does so beside them."""
 _BLINK_S, _WANDERING = 0.1, 2.0
 """After a moment out of sight distances count less: by how much, for each second."""
-_OTHER_SIZE = 0.2
-"""Whoever is seen nearer or farther by more than `FAR_M` is larger or smaller in the picture, but for this share: else
-the depth is that of the wall behind somebody partly hidden, say."""
+_OTHER_SIZE, _SAME_CLOTHES = 0.2, 0.35
+"""Whoever is seen nearer or farther by more than `FAR_M` is larger or smaller in the picture, but for this share, or is
+farther off in the same clothes: else the depth is that of the wall behind somebody partly hidden, say."""
 _OWN_BONUS = 0.3
 _APPEARANCE_WEIGHT = 2.0
-_OTHER_CLOTHES_COST, _ASIDE, _FAR_ASIDE, _REASONS = 1.0, 0.4, 1.0, 2
+_OTHER_CLOTHES_COST, _ASIDE, _FAR_ASIDE, _STEP_M, _REASONS = 1.0, 0.4, 1.0, 0.2, 3
 """Who wears other clothes may hold something before them. Beside another person it is rather that one. It is not the
-same person for two of these reasons: they were beside another one; out of sight; so far from where they should be, in
-lengths of the torso; farther. Nor is it where depth steps far: that is the wall."""
+same person for three of these reasons: other clothes on the torso; on the thighs; they were beside another one; out of
+sight; so far from where they should be, in lengths of the torso; farther; nearer or farther by such a step. Nor is it
+where depth steps far: that is the wall."""
 _OTHER_WITHOUT_DEPTH = 0.7
 """Distance of two appearances above which clothes differ if no depth separates them from what is in front."""
 IMPOSSIBLE = 1e6
@@ -76,20 +77,20 @@ def cost(track: Track, observation: Observation, stamp_ns: int) -> float:
         + _APPEARANCE_WEIGHT * unlike(track.appearance, observation.appearance)
         - _OWN_BONUS * (observation.origin is track)
     )
-    is_other = _wears_other(track, observation)
-    reasons = (track.hider is not None, elapsed_s > _BLINK_S, away > _ASIDE, away > _FAR_ASIDE)
-    if is_other and sum(reasons) >= _REASONS:
+    other_parts = _other_clothes(track, observation)
+    step_m = track.step_m(stamp_ns, observation.depth_m)
+    is_step = step_m is not None and step_m > _STEP_M
+    reasons = (track.hider is not None, elapsed_s > _BLINK_S, away > _ASIDE, away > _FAR_ASIDE, is_step)
+    if other_parts and other_parts + sum(reasons) >= _REASONS:
         return IMPOSSIBLE
     before_m, now_m = track.depth_m, observation.depth_m
-    step_m = track.step_m(stamp_ns, now_m)
     if before_m is None or now_m is None or step_m is None:
         return total if total < GATE else IMPOSSIBLE
     if step_m > track.reach_m(stamp_ns) or (is_hidden and _is_hider(track, pose, now_m)):
         return IMPOSSIBLE
-    is_far = step_m > FAR_M
-    if is_far and (is_other or abs(math.log(now_m * pose.torso / (before_m * track.pose.torso))) > _OTHER_SIZE):
+    if step_m > FAR_M and (other_parts or not _is_as_seen(track, observation, before_m, now_m)):
         return IMPOSSIBLE
-    if is_other and track.hider:
+    if other_parts and track.hider:
         total += _OTHER_CLOTHES_COST
     total += 2 * step_m / (_wandering(elapsed_s) if track.hider else 1)
     return total if total < (_HIDDEN_GATE if is_hidden and away < BESIDE else GATE) else IMPOSSIBLE
@@ -104,7 +105,7 @@ def same_person(a: Pose, b: Pose, limit: float = _SAME_PERSON) -> bool:
 
 def shares_limbs(observation: Observation, track: Track, stamp_ns: int) -> bool:
     """Whether a pose shares limbs with somebody who was just seen, and is not before or behind them as depth tells."""
-    if _wears_other(track, observation) or not same_person(observation.pose, track.expected(stamp_ns), SHARES_LIMBS):
+    if _other_clothes(track, observation) or not same_person(observation.pose, track.expected(stamp_ns), SHARES_LIMBS):
         return False
     step_m = track.step_m(stamp_ns, observation.depth_m)
     return step_m is None or step_m <= track.reach_m(stamp_ns)
@@ -131,10 +132,23 @@ def _is_hider(track: Track, pose: Pose, now_m: float) -> bool:
     return bool(abs(x) < _OVERLAP * track.hider.pose.torso and top < y < bottom)
 
 
-def _wears_other(track: Track, observation: Observation) -> bool:
-    """Whether clothes differ: above a higher limit if no depth separates them from what is in front."""
+def _other_clothes(track: Track, observation: Observation) -> int:
+    """Of how many of torso and thighs clothes are known, if they differ on all of them; else 0. The limit is higher
+    where no depth separates them from what is in front.
+    """
     are_known = track.depth_m is not None and observation.depth_m is not None
-    return unlike(track.appearance, observation.appearance) > (OTHER_CLOTHES if are_known else _OTHER_WITHOUT_DEPTH)
+    distances = differences(track.appearance, observation.appearance)
+    known = distances[~np.isnan(distances)]
+    return len(known) if (known > (OTHER_CLOTHES if are_known else _OTHER_WITHOUT_DEPTH)).all() else 0
+
+
+def _is_as_seen(track: Track, observation: Observation, before_m: float, now_m: float) -> bool:
+    """Whether somebody is as large as they would be seen at another distance; or in the same clothes there, farther
+    off: then the one before was that of somebody who hid them.
+    """
+    growth = math.log(now_m * observation.pose.torso / (before_m * track.pose.torso))
+    torso, _ = differences(track.appearance, observation.appearance)
+    return abs(growth) <= _OTHER_SIZE or bool(now_m > before_m and torso < _SAME_CLOTHES)
 
 
 def _wandering(elapsed_s: float) -> float:

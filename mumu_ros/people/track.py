@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.people.appearance import OTHER_CLOTHES, unlike
+from mumu_ros.people.appearance import OTHER_CLOTHES, differences
 from mumu_ros.people.landmarks import Pose
 from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.regions import Region
@@ -62,7 +62,7 @@ class Observation:
     Attributes:
         pose: The pose.
         origin: The track in whose region it was found; None: it was detected.
-        appearance: What the person's clothes look like: a histogram that sums to 1; None: they are not seen.
+        appearance: What the person's clothes look like, as `appearance` says; None: they are not seen.
         lifted: Where the person is; None: not known.
     """
 
@@ -196,9 +196,11 @@ class Track:
         if self.appearance is None or appearance is None:
             self.appearance = self.appearance if appearance is None else appearance
             return
-        is_other = unlike(self.appearance, appearance) > OTHER_CLOTHES
-        rate = max(_OTHER_RATE if is_other else _APPEARANCE_RATE, 1 / (self.hits + 1))
-        self.appearance = self.appearance + np.float32(rate) * (appearance - self.appearance)
+        distances = differences(self.appearance, appearance)
+        rate = np.maximum(np.where(distances > OTHER_CLOTHES, _OTHER_RATE, _APPEARANCE_RATE), 1 / (self.hits + 1))
+        # A part that is seen for the first time is taken as it is, one that is not seen stays as it was.
+        rate = np.where(np.isnan(distances), appearance.any(axis=1), rate).astype(np.float32)
+        self.appearance = self.appearance + rate[:, None] * (appearance - self.appearance)
 
     def _notice_jump(self, stamp_ns: int, depth_m: float | None) -> None:
         step_m = self.step_m(stamp_ns, depth_m)

@@ -34,7 +34,8 @@ from .figures import pose_of, standing
 SIZE = (640, 480)
 CAMERA = Camera.nominal(*SIZE)
 START_NS, STEP_NS = 1_000_000_000, 66_000_000
-RED, BLUE, GREY = (np.array(p, np.float32) for p in ((0.9, 0.1, 0.0), (0.1, 0.9, 0.0), (0.0, 0.05, 0.95)))
+RED, BLUE, GREY = (np.array([p, p], np.float32) for p in ((0.9, 0.1, 0.0), (0.1, 0.9, 0.0), (0.0, 0.05, 0.95)))
+"""Of torso and thighs."""
 
 
 def seen(x: float, z: float, clothes: np.ndarray, origin: Track | None = None) -> Observation:
@@ -87,7 +88,7 @@ def test_somebody_who_walks_behind_another_person_is_the_same_on_the_other_side(
 @given(share=st.floats(0.0, 1.0))
 def test_who_comes_out_from_behind_another_person_is_known_by_their_clothes(share: float) -> None:
     """A part of what is seen of them is a thing before them; somebody in other clothes is somebody else."""
-    red, blue = (np.array(p, np.float32) for p in ((1.0, 0.0), (0.0, 1.0)))
+    red, blue = (np.array([p, p], np.float32) for p in ((1.0, 0.0), (0.0, 1.0)))
     tracker = Tracker(4, seed=0)
     meet(tracker, seen(0.0, 3.0, red), seen(-0.3, 3.8, blue))
     for k in range(1, 8):
@@ -133,6 +134,29 @@ def test_who_holds_something_before_the_clothes_is_the_same(covered: int, walks:
     for k in range(1, 40 + covered):
         clothes = GREY if 30 <= k < 30 + covered else RED
         assert see(tracker, k, seen(walks * k, 3.0, clothes, person)) == [person]
+
+
+@settings(max_examples=20)
+@given(nearer=st.floats(0.25, 0.45), beside=st.floats(0.0, 0.1))
+def test_whoever_comes_in_directly_before_another_person_is_somebody_else(nearer: float, beside: float) -> None:
+    """Nearer than anybody steps in a picture, and in other clothes on torso and thighs: no box before the torso."""
+    tracker = Tracker(4, seed=0)
+    (known,) = meet(tracker, seen(0.0, 3.0, RED))
+    assert known not in see(tracker, 1, seen(beside, 3.0 - nearer, BLUE, known))
+    holds_box = np.stack([BLUE[0], RED[1]])
+    assert see(tracker, 2, seen(beside, 3.0 - nearer, holds_box, known)) == [known]
+
+
+@settings(max_examples=20)
+@given(apart=st.floats(0.35, 0.5), hidden=st.integers(3, 20))
+def test_of_two_in_one_shirt_each_is_who_wears_their_trousers(apart: float, hidden: int) -> None:
+    left, right = RED, np.stack([RED[0], BLUE[1]])
+    tracker = Tracker(4, seed=0)
+    _, behind = meet(tracker, seen(0.0, 3.0, left), seen(apart, 3.4, right))
+    for k in range(1, hidden):
+        (front,) = see(tracker, k, seen(apart * k / hidden, 3.0, left, tracker.tracks[0]))
+    found = see(tracker, hidden, seen(apart, 3.0, left, behind), seen(apart / 2, 3.3, right, front))
+    assert found == [front, behind]
 
 
 @settings(max_examples=20)
@@ -195,20 +219,34 @@ def test_somebody_behind_another_person_is_the_same_where_that_one_goes_and_wher
 
 
 @settings(max_examples=20)
-@given(hidden=st.integers(10, 60), farther=st.floats(1.3, 2.0))
-def test_the_wall_behind_somebody_half_hidden_is_not_where_they_are(hidden: int, farther: float) -> None:
-    """They are as large in the picture as before."""
+@given(hidden=st.integers(10, 60), farther=st.floats(1.3, 2.0), share=st.floats(0.3, 1.0))
+def test_the_wall_behind_somebody_half_hidden_is_not_where_they_are(hidden: int, farther: float, share: float) -> None:
+    """They are as large in the picture as before, and the wall does not look like their clothes."""
     tracker = Tracker(4, seed=0)
     meet(tracker, seen(0.0, 3.0, RED), seen(0.3, 3.8, BLUE))
     front, behind = tracker.tracks
     for k in range(1, hidden):
         see(tracker, k, seen(0.0, 3.0, RED, front))
-    there = seen(0.3, 3.8, BLUE, behind)
+    there = seen(0.3, 3.8, (share * GREY + (1 - share) * BLUE).astype(np.float32), behind)
     assert there.lifted
     on_the_wall = replace(there, lifted=Lifted(there.lifted.joints * np.float32(farther), "depth"))
     assert see(tracker, hidden, seen(0.0, 3.0, RED, front), on_the_wall) == [front]
     found = see(tracker, hidden + 1, seen(0.0, 3.0, RED, front), seen(0.32, 3.8, BLUE))
     assert {track.body_id for track in found} == {front.body_id, behind.body_id}
+
+
+@settings(max_examples=20)
+@given(hidden=st.integers(10, 60), farther=st.floats(1.15, 1.3))
+def test_whose_clothes_are_read_at_another_distance_is_the_same_there(hidden: int, farther: float) -> None:
+    """The distance that was read last may have been that of the person before them."""
+    tracker = Tracker(4, seed=0)
+    front, behind = meet(tracker, seen(0.0, 3.0, RED), seen(0.3, 3.8, BLUE))
+    for k in range(1, hidden):
+        see(tracker, k, seen(0.0, 3.0, RED, front))
+    there = seen(0.3, 3.8, BLUE, behind)
+    assert there.lifted
+    farther_off = replace(there, lifted=Lifted(there.lifted.joints * np.float32(farther), "depth"))
+    assert see(tracker, hidden, seen(0.0, 3.0, RED, front), farther_off) == [front, behind]
 
 
 @settings(max_examples=20)
