@@ -274,6 +274,8 @@ def _decision(message: ActivityRecognition, start_ns: int, stamp_ns: int) -> Dec
         group_confidence=message.group_confidence,
         activity_confidence=message.activity_confidence,
         novelty=message.novelty,
+        group_probability=message.group_probability,
+        activity_probability=message.activity_probability,
     )
 
 

@@ -50,10 +50,13 @@ class Decision:
         faults: Fault of each modality; empty if unknown.
         modalities: Their names; empty if unknown.
         features: Unimodal features X^u, (M, D), 0 where absent; None if unknown.
-        group_confidence: That the group is right (`Calibration.confidence`); by default its highest probability.
+        group_confidence: That the group is right (`Calibration.confidence`); by default its probability.
         activity_confidence: That the activity is right, likewise. `UNKNOWN` is an activity of too little confidence.
         novelty: Distance of the features from those of the training data, about 1 for what was trained; NaN if it is
             not known (`Novelty.score`).
+        group_probability: Of the group, also where it is `UNKNOWN`; by default the highest. With hysteresis another one
+            may be more probable.
+        activity_probability: Of the activity, likewise.
     """
 
     start_ns: int
@@ -74,16 +77,20 @@ class Decision:
     group_confidence: float = math.nan
     activity_confidence: float = math.nan
     novelty: float = math.nan
+    group_probability: float = math.nan
+    activity_probability: float = math.nan
 
     def __post_init__(self) -> None:
         for name in ("group", "activity"):
+            if math.isnan(getattr(self, f"{name}_probability")):
+                object.__setattr__(self, f"{name}_probability", float(getattr(self, f"{name}_probabilities").max()))
             if math.isnan(getattr(self, f"{name}_confidence")):
-                object.__setattr__(self, f"{name}_confidence", float(getattr(self, f"{name}_probabilities").max()))
+                object.__setattr__(self, f"{name}_confidence", getattr(self, f"{name}_probability"))
 
     @property
     def probability(self) -> float:
-        """Probability of the most probable activity."""
-        return float(self.activity_probabilities.max())
+        """Probability of the activity."""
+        return self.activity_probability
 
     @property
     def attention(self) -> dict[str, float]:

@@ -317,7 +317,8 @@ class Recognizer:
         group, group_index = snapshot.body.smoothers[0].update(window.end_ns, group)
         activity, activity_index = snapshot.body.smoothers[1].update(window.end_ns, activity)
         novelty = self._novelty(snapshot, output)
-        confidences = calibration.confidence([group[group_index], activity[activity_index]], [novelty, novelty])
+        probabilities = float(group[group_index]), float(activity[activity_index])
+        confidences = calibration.confidence(probabilities, [novelty, novelty])
         series = [window.series[name] for name in self.checkpoint.config.names]
         return Decision(
             start_ns=window.start_ns,
@@ -338,6 +339,8 @@ class Recognizer:
             group_confidence=float(confidences[0]),
             activity_confidence=float(confidences[1]),
             novelty=novelty,
+            group_probability=probabilities[0],
+            activity_probability=probabilities[1],
         )
 
     def _novelty(self, snapshot: Snapshot, output: Outputs) -> float:

@@ -33,6 +33,7 @@ from mumu_ros.model.novelty import Novelty
 from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes.inference import Inference
 from mumu_ros.recognition.decision import UNKNOWN
+from mumu_ros.recognition.smoothing import Smoother
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 MS = 1_000_000
@@ -66,6 +67,25 @@ def test_frames_become_recognitions_whose_fields_agree(robot: Callable[..., Any]
         assert sum(message.gm_fusion_weights) == pytest.approx(1, abs=1e-5)
         assert 0 < message.processing_time_s < 5
     assert set(np.diff(stamps(r.recognitions))) == {200 * MS}, "5 Hz of 10 Hz frames"
+
+
+def test_the_probability_is_of_the_label_also_where_hysteresis_keeps_it_and_another_leads(
+    robot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keep_the_least_probable(_: Smoother, _stamp_ns: int, probabilities: np.ndarray) -> tuple[np.ndarray, int]:
+        return probabilities, int(probabilities.argmin())
+
+    monkeypatch.setattr(Smoother, "update", keep_the_least_probable)
+    r = robot(unknown_threshold=0.0)
+    r.start()
+    r.play(0, 15)
+    r.ros.wait(lambda: r.recognitions)
+    message = r.recognitions[0]
+    for name in ("activity", "group"):
+        label, probability = getattr(message, name), getattr(message, f"{name}_probability")
+        labels, distribution = getattr(message, f"{name}_labels"), getattr(message, f"{name}_probabilities")
+        assert (label, probability) == (labels[int(np.argmin(distribution))], min(distribution))
+        assert probability == getattr(message, f"{name}_confidence")
 
 
 def test_a_modality_that_stops_loses_its_attention_and_gets_it_back(robot: Callable[..., Any]) -> None:
