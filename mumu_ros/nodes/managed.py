@@ -172,6 +172,18 @@ class ManagedNode(LifecycleNode):
         service = self.create_service(service_type, name, callback)
         service.callback = self._answering(service)
 
+    def require_topic(self, parameter: str, topic: str) -> None:
+        """Refuse a name that no topic can have, before the node subscribes to it.
+
+        Raises:
+            ParameterError: The parameter is such a name.
+        """
+        try:
+            self.resolve_topic_name(topic)
+        except RuntimeError as error:  # rclpy's RCLError
+            reason = str(error).partition(", at ")[0]
+            raise ParameterError(f"parameter {parameter} is {topic!r}: {reason}") from None
+
     def status(self, name: str, problem: Problem, **values: Any) -> DiagnosticStatus:
         """A status "<node>: <name>", see `diagnostics.status`."""
         return status(f"{self.get_name()}: {name}", problem, self.get_fully_qualified_name(), **values)

@@ -73,6 +73,7 @@ class Overlay(ManagedNode):
     def configure(self) -> None:
         """Read the parameters."""
         self._config = OverlayConfig.read(self.values)
+        self.require_topic("image.topic", self._config.image.topic)
 
     def activate(self) -> None:
         """Subscribe and start the worker."""

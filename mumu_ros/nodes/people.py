@@ -48,6 +48,10 @@ class People(ManagedNode):
     def configure(self) -> None:
         """Read the parameters and load the pose network."""
         config = PeopleConfig.read(self.values)
+        self.require_topic("image.topic", config.image.topic)
+        self.require_topic("camera_info.topic", config.camera_info_topic)
+        if config.depth:
+            self.require_topic("depth.topic", config.depth.topic)
         self._reads_humans = config.source == "hri"
         self._source = (HumansSource if self._reads_humans else CameraSource)(self, config, self._publish)
         # Last, because it subscribes to TF, and nothing is undone where the source is refused.

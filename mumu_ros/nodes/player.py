@@ -56,6 +56,8 @@ class Player(ManagedNode):
     def configure(self) -> None:
         """Open the bag and resolve its message types."""
         config = self._config = PlayerConfig.read(self.values)
+        for name in config.wait_for:
+            self.require_topic("wait_for", name)
         try:
             self._recording = Recording(config.bag)
         except RecordingError as error:

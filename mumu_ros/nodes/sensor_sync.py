@@ -83,7 +83,9 @@ class SensorSync(ManagedNode):
         """Read the parameters."""
         self._config = SensorSyncConfig.read(self.values)
         for stream in self._config.streams:
-            self._require_topic(stream)
+            for topic in stream.topics:
+                name = "topic" if topic == stream.topic else "angular_velocity_topic"
+                self.require_topic(f"{stream.name}.{name}", topic)
         targets = {stream.name: stream.target_frame for stream in self._config.streams if stream.target_frame}
         self._turner = AxesTurner(self, targets) if targets else None
 
@@ -92,15 +94,6 @@ class SensorSync(ManagedNode):
         if self._turner:
             self._turner.close()
             self._turner = None
-
-    def _require_topic(self, stream: StreamConfig) -> None:
-        for topic in stream.topics:
-            try:
-                self.resolve_topic_name(topic)
-            except RuntimeError as error:  # rclpy's RCLError
-                name = "topic" if topic == stream.topic else "angular_velocity_topic"
-                reason = str(error).partition(", at ")[0]
-                raise ParameterError(f"parameter {stream.name}.{name} is {topic!r}: {reason}") from None
 
     def activate(self) -> None:
         """Subscribe to every stream."""

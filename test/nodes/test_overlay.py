@@ -37,7 +37,7 @@ from mumu_ros.people import Person
 from mumu_ros.people.drawing import Activity, draw
 from mumu_ros.skeletons import layout
 
-SUCCESS = TransitionCallbackReturn.SUCCESS
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 TYPES = RosTypes()
 START_NS = 1_700_000_000_000_000_000
 FRAME = "camera_color_optical_frame"
@@ -104,6 +104,12 @@ class Rig:
 @pytest.fixture
 def rig(ros: Any) -> Rig:
     return Rig(ros)
+
+
+@pytest.mark.parametrize("topic", ["", "my camera", "a//b"])
+def test_a_name_that_no_topic_can_have_is_refused(ros: Any, capfd: pytest.CaptureFixture[str], topic: str) -> None:
+    assert ros.add(Overlay, **{"image.topic": topic}).trigger_configure() == FAILURE
+    assert "parameter image.topic is " in capfd.readouterr().err
 
 
 def listened(rig: Rig, message_type: Any, topic: str) -> list[Any]:

@@ -612,6 +612,9 @@ def test_a_real_camera_upside_down_is_named(rig: Callable[..., Rig], weights: Pa
         ({"source": "lidar"}, "parameter source is 'lidar'; expected one of camera, hri"),
         ({"image.type": "sensor_msgs/msg/Imu"}, "parameter image.type is 'sensor_msgs/msg/Imu'"),
         ({"image.topic": ""}, "parameter image.topic is empty"),
+        ({"image.topic": "my camera"}, "parameter image.topic is 'my camera'"),
+        ({"depth.topic": "a//b"}, "parameter depth.topic is 'a//b'"),
+        ({"camera_info.topic": ""}, "parameter camera_info.topic is ''"),
         ({"max_people": 0}, "parameter max_people is 0"),
     ],
 )

@@ -165,6 +165,7 @@ def test_the_start_can_be_skipped(ros: Any, bag: Path) -> None:
         ({"bag": "/no/such/bag"}, ["/no/such/bag", "does not exist"]),
         ({"rate": 0.0}, ["rate is 0.0"]),
         ({"start_s": 99.0}, ["start_s is 99", "lasts 2.0 s"]),
+        ({"wait_for": ["my camera"]}, ["wait_for is 'my camera'"]),
     ],
 )
 def test_what_cannot_be_played_is_refused(
