@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from mumu_ros.conversions import RosTypes
+from mumu_ros.failures import Fault
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import SimulatorConfig
@@ -96,13 +98,15 @@ class Simulator(ManagedNode):
 
     def _simulation(self, number: int, start_ns: int = NS_PER_S) -> Simulation:
         config = self._config
-        endless = math.isinf(config.seconds)
+        seconds = config.seconds
+        if math.isinf(seconds):
+            seconds = ROOM_PERFORMANCE_S if config.room else PERFORMANCE_S
         return Simulation(
             seed=config.seed + number,
             subject=config.subject,
-            seconds=(ROOM_PERFORMANCE_S if config.room else PERFORMANCE_S) if endless else config.seconds,
+            seconds=seconds,
             start_ns=start_ns,
-            faults=[fault for fault in config.faults if number == 0 or fault.is_permanent],
+            faults=_after(config.faults, number * seconds),
             image_size=config.image_size,
             people=config.people,
             room=config.room,
@@ -129,6 +133,15 @@ class Simulator(ManagedNode):
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: number of messages of each topic with a subscriber."""
         yield self.status("person", (FaultCode.NONE, self._name), **dict(self._published))
+
+
+def _after(faults: Sequence[Fault], begin_s: float) -> list[Fault]:
+    """The faults of a performance that begins then; one that lasts already continues."""
+    return [
+        replace(fault, start_s=max(fault.start_s - begin_s, 0.0), end_s=fault.end_s - begin_s)
+        for fault in faults
+        if fault.end_s > begin_s
+    ]
 
 
 if __name__ == "__main__":

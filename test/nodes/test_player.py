@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
@@ -216,6 +217,24 @@ def test_a_pulled_cable_silences_its_topic_only(ros: Any) -> None:
     ros.wait(lambda: node.finished)
     assert belt
     assert not wrist
+
+
+def test_faults_of_an_endless_simulation_come_at_their_time_in_whichever_performance(
+    ros: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.simulator.PERFORMANCE_S", 2.0)
+    wrist = ros.collect(Imu, "imu/wrist", depth=1000)
+    node = ros.add(Simulator, faults=["imu_wrist:1.5-2.5", "imu_wrist:3-3.5"], width=64, height=48)
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+
+    def times_s() -> NDArray[np.float64]:
+        stamps_ns = np.array([time_to_ns(message.header.stamp) for message in wrist])
+        return (stamps_ns - stamps_ns[:1]) * 1e-9
+
+    ros.wait(lambda: (times_s() > 3.7).any())
+    before = np.flatnonzero(np.diff(times_s()) > 0.3)
+    assert times_s()[before] == pytest.approx([1.5, 3.0], abs=0.1)
+    assert times_s()[before + 1] == pytest.approx([2.5, 3.5], abs=0.1)
 
 
 @pytest.mark.parametrize(
