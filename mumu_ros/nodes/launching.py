@@ -153,7 +153,6 @@ DEMO = (
     _MODEL,
     _NAMESPACE,
     _DEVICE,
-    Argument("overlay", "false", "Publish the picture with people and their activities drawn on it.", FLAG),
     Argument("faults", "[imu_wrist:13.2-27, rgb:37.2-51]", "Simulated faults, such as '[imu_wrist:stuck:12-30]'."),
 )
 

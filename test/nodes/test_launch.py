@@ -70,6 +70,12 @@ def test_the_plans_start_installed_executables_only(wrist: Path) -> None:
     assert {plan.name for plan in plans} <= set(installed[1].split())
 
 
+def test_the_demo_offers_nothing_that_needs_people() -> None:
+    """It runs without them: an overlay would wait for them for ever."""
+    assert not {"overlay", "camera"} & {argument.name for argument in DEMO}
+    assert {plan.name for plan in plan_demo(given(DEMO))} == {"sensor_sync", "inference", "simulator", "watch"}
+
+
 @pytest.fixture
 def wrist(tmp_path: Path) -> Path:
     """A recording of one message of the simulator."""
