@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Files that are whole or not there, errors that say which file it was, paths with a `~`, names that are no UTF-8."""
+"""Files that are whole or not there, errors that say which file it was, paths with a `~`, names that are not UTF-8."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def expanded(path: str | Path) -> Path:
 
 
 def name_problem(path: str | Path) -> str | None:
-    """What is wrong with a path that is no UTF-8: OpenCV crashes on it, and no report can contain it. None: nothing."""
+    """What is wrong with a path that is not UTF-8: OpenCV crashes on it, and no report can contain it. None: nothing."""
     try:
         os.fsencode(path).decode()
     except UnicodeError:
-        return f"the name {str(path)!a} is no UTF-8; rename it"
+        return f"the name {str(path)!a} is not valid UTF-8; rename it"
     return None
 
 

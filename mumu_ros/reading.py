@@ -85,7 +85,7 @@ def read_text(path: str | Path, limit: int = MAX_TEXT) -> str:
 
     Raises:
         OSError: See `read_bytes`.
-        ValueError: It is no UTF-8.
+        ValueError: It is not UTF-8.
     """
     return read_bytes(path, limit).decode("utf-8-sig")
 

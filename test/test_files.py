@@ -67,7 +67,7 @@ def test_no_other_code_expands_paths() -> None:
 def test_a_name_that_is_no_utf_8_is_told_as_ascii_with_the_remedy() -> None:
     assert name_problem("films/Müller.mp4") is None
     problem = name_problem(os.fsdecode(b"films/M\xfcller.mp4"))
-    assert problem == r"the name 'films/M\udcfcller.mp4' is no UTF-8; rename it"
+    assert problem == r"the name 'films/M\udcfcller.mp4' is not valid UTF-8; rename it"
 
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ class Video:
         rate_hz: Frames a second, as its header says; 0: it does not.
 
     Raises:
-        DatasetError: The file is missing, is no video, or has a name that is no UTF-8.
+        DatasetError: The file is missing, is not a video, or has a name that is not UTF-8.
     """
 
     def __init__(self, path: Path) -> None:

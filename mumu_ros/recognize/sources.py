@@ -119,7 +119,7 @@ def _folder(path: Path) -> Generator[Shot, None, None]:
     size = None
     for count, file in enumerate(files):
         try:
-            picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)  # the name may be no UTF-8
+            picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)  # the name may be not UTF-8
         except (cv2.error, MemoryError):  # it claims more pixels than there can be
             picture = None
         if picture is None:

@@ -125,7 +125,7 @@ def read_label_text(path: Path) -> str:
     """The text of a file with labels.
 
     Raises:
-        LabelError: It is no UTF-8.
+        LabelError: It is not UTF-8.
         OSError: It cannot be read, or is too large.
     """
     try:

@@ -50,7 +50,7 @@ class SqliteStorage:
         except SQLITE_ERRORS as error:
             raise RecordingError(f"{path}: {error}") from error
         try:
-            # Text that is no UTF-8 is damage, too.
+            # Text that is not UTF-8 is damage, too.
             self._database.text_factory = lambda data: data.decode(errors="replace")
             self._list()
         except SQLITE_ERRORS as error:

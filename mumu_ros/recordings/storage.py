@@ -34,7 +34,7 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 LONGEST_LOG_NS = 2**63 - 1
 """The last log time that rosbag2 can write."""
 SQLITE_ERRORS = (sqlite3.Error, ValueError, OverflowError, MemoryError)
-"""What Python's sqlite3 raises on a damaged file: its error texts may be no UTF-8, numbers too large for it."""
+"""What Python's sqlite3 raises on a damaged file: its error texts may be not UTF-8, numbers too large for it."""
 _MAX_BYTES = 1 << 30
 
 Row = tuple[int, int, bytes]

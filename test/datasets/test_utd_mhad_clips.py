@@ -167,7 +167,7 @@ def test_a_truncated_video_is_refused(root, preprocessing, write_video):
 def test_a_video_whose_name_is_no_utf_8_is_refused(tmp_path, write_video):
     write_video(tmp_path / "color.avi", 3)
     path = (tmp_path / "color.avi").rename(tmp_path / os.fsdecode(b"M\xfcller.avi"))
-    with pytest.raises(DatasetError, match=r"M\\udcfcller.avi' is no UTF-8; rename it"):
+    with pytest.raises(DatasetError, match=r"M\\udcfcller.avi' is not valid UTF-8; rename it"):
         Video(path)
 
 

@@ -126,7 +126,7 @@ def test_a_film_that_would_replace_its_source_is_refused(tmp_path: Path, capsys:
         ("film.avi", "expected a file that ends in .mp4"),
         ("folder.mp4", "expected a file that ends in .mp4"),
         ("file/film.mp4", "file"),
-        (os.fsdecode(b"M\xfcller.mp4"), r"M\udcfcller.mp4' is no UTF-8; rename it"),
+        (os.fsdecode(b"M\xfcller.mp4"), r"M\udcfcller.mp4' is not valid UTF-8; rename it"),
     ],
 )
 def test_what_no_film_can_be_written_to_is_refused_before_anything_is_loaded(

@@ -78,7 +78,7 @@ def test_a_video_whose_name_is_no_utf_8_is_refused_and_such_a_picture_is_read(tm
     (tmp_path / "shots" / "frame_0.png").rename(tmp_path / "shots" / f"{name}.png")
     assert len(list(open_source(str(tmp_path / "shots")))) == 2
     write_gif(tmp_path / f"{name}.gif", [30, 30])
-    with pytest.raises(SourceError, match=r"M\\udcfcller.gif' is no UTF-8; rename it"):
+    with pytest.raises(SourceError, match=r"M\\udcfcller.gif' is not valid UTF-8; rename it"):
         list(open_source(str(tmp_path / f"{name}.gif")))
 
 

@@ -234,7 +234,7 @@ FOREIGN: dict[str, tuple[tuple[str, str, bytes] | None, str, str]] = {
     "no schema": (None, "json", "messages are 'json'"),
     "no schema but CDR": (None, "cdr", "nothing defines type"),
     "an unknown schema": (("a/msg/B", "cobol", b"\xff"), "cdr", "it is 'cobol'; expected ros2msg"),
-    "a name that is no UTF-8": (("a/msg/\xff".encode("latin-1").decode("latin-1"), "ros2msg", b"int8 a"), "cdr", ""),
+    "a name that is not UTF-8": (("a/msg/\xff".encode("latin-1").decode("latin-1"), "ros2msg", b"int8 a"), "cdr", ""),
     "a definition that is no text": (
         ("a/msg/B", "ros2msg", b"\xff\xfe\0"),
         "cdr",

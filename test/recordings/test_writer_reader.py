@@ -290,7 +290,7 @@ def test_a_recording_whose_name_is_no_utf_8_is_refused_when_it_is_opened(bag, tm
     if part == "link":
         path = tmp_path / "link"
         path.symlink_to(name)
-    with pytest.raises(RecordingError, match=r"M\\udcfcller.*' is no UTF-8; rename it"):
+    with pytest.raises(RecordingError, match=r"M\\udcfcller.*' is not valid UTF-8; rename it"):
         Recording(path)
 
 
