@@ -62,6 +62,8 @@ _PERIOD_NS = NS_PER_S // 2
 _STILL_RAD_S = 0.3
 """An IMU whose rate varies by less counts as still."""
 _FIT = 0.6
+_FIT_ALONE = 0.75
+"""Of whoever stays when the wearer has left: more, because there is nobody to compare with."""
 _MISFIT = 0.2
 _MARGIN = 0.25
 
@@ -74,6 +76,7 @@ class _Imu:
         samples: Stamp and angular rate, (3,).
         wearer: The body it is assigned to; empty: none.
         candidate: The body to assign it to after the last evaluation.
+        matched: The body that it was last assigned to among several, in view or not; empty: none.
         fits: Correlation with each body at the last evaluation.
         evaluated_ns: Time of the last evaluation.
     """
@@ -83,6 +86,7 @@ class _Imu:
     )
     wearer: str = ""
     candidate: str = ""
+    matched: str = ""
     fits: dict[str, float] = field(default_factory=dict)
     evaluated_ns: int | None = None
 
@@ -91,8 +95,9 @@ class ImuAssigner:
     """Assigns each IMU to a body in view.
 
     The only body in view wears it unless it clearly moves differently. Of several it is the one that correlates, and
-    more than every other by a margin; a change takes two evaluations, half a second apart. While the IMU is still, or
-    nobody clearly correlates better than before, assignments are kept. `named` gives the wearers that are known.
+    more than every other by a margin; a change takes two evaluations, half a second apart. When that one has left,
+    somebody else who is alone has to correlate, too. While the IMU is still, or nobody clearly correlates better than
+    before, assignments are kept. `named` gives the wearers that are known.
     """
 
     def __init__(self, imus: Sequence[str], named: Mapping[str, str]) -> None:
@@ -158,16 +163,25 @@ class ImuAssigner:
         fits = {body: fit(imu.samples, self._limbs.get(body, ()), now_ns) for body in bodies}
         imu.fits = {body: value for body, value in fits.items() if value is not None}
         if len(bodies) == 1:
-            value = imu.fits.get(bodies[0])
-            imu.wearer = imu.candidate = "" if value is not None and value < _MISFIT else bodies[0]
+            self._evaluate_alone(imu, bodies[0])
             return
         if not bodies or len(imu.fits) < len(bodies):
             return  # nobody is in view, the IMU is still, or a body is too new to be compared
         *_, second, best = sorted(imu.fits, key=lambda body: imu.fits[body])
         if imu.fits[best] >= _FIT and imu.fits[best] - imu.fits[second] >= _MARGIN:
             self._hand_over(imu, best)
+            imu.matched = best if imu.wearer == best else imu.matched
         elif imu.wearer and imu.fits.get(imu.wearer, -1.0) < max(imu.fits[best] - _MARGIN, _MISFIT):
             self._hand_over(imu, "")
+        else:
+            imu.candidate = imu.wearer
+
+    def _evaluate_alone(self, imu: _Imu, body: str) -> None:
+        value = imu.fits.get(body)
+        if not imu.matched or body in (imu.matched, imu.wearer):
+            imu.wearer = imu.candidate = "" if value is not None and value < _MISFIT else body
+        elif value is not None and value >= _FIT_ALONE:
+            self._hand_over(imu, body)
         else:
             imu.candidate = imu.wearer
 

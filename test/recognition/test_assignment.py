@@ -113,6 +113,46 @@ def test_the_only_body_in_view_wears_it_unless_it_moves_otherwise() -> None:
     assert wrong.count("") >= 1, "clearly another motion"
 
 
+def after_the_wearer_has_left(seed: int, *, dropped: bool) -> tuple[ImuAssigner, dict[str, Mover], list[str]]:
+    """Anna wears it, is out of view from 8 s on and keeps moving, Berta too; who gets it until 14 s."""
+    movers = {"anna1": Mover(seed, 24), "berta": Mover(seed + 1, 24)}
+    imu = movers["anna1"].imu(rotation(seed))
+    assigner = ImuAssigner(["imu"], {})
+    assert play(assigner, movers, imu, 0, 8)[-1] == "anna1"
+    if dropped:
+        assigner.drop("anna1")
+    return assigner, movers, play(assigner, {"berta": movers["berta"]}, imu, 8, 14)
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+def test_whoever_stays_gets_the_imu_of_whoever_left_only_when_they_move_like_it(dropped: bool) -> None:
+    for seed in range(0, 8, 2):
+        assigner, movers, found = after_the_wearer_has_left(seed, dropped=dropped)
+        assert set(found) == {""}
+        (problem,) = assigner.problems(["berta"])
+        assert "is masked" in problem
+    berta = movers["berta"]
+    assert play(assigner, {"berta": berta}, berta.imu(np.eye(3)), 14, 20)[-1] == "berta", "she has taken it"
+    still = {"berta": Mover(1, 24, level=0.0)}
+    assert set(play(assigner, still, 0 * berta.imu(np.eye(3)), 20, 24)) == {"berta"}
+
+
+def test_whoever_comes_back_gets_their_imu_at_once_and_under_another_id_after_a_movement() -> None:
+    assigner, movers, _ = after_the_wearer_has_left(0, dropped=True)
+    anna, imu = movers["anna1"], movers["anna1"].imu(np.eye(3))
+    assert set(play(assigner, {"anna1": anna}, imu, 14, 16)[3:]) == {"anna1"}, "from the next evaluation on"
+    assigner.drop("anna1")
+    found = play(assigner, {"anna2": anna}, imu, 16, 24)
+    assert found[0] == ""
+    assert set(found[len(found) // 2 :]) == {"anna2"}
+
+
+def test_after_a_clear_the_only_body_in_view_wears_it_whoever_wore_it_before() -> None:
+    assigner, movers, _ = after_the_wearer_has_left(0, dropped=False)
+    assigner.clear()
+    assert play(assigner, {"berta": movers["berta"]}, movers["berta"].imu(np.eye(3)), 14, 15)[0] == "berta"
+
+
 def test_it_stays_where_it_was_while_nobody_moves_and_goes_over_when_somebody_else_takes_it() -> None:
     movers = {"anna1": Mover(1, 24), "berta": Mover(2, 24)}
     anna, berta = (movers[body].imu(np.eye(3)) for body in movers)
