@@ -16,16 +16,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rclpy import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 
 from mumu_ros.conversions import RosTypes, people_to_message
-from mumu_ros.msg import People
+from mumu_ros.msg import ActivityEvent, ActivityRecognition, People
 from mumu_ros.nodes.processes import Processes
 from mumu_ros.people import Person
 from mumu_ros.share import share_path
@@ -36,6 +39,17 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cobot_handover"
 @pytest.fixture(autouse=True)
 def example(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLE))
+
+
+@pytest.fixture
+def node(ros: Any) -> Iterator[Any]:
+    """The example, with two seconds for `silence_s`."""
+    from cobot_handover.node import CobotHandover
+
+    node = CobotHandover(context=ros.context, parameter_overrides=[Parameter("silence_s", value=2.0)])
+    ros.executor.add_node(node)
+    yield node
+    node.destroy_node()
 
 
 def people(*distances_m: float) -> People:
@@ -86,20 +100,77 @@ def test_it_stops_near_people_without_going_back_and_forth_and_where_it_is_blind
     assert behaviour.command(0.0) is Command.STOP, "nobody has looked yet"
     behaviour.see(0.0, {})
     assert behaviour.command(0.5) is Command.WAIT
-    behaviour.hear("anna", "work", "drill", begins=True)
+    behaviour.hear(0.5, "anna", "work", "drill", begins=True)
     assert behaviour.command(0.5) is Command.WAIT, "the group counts"
-    behaviour.hear("anna", "work", "", begins=True)
-    behaviour.hear("ben", "rest", "", begins=True)
+    behaviour.hear(0.5, "anna", "work", "", begins=True)
+    behaviour.hear(0.5, "ben", "rest", "", begins=True)
     assert behaviour.command(0.5) is Command.HAND_OVER
     for distance_m, command in ((1.1, Command.HAND_OVER), (0.9, Command.STOP), (1.1, Command.STOP)):
         behaviour.see(1.0, {"anna": distance_m, "ben": 3.0})
         assert behaviour.command(1.0) is command
     behaviour.see(2.0, {"anna": 1.4})
+    behaviour.confirm(2.0, "anna", "work")
     assert behaviour.command(2.5) is Command.HAND_OVER
     assert behaviour.command(3.5) is Command.STOP, "nothing is known any more"
     behaviour.see(4.0, {})
-    behaviour.hear("anna", "work", "", begins=False)
+    behaviour.hear(4.0, "anna", "work", "", begins=False)
     assert behaviour.command(4.0) is Command.WAIT
+
+
+def test_nobody_works_whom_no_decision_confirms() -> None:
+    """The end never comes if inference has died, and a new one knows nothing of the beginning."""
+    from cobot_handover.behaviour import Behaviour, Command
+
+    behaviour = Behaviour("work", stop_m=1.0, clear_m=1.3, silence_s=1.0)
+    behaviour.hear(0.0, "anna", "work", "", begins=True)
+
+    def command(now_s: float, *decisions: tuple[str, str], in_view: tuple[str, ...] = ("anna", "ben")) -> Command:
+        behaviour.see(now_s, dict.fromkeys(in_view, 2.0))
+        for body_id, group in decisions:
+            behaviour.confirm(now_s, body_id, group)
+        return behaviour.command(now_s)
+
+    assert command(0.9) is Command.HAND_OVER
+    assert command(1.8, ("anna", "work")) is Command.HAND_OVER
+    assert command(2.7) is Command.HAND_OVER
+    assert command(2.9) is Command.WAIT, "she is in view, but nothing has come since 1.8"
+    assert command(3.0, ("anna", "rest"), ("ben", "work")) is Command.WAIT, "he has not begun"
+    assert command(3.1, ("anna", "work")) is Command.HAND_OVER, "decisions were late"
+    assert command(100.0, in_view=()) is Command.WAIT
+
+
+def test_it_waits_when_inference_has_died_and_when_six_people_end_at_once(ros: Any, node: Any) -> None:
+    commands = ros.collect(String, "cobot_handover/command")
+    seen = ros.node.create_publisher(People, "people", 10)
+    decisions = ros.node.create_publisher(ActivityRecognition, "activity", 100)
+    events = ros.node.create_publisher(ActivityEvent, "activity_event", 64)
+    bodies = [f"body{number}" for number in range(6)]
+    inference_lives = True
+
+    def tick() -> None:
+        seen.publish(people(2.0))
+        for body_id in bodies if inference_lives else ():
+            decisions.publish(ActivityRecognition(body_id=body_id, group="work"))
+
+    def tell(kind: int, activity: str) -> None:
+        for body_id in bodies:
+            events.publish(ActivityEvent(kind=kind, body_id=body_id, group="work", activity=activity))
+
+    ros.node.create_timer(0.1, tick)
+    ros.wait(lambda: commands and all(p.get_subscription_count() for p in (seen, decisions, events)))
+    tell(ActivityEvent.BEGIN, "")
+    ros.wait(lambda: commands[-1].data == "hand_over")
+    begun = time.monotonic()
+    ros.wait(lambda: time.monotonic() > begun + 2.5)
+    assert commands[-1].data == "hand_over"
+    inference_lives = False
+    ros.wait(lambda: commands[-1].data == "wait")
+    inference_lives = True
+    ros.wait(lambda: commands[-1].data == "hand_over")
+    tell(ActivityEvent.END, "")
+    tell(ActivityEvent.END, "drill")
+    time.sleep(0.3)  # all of them have to fit in its queue
+    ros.wait(lambda: commands[-1].data == "wait")
 
 
 def test_somebody_without_a_place_may_be_anywhere() -> None:

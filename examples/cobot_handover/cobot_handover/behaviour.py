@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What the robot does, without ROS: events and distances in, a command out."""
+"""What the robot does, without ROS: events, decisions and distances in, a command out."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ class Command(str, Enum):
 class Behaviour:
     """Hands over a tool when somebody works, and stops when somebody steps close or when nobody is looked for any more.
 
+    Somebody works from the event that begins it to the one that ends it, as long as decisions confirm it: if inference
+    dies, the end never comes.
+
     Args:
         group: The group of activities that a tool is handed over for.
         stop_m: Whoever is nearer than this stops the robot.
         clear_m: It goes on when everybody is farther than this; more than `stop_m`, or it would stop and go.
-        silence_s: Without news of people for so long it stops.
+        silence_s: Without news of people for so long it stops; nobody works whom no decision confirms for so long.
     """
 
     def __init__(self, group: str, stop_m: float, clear_m: float, silence_s: float) -> None:
@@ -46,14 +49,22 @@ class Behaviour:
         self._stop_m = stop_m
         self._clear_m = clear_m
         self._silence_s = silence_s
-        self._at_work: set[str] = set()
+        self._at_work: dict[str, float] = {}
         self._heard_s = -math.inf
         self._is_close = False
 
-    def hear(self, body_id: str, group: str, activity: str, *, begins: bool) -> None:
+    def hear(self, now_s: float, body_id: str, group: str, activity: str, *, begins: bool) -> None:
         """Take in an event; those of the group have no activity."""
         if group == self._group and not activity:
-            (self._at_work.add if begins else self._at_work.discard)(body_id)
+            if begins:
+                self._at_work[body_id] = now_s
+            else:
+                self._at_work.pop(body_id, None)
+
+    def confirm(self, now_s: float, body_id: str, group: str) -> None:
+        """Take in a decision."""
+        if group == self._group and body_id in self._at_work:
+            self._at_work[body_id] = now_s
 
     def see(self, now_s: float, distances_m: Mapping[str, float]) -> None:
         """Take in how far everybody in view is, in metres."""
@@ -65,4 +76,5 @@ class Behaviour:
         """What to do now."""
         if self._is_close or now_s - self._heard_s > self._silence_s:
             return Command.STOP
-        return Command.HAND_OVER if self._at_work else Command.WAIT
+        works = any(now_s - confirmed_s <= self._silence_s for confirmed_s in self._at_work.values())
+        return Command.HAND_OVER if works else Command.WAIT

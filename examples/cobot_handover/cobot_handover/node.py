@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Events and people of mumu_ros in, commands for an arm out."""
+"""Events, decisions and people of mumu_ros in, commands for an arm out."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
 
 from cobot_handover.behaviour import Behaviour, Command
-from mumu_ros.msg import ActivityEvent, People
+from mumu_ros.msg import ActivityEvent, ActivityRecognition, People
 
 PERIOD_S = 0.1
 """A command is at most this late."""
+EVENTS = 64
+"""As many as inference keeps: when a crowd leaves, all of its events come at once."""
 
 
 class CobotHandover(Node):
@@ -47,13 +49,18 @@ class CobotHandover(Node):
         self._said: Command | None = None
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._command = self.create_publisher(String, "~/command", latched)
-        self.create_subscription(ActivityEvent, "activity_event", self._hear, 10)
+        self.create_subscription(ActivityEvent, "activity_event", self._hear, EVENTS)
+        self.create_subscription(ActivityRecognition, "activity", self._confirm, 10)
         self.create_subscription(People, "people", self._see, 10)
         self.create_timer(PERIOD_S, self._act)
 
     def _hear(self, event: ActivityEvent) -> None:
         begins = event.kind == ActivityEvent.BEGIN
-        self._behaviour.hear(event.body_id, event.group, event.activity, begins=begins)
+        self._behaviour.hear(self._now_s(), event.body_id, event.group, event.activity, begins=begins)
+        self._act()
+
+    def _confirm(self, decision: ActivityRecognition) -> None:
+        self._behaviour.confirm(self._now_s(), decision.body_id, decision.group)
         self._act()
 
     def _see(self, message: People) -> None:
