@@ -36,7 +36,7 @@ def expanded(path: str | Path) -> Path:
 
 
 def name_problem(path: str | Path) -> str | None:
-    """What is wrong with a path that is not UTF-8: OpenCV crashes on it, and no report can contain it. None: nothing."""
+    """What is wrong with a path that is not UTF-8: OpenCV crashes on it, no report can contain it. None: nothing."""
     try:
         os.fsencode(path).decode()
     except UnicodeError:
