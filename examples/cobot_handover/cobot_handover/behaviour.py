@@ -41,7 +41,8 @@ class Behaviour:
         group: The group of activities that a tool is handed over for.
         stop_m: Whoever is nearer than this stops the robot.
         clear_m: It goes on when everybody is farther than this; more than `stop_m`, or it would stop and go.
-        silence_s: Without news of people for so long it stops; nobody works whom no decision confirms for so long.
+        silence_s: It stops after this time without a message about people. Work that no decision has confirmed for this
+            time is over.
     """
 
     def __init__(self, group: str, stop_m: float, clear_m: float, silence_s: float) -> None:
