@@ -76,12 +76,17 @@ def _lens(msg: Any, picture_topic: str) -> tuple[tuple[float, float, float, floa
     fx, _, cx, _, fy, cy = (float(value) for value in msg.k[:6])
     if not fx or not fy:
         raise ConversionError("CameraInfo has focal length 0: the camera is not calibrated")
-    if any(msg.d) and msg.distortion_model not in _DISTORTION_MODELS:
+    if not any(msg.d):
+        return (fx, fy, cx, cy), ()
+    if msg.distortion_model not in _DISTORTION_MODELS:
         raise ConversionError(
             f"distortion model {msg.distortion_model!r} is not supported; use a rectified picture, of a topic such as "
             f"image_rect, with P in its CameraInfo (REP 104), or one of {', '.join(_DISTORTION_MODELS)}"
         )
-    return (fx, fy, cx, cy), tuple(float(value) for value in msg.d) if any(msg.d) else ()
+    distortion = [float(value) for value in msg.d]
+    if msg.distortion_model == "plumb_bob":  # by hand often k1 and k2 only, and OpenCV takes no less than four
+        distortion += [0.0] * (4 - len(distortion))
+    return (fx, fy, cx, cy), tuple(distortion)
 
 
 def _is_rectified(topic: str) -> bool:

@@ -26,6 +26,8 @@ __all__ = ["Camera", "CameraError"]
 
 _NOMINAL_FOCAL = 0.9
 """Focal length in widths of the picture where nothing is known: 58° across. Kinect has 0.89, RealSense 0.72 to 0.96."""
+_COEFFICIENTS = (0, 4, 5, 8, 12, 14)
+"""How many distortion coefficients OpenCV takes."""
 
 
 class CameraError(ValueError):
@@ -71,6 +73,11 @@ class Camera:
         if not (0 <= self.cx <= self.width and 0 <= self.cy <= self.height):
             raise CameraError(
                 f"optical centre ({self.cx:g}, {self.cy:g}) lies outside the picture of {self.width}×{self.height}"
+            )
+        if len(self.distortion) not in _COEFFICIENTS:
+            raise CameraError(
+                f"{len(self.distortion)} distortion coefficients {self.distortion}; OpenCV takes 4, 5, 8, 12 or 14: "
+                "add or remove zeros at the end of CameraInfo.d"
             )
 
     @classmethod

@@ -70,6 +70,24 @@ def test_distortion_is_kept_in_the_order_of_opencv() -> None:
     assert camera_info_to_camera(camera_info(d=coefficients), 640, 480, FRAME).distortion == tuple(coefficients)
 
 
+@pytest.mark.parametrize("count", range(16))
+@pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial"])
+def test_any_number_of_coefficients_makes_a_camera_that_works_or_is_refused(model: str, count: int) -> None:
+    info = camera_info(d=[0.01] * count, distortion_model=model)
+    if count not in (0, 4, 5, 8, 12, 14) and not (model == "plumb_bob" and count < 4):
+        with pytest.raises(ConversionError, match=rf"{count} distortion coefficients .*0\.01.* end of CameraInfo\.d"):
+            camera_info_to_camera(info, 640, 480, FRAME)
+        return
+    camera = camera_info_to_camera(info, 640, 480, FRAME)
+    pixels = np.array([[100.0, 120.0], [500.0, 400.0]])
+    points = np.column_stack([camera.rays(pixels), np.ones(2)])
+    np.testing.assert_allclose(camera.project(points), pixels, atol=0.5)
+
+
+def test_a_short_plumb_bob_is_filled_up_with_zeros() -> None:
+    assert camera_info_to_camera(camera_info(d=[0.1, 0.01]), 640, 480, FRAME).distortion == (0.1, 0.01, 0.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [

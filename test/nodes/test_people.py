@@ -165,8 +165,10 @@ def rig(ros: Any) -> Callable[..., Rig]:
     return lambda **parameters: Rig(ros, **parameters)
 
 
-def camera_info(width: int = 128, height: int = 96, frame_id: str = FRAME, focal: float = 100.0) -> CameraInfo:
-    message = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
+def camera_info(
+    width: int = 128, height: int = 96, frame_id: str = FRAME, focal: float = 100.0, d: tuple[float, ...] = (0.0,) * 5
+) -> CameraInfo:
+    message = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=d)
     message.header.frame_id = frame_id
     message.k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0]
     return message
@@ -248,8 +250,9 @@ def test_a_camera_info_that_fits_is_used(rig: Callable[..., Rig], finder: Script
         (camera_info(640, 360), "the camera matrix is for 640×360, the picture has 128×96"),
         (camera_info(focal=0.0), "not calibrated"),
         (camera_info(frame_id="camera_depth_optical_frame"), "is of frame 'camera_depth_optical_frame'"),
+        (camera_info(d=(0.1,) * 6), "6 distortion coefficients"),
     ],
-    ids=["aspect", "uncalibrated", "frame"],
+    ids=["aspect", "uncalibrated", "frame", "distortion"],
 )
 def test_a_camera_info_that_does_not_fit_is_not_used(
     rig: Callable[..., Rig], finder: ScriptedFinder, info: CameraInfo, text: str
