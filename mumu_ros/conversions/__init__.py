@@ -17,7 +17,7 @@
 Everything reads fields only, so that messages of rclpy and messages deserialised by rosbags are served alike.
 """
 
-from mumu_ros.conversions.camera_info import camera_info_to_camera, camera_to_camera_info
+from mumu_ros.conversions.camera_info import camera_info_size, camera_info_to_camera, camera_to_camera_info
 from mumu_ros.conversions.errors import ConversionError
 from mumu_ros.conversions.hri_messages import Body2D, person_to_roi, person_to_skeleton2d, skeleton2d_to_body
 from mumu_ros.conversions.images import (
@@ -66,6 +66,7 @@ __all__ = [
     "array_to_image",
     "array_to_imu",
     "array_to_pose_array",
+    "camera_info_size",
     "camera_info_to_camera",
     "camera_to_camera_info",
     "compressed_image_to_array",

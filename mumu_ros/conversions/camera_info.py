@@ -26,12 +26,18 @@ from mumu_ros.conversions.messages import MessageTypes, ns_to_time
 from mumu_ros.conversions.transports import raw_topic
 from mumu_ros.people.camera import Camera, CameraError
 
-__all__ = ["camera_info_to_camera", "camera_to_camera_info"]
+__all__ = ["camera_info_size", "camera_info_to_camera", "camera_to_camera_info"]
 
 _DISTORTION_MODELS = ("plumb_bob", "rational_polynomial", "thin_prism")
 """Those whose coefficients are OpenCV's, in its order."""
 _RECTIFIED = re.compile("(?<![a-z])rect|Rect")
 """As in image_rect, image_rect_color and imageRectified, but not in direct_image."""
+
+
+def camera_info_size(msg: Any) -> tuple[int, int]:
+    """Width and height in pixels of the pictures that a CameraInfo describes, after its ROI and binning."""
+    width, height = msg.roi.width or msg.width, msg.roi.height or msg.height
+    return width // max(1, msg.binning_x), height // max(1, msg.binning_y)
 
 
 def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str, picture_topic: str = "") -> Camera:
@@ -53,8 +59,7 @@ def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str, pict
     binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
     try:
         camera = Camera(
-            width=(msg.roi.width or msg.width) // binning_x,
-            height=(msg.roi.height or msg.height) // binning_y,
+            *camera_info_size(msg),
             fx=fx / binning_x,
             fy=fy / binning_y,
             cx=(cx - msg.roi.x_offset) / binning_x,

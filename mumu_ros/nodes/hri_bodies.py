@@ -34,6 +34,7 @@ from mumu_ros.conversions import (
     ConversionError,
     RosTypes,
     array_to_image,
+    camera_info_size,
     camera_info_to_camera,
     depth_to_millimetres,
     is_body_id,
@@ -58,6 +59,7 @@ from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person, PositionSource
 from mumu_ros.skeletons import layout
+from mumu_ros.streams.stamps import JUMP_NS
 
 __all__ = ["TRACKED", "HumansPublisher", "HumansSource", "has_hri_msgs"]
 
@@ -241,7 +243,8 @@ class HumansSource:
         self._received += 1
         self._heard = time.monotonic()
         usable = [body_id for body_id in dict.fromkeys(message.ids) if is_body_id(body_id)]
-        ids = usable[: self._config.max_people]
+        # Whoever is followed stays, wherever a tracker lists newcomers.
+        ids = sorted(usable, key=lambda body_id: body_id not in self._bodies)[: self._config.max_people]
         self._left_out = [body_id for body_id in message.ids if body_id not in ids]
         for body_id in set(self._bodies) - set(ids):
             self._node.destroy_subscription(self._bodies.pop(body_id).subscription)
@@ -259,8 +262,13 @@ class HumansSource:
             self._worker.put(_Job(time_to_ns(message.header.stamp), message.header.frame_id, {}))
 
     def _take_skeleton(self, body_id: str, message: Any) -> None:
-        if body_id in self._bodies:
-            self._bodies[body_id].latest = message
+        stamp_ns = time_to_ns(message.header.stamp)
+        if body_id not in self._bodies or stamp_ns <= 0:
+            return
+        for body in self._bodies.values():
+            if body.latest is not None and time_to_ns(body.latest.header.stamp) > stamp_ns + JUMP_NS:
+                body.latest = None  # from before a jump back of time
+        self._bodies[body_id].latest = message
 
     def _tick(self) -> None:
         latest = {body_id: body.latest for body_id, body in self._bodies.items() if body.latest is not None}
@@ -302,9 +310,8 @@ class HumansSource:
             topic = self._node.resolve_topic_name(self._config.camera_info_topic)
             problems["camera"] = FaultCode.UNCALIBRATED, f"no CameraInfo on {topic} yet"
         else:
-            size = self._info.width, self._info.height
             try:
-                return camera_info_to_camera(self._info, *size, frame_id, self._picture_topic)
+                return camera_info_to_camera(self._info, *camera_info_size(self._info), frame_id, self._picture_topic)
             except ConversionError as error:
                 problems["camera"] = FaultCode.UNCALIBRATED, str(error)
         return Camera.nominal(*NOMINAL_SIZE)
@@ -357,7 +364,7 @@ class HumansSource:
                 f"letter, then letters and digits; the first one: {self._left_out[0][:80]!r}"
             )
         if without:
-            return FaultCode.SILENT, f"no skeleton2d of {', '.join(without)} yet"
+            return FaultCode.SILENT, f"no skeleton2d with a stamp of {', '.join(without)} yet"
         return FaultCode.NONE, f"{len(self._bodies)} tracked" if self._bodies else "nobody tracked"
 
 

@@ -298,7 +298,8 @@ class StandInNode:
         self.errors.append(error)
 
     def send(self, topic: str, message: Any) -> None:
-        self._callbacks[topic](message)
+        if topic in self._callbacks:
+            self._callbacks[topic](message)
 
     def tick(self) -> None:
         self._tick()
@@ -430,9 +431,9 @@ def test_the_node_names_both_frames(ros: Any, monkeypatch: pytest.MonkeyPatch) -
 class Bodies:
     """Bodies of another tracker, and the source that reads them, on this thread and without DDS."""
 
-    def __init__(self, min_confidence: float = 0.5, has_info: bool = True) -> None:
+    def __init__(self, min_confidence: float = 0.5, has_info: bool = True, max_people: int = 6) -> None:
         picture = PictureTopic("depth", "sensor_msgs/msg/Image", "best_effort", "")
-        config = PeopleConfig("hri", picture, picture, "info", None, 1, 6, 15.0, min_confidence, "")
+        config = PeopleConfig("hri", picture, picture, "info", None, 1, max_people, 15.0, min_confidence, "")
         self.node = StandInNode()
         self.views: list[View] = []
         self.source = HumansSource(self.node, config, self.views.append)  # type: ignore[arg-type]
@@ -443,12 +444,12 @@ class Bodies:
             message.header.frame_id = FRAME
             self.node.send("info", message)
 
-    def look(self, *people: Person, depth: np.ndarray | None = None) -> dict[str, Person]:
-        """Publish where these people are, and return whom the source delivers."""
+    def look(self, *people: Person, depth: np.ndarray | None = None, hidden: tuple[str, ...] = ()) -> dict[str, Person]:
+        """Publish where these people are, and that those hidden are tracked; return whom the source delivers."""
         self._stamp_ns += 100_000_000
         types = StandInTypes()
         header = SimpleNamespace(stamp=ns_to_time(self._stamp_ns, types), frame_id=FRAME)
-        self.node.send(TRACKED, SimpleNamespace(header=header, ids=[p.body_id for p in people]))
+        self.node.send(TRACKED, SimpleNamespace(header=header, ids=[*(p.body_id for p in people), *hidden]))
         if depth is not None:
             self.node.send("depth", array_to_image(depth, self._stamp_ns, FRAME, TYPES))
         for p in people:
@@ -456,6 +457,10 @@ class Bodies:
             self.node.send(f"{BODIES}/{p.body_id}/skeleton2d", message)
         self.node.tick()
         return {p.body_id: p for p in self.views[-1].people}
+
+    def jump(self, step_s: float) -> None:
+        """Go on at another time."""
+        self._stamp_ns += round(step_s * 1e9)
 
     def diagnosis(self) -> dict[str, str]:
         return dict(self.source.diagnose())  # type: ignore[call-overload]
@@ -528,3 +533,65 @@ def test_a_problem_that_lasts_is_in_every_diagnosis_also_in_one_during_a_look(bo
     b.look(seen("abcde", *IN_PICTURE))
     assert during
     assert all(diagnosis == told for diagnosis in during)
+
+
+@settings(max_examples=30)
+@given(
+    offset=st.tuples(st.integers(0, 200), st.integers(0, 200)), binning=st.tuples(st.integers(0, 4), st.integers(0, 4))
+)
+def test_a_part_of_the_sensor_and_joined_pixels_give_the_joints_of_the_camera_that_has_no_others(
+    offset: tuple[int, int], binning: tuple[int, int]
+) -> None:
+    """ROI and binning of a CameraInfo; 0 is 1 by definition."""
+    (x0, y0), (bx, by) = offset, (max(1, n) for n in binning)
+    message = CameraInfo(width=SIZE[0] * bx + x0 + 50, height=SIZE[1] * by + y0 + 50)
+    message.k = [100.0 * bx, 0.0, 64.0 * bx + x0, 0.0, 100.0 * by, 48.0 * by + y0, 0.0, 0.0, 1.0]
+    message.roi.x_offset, message.roi.y_offset, message.roi.width, message.roi.height = (
+        x0,
+        y0,
+        SIZE[0] * bx,
+        SIZE[1] * by,
+    )
+    message.binning_x, message.binning_y = binning
+    message.header.frame_id = FRAME
+    depth = np.full((96, 128), 2000, np.uint16)
+    with without_hri_msgs():
+        plain, part = Bodies(), Bodies(has_info=False)
+        part.node.send("info", message)
+        expected, found = (b.look(seen("abcde", *IN_PICTURE), depth=depth)["abcde"] for b in (plain, part))
+    np.testing.assert_allclose(found.joints, expected.joints, atol=1e-6)
+    assert np.isfinite(found.joints).any()
+    assert part.diagnosis()["camera"] == "calibrated"
+
+
+def test_whoever_is_followed_stays_when_newcomers_are_listed_first(bodies: Callable[..., Bodies]) -> None:
+    b = bodies(max_people=2)
+    b.look(person("bbbbb"), person("ddddd"))
+    assert set(b.look(*map(person, ("aaaaa", "bbbbb", "ccccc", "ddddd")))) == {"bbbbb", "ddddd"}
+    assert set(b.look(*map(person, ("aaaaa", "ccccc", "ddddd")))) == {"aaaaa", "ddddd"}
+    assert "1 bodies are left out: max_people is 2" in b.diagnosis()["bodies"]
+
+
+@settings(max_examples=20)
+@given(step_s=st.floats(1.5, 1e6))
+def test_somebody_hidden_does_not_hold_the_others_up_after_a_jump_back(step_s: float) -> None:
+    with without_hri_msgs():
+        b = Bodies()
+        b.look(person("abcde"), person("fghij"))
+        b.jump(-step_s)
+        for _ in range(3):
+            assert set(b.look(person("abcde"), hidden=("fghij",))) == {"abcde"}
+            assert b.views[-1].stamp_ns == b._stamp_ns
+        assert "fghij" in b.diagnosis()["bodies"]
+        assert set(b.look(person("abcde"), person("fghij"))) == {"abcde", "fghij"}
+
+
+def test_a_skeleton_without_a_stamp_is_not_used(bodies: Callable[..., Bodies]) -> None:
+    """It would be a jump back of time for everybody else."""
+    b = bodies()
+    b.look(person("abcde"))
+    header = SimpleNamespace(stamp=ns_to_time(0, StandInTypes()), frame_id=FRAME)
+    b.look(person("abcde"), hidden=("fghij",))
+    b.node.send(f"{BODIES}/fghij/skeleton2d", person_to_skeleton2d(person(), LAYOUT, *SIZE, header, StandInTypes()))
+    assert set(b.look(person("abcde"), hidden=("fghij",))) == {"abcde"}
+    assert "no skeleton2d with a stamp of fghij" in b.diagnosis()["bodies"]
