@@ -193,7 +193,9 @@ class SkeletonSetDataset:
                 joints = self._joints(self._paths[clip.id])[0]
             except DatasetError:
                 continue  # It is counted when it is read.
-            votes.append(np.sign(np.nanmedian(joints[:, left, 0] - joints[:, right, 0])))
+            across = joints[:, left, 0] - joints[:, right, 0]
+            if not np.isnan(across).all():  # otherwise no frame shows both shoulders
+                votes.append(np.sign(np.nanmedian(across)))
         return -1.0 if sum(votes) < 0 else 1.0
 
 

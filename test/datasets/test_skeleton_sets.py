@@ -87,6 +87,24 @@ def test_a_raised_right_hand_is_a_raised_right_hand(tmp_path: Path, name: str, m
 
 
 @pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.filterwarnings("error")
+def test_a_clip_without_a_shoulder_says_nothing_about_the_direction_of_x(
+    tmp_path: Path, name: str, mirrored: bool
+) -> None:
+    """Whether it is the first of the clips, or another one."""
+    joints = person() * (-1 if mirrored else 1, 1, 1)
+    write(tmp_path, name, joints, trial=2)
+    joints[:, LAYOUTS["kinect20"].index("left_shoulder")] = 0
+    for trial in (1, 3):
+        write(tmp_path, name, joints, trial=trial)
+    right, left = (LAYOUTS[LAYOUT].joints.index(f"{side}_hip") for side in ("right", "left"))
+    for clip in range(3):
+        found = read(tmp_path, name, clip)
+        assert (found[:, right, 0] < found[:, left, 0]).all()
+
+
+@pytest.mark.parametrize("name", SETS)
 def test_clips_are_named_by_activity_subject_and_trial(tmp_path: Path, name: str) -> None:
     last = len(SKELETON_SETS[name].activities)
     (tmp_path / "below").mkdir()
