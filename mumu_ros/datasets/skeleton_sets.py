@@ -131,25 +131,35 @@ class SkeletonSetDataset:
         """List the clips in a folder, or in a folder below it.
 
         Raises:
-            DatasetError: The dataset is not there, or no clip of these subjects is.
+            DatasetError: The dataset is not there, no clip of these subjects is, or a clip is there twice with
+                different contents.
         """
         self._name, self._set = name, SKELETON_SETS[name]
-        pattern = re.compile(self._set.file)
-        found = {
-            path.stem: (path, match)
-            for path in expanded(root).rglob("*.txt")
-            if (match := pattern.fullmatch(path.name))
-        }
-        self._paths = {stem: path for stem, (path, _) in found.items()}
+        self._paths: dict[str, Path] = {}
         clips = []
-        for stem, (_, match) in found.items():
-            activity, subject, trial = map(int, match.groups())
+        for (activity, subject, trial), path in self._find(expanded(root)).items():
             if 1 <= activity <= len(self._set.activities):
-                clips.append(ClipInfo(stem, subject, self._set.activities[activity - 1], session=trial))
+                self._paths[path.stem] = path
+                clips.append(ClipInfo(path.stem, subject, self._set.activities[activity - 1], session=trial))
         if not clips:
             raise DatasetError(f"{name} is not in {root!r}: expected files such as {_example(self._set.file)!r}")
         self._across = self._direction(sorted(clips)[:: -(-len(clips) // _VOTERS)])
         self.clips = select_clips(name, clips, subjects)
+
+    def _find(self, root: Path) -> dict[tuple[int, ...], Path]:
+        """The file of each clip, by the numbers in its name, in capital or small letters."""
+        pattern = re.compile(self._set.file, re.IGNORECASE)
+        found: dict[tuple[int, ...], Path] = {}
+        for path in sorted(root.rglob("*")):
+            if not (match := pattern.fullmatch(path.name)):
+                continue
+            first = found.setdefault(tuple(map(int, match.groups())), path)
+            if first != path and read_text(first) != read_text(path):
+                raise DatasetError(
+                    f"{str(first)!r} and {str(path)!r} are the same clip of {self._name} with different contents; "
+                    "remove one of them, or give the folder of one"
+                )
+        return found
 
     def read(self, clip: ClipInfo, preprocessing: Preprocessing) -> Clip:
         """Read one file; see `Dataset.read`."""

@@ -123,6 +123,35 @@ def test_clips_are_named_by_activity_subject_and_trial(tmp_path: Path, name: str
 
 
 @pytest.mark.parametrize("name", SETS)
+def test_clips_are_found_in_capital_and_small_letters(tmp_path: Path, name: str) -> None:
+    small = write(tmp_path, name, person())
+    for trial, capital in ((2, str.upper), (3, lambda name: name.replace(".txt", ".TXT"))):
+        path = write(tmp_path, name, person(), trial=trial)
+        path.rename(path.with_name(capital(path.name)))
+    dataset = open_dataset(name, str(tmp_path))
+    assert sorted(clip.session for clip in dataset.clips) == [1, 2, 3]
+    for index in range(3):
+        np.testing.assert_allclose(read(tmp_path, name, index), read(tmp_path, name))
+    assert small.stem in {clip.id for clip in dataset.clips}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_clip_that_is_there_twice_is_read_once_if_both_are_the_same_and_else_refused(
+    tmp_path: Path, name: str
+) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        path = write(tmp_path / folder, name, person())
+    path = path.rename(path.with_name(path.name.upper()))
+    assert len(open_dataset(name, str(tmp_path)).clips) == 1
+    path.write_text(path.read_text().replace("2.5", "2.6").replace("2500", "2600"))
+    with pytest.raises(DatasetError, match=r"are the same clip of .* with different contents; remove one") as error:
+        open_dataset(name, str(tmp_path))
+    assert str(path) in str(error.value)
+    assert len(open_dataset(name, str(tmp_path / "two")).clips) == 1
+
+
+@pytest.mark.parametrize("name", SETS)
 def test_frames_of_zeros_are_left_out_and_others_keep_their_time(tmp_path: Path, name: str) -> None:
     joints = person()
     joints[3] = 0
