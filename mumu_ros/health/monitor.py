@@ -42,7 +42,8 @@ class ModalityHealth:
     """Health of one modality.
 
     Attributes:
-        score: Anomaly score; healthy modalities rarely exceed 1; NaN without a health model, or if it cannot tell.
+        score: Anomaly score; healthy modalities rarely exceed 1; NaN without a health model, if it cannot tell, or of a
+            modality that is absent.
         fault: The fault; NONE if it is not flagged.
         since_ns: When the fault began to show; None if it is not flagged.
     """
@@ -88,7 +89,7 @@ class HealthMonitor:
     costs a fifth of a decision of a small model.
 
     Attributes:
-        state: Health of each modality, as of the last evaluation.
+        state: Health of each modality, as of the last evaluation. The flag of one that is absent is kept for its return.
     """
 
     def __init__(self, health: HealthModel) -> None:
@@ -140,8 +141,8 @@ class HealthMonitor:
             known = np.nan_to_num(scores, nan=float(np.finfo(np.float32).max))
             self._clear_flag(int(np.argmin(np.where(present, known, np.inf))))
         self.state = tuple(
-            ModalityHealth(float(score), fault, since if fault else None)
-            for score, fault, since in zip(scores, self._fault, self._above_since, strict=True)
+            ModalityHealth(float(score) if there else math.nan, fault, since if fault else None)
+            for there, score, fault, since in zip(present, scores, self._fault, self._above_since, strict=True)
         )
 
     def _follow(self, index: int, stamp_ns: int, score: float, description: Description) -> None:

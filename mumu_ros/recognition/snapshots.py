@@ -112,11 +112,15 @@ class Snapshot:
     def health(self) -> tuple[ModalityHealth, ...]:
         """Health of each modality; empty without a health model if no fault shows by itself."""
         state, faults = self.body.health.state if self.body.health else (), self.body.faults
-        if not faults:
-            return state
-        state = state or (ModalityHealth(np.nan),) * len(self.coverage)
+        if not state and not faults:
+            return ()
+        unknown = ModalityHealth(np.nan)
+        state = state or (unknown,) * len(self.coverage)
+        # Of a modality with too few samples the health model cannot tell, whatever it flagged before.
         return tuple(
-            replace(health, fault=faults[name][0], since_ns=faults[name][1]) if name in faults else health
+            replace(health, fault=faults[name][0], since_ns=faults[name][1])
+            if name in faults
+            else (health if name in self.names else unknown)
             for name, health in zip(self.window.series, state, strict=True)
         )
 

@@ -434,6 +434,7 @@ def test_an_absence_does_not_count_as_well(sensors: Sensors, monkeypatch: pytest
     sensors.look(monkeypatch)
     shape = sensors.inputs.pop("imu")
     sensors.look(monkeypatch, 5.0)
+    assert np.isnan(sensors.monitor.state[2].score)
     sensors.inputs["imu"] = shape
     sensors.look(monkeypatch, 1.0)
     assert sensors.monitor.flagged == {"imu"}, "it must look well for a whole second"

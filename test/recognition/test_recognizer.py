@@ -24,7 +24,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.health import fault_age_s
+from mumu_ros.fault_codes import FaultCode
+from mumu_ros.health import ModalityHealth, fault_age_s
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mumu_ros.model.novelty import Novelty
@@ -208,6 +209,25 @@ def test_a_modality_that_the_health_model_flags_is_masked_if_that_raises_the_top
     assert isinstance(decision, Decision)
     assert decision.present.tolist() == expected.present.tolist()
     np.testing.assert_allclose(decision.activity_probabilities, expected.activity_probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize(("shown_ms", "fault"), [(0, "silent"), (100, "sparse"), (500, "noisy")])
+def test_a_flagged_modality_that_is_absent_is_silent_or_sparse(
+    checkpoint: Checkpoint, shown_ms: int, fault: str
+) -> None:
+    flagged = ModalityHealth(3.0, FaultCode.NOISY, START_NS)
+    monitor = MagicMock(is_due=lambda _: False, state=(ModalityHealth(0.5), ModalityHealth(0.5), flagged))
+    monitor.flagged = {"imu"}
+    recognizer = Recognizer(checkpoint, health=lambda: monitor)
+    unplugged_ns = END_NS - (1_000 - shown_ms) * MS
+    feed(recognizer, [s for s in make_samples() if s[0] != "imu" or s[1] <= unplugged_ns])
+    decision = recognizer.recognize(END_NS)
+    assert isinstance(decision, Decision)
+    assert decision.faults == ("", "", fault)
+    assert decision.health[:2] == monitor.state[:2]
+    is_told = fault == "noisy"
+    assert np.isnan(decision.health[2].score) != is_told
+    assert np.isnan(fault_age_s(decision.health[2], END_NS)) != is_told
 
 
 def stuck(samples: list[Sample], *names: str, from_ns: int = START_NS) -> list[Sample]:
