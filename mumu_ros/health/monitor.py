@@ -89,7 +89,7 @@ class HealthMonitor:
     costs a fifth of a decision of a small model.
 
     Attributes:
-        state: Health of each modality, as of the last evaluation. The flag of one that is absent is kept for its return.
+        state: Health of each modality, as of the last evaluation. One that is absent keeps its flag for its return.
     """
 
     def __init__(self, health: HealthModel) -> None:
