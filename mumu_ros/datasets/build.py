@@ -20,7 +20,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -101,6 +101,10 @@ class BagReport:
     dropped: list[Dropped] = field(default_factory=list)
     incomplete: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+
+    def add(self, problems: Iterable[str]) -> None:
+        """Add problems, each once: a recording is read several times, and says again what is damaged."""
+        self.problems = list(dict.fromkeys([*self.problems, *problems]))
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,7 @@ def _read_labels(source: Source, bag: BagReport) -> list[Label]:
     try:
         with Recording(source.bag) as recording:
             labels = read_annotations(recording, recording.end_ns)
-            # Its problems are reported when its samples are read.
+            bag.problems += recording.problems
     except RecordingError:
         return []
     if not labels:
@@ -233,7 +237,7 @@ def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels:
     try:
         written = _write(plan, source.bag, pieces, bag)
     except RecordingError as error:
-        bag.problems.append(str(error))
+        bag.add([str(error)])
         return []
     clips = []
     for (label, start_ns, end_ns), piece in zip(parts, pieces, strict=True):
@@ -263,7 +267,7 @@ def _write(plan: _Plan, path: Path, pieces: list[Piece], bag: BagReport) -> Writ
             topics = resolve_topics(plan.config, recording)
             with ReadingProgress(recording) as bar:
                 written = write_clips(recording, plan.config, topics, pieces, plan.folder, bar.update)
-            bag.problems += recording.problems
+            bag.add(recording.problems)
     if not plan.skeletons:
         return written
     try:
@@ -271,10 +275,10 @@ def _write(plan: _Plan, path: Path, pieces: list[Piece], bag: BagReport) -> Writ
     except RecordingError as error:
         if not plan.config:
             raise
-        bag.problems.append(str(error))
+        bag.add([str(error)])
         return written  # of the other streams
     counts, problems = write_skeletons(found, pieces, plan.folder)
-    bag.problems += problems
+    bag.add(problems)
     samples = {piece.clip: dict(written.samples.get(piece.clip, {})) for piece in pieces}
     for clip, count in counts.items():
         samples[clip][SKELETON] = count

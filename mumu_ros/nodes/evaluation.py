@@ -44,10 +44,9 @@ from mumu_ros.nodes.node_configuration import EvaluationConfig
 from mumu_ros.nodes.parameters import EVALUATION, ParameterError
 from mumu_ros.nodes.running import main
 from mumu_ros.recognition import Decision
-from mumu_ros.recordings.annotations import of_body
+from mumu_ros.recordings.annotations import distinct, of_body
 from mumu_ros.recordings.label_files import read_labels
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.streams.stamps import FOREVER_NS
 from mumu_ros.text import reason
 
 __all__ = ["Evaluation", "insert_annotation", "latest_annotations"]
@@ -233,22 +232,20 @@ class Evaluation(ManagedNode):
 
 
 def insert_annotation(annotations: list[ActivityAnnotation], message: ActivityAnnotation) -> None:
-    """Add an annotation to a list in order of time, unless it is there."""
-    place = _order(message)
-    index = bisect_left(annotations, place, key=_order)
-    if index == len(annotations) or _order(annotations[index]) != place:
-        annotations.insert(index, message)
+    """Add an annotation to a list in order of time, unless it is there; its end, once it is known, replaces none."""
+    start_ns = time_to_ns(message.start)
+    first, last = (bisect(annotations, start_ns, key=_start_ns) for bisect in (bisect_left, bisect_right))
+    annotations[first:last] = distinct([*annotations[first:last], message])
 
 
 def latest_annotations(annotations: Sequence[ActivityAnnotation], since_ns: int) -> Sequence[ActivityAnnotation]:
     """Those of a list in order of time that say what was done from an instant on."""
-    begun = bisect_right(annotations, since_ns, key=lambda message: time_to_ns(message.start))
+    begun = bisect_right(annotations, since_ns, key=_start_ns)
     return annotations[max(begun - 1, 0) :]
 
 
-def _order(message: ActivityAnnotation) -> tuple[int, int, str, str, str, str]:
-    times = time_to_ns(message.start), time_to_ns(message.end) or FOREVER_NS
-    return *times, message.activity, message.group, message.subject, message.body_id
+def _start_ns(message: ActivityAnnotation) -> int:
+    return time_to_ns(message.start)
 
 
 def _decision(message: ActivityRecognition, start_ns: int, stamp_ns: int) -> Decision:

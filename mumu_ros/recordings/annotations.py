@@ -16,21 +16,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mumu_ros.conversions import time_to_ns
 from mumu_ros.recordings.label_files import Label
 from mumu_ros.recordings.reader import Recording
 from mumu_ros.recordings.topics import ANNOTATION_TYPE
+from mumu_ros.streams.stamps import FOREVER_NS
+from mumu_ros.text import shorten
 
-__all__ = ["annotation_topics", "of_body", "read_annotations"]
+__all__ = ["annotated", "annotation_topics", "distinct", "of_body", "read_annotations"]
 
 
 def annotation_topics(recording: Recording) -> list[str]:
     """The topics with annotations that can be decoded."""
-    annotated = (topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE)
-    return [name for name in annotated if name not in recording.undecoded]
+    names = (topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE)
+    return [name for name in names if name not in recording.undecoded]
 
 
 def of_body(annotations: Sequence[Any], body_id: str) -> list[Any]:
@@ -44,12 +46,47 @@ def of_body(annotations: Sequence[Any], body_id: str) -> list[Any]:
     return own or [message for message in annotations if not message.body_id]
 
 
-def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
-    """Read a recording's annotations, in order of time.
+def distinct(annotations: Iterable[Any]) -> list[Any]:
+    """The messages in order of time, each once; of one that was sent without its end and then with it, the latter."""
+    messages = {_order(message): message for message in annotations}
+    ended = {_same(message) for message in messages.values() if time_to_ns(message.end)}
+    return [messages[k] for k in sorted(messages) if time_to_ns(messages[k].end) or _same(messages[k]) not in ended]
 
-    An annotation without an end lasts until the next one begins, the last one until `end_ns`; one that comes twice
-    counts once. Empty and overlapping ones are skipped and reported in the recording's `problems`; so are those of all
-    bodies but the first, because a label has no body.
+
+def annotated(annotations: Iterable[Any], end_ns: int, problems: list[str]) -> list[tuple[Label, str]]:
+    """What messages of mumu_ros/msg/ActivityAnnotation say: labels in order of time that do not overlap, and subjects.
+
+    An annotation without an end lasts until the next one begins, the last one until `end_ns`. One that comes twice, as
+    in a bag that was played in a loop, counts once. Where two overlap, the later one ends the earlier. `problems` gets
+    a sentence about those that are dropped, and one about those that are cut.
+    """
+    spans = ((m, time_to_ns(m.start), time_to_ns(m.end)) for m in distinct(annotations))
+    rows = list(dict.fromkeys((a, b, str(m.group), str(m.activity), str(m.subject)) for m, a, b in spans))
+    following = [*(row[0] for row in rows[1:]), FOREVER_NS]
+    found: list[tuple[Label, str]] = []
+    empty: list[str] = []
+    cut: list[str] = []
+    for (start_ns, known_end_ns, group, activity, subject), next_ns in zip(rows, following, strict=False):
+        stop_ns = min(known_end_ns or end_ns, next_ns)
+        name = f"{shorten(activity, 120) or 'a pause'} at {start_ns} ns"
+        if stop_ns <= start_ns:
+            empty.append(name)
+            continue
+        if stop_ns < known_end_ns:
+            cut.append(name)
+        if activity:
+            found.append((Label(start_ns, stop_ns, group, activity), subject))
+    if cut:
+        problems.append(f"{len(cut)} annotations overlap the next one and were cut where that begins, first {cut[0]}")
+    if empty:
+        problems.append(f"{len(empty)} annotations last no time and were left out, first {empty[0]}")
+    return found
+
+
+def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
+    """Read a recording's annotations as labels, see `annotated`.
+
+    Its `problems` name what is dropped or cut; so are all bodies but the first, because a label has no body.
     """
     topics = annotation_topics(recording)
     messages = [message for _, _, message in recording.messages(topics)] if topics else []
@@ -60,18 +97,14 @@ def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
             f"only those of {bodies[0]!r} are read"
         )
         messages = [message for message in messages if message.body_id == bodies[0]]
-    given = dict.fromkeys((time_to_ns(m.start), time_to_ns(m.end), str(m.group), str(m.activity)) for m in messages)
-    rows = sorted(given, key=lambda row: row[:2])
-    next_ns = [*(row[0] for row in rows[1:]), end_ns]
-    labels: list[Label] = []
-    for (start_ns, known_end_ns, group, activity), after_ns in zip(rows, next_ns, strict=False):
-        if not activity:  # unlabelled
-            continue
-        stop_ns = known_end_ns or after_ns
-        if stop_ns > start_ns and (not labels or start_ns >= labels[-1].end_ns):
-            labels.append(Label(start_ns, stop_ns, group, activity))
-        else:
-            recording.problems.append(
-                f"the annotation {activity} at {start_ns} ns is empty or overlaps another; it is left out"
-            )
-    return labels
+    return [label for label, _ in annotated(messages, end_ns, recording.problems)]
+
+
+def _order(message: Any) -> tuple[int, int, str, str, str, str]:
+    return time_to_ns(message.start), time_to_ns(message.end) or FOREVER_NS, *_same(message)[1:]
+
+
+def _same(message: Any) -> tuple[int, str, str, str, str]:
+    """All but the end."""
+    names = message.activity, message.group, message.subject, message.body_id
+    return time_to_ns(message.start), *names

@@ -181,6 +181,23 @@ def test_what_is_dropped_is_reported_with_its_reason(
     assert "it is unlabelled" in said.err
 
 
+def test_annotations_that_overlap_are_cut_and_said(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_bag(
+        "anna", annotations=[(0, 4, "g", "wave"), (3, 6, "g", "hop"), (6, 7, "g", "hop"), (7, 5, "g", "hop")]
+    )
+    assert build(bag) == 0
+    (anna,) = report()
+    assert list(anna["clips"].values()) == ["wave", "hop"]
+    assert anna["seconds"] == 6
+    assert anna["problems"] == [
+        f"1 annotations overlap the next one and were cut where that begins, first wave at {START_NS} ns",
+        f"1 annotations last no time and were left out, first hop at {START_NS + 7 * S} ns",
+    ]
+    assert anna["problems"][0] in capsys.readouterr().err
+
+
 def test_a_taxonomy_says_which_activities_to_take(
     write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], tmp_path: Path
 ) -> None:

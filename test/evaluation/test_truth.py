@@ -52,22 +52,29 @@ def test_an_open_end_lasts_until_the_next_one() -> None:
     assert not problems
 
 
+def test_an_end_that_becomes_known_replaces_none() -> None:
+    notes = [annotation(1, 0, "walk"), annotation(1, 3, "walk"), annotation(5, 0, "sit"), annotation(5, 6, "sit")]
+    assert read(*notes) == ([(1, 3, "walk"), (5, 6, "sit")], [])
+    assert read(*reversed(notes)) == read(*notes)
+
+
 def test_an_overlap_is_cut_and_named() -> None:
     segments, (problem,) = read(annotation(1, 5, "walk"), annotation(3, 6, "sit"))
     assert segments == [(1, 3, "walk"), (3, 6, "sit")]
-    assert problem == "1 annotations overlap the next one and were cut where that begins"
+    assert problem == "1 annotations overlap the next one and were cut where that begins, first walk at 1000000000 ns"
 
 
 def test_an_end_before_its_start_is_left_out_and_named() -> None:
     segments, (problem,) = read(annotation(5, 2, "walk"), annotation(6, 7, "sit"))
     assert segments == [(6, 7, "sit")]
-    assert "1 annotations end before they begin" in problem
+    assert problem == "1 annotations last no time and were left out, first walk at 5000000000 ns"
 
 
-def test_two_bodies_are_named() -> None:
-    other = annotation(3, 5, "sit")
-    other = type(other)(**{**vars(other), "body_id": "b"})
-    _, (problem,) = read(annotation(1, 3, "walk"), other)
+def test_two_bodies_are_named_and_what_both_do_counts_once() -> None:
+    walk = annotation(1, 3, "walk")
+    others = [type(note)(**{**vars(note), "body_id": "b"}) for note in (walk, annotation(3, 5, "sit"))]
+    segments, (problem,) = read(walk, *others)
+    assert segments == [(1, 3, "walk"), (3, 5, "sit")]
     assert "2 bodies" in problem
 
 

@@ -139,7 +139,7 @@ def test_annotations_last_until_the_next_and_overlaps_are_reported(tmp_path: Pat
         expected = [(0, 2, "wave"), (2, 5, "walk"), (8, 10, "stand")]
         assert labels == [Label(START_NS + a * S, START_NS + b * S, "", c) for a, b, c in expected]
         assert recording.problems == [
-            f"the annotation sit at {START_NS + 7 * S} ns is empty or overlaps another; it is left out"
+            f"1 annotations last no time and were left out, first sit at {START_NS + 7 * S} ns"
         ]
 
 
@@ -158,6 +158,20 @@ def test_the_order_in_which_annotations_were_logged_means_nothing(tmp_path: Path
                 (START_NS + a * S, START_NS + b * S, c) for a, b, c in ((0, 2, "wave"), (2, 4, "walk"), (5, 10, "sit"))
             ]
             assert recording.problems == []
+
+
+def test_an_end_that_becomes_known_replaces_none(tmp_path: Path) -> None:
+    """As of a labeller that tells a beginning at once and, at the end, the whole."""
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for at, end, activity in ((0, 0, "wave"), (0, 2, "wave"), (3, 0, "walk"), (3, 6, "walk"), (6, 0, "sit")):
+            end_ns = START_NS + end * S if end else 0
+            note = segment_to_annotation(START_NS + at * S, end_ns, "", activity, writer.types)
+            writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, START_NS + max(at, end) * S)
+    with Recording(tmp_path / "bag") as recording:
+        labels = read_annotations(recording, START_NS + 10 * S)
+        expected = [(0, 2, "wave"), (3, 6, "walk"), (6, 10, "sit")]
+        assert labels == [Label(START_NS + a * S, START_NS + b * S, "", c) for a, b, c in expected]
+        assert recording.problems == []
 
 
 @pytest.mark.parametrize(
