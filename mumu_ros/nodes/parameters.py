@@ -139,7 +139,7 @@ PLAYER = (
     AUTOSTART,
     Parameter("bag", "", "Folder of the rosbag2 to play."),
     Parameter("rate", 1.0, "Playback speed.", 0.01, 100.0),
-    Parameter("start_s", 0.0, "Seconds of the bag to skip.", 0.0, 1e6),
+    Parameter("start_s", 0.0, "Seconds of the bag to skip, in every round of a loop, too.", 0.0, 1e6),
     Parameter("loop", False, "Restart at the end; stamps then jump back."),
     Parameter(
         "wait_for",
@@ -147,7 +147,13 @@ PLAYER = (
         "Topics that must have a subscriber before playback starts; at least one topic of the bag must have one, too. "
         "multimodal_frame waits for inference.",
     ),
-    Parameter("clock_hz", 100.0, "Rate of /clock, for nodes with use_sim_time; 0: none.", 0.0, 1000.0),
+    Parameter(
+        "clock_hz",
+        100.0,
+        "Rate of /clock, for nodes with use_sim_time; 0: none. A /clock in the bag is played as recorded instead.",
+        0.0,
+        1000.0,
+    ),
 )
 
 EVALUATION = (

@@ -36,18 +36,40 @@ from mumu_ros.nodes.parameters import PLAYER, ParameterError
 from mumu_ros.nodes.playback import Playback
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import message_class
-from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings import Recording, RecordingError, Topic
 from mumu_ros.recordings.topics import ANNOTATION_TOPIC
 from mumu_ros.streams import NS_PER_S
+from mumu_ros.text import shorten
 
 __all__ = ["Player"]
+
+CLOCK = "/clock"
+CLOCK_TYPE = "rosgraph_msgs/msg/Clock"
+OF_RECORDED_NODES = frozenset(
+    {
+        "diagnostic_msgs/msg/DiagnosticArray",
+        "lifecycle_msgs/msg/TransitionEvent",
+        "rcl_interfaces/msg/Log",
+        "rcl_interfaces/msg/ParameterEvent",
+    }
+)
+"""Types by which nodes report on themselves: those of the recording do not run."""
+OUTPUT_TYPES = frozenset(
+    f"mumu_ros/msg/{name}" for name in ("ActivityEvent", "ActivityRecognition", "MultimodalFrame", "People")
+)
+OUTPUT_NAMES = ("/intents", "/overlay", "/overlay/compressed", "/people_markers")
+"""Types and ends of names of what the nodes of this package publish, beside REP 155's bodies."""
+BODIES = "/humans/bodies/"
 
 WAIT_PERIOD_S = 0.05
 """How often `wait_for` is checked."""
 
 
 class Player(ManagedNode):
-    """Publishes the messages of a bag at their log times, byte for byte, and /clock."""
+    """Publishes the messages of a bag at their log times, byte for byte, and /clock.
+
+    Left out are what nodes reported on themselves, and the outputs of those nodes of this package that run now.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__("player", PLAYER, **options)
@@ -67,7 +89,10 @@ class Player(ManagedNode):
                 f"parameter start_s is {config.start_s:g}, but {config.bag} lasts {self._recording.duration_s:.1f} s"
             )
         self._classes: dict[str, Any] = {}
+        self._signs = {topic.name: sign for topic in self._recording.topics.values() if (sign := self._sign(topic))}
         for topic in self._recording.topics.values():
+            if topic.type_name in OF_RECORDED_NODES or (topic.name == CLOCK and not self._has_clock):
+                continue
             try:
                 validate_topic_name(topic.name)
                 self._classes[topic.name] = message_class(topic.type_name)
@@ -76,8 +101,10 @@ class Player(ManagedNode):
         for problem in self._recording.problems:
             self.get_logger().warning(problem)
         self._played: Counter[str] = Counter()
+        left_out = sorted(set(self._recording.topics) - set(self._classes))
         self.get_logger().info(
             f"{config.bag}: {self._recording.duration_s:.1f} s, topics {', '.join(sorted(self._classes))}"
+            + (f"; not played: {', '.join(left_out)}" if left_out else "")
         )
 
     def cleanup(self) -> None:
@@ -89,9 +116,8 @@ class Player(ManagedNode):
     def activate(self) -> None:
         """Play from the start."""
         self._publishers_by_topic = {
-            name: self.create_publisher(cls, name, _qos(name)) for name, cls in self._classes.items()
+            name: self.create_publisher(cls, name, _qos(name)) for name, cls in {**self._classes, CLOCK: Clock}.items()
         }
-        self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
         self._leaving = threading.Event()
         self._playback = Playback("player", self._events(), None, self._config.rate, self.finish, self._fail)
 
@@ -99,7 +125,7 @@ class Player(ManagedNode):
         """Stop playing."""
         self._leaving.set()
         self._playback.stop()
-        for publisher in (*self._publishers_by_topic.values(), self._clock_publisher):
+        for publisher in self._publishers_by_topic.values():
             self.destroy_publisher(publisher)
 
     def _fail(self, error: Exception) -> None:
@@ -109,33 +135,69 @@ class Player(ManagedNode):
 
     def _events(self) -> Iterator[tuple[int, Callable[[], None]]]:
         assert self._recording is not None
-        start_s = self._config.start_s
+        clock_hz = 0.0 if CLOCK in self._classes else self._config.clock_hz
         while not self._awaited() and not self._leaving.wait(WAIT_PERIOD_S):
             pass
+        self._give_way()
         while True:
             clock_ns = 0
-            for topic, stamp_ns, data in self._recording.raw_messages(tuple(self._classes), start_s):
-                if self._config.clock_hz and stamp_ns >= clock_ns:
-                    clock_ns = stamp_ns + round(NS_PER_S / self._config.clock_hz)
+            for topic, stamp_ns, data in self._recording.raw_messages(tuple(self._classes), self._config.start_s):
+                if clock_hz and stamp_ns >= clock_ns:
+                    clock_ns = stamp_ns + round(NS_PER_S / clock_hz)
                     yield stamp_ns, partial(self._publish_clock, stamp_ns)
                 yield stamp_ns, partial(self._publish, topic, data)
             if not self._config.loop or not self._played:
                 return
-            start_s = 0.0
 
     def _awaited(self) -> bool:
         """Whether all required subscribers exist."""
         topics = self._config.wait_for
-        heard = any(p.get_subscription_count() for name, p in self._publishers_by_topic.items() if name not in topics)
+        heard = any(
+            publisher.get_subscription_count()
+            for name, publisher in self._publishers_by_topic.items()
+            if name not in (*topics, CLOCK) and not self._is_live(name)
+        )
         return not topics or (heard and all(self.count_subscribers(topic) for topic in topics))
 
+    @property
+    def _has_clock(self) -> bool:
+        """Whether the bag has a clock, which is played then: the stamps may be of its time, and not of the log's."""
+        assert self._recording is not None
+        clock = self._recording.topics.get(CLOCK)
+        is_clock = clock is not None and clock.type_name == CLOCK_TYPE and clock.count > 0
+        return is_clock and CLOCK not in self._recording.undecoded
+
+    def _sign(self, topic: Topic) -> str | None:
+        """The topic whose publishers show that the node runs that a topic is of; None: it is of no node of ours."""
+        if topic.name.startswith(BODIES):  # each node has bodies of its own
+            return self.resolve_topic_name("activity") if topic.type_name in OUTPUT_TYPES else f"{BODIES}tracked"
+        return topic.name if topic.type_name in OUTPUT_TYPES or topic.name.endswith(OUTPUT_NAMES) else None
+
+    def _is_live(self, name: str) -> bool:
+        """Whether somebody else publishes what this topic of the bag is."""
+        sign = self._signs.get(name)
+        infos = self.get_publishers_info_by_topic(sign) if sign else ()
+        return any(info.node_name != self.get_name() for info in infos)
+
+    def _give_way(self) -> None:
+        """Play no output of a node that runs: what it publishes would be mixed with what one like it did then."""
+        live = [name for name in self._signs if name in self._publishers_by_topic and self._is_live(name)]
+        for name in live:
+            self.destroy_publisher(self._publishers_by_topic.pop(name))
+        if live:
+            text = f"not played, because nodes that run publish them: {', '.join(live)}"
+            self.get_logger().warning(shorten(text))
+
     def _publish(self, topic: str, data: bytes) -> None:
-        self._publishers_by_topic[topic].publish(bytes(data))
-        self._played[topic] += 1
+        if topic in self._publishers_by_topic and self._is_live(topic):
+            self._give_way()
+        if topic in self._publishers_by_topic:
+            self._publishers_by_topic[topic].publish(bytes(data))
+            self._played[topic] += 1
 
     def _publish_clock(self, stamp_ns: int) -> None:
         sec, nanosec = divmod(stamp_ns, NS_PER_S)
-        self._clock_publisher.publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
+        self._publishers_by_topic[CLOCK].publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: number of messages played of each topic."""

@@ -31,6 +31,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.serialization import serialize_message
 
 from mumu_ros.cli import main
 from mumu_ros.conversions import RosTypes, ns_to_time, segment_to_annotation, time_to_ns
@@ -38,6 +39,8 @@ from mumu_ros.evaluation.live_accuracy import Recognition, Truth
 from mumu_ros.evaluation.truth import from_annotations
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.evaluation import Evaluation, insert_annotation, latest_annotations
+from mumu_ros.nodes.player import Player
+from mumu_ros.recordings import RecordingWriter
 from mumu_ros.recordings.label_files import Label, write_labels
 from mumu_ros.share import share_path
 
@@ -172,6 +175,29 @@ def test_a_loop_and_a_pause_and_a_seek_are_judged_like_all_else(ros: Any, tmp_pa
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0"] * 5 + ["1"] * 2
 
 
+def test_recognitions_in_the_bag_are_not_judged_beside_the_live_ones(ros: Any, tmp_path: Path) -> None:
+    """As `mumu record` makes it by default, beside a system that runs."""
+    bench = Bench(ros, tmp_path / "out")
+    bag = tmp_path / "bag"
+    with RecordingWriter(bag) as writer:
+        annotation = segment_to_annotation(T0, T0 + 60 * S, "", "wave", writer.types)
+        writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", annotation, T0)
+        activity = writer._writer.add_connection(
+            "/activity", "mumu_ros/msg/ActivityRecognition", typestore=writer.types.typestore
+        )
+        for number in range(5):
+            message = recognition(bench.node, T0 + number * S // 10, "walk", "recorded")
+            writer._writer.write(activity, T0 + number * S // 10, serialize_message(message))
+    player = ros.add(Player, bag=str(bag))
+    ros.wait(lambda: player.count_publishers("activity"))
+    start(player)
+    bench.hear((5.0, "wave", "live"), (5.2, "wave", "live"))
+    ros.wait(lambda: player.finished and bench.node._annotations)
+    content = bench.numbers()
+    assert content["bags"].keys() == {"live live"}
+    assert (content["pooled"]["judged"], content["pooled"]["accuracy"]) == (2, 1.0)
+
+
 def test_two_people_are_judged_as_each_would_be_alone(ros: Any, tmp_path: Path) -> None:
     """At the same instants, doing different things, in a bag that is played twice."""
     rng = np.random.default_rng(5)
@@ -242,13 +268,25 @@ def test_the_latest_annotations_are_the_truth_about_the_latest_recognitions(
     for start_s, end_s, activity in said * 2:
         end_ns = T0 + end_s * S if end_s else 0
         insert_annotation(messages, segment_to_annotation(T0 + start_s * S, end_ns, "", activity, TYPES))
-    assert len(messages) == len(set(said))
+    ended = {(start, activity) for start, end, activity in said if end}
+    assert len(messages) == len({row for row in said if row[1] or (row[0], row[2]) not in ended})
     latest = latest_annotations(messages, T0 + since * S)
     assert sum(time_to_ns(message.start) <= T0 + since * S for message in latest) <= 1, "however many came before"
     everything, these = (Truth(from_annotations(list(part), [])) for part in (messages, latest))
     for half_s in range(2 * since, 50):
         moment = Recognition(0, T0 + half_s * S // 2, "wave")
         assert these.label(moment) == everything.label(moment)
+
+
+def test_an_end_that_becomes_known_ends_the_annotation(ros: Any, tmp_path: Path) -> None:
+    bench = Bench(ros, tmp_path / "out")
+    bench.annotate(0, 0, "wave")
+    bench.annotation.publish(segment_to_annotation(T0, T0 + 6 * S, "", "wave", TYPES))
+    ros.wait(lambda: time_to_ns(bench.node._annotations[0].end))
+    bench.hear((5.0, "wave"), (7.0, "walk"))
+    content = bench.numbers()
+    assert (content["pooled"]["judged"], content["pooled"]["accuracy"]) == (1, 1.0)
+    assert content["bags"]["live"]["problems"] == []
 
 
 def test_recognitions_of_another_model_are_refused_aloud(ros: Any, tmp_path: Path) -> None:

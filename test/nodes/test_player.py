@@ -23,20 +23,26 @@ import pytest
 from numpy.typing import NDArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, Imu
 from std_msgs.msg import String
 
-from mumu_ros.conversions import array_to_imu, time_to_ns
+from mumu_ros.conversions import array_to_imu, ns_to_time, time_to_ns
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition, People
 from mumu_ros.nodes.player import Player
 from mumu_ros.nodes.simulator import Simulator
+from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings import Recording, RecordingWriter
+from mumu_ros.recordings.raw_writer import RawWriter
 from mumu_ros.recordings.simulate import simulator_messages
+from mumu_ros.recordings.typestore import InstalledTypes
 from mumu_ros.simulation import Simulator as Simulation
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 SECONDS = 2.0
+S = 1_000_000_000
+START_NS = 1_700_000_000 * S
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +122,100 @@ def test_all_static_transforms_reach_whoever_listens_late(ros: Any, tmp_path: Pa
     assert ros.wait_for_last(heard, lambda message: message.data, frames[-1]) == frames
 
 
+SENSORS = {"/imu/wrist": "sensor_msgs/msg/Imu", "/truth/people": "mumu_ros/msg/People"}
+OUTPUTS = {
+    "people": {"/people": "mumu_ros/msg/People", "/humans/bodies/abcde/position": "geometry_msgs/msg/PointStamped"},
+    "sensor_sync": {"/robot/multimodal_frame": "mumu_ros/msg/MultimodalFrame"},
+    "inference": {
+        "/activity": "mumu_ros/msg/ActivityRecognition",
+        "/humans/bodies/abcde/activity": "mumu_ros/msg/ActivityRecognition",
+        "/activity_event": "mumu_ros/msg/ActivityEvent",
+    },
+    "overlay": {
+        "/overlay": "sensor_msgs/msg/Image",
+        "/overlay/compressed": "sensor_msgs/msg/CompressedImage",
+        "/people_markers": "visualization_msgs/msg/MarkerArray",
+    },
+}
+REPORTS = {
+    "/rosout": "rcl_interfaces/msg/Log",
+    "/parameter_events": "rcl_interfaces/msg/ParameterEvent",
+    "/diagnostics": "diagnostic_msgs/msg/DiagnosticArray",
+    "/robot/people/transition_event": "lifecycle_msgs/msg/TransitionEvent",
+}
+
+
+def record(path: Path, topics: dict[str, str], count: int = 5) -> Path:
+    """A bag with empty messages of these topics, one every 10 ms."""
+    writer, types = RawWriter(path), InstalledTypes()
+    for topic, type_name in topics.items():
+        writer.add_topic(topic, type_name, types.store(type_name), ())
+    for number in range(count):
+        for topic, type_name in topics.items():
+            writer.write(topic, number * 10_000_000 + 1, serialize_message(message_class(type_name)()))
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize("running", [(), ("people",), ("inference", "overlay"), tuple(OUTPUTS)], ids="+".join)
+def test_what_a_node_that_runs_publishes_is_not_played(
+    ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], running: tuple[str, ...]
+) -> None:
+    """A bag of all topics, as `mumu record` makes it; what nodes told of themselves is never played."""
+    outputs = {topic: type_name for topics in OUTPUTS.values() for topic, type_name in topics.items()}
+    live = {topic: type_name for name in running for topic, type_name in OUTPUTS[name].items()}
+    node = ros.add(Player, bag=str(record(tmp_path / "bag", {**SENSORS, **outputs, **REPORTS})))
+    published = {topic: type_name for topic, type_name in live.items() if "/abcde/" not in topic}
+    if "people" in running:
+        published["/humans/bodies/tracked"] = "std_msgs/msg/String"  # pip has no hri_msgs
+    for topic, type_name in published.items():
+        ros.node.create_publisher(message_class(type_name), topic, 10)
+    ros.wait(lambda: all(node.count_publishers(topic) for topic in published))
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+    assert set(node._played) == {*SENSORS, *outputs} - live.keys()
+    log = capfd.readouterr().err
+    assert log.count("because nodes that run publish them") == bool(running)
+    assert all(topic in log.partition("because nodes")[2] for topic in live)
+    assert f"not played: {', '.join(sorted(REPORTS))}" in log
+
+
+def test_a_node_that_starts_later_is_given_way_to(ros: Any, tmp_path: Path) -> None:
+    topics = {**SENSORS, **OUTPUTS["people"]}
+    node = ros.add(Player, bag=str(record(tmp_path / "bag", topics)), loop=True)
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node._played["/people"])
+    ros.node.create_publisher(People, "/people", 10)
+    ros.wait(lambda: not node.count_publishers("/people") - 1)
+    played, imu = node._played["/people"], node._played["/imu/wrist"]
+    ros.wait(lambda: node._played["/imu/wrist"] > imu + 10)
+    assert node._played["/people"] == played
+
+
+@pytest.mark.parametrize("clock_hz", [100.0, 0.0])
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_clock_in_the_bag_is_the_only_one(ros: Any, tmp_path: Path, clock_hz: float, loop: bool) -> None:
+    """Of a simulation: its times and the stamps are far from the log's."""
+    times = [10 * S + number * 10_000_000 for number in range(40)]
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for number, stamp_ns in enumerate(times):
+            log_ns = START_NS + number * 10_000_000
+            imu = array_to_imu(np.zeros((2, 3)), stamp_ns, "", writer.types)
+            writer.write("/imu/wrist", "sensor_msgs/msg/Imu", imu, log_ns)
+            clock = writer.types.message("rosgraph_msgs/msg/Clock", clock=ns_to_time(stamp_ns, writer.types))
+            writer.write("/clock", "rosgraph_msgs/msg/Clock", clock, log_ns)
+    node, received = play(ros, tmp_path / "bag", clock_hz=clock_hz, loop=loop, wait_for=["/clock"])
+    assert node.trigger_activate() == SUCCESS
+
+    def heard() -> list[int]:
+        return [time_to_ns(message.clock) for message in received["/clock"]]
+
+    ros.wait(lambda: len(heard()) > 100 if loop else node.finished and heard() and heard()[-1] == times[-1])
+    assert set(heard()) <= set(times)
+    jumps = [b for a, b in itertools.pairwise(heard()) if b < a]
+    assert set(jumps) == ({times[0]} if loop else set())
+
+
 def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:
     node, received = play(ros, bag, loop=True, rate=4.0)
     assert node.trigger_activate() == SUCCESS
@@ -157,6 +257,18 @@ def test_the_start_can_be_skipped(ros: Any, bag: Path) -> None:
         start_ns = recording.start_ns
     assert received["/imu/wrist"]
     assert all(time_to_ns(m.header.stamp) >= start_ns + 1_490_000_000 for m in received["/imu/wrist"])
+
+
+def test_the_start_is_skipped_in_every_round(ros: Any, bag: Path) -> None:
+    node, received = play(ros, bag, start_s=1.8, loop=True)
+    assert node.trigger_activate() == SUCCESS
+
+    def stamps() -> list[int]:
+        return [time_to_ns(m.header.stamp) for m in received["/imu/wrist"]]
+
+    ros.wait(lambda: sum(b < a for a, b in itertools.pairwise(stamps())) >= 2)
+    with Recording(bag) as recording:
+        assert min(stamps()) >= recording.start_ns + 1_790_000_000
 
 
 @pytest.mark.parametrize(
