@@ -139,7 +139,7 @@ def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, f
     if film:
         here = {person.body_id for person in people}
         report.now = {body: activity for body, activity in report.now.items() if body in here}
-        film.write(shot, people, report.now)
+        film.write(report.seconds(shot.stamp_ns), shot.rgb, people, report.now)
 
 
 def _note(body_id: str, answer: Decision | NoDecision, session: Session, report: _Report) -> None:
@@ -194,21 +194,25 @@ def _summary(found: dict[str, list[Segment]], report: _Report) -> dict[str, Any]
 
 
 class _Film:
-    """An MP4 of what was seen, at the usual rate of its pictures: the first ones wait until it is known.
+    """An MP4 of what was seen, at the usual rate of its first pictures, which wait until it is known.
 
-    It is whole or not there. After an error it has what was seen before.
+    Each picture is shown until the time of the next; one that comes too early for the rate is left out. The film is
+    whole or not there. After an error it has what was seen before.
     """
 
     _CODEC = "mp4v"
     _WAITING = 12
+    _LONGEST_PAUSE_S = 60.0
+    """A longer pause is shortened to this: a clock that is set would fill the disk."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._waiting: list[tuple[int, NDArray[np.uint8]]] = []
+        self._waiting: list[tuple[float, NDArray[np.uint8]]] = []
         self._stack = ExitStack()
         self._part = path
         self._writer: cv2.VideoWriter | None = None
-        self._size = (0, 0)
+        self._rate = self._start_s = 0.0
+        self._last = np.zeros((0, 0, 3), np.uint8)
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -221,32 +225,40 @@ class _Film:
                 self._writer.release()
                 self._require(_is_whole(self._part, self._count))  # the writer says nothing of a full disk
 
-    def write(self, shot: Shot, people: Sequence[Person], activities: dict[str, Activity]) -> None:
-        """Add a picture."""
-        self._waiting.append((shot.stamp_ns, draw(shot.rgb, people, activities)))
+    def write(
+        self, at_s: float, rgb: NDArray[np.uint8], people: Sequence[Person], activities: dict[str, Activity]
+    ) -> None:
+        """Add a picture of this time."""
+        self._waiting.append((at_s, draw(rgb, people, activities)))
         if self._writer or len(self._waiting) == self._WAITING:
             self._put_waiting()
 
     def _put_waiting(self) -> None:
-        rate = _rate([stamp_ns for stamp_ns, _ in self._waiting])
-        for _, picture in self._waiting:
-            self._put(picture, rate)
+        self._rate = self._rate or _rate([at_s for at_s, _ in self._waiting])
+        for at_s, picture in self._waiting:
+            self._put(at_s, np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), np.uint8))
         self._waiting = []
 
-    def _put(self, picture: NDArray[np.uint8], rate: float) -> None:
-        size = (picture.shape[1], picture.shape[0])
+    def _put(self, at_s: float, picture: NDArray[np.uint8]) -> None:
         if self._writer is None:
-            self._writer, self._size = self._open(size, rate), size
-        if size != self._size:  # the writer would leave it out
-            picture = np.asarray(cv2.resize(picture, self._size), np.uint8)
-        self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        self._count += 1
+            self._writer, self._start_s = self._open((picture.shape[1], picture.shape[0])), at_s
+            self._last = picture
+        if picture.shape != self._last.shape:  # the writer would leave it out
+            picture = np.asarray(cv2.resize(picture, self._last.shape[1::-1]), np.uint8)
+        self._start_s = max(self._start_s, at_s - self._count / self._rate - self._LONGEST_PAUSE_S)
+        place = round((at_s - self._start_s) * self._rate)
+        if place < self._count:
+            return
+        for _ in range(place - self._count):
+            self._writer.write(self._last)
+        self._writer.write(picture)
+        self._last, self._count = picture, place + 1
 
-    def _open(self, size: tuple[int, int], rate: float) -> cv2.VideoWriter:
+    def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._part = self._stack.enter_context(replacing(self._path))
         codec = cv2.VideoWriter_fourcc(*self._CODEC)  # type: ignore[attr-defined]
-        writer = cv2.VideoWriter(str(self._part), codec, rate, size)
+        writer = cv2.VideoWriter(str(self._part), codec, self._rate, size)
         self._require(writer.isOpened())
         return writer
 
@@ -264,11 +276,13 @@ def _is_whole(path: Path, count: int) -> bool:
     return is_whole
 
 
-def _rate(stamps_ns: Sequence[int]) -> float:
+def _rate(times_s: Sequence[float]) -> float:
     """The usual rate of the first pictures, Hz: the median, without the first step, in which the networks warm up."""
-    steps_ns = np.diff(np.array(stamps_ns, np.int64))
-    usual_ns = float(np.median(steps_ns[1:] if len(steps_ns) > 1 else steps_ns)) if len(steps_ns) else 1e8
-    return min(1e9 / max(usual_ns, 1.0), 240.0)
+    steps_s = np.diff(times_s)
+    steps_s = steps_s[1:] if len(steps_s) > 1 else steps_s
+    usual_s = float(np.median(steps_s[steps_s > 0])) if (steps_s > 0).any() else 0.1
+    rate = min(1.0 / usual_s, 240.0)
+    return rate if rate < 65 else float(round(rate))  # the codec does not take a fraction of a high rate
 
 
 def _writer(path: Path | None) -> AbstractContextManager[_Film | None]:

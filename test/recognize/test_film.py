@@ -26,20 +26,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from mumu_ros.cli import main
 from mumu_ros.recognize.cli import _Film
 from mumu_ros.recognize.sources import SourceError
-from mumu_ros.recordings.pictures import Shot
 
-START_NS = 10**18
+PICTURE = np.zeros((48, 64, 3), np.uint8)
 
 
 def film(path: Path, times_s: Sequence[float]) -> tuple[float, int]:
     """Write pictures of these times; the rate of the film, and how many it has."""
     with _Film(path) as written:
         for time_s in times_s:
-            written.write(Shot(START_NS + round(time_s * 1e9), np.zeros((48, 64, 3), np.uint8)), [], {})
+            written.write(time_s, PICTURE, [], {})
     capture = cv2.VideoCapture(str(path))
     count = 0
     while capture.read()[0]:
@@ -48,21 +49,37 @@ def film(path: Path, times_s: Sequence[float]) -> tuple[float, int]:
 
 
 @pytest.mark.parametrize(
-    ("times_s", "rate_hz"),
+    ("times_s", "rate_hz", "pictures"),
     [
-        ([k / 20 for k in range(30)], 20.0),
-        ([0.0, *(2.0 + k / 10 for k in range(30))], 10.0),  # a live camera, while the networks warm up
-        ([k / 25 + (0.4 if k > 5 else 0.0) for k in range(30)], 25.0),  # a pause among the first pictures
-        ([0.0, 0.05, 0.1], 20.0),  # fewer than the rate is taken from
-        ([0.0, 0.05], 20.0),
-        ([0.0], 10.0),
-        ([3.0, 2.0, 1.0], 240.0),  # time that runs backwards
+        ([k / 20 for k in range(30)], 20.0, 30),
+        ([0.0, *(2.0 + k / 10 for k in range(30))], 10.0, 50),  # a live camera, while the networks warm up
+        ([k / 25 + (0.4 if k > 5 else 0.0) for k in range(30)], 25.0, 40),  # a pause among the first pictures
+        ([0.0, 0.05, 0.1], 20.0, 3),  # fewer than the rate is taken from
+        ([0.0, 0.05], 20.0, 2),
+        ([0.0], 10.0, 1),
+        ([k / 85.3333 for k in range(30)], 85.0, 30),  # the codec does not take such a fraction
+        ([k / 20 for k in (*range(15), 14, *range(15, 30))], 20.0, 30),  # time has jumped back and stands still for one
+        ([*(k / 20 for k in range(20)), 1e9], 20.0, 20 + 60 * 20 + 1),  # a clock that is set
     ],
 )
-def test_a_film_has_all_pictures_and_their_usual_rate(tmp_path: Path, times_s: list[float], rate_hz: float) -> None:
+def test_a_film_has_the_usual_rate_of_its_pictures(
+    tmp_path: Path, times_s: list[float], rate_hz: float, pictures: int
+) -> None:
     rate, count = film(tmp_path / "film.mp4", times_s)
     assert rate == pytest.approx(rate_hz, rel=1e-3)
-    assert count == len(times_s)
+    assert count == pictures
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 0.3), st.integers(1, 30)), min_size=1, max_size=4), st.floats(0, 0.2))
+@example([(0.08, 12), (0.033, 100)], 0.0)  # a camera while the networks warm up
+@example([(0.033, 120), (0.1, 60)], 0.0)  # a camera in the evening
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_film_is_as_long_as_what_it_shows(tmp_path: Path, periods: list[tuple[float, int]], jitter: float) -> None:
+    rng = np.random.default_rng(0)
+    steps_s = np.concatenate([np.full(count, period_s) for period_s, count in periods])
+    times_s = np.cumsum(steps_s * rng.uniform(1 - jitter, 1 + jitter, len(steps_s)))
+    rate, count = film(tmp_path / "film.mp4", [0.0, *times_s])
+    assert count / rate == pytest.approx(times_s[-1] + 1 / rate, rel=1e-3, abs=1 / rate)
 
 
 def test_without_pictures_there_is_no_film(tmp_path: Path) -> None:
@@ -74,13 +91,13 @@ def test_without_pictures_there_is_no_film(tmp_path: Path) -> None:
 def test_pictures_of_another_size_are_fitted_into_the_film(tmp_path: Path) -> None:
     with _Film(tmp_path / "film.mp4") as written:
         for k in range(20):
-            written.write(Shot(START_NS + k * 10**8, np.zeros((48, 64 if k < 15 else 32, 3), np.uint8)), [], {})
+            written.write(k / 10, PICTURE if k < 15 else PICTURE[:, :32], [], {})
     assert cv2.VideoCapture(str(tmp_path / "film.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 20
 
 
 def test_after_an_error_the_film_has_what_was_seen_before(tmp_path: Path) -> None:
     with suppress(SourceError), _Film(tmp_path / "film.mp4") as written:
-        written.write(Shot(START_NS, np.zeros((48, 64, 3), np.uint8)), [], {})
+        written.write(0.0, PICTURE, [], {})
         raise SourceError("the next picture cannot be decoded")
     assert cv2.VideoCapture(str(tmp_path / "film.mp4")).read()[0]
 
@@ -90,14 +107,13 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np
 from mumu_ros.recognize.cli import _Film
-from mumu_ros.recordings.pictures import Shot
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 rng = np.random.default_rng(0)
 with _Film(Path(sys.argv[1])) as film:
     for k in range(40):
-        film.write(Shot(10**18 + k * 10**8, rng.integers(0, 255, (48, 64, 3), np.uint8)), [], {})
+        film.write(k / 10, rng.integers(0, 255, (48, 64, 3), np.uint8), [], {})
 """
 
 
