@@ -38,7 +38,7 @@ from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.finder import PeopleFinder
-from mumu_ros.people.inputs import Since, depth_problem, is_upside_down
+from mumu_ros.people.inputs import Since, depth_problem, is_upside_down, why_nobody
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
 from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
@@ -322,10 +322,6 @@ class CameraSource:
             return FaultCode.UPSIDE_DOWN, (
                 f"everybody has been upside down for {found.upside_down.seconds:.0f} s: is the camera? Turn its picture"
             )
-        if found.people == 0 and self._finder.sees_part:
-            return FaultCode.NONE, (
-                "somebody is partly in view, with less than three of shoulders and hips: too near, or half outside"
-            )
-        if found.people == 0 and self._finder.sees_picture:
-            return FaultCode.NONE, "nobody in view but somebody who is flat, as on a poster or a screen: not followed"
-        return FaultCode.NONE, f"{found.people} in view" if found.people else "nobody in view"
+        if found.people == 0:
+            return FaultCode.NONE, why_nobody(self._finder) or "nobody in view"
+        return FaultCode.NONE, f"{found.people} in view"

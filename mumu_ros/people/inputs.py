@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,7 +25,10 @@ from mumu_ros.people.person import Person
 from mumu_ros.skeletons import layout
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["Since", "depth_problem", "is_upside_down"]
+if TYPE_CHECKING:
+    from mumu_ros.people.finder import PeopleFinder
+
+__all__ = ["Since", "depth_problem", "is_upside_down", "why_nobody"]
 
 _SAME_ASPECT = 0.01
 
@@ -74,3 +78,12 @@ def is_upside_down(people: Sequence[Person], layout_name: str) -> bool:
     down = [person.keypoints[hips].mean(axis=0) - person.keypoints[shoulders].mean(axis=0) for person in people]
     # Whoever lies is neither; NaN compares false.
     return bool(all(y < -abs(x) and np.isfinite(x) for x, y in down))
+
+
+def why_nobody(finder: PeopleFinder) -> str:
+    """Whom a finder sees and does not follow, where it follows nobody; empty: nobody like that."""
+    if finder.sees_part:
+        return "somebody is partly in view, with less than three of shoulders and hips: too near, or half outside"
+    if finder.sees_picture:
+        return "nobody in view but somebody who is flat, as on a poster or a screen: not followed"
+    return ""
