@@ -92,8 +92,8 @@ def _numbers(bags: Sequence[BagResult], config: ModelConfig) -> dict[str, Any]:
         "undecided_share": 1 - count / moments if moments else None,
         "unknown_share": unknown / count if count else None,
     }
-    if any(bag.truth for bag in bags):
-        numbers |= _of_windows(bags, taxonomy) | _of_segments(bags, taxonomy)
+    if labelled := [bag for bag in bags if bag.truth]:
+        numbers |= _of_windows(labelled, taxonomy) | _of_segments(labelled, taxonomy)
     numbers["modalities"] = _of_modalities(bags, config)
     numbers["attention"] = _attention(bags, config)
     return numbers
@@ -146,10 +146,11 @@ def _of_modalities(bags: Sequence[BagResult], config: ModelConfig) -> dict[str, 
 
 def _attention(bags: Sequence[BagResult], config: ModelConfig) -> dict[str, Any]:
     """Mean attention to each modality where it was present, by true label; without ground truth by predicted label."""
-    has_truth = any(bag.truth for bag in bags)
+    labelled = [bag for bag in bags if bag.truth]
+    bags = labelled or bags
     result: dict[str, Any] = {}
     for level, names in (("group", config.taxonomy.group_names), ("activity", config.taxonomy.activities)):
-        classes = [getattr(bag.labels if has_truth else bag.decisions, level) for bag in bags]
+        classes = [getattr(bag.labels if labelled else bag.decisions, level) for bag in bags]
         rows = [bag.decisions.decided & (c >= 0) & (c < len(names)) for bag, c in zip(bags, classes, strict=True)]
         index = np.concatenate([c[r] for c, r in zip(classes, rows, strict=True)])
         present = _stacked(bags, rows, lambda d: d.present) > 0

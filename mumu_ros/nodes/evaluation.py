@@ -122,18 +122,13 @@ class Evaluation(ManagedNode):
             return
         out = self._config.out
         try:
-            summary, timing = self._summary(results), {"stages": self._stopwatch.summary()}
+            summary, timing = summarize(results, self._model), {"stages": self._stopwatch.summary()}
             write_outputs(out, self._identity, results, self._model, summary, timing=timing)
         except OSError as error:
             self._fail(f"cannot write the report: {error}")
             return
         count = sum(len(result.decisions) for result in results)
         self.get_logger().info(f"{count} recognitions evaluated; see {out / 'report.html'}")
-
-    def _summary(self, results: Sequence[BagResult]) -> dict[str, Any]:
-        """The numbers of every body, and those of the annotated ones together."""
-        annotated = [result for result in results if result.truth] or results
-        return {**summarize(results, self._model), "pooled": summarize(annotated, self._model)["pooled"]}
 
     def _fail(self, reason: str) -> None:
         self.failed = True

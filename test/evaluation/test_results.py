@@ -152,6 +152,14 @@ def test_recordings_are_pooled_with_an_interval_over_them() -> None:
     assert summary["pooled"]["accuracy_interval"] == [0.0, 1.0]
 
 
+def test_a_recording_without_truth_changes_no_number_that_needs_it() -> None:
+    good, bare = result(*DECISIONS, truth=TRUTH, name="good"), result(*DECISIONS, *DECISIONS, name="bare")
+    alone, both = (summarize(bags, CONFIG)["pooled"] for bags in ([good], [bare, good]))
+    assert both["decisions"] == 3 * alone["decisions"], "which are counted without truth"
+    assert {name for name in alone if both[name] != alone[name]} <= {"minutes", "decisions"}, "all else is the same"
+    assert {"attention", "false_alarms_per_min", "edit", "f1@50", "judged"} <= alone.keys()
+
+
 def test_the_interval_is_over_people_where_they_are_named() -> None:
     truth = (TruthSegment(0, 4 * S, "wave", "", "ann"), TruthSegment(4 * S, 9 * S, "wave", "", "bob"))
     one = result(decision(2, "wave"), decision(3, "wave"), decision(5, "walk"), truth=truth)
