@@ -72,9 +72,9 @@ def differences(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) ->
     return np.where(a.any(axis=1) & b.any(axis=1), distances, np.nan).astype(np.float32)
 
 
-def unlike(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> float:
-    """Mean of `differences`, from 0 to 1; a usual one where none is known."""
-    known = [distance for distance in differences(a, b).tolist() if distance == distance]
+def unlike(distances: NDArray[np.float32]) -> float:
+    """Mean of the `differences` that are known, from 0 to 1; a usual one where none is."""
+    known = [distance for distance in distances.tolist() if distance == distance]
     return sum(known) / len(known) if known else _USUALLY_UNLIKE
 
 

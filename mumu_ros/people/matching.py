@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mumu_ros.people.appearance import OTHER_CLOTHES, differences, unlike
 from mumu_ros.people.landmarks import Pose
@@ -46,7 +47,9 @@ _BLINK_S, _WANDERING = 0.1, 2.0
 """After a moment out of sight distances count less: by how much, for each second."""
 _OTHER_SIZE, _SAME_CLOTHES = 0.2, 0.35
 """Whoever is seen nearer or farther by more than `FAR_M` is larger or smaller in the picture, but for this share, or is
-farther off in the same clothes: else the depth is that of the wall behind somebody partly hidden, say."""
+farther off in the same clothes: else the depth is that of the wall behind somebody partly hidden, say. Whoever was
+hidden and wears the same on torso and thighs may have any size and distance: what was seen of them last may have been a
+part, or the distance that of somebody else."""
 _OWN_BONUS = 0.3
 _APPEARANCE_WEIGHT = 2.0
 _OTHER_CLOTHES_COST, _ASIDE, _FAR_ASIDE, _STEP_M, _REASONS = 1.0, 0.4, 1.0, 0.2, 3
@@ -70,25 +73,28 @@ def cost(track: Track, observation: Observation, stamp_ns: int) -> float:
     away = track.off_way(stamp_ns, pose.middle) / size
     if away > _AWAY + _AWAY_PER_S * coasted_s:
         return IMPOSSIBLE
-    growth = abs(math.log(pose.torso / track.pose.torso))
+    clothes = differences(track.appearance, observation.appearance)
+    is_recognised = is_hidden and float(clothes.mean()) < _SAME_CLOTHES  # NaN if not both are seen
     total = (
         away / _wandering(coasted_s)
-        + growth
-        + _APPEARANCE_WEIGHT * unlike(track.appearance, observation.appearance)
+        + abs(math.log(pose.torso / track.pose.torso)) * (not is_recognised)
+        + _APPEARANCE_WEIGHT * unlike(clothes)
         - _OWN_BONUS * (observation.origin is track)
     )
-    other_parts = _other_clothes(track, observation)
+    other_parts = _other_clothes(track, observation, clothes)
     step_m = track.step_m(stamp_ns, observation.depth_m)
     is_step = step_m is not None and step_m > _STEP_M
     reasons = (track.hider is not None, elapsed_s > _BLINK_S, away > _ASIDE, away > _FAR_ASIDE, is_step)
     if other_parts and other_parts + sum(reasons) >= _REASONS:
         return IMPOSSIBLE
-    before_m, now_m = track.depth_m, observation.depth_m
-    if before_m is None or now_m is None or step_m is None:
+    now_m = observation.depth_m
+    if step_m is None or now_m is None:
         return total if total < GATE else IMPOSSIBLE
     if step_m > track.reach_m(stamp_ns) or (is_hidden and _is_hider(track, pose, now_m)):
         return IMPOSSIBLE
-    if step_m > FAR_M and (other_parts or not _is_as_seen(track, observation, before_m, now_m)):
+    if is_recognised:
+        return total if total < _HIDDEN_GATE else IMPOSSIBLE
+    if step_m > FAR_M and (other_parts or not _is_as_seen(track, observation, clothes)):
         return IMPOSSIBLE
     if other_parts and track.hider:
         total += _OTHER_CLOTHES_COST
@@ -105,7 +111,10 @@ def same_person(a: Pose, b: Pose, limit: float = _SAME_PERSON) -> bool:
 
 def shares_limbs(observation: Observation, track: Track, stamp_ns: int) -> bool:
     """Whether a pose shares limbs with somebody who was just seen, and is not before or behind them as depth tells."""
-    if _other_clothes(track, observation) or not same_person(observation.pose, track.expected(stamp_ns), SHARES_LIMBS):
+    clothes = differences(track.appearance, observation.appearance)
+    if _other_clothes(track, observation, clothes):
+        return False
+    if not same_person(observation.pose, track.expected(stamp_ns), SHARES_LIMBS):
         return False
     step_m = track.step_m(stamp_ns, observation.depth_m)
     return step_m is None or step_m <= track.reach_m(stamp_ns)
@@ -132,23 +141,24 @@ def _is_hider(track: Track, pose: Pose, now_m: float) -> bool:
     return bool(abs(x) < _OVERLAP * track.hider.pose.torso and top < y < bottom)
 
 
-def _other_clothes(track: Track, observation: Observation) -> int:
+def _other_clothes(track: Track, observation: Observation, clothes: NDArray[np.float32]) -> int:
     """Of how many of torso and thighs clothes are known, if they differ on all of them; else 0. The limit is higher
     where no depth separates them from what is in front.
     """
     are_known = track.depth_m is not None and observation.depth_m is not None
-    distances = differences(track.appearance, observation.appearance)
-    known = distances[~np.isnan(distances)]
+    known = clothes[~np.isnan(clothes)]
     return len(known) if (known > (OTHER_CLOTHES if are_known else _OTHER_WITHOUT_DEPTH)).all() else 0
 
 
-def _is_as_seen(track: Track, observation: Observation, before_m: float, now_m: float) -> bool:
+def _is_as_seen(track: Track, observation: Observation, clothes: NDArray[np.float32]) -> bool:
     """Whether somebody is as large as they would be seen at another distance; or in the same clothes there, farther
     off: then the one before was that of somebody who hid them.
     """
+    before_m, now_m = track.depth_m, observation.depth_m
+    if before_m is None or now_m is None:
+        return True
     growth = math.log(now_m * observation.pose.torso / (before_m * track.pose.torso))
-    torso, _ = differences(track.appearance, observation.appearance)
-    return abs(growth) <= _OTHER_SIZE or bool(now_m > before_m and torso < _SAME_CLOTHES)
+    return abs(growth) <= _OTHER_SIZE or bool(now_m > before_m and clothes[0] < _SAME_CLOTHES)
 
 
 def _wandering(elapsed_s: float) -> float:

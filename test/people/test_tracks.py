@@ -250,6 +250,23 @@ def test_whose_clothes_are_read_at_another_distance_is_the_same_there(hidden: in
 
 
 @settings(max_examples=20)
+@given(hidden=st.integers(10, 60), size=st.floats(0.3, 0.7), farther_m=st.floats(0.6, 1.2))
+def test_whoever_was_hidden_is_known_by_their_clothes_at_any_size_and_distance(
+    hidden: int, size: float, farther_m: float
+) -> None:
+    """What was last seen of them may have been a part of them at the distance of the wall."""
+    tracker = Tracker(4, seed=0)
+    front, behind = meet(tracker, seen(0.0, 3.0, RED), seen(0.3, 3.8, BLUE))
+    assert behind.depth_m is not None
+    behind.depth_m += farther_m
+    keypoints = behind.pose.middle + np.float32(size) * (behind.pose.keypoints - behind.pose.middle)
+    behind.pose = replace(behind.pose, keypoints=keypoints)
+    for k in range(1, hidden):
+        see(tracker, k, seen(0.0, 3.0, RED, front))
+    assert see(tracker, hidden, seen(0.0, 3.0, RED, front), seen(0.5, 3.8, BLUE)) == [front, behind]
+
+
+@settings(max_examples=20)
 @given(hidden=st.integers(12, 60), farther_m=st.floats(0.6, 1.2), frames=st.integers(1, 10))
 def test_somebody_whose_distance_was_read_wrong_is_the_same_where_they_were_before(
     hidden: int, farther_m: float, frames: int
