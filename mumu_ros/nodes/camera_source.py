@@ -41,7 +41,7 @@ from mumu_ros.people.finder import PeopleFinder
 from mumu_ros.people.inputs import Since, depth_problem, is_upside_down, why_nobody
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
-from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
+from mumu_ros.streams import NS_PER_S, RateSampler, SynchronizedSet, SynchronizerFilter
 from mumu_ros.text import shorten
 
 __all__ = ["CameraSource", "View"]
@@ -145,10 +145,12 @@ class CameraSource:
             QUEUE,
             SLOP_S,
             names=list(self._topics),
-            period_s=1.0 / config.rate_hz,
             timeout_s=TIMEOUT_S,
         )
-        self._synchronizer.registerSetCallback(self._worker.put)
+        self._sampler = RateSampler(round(NS_PER_S / config.rate_hz))
+        self._epoch = self._depth_ns = self._chosen_ns = 0
+        self._chose_depth = False
+        self._synchronizer.registerSetCallback(self._choose)
         node.undo.callback(self._synchronizer.close)
         timer = node.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=node.steady_clock)
         node.undo.callback(node.destroy_timer, timer)
@@ -159,6 +161,24 @@ class CameraSource:
 
     def _take_info(self, message: CameraInfo) -> None:
         self._info = message
+
+    def _choose(self, synchronized: SynchronizedSet) -> None:
+        """Give the worker `rate_hz` pictures a second; where depth is slower, those with depth, but half as many."""
+        stamp_ns, has_depth = synchronized.stamp_ns, all(synchronized.present)
+        if synchronized.epoch != self._epoch:
+            self._epoch, self._depth_ns, self._chosen_ns = synchronized.epoch, 0, 0
+            self._sampler.reset()
+        if not synchronized.present[0]:
+            return  # depth alone
+        if has_depth:
+            self._depth_ns = stamp_ns
+        elif stamp_ns - self._depth_ns < TIMEOUT_S * NS_PER_S and (
+            (stamp_ns - self._chosen_ns) * self._config.rate_hz < 2 * NS_PER_S
+        ):
+            return  # one with depth may follow
+        if self._sampler.accept(stamp_ns, is_rare=has_depth and not self._chose_depth):
+            self._chosen_ns, self._chose_depth = stamp_ns, has_depth
+            self._worker.put(synchronized)
 
     # On the worker's thread.
 

@@ -119,7 +119,14 @@ PEOPLE = (
     Parameter("weights", "", "Folder of the pose network's weights; empty: the one of `mumu weights`."),
     Parameter("threads", 1, "CPU threads of the pose network.", 1, 256),
     Parameter("max_people", 6, "Maximum number of tracked people; later ones are ignored.", 1, 100),
-    Parameter("rate_hz", 15.0, "Pictures processed per second; extra ones are dropped by stamp.", 0.1, 200.0),
+    Parameter(
+        "rate_hz",
+        15.0,
+        "Pictures processed per second; extra ones are dropped by stamp. Where depth is slower, those without depth "
+        "are dropped first, down to half of the rate.",
+        0.1,
+        200.0,
+    ),
     Parameter("min_confidence", 0.5, "People detected with a lower confidence are not published.", 0.0, 1.0),
     Parameter(
         "target_frame",

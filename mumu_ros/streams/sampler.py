@@ -50,8 +50,11 @@ class RateSampler:
         self._newest_ns = 0
         self._shortest_ns = FOREVER_NS
 
-    def accept(self, stamp_ns: int) -> bool:
-        """Whether to choose the frame of this stamp. A stamp not after the newest is never chosen."""
+    def accept(self, stamp_ns: int, *, is_rare: bool = False) -> bool:
+        """Whether to choose the frame of this stamp. A stamp not after the newest is never chosen.
+
+        A rare frame is also chosen up to a period early. Due times stay as they were, so that the rate is the same.
+        """
         step_ns = stamp_ns - self._newest_ns
         if step_ns <= 0:
             return False
@@ -61,7 +64,7 @@ class RateSampler:
 
         early_ns = self._due_ns - stamp_ns
         tolerance_ns = self._shortest_ns if self._shortest_ns < FOREVER_NS else 0
-        if 2 * early_ns > tolerance_ns:
+        if 2 * early_ns > tolerance_ns and not (is_rare and early_ns < self._period_ns):
             return False
         self._due_ns += self._period_ns
         if self._due_ns <= stamp_ns:

@@ -298,6 +298,37 @@ def test_depth_without_readings_where_people_are_is_named(rig: Callable[..., Rig
     assert "is depth registered to it?" in text
 
 
+@pytest.mark.parametrize(("every", "phase"), [(2, 0), (2, 1), (3, 1), (6, 0), (6, 5)])
+def test_a_depth_camera_slower_than_colour_is_used_in_every_phase(
+    rig: Callable[..., Rig], finder: ScriptedFinder, every: int, phase: int
+) -> None:
+    """The pictures come at twice `rate_hz`, as 30 Hz at 15; when depth stops they go on without it."""
+    r = rig(**{"depth.topic": "depth", "rate_hz": 5.0}).start()
+    depth = np.full(SIZE, 2000, np.uint16)
+
+    def received() -> int:
+        return int(r.node._source._synchronizer.statistics()["image"].received)
+
+    def show(count: int, *, with_depth: bool) -> None:
+        finder.calls.clear()
+        for _ in range(count):
+            before = received()
+            r.show(depth=depth if with_depth and r.number % every == phase else None)
+            r.ros.wait(lambda before=before: received() > before)
+
+    def looked_at(with_depth: bool) -> int:
+        return sum((call["depth"] is not None) == with_depth for call in finder.calls)
+
+    show(12, with_depth=True)
+    show(60, with_depth=True)
+    r.ros.wait(lambda: looked_at(True) >= 0.9 * 60 / every)
+    assert looked_at(False) <= (0 if every <= 3 else 12)
+    assert len(finder.calls) <= 32
+    r.say("depth", lambda status: "silent" in status.message)
+    show(20, with_depth=False)
+    r.ros.wait(lambda: looked_at(False) >= 9)
+
+
 def test_depth_half_a_period_off_the_pictures_is_named_until_they_come_together(
     rig: Callable[..., Rig], finder: ScriptedFinder
 ) -> None:

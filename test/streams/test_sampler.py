@@ -64,6 +64,19 @@ def test_a_slower_camera_gives_all_its_frames(rate_hz, jitter):
     assert sum(map(sampler.accept, stamps)) >= 0.99 * len(stamps)
 
 
+@pytest.mark.parametrize("jitter", [0.0, 0.2])
+@pytest.mark.parametrize("rate_hz", [5, 10, 15])
+@pytest.mark.parametrize("every", [2, 3, 4, 6])
+def test_rare_frames_are_chosen_in_every_phase_and_the_rate_stays(every, rate_hz, jitter):
+    stamps = frames(30, 60, jitter)
+    for phase in range(every):
+        sampler = RateSampler(round(1e9 / rate_hz))
+        chosen = {k for k, t in enumerate(stamps) if sampler.accept(t, is_rare=k % every == phase)}
+        rare = sum(k % every == phase for k in chosen)
+        assert rare >= 0.98 * min(rate_hz, 30 / every) * 60
+        assert abs(len(chosen) - rate_hz * 60) <= 2
+
+
 def test_after_a_slow_spell_it_does_not_catch_up():
     sampler = RateSampler(100 * MS)
     for t in frames(5, 10):
