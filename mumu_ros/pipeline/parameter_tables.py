@@ -152,7 +152,8 @@ SENSOR_SYNC = (
     Parameter(
         "timeout_s",
         0.5,
-        "A stream silent for longer counts as silent: it is reported in /diagnostics and not waited for.",
+        "A stream silent for longer counts as silent: it is reported in /diagnostics and not waited for. In wall time: "
+        "raise it where a simulation or a bag is played slower.",
         0.01,
         60.0,
     ),
