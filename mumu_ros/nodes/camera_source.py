@@ -343,5 +343,6 @@ class CameraSource:
                 f"everybody has been upside down for {found.upside_down.seconds:.0f} s: is the camera? Turn its picture"
             )
         if found.people == 0:
-            return FaultCode.NONE, why_nobody(self._finder) or "nobody in view"
+            code = FaultCode.NONE if self._finder.tiny_size is None else FaultCode.IMPLAUSIBLE
+            return code, why_nobody(self._finder) or "nobody in view"
         return FaultCode.NONE, f"{found.people} in view"

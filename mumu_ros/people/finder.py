@@ -28,7 +28,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.detection import detect
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
-from mumu_ros.people.lifting import head_depth, is_flat, is_tiny, lift, surfaces_under
+from mumu_ros.people.lifting import head_depth, is_flat, lift, surfaces_under, tiny_size
 from mumu_ros.people.matching import same_person
 from mumu_ros.people.networks import PoseNetworks
 from mumu_ros.people.person import Person
@@ -45,6 +45,8 @@ _MIN_SCORE, _MIN_KNOWN_SCORE = 0.5, 0.3
 """Of somebody new, and of somebody who was there a moment ago."""
 _MIN_MOVED_SCORE = 0.9
 """Of somebody new where something moves and the detector sees nobody."""
+_MIN_TINY_SCORE = 0.9
+"""Of a body that is reported to be smaller than anybody: hands and tools that look like one have less."""
 _MAX_NEW_IN_PART = 2
 """Detections that are looked at more closely in one part of a picture, at most."""
 _MIN_TORSO_JOINTS = 2
@@ -100,7 +102,8 @@ class PeopleFinder:
         self._upside_down_ns = 0
         self._checked_until_ns: dict[str, int] = {}  # until when the pose of a body needs no second look
         self._detector_parts = Search()
-        self._seen_partly_ns = self._seen_flat_ns = -_REPORTED_NS
+        self._seen_partly_ns = self._seen_flat_ns = self._seen_tiny_ns = -_REPORTED_NS
+        self._size_of_tiny = 0.0
         self._stamp_ns = 0
         self._size = (0, 0)
 
@@ -119,9 +122,16 @@ class PeopleFinder:
         """Whether a person is seen who is as flat as a poster or a screen, by depth, and is not followed."""
         return self._stamp_ns - self._seen_flat_ns < _REPORTED_NS
 
+    @property
+    def tiny_size(self) -> float | None:
+        """Size of a person who is seen and not followed, because it is smaller than anybody by depth, in heights of an
+        average body; None: there is none. Where nobody is followed, the unit of depth or the focal length may be wrong.
+        """
+        return self._size_of_tiny if self._stamp_ns - self._seen_tiny_ns < _REPORTED_NS else None
+
     def clear(self) -> None:
         """Forget everybody: what comes next is another recording."""
-        self._seen_partly_ns = self._seen_flat_ns = -_REPORTED_NS
+        self._seen_partly_ns = self._seen_flat_ns = self._seen_tiny_ns = -_REPORTED_NS
         self._tracker.clear()
         self._filters = {}
         self._upside_down = 0
@@ -268,6 +278,9 @@ class PeopleFinder:
             self._seen_flat_ns = picture.stamp_ns
             return []
         observation = _observation(pose, None, picture)
+        size = _tiny_size(observation, picture)
+        if size is not None and pose.score >= _MIN_TINY_SCORE:
+            self._seen_tiny_ns, self._size_of_tiny = picture.stamp_ns, size
         if not _may_be_body(observation, picture) or not self._is_this_way_up(pose, picture.stamp_ns):
             return []
         return [observation]
@@ -336,7 +349,12 @@ def _may_be_body(observation: Observation, picture: _Picture) -> bool:
         return True
     head_m = head_depth(observation.pose, picture.camera, picture.depth)
     has_head = head_m is None or abs(head_m - torso_m) <= _MAX_HEAD_TO_TORSO_M
-    return has_head and not is_tiny(observation.pose, picture.camera, torso_m)
+    return has_head and _tiny_size(observation, picture) is None
+
+
+def _tiny_size(observation: Observation, picture: _Picture) -> float | None:
+    torso_m = observation.depth_m
+    return None if torso_m is None else tiny_size(observation.pose, picture.camera, torso_m)
 
 
 def _is_flat(pose: Pose, picture: _Picture) -> bool:

@@ -82,6 +82,11 @@ def is_upside_down(people: Sequence[Person], layout_name: str) -> bool:
 
 def why_nobody(finder: PeopleFinder) -> str:
     """Whom a finder sees and does not follow, where it follows nobody; empty: nobody like that."""
+    if finder.tiny_size is not None:
+        return (
+            f"somebody is seen who would be {finder.tiny_size:.2f} of a person's size by depth, and is not followed: "
+            "are the depth's unit and the focal length (CameraInfo.k) right?"
+        )
     if finder.sees_part:
         return "somebody is partly in view, with less than three of shoulders and hips: too near, or half outside"
     if finder.sees_picture:

@@ -26,7 +26,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.landmarks import BONES, FACE, MIN_VISIBILITY, TORSO, Pose
 from mumu_ros.people.person import PositionSource
 
-__all__ = ["Lifted", "head_depth", "is_flat", "is_tiny", "lift", "surfaces_under"]
+__all__ = ["Lifted", "head_depth", "is_flat", "lift", "surfaces_under", "tiny_size"]
 
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
@@ -105,6 +105,8 @@ def lift(
     if place is not None and not _NEAREST_M < place[2] < _FARTHEST_M:
         place = None
     torso_m = None if depth is None else _torso_depth(pose, camera, depth, reach)
+    if torso_m is not None and not torso_m < _FARTHEST_M:
+        torso_m = None  # in another unit
     if torso_m and place is not None and torso_m > _TALLEST * place[2] and not camera.is_nominal:
         torso_m = None  # of somebody seen from the side the sensor may read the wall behind
     if depth is None or torso_m is None:
@@ -186,11 +188,15 @@ def is_flat(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> bool:
     return bool(np.quantile(off_m, _ON_PLANE) < _FLAT_M)
 
 
-def is_tiny(pose: Pose, camera: Camera, torso_m: float) -> bool:
-    """Whether a pose at this distance is smaller than anybody: a hand or a tool. False where its size is not known."""
+def tiny_size(pose: Pose, camera: Camera, torso_m: float) -> float | None:
+    """Size of a pose at this distance, in heights of an average body, where that is smaller than anybody: a hand or a
+    tool. None where it is not, or its size is not known.
+    """
     rays = camera.rays(pose.keypoints)
     place = _perspective(rays, _turned_to_ray(pose.world, rays[TORSO].mean(axis=0)), pose.visibility)
-    return not camera.is_nominal and place is not None and torso_m < _SMALLEST * float(place[2])
+    if camera.is_nominal or place is None or not torso_m < _SMALLEST * float(place[2]):
+        return None
+    return torso_m / float(place[2])
 
 
 def head_depth(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> float | None:

@@ -62,6 +62,7 @@ class SeesPeople:
 
     left_out = 0
     sees_part = sees_picture = False
+    tiny_size = None
     people: list[Person] = []  # noqa: RUF012
 
     def clear(self) -> None: ...

@@ -64,6 +64,7 @@ class ScriptedFinder:
     left_out: int = 0
     sees_part: bool = False
     sees_picture: bool = False
+    tiny_size: float | None = None
     seconds: float = 0.0
     calls: list[dict[str, Any]] = field(default_factory=list)
 
@@ -413,6 +414,14 @@ def test_people_seen_partly_or_flat_are_in_the_diagnostics(
     assert text in r.say("people", is_ok)
     finder.people = [person()]
     r.say("people", lambda status: status.message == "1 in view")
+
+
+def test_people_whom_depth_makes_tiny_are_named_with_its_unit(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    finder.tiny_size = 0.5
+    r = rig().start()
+    assert "would be 0.50 of a person's size by depth" in r.say("people", is_warning)
+    finder.people = [person()]
+    assert r.say("people", is_ok) == "1 in view"
 
 
 def test_people_beyond_max_people_are_counted(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:

@@ -117,6 +117,22 @@ def test_somebody_beside_another_person_is_seen_also_where_no_distance_is_read(
         assert len(found) == len(known) == 2
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.1])
+def test_people_whose_depth_has_too_small_a_unit_are_said_to_be_tiny(
+    weights: Path, pictures: list[np.ndarray], scale: float
+) -> None:
+    """Both are four metres away; their surface is not flat."""
+    finder = PeopleFinder(weights, seed=0)
+    camera = Camera(960, 540, 866.0, 866.0, 479.5, 269.5)
+    columns, rows = np.meshgrid(np.arange(960), np.arange(540))
+    depth = (scale * (4.0 + np.sin(columns / 9) * np.sin(rows / 9))).astype(np.float32)
+    found = [finder.update(stamp_ns(k), pictures[k], depth, camera) for k in range(4)]
+    assert len(found[-1]) == (2 if scale == 1 else 0)
+    assert scale == 1 or finder.tiny_size == pytest.approx(scale, rel=0.3)
+    finder.clear()
+    assert finder.tiny_size is None
+
+
 @pytest.mark.parametrize("turned", [1, 2, 20])
 def test_somebody_is_upside_down_only_picture_after_picture(
     weights: Path, pictures: list[np.ndarray], turned: int

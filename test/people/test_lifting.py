@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.isolation import FOCAL, SIZE, isolate
 from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO
-from mumu_ros.people.lifting import head_depth, is_flat, is_tiny, lift, surfaces_under
+from mumu_ros.people.lifting import head_depth, is_flat, lift, surfaces_under, tiny_size
 from mumu_ros.skeletons import convert, layout
 
 from .figures import depth_of, pose_of, standing
@@ -127,7 +127,20 @@ def test_a_wall_behind_somebody_who_would_be_a_giant_there_is_not_where_they_are
 def test_a_body_in_a_tool_is_tiny_and_a_child_is_not(size: float, z: float) -> None:
     camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
     pose = pose_of(size * standing() + np.array([0, 0.1, z], np.float32), camera, standing())
-    assert is_tiny(pose, camera, z) == (size < 0.55) or 0.5 < size < 0.6
+    found = tiny_size(pose, camera, z)
+    assert (found is not None) == (size < 0.55) or 0.5 < size < 0.6
+    assert found is None or found == pytest.approx(size, rel=0.15)
+
+
+@pytest.mark.parametrize("hidden", [0, 2])
+def test_a_distance_in_millimetres_is_none(hidden: int) -> None:
+    """Also where shoulders and hips are too little in view for the size of the body to say so."""
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    joints = standing() + np.array([0, 0.25, 3], np.float32)
+    pose = pose_of(joints, camera, standing())
+    pose.visibility[TORSO[:hidden]] = 0.1
+    lifted = lift(pose, camera, 1000 * depth_of([joints], camera))
+    assert lifted is None if hidden else lifted is not None and lifted.source == "perspective"
 
 
 def test_a_head_is_where_the_sensor_reads_it_also_where_the_torso_is_on_the_wall() -> None:
