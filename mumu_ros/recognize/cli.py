@@ -34,7 +34,7 @@ from typing_extensions import Self
 from mumu_ros.files import check_folder, expanded, name_problem, replacing
 from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
 from mumu_ros.people.drawing import Activity, draw
-from mumu_ros.recognize.segments import Labelled, Segment, segments
+from mumu_ros.recognize.segments import Labelled, Segment, Stretch, segments
 from mumu_ros.recognize.sources import SourceError, open_source
 from mumu_ros.recordings.pictures import Shot
 
@@ -45,6 +45,8 @@ __all__ = ["register"]
 
 _MODEL = "people"
 _SEED = 0
+_OUT_OF_VIEW_S = 1.0
+"""A person who was out of view for longer than this comes into view anew."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,17 +70,51 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 @dataclass
 class _Report:
-    """What has been seen so far; `ids` has in how many pictures each person was."""
+    """What has been seen so far; `ids` has in how many pictures each person was.
 
-    first_ns: int = 0
+    Its times are seconds from the first picture. After time has jumped back, they go on from the last one.
+    """
+
+    start_ns: int = 0
+    last_ns: int = 0
     people_per_frame: list[int] = field(default_factory=list)
     ms: list[float] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
-    decisions: dict[str, list[Labelled]] = field(default_factory=dict)
+    stretches: dict[str, list[Stretch]] = field(default_factory=dict)
     now: dict[str, Activity] = field(default_factory=dict)
 
     def seconds(self, stamp_ns: int) -> float:
-        return (stamp_ns - self.first_ns) * 1e-9
+        return (stamp_ns - self.start_ns) * 1e-9
+
+    def see(self, stamp_ns: int, people: Sequence[Person]) -> None:
+        """Note whom a picture shows."""
+        if not self.people_per_frame:
+            self.start_ns = stamp_ns
+        elif stamp_ns <= self.last_ns:
+            self.start_ns -= self.last_ns - stamp_ns
+        self.last_ns = stamp_ns
+        self.people_per_frame.append(len(people))
+        here, at_s = {person.body_id for person in people}, self.seconds(stamp_ns)
+        self.now = {body_id: activity for body_id, activity in self.now.items() if body_id in here}
+        for person in people:
+            self.ids[person.body_id] = self.ids.get(person.body_id, 0) + 1
+            its = self.stretches.setdefault(person.body_id, [])
+            if its and at_s - its[-1].to_s <= _OUT_OF_VIEW_S:
+                its[-1].to_s = at_s
+            else:
+                its.append(Stretch(at_s, at_s))
+
+    def decide(self, body_id: str, labelled: Labelled, activity: Activity) -> None:
+        """Note a decision."""
+        self.stretches[body_id][-1].decisions.append(labelled)
+        self.now[body_id] = activity
+
+    def miss(self, body_id: str) -> None:
+        """Note that there is no decision about somebody: the decisions before and after it are not joined."""
+        its, at_s = self.stretches[body_id], self.seconds(self.last_ns)
+        if its[-1].decisions:
+            its.append(Stretch(at_s, at_s))
+        self.now.pop(body_id, None)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -105,7 +141,7 @@ def _run(arguments: argparse.Namespace) -> int:
                     _progress(report, started)
         except KeyboardInterrupt:
             print(file=sys.stderr)
-        found = segments(report.decisions)  # printed also where the film turns out not to be whole
+        found = segments(report.stretches)  # printed also where the film turns out not to be whole
         _print_table(found, report)
         if arguments.json:
             print(json.dumps(_summary(found, report), ensure_ascii=False))
@@ -126,19 +162,14 @@ def _check_out(out: Path, source: Path) -> None:
 def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, film: _Film | None) -> None:
     start = time.perf_counter()
     people = finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
+    report.see(shot.stamp_ns, people)
     if shot.worn:
         session.receive(shot.stamp_ns, [(w.modality, w.stamp_ns, w.sample) for w in shot.worn])
-    report.first_ns = report.first_ns or shot.stamp_ns
     for stamp_ns in session.see(shot.stamp_ns, LAYOUT, people):
         for body_id, answer in session.decide(stamp_ns):
             _note(body_id, answer, session, report)
-    report.people_per_frame.append(len(people))
-    for person in people:
-        report.ids[person.body_id] = report.ids.get(person.body_id, 0) + 1
     report.ms.append((time.perf_counter() - start) * 1e3)
     if film:
-        here = {person.body_id for person in people}
-        report.now = {body: activity for body, activity in report.now.items() if body in here}
         film.write(report.seconds(shot.stamp_ns), shot.rgb, people, report.now)
 
 
@@ -146,17 +177,13 @@ def _note(body_id: str, answer: Decision | NoDecision, session: Session, report:
     from mumu_ros.recognition import Decision
 
     if not isinstance(answer, Decision):
+        report.miss(body_id)
         return
-    labelled = report.decisions.setdefault(body_id, [])
-    # A window that begins before anybody was there is about the rest of it.
-    start_s = max(report.seconds(answer.start_ns), 0.0)
-    labelled.append(Labelled(start_s, report.seconds(answer.stamp_ns), answer.activity, answer.activity_confidence))
+    activity, confidence = answer.activity, answer.activity_confidence
+    labelled = Labelled(report.seconds(answer.start_ns), report.seconds(answer.stamp_ns), activity, confidence)
     weights = zip(session.checkpoint.config.names, answer.gm_weights, answer.present, strict=True)
-    report.now[body_id] = Activity(
-        answer.activity,
-        answer.activity_confidence,
-        {name: float(w) if there else None for name, w, there in weights},
-    )
+    attention = {name: float(weight) if there else None for name, weight, there in weights}
+    report.decide(body_id, labelled, Activity(activity, confidence, attention))
 
 
 def _progress(report: _Report, started: float) -> None:

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-__all__ = ["Labelled", "Segment", "segments"]
+__all__ = ["Labelled", "Segment", "Stretch", "segments"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,21 @@ class Labelled:
     confidence: float
 
 
+@dataclass
+class Stretch:
+    """What is known of one person from when to when it was seen, without a break.
+
+    Attributes:
+        from_s: When the person came into view.
+        to_s: When it was last seen.
+        decisions: In the order of their times; their windows may reach beyond both.
+    """
+
+    from_s: float
+    to_s: float
+    decisions: list[Labelled] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Segment:
     """What one person did for a while.
@@ -57,31 +72,42 @@ class Segment:
     confidence: float
 
 
-def segments(decisions: Mapping[str, Sequence[Labelled]]) -> dict[str, list[Segment]]:
-    """Join decisions of the same activity that follow each other.
+def segments(stretches: Mapping[str, Sequence[Stretch]]) -> dict[str, list[Segment]]:
+    """Join decisions of the same activity that follow each other in one stretch.
 
-    A decision tells what went on in the middle of its window; so a segment ends halfway between the middles of the two
-    decisions that differ. The first and the last one reach to the ends of what is known of the person.
+    A decision tells what went on in the middle of its window, as far as the person was seen in it; so a segment ends
+    halfway between the middles of the two decisions that differ. The first and the last one reach to the ends of what
+    is known of the person.
     """
-    return {body: _joined(labelled) for body, labelled in decisions.items() if labelled}
+    found = {body: [row for stretch in its for row in _joined(stretch)] for body, its in stretches.items()}
+    return {body: rows for body, rows in found.items() if rows}
 
 
-def _joined(labelled: Sequence[Labelled]) -> list[Segment]:
+def _joined(stretch: Stretch) -> list[Segment]:
     runs: list[list[Labelled]] = []
-    for decision in labelled:
+    for decision in (_clipped(decision, stretch) for decision in stretch.decisions):
         if runs and runs[-1][0].activity == decision.activity:
             runs[-1].append(decision)
         else:
             runs.append([decision])
+    if not runs:
+        return []
     borders = [
-        labelled[0].start_s,
+        runs[0][0].start_s,
         *((_middle(a[-1]) + _middle(b[0])) / 2 for a, b in itertools.pairwise(runs)),
-        labelled[-1].end_s,
+        runs[-1][-1].end_s,
     ]
     return [
         Segment(start, end, run[0].activity, sum(d.confidence for d in run) / len(run))
         for start, end, run in zip(borders, borders[1:], runs, strict=False)
+        if start < end
     ]
+
+
+def _clipped(decision: Labelled, stretch: Stretch) -> Labelled:
+    """The decision as one about the part of its window in which the person was seen."""
+    start_s, end_s = (min(max(s, stretch.from_s), stretch.to_s) for s in (decision.start_s, decision.end_s))
+    return replace(decision, start_s=start_s, end_s=end_s)
 
 
 def _middle(decision: Labelled) -> float:

@@ -1,0 +1,141 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What `mumu recognize` says of pictures with scripted people: times, and why there is no activity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mumu_ros.cli import main
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.network import Network
+from mumu_ros.people import Person
+from mumu_ros.recordings.pictures import Shot
+
+START_NS = 10**18
+HZ = 20
+Recognize = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def model(tiny_model: Path, tmp_path: Path) -> Path:
+    """A skeleton; one second."""
+    torch.manual_seed(5)
+    skeleton = Modality("skeleton", "vector", (20, 3), 20.0, "cooccurrence1d", stride=2, layout="kinect20")
+    config = ModelConfig("people", (skeleton,), load_checkpoint(tiny_model).config.taxonomy, 1.0, 16)
+    save_checkpoint(tmp_path / "people", Network(config).eval())
+    return tmp_path / "people"
+
+
+class ScriptedFinder:
+    """Stands in for the pose network: each picture's people are what the test says."""
+
+    def __init__(self, views: Sequence[Sequence[Person]], **noticed: bool | int) -> None:
+        self._views = iter(views)
+        self.left_out = noticed.get("left_out", 0)
+        self.sees_part = noticed.get("sees_part", False)
+        self.sees_picture = noticed.get("sees_picture", False)
+
+    def update(self, *_: object) -> list[Person]:
+        return list(next(self._views))
+
+
+@pytest.fixture
+def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> Recognize:
+    """recognize(times_s, views, *options, shot=None, **noticed): the JSON, and `lines` and `errors` as printed."""
+
+    def run(
+        times_s: Sequence[float], views: Sequence[Sequence[Person]], *options: str, shot: Any = None, **noticed: Any
+    ) -> dict[str, Any]:
+        def pictures(*_: object) -> Iterator[Shot]:
+            for time_s in times_s:
+                stamp_ns = START_NS + round(time_s * 1e9)
+                yield Shot(stamp_ns, np.zeros((48, 64, 3), np.uint8), **(shot or {}))
+
+        monkeypatch.setattr("mumu_ros.recognize.cli.open_source", pictures)
+        monkeypatch.setattr("mumu_ros.recognize.cli.fetch_weights", lambda: Path())
+        monkeypatch.setattr("mumu_ros.recognize.cli.PeopleFinder", lambda *_: ScriptedFinder(views, **noticed))
+        assert main(["recognize", "video.mp4", "--model", str(model), "--json", *options]) == 0
+        printed = capsys.readouterr()
+        *lines, last = printed.out.splitlines()
+        return {**json.loads(last), "lines": lines, "errors": printed.err}
+
+    return run
+
+
+def person(body_id: str, number: int = 0, *, is_seen: bool = True) -> Person:
+    rng = np.random.default_rng([number, *body_id.encode()])
+    joints = (np.random.default_rng(7).normal(size=(33, 3)) + rng.normal(scale=0.05, size=(33, 3))).astype(np.float32)
+    joints[:] = joints if is_seen else np.nan
+    keypoints, visibility = np.zeros((33, 2), np.float32), np.ones(33, np.float32)
+    return Person(body_id, 0.9, (10, 10, 50, 90), keypoints, joints, visibility, "perspective")
+
+
+def times(seconds: float, from_s: float = 0.0) -> list[float]:
+    return [from_s + k / HZ for k in range(round(seconds * HZ))]
+
+
+def test_times_begin_when_somebody_comes_and_end_when_they_leave(recognize: Recognize) -> None:
+    all_s = times(8.0)
+    views = [[person("abcde", k)] if 3.0 <= time_s <= 5.0 else [] for k, time_s in enumerate(all_s)]
+    rows = recognize(all_s, views)["people"]["abcde"]
+    assert (rows[0]["from_s"], rows[-1]["to_s"]) == pytest.approx((3.0, 5.0))
+
+
+def test_somebody_who_was_hidden_did_nothing_meanwhile(recognize: Recognize) -> None:
+    all_s = times(12.0)
+    views = [[person("abcde", k)] if not 3.0 < time_s < 8.0 else [] for k, time_s in enumerate(all_s)]
+    rows = recognize(all_s, views)["people"]["abcde"]
+    assert not any(row["from_s"] < 7.9 and row["to_s"] > 3.1 for row in rows)
+
+
+def test_after_time_has_jumped_back_it_goes_on(recognize: Recognize) -> None:
+    """Those who are found then have other ids."""
+    all_s = times(4.0) + times(4.0, -2.0)
+    views = [[person("abcde" if k < len(all_s) / 2 else "fghij", k)] for k in range(len(all_s))]
+    found = recognize(all_s, views)
+    first, second = found["people"].values()
+    assert all(row["from_s"] < row["to_s"] for row in (*first, *second))
+    assert all(one["to_s"] <= other["from_s"] for one, other in pairwise(chain(first, second)))
+    assert second[0]["from_s"] == pytest.approx(4.0, abs=0.1)
+    assert second[-1]["to_s"] == pytest.approx(8.0, abs=0.3)
+
+
+def test_while_nothing_is_known_of_somebody_nothing_is_claimed_or_drawn(
+    recognize: Recognize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person is in view all the time, from 3 s to 8 s without joints."""
+    drawn: list[bool] = []
+
+    def draw(rgb: Any, people: Sequence[Person], activities: dict[str, Any]) -> Any:
+        drawn.append("abcde" in activities)
+        return rgb
+
+    monkeypatch.setattr("mumu_ros.recognize.cli.draw", draw)
+    all_s = times(12.0)
+    views = [[person("abcde", k, is_seen=not 3.0 < time_s < 8.0)] for k, time_s in enumerate(all_s)]
+    rows = recognize(all_s, views, "--out", str(tmp_path / "film.mp4"))["people"]["abcde"]
+    assert not any(row["from_s"] < 7.0 and row["to_s"] > 5.0 for row in rows)
+    assert {is_drawn for is_drawn, time_s in zip(drawn, all_s, strict=True) if 5.0 < time_s < 7.0} == {False}
+    assert drawn[-1]
