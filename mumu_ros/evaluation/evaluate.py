@@ -27,7 +27,7 @@ from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, replay
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.stopwatch import Stopwatch
-from mumu_ros.evaluation.truth import from_annotations, from_labels
+from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
 from mumu_ros.evaluation.whatif import Alteration, Alterer
 from mumu_ros.failures import Fault
 from mumu_ros.health import HealthModel, HealthMonitor
@@ -151,7 +151,7 @@ def evaluate_bag(
 
 def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) -> BagResult:
     problems = [*outcome.problems, *(f"{topic} has 0 messages" for topic in setup.empty)]
-    truth = _truth(setup, outcome, problems)
+    truth = covering(_truth(setup, outcome, problems), outcome.decisions, problems)
     if outcome.epochs:
         problems.append(f"time jumped back {outcome.epochs} times: several recordings in one, or a loop")
     if not outcome.decisions.decided.any():
@@ -179,10 +179,10 @@ def _truth(setup: Setup, outcome: Replay, problems: list[str]) -> Sequence[Truth
             problems.append("no annotations and no label file: only what needs no truth is measured")
         return truth
     truth = from_labels(read_labels(setup.labels))
-    if truth[-1].end_ns <= outcome.start_ns or truth[0].start_ns > outcome.end_ns:
+    if not any(s.end_ns > outcome.start_ns and s.start_ns <= outcome.end_ns for s in truth):
         raise RecordingError(
-            f"{setup.labels}: labels from {ns_to_seconds(truth[0].start_ns):.3f} to "
-            f"{ns_to_seconds(truth[-1].end_ns):.3f} s lie outside {setup.path}, whose stamps are from "
+            f"{setup.labels}: the labels, from {ns_to_seconds(truth[0].start_ns):.3f} to "
+            f"{ns_to_seconds(truth[-1].end_ns):.3f} s, all lie outside {setup.path}, whose stamps are from "
             f"{ns_to_seconds(outcome.start_ns):.3f} to {ns_to_seconds(outcome.end_ns):.3f} s; labels have header stamps"
         )
     return truth

@@ -60,7 +60,7 @@ class Replay:
         sensors: Of each stream.
         pauses: Silences of all of them at once.
         annotations: Messages of mumu_ros/msg/ActivityAnnotation.
-        start_ns: First stamp of a sensor; 0 if there is none.
+        start_ns: First stamp of a frame; 0 if there is none.
         end_ns: Last one.
         waits_ms: Time on the recording's clock from a frame's stamp until its set left: median and 99th percentile.
         epochs: How often time jumped back.
@@ -188,9 +188,6 @@ class Chain:
         if stamp_ns != own_ns:
             message = Received(self._header(stamp_ns, message), partial(content, message))
         self._sensors[stream].add(stamp_ns)
-        if stamp_ns > 0:
-            self._first_ns = min(self._first_ns or stamp_ns, stamp_ns)
-            self._last_ns = max(self._last_ns, stamp_ns)
         with self._stopwatch.measure("synchronise"):
             found = self._synchronizer.add(stream, stamp_ns, message, log_ns)
         self._deliver(found, log_ns)
@@ -260,6 +257,9 @@ class Chain:
 
     def _deliver(self, found: Sequence[SynchronizedSet], log_ns: int) -> None:
         for synchronized in found:
+            # Not those of all messages: one may have another clock, and is refused.
+            self._first_ns = min(self._first_ns or synchronized.stamp_ns, synchronized.stamp_ns)
+            self._last_ns = max(self._last_ns, synchronized.stamp_ns)
             self._waits_ms.append((log_ns - synchronized.stamp_ns) * 1e-6)
             with self._stopwatch.measure("convert"):
                 frame = self._builder.build(synchronized)

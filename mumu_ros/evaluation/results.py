@@ -60,7 +60,7 @@ class BagResult:
 
     Attributes:
         name: Of the recording.
-        start_ns: First stamp of a sensor.
+        start_ns: First stamp of a frame.
         end_ns: Last one.
         period_ns: Usual time between decisions.
         decisions: What was recognised.

@@ -19,12 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mumu_ros.evaluation.live_accuracy import TruthSegment
+from mumu_ros.evaluation.decisions import Decisions
+from mumu_ros.evaluation.live_accuracy import Truth, TruthSegment
 from mumu_ros.recordings.annotations import annotated
 from mumu_ros.recordings.label_files import Label
+from mumu_ros.streams import ns_to_seconds
 from mumu_ros.streams.stamps import FOREVER_NS
 
-__all__ = ["from_annotations", "from_labels"]
+__all__ = ["covering", "from_annotations", "from_labels"]
 
 
 def from_labels(labels: Iterable[Label]) -> list[TruthSegment]:
@@ -44,3 +46,23 @@ def from_annotations(annotations: Sequence[Any], problems: list[str]) -> list[Tr
         )
     rows = annotated(annotations, FOREVER_NS, problems)
     return [TruthSegment(label.start_ns, label.end_ns, label.activity, label.group, subject) for label, subject in rows]
+
+
+def covering(truth: Sequence[TruthSegment], decisions: Decisions, problems: list[str]) -> Sequence[TruthSegment]:
+    """The truth in order of time, or none of it if it covers no decision: then `problems` gets a sentence.
+
+    Without a decision it is returned as it is: all of it was missed.
+    """
+    lookup = Truth(truth)
+    stamps_ns = decisions.stamp_ns[decisions.decided].tolist()
+    if not truth or not stamps_ns or any(map(lookup.at, stamps_ns)):
+        return truth
+    first, last, begin, end = (
+        f"{ns_to_seconds(stamp_ns):.3f}"
+        for stamp_ns in (min(stamps_ns), max(stamps_ns), truth[0].start_ns, truth[-1].end_ns)
+    )
+    problems.append(
+        f"no decision is judged: they are from {first} to {last} s, and no annotation or label from {begin} "
+        f"{'s on' if truth[-1].end_ns == FOREVER_NS else f'to {end} s'} covers one; do they have the sensors' clock?"
+    )
+    return ()

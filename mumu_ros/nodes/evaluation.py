@@ -33,7 +33,7 @@ from mumu_ros.evaluation.output import write_outputs
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.summary import summarize
-from mumu_ros.evaluation.truth import from_annotations, from_labels
+from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.files import check_folder
 from mumu_ros.health import ModalityHealth
@@ -177,7 +177,7 @@ class Evaluation(ManagedNode):
     def _result(self, body_id: str, body: _Body) -> BagResult:
         decisions = body.log.table()
         problems: list[str] = []
-        truth = self._truth(body_id, problems)
+        truth = covering(self._truth(body_id, problems), decisions, problems)
         steps = np.diff(decisions.stamp_ns)
         steps = steps[steps > 0]
         return BagResult(

@@ -347,6 +347,45 @@ def test_labels_of_another_recording_are_refused(evaluate: Run, tmp_path: Path) 
     assert "labels have header stamps" in errors
 
 
+def ahead(source: Path, topics: str, bag: Path) -> Path:
+    """Copy a recording, with the clock of the topics that begin so an hour ahead."""
+    with Recording(source) as recording, RecordingWriter(bag) as writer:
+        for topic, log_ns, message in recording.messages():
+            if topic.startswith(topics):
+                message.header.stamp.sec += 3600
+            writer.write(topic, recording.topics[topic].type_name, message, log_ns)
+    return bag
+
+
+def test_labels_before_and_after_a_recording_are_not_of_it(evaluate: Run, tmp_path: Path) -> None:
+    spans = ((START_NS - 9 * S, START_NS - S), (START_NS + 60 * S, START_NS + 69 * S))
+    write_labels(tmp_path / "labels.csv", [Label(*span, "", "wave") for span in spans])
+    status, _, errors = evaluate("--labels", tmp_path / "labels.csv")
+    assert status == 2
+    assert "all lie outside" in errors
+
+
+def test_the_time_of_a_recording_is_not_that_of_a_sensor_with_another_clock(
+    simulated_bag: Path, evaluate: Run, tmp_path: Path
+) -> None:
+    bag = ahead(simulated_bag, "/imu/belt", tmp_path / "ahead")
+    assert "\n6 s of recording in " in evaluate("--params", PARAMS, bag=bag)[1]
+
+
+def test_annotations_on_another_clock_than_the_camera_are_no_truth(
+    simulated_bag: Path, evaluate: Run, tmp_path: Path
+) -> None:
+    bag = ahead(simulated_bag, "/camera", tmp_path / "ahead")
+    status, output, errors = evaluate("--out", tmp_path / "out", "--params", PARAMS, bag=bag)
+    assert status == 0
+    assert "ahead: no decision is judged: they are from 1700003600." in errors
+    assert "no annotation or label from 1700000000.000 to 1700000006.000 s covers one" in errors
+    assert "accuracy" not in output
+    pooled = metrics(tmp_path / "out")["pooled"]
+    assert pooled["decisions"] > 0
+    assert "f1@50" not in pooled
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no UTD-MHAD at {DATA}: set MUMU_UTD_MHAD to its folder")
 @pytest.mark.data
 def test_a_shipped_model_recognises_a_converted_dataset(evaluate: Run, tmp_path: Path) -> None:

@@ -18,9 +18,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
+
 from mumu_ros.conversions import segment_to_annotation
+from mumu_ros.evaluation.decisions import DecisionLog, Decisions
 from mumu_ros.evaluation.live_accuracy import TruthSegment
-from mumu_ros.evaluation.truth import from_annotations, from_labels
+from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
+from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.recognition import Decision, NoDecision
 from mumu_ros.recordings.label_files import Label
 from mumu_ros.recordings.typestore import BagTypes
 
@@ -76,6 +82,33 @@ def test_two_bodies_are_named_and_what_both_do_counts_once() -> None:
     segments, (problem,) = read(walk, *others)
     assert segments == [(1, 3, "walk"), (3, 5, "sit")]
     assert "2 bodies" in problem
+
+
+def decided(*stamps_s: int) -> Decisions:
+    """Decisions at these instants, and none one second after the first annotation began."""
+    log = DecisionLog(Taxonomy("tiny", {"gait": ("walk",)}), ["imu"])
+    log.append(0, NoDecision(2 * S, "nothing there"))
+    for second in stamps_s:
+        log.append(0, Decision(0, second * S, "gait", "walk", *[np.ones(1)] * 7))
+    return log.table()
+
+
+@pytest.mark.parametrize("stamps_s", [[1], [0, 3, 9], [5], []], ids=["first", "some", "open end", "no decision"])
+def test_truth_that_covers_a_decision_is_taken(stamps_s: list[int]) -> None:
+    truth = from_annotations([annotation(1, 3, "walk"), annotation(5, 0, "sit")], [])
+    problems: list[str] = []
+    assert covering(truth, decided(*stamps_s), problems) == truth
+    assert problems == []
+
+
+def test_truth_that_covers_no_decision_is_none_and_both_times_are_named() -> None:
+    problems: list[str] = []
+    truth = from_annotations([annotation(1, 3, "walk"), annotation(7, 9, "sit")], [])
+    assert covering(truth, decided(0, 3, 5, 10), problems) == ()
+    assert covering(from_annotations([annotation(6, 0, "sit")], []), decided(5), problems) == ()
+    between, before = problems
+    assert "they are from 0.000 to 10.000 s, and no annotation or label from 1.000 to 9.000 s covers one" in between
+    assert "from 6.000 s on covers one" in before
 
 
 def test_labels_are_truth_too() -> None:
