@@ -40,12 +40,11 @@ class Smoother:
 
     def clear(self) -> None:
         """Reset the average and the label."""
-        self._stamp_ns: int | None = None
-        self._mean = np.zeros(0)
-        self._current = -1
+        self._newest: tuple[int, np.ndarray, int] | None = None  # stamp, average and label
+        self._before: tuple[int, np.ndarray, int] | None = None  # the same of the stamp before it
 
     def update(self, stamp_ns: int, probabilities: np.ndarray) -> tuple[np.ndarray, int]:
-        """Add one distribution (K,); a stamp that decreases resets the average.
+        """Add one distribution (K,), or replace the one of the same stamp; a stamp that decreases resets the average.
 
         Returns:
             The smoothed distribution (K,) and the index of the label to report.
@@ -55,15 +54,18 @@ class Smoother:
         """
         if not np.isfinite(probabilities).all():
             raise ValueError(f"probabilities are {probabilities.tolist()}; expected finite numbers")
-        if self._stamp_ns is not None and stamp_ns < self._stamp_ns:
+        if self._newest is not None and stamp_ns < self._newest[0]:
             self.clear()
-        if self._stamp_ns is None or self._time_constant_ns == 0:
-            self._mean = probabilities
-        else:
-            keep = math.exp(-(stamp_ns - self._stamp_ns) / self._time_constant_ns)
-            self._mean = keep * self._mean + (1.0 - keep) * probabilities
-        self._stamp_ns = stamp_ns
-        best = int(self._mean.argmax())
-        if self._current < 0 or self._mean[best] > self._mean[self._current] + self._hysteresis:
-            self._current = best
-        return self._mean, self._current
+        if self._newest is not None and stamp_ns > self._newest[0]:
+            self._before = self._newest
+        mean, label = probabilities, -1
+        if self._before is not None:
+            before_ns, mean_before, label = self._before
+            if self._time_constant_ns:
+                keep = math.exp(-(stamp_ns - before_ns) / self._time_constant_ns)
+                mean = keep * mean_before + (1.0 - keep) * probabilities
+        best = int(mean.argmax())
+        if label < 0 or mean[best] > mean[label] + self._hysteresis:
+            label = best
+        self._newest = stamp_ns, mean, label
+        return mean, label

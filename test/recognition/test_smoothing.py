@@ -68,6 +68,19 @@ def test_a_stamp_before_the_last_one_begins_anew() -> None:
     assert (mean.tolist(), label) == ([0.0, 1.0], 1)
 
 
+@given(distributions, st.floats(0.1, 10), st.floats(0, 0.9))
+def test_a_second_distribution_of_one_stamp_replaces_the_first(
+    values: list[np.ndarray], time_constant_s: float, hysteresis: float
+) -> None:
+    """As after samples that came late."""
+    once, twice = Smoother(time_constant_s, hysteresis), Smoother(time_constant_s, hysteresis)
+    for i, value in enumerate(values):
+        twice.update(i * NS_PER_S // 5, np.roll(value, 1))
+        mean, label = twice.update(i * NS_PER_S // 5, value)
+        expected, its_label = once.update(i * NS_PER_S // 5, value)
+        assert (mean.tolist(), label) == (expected.tolist(), its_label)
+
+
 def test_reset_forgets() -> None:
     smoother = Smoother(100.0, 0.9)
     smoother.update(0, np.array([1.0, 0.0]))
