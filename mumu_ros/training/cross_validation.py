@@ -14,8 +14,8 @@
 
 """Cross-validation: every fold of a protocol, every seed. What is done is kept: an interrupted one goes on.
 
-A folder holds `manifest.json` (the exact clips of every fold), `settings.json`, and in `folds/` what each training said
-about its test clips.
+A folder holds `manifest.json` (the exact clips of every fold), `contents.json` (digests of their windows),
+`settings.json`, and in `folds/` what each training said about its test clips.
 """
 
 from __future__ import annotations
@@ -160,8 +160,8 @@ def cross_validate(
         report: Called after each training with its result, how many are done, and of how many.
 
     Raises:
-        ConfigError: `out` holds a cross-validation of something else, or a damaged result; or too few labels are left,
-            or `teacher` has not seen the same clips; see also `check_trainings`.
+        ConfigError: `out` holds a cross-validation of something else or of other data, or a damaged result; or too few
+            labels are left, or `teacher` has not seen the same clips; see also `check_trainings`.
         DatasetError: The data cannot be read, or no activity of a fold's clips is known; the fold is named.
         ValueError: The protocol does not fit the clips.
     """
@@ -173,6 +173,7 @@ def cross_validate(
     _check_folds(manifest, loaded.windows)
     reserve(out / "settings.json", settings)
     reserve(out / "manifest.json", manifest)
+    reserve(out / "contents.json", {"clips": _contents(loaded.windows)})
     if teacher:
         reserve(out / "teacher.json", json.loads((teacher / "settings.json").read_text(encoding="utf-8")))
     (out / "folds").mkdir(exist_ok=True)
@@ -208,6 +209,11 @@ def _check_folds(manifest: Manifest, windows: WindowSet) -> None:
         for clips, use in ((fold.train, "trained on"), (fold.test, "tested")):
             if known.isdisjoint(clips):
                 raise DatasetError(f"fold {fold.name!r}: no clip that is {use} {NONE_KNOWN}")
+
+
+def _contents(windows: WindowSet) -> dict[str, str]:
+    """A digest of the windows of each clip."""
+    return {clip: windows.digest(np.flatnonzero(windows.clip == clip)) for clip in np.unique(windows.clip).tolist()}
 
 
 Task = tuple[Fold, int, Path]

@@ -16,19 +16,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import pickle
 import shutil
 import warnings
 import zipfile
-from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning as L
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -41,7 +38,7 @@ from mumu_ros.training.frame_training import FrameModule
 from mumu_ros.training.module import NetworkModule, WarmAverage
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
-from mumu_ros.training.work_folder import reserve
+from mumu_ros.training.work_folder import digest, reserve
 
 __all__ = ["check_machine", "discard", "fit", "reserve_training"]
 
@@ -83,8 +80,8 @@ def fit(
         The network, on the CPU, in evaluation mode.
 
     Raises:
-        ConfigError: `work` holds a training of other settings, weights to begin with or labels, or a damaged one; or
-            poses are to be seen, and there is no skeleton to learn it from.
+        ConfigError: `work` holds a training of other settings, data, labels or weights to begin with, or a damaged one;
+            or poses are to be seen, and there is no skeleton to learn it from.
         OSError: `work` cannot be written; the path is named.
     """
     _hush()
@@ -180,27 +177,16 @@ class _Work(Settings):
     Attributes:
         windows: How many are trained on.
         init: Digest of the weights it begins with; empty: random ones.
-        labelled: Digest of the windows' labels, a part of which another model may have filled in; empty: none.
+        contents: Digest of the windows and their labels, a part of which another model may have filled in.
     """
 
     windows: int = 0
     init: str = ""
-    labelled: str = ""
+    contents: str = ""
 
 
 def _init(model: Network | None) -> str:
-    return _digest(weight.cpu().numpy() for weight in model.state_dict().values()) if model else ""
-
-
-def _labelled(windows: WindowSet) -> str:
-    return "" if windows.labels is None else _digest([windows.labels])
-
-
-def _digest(arrays: Iterable[np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:8]
+    return digest(weight.cpu().numpy() for weight in model.state_dict().values()) if model else ""
 
 
 @rank_zero_only
@@ -210,7 +196,8 @@ def reserve_training(
     """Refuse a folder of another training, and take the logs of one that is finished away; arguments and errors are
     those of `fit`.
     """
-    wanted = _Work(**vars(settings), windows=len(windows), init=_init(init), labelled=_labelled(windows))
+    count = len(windows)
+    wanted = _Work(**vars(settings), windows=count, init=_init(init), contents=windows.digest(range(count)))
     reserve(work / _SETTINGS, wanted, whole)
     if not (work / _LAST).exists():
         shutil.rmtree(work / _LOGS, ignore_errors=True)

@@ -56,7 +56,7 @@ from mumu_ros.training.scoring import fit_temperature
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.several_datasets import read_takes
 from mumu_ros.training.whole_clips import combine, seconds_before_end
-from mumu_ros.training.work_folder import reserve
+from mumu_ros.training.work_folder import digest, reserve
 
 __all__ = ["assess_people", "cross_validate_people", "people_table"]
 
@@ -89,7 +89,8 @@ def cross_validate_people(
 ) -> dict[str, Any]:
     """Train with each dataset of other people left out, and with each third of UTD-MHAD's people left out; test there.
 
-    Networks are kept in `out`, and in `manifest.json` the clips that they are of; a run that was interrupted goes on.
+    Networks are kept in `out`, in `manifest.json` the clips that they are of, and in `contents.json` digests of these;
+    a run that was interrupted goes on.
 
     Returns:
         `conditions`: by dataset or kind of joints, means and spreads over the seeds; `streams`: the same, empty if
@@ -105,6 +106,7 @@ def cross_validate_people(
     takes = read_takes(settings).takes
     folds = _folds(takes)
     reserve(out / "manifest.json", {"clips": {take.id: list(take.labels) for take in takes}})
+    reserve(out / "contents.json", {"clips": {take.id: _contents(take) for take in takes}})
     tested: dict[int, dict[str, ClipDecisions]] = {seed: {} for seed in seeds}
     streams: dict[int, list[PersonStream]] = {seed: [] for seed in seeds}
     for seed in seeds:
@@ -210,6 +212,11 @@ def _cell(value: Mapping[str, float] | None, scale: float) -> str:
     digits = 1 if scale == 100 else 2
     spread = f" ± {value['std'] * scale:.{digits}f}" if value["std"] else ""
     return f"{value['mean'] * scale:.{digits}f}{spread}"
+
+
+def _contents(take: Take) -> str:
+    """A digest of what was recorded."""
+    return digest(x for x in (take.skeleton, take.imu) if x is not None)
 
 
 def _folds(takes: Sequence[Take]) -> list[_Fold]:

@@ -31,6 +31,7 @@ from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.window_assembly import window_assembler
 from mumu_ros.streams import NS_PER_S
+from mumu_ros.training.work_folder import digest
 
 __all__ = ["WindowSet", "clip_end", "cut_windows", "random_ends"]
 
@@ -108,6 +109,18 @@ class WindowSet:
             inputs[name] = np.zeros((*chosen.shape, *frames.shape[1:]), dtype)
             inputs[name][masks[name]] = frames[chosen[masks[name]]]
         return inputs, masks
+
+    def digest(self, rows: Sequence[int] | np.ndarray) -> str:
+        """Of all that the windows of these rows show and are told; see `work_folder.digest`."""
+        return digest(array for row in rows for array in self._arrays(int(row)))
+
+    def _arrays(self, row: int) -> Iterator[np.ndarray]:
+        inputs, masks = self.batch([row])
+        yield from (*inputs.values(), *masks.values())
+        yield from (x[self.indices[name][row][masks[name][0]]] for name, x in self.poses.items())
+        yield from (x[[row]] for x in (self.activity, self.subject, self.inside, self.clip))
+        if self.labels is not None:
+            yield self.labels[row]
 
     def take(self, rows: np.ndarray) -> WindowSet:
         """The windows of these rows, as a set that shares the frames."""

@@ -17,22 +17,33 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.reading import read_json
 
-__all__ = ["reserve"]
+__all__ = ["digest", "reserve"]
 
 # Where windows are kept and what computes changes no result; precision, and how many devices share a step, do.
 _FREE = ("data.cache", "machine.accelerator", "machine.strategy")
 _NAMED = 3
+
+
+def digest(arrays: Iterable[np.ndarray]) -> str:
+    """Of the values of arrays: the first 8 hexadecimal digits of their SHA-256."""
+    values = hashlib.sha256()
+    for array in arrays:
+        values.update(np.ascontiguousarray(array).tobytes())
+    return values.hexdigest()[:8]
 
 
 def reserve(path: Path, work: Any, whole: Path | None = None) -> None:

@@ -120,10 +120,27 @@ def test_one_of_other_settings_or_clips_is_not_taken_up(two: Settings, settings:
         cross_validate(two, [0], tmp_path / "out", jobs=1)
 
 
+@pytest.mark.parametrize("corrected", ["label", "samples"])
+def test_results_are_not_those_of_data_that_were_corrected_since(two: Settings, tmp_path: Path, corrected: str) -> None:
+    first = cross_validate(two, [0], tmp_path / "out", jobs=1)
+    file = tmp_path / "data" / ("clips.csv" if corrected == "label" else "wave_s1_0/imu_belt.csv")
+    text = file.read_text()
+    if corrected == "label":
+        file.write_text(text.replace("wave_s1_0,1,wave", "wave_s1_0,1,walk"))
+    else:
+        file.write_text(text.replace("\n1.0,", "\n1.01,"))
+    match = rf"{tmp_path}/out/contents\.json' is of other work: clips\.wave_s1_0 was '\w{{8}}', is '\w{{8}}'; remove"
+    with pytest.raises(ConfigError, match=match):
+        cross_validate(two, [0], tmp_path / "out", jobs=1)
+    file.write_text(text)
+    assert same(first, cross_validate(two, [0], tmp_path / "out", jobs=1))
+
+
 def test_one_goes_on_with_settings_that_change_no_result_or_are_newer_than_it(two: Settings, tmp_path: Path) -> None:
     first = cross_validate(two, [0], tmp_path / "out", jobs=1)
     written = asdict(two)
     del written["data"]["pose"], written["augmentation"]["corruption"]
+    (tmp_path / "out" / "contents.json").unlink()
     (tmp_path / "out" / "settings.json").write_text(json.dumps({**written, "machine": {"accelerator": "gpu"}}))
     elsewhere = replace(two.data, cache=str(tmp_path / "cache"))
     reports: list[FoldResult] = []
@@ -251,6 +268,7 @@ def test_results_are_whole_or_as_they_were(settings: Settings, tmp_path: Path, m
         assert (out / "calibration.json").read_text() == before["calibration.json"]
     assert sorted(path.name for path in out.iterdir()) == [
         "calibration.json",
+        "contents.json",
         "folds",
         "manifest.json",
         "results.json",

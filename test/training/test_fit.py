@@ -184,8 +184,12 @@ def test_a_training_of_other_settings_or_data_is_not_taken_up(
     match = rf"{tmp_path}/settings.json' is of other work: optimization\.learning_rate was 0\.002, is 0\.5; remove"
     with pytest.raises(ConfigError, match=match):
         run(with_(vector_settings, learning_rate=0.5), vector_windows, tmp_path)
-    with pytest.raises(ConfigError, match="is of other work: windows was 12, is 11; remove"):
+    with pytest.raises(ConfigError, match="is of other work: windows was 12, is 11; contents was"):
         run(vector_settings, vector_windows.take(np.arange(11)), tmp_path)
+    vectors = {name: x + np.float32(1e-3) for name, x in vector_windows.vectors.items()}
+    for name, changed in {"activity": vector_windows.activity[::-1], "vectors": vectors}.items():
+        with pytest.raises(ConfigError, match=r"is of other work: contents was '\w{8}', is '\w{8}'; remove"):
+            run(vector_settings, replace(vector_windows, **{name: changed}), tmp_path)
     discard(tmp_path)
     run(with_(vector_settings, learning_rate=0.5), vector_windows, tmp_path)
 
@@ -215,7 +219,7 @@ def test_a_training_that_began_with_other_weights_or_labels_is_not_taken_up(
 
     labels = np.eye(3, dtype=np.float32)[vector_windows.activity]
     interrupted(tmp_path / "labels", replace(vector_windows, labels=labels))
-    with pytest.raises(ConfigError, match=r"is of other work: labelled was '\w{8}', is '\w{8}'; remove"):
+    with pytest.raises(ConfigError, match=r"is of other work: contents was '\w{8}', is '\w{8}'; remove"):
         run(vector_settings, replace(vector_windows, labels=labels[::-1]), tmp_path / "labels")
 
 

@@ -115,7 +115,12 @@ def test_networks_of_other_clips_are_not_tested_on_these(settings: Settings, tmp
     results = cross_validate_people(small, [0], tmp_path / "out", report=lambda _: None)
     assert results["streams"] == {}, "they are of people of UTD-MHAD"
     assert "streams" not in people_table(results)
-    (tmp_path / "kard" / "a02_s02_e01_realworld.txt").unlink()
+    path = tmp_path / "kard" / "a02_s02_e01_realworld.txt"
+    path.write_text(path.read_text().replace(".1 ", ".2 "))
+    match = r"contents\.json' is of other work: clips\.kard/a02_s02_e01_realworld was .*; remove .*out'"
+    with pytest.raises(ConfigError, match=match):
+        cross_validate_people(small, [0], tmp_path / "out", report=lambda _: None)
+    path.unlink()
     with pytest.raises(ConfigError, match=r"manifest\.json' is of other work: clips was .*; remove .*out'"):
         cross_validate_people(small, [0], tmp_path / "out", report=lambda _: None)
 

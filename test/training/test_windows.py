@@ -68,6 +68,41 @@ def test_each_window_is_what_a_fresh_assembler_gives(config: ModelConfig, make_c
             assert inputs[name].dtype == expected_inputs[name].dtype
 
 
+def test_a_digest_is_of_all_that_windows_show_and_are_told(pose_config: ModelConfig, make_clip: MakeClip) -> None:
+    """And of nothing else, such as what other windows show."""
+    generator = np.random.default_rng(0)
+
+    def cut(seed: int) -> WindowSet:
+        clip = make_clip(seed)
+        stream = Stream(clip.streams["rgb"].stamps_ns, list(generator.normal(size=(90, 2, 3))))
+        start = clip.segments[0].start_ns
+        ends = start + np.array([2 * S, int(2.5 * S), 5 * S])
+        return cut_windows(replace(clip, streams={**clip.streams, "s": stream}), pose_config, ends, 0.0, pose="s")
+
+    windows = replace(WindowSet.concatenate([cut(0), cut(1)]), labels=np.eye(6, dtype=np.float32))
+    rows = [0, 1, 2]
+    known = windows.digest(rows)
+    assert known == windows.take(np.array([2, 0, 1, 4])).digest([1, 2, 0])
+    assert known not in (windows.digest([1, 0, 2]), windows.digest([3, 4, 5]), windows.digest([0, 1]))
+
+    def changed(array: np.ndarray, row: int) -> np.ndarray:
+        other = array.copy()
+        other[row] = ~array[row] if array.dtype == np.bool_ else "x" if array.dtype.kind == "U" else array[row] + 1
+        return other
+
+    for part in ("frames", "indices", "vectors", "masks", "poses"):
+        arrays = getattr(windows, part)
+        assert arrays
+        for name, array in arrays.items():
+            for row, is_shown in ((0, True), (-1, False)):
+                other = replace(windows, **{part: {**arrays, name: changed(array, row)}})
+                assert (other.digest(rows) != known) == is_shown, (part, name)
+    for column in ("activity", "subject", "inside", "clip", "labels"):
+        for row, is_shown in ((0, True), (-1, False)):
+            other = replace(windows, **{column: changed(getattr(windows, column), row)})
+            assert (other.digest(rows) != known) == is_shown, column
+
+
 def test_labels_come_from_the_activity_that_fills_most(config: ModelConfig, make_clip: MakeClip) -> None:
     clip = make_clip(0)
     start = clip.segments[0].start_ns
