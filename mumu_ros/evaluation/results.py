@@ -30,7 +30,7 @@ from mumu_ros.failures import Fault
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN
 
-__all__ = ["BagResult", "Run", "true_labels"]
+__all__ = ["BagResult", "Run", "right_activity", "true_labels"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,11 +118,16 @@ class BagResult:
         return Run(start_ns, end_ns, stamps, predicted, self.true_segments(start_ns, end_ns), found)
 
 
+def right_activity(activity: str, taxonomy: Taxonomy) -> str:
+    """What a model has to say of an activity: unknown if it does not know it."""
+    return activity if activity in taxonomy.activities else UNKNOWN
+
+
 def true_labels(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: Taxonomy) -> TrueLabels:
     """Look up what was going on at the stamps of decisions.
 
-    An activity that the model does not know counts as unknown: then "unknown" is the right answer. A segment without a
-    group has that of its activity in the model's taxonomy.
+    An activity that the model does not know counts as unknown, see `right_activity`. A segment without a group has that
+    of its activity in the model's taxonomy.
     """
     activities = {name: i for i, name in enumerate((*taxonomy.activities, UNKNOWN))}
     groups = {name: i for i, name in enumerate((*taxonomy.group_names, UNKNOWN))}
@@ -137,7 +142,7 @@ def true_labels(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: T
         segment = lookup.at(stamp_ns)
         if segment is None or not segment.activity:
             continue
-        activity[i] = activities.get(segment.activity, activities[UNKNOWN])
+        activity[i] = activities[right_activity(segment.activity, taxonomy)]
         named = segment.group
         if not named and segment.activity in taxonomy.activities:
             named = taxonomy.group_of(segment.activity)

@@ -30,7 +30,7 @@ from mumu_ros.conversions import header_stamp_ns, time_to_ns
 from mumu_ros.evaluation.decisions import DecisionLog
 from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment
 from mumu_ros.evaluation.output import write_outputs
-from mumu_ros.evaluation.results import BagResult, true_labels
+from mumu_ros.evaluation.results import BagResult, right_activity, true_labels
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.summary import summarize
 from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
@@ -196,34 +196,35 @@ class Evaluation(ManagedNode):
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: the recent accuracy."""
-        right, problems = self._accuracy()
+        right, problems = self._recently_right()
+        accuracy = sum(right) / len(right) if right else float("nan")
         if self._strange:
             code, text = FaultCode.OTHER_MODEL, self._strange
         elif not self._recent:
             code, text = FaultCode.WAITING, "no recognition yet: is inference active?"
-        elif right is None:
+        elif not right:
             what = ["no annotation covers the stamps of the recognitions", *dict.fromkeys(problems)]
             code, text = FaultCode.UNLABELLED, "; ".join(what)
         else:
-            code, text = FaultCode.NONE, f"{right:.0%} of the last {len(self._recent)} right"
+            code, text = FaultCode.NONE, f"{accuracy:.0%} of the last {len(right)} right"
         yield self.status(
             "accuracy",
             (code, text),
             bodies=len(self._bodies),
             epoch=max((body.epoch for body in self._bodies.values()), default=0),
             annotations=len(self._annotations),
-            recent_accuracy=float("nan") if right is None else right,
+            recent_accuracy=accuracy,
         )
 
-    def _accuracy(self) -> tuple[float | None, list[str]]:
-        """Share of the last recognitions that were right, None where none can be judged; and what is wrong."""
+    def _recently_right(self) -> tuple[list[bool], list[str]]:
+        """Whether each of the last recognitions that can be judged was right; and what is wrong."""
         problems: list[str] = []
         bodies = dict.fromkeys(body_id for body_id, _ in self._recent)
         since_ns = min((recognition.stamp_ns for _, recognition in self._recent), default=None)
         truths = {body_id: Truth(self._truth(body_id, problems, since_ns)) for body_id in bodies}
         labels = [(r.activity, truths[body_id].label(r)) for body_id, r in self._recent]
-        judged = [recognised == label for recognised, label in labels if label is not None]
-        return sum(judged) / len(judged) if judged else None, problems
+        taxonomy = self._model.taxonomy
+        return [said == right_activity(label, taxonomy) for said, label in labels if label is not None], problems
 
 
 def insert_annotation(annotations: list[ActivityAnnotation], message: ActivityAnnotation) -> None:
