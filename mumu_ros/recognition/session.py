@@ -208,7 +208,7 @@ class Session:
         Args:
             stamp_ns: Acquisition time of the reference sample.
             samples: Modalities that the model does not have are ignored; an invalid sample is rejected
-                individually, see `refused`.
+                individually, see `refused`. Pictures are kept, not copied: do not write into them again.
             epoch: An increase means that time jumped back. Another process counts from 0: a decrease
                 has no meaning, the stamps decide.
 
@@ -263,9 +263,9 @@ class Session:
         with self._lock:
             problems = []
             for name, clock in (("frames", self._frames), ("people", self._views)):
-                turned_away = clock.late + clock.refused
+                turned_away = sum(clock.rejected)
                 new = turned_away - self._turned_away.get(name, 0)
-                if new > 0:  # fewer than before: those that were held back have been taken
+                if new > 0:
                     text = (
                         f"{new} {name} rejected: their stamps are not on the timeline of the others; "
                         f"is there a second publisher, or was a clock set?"

@@ -45,7 +45,8 @@ class StreamStatistics:
         late: Frames that came after their set had left and were dropped, range samples that did and went into the
             next set, and messages rejected as too old.
         duplicate: Dropped because the stream had already brought that stamp.
-        refused: Rejected: a zero, negative or implausibly distant stamp.
+        refused: Rejected: a zero, negative or implausibly distant stamp. What is held back, since it may be after a
+            jump of time, counts neither as this nor as late.
         dropped: Lost because the stream's queue was full.
         alive: Whether a message arrived within its timeout.
         age_s: Time since the last message, by the arrival clock; None if there was none.
@@ -130,12 +131,13 @@ class StreamQueue(StreamClock):
         """The counters and the state at `now_ns`."""
         (from_ns, from_count), _ = self.marks
         span_ns = self.newest_ns - from_ns
+        late, refused = self.rejected
         return StreamStatistics(
             received=self.accepted + self.late - self.late_kept + self.duplicate + self.refused,
             paired=self.paired,
-            late=self.late,
+            late=late,
             duplicate=self.duplicate,
-            refused=self.refused,
+            refused=refused,
             dropped=self._dropped(),
             alive=self.spoke and now_ns - self.seen_ns <= timeout_ns,
             age_s=(now_ns - self.seen_ns) / NS_PER_S if self.spoke else None,

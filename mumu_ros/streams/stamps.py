@@ -115,6 +115,13 @@ class StreamClock:
         self.refused = 0
         self.run: _Run | None = None
 
+    @property
+    def rejected(self) -> tuple[int, int]:
+        """`late` and `refused` without what is held back now, which may yet be taken."""
+        run = self.run
+        held = len(run.held) if run is not None and run.stood_ns == self.newest_ns else 0
+        return (self.late - held, self.refused) if held and run.behind else (self.late, self.refused - held)
+
 
 class _Run:
     """Consecutive messages of one stream, off the timeline but consistent with one another."""

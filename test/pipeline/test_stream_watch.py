@@ -199,6 +199,15 @@ def test_neither_a_pause_nor_a_jump_of_the_clock_is_a_loss(name: str) -> None:
         assert faults(rig.run(2)) == {}
 
 
+@pytest.mark.parametrize("step_s", [-8, -60, 8, 60])
+def test_a_bag_that_loops_is_no_fault(step_s: int) -> None:
+    """Nor is any other jump of the clock of all streams."""
+    rig = Rig({name: lambda n, stamp, r=r: stamp + step_s * NS_PER_S * (n >= 4 * r) for name, r in RATES_HZ.items()})
+    assert faults(rig.run(3.5)) == {}
+    for _ in range(25):
+        assert faults(rig.run(0.1)) == {}
+
+
 def test_losses_are_estimated_from_stamps() -> None:
     rng = np.random.default_rng(0)
     for kept in (0.18, 0.4, 1.0):

@@ -253,8 +253,7 @@ def test_another_process_with_an_earlier_clock_and_the_same_epoch_is_followed(ti
     for k in range(60):
         found += [d.stamp_ns for d in receive(session, earlier_ns + k * FRAME_MS * MS)]
         said += [text for _, text in session.new_problems()]
-    assert said
-    assert all(text.startswith("1 frames rejected") for text in said), "each once, also those that are taken later"
+    assert said == []
     assert len(found) >= 8
     assert min(found) < earlier_ns + 1500 * MS
 

@@ -120,6 +120,20 @@ def test_a_jump_is_confirmed_after_half_a_second_and_loses_nothing(to, verdict):
     assert guard.epoch == (verdict is Verdict.BACKWARD)
 
 
+def test_what_is_held_back_is_rejected_only_once_its_stream_goes_on_where_it_was():
+    guard, (a, _) = guard_of()
+    give(guard, a, T)
+    for k, stamp in enumerate((T - 10**10, T - 10**10 + 50 * MS)):
+        assert give(guard, a, stamp) is Verdict.TURNED_AWAY
+        assert (a.rejected, a.late) == ((0, 0), k + 1)
+    give(guard, a, T + 50 * MS)
+    assert a.rejected == (2, 0)
+    give(guard, a, T + 10**10)
+    assert (a.rejected, a.refused) == ((2, 0), 1)
+    give(guard, a, T + 100 * MS)
+    assert a.rejected == (2, 1)
+
+
 def test_a_minority_does_not_move_time():
     guard, (a, b) = guard_of()
     for k in range(100):

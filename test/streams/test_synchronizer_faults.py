@@ -270,7 +270,7 @@ class TestBadStamps:
         sets = traffic.feed(s, wrong)
         assert s.epoch == 0
         assert [found.stamp_ns for found in sets] == traffic.stamps(messages, "rgb")
-        assert s.statistics(messages[-1].arrival_ns)["depth"].refused == pytest.approx(90, abs=1)
+        assert 75 <= s.statistics(messages[-1].arrival_ns)["depth"].refused <= 91  # the last half second is held back
         assert not s.statistics(messages[-1].arrival_ns)["depth"].alive
 
     @pytest.mark.parametrize("first", ["rgb", "imu"])
