@@ -119,8 +119,10 @@ class StreamClock:
     def rejected(self) -> tuple[int, int]:
         """`late` and `refused` without what is held back now, which may yet be taken."""
         run = self.run
-        held = len(run.held) if run is not None and run.stood_ns == self.newest_ns else 0
-        return (self.late - held, self.refused) if held and run.behind else (self.late, self.refused - held)
+        if run is None or run.stood_ns != self.newest_ns:
+            return self.late, self.refused
+        held = len(run.held)
+        return (self.late - held, self.refused) if run.behind else (self.late, self.refused - held)
 
 
 class _Run:
