@@ -218,7 +218,7 @@ class Subscriber:
             header = self._header(data)
         except (struct.error, IndexError):  # shorter than a header; rmw drops what it cannot read, too
             return
-        received = Received(header, functools.partial(self._message, data))
+        received = Received(header, functools.partial(self._message, data), len(data))
         for callback, args in self._callbacks:
             callback(received, *args)
 

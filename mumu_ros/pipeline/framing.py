@@ -53,10 +53,12 @@ class Received:
     Args:
         header: Stamp and frame.
         read: Returns the message.
+        size: Of the message in bytes, where it is known.
     """
 
-    def __init__(self, header: Any, read: Callable[[], Any]) -> None:
+    def __init__(self, header: Any, read: Callable[[], Any], size: int = 0) -> None:
         self.header = header
+        self.size = size
         self._read = read
 
     @functools.cached_property

@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -70,16 +72,29 @@ class Rig:
         self.people = node.create_publisher(PeopleMessage, "people", 10)
         self.activity = node.create_publisher(ActivityRecognition, "activity", 10)
         self.diagnoses: list[DiagnosticStatus] = []
+        self._number = 0
         node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnose, 10)
         assert self.node.trigger_configure() == SUCCESS
         assert self.node.trigger_activate() == SUCCESS
         ros.wait(lambda: all(p.get_subscription_count() for p in (self.image, self.people, self.activity)))
 
-    def show(self, stamp_ns: int, people: list[Person] | None = None) -> None:
-        """A picture and, unless nobody looks for them, the people in it."""
-        self.image.publish(array_to_image(PICTURE, stamp_ns, FRAME, TYPES))
+    def show(
+        self, stamp_ns: int, people: list[Person] | None = None, picture: NDArray[np.uint8] | None = PICTURE
+    ) -> None:
+        """A picture, unless it is lost, and, unless nobody looks for them, the people in it."""
+        if picture is not None:
+            self.image.publish(array_to_image(picture, stamp_ns, FRAME, TYPES))
         if people is not None:
             self.people.publish(people_to_message(stamp_ns, FRAME, 320, 240, "blazepose33", people, TYPES))
+
+    def play(self, delay_s: float) -> None:
+        """A picture each 33 ms, and after a while the people of an earlier one."""
+        self._number += 1
+        self.show(START_NS + self._number * 33_000_000)
+        earlier_ns = START_NS + (self._number - round(delay_s * 30)) * 33_000_000
+        self.show(earlier_ns, [person()], picture=None)
+        for _ in range(8):  # a message each, on both sides, and timers
+            self.ros.executor.spin_once(timeout_sec=0.003)
 
     def drawn(self, pictures: list[Any], people: list[Person]) -> Any:
         """The first picture with people on it: in a process that stalls, they come too late for those before."""
@@ -255,6 +270,74 @@ def test_pictures_that_cannot_be_read_are_named_until_they_can_be(rig: Rig) -> N
     assert not pictures
     rig.ros.wait(lambda: rig.show(next(stamps), []) or rig.diagnoses[-1].level == DiagnosticStatus.OK)
     rig.ros.wait(lambda: pictures)
+
+
+def test_people_are_drawn_on_their_pictures_also_if_finding_them_takes_a_second(rig: Rig) -> None:
+    pictures = listened(rig, Image, "overlay")
+
+    def with_people() -> list[Any]:
+        return [picture for picture in pictures if np.ptp(pixels(picture)) > 10]
+
+    rig.ros.wait(lambda: rig.play(1.0) or len(with_people()) > 5)
+    newest_ns = START_NS + rig._number * 33_000_000
+    assert newest_ns - time_to_ns(with_people()[0].header.stamp) > 900_000_000
+    rig.ros.wait(lambda: rig.play(1.0) or any(diagnosis.level == DiagnosticStatus.OK for diagnosis in rig.diagnoses))
+    assert not any(diagnosis.values[0].value == "unpaired" for diagnosis in rig.diagnoses)
+
+
+def test_people_whose_pictures_are_gone_are_named_with_their_delay_and_not_counted_as_drawn(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.overlay.MAX_BYTES", 10 * PICTURE.nbytes)
+    listened(rig, Image, "overlay")
+
+    def named() -> DiagnosticStatus | None:
+        return next((diagnosis for diagnosis in rig.diagnoses if diagnosis.values[0].value == "unpaired"), None)
+
+    diagnosis = rig.ros.wait(lambda: rig.play(1.0) or named())
+    delay = re.match(
+        r"messages on /people are (\S+) s behind the newest picture, and theirs are gone", diagnosis.message
+    )
+    assert delay
+    assert float(delay[1]) >= 0.9
+    assert rig.node._pictures._bytes <= 10 * PICTURE.nbytes
+    assert rig.node._pictures._bytes == sum(kept.size for _, kept in rig.node._pictures._kept.values())
+    drawn, reported = rig.node._drawn, len(rig.diagnoses)
+    rig.ros.wait(lambda: rig.play(1.0) or len(rig.diagnoses) > reported + 1)
+    assert rig.node._drawn == drawn
+    rig.ros.wait(lambda: rig.play(0.0) or rig.diagnoses[-1].level == DiagnosticStatus.OK)
+
+
+def test_pictures_do_not_stay_when_their_people_are_known(rig: Rig) -> None:
+    listened(rig, Image, "overlay")
+    rig.ros.wait(lambda: rig.play(0.0) or rig.node._drawn > 10)
+    assert len(rig.node._pictures._kept) < 5
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_people_are_drawn_where_they_are_also_on_a_picture_of_another_size(rig: Rig, scale: float) -> None:
+    """Such as a smaller copy of the camera's topic."""
+    pictures, stamps = listened(rig, Image, "overlay"), itertools.count(START_NS, 100_000)
+    picture = np.full((round(240 * scale), round(320 * scale), 3), 100, np.uint8)
+    there = replace(
+        person(), keypoints=person().keypoints * np.float32(scale), roi=tuple(side * scale for side in person().roi)
+    )
+    expected = draw(picture, [there], {})
+    rig.ros.wait(
+        lambda: rig.show(next(stamps), [person()], picture) or any(np.ptp(pixels(shown)) > 10 for shown in pictures)
+    )
+    np.testing.assert_array_equal(pixels(next(shown for shown in pictures if np.ptp(pixels(shown)) > 10)), expected)
+
+
+def test_people_of_a_picture_of_another_aspect_are_not_drawn_and_named(rig: Rig) -> None:
+    pictures, stamps = listened(rig, Image, "overlay"), itertools.count(START_NS, 100_000)
+    wide = np.full((180, 320, 3), 100, np.uint8)
+
+    def named() -> bool:
+        return any("of a picture of 320×240, and image has 320×180" in diagnosis.message for diagnosis in rig.diagnoses)
+
+    rig.ros.wait(lambda: rig.show(next(stamps), [person()], wide) or (pictures and named()))
+    assert all(np.ptp(pixels(shown)) == 0 for shown in pictures)
 
 
 def test_an_activity_is_known_also_after_time_has_jumped_back(rig: Rig) -> None:
