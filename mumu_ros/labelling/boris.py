@@ -58,7 +58,7 @@ def read_boris_table(path: Path, text: str) -> Iterable[Mark]:
             continue
         begin, end = (clock_seconds(where, row[name] or "") for name in (_START, _STOP))
         tier = f"{row[_FIRST]}/{row.get('Subject') or ''}"
-        yield Mark(where, begin, end, _name(row.get("Behavioral category"), row["Behavior"]), tier)
+        yield Mark(where, begin, end, row["Behavior"] or "", tier, _group(row.get("Behavioral category")))
 
 
 def read_boris(path: Path, _timeline: Timeline) -> Iterable[Mark]:
@@ -86,8 +86,8 @@ def read_boris(path: Path, _timeline: Timeline) -> Iterable[Mark]:
             if key not in open_since:
                 open_since[key] = seconds
             else:
-                text = _name(behaviour.get("category"), key[1])
-                yield Mark(where, open_since.pop(key), seconds, text, f"{name}/{key[0]}")
+                group = _group(behaviour.get("category"))
+                yield Mark(where, open_since.pop(key), seconds, key[1], f"{name}/{key[0]}", group)
         for (subject, code, _), seconds in open_since.items():  # an error if its tier is taken
             where = f"{path}: an event of {name!r} never stops; fix it in BORIS"
             yield Mark(where, seconds, seconds, code, f"{name}/{subject}")
@@ -111,7 +111,7 @@ def write_boris(labels: Sequence[Label], timeline: Timeline) -> str:
         for activity, group in groups.items()
     ]  # fmt: skip
     spans = zip(labels, timeline.spans(labels), strict=True)
-    events = [[float(at), "", label.activity, "", ""] for label, (begin, end, _) in spans for at in (begin, end)]
+    events = [[float(at), "", label.activity, "", ""] for label, span in spans for at in span]
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     observation = {"date": now, "description": "", "type": "LIVE", "time offset": 0.0, "file": {}, "events": events}
     observation |= {"independent_variables": {}, "observation time interval": [0, 0]}
@@ -132,5 +132,5 @@ def _event(where: str, event: Any) -> tuple[Decimal, tuple[str, str, str]]:
     return parse_seconds(f"{where}: its time", event[0]), (str(event[1]), event[2], str(event[3]))
 
 
-def _name(category: Any, behaviour: str) -> str:
-    return f"{category}/{behaviour}" if category and isinstance(category, str) else behaviour
+def _group(category: Any) -> str:
+    return category if isinstance(category, str) else ""

@@ -23,7 +23,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from mumu_ros.labelling.elan import parse_xml
-from mumu_ros.labelling.marks import Mark, Timeline, label_text
+from mumu_ros.labelling.marks import Mark, Timeline, mark_text
 from mumu_ros.recordings.label_files import Label, LabelError
 
 __all__ = ["read_cvat", "write_cvat"]
@@ -60,12 +60,12 @@ def write_cvat(labels: Sequence[Label], timeline: Timeline) -> str:
     SubElement(task, "size").text = str(len(timeline.frames_ns))
     SubElement(task, "mode").text = "annotation"
     names = SubElement(task, "labels")
-    for name in sorted({label_text(label) for label in labels}):
+    for name in sorted({mark_text(label) for label in labels}):
         SubElement(SubElement(names, "label"), "name").text = name
     for frame in range(len(timeline.frames_ns)):
         image = SubElement(root, "image", id=str(frame), name=f"frame_{frame:06d}")
         if frame in tags:
-            SubElement(image, "tag", label=label_text(tags[frame]), source="file")
+            SubElement(image, "tag", label=mark_text(tags[frame]), source="file")
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 

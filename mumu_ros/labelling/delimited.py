@@ -22,7 +22,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from mumu_ros.labelling.boris import is_boris_table, read_boris_table
-from mumu_ros.labelling.marks import MS_PER_S, Mark, Timeline, clock_seconds
+from mumu_ros.labelling.marks import MS_PER_S, Mark, Timeline, clock_seconds, mark_text
 from mumu_ros.recordings.label_files import Label, LabelError, read_label_text
 
 __all__ = ["read_delimited", "write_audacity"]
@@ -52,7 +52,8 @@ def read_delimited(path: Path, _timeline: Timeline) -> Iterable[Mark]:
 
 def write_audacity(labels: Sequence[Label], timeline: Timeline) -> str:
     """A label track for Audacity's `File > Import > Labels`."""
-    return "".join(f"{begin:f}\t{end:f}\t{text}\n" for begin, end, text in timeline.spans(labels))
+    rows = zip(labels, timeline.spans(labels), strict=True)
+    return "".join(f"{begin:f}\t{end:f}\t{mark_text(label)}\n" for label, (begin, end) in rows)
 
 
 def _audacity(path: Path, rows: list[tuple[int, list[str]]]) -> Iterable[Mark]:

@@ -29,7 +29,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from mumu_ros.labelling.marks import MS_PER_S, Mark, Timeline, clock_seconds
+from mumu_ros.labelling.marks import MS_PER_S, Mark, Timeline, clock_seconds, mark_text
 from mumu_ros.reading import MAX_TEXT, read_bytes
 from mumu_ros.recordings.label_files import Label, LabelError
 
@@ -70,13 +70,13 @@ def write_elan(labels: Sequence[Label], timeline: Timeline) -> str:
     SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
     order = SubElement(root, "TIME_ORDER")
     tier = SubElement(root, "TIER", LINGUISTIC_TYPE_REF="default-lt", TIER_ID="activity")
-    for number, (begin, end, text) in enumerate(timeline.spans(labels), start=1):
+    for number, (label, span) in enumerate(zip(labels, timeline.spans(labels), strict=True), start=1):
         slots = [f"ts{2 * number - 1}", f"ts{2 * number}"]
-        for slot, seconds in zip(slots, (begin, end), strict=True):
+        for slot, seconds in zip(slots, span, strict=True):
             SubElement(order, "TIME_SLOT", TIME_SLOT_ID=slot, TIME_VALUE=str(round(seconds * MS_PER_S)))
         identity = {"ANNOTATION_ID": f"a{number}", "TIME_SLOT_REF1": slots[0], "TIME_SLOT_REF2": slots[1]}
         annotation = SubElement(SubElement(tier, "ANNOTATION"), "ALIGNABLE_ANNOTATION", identity)
-        SubElement(annotation, "ANNOTATION_VALUE").text = text
+        SubElement(annotation, "ANNOTATION_VALUE").text = mark_text(label)
     SubElement(
         root, "LINGUISTIC_TYPE", GRAPHIC_REFERENCES="false", LINGUISTIC_TYPE_ID="default-lt", TIME_ALIGNABLE="true"
     )

@@ -55,7 +55,8 @@ def import_labels(path: str | Path, timeline: Timeline, tier: str | None = None)
         tier: The one to take of several: a tier of ELAN, `observation/subject` of BORIS, a task of Label Studio.
 
     Returns:
-        Labels in order of time. `group/activity` as their text gives a group; so does a behavioural category of BORIS.
+        Labels in order of time. A text `group/activity` gives a group, up to its first slash; in BORIS the behavioural
+        category does, and a slash means nothing.
 
     Raises:
         LabelError: The file has no labels or several tiers, or a line is none; names the file and the line.
@@ -119,7 +120,9 @@ def _label(timeline: Timeline, mark: Mark) -> Label:
             f"{mark.where}: {mark.text!r} is from {mark.begin} s to {mark.end} s; expected an end after the start, "
             "both from 0 on"
         )
-    group, _, activity = mark.text.strip().rpartition("/")
+    group, activity = mark.group, mark.text
+    if group is None:
+        group, activity = activity.split("/", 1) if "/" in activity else ("", activity)
     start_ns, end_ns = (timeline.start_ns + round(seconds * NS_PER_S) for seconds in (mark.begin, mark.end))
     label = Label(start_ns, end_ns, group.strip(), activity.strip())
     check_label(label, mark.where)

@@ -22,7 +22,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from mumu_ros.labelling.marks import Mark, Timeline
+from mumu_ros.labelling.marks import Mark, Timeline, mark_text
 from mumu_ros.reading import parse_json
 from mumu_ros.recordings.label_files import Label, LabelError, parse_seconds, read_label_text
 from mumu_ros.streams import NS_PER_S
@@ -63,7 +63,7 @@ def write_label_studio(labels: Sequence[Label], timeline: Timeline) -> str:
     """One task: of a video if the recording has a camera, whose frames count, else of a time series in seconds."""
     video = len(timeline.frames_ns) > 0
     regions: list[dict[str, Any]] = []
-    for label, (begin, end, text) in zip(labels, timeline.spans(labels), strict=True):
+    for label, (begin, end) in zip(labels, timeline.spans(labels), strict=True):
         if video:
             first, after = timeline.frames_of(label)
             kind = _FRAMES
@@ -72,7 +72,7 @@ def write_label_studio(labels: Sequence[Label], timeline: Timeline) -> str:
             kind = _SECONDS[1]
             value = {"start": float(begin), "end": float(end), "instant": False}
         names = {"from_name": "activity", "to_name": "video" if video else "ts"}
-        regions.append({**names, "type": kind, "value": {**value, kind: [text]}})
+        regions.append({**names, "type": kind, "value": {**value, kind: [mark_text(label)]}})
     data = {"video": "recording.mp4"} if video else {"csv": "recording.csv"}
     return dumps([{"data": data, "annotations": [{"result": regions}]}], indent=1, ensure_ascii=False) + "\n"
 

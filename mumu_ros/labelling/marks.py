@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from mumu_ros.recordings.label_files import Label, LabelError, parse_seconds
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["FRAME_SUFFIXES", "MS_PER_S", "Mark", "Timeline", "clock_seconds", "label_text"]
+__all__ = ["FRAME_SUFFIXES", "MS_PER_S", "Mark", "Timeline", "clock_seconds", "label_text", "mark_text"]
 
 FRAME_SUFFIXES = (".json", ".xml")
 """Of files that may count frames: Label Studio, CVAT."""
@@ -41,8 +41,9 @@ class Mark:
         where: File and line, for errors.
         begin: Seconds from the start of the recording.
         end: Likewise; None: a point in time, whose label lasts until the next mark.
-        text: `activity`, or `group/activity`; blank: nothing is done from then on.
+        text: The activity; blank: nothing is done from then on.
         tier: The tier, subject or task that it is of; a file with several needs one to be chosen.
+        group: Of the activity; None: the format has no place for it, and `text` is what `mark_text` makes of both.
     """
 
     where: str
@@ -50,6 +51,7 @@ class Mark:
     end: Decimal | None
     text: str
     tier: str = ""
+    group: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +88,8 @@ class Timeline:
         first, end = np.searchsorted(self.frames_ns, (label.start_ns, label.end_ns)).tolist()
         return first, end
 
-    def spans(self, labels: Sequence[Label]) -> list[tuple[Decimal, Decimal, str]]:
-        """Begin and end in seconds, and the text of labels; one that begins before the recording begins with it.
+    def spans(self, labels: Sequence[Label]) -> list[tuple[Decimal, Decimal]]:
+        """Begin and end of labels in seconds; one that begins before the recording begins with it.
 
         Raises:
             LabelError: One ends before the recording.
@@ -95,15 +97,28 @@ class Timeline:
         for label in labels:
             if label.end_ns <= self.start_ns:
                 raise LabelError(f"{label.activity} ends {-self.seconds(label.end_ns)} s before the recording begins")
-        return [
-            (max(self.seconds(label.start_ns), Decimal(0)), self.seconds(label.end_ns), label_text(label))
-            for label in labels
-        ]
+        return [(max(self.seconds(label.start_ns), Decimal(0)), self.seconds(label.end_ns)) for label in labels]
 
 
 def label_text(label: Label) -> str:
-    """A label's name for programs that have no groups: `group/activity`, or the activity alone."""
+    """A label's name for people: `group/activity`, or the activity alone."""
     return f"{label.group}/{label.activity}" if label.group else label.activity
+
+
+def mark_text(label: Label) -> str:
+    """A label's name for programs that have no groups: `group/activity`, of which the first slash divides.
+
+    An activity without a group is alone, or after a slash if it has one itself.
+
+    Raises:
+        LabelError: The group has a slash.
+    """
+    if "/" in label.group:
+        raise LabelError(
+            f"the group {label.group!r} has a slash, which in this format divides it from the activity; rename it, or "
+            "export to .boris"
+        )
+    return f"{label.group}/{label.activity}" if label.group or "/" in label.activity else label.activity
 
 
 def clock_seconds(where: str, text: str) -> Decimal:

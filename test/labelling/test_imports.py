@@ -23,6 +23,7 @@ import json
 import operator
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -246,6 +247,24 @@ def test_what_is_exported_is_imported_again(suffix: str, tmp_path: Path) -> None
     assert import_labels(tmp_path / f"a{suffix}", TIMELINE) == EXPECTED
     with pytest.raises(LabelError, match="exists already"):
         export_labels(tmp_path / f"a{suffix}", EXPECTED, TIMELINE)
+
+
+ODD = [("work", "pick/place"), ("", "on/off"), ("rest", "a/b/c"), ("", "wave"), ("gait", "walk")]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".eaf", ".boris", ".json", ".xml"])
+def test_names_with_a_slash_come_back_as_they_were(suffix: str, tmp_path: Path) -> None:
+    labels = [Label(START_NS + i * S, START_NS + (i + 1) * S, *names) for i, names in enumerate(ODD)]
+    export_labels(tmp_path / f"a{suffix}", labels, TIMELINE)
+    assert import_labels(tmp_path / f"a{suffix}", TIMELINE) == labels
+    labels[0] = replace(labels[0], group="wo/rk")
+    if suffix == ".boris":
+        export_labels(tmp_path / f"b{suffix}", labels, TIMELINE)
+        assert import_labels(tmp_path / f"b{suffix}", TIMELINE) == labels
+    else:
+        with pytest.raises(LabelError, match="the group 'wo/rk' has a slash"):
+            export_labels(tmp_path / f"b{suffix}", labels, TIMELINE)
+        assert not (tmp_path / f"b{suffix}").exists()
 
 
 def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
