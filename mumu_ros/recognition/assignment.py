@@ -121,7 +121,7 @@ class ImuAssigner:
         """Add one sample, (2, 3): acceleration in m/s², angular rate in rad/s."""
         samples = self._imus[imu].samples
         if not samples or stamp_ns >= samples[-1][0] + _STEP_NS:
-            samples.append((stamp_ns, sample[1]))
+            samples.append((stamp_ns, sample[1].copy()))  # its array may be used again
 
     def see(self, body: str, stamp_ns: int, source: str, joints: NDArray[np.float32]) -> None:
         """Add the joints of a body.

@@ -199,14 +199,14 @@ class VectorBuffer(_Buffer):
         self._count = 0
 
     def check(self, sample: Any) -> NDArray[np.float64] | None:
-        """The sample as a flat array, or None if it has infinite values, such as float32 cannot hold, or NaN.
+        """The sample as a flat copy, or None if it has infinite values, such as float32 cannot hold, or NaN.
 
         In a stream with gaps, only a sample that is all NaN is rejected for it.
 
         Raises:
             ValueError: Its shape is not the declared one.
         """
-        values = np.asarray(sample, dtype=np.float64)
+        values = np.array(sample, dtype=np.float64)  # it may be held back, and its array be used again
         if values.shape != self.spec.shape:
             raise ValueError(f"stream {self.spec.name!r}: a sample has shape {self.spec.shape}, not {values.shape}")
         known = values[~np.isnan(values)] if self.spec.gaps else values

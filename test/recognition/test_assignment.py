@@ -90,6 +90,21 @@ def test_an_imu_is_assigned_to_the_body_that_moves_alike_whatever_the_mounting(s
 
 
 @pytest.mark.slow
+def test_an_array_that_a_driver_uses_again_is_each_sample() -> None:
+    movers = {"anna1": Mover(1, 8), "berta": Mover(2, 8)}
+    buffer = np.zeros((2, 3))
+
+    class Driver:
+        def __getitem__(self, step: int) -> NDArray[np.float64]:
+            buffer[:] = readings[step]
+            return buffer
+
+    readings = movers["anna1"].imu(rotation(1))
+    found = play(ImuAssigner(["imu"], {}), movers, Driver(), 0, 8)  # type: ignore[arg-type]
+    assert found == play(ImuAssigner(["imu"], {}), movers, readings, 0, 8)
+    assert found[-1] == "anna1"
+
+
 def test_it_seldom_belongs_to_anybody_if_it_moves_as_nobody_does() -> None:
     """A few seconds of two motions may look alike by chance."""
     found = []
