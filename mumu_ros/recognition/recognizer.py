@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +155,8 @@ class Recognizer:
     ) -> Decision:
         """Decide about one window: the last one of a short recording of one person, independent of pushed samples.
 
+        All samples of the window are used, also after a gap and whatever the setting `backlog`.
+
         Args:
             recording: For each recorded modality, acquisition stamps in nanoseconds (T,), increasing, and as many
                 samples (T, …) as `push` takes them. The window ends at the newest stamp of all.
@@ -165,9 +167,10 @@ class Recognizer:
             ValueError: There is no decision, for example because of too few samples; contains the reason.
         """
         rows = [row for name, (stamps, samples) in recording.items() for row in _rows(name, stamps, samples)]
-        alone = Recognizer(self.checkpoint, self.settings, self._runner.backend)
+        alone = Recognizer(self.checkpoint, replace(self.settings, backlog=None), self._runner.backend)
+        windows = alone._bodies[SCENE].windows
         for name, stamp_ns, sample in sorted(rows, key=lambda row: row[1]):
-            alone.push(name, stamp_ns, sample)
+            windows.insert(name, stamp_ns, self._preprocessing.prepare(name, sample))
         decision = alone.recognize(max((stamp_ns for _, stamp_ns, _ in rows), default=0))
         if isinstance(decision, NoDecision):
             raise ValueError(decision.reason)

@@ -83,10 +83,8 @@ class WindowAssembler:
         Raises:
             ValueError: A vector has another shape.
         """
-        buffer = self._buffers[name]
-        checked = buffer.check(sample)
+        buffer, checked = self._check(name, sample)
         if checked is None:
-            buffer.refused += 1
             return False
         verdict = self._guard.judge(buffer, stamp_ns, checked)
         if verdict is Verdict.GOOD:
@@ -98,6 +96,11 @@ class WindowAssembler:
                 each.clear()
         return [self._again(*held) for held in self._guard.release()][-1]
 
+    def insert(self, name: str, stamp_ns: int, sample: Any) -> bool:
+        """Like `push`, of a recording in time order: no stamp is doubted, after a gap of whatever length."""
+        buffer, checked = self._check(name, sample)
+        return checked is not None and buffer.insert(stamp_ns, checked)
+
     def window(self, end_ns: int) -> Window:
         """The window that ends at, and includes, this stamp."""
         series = {name: buffer.series(end_ns) for name, buffer in self._buffers.items()}
@@ -106,6 +109,12 @@ class WindowAssembler:
     def statistics(self) -> Mapping[str, BufferStatistics]:
         """What became of the samples, by modality."""
         return {name: buffer.statistics() for name, buffer in self._buffers.items()}
+
+    def _check(self, name: str, sample: Any) -> tuple[FrameBuffer | VectorBuffer, Any]:
+        buffer = self._buffers[name]
+        checked = buffer.check(sample)
+        buffer.refused += checked is None
+        return buffer, checked
 
     def _again(self, buffer: FrameBuffer | VectorBuffer, stamp_ns: int, checked: Any) -> bool:
         return self._guard.judge(buffer, stamp_ns, checked) is Verdict.GOOD and buffer.insert(stamp_ns, checked)

@@ -31,6 +31,7 @@ from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mumu_ros.model.novelty import Novelty
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.recognition import Decision, NoDecision, Recognizer, RecognizerSettings
+from mumu_ros.recognition.backends import Eager
 from mumu_ros.recognition.decision import UNKNOWN
 
 MS = 1_000_000
@@ -340,6 +341,20 @@ def test_a_recording_is_classified_as_a_stream_is_and_leaves_the_stream_alone(ch
     assert str(recognizer.recognize(END_NS)) == str(before)
     alone = recognizer.classify({"imu": as_recording(samples)["imu"]})
     assert alone.attention == {"rgb": 0, "depth": 0, "imu": 1}
+
+
+def test_a_recording_is_classified_by_its_newest_samples_also_after_a_gap_and_with_a_backlog(
+    checkpoint: Checkpoint,
+) -> None:
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, window_s=2.0))
+    samples = [s for s in make_samples() if not START_NS < s[1] < START_NS + 1_200 * MS]
+    encode = MagicMock(wraps=Eager(checkpoint.model).encode)
+    backend = MagicMock(encode=encode, decide=Eager(checkpoint.model).decide)
+    recognizer = Recognizer(checkpoint, RecognizerSettings(min_coverage=(0.1,), backlog=1), backend)
+    decision = recognizer.classify(as_recording(samples))
+    assert decision.ages_s.tolist() == [0, 0, 0]
+    assert decision.coverage[:2] == pytest.approx(5 / 20)
+    assert [len(call.args[1]) for call in encode.call_args_list] == [5, 5]
 
 
 IMU = np.zeros((3, 2, 3))

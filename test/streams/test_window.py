@@ -237,6 +237,27 @@ class TestTime:
         assert np.all(np.asarray(assert_series.samples)[assert_series.mask] == 2)
         np.testing.assert_array_equal(assert_series.mask, filled(again, spec).window(END).series[spec.name].mask)
 
+    @pytest.mark.parametrize("jump_ns", [-(10**12), 10**12])
+    def test_an_array_that_is_used_again_is_each_sample_also_where_a_jump_holds_them_back(self, jump_ns):
+        first = imu_samples(jitter=0, seconds=1)
+        samples = [*first, *((t + jump_ns, v) for t, v in first)]
+        assembler, buffer = WindowAssembler([IMU], 2.0), np.zeros((2, 3))
+        for stamp, value in samples:
+            buffer[:] = value
+            assembler.push("imu", stamp, buffer)
+        assert_same(assembler.window(samples[-1][0]), filled(samples).window(samples[-1][0]))
+
+    def test_of_a_recording_every_sample_is_taken_whatever_the_gap_and_of_other_stamps_as_by_push(self):
+        samples = [s for s in imu_samples(jitter=0) if not T + 1500 * MS < s[0] < T + 2800 * MS]
+        assembler = WindowAssembler([IMU], 2.0)
+        assert all(assembler.insert("imu", *sample) for sample in samples)
+        assert_same(assembler.window(T + 1500 * MS), filled(samples).window(T + 1500 * MS))
+        newest_ns = samples[-1][0]
+        assert assembler.window(newest_ns).series["imu"].age_ns == 0
+        assert filled(samples).window(newest_ns).series["imu"].age_ns > 1000 * MS, "it waits for half a second of them"
+        assert not assembler.insert("imu", newest_ns + MS, np.full((2, 3), np.nan))
+        assert assembler.statistics()["imu"].refused == 1
+
     def test_garbage_changes_nothing(self):
         samples = imu_samples()
         bad = [(0, np.ones((2, 3))), (-5, np.ones((2, 3))), (2 * T, np.ones((2, 3))), (T - 10**12, np.ones((2, 3)))]
