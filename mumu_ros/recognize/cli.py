@@ -34,6 +34,7 @@ from typing_extensions import Self
 from mumu_ros.files import check_folder, expanded, name_problem, replacing
 from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
 from mumu_ros.people.drawing import Activity, draw
+from mumu_ros.people.inputs import is_upside_down, why_nobody
 from mumu_ros.recognize.segments import Labelled, Segment, Stretch, segments
 from mumu_ros.recognize.sources import SourceError, open_source
 from mumu_ros.recordings.pictures import Shot
@@ -70,9 +71,16 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 @dataclass
 class _Report:
-    """What has been seen so far; `ids` has in how many pictures each person was.
+    """What has been seen so far.
 
     Its times are seconds from the first picture. After time has jumped back, they go on from the last one.
+
+    Attributes:
+        ids: In how many pictures each person was.
+        left_out: Most people at once who were not followed.
+        upside_down: In how many pictures everybody was upside down.
+        reason: Why there was no decision about somebody in view, the last time.
+        unseen: Why nobody was seen, the last time.
     """
 
     start_ns: int = 0
@@ -82,6 +90,10 @@ class _Report:
     ids: dict[str, int] = field(default_factory=dict)
     stretches: dict[str, list[Stretch]] = field(default_factory=dict)
     now: dict[str, Activity] = field(default_factory=dict)
+    left_out: int = 0
+    upside_down: int = 0
+    reason: str = ""
+    unseen: str = ""
 
     def seconds(self, stamp_ns: int) -> float:
         return (stamp_ns - self.start_ns) * 1e-9
@@ -109,9 +121,18 @@ class _Report:
         self.stretches[body_id][-1].decisions.append(labelled)
         self.now[body_id] = activity
 
-    def miss(self, body_id: str) -> None:
+    def notice(self, finder: PeopleFinder, people: Sequence[Person]) -> None:
+        """Note what else is known of a picture."""
+        self.left_out = max(self.left_out, finder.left_out)
+        self.upside_down += is_upside_down(people, LAYOUT)
+        if not people:
+            self.unseen = why_nobody(finder) or self.unseen
+
+    def miss(self, body_id: str, reason: str) -> None:
         """Note that there is no decision about somebody: the decisions before and after it are not joined."""
         its, at_s = self.stretches[body_id], self.seconds(self.last_ns)
+        if its[-1].to_s == at_s:  # of those who have left there are fewer and fewer samples
+            self.reason = reason
         if its[-1].decisions:
             its.append(Stretch(at_s, at_s))
         self.now.pop(body_id, None)
@@ -142,9 +163,10 @@ def _run(arguments: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print(file=sys.stderr)
         found = segments(report.stretches)  # printed also where the film turns out not to be whole
-        _print_table(found, report)
+        problems = _problems(found, report, session)
+        _print_table(found, problems, report)
         if arguments.json:
-            print(json.dumps(_summary(found, report), ensure_ascii=False))
+            print(json.dumps(_summary(found, problems, report), ensure_ascii=False))
     return 0
 
 
@@ -163,6 +185,7 @@ def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, f
     start = time.perf_counter()
     people = finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
     report.see(shot.stamp_ns, people)
+    report.notice(finder, people)
     if shot.worn:
         session.receive(shot.stamp_ns, [(w.modality, w.stamp_ns, w.sample) for w in shot.worn])
     for stamp_ns in session.see(shot.stamp_ns, LAYOUT, people):
@@ -177,7 +200,7 @@ def _note(body_id: str, answer: Decision | NoDecision, session: Session, report:
     from mumu_ros.recognition import Decision
 
     if not isinstance(answer, Decision):
-        report.miss(body_id)
+        report.miss(body_id, answer.reason)
         return
     activity, confidence = answer.activity, answer.activity_confidence
     labelled = Labelled(report.seconds(answer.start_ns), report.seconds(answer.stamp_ns), activity, confidence)
@@ -195,21 +218,41 @@ def _progress(report: _Report, started: float) -> None:
         )
 
 
-def _print_table(found: dict[str, list[Segment]], report: _Report) -> None:
+def _problems(found: dict[str, list[Segment]], report: _Report, session: Session) -> list[str]:
+    """Why nothing was found, and what else the answers lack, a sentence each."""
+    problems = []
+    if not found:
+        if report.reason:
+            problems.append(f"no activity was recognised: {report.reason}")
+        elif report.ids:
+            problems.append("nobody was in view for long enough to recognise activities")
+        if report.unseen or not report.ids:
+            problems.append(report.unseen or "nobody was in view")
+    if report.left_out:
+        problems.append(f"{report.left_out} more in view, left out: --max-people is {session.config.max_people}")
+    if 2 * report.upside_down > sum(n > 0 for n in report.people_per_frame):
+        problems.append("everybody was upside down in most pictures: was the camera? Turn them")
+    problems += [
+        f"{count} samples of {name} were not used, the last: {why}" for name, (count, why) in session.refused.items()
+    ]
+    return problems + [text.removesuffix("; set its wearer in imu_bodies") for _, text in session.new_problems()]
+
+
+def _print_table(found: dict[str, list[Segment]], problems: Sequence[str], report: _Report) -> None:
     count = len(report.people_per_frame)
     share = sum(n > 0 for n in report.people_per_frame) / count if count else 0.0
     ms = float(np.median(report.ms)) if report.ms else 0.0
     print(f"{count} pictures, somebody in {share:.0%} of them; {ms:.0f} ms a picture")
-    if not found:
-        print("nobody was in view for long enough to recognise activities")
-        return
-    print(f"{'id':<8}{'from':>8}{'to':>8}   {'activity':<24}{'confidence':>11}")
+    if found:
+        print(f"{'id':<8}{'from':>8}{'to':>8}   {'activity':<24}{'confidence':>11}")
     for body_id, rows in found.items():
         for row in rows:
             print(f"{body_id:<8}{row.from_s:>7.1f}s{row.to_s:>7.1f}s   {row.activity:<24}{row.confidence:>11.2f}")
+    for problem in problems:
+        print(problem)
 
 
-def _summary(found: dict[str, list[Segment]], report: _Report) -> dict[str, Any]:
+def _summary(found: dict[str, list[Segment]], problems: Sequence[str], report: _Report) -> dict[str, Any]:
     return {
         "frames": len(report.people_per_frame),
         "people_per_frame": report.people_per_frame,
@@ -217,6 +260,7 @@ def _summary(found: dict[str, list[Segment]], report: _Report) -> dict[str, Any]
         "tracks": len(report.ids),
         "ms_per_frame": round(float(np.median(report.ms)), 2) if report.ms else None,
         "people": {body_id: [asdict(row) for row in found.get(body_id, [])] for body_id in report.ids},
+        "problems": problems,
     }
 
 

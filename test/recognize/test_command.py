@@ -30,8 +30,9 @@ from mumu_ros.cli import main
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
-from mumu_ros.people import Person
+from mumu_ros.people import LAYOUT, Person
 from mumu_ros.recordings.pictures import Shot
+from mumu_ros.skeletons import layout
 
 START_NS = 10**18
 HZ = 20
@@ -51,11 +52,12 @@ def model(tiny_model: Path, tmp_path: Path) -> Path:
 class ScriptedFinder:
     """Stands in for the pose network: each picture's people are what the test says."""
 
-    def __init__(self, views: Sequence[Sequence[Person]], **noticed: bool | int) -> None:
+    def __init__(self, views: Sequence[Sequence[Person]], **noticed: float) -> None:
         self._views = iter(views)
         self.left_out = noticed.get("left_out", 0)
         self.sees_part = noticed.get("sees_part", False)
         self.sees_picture = noticed.get("sees_picture", False)
+        self.tiny_size = noticed.get("tiny_size")
 
     def update(self, *_: object) -> list[Person]:
         return list(next(self._views))
@@ -84,11 +86,12 @@ def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     return run
 
 
-def person(body_id: str, number: int = 0, *, is_seen: bool = True) -> Person:
+def person(body_id: str, number: int = 0, *, is_seen: bool = True, hips_y: float = 50.0) -> Person:
     rng = np.random.default_rng([number, *body_id.encode()])
     joints = (np.random.default_rng(7).normal(size=(33, 3)) + rng.normal(scale=0.05, size=(33, 3))).astype(np.float32)
     joints[:] = joints if is_seen else np.nan
     keypoints, visibility = np.zeros((33, 2), np.float32), np.ones(33, np.float32)
+    keypoints[layout(LAYOUT).index("left_hip", "right_hip"), 1] = hips_y
     return Person(body_id, 0.9, (10, 10, 50, 90), keypoints, joints, visibility, "perspective")
 
 
@@ -139,3 +142,39 @@ def test_while_nothing_is_known_of_somebody_nothing_is_claimed_or_drawn(
     assert not any(row["from_s"] < 7.0 and row["to_s"] > 5.0 for row in rows)
     assert {is_drawn for is_drawn, time_s in zip(drawn, all_s, strict=True) if 5.0 < time_s < 7.0} == {False}
     assert drawn[-1]
+
+
+NEEDS = "no activity was recognised: no modality has enough samples in the window (has, needs): skeleton"
+PARTLY = "somebody is partly in view, with less than three of shoulders and hips: too near, or half outside"
+
+
+@pytest.mark.parametrize(
+    ("period_s", "people", "noticed", "problems"),
+    [
+        (0.05, [], {}, ["nobody was in view"]),
+        (0.05, [], {"sees_part": True}, [PARTLY]),
+        (0.05, [person("abcde", is_seen=False)], {"sees_part": True}, [f"{NEEDS} 0% of 25%"]),
+        (0.5, [person("abcde")], {}, [f"{NEEDS} 10% of 25%"]),
+        (0.05, [person("abcde")], {"left_out": 2}, ["2 more in view, left out: --max-people is 1"]),
+        (
+            0.05,
+            [person("abcde", hips_y=-50.0)],
+            {},
+            ["everybody was upside down in most pictures: was the camera? Turn them"],
+        ),
+        (0.05, [person("abcde")], {"sees_part": True}, []),
+    ],
+)
+def test_why_there_is_no_activity_or_not_everybodys_is_said(
+    recognize: Recognize, period_s: float, people: list[Person], noticed: dict[str, Any], problems: list[str]
+) -> None:
+    times_s = [k * period_s for k in range(40)]
+    found = recognize(times_s, [people] * 40, "--max-people", "1", **noticed)
+    assert found["problems"] == problems
+    assert found["lines"][len(found["lines"]) - len(problems) :] == problems
+
+
+def test_of_somebody_who_has_left_the_last_reason_in_view_is_said(recognize: Recognize) -> None:
+    times_s = [k / 2 for k in range(10)]
+    views = [[person("abcde")] if time_s < 3 else [] for time_s in times_s]
+    assert recognize(times_s, views)["problems"] == [f"{NEEDS} 10% of 25%"]
