@@ -19,7 +19,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-__all__ = ["MAX_NAME", "UNKNOWN", "check_activity", "check_name", "reason", "shorten"]
+__all__ = ["MAX_NAME", "UNKNOWN", "check_activity", "check_name", "composed", "reason", "shorten"]
 
 MAX_NAME = 100
 """Longest name of an activity, a group or a sensor, in characters."""
@@ -61,6 +61,14 @@ def check_activity(name: Any) -> None:
     check_name(name)
     if name == UNKNOWN:
         raise ValueError(f"{name!r} is reserved for decisions of too little confidence; call it other")
+
+
+def composed(name: str) -> str:
+    """A name with each accented letter as one character (Unicode's NFC).
+
+    Keyboards and systems write the same name in different ways, and activities are compared as they are written.
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def reason(error: Exception) -> str:

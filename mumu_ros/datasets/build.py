@@ -147,7 +147,7 @@ def build_dataset(
         progress: Called with each recording's report.
 
     Raises:
-        DatasetError: `out` exists, a label has two groups, or no clip remains.
+        DatasetError: `out` exists, a label has two groups or is written in two ways, or no clip remains.
         LabelError: A label file that was named cannot be read.
         OSError: `out` cannot be written.
     """
@@ -200,6 +200,8 @@ def _labelled_taxonomy(name: str, labels: Sequence[Label]) -> Taxonomy | None:
     """The activities that have a group, in the order in which they first occur."""
     groups: dict[str, list[str]] = {}
     group_of: dict[str, str] = {}
+    _check_case(label.activity for label in labels)
+    _check_case(label.group for label in labels)
     for label in labels:
         if "," in label.activity or not label.activity.isprintable():
             raise DatasetError(f"activity {label.activity!r} has a comma, which clips.csv cannot hold; rename it")
@@ -213,6 +215,15 @@ def _labelled_taxonomy(name: str, labels: Sequence[Label]) -> Taxonomy | None:
         if label.activity not in groups.setdefault(label.group, []):
             groups[label.group].append(label.activity)
     return Taxonomy(name, {group: tuple(names) for group, names in groups.items()}) if groups else None
+
+
+def _check_case(names: Iterable[str]) -> None:
+    """Refuse two names that differ in nothing but capital letters: they mean the same."""
+    written: dict[str, str] = {}
+    for name in names:
+        other = written.setdefault(name.casefold(), name)
+        if other != name:
+            raise DatasetError(f"the labels have both {other!r} and {name!r}; write them alike, or rename one")
 
 
 def _occurring(taxonomy: Taxonomy | None, clips: Sequence[ClipInfo]) -> Taxonomy:

@@ -42,7 +42,7 @@ from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.reading import read_arrays, read_bytes
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.text import check_name
+from mumu_ros.text import check_name, composed
 
 __all__ = ["FolderDataset"]
 
@@ -143,9 +143,10 @@ def _info(path: Path, line: int, row: dict[str, str]) -> ClipInfo:
         if not _WHOLE.fullmatch(row[column]) or abs(int(row[column])) >= _MAX_NUMBER:
             raise DatasetError(f"{path}:{line}: {column} {row[column][:40]!r} is no whole number, or a huge one")
         numbers[column] = int(row[column])
-    if row["activity"]:
-        _check_activity(path, line, row["activity"])
-    return ClipInfo(name, activity=row["activity"], **numbers)
+    activity = composed(row["activity"])
+    if activity:
+        _check_activity(path, line, activity)
+    return ClipInfo(name, activity=activity, **numbers)
 
 
 def _check_activity(path: Path, line: int, name: str) -> None:
@@ -249,13 +250,14 @@ def _read_segments(path: Path) -> list[Segment]:
     segments: list[Segment] = []
     for line, row in _rows(path, ("start_s", "end_s", "activity")):
         start_ns, end_ns = (_nanoseconds(path, line, row[column]) for column in ("start_s", "end_s"))
-        if not row["activity"]:
+        activity = composed(row["activity"])
+        if not activity:
             raise DatasetError(f"{path}:{line}: the activity is empty; leave the line out where nothing is done")
-        _check_activity(path, line, row["activity"])
+        _check_activity(path, line, activity)
         if start_ns >= end_ns or (segments and start_ns < segments[-1].end_ns):
             times = f"{row['start_s']} s to {row['end_s']} s"
             raise DatasetError(f"{path}:{line}: {times} ends before it starts, or starts before the last one ended")
-        segments.append(Segment(start_ns, end_ns, row["activity"]))
+        segments.append(Segment(start_ns, end_ns, activity))
     if not segments:
         raise DatasetError(f"{path} has no segment")
     return segments

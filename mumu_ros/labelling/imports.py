@@ -29,6 +29,7 @@ from mumu_ros.labelling.label_studio import read_label_studio
 from mumu_ros.labelling.marks import Mark, Timeline
 from mumu_ros.recordings.label_files import MAX_LABELS, Label, LabelError, check_label, read_label_text, read_labels
 from mumu_ros.streams import NS_PER_S
+from mumu_ros.text import composed
 
 __all__ = ["import_labels"]
 
@@ -124,6 +125,6 @@ def _label(timeline: Timeline, mark: Mark) -> Label:
     if group is None:
         group, activity = activity.split("/", 1) if "/" in activity else ("", activity)
     start_ns, end_ns = (timeline.start_ns + round(seconds * NS_PER_S) for seconds in (mark.begin, mark.end))
-    label = Label(start_ns, end_ns, group.strip(), activity.strip())
+    label = Label(start_ns, end_ns, composed(group.strip()), composed(activity.strip()))
     check_label(label, mark.where)
     return label

@@ -29,7 +29,7 @@ import yaml
 from mumu_ros.files import expanded
 from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
-from mumu_ros.text import check_activity, check_name
+from mumu_ros.text import check_activity, check_name, composed
 
 __all__ = ["Taxonomy", "find_taxonomy"]
 
@@ -42,7 +42,8 @@ class Taxonomy:
 
     Attributes:
         name: What this set of activities is called.
-        groups: Group name to the names of its activities. Activity names are unique over all groups.
+        groups: Group name to the names of its activities. Activity names are unique over all groups. Names are
+            `composed`, as those of labels are.
 
     Raises:
         ValueError: A name cannot be one (see `check_name` and `check_activity`), a group is empty, an activity occurs
@@ -58,7 +59,9 @@ class Taxonomy:
         for group, activities in self.groups.items():
             if not isinstance(activities, list | tuple) or not activities:
                 raise ValueError(f"group {group!r} has activities {activities!r}; expected a non-empty list of names")
-        groups = {group: tuple(activities) for group, activities in self.groups.items()}
+        groups = {_composed(group): tuple(map(_composed, activities)) for group, activities in self.groups.items()}
+        if len(groups) < len(self.groups):
+            raise ValueError(f"taxonomy {self.name!r}: of the groups {', '.join(map(repr, groups))} one occurs twice")
         object.__setattr__(self, "groups", groups)
         if len(self.activities) > _MAX_ACTIVITIES:
             raise ValueError(f"taxonomy {self.name!r}: {len(self.activities)} activities; at most {_MAX_ACTIVITIES}")
@@ -152,3 +155,7 @@ def find_taxonomy(name: str) -> Taxonomy:
         names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
         raise ValueError(f"taxonomy {name!r} is no file, and none of the shipped ones: {names}")
     return Taxonomy.read(path)
+
+
+def _composed(name: Any) -> Any:
+    return composed(name) if isinstance(name, str) else name

@@ -24,7 +24,7 @@ from mumu_ros.recordings.label_files import Label
 from mumu_ros.recordings.reader import Recording
 from mumu_ros.recordings.topics import ANNOTATION_TYPE
 from mumu_ros.streams.stamps import FOREVER_NS
-from mumu_ros.text import shorten
+from mumu_ros.text import composed, shorten
 
 __all__ = ["annotated", "annotation_topics", "distinct", "of_body", "read_annotations"]
 
@@ -61,7 +61,7 @@ def annotated(annotations: Iterable[Any], end_ns: int, problems: list[str]) -> l
     a sentence about those that are dropped, and one about those that are cut.
     """
     spans = ((m, time_to_ns(m.start), time_to_ns(m.end)) for m in distinct(annotations))
-    rows = list(dict.fromkeys((a, b, str(m.group), str(m.activity), str(m.subject)) for m, a, b in spans))
+    rows = list(dict.fromkeys((a, b, composed(m.group), composed(m.activity), str(m.subject)) for m, a, b in spans))
     following = [*(row[0] for row in rows[1:]), FOREVER_NS]
     found: list[tuple[Label, str]] = []
     empty: list[str] = []

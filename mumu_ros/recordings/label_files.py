@@ -38,7 +38,7 @@ from typing import Any
 from mumu_ros.files import replacing
 from mumu_ros.reading import MAX_TEXT, parse_json, read_text
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.text import check_activity, shorten
+from mumu_ros.text import check_activity, composed, shorten
 
 __all__ = [
     "MAX_LABELS",
@@ -193,7 +193,7 @@ def _label(where: str, row: Mapping[str, Any]) -> Label:
     if not isinstance(group, str) or not isinstance(activity, str) or None in row:
         raise LabelError(f"{where}: {shorten(str(dict(row)))} is no label; expected {', '.join(_FIELDS)}")
     start_ns, end_ns = (round(parse_seconds(f"{where}: {name}", row.get(name)) * NS_PER_S) for name in _FIELDS[:2])
-    return Label(start_ns, end_ns, group.strip(), activity.strip())
+    return Label(start_ns, end_ns, composed(group.strip()), composed(activity.strip()))
 
 
 def parse_seconds(where: str, value: Any) -> Decimal:

@@ -210,6 +210,22 @@ def test_a_taxonomy_says_which_activities_to_take(
     assert groups == {"communicate": ("wave",), "rest": ("sit",)}, "what nobody did cannot be learned"
 
 
+def test_an_activity_is_one_however_its_accents_are_typed(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], tmp_path: Path
+) -> None:
+    typed, composed = "pa\u0302te", "p\u00e2te"
+    anna = write_bag("anna", [(0, 3, "g", typed), (3, 6, "g", composed)])
+    ben = write_bag("ben", annotations=[(0, 3, "g", typed), (3, 6, "g", composed)])
+    assert build(anna, ben) == 0
+    assert [x for bag in report() for x in bag["clips"].values()] == [composed] * 4
+    taxonomy = (tmp_path / "set" / "taxonomy.yaml").read_text(encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(taxonomy.replace(composed, typed), encoding="utf-8")
+    assert Taxonomy.read(tmp_path / "own.yaml").activities == (composed,)
+    clips = tmp_path / "set" / "clips.csv"
+    clips.write_text(clips.read_text(encoding="utf-8").replace(composed, typed), encoding="utf-8")
+    assert {clip.activity for clip in open_dataset("folder", str(tmp_path / "set")).clips} == {composed}
+
+
 def test_long_labels_become_several_clips(
     write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list]
 ) -> None:
@@ -269,6 +285,8 @@ def test_other_streams_are_taken_where_nobody_can_be_found(
         ([(0, 1, "g", "wave")], [], "no clip remains: too short: less than 2 s (1)"),
         ([(0, 3, "", "wave")], [], "no clip remains: wave has no group"),
         ([(0, 3, "g", "wave"), (3, 6, "h", "wave")], [], "wave is labelled in group 'g' and in 'h'"),
+        ([(0, 3, "g", "Wave"), (3, 6, "g", "wave")], [], "the labels have both 'Wave' and 'wave'"),
+        ([(0, 3, "g", "wave"), (3, 6, "G", "hop")], [], "the labels have both 'g' and 'G'"),
         ([(0, 3, "g", "up, down")], [], "activity 'up, down' has a comma"),
         ([(0, 3, "g", "wave")], ["--subjects", "anna"], "'anna' is not a whole number"),
         ([(0, 3, "g", "wave")], ["--subjects", "1,2"], "2 values of --subjects for 1 bags"),

@@ -211,6 +211,12 @@ def test_what_cannot_be_meant_is_named(name: str, text: str, reason: str, tmp_pa
     assert len(str(error.value)) < 1000
 
 
+def test_an_imported_name_is_the_same_however_its_accents_are_typed(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("0\t1\tgru\u0308\u00df/pa\u0302te\n", encoding="utf-8")
+    (label,) = import_labels(tmp_path / "a.txt", TIMELINE)
+    assert (label.group, label.activity) == ("gr\u00fc\u00df", "p\u00e2te")
+
+
 def test_one_of_several_tiers_is_chosen(tmp_path: Path) -> None:
     (tmp_path / "a.eaf").write_text(TWO_TIERS.replace(">wave<", ">nod<", 1), encoding="utf-8")
     with pytest.raises(LabelError, match="several tiers: 'activity', 'other'; choose one with --tier"):

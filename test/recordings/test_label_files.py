@@ -26,10 +26,12 @@ from hypothesis import strategies as st
 
 from mumu_ros.recordings import label_files as module
 from mumu_ros.recordings.label_files import Label, LabelError, read_labels, write_labels
-from mumu_ros.text import UNKNOWN
+from mumu_ros.text import UNKNOWN, composed
 
-WORDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8).filter(
-    lambda word: word[0] not in "=+-@"
+WORDS = (
+    st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=8)
+    .map(composed)
+    .filter(lambda word: word[0] not in "=+-@")
 )
 HEADER = "start,end,group,activity\n"
 
@@ -64,6 +66,14 @@ def test_labels_come_back_to_the_nanosecond(tmp_path_factory: pytest.TempPathFac
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def test_a_name_is_the_same_however_its_accents_are_typed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        f"{HEADER}0,1,gru\u0308\u00df,pa\u0302te\n1,2,gr\u00fc\u00df,p\u00e2te\n", encoding="utf-8"
+    )
+    first, second = read_labels(tmp_path / "a.csv")
+    assert (first.group, first.activity) == (second.group, second.activity) == ("gr\u00fc\u00df", "p\u00e2te")
 
 
 def test_the_format_is_what_a_person_would_write(tmp_path: Path) -> None:
