@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import HealthMonitor
@@ -63,15 +64,17 @@ class RecognizerSettings:
         ValueError: A value out of range; quotes it.
     """
 
-    min_coverage: tuple[float, ...] = (0.25,)
+    min_coverage: float | Sequence[float] | NDArray[np.floating] = (0.25,)
     unknown_threshold: float | None = None
     smoothing_s: float = 0.0
     hysteresis: float = 0.0
     backlog: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.min_coverage or not all(0 < value <= 1 for value in self.min_coverage):
-            raise ValueError(f"min_coverage is {list(self.min_coverage)}; expected numbers above 0, at most 1")
+        least = np.atleast_1d(np.asarray(self.min_coverage, np.float64))
+        if least.ndim > 1 or not least.size or not ((least > 0) & (least <= 1)).all():
+            raise ValueError(f"min_coverage is {least.tolist()}; expected numbers above 0, at most 1")
+        object.__setattr__(self, "min_coverage", tuple(least.tolist()))
         if self.unknown_threshold is not None and not 0 <= self.unknown_threshold <= 1:
             raise ValueError(f"unknown_threshold is {self.unknown_threshold}; expected 0 to 1")
         if not self.smoothing_s >= 0:
@@ -114,13 +117,14 @@ class Recognizer:
         self.checkpoint = checkpoint
         self.settings = settings = settings or RecognizerSettings()
         config = checkpoint.config
-        if len(settings.min_coverage) not in (1, len(config.modalities)):
+        least = np.array(settings.min_coverage)
+        if len(least) not in (1, len(config.modalities)):
             raise ValueError(
-                f"min_coverage is {list(settings.min_coverage)}; expected one value, or {len(config.modalities)}: "
+                f"min_coverage is {least.tolist()}; expected one value, or {len(config.modalities)}: "
                 f"one each for {', '.join(config.names)}"
             )
         self.not_finite = 0
-        self._min_coverage = np.broadcast_to(np.array(settings.min_coverage), len(config.modalities))
+        self._min_coverage = np.broadcast_to(least, len(config.modalities))
         self._preprocessing = Preprocessing(config)
         self._images = [m.name for m in config.modalities if m.is_image]
         self._lock = threading.Lock()
@@ -197,10 +201,12 @@ class Recognizer:
                 self._bodies[body] = self._body()
 
     def drop(self, body: str) -> None:
-        """Drop a body with its samples and state."""
+        """Drop a body with its samples and state; that of samples pushed without naming one begins anew."""
         with self._lock:
             if gone := self._bodies.pop(body, None):
                 self._skipped += gone.skipped_frames
+            if body == SCENE:
+                self._bodies[SCENE] = self._body()
 
     def clear(self) -> None:
         """Drop every sample and every body, before another recording."""

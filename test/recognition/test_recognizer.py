@@ -121,6 +121,9 @@ def test_minimum_coverage_is_set_for_each_modality(checkpoint: Checkpoint) -> No
     samples = [s for s in make_samples() if s[0] != "imu" or s[1] > END_NS - 500 * MS]
     assert decide(checkpoint, samples, min_coverage=(0.4,)).present.tolist() == [True, True, True]
     assert decide(checkpoint, samples, min_coverage=(0.4, 0.4, 0.9)).present.tolist() == [True, True, False]
+    for least in (0.9, [0.4, 0.4, 0.9], np.array([0.4, 0.4, 0.9])):
+        assert decide(checkpoint, samples, min_coverage=least).present.tolist() == [True, True, False]
+    assert RecognizerSettings(np.array([0.5])) == RecognizerSettings(0.5) == RecognizerSettings((0.5,))
     with pytest.raises(ValueError, match=r"\[0.4, 0.4\].*one each for rgb, depth, imu"):
         Recognizer(checkpoint, RecognizerSettings(min_coverage=(0.4, 0.4)))
 
@@ -194,6 +197,15 @@ def test_after_clear_nothing_of_the_last_recording_is_left(checkpoint: Checkpoin
         decision.activity_probabilities.tolist()
         == decide(checkpoint, make_samples(seed=2)).activity_probabilities.tolist()
     )
+
+
+def test_the_only_person_can_be_dropped_and_begins_anew(checkpoint: Checkpoint) -> None:
+    recognizer = Recognizer(checkpoint)
+    feed(recognizer, make_samples(seed=1))
+    recognizer.drop("")
+    assert isinstance(recognizer.recognize(END_NS), NoDecision)
+    feed(recognizer, make_samples(seed=2))
+    assert str(recognizer.recognize(END_NS)) == str(decide(checkpoint, make_samples(seed=2)))
 
 
 @pytest.mark.parametrize("faulty", ["rgb", "depth", "imu"])
@@ -306,6 +318,9 @@ def test_warming_up_leaves_no_trace(checkpoint: Checkpoint) -> None:
     ("values", "text"),
     [
         ({"min_coverage": (0.0,)}, "min_coverage is [0.0]"),
+        ({"min_coverage": 1.5}, "min_coverage is [1.5]"),
+        ({"min_coverage": np.full((1, 2), 0.5)}, "min_coverage is [[0.5, 0.5]]"),
+        ({"min_coverage": ()}, "min_coverage is []"),
         ({"unknown_threshold": 1.5}, "unknown_threshold is 1.5"),
         ({"smoothing_s": -1.0}, "smoothing_s is -1.0"),
         ({"hysteresis": 1.0}, "hysteresis is 1.0"),
