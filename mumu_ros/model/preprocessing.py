@@ -93,6 +93,7 @@ class Preprocessing:
             raise SampleError(f"no modality {name!r}; the model has {', '.join(self._modalities)}")
         if not isinstance(sample, np.ndarray):
             raise SampleError(f"{name}: got a {type(sample).__name__}; expected a numpy array")
+        sample = sample.astype(sample.dtype.newbyteorder("="), copy=False)
         if modality.kind == "rgb":
             return _prepare_rgb(modality, sample)
         return _prepare_depth(modality, sample) if modality.kind == "depth" else _prepare_vector(modality, sample)

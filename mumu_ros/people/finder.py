@@ -392,6 +392,6 @@ def _person(picture: _Picture, track: Track, body_filter: BodyFilter) -> Person:
 
 def _metres(depth: NDArray[np.uint16] | NDArray[np.float32]) -> NDArray[np.float32]:
     metres = depth.reshape(depth.shape[:2])
-    if metres.dtype == np.uint16:
+    if metres.dtype.kind in "iu":  # of whatever size and byte order
         return metres.astype(np.float32) * np.float32(1e-3)
     return np.where(np.isfinite(metres) & (metres > 0), metres, 0).astype(np.float32)

@@ -43,10 +43,13 @@ def layout_of(modality: Modality) -> str:
 def check_background(modality: Modality, depth: NDArray[Any]) -> None:
     """Reject a depth picture full of readings for a model that was trained without background. That is `pose_cnn` only.
 
+    What is no picture at all is left to `Preprocessing.prepare`.
+
     Raises:
         SampleError: There are too many readings; contains their share and the remedy.
     """
-    if not modality.sees_poses or not depth.size:
+    is_picture = isinstance(depth, np.ndarray) and depth.size and depth.dtype.kind in "uif"
+    if not modality.sees_poses or not is_picture:
         return
     share = np.count_nonzero(depth > 0) / depth.size
     if share > _MOST_READINGS:

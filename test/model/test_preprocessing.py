@@ -82,6 +82,13 @@ def test_vectors_become_float32() -> None:
     np.testing.assert_array_equal(prepared, [[0, 1, 2], [3, 4, 5]])
 
 
+@pytest.mark.parametrize(("name", "kind"), [("depth", ">u2"), ("depth", ">f4"), ("imu", ">f4"), ("imu", ">i2")])
+def test_the_byte_order_does_not_matter(name: str, kind: str) -> None:
+    sample = np.random.default_rng(0).uniform(1, 4, (50, 60) if name == "depth" else (2, 3)).astype(kind)
+    native = sample.astype(kind.replace(">", "="))
+    np.testing.assert_array_equal(PREPROCESSING.prepare(name, sample), PREPROCESSING.prepare(name, native))
+
+
 def test_preparing_what_is_prepared_changes_nothing() -> None:
     generator = np.random.default_rng(0)
     raw = {

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.people.camera import Camera
+from mumu_ros.people.finder import _metres
 from mumu_ros.people.isolation import FOCAL, SIZE, isolate
 from mumu_ros.people.landmarks import BONES, LAYOUT, TORSO
 from mumu_ros.people.lifting import head_depth, is_flat, lift, surfaces_under, tiny_size
@@ -130,6 +131,14 @@ def test_a_body_in_a_tool_is_tiny_and_a_child_is_not(size: float, z: float) -> N
     found = tiny_size(pose, camera, z)
     assert (found is not None) == (size < 0.55) or 0.5 < size < 0.6
     assert found is None or found == pytest.approx(size, rel=0.15)
+
+
+@pytest.mark.parametrize("kind", ["=u2", ">u2", "=i4", "=f4", ">f4", "=f8"])
+def test_depth_of_whole_numbers_is_in_millimetres_whatever_their_size_and_byte_order(kind: str) -> None:
+    depth = np.array([[0, 3]]).astype(kind) if "f" in kind else np.array([[0, 3000]]).astype(kind)
+    found = _metres(depth)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [[0, 3]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("hidden", [0, 2])

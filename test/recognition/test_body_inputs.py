@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from hypothesis import strategies as st
 from mumu_ros.datasets.utd_mhad import UtdMhad
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.model.config import Modality
-from mumu_ros.model.preprocessing import SampleError
+from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.recognition.body_inputs import PersonSamples, check_background, layout_of, reframe
 from mumu_ros.share import share_path
 from mumu_ros.skeletons import convert
@@ -89,6 +90,13 @@ def test_a_picture_is_refused_by_its_share_of_readings_and_for_pose_models_only(
     else:
         with pytest.raises(SampleError, match=r"depth: \d+% of the pixels.*background"):
             check_background(DEPTH, depth)
+
+
+@pytest.mark.parametrize("depth", [[[1, 2], [3, 4]], None, np.zeros((2, 2), "U1"), np.zeros((0, 2), np.uint16)])
+def test_what_is_no_depth_picture_is_left_to_whoever_refuses_it_by_name(people_model: Path, depth: Any) -> None:
+    check_background(DEPTH, depth)
+    with pytest.raises(SampleError, match="depth: got "):
+        Preprocessing(read_config(people_model)).prepare("depth", depth)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="UTD-MHAD is not here: set MUMU_UTD_MHAD")
