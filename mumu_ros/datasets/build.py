@@ -35,6 +35,7 @@ from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.annotations import read_annotations
 from mumu_ros.recordings.label_files import Label, find_labels, labels_path, read_labels
 from mumu_ros.recordings.progress import ReadingProgress
+from mumu_ros.recordings.storage_files import check_distinct
 from mumu_ros.recordings.stream_topics import resolve_topics
 from mumu_ros.streams import NS_PER_S
 
@@ -149,11 +150,13 @@ def build_dataset(
     Raises:
         DatasetError: `out` exists, a label has two groups or is written in two ways, or no clip remains.
         LabelError: A label file that was named cannot be read.
+        RecordingError: A recording is given twice.
         OSError: `out` cannot be written.
     """
     out = out.resolve()
     if out.exists():
         raise DatasetError(f"{out} exists already; remove it, or choose another --out")
+    check_distinct(source.bag for source in sources)
     bags = [BagReport(str(source.bag), source.subject) for source in sources]
     labels = [_read_labels(source, bag) for source, bag in zip(sources, bags, strict=True)]
     known = taxonomy or _labelled_taxonomy(out.name, [x for rows in labels for x in rows])

@@ -40,6 +40,7 @@ from mumu_ros.reading import read_arrays
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.annotations import read_annotations
 from mumu_ros.recordings.label_files import Label, find_labels, read_labels
+from mumu_ros.recordings.storage_files import check_distinct
 from mumu_ros.recordings.stream_topics import resolve_topics
 
 __all__ = ["EpisodeReport", "write_lerobot"]
@@ -79,7 +80,7 @@ def write_lerobot(
 
     Raises:
         DatasetError: `out` exists, the rate is no whole number, or a recording has no sample.
-        RecordingError: A recording cannot be read.
+        RecordingError: A recording cannot be read, or is given twice.
         LabelError: A label file cannot be read.
         OSError: `out` cannot be written.
     """
@@ -88,6 +89,7 @@ def write_lerobot(
         raise DatasetError(f"{out} exists already; remove it, or choose another --out")
     if not config.rate_hz.is_integer():
         raise DatasetError(f"rate_hz is {config.rate_hz:g}; LeRobot counts whole frames a second, such as 15")
+    check_distinct(bags)
     with folder_beside(out) as scratch:
         clips = scratch / "clips"
         sources = enumerate(zip(bags, labels, strict=True))

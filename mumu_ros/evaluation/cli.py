@@ -155,6 +155,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     from mumu_ros.pipeline.configuration import InferenceConfig, read_sensor_sync
     from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
     from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
+    from mumu_ros.recordings.storage_files import check_distinct
 
     sections = node_sections(arguments.params) if arguments.params else set()
     if "people" in sections and "sensor_sync" not in sections:
@@ -164,6 +165,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
             f"params_file:={arguments.params} out:=REPORT writes the same report"
         )
     labels = one_each("--labels", arguments.labels or list(map(find_labels, arguments.bags)), arguments.bags)
+    check_distinct(arguments.bags)
     if arguments.out:
         check_folder(arguments.out)
     if arguments.rerun:
@@ -187,8 +189,6 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
         setup = open_setup(path, label_file, sync, checkpoint.config)
         name = path.resolve().name
         name = str(path) if name in setups else name
-        if name in setups:
-            raise ValueError(f"{path} is given twice")
         setups[name] = setup
         _print_streams(name, setup, checkpoint.config.names, guessed=sync is None)
     health = load_health(model, checkpoint) if arguments.health or inference.health else None

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,7 @@ from mumu_ros.recordings.salvage import has_unwritten, recover_sqlite, unpack_zs
 from mumu_ros.recordings.sqlite import SqliteStorage
 from mumu_ros.recordings.storage import ZSTD, Storage
 
-__all__ = ["is_recording", "list_files", "open_file"]
+__all__ = ["check_distinct", "is_recording", "list_files", "open_file"]
 
 _KINDS = (".mcap", ".db3")
 _ZSTD = ".zstd"
@@ -38,6 +38,20 @@ def is_recording(path: Path) -> bool:
     if not path.is_dir():
         return bool(_kind(path))
     return (path / "metadata.yaml").is_file() or any(_kind(file) for file in path.iterdir())
+
+
+def check_distinct(paths: Iterable[Path]) -> None:
+    """Refuse a recording that is given twice, also as its folder and its file, or by a link.
+
+    Raises:
+        RecordingError: Two have the same storage file.
+    """
+    given: dict[Path, Path] = {}
+    for path in paths:
+        files = {file.resolve() for file in list_files(path, (), [])}
+        for file in files & given.keys():
+            raise RecordingError(f"{path} is given twice: {given[file]} has its {file.name}, too; give it once")
+        given |= dict.fromkeys(files, path)
 
 
 def list_files(path: Path, named: Collection[str], problems: list[str]) -> list[Path]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -306,6 +307,20 @@ def test_what_gives_no_training_set_is_one_line_and_leaves_nothing(
     assert build(write_bag("anna", labels), *options) == 2
     assert text in capsys.readouterr().err.splitlines()[-1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["anna", "anna.labels.csv", "params.yaml"]
+
+
+def test_a_recording_counts_once_whatever_it_is_called(
+    write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_bag("anna", [(0, 3, "g", "wave")])
+    (tmp_path / "link").symlink_to(bag)
+    for again in (bag, bag / "anna.mcap", tmp_path / "link"):
+        assert build(bag, again) == 2
+        assert f"{again} is given twice: {bag} has its anna.mcap, too" in capsys.readouterr().err
+    (tmp_path / "copy").mkdir()
+    shutil.copy(bag / "anna.mcap", tmp_path / "copy")
+    write_labels(labels_path(tmp_path / "copy"), [Label(START_NS, START_NS + 3 * S, "g", "wave")])
+    assert build(bag, tmp_path / "copy") == 0, "which nobody can tell from another recording"
 
 
 def test_a_full_disk_leaves_nothing_that_looks_whole(

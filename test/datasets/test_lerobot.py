@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from mumu_ros.datasets.lerobot_writer import write_lerobot
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.pipeline.parameter_file import given_parameters
 from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC
-from mumu_ros.recordings import Recording, RecordingWriter
+from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
 from mumu_ros.recordings.label_files import Label, labels_path, read_labels, write_labels
 
 S = 1_000_000_000
@@ -97,7 +98,11 @@ def contents(path: Path) -> dict[str, list[tuple[int, object]]]:
 
 def test_a_recording_survives_the_way_there_and_back(bag: Path, config: SensorSyncConfig, tmp_path: Path) -> None:
     """Every stamp, every value and every label, though rows are equally spaced and samples are not."""
-    reports = write_lerobot([bag, bag], tmp_path / "set", config, [None, None])
+    with pytest.raises(RecordingError, match="is given twice"):
+        write_lerobot([bag, bag], tmp_path / "set", config, [None, None])
+    copy = shutil.copytree(bag, tmp_path / "copy")
+    shutil.copy(labels_path(bag), labels_path(copy))
+    reports = write_lerobot([bag, copy], tmp_path / "set", config, [None, None])
     assert [report.rows for report in reports] == [26, 26]
     again = read_lerobot(tmp_path / "set", tmp_path / "back")
     assert [path.name for path in again] == ["episode_000", "episode_001"]

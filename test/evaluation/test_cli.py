@@ -335,7 +335,7 @@ def test_what_cannot_be_meant_is_refused(evaluate: Run, arguments: list[str], co
 def test_a_model_that_is_none_and_a_recording_given_twice_are_refused(simulated_bag: Path, capsys: Any) -> None:
     assert main(["evaluate", "no_model", str(simulated_bag)]) == 2
     assert "no model folder 'no_model'" in capsys.readouterr().err
-    assert main(["evaluate", "sim", str(simulated_bag), str(simulated_bag), str(simulated_bag)]) == 2
+    assert main(["evaluate", "sim", str(simulated_bag), *map(str, simulated_bag.glob("*.mcap"))]) == 2
     assert "is given twice" in capsys.readouterr().err
 
 
