@@ -132,7 +132,10 @@ class Monitor(Node):
         return self._start_ns
 
     def reported(self) -> dict[str, tuple[str, str]]:
-        """Fault code, empty if there is none, and text of each status of this package's nodes, by its name."""
+        """Fault code, empty if there is none, and text of each status of this package's nodes, by its name.
+
+        Before the name is the namespace if it is another within the monitor's: `rear/people: image`.
+        """
         since_s = time.monotonic() - STALE_S
         return {
             name: (values["code"], self.messages[name])
@@ -239,12 +242,23 @@ class Monitor(Node):
         for status in message.status:
             if namespace and not status.hardware_id.startswith(f"{namespace}/"):
                 continue  # /diagnostics is shared by all robots
-            if status.name.endswith(f": {BUSY}"):
-                self.busy_s, self.busy = time.monotonic(), f"{status.name.removesuffix(f': {BUSY}')}: {status.message}"
+            name = _below(namespace, status.hardware_id) + status.name
+            if name.endswith(f": {BUSY}"):
+                self.busy_s, self.busy = time.monotonic(), f"{name.removesuffix(f': {BUSY}')}: {status.message}"
                 continue
-            self.status[status.name] = {pair.key: pair.value for pair in status.values}
-            self.messages[status.name] = status.message
-            self._reported_s[status.name] = time.monotonic()
+            self.status[name] = {pair.key: pair.value for pair in status.values}
+            self.messages[name] = status.message
+            self._reported_s[name] = time.monotonic()
+
+
+def _below(namespace: str, node: str) -> str:
+    """The namespace of a node within this one, with a slash at its end; empty if it is this one.
+
+    Two robots have statuses of the same name, and one must not hide the other.
+    """
+    if not node.startswith("/"):
+        return ""  # of a driver, which names its hardware as it likes
+    return node[len(namespace) + 1 : node.rindex("/") + 1]
 
 
 def _label(fault: Fault) -> str:

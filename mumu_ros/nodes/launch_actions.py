@@ -32,7 +32,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from mumu_ros.nodes.launching import RESPAWN_DELAY_S, Argument, NodePlan, enclave
+from mumu_ros.nodes.launching import RESPAWN_DELAY_S, Argument, NodePlan, enclave, node_namespace
 from mumu_ros.nodes.processes import STOP_TIMEOUT_S, dds_variables
 
 __all__ = ["description"]
@@ -54,7 +54,8 @@ def description(
         variables = dds_variables(context.environment)
         environment = [SetEnvironmentVariable(name, value) for name, value in variables.items()]
         given = {a.name: a.read(LaunchConfiguration(a.name).perform(context)) for a in arguments}
-        return environment + [_action(node, given.get("namespace", ""), ended) for node in plan(given)]
+        name = node_namespace(given.get("namespace", ""))
+        return environment + [_action(node, name, ended) for node in plan(given)]
 
     declared = [
         DeclareLaunchArgument(a.name, default_value=a.default, description=a.description, choices=a.accepted or None)

@@ -23,7 +23,16 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from mumu_ros.nodes.launching import HRI, REPLAY, RESPAWN_DELAY_S, Argument, NodePlan, plan_hri, plan_replay
+from mumu_ros.nodes.launching import (
+    HRI,
+    REPLAY,
+    RESPAWN_DELAY_S,
+    Argument,
+    NodePlan,
+    node_namespace,
+    plan_hri,
+    plan_replay,
+)
 from mumu_ros.nodes.processes import Processes
 
 __all__ = ["register"]
@@ -67,7 +76,7 @@ def _run(parsed: argparse.Namespace) -> int:
     given = _parse(arguments, parsed.arguments)
     plans = plan(given)
     try:
-        return _start({plan.name: plan for plan in plans}, given.get("namespace", ""))
+        return _start({plan.name: plan for plan in plans}, node_namespace(given.get("namespace", "")))
     except KeyboardInterrupt:
         return 0
 

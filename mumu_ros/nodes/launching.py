@@ -20,6 +20,7 @@ Imports neither rclpy nor launch, and nothing that only pip installs: `ros2 laun
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +44,7 @@ __all__ = [
     "Argument",
     "NodePlan",
     "enclave",
+    "node_namespace",
     "plan_demo",
     "plan_hri",
     "plan_replay",
@@ -58,6 +60,7 @@ RESPAWN_DELAY_S = 2.0
 DEMO_SECONDS = 60.0
 FLAG = ("true", "false")
 GIVEN_FLAG = ("", *FLAG)
+_NAMESPACE_PATTERN = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,21 @@ DEMO = (
 def enclave(node: str) -> str:
     """The enclave of a node in `config/security/policy.xml`; without SROS 2 it is a name only."""
     return f"/mumu_ros/{node}"
+
+
+def node_namespace(text: str) -> str:
+    """A namespace without a final slash.
+
+    Raises:
+        ParameterError: No node can be in it.
+    """
+    name = text.rstrip("/")
+    if name and not _NAMESPACE_PATTERN.fullmatch(name):
+        raise ParameterError(
+            f"namespace {text!r} cannot be one: expected letters, digits and _ between slashes, no digit first, such "
+            "as robot1 or /fleet/robot1"
+        )
+    return name
 
 
 def value_text(value: object) -> str:

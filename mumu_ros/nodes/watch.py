@@ -31,6 +31,7 @@ from rclpy.signals import SignalHandlerOptions
 from mumu_ros.nodes.__main__ import on_signals
 from mumu_ros.nodes.declaring import declare
 from mumu_ros.nodes.demo_monitor import Monitor, Summary
+from mumu_ros.nodes.launching import node_namespace
 from mumu_ros.nodes.parameters import WATCH
 from mumu_ros.nodes.screen import Screen
 
@@ -47,7 +48,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description="Shows the topic `activity` until Ctrl-C, with the ground truth if it is published.",
     )
     parser.add_argument("--namespace", default="", help="of the nodes to watch")
-    parser.set_defaults(run=lambda arguments: _watch(namespace=arguments.namespace))
+    parser.set_defaults(run=lambda arguments: _watch(namespace=node_namespace(arguments.namespace)))
 
 
 def print_summary(summary: Summary) -> None:

@@ -27,6 +27,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
+from mumu_ros.cli import main
 from mumu_ros.conversions import RosTypes, ns_to_time, segment_to_annotation
 from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment
 from mumu_ros.fault_codes import FaultCode
@@ -34,6 +35,7 @@ from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes import demo_monitor
 from mumu_ros.nodes.demo_monitor import Monitor
 from mumu_ros.nodes.diagnostics import status
+from mumu_ros.nodes.launching import node_namespace
 from mumu_ros.nodes.screen import Screen
 from mumu_ros.simulation import parse_fault
 
@@ -312,11 +314,41 @@ def test_a_robot_is_shown_its_own_faults(ros: Any) -> None:
     monitor.destroy_node()
 
 
+@pytest.mark.parametrize("namespace", ["", "/fleet", "/fleet/left"])
+def test_robots_with_statuses_of_the_same_name_are_told_apart(ros: Any, namespace: str) -> None:
+    monitor = Monitor(context=ros.context, namespace=namespace)
+    report(monitor, FaultCode.SILENT, REMEDY, node=f"{namespace}/sensor_sync")
+    report(monitor, FaultCode.NONE, "30.0 Hz", node=f"{namespace}/rear/sensor_sync")
+    report(monitor, FaultCode.LATE, "late", node=f"{namespace}/rear/top/sensor_sync")
+    assert monitor.reported() == {
+        "sensor_sync: rgb": ("silent", REMEDY),
+        "rear/sensor_sync: rgb": ("", "30.0 Hz"),
+        "rear/top/sensor_sync: rgb": ("late", "late"),
+    }
+    monitor.destroy_node()
+
+
+@pytest.mark.parametrize("name", ["robot-1", "1robot", "/a//b", "a b", "~", "Käfer"])
+@pytest.mark.parametrize("command", [["watch", "--namespace", ""], ["launch", "hri", "namespace:="]])
+def test_a_namespace_that_no_node_can_have_is_refused_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], command: list[str], name: str
+) -> None:
+    assert main([*command[:-1], command[-1] + name]) == 2
+    assert f"namespace {name!r} cannot be one: expected letters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("", ""), ("/", ""), ("/robot1/", "/robot1"), ("robot1/", "robot1"), ("/a/_b2", "/a/_b2")]
+)
+def test_a_slash_at_the_end_of_a_namespace_says_nothing(text: str, name: str) -> None:
+    assert node_namespace(text) == name
+
+
 def test_watch_names_a_fault_of_a_system_that_recognises_nothing(ros: Any, started: Callable[..., Any]) -> None:
     publisher = ros.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
     environment = {**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}
     process = started(
-        [sys.executable, "-m", "mumu_ros.cli", "watch", "--namespace", "/left"], ignoring_sigint=True, env=environment
+        [sys.executable, "-m", "mumu_ros.cli", "watch", "--namespace", "/left/"], ignoring_sigint=True, env=environment
     )
     ros.wait(publisher.get_subscription_count, 60.0)
     publisher.publish(
