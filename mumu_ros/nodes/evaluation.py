@@ -180,11 +180,13 @@ class Evaluation(ManagedNode):
         truth = covering(self._truth(body_id, problems), decisions, problems)
         steps = np.diff(decisions.stamp_ns)
         steps = steps[steps > 0]
+        period_ns = int(np.median(steps)) if len(steps) else USUAL_PERIOD_NS
         return BagResult(
             name=f"live {body_id}".rstrip(),
-            start_ns=int(decisions.start_ns.min()),
+            # As in a run after a jump of time; the first window begins before the recording.
+            start_ns=int(decisions.stamp_ns.min()) - period_ns,
             end_ns=int(decisions.stamp_ns.max()),
-            period_ns=int(np.median(steps)) if len(steps) else USUAL_PERIOD_NS,
+            period_ns=period_ns,
             decisions=decisions,
             truth=truth,
             labels=true_labels(decisions, truth, self._model.taxonomy),

@@ -198,6 +198,15 @@ def test_recognitions_in_the_bag_are_not_judged_beside_the_live_ones(ros: Any, t
     assert (content["pooled"]["judged"], content["pooled"]["accuracy"]) == (2, 1.0)
 
 
+def test_a_body_was_there_for_its_decisions_not_for_the_first_window(ros: Any, tmp_path: Path) -> None:
+    bench = Bench(ros, tmp_path / "out")
+    bench.annotate(0, 60, "wave")
+    bench.hear(*((i / 5, "walk") for i in range(50)))
+    pooled = bench.numbers()["pooled"]
+    assert pooled["minutes"] == pytest.approx(10 / 60, abs=1e-6), "fifty decisions, five a second"
+    assert pooled["false_alarms_per_min"] == pytest.approx(6)
+
+
 def test_two_people_are_judged_as_each_would_be_alone(ros: Any, tmp_path: Path) -> None:
     """At the same instants, doing different things, in a bag that is played twice."""
     rng = np.random.default_rng(5)
