@@ -245,6 +245,8 @@ def _test(arguments: argparse.Namespace) -> int:
         shares = ", ".join(f"{result['agreement']:.2%} ({drop})" for drop, result in results.items())
         print(f"decisions on {name} that are PyTorch's, too: {shares}")
     _print_skipped(dict(loaded.skipped))
+    if told := [modality.name for modality in checkpoint.config.modalities if modality.label]:
+        print(f"{checkpoint.id} is told the truth as {', '.join(told)}: a robot is not", file=sys.stderr)
     if arguments.json:
         whole = results.pop("nothing")
         print(json.dumps({"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped)}))

@@ -31,6 +31,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ from mumu_ros.training.fit import check_machine
 from mumu_ros.training.loading import NONE_KNOWN, load_windows, tell_untaught
 from mumu_ros.training.members import fit_members
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
-from mumu_ros.training.pseudo_labels import training_labels
+from mumu_ros.training.pseudo_labels import check_teacher_input, training_labels
 from mumu_ros.training.scoring import predict
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
@@ -161,11 +162,13 @@ def cross_validate(
 
     Raises:
         ConfigError: `out` holds a cross-validation of something else or of other data, or a damaged result; or too few
-            labels are left, or `teacher` has not seen the same clips; see also `check_trainings`.
+            labels are left, or `teacher` has not seen the same clips, or is given their activities; see also
+            `check_trainings`.
         DatasetError: The data cannot be read, or no activity of a fold's clips is known; the fold is named.
         ValueError: The protocol does not fit the clips.
     """
     check_trainings(settings, seeds)
+    told = _teacher(teacher) if teacher else None
     out = Path(out)
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     tell_untaught(loaded.windows, settings.model.taxonomy)
@@ -174,8 +177,8 @@ def cross_validate(
     reserve(out / "settings.json", settings)
     reserve(out / "manifest.json", manifest)
     reserve(out / "contents.json", {"clips": _contents(loaded.windows)})
-    if teacher:
-        reserve(out / "teacher.json", json.loads((teacher / "settings.json").read_text(encoding="utf-8")))
+    if told:
+        reserve(out / "teacher.json", told)
     (out / "folds").mkdir(exist_ok=True)
     tasks = [(fold, seed, out / "folds" / f"seed_{seed}_{fold.name}.npz") for seed in seeds for fold in manifest.folds]
     missing = [task for task in tasks if not task[2].exists()]
@@ -209,6 +212,13 @@ def _check_folds(manifest: Manifest, windows: WindowSet) -> None:
         for clips, use in ((fold.train, "trained on"), (fold.test, "tested")):
             if known.isdisjoint(clips):
                 raise DatasetError(f"fold {fold.name!r}: no clip that is {use} {NONE_KNOWN}")
+
+
+def _teacher(folder: Path) -> dict[str, Any]:
+    """The settings of another cross-validation."""
+    settings: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    check_teacher_input(settings.get("labels", {}).get("input", ""), repr(str(folder)))
+    return settings
 
 
 def _contents(windows: WindowSet) -> dict[str, str]:

@@ -30,7 +30,7 @@ from mumu_ros.training.scoring import predict, softmax
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["pseudo_labels", "teacher_logits", "training_labels"]
+__all__ = ["check_teacher_input", "pseudo_labels", "teacher_logits", "training_labels"]
 
 
 def training_labels(settings: Settings, windows: WindowSet, logits: np.ndarray | None = None) -> WindowSet:
@@ -79,12 +79,13 @@ def teacher_logits(teacher: Checkpoint, settings: Settings, windows: WindowSet) 
         Logits of the activities, divided by the teacher's temperature, (N, K).
 
     Raises:
-        ConfigError: The teacher tells other activities apart, looks at windows of another length, or needs a sensor
-            that the dataset does not have.
+        ConfigError: The teacher tells other activities apart, is given the activity, looks at windows of another
+            length, or needs a sensor that the dataset does not have.
         DatasetError: The data cannot be read.
     """
     config, data = teacher.config, replace(settings.data, pose="")
     _check_taxonomy(teacher, settings)
+    check_teacher_input(next((m.label for m in config.modalities if m.label), ""), teacher.id)
     if config.window_s != settings.model.window_s:
         raise ConfigError(
             f"teacher {teacher.id} looks at windows of {config.window_s:g} s, model.window_s is "
@@ -106,6 +107,19 @@ def teacher_logits(teacher: Checkpoint, settings: Settings, windows: WindowSet) 
             f"see the same clips; the teacher lacks {', '.join(unreadable[:3])}"
         )
     return predict(teacher.model, seen).activity_logits / teacher.calibration.temperature
+
+
+def check_teacher_input(label: str, teacher: str) -> None:
+    """Refuse a teacher that is given each clip's activity (`labels.input`): it would tell the hidden ones.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if label == "activity":
+        raise ConfigError(
+            f"teacher {teacher} is given the activity (labels.input=activity), also of clips whose activity is missing "
+            "or hidden by labels.share; train it with labels.input=group, or without"
+        )
 
 
 def _check_taxonomy(teacher: Checkpoint, settings: Settings) -> None:

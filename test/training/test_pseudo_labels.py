@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,9 @@ import pytest
 import torch
 
 from mumu_ros import cli
-from mumu_ros.model.checkpoint import load_checkpoint
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
+from mumu_ros.model.network import Network
 from mumu_ros.training.cross_validation import FoldResult, cross_validate
 from mumu_ros.training.given_labels import Labels, hide_labels
 from mumu_ros.training.pseudo_labels import pseudo_labels, training_labels
@@ -156,6 +157,32 @@ def test_a_teacher_that_does_not_fit_is_refused(
     assert mumu("train", folder, *FEW, "--teacher", tmp_path / "teacher", "--out", tmp_path / "student") == 2
     assert re.search(message, capsys.readouterr().err)
     assert not (tmp_path / "student").exists()
+
+
+def test_a_teacher_that_is_given_the_activity_would_tell_the_hidden_ones(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = read_settings(folder, ["labels.input=activity"])
+    save_checkpoint(tmp_path / "teacher", Network(settings.model).eval())
+    assert mumu("train", folder, *FEW, "--teacher", tmp_path / "teacher", "--out", tmp_path / "student") == 2
+    message = r"is given the activity \(labels.input=activity\), also of clips .* hidden by labels.share; train it with"
+    assert re.search(rf"teacher two@\w+ {message}", capsys.readouterr().err)
+    (tmp_path / "cv").mkdir()
+    (tmp_path / "cv" / "settings.json").write_text(json.dumps(asdict(settings)))
+    with pytest.raises(ConfigError, match=f"teacher '{tmp_path}/cv' {message}"):
+        cross_validate(read_settings(folder, FEW), [0], tmp_path / "student", teacher=tmp_path / "cv", jobs=1)
+    assert not (tmp_path / "student").exists()
+
+
+@pytest.mark.parametrize("label", ["", "group", "activity"])
+def test_a_test_of_a_model_that_is_told_the_truth_says_so(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], label: str
+) -> None:
+    save_checkpoint(tmp_path / "m", Network(read_settings(folder, [f"labels.input='{label}'"]).model).eval())
+    assert mumu("test", tmp_path / "m", "folder", Path(folder).parent) == 0
+    said = capsys.readouterr().err
+    assert ("is told the truth" in said) == bool(label)
+    assert f"{label}_label: a robot is not" in said or not label
 
 
 def test_too_few_labels_are_refused_before_anything_is_trained(
