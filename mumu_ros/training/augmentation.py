@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,7 +71,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         if not isinstance(self.flip, bool):
             raise ConfigError(f"augmentation: flip is {self.flip!r}; expected true or false")
-        if isinstance(self.body, Mapping):
+        if not isinstance(self.body, BodyAugmentation):
             object.__setattr__(self, "body", build(BodyAugmentation, self.body, "augmentation.body"))
         for name, value in vars(self).items():
             if name in ("flip", "body"):

@@ -30,6 +30,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import parse_yaml, read_yaml
 from mumu_ros.share import located
 from mumu_ros.training.augmentation import Augmentation
+from mumu_ros.training.body_augmentation import BodyAugmentation
 from mumu_ros.training.given_labels import Labels, with_label_input
 from mumu_ros.training.protocols import PROTOCOLS
 
@@ -126,6 +127,8 @@ class Data:
         for text in self.sets.values():
             if text != "":
                 parse_subjects(text)
+        if {"utd_mhad", "utd_mhad_front"} <= set(self.sets):
+            self._check_same_people("utd_mhad", "utd_mhad_front")
         is_count = isinstance(self.windows, int) and not isinstance(self.windows, bool)
         if not is_count or (self.windows < 1) == (self.dataset == SEVERAL):
             wanted = "1 or more" if self.dataset == SEVERAL else "0 but for dataset people"
@@ -136,6 +139,13 @@ class Data:
                     f"data.{key} is {getattr(self, key)!r}, which says nothing where windows are composed of several "
                     "datasets: leave it out; data.sets lists the people of each who are left out of the training"
                 )
+
+    def _check_same_people(self, one: str, other: str) -> None:
+        if set(self.held_out(one)) != set(self.held_out(other)):
+            raise ConfigError(
+                f"data.sets.{one} is {self.sets[one]!r}, and {other} {self.sets[other]!r}; these are the same people: "
+                "expected the same list, so that nobody is in the training and in the test"
+            )
 
     def held_out(self, dataset: str) -> tuple[int, ...]:
         """The held-out subjects of one of `sets`."""
@@ -254,6 +264,7 @@ class Settings:
     def __post_init__(self) -> None:
         self._check_seed()
         self._check_labels()
+        self._check_body()
         fusion, o = self.model.fusion, self.optimization
         if o.task_weighting != "fixed" and not _has_groups(fusion):
             raise ConfigError(
@@ -279,6 +290,15 @@ class Settings:
                 raise ConfigError(
                     f"labels.{key} is {value!r}; the windows of several datasets (data.sets) are composed with all "
                     f"their labels: expected {default!r}, leave it out"
+                )
+
+    def _check_body(self) -> None:
+        has_layout = any(modality.layout for modality in self.model.modalities)
+        for key, default in _defaults(BodyAugmentation).items() if not has_layout else ():
+            if (value := getattr(self.augmentation.body, key)) != default:
+                raise ConfigError(
+                    f"augmentation.body.{key} is {value!r}, but no modality of {', '.join(self.model.names)} has a "
+                    f"layout, by which bodies are changed: expected {default!r}, or a layout for the skeleton"
                 )
 
     def with_seed(self, seed: int) -> Settings:

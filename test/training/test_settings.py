@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.model.parts import FUSIONS
 from mumu_ros.share import share_path
+from mumu_ros.training.body_augmentation import BodyAugmentation
 from mumu_ros.training.members import member_seeds
 from mumu_ros.training.settings import Machine, read_settings
 
@@ -159,6 +160,29 @@ def test_what_says_nothing_about_several_datasets_is_refused(override: str) -> N
         read_settings(PEOPLE, [override])
 
 
+@pytest.mark.parametrize("value", ["", "0.5", "[]", "mirror", "true"])
+def test_augmentation_of_bodies_is_keys_and_values(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"augmentation\.body: expected keys and values, got "):
+        read_settings(PEOPLE, [f"augmentation.body={value}"])
+
+
+@pytest.mark.parametrize("key", [field.name for field in fields(BodyAugmentation)])
+def test_bodies_are_changed_only_where_a_layout_says_what_is_left_and_right(key: str) -> None:
+    override = f"augmentation.body.{key}=0.5"
+    assert getattr(read_settings(PEOPLE, [override]).augmentation.body, key) == 0.5
+    with pytest.raises(ConfigError, match=rf"augmentation\.body\.{key} is 0\.5, but no modality of .* has a layout"):
+        read_settings(UTD, [override])
+    assert read_settings(UTD, [f"augmentation.body.{key}=0"]).augmentation.body == BodyAugmentation()
+
+
+def test_a_person_is_held_out_of_both_sets_of_utd_mhad_or_of_none() -> None:
+    for same in ("{utd_mhad: 5-6, utd_mhad_front: '6,5'}", "{utd_mhad: '', utd_mhad_front: ''}", "{utd_mhad: 5}"):
+        assert read_settings(PEOPLE, [f"data.sets={same}"])
+    for front in ("", "6", "5-6"):
+        with pytest.raises(ConfigError, match=r"data\.sets\.utd_mhad is 5, and utd_mhad_front .* are the same people"):
+            read_settings(PEOPLE, [f"data.sets={{utd_mhad: 5, utd_mhad_front: '{front}'}}"])
+
+
 @pytest.mark.parametrize(
     "override",
     [
@@ -216,7 +240,8 @@ def test_without_a_taxonomy_and_a_folder_both_are_named() -> None:
 
 
 def test_a_part_that_was_left_out_can_be_set() -> None:
-    assert read_settings(UTD, ["augmentation.body.mirror=0.5"]).augmentation.body.mirror == 0.5
+    overrides = ["augmentation.body.mirror=0.5", "model.modalities.0.layout=kinect20", "model.modalities.0.body=[]"]
+    assert read_settings(UTD, overrides).augmentation.body.mirror == 0.5
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
