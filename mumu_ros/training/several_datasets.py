@@ -219,10 +219,9 @@ def load_takes(config: ModelConfig, sets: Mapping[str, str]) -> Takes:
         for info in dataset.clips:
             try:
                 clip = worn_on_wrist(name, dataset.read(info, preprocessing))
+                takes.append(_take(name, clip, labels[info.activity], config))
             except DatasetError as error:
                 errors[f"{name}/{info.id}"] = str(error)
-                continue
-            takes.append(_take(name, clip, labels[info.activity], config))
         if len(errors) == len(dataset.clips):
             raise DatasetError(f"no clip of {name} can be used; the first: {next(iter(errors.values()))}")
         skipped |= errors
@@ -245,6 +244,8 @@ def worn_on_wrist(dataset: str, clip: Clip) -> Clip:
 
 def _take(dataset: str, clip: Clip, labels: tuple[str, ...], config: ModelConfig) -> Take:
     skeleton = next(m.name for m in config.modalities if m.layout)
+    if skeleton not in clip.streams:
+        raise DatasetError(f"{clip.id} has no stream {skeleton!r}, of which windows are composed")
     imu = next((m.name for m in config.modalities if m.shape == (2, 3)), None)
     worn = clip.streams.get(imu) if imu else None
     imu_samples = resample(worn) if worn else None

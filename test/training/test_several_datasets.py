@@ -220,6 +220,15 @@ def test_a_clip_of_nothing_but_an_imu_on_the_thigh_is_skipped(utd_mhad: Path) ->
     assert "a27_s1_t1: its IMU was worn on the thigh, the model's is on a wrist" in loaded.skipped["a27_s1_t1"]
 
 
+def test_a_clip_without_a_skeleton_is_skipped_since_windows_are_composed_of_skeletons(tmp_path: Path) -> None:
+    root = own_set(tmp_path / "own", ("wave", "clap"))
+    np.savez(root / "clap" / "imu.npz", stamps_ns=np.arange(60) * 33_333_333, samples=np.ones((60, 2, 3), np.float32))
+    (root / "clap" / "skeleton.npz").unlink()
+    loaded = load_takes(WORN, {"folder": str(root)})
+    assert [take.id for take in loaded.takes] == ["folder/wave"]
+    assert loaded.skipped == {"folder/clap": "clap has no stream 'skeleton', of which windows are composed"}
+
+
 def test_a_training_assesses_clips_as_mumu_test_does(kard: Path, tmp_path: Path) -> None:
     for number, path in enumerate(sorted((kard / "kard").glob("*.txt"))):
         lines = path.read_text().splitlines(keepends=True)
