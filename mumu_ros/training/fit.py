@@ -81,7 +81,7 @@ def fit(
 
     Raises:
         ConfigError: `work` holds a training of other settings, data, labels or weights to begin with, or a damaged one;
-            or poses are to be seen, and there is no skeleton to learn it from.
+            or poses are to be seen, and there is no skeleton to learn it from; or the training diverged.
         OSError: `work` cannot be written; the path is named.
     """
     _hush()
@@ -117,7 +117,13 @@ def fit(
             raise
         # Without torch's text, which advises to trust the file.
         raise ConfigError(f"cannot resume from {str(last)!r}: damaged; remove {str(work)!r} to start again") from error
-    return model.cpu().eval()
+    if not all(weight.isfinite().all() for weight in model.cpu().state_dict().values()):
+        rate, remove = settings.optimization.learning_rate, f", and remove {str(whole or work)!r}" if work else ""
+        raise ConfigError(
+            "the training diverged: its weights are not finite; lower optimization.learning_rate, which is "
+            f"{rate:g}{remove}"
+        )
+    return model.eval()
 
 
 def discard(work: Path) -> None:

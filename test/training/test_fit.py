@@ -347,6 +347,16 @@ def test_half_precision_gives_a_finite_model(vector_settings: Settings, vector_w
     assert not same(model, run(vector_settings, vector_windows))
 
 
+def test_a_training_that_diverges_is_refused(
+    vector_settings: Settings, vector_windows: WindowSet, tmp_path: Path
+) -> None:
+    match = r"the training diverged: .*; lower optimization\.learning_rate, which is 1e\+30$"
+    with pytest.raises(ConfigError, match=match):
+        run(with_(vector_settings, learning_rate=1e30), vector_windows)
+    with pytest.raises(ConfigError, match=f", and remove '{tmp_path}'$"):
+        run(with_(vector_settings, learning_rate=1e30), vector_windows, tmp_path)
+
+
 def test_training_goes_on_from_given_weights(vector_settings: Settings, vector_windows: WindowSet) -> None:
     settings = with_(vector_settings, learning_rate=0.0)
     init = Network(settings.model)
