@@ -34,6 +34,8 @@ __all__ = ["Transfer", "is_backbone", "load_backbones", "transfer"]
 
 _ENCODER = re.compile(r"(encoders|unimodal_heads)\.(\d+)\.(.*)")
 _ACTIVITIES = re.compile(r"(.*activity_head(\.3)?|unimodal_heads\.\d+)\.(weight|bias)")
+_SHAPES = ("feature_size", "bidirectional", "layer_norm")
+"""Keys of a configuration that make other encoders of the same modalities."""
 _GROUPS = re.compile(r".*group_head(\.3)?\.(weight|bias)")
 
 
@@ -63,13 +65,13 @@ class Transfer:
 def transfer(known: Network, config: ModelConfig) -> Transfer:
     """Make a network of a configuration, with every weight of another network that means the same in it.
 
-    An encoder means the same when its modality is the same. Of the last layer of a classifier the rows of activities
-    (and groups) that both know are taken over, the others are random. Whatever else has the same name and shape is
-    taken over, too, where the fusion is the same, and, if it has weights for each modality, the modalities are. Each
-    member takes over one of the other network's; they are taken in turn.
+    An encoder means the same when its modality and what `_SHAPES` names are the same. Of the last layer of a classifier
+    the rows of activities (and groups) that both know are taken over, the others are random. Whatever else has the same
+    name and shape is taken over, too, where the fusion is the same, and, if it has weights for each modality, the
+    modalities are. Each member takes over one of the other network's; they are taken in turn.
 
     Raises:
-        ConfigError: No modality is the same; says what differs.
+        ConfigError: No encoder means the same; says what differs.
     """
     sources, alone = known.members(), replace(config, members=1)
     found = [_transfer(sources[i % len(sources)], alone) for i in range(config.members)]
@@ -80,10 +82,10 @@ def _transfer(known: Network, config: ModelConfig) -> Transfer:
     modalities = tuple(
         m.name for m in config.modalities if m.name in known.config.names and known.config.modality(m.name) == m
     )
-    if not modalities or known.config.feature_size != config.feature_size:
+    if not modalities or any(getattr(known.config, key) != getattr(config, key) for key in _SHAPES):
         raise ConfigError(
-            f"nothing of model {known.config.name!r} fits: it has {_sizes(known.config)}, the configuration has "
-            f"{_sizes(config)}; copy model.modalities and model.feature_size from the model's config.json"
+            f"nothing of model {known.config.name!r} fits: it has {_shapes(known.config)}, the configuration has "
+            f"{_shapes(config)}; copy modalities, {', '.join(_SHAPES)} from the model's config.json"
         )
     model = Network(config)
     old = known.state_dict()
@@ -162,5 +164,5 @@ def _take_rows(value: Tensor, labels: tuple[str, ...], old: Tensor, old_labels: 
             value[row] = old[old_labels.index(label)]
 
 
-def _sizes(config: ModelConfig) -> str:
-    return f"{', '.join(config.names)} and features of {config.feature_size}"
+def _shapes(config: ModelConfig) -> str:
+    return ", ".join((*config.names, *(f"{key} {getattr(config, key)}" for key in _SHAPES)))

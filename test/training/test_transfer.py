@@ -109,6 +109,17 @@ def test_each_member_takes_over_one(known_members: int, members: int, taken: lis
     assert all(not torch.equal(new, news[0]) for new in news[1:]), "what is new is another in each"
 
 
+@pytest.mark.parametrize("change", [{"feature_size": 16}, {"bidirectional": True}, {"layer_norm": True}])
+@pytest.mark.parametrize("back", [False, True])
+def test_an_encoder_of_another_shape_is_not_said_to_be_taken_over(change: dict[str, int], back: bool) -> None:
+    """Part of its weights would be random."""
+    one, other = KNOWN, replace(KNOWN, name="other", **change)  # type: ignore[arg-type]
+    one, other = (other, one) if back else (one, other)
+    (key,) = change
+    with pytest.raises(ConfigError, match=rf"nothing of model .* fits: .*{key} .*; copy modalities, .*{key}"):
+        transfer(Network(one), other)
+
+
 def test_activities_that_share_a_place_only_are_not_confused(known: Network) -> None:
     """As many activities, other ones: the shapes fit, the meaning does not."""
     config = replace(KNOWN, taxonomy=Taxonomy("n", {"a": ("bow", "juggle"), "b": ("sing",)}))
