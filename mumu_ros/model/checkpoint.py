@@ -240,7 +240,7 @@ def _build(path: Path, config: ModelConfig, weights: Mapping[str, torch.Tensor])
             f"{str(path / _WEIGHTS)!r} does not fit {_CONFIG}: it has {count} values, and the network has {error}; the "
             "two files must come from the same training"
         ) from error
-    _check_fit(path, {key: tuple(value.shape) for key, value in model.state_dict().items()}, weights)
+    _check_fit(path, model.state_dict(), weights)
     model.load_state_dict(weights)
     return model
 
@@ -266,8 +266,12 @@ def _read_novelty(path: Path, model: Network, digest: str) -> Novelty:
     return novelty
 
 
-def _check_fit(path: Path, expected: dict[str, tuple[int, ...]], weights: Mapping[str, torch.Tensor]) -> None:
-    found = {key: tuple(value.shape) for key, value in weights.items()}
+def _check_fit(path: Path, wanted: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:
+    """Names and shapes, and whether the values are floating-point numbers, of whatever precision."""
+    expected, found = (
+        {key: (*value.shape, "floating" if value.is_floating_point() else "integer") for key, value in part.items()}
+        for part in (wanted, weights)
+    )
     if found == expected:
         return
     key = sorted(k for k in {*found, *expected} if found.get(k) != expected.get(k))[0]

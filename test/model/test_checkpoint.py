@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from mumu_ros.model.checkpoint import (
     Calibration,
@@ -182,9 +182,28 @@ def _other_weights(folder: Path) -> None:
     save_file({"W_f.weight": torch.zeros(3)}, folder / "model.safetensors")
 
 
+def _as_type(dtype: torch.dtype) -> Callable[[Path], None]:
+    def convert(folder: Path) -> None:
+        path = folder / "model.safetensors"
+        weights = load_file(path)
+        save_file({key: x.to(dtype) if x.is_floating_point() else x for key, x in weights.items()}, path)
+
+    return convert
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_are_weights(model: Network, folder: Path, dtype: torch.dtype) -> None:
+    _as_type(dtype)(folder)
+    loaded = load_checkpoint(folder).model.state_dict()
+    for key, value in model.state_dict().items():
+        torch.testing.assert_close(loaded[key], value, rtol=0.01, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (_as_type(torch.int32), r"does not fit config\.json: .* is \(.*'integer'\), expected \(.*'floating'\)"),
+        (_as_type(torch.bool), r"does not fit config\.json: .* is \(.*'integer'\), expected \(.*'floating'\)"),
         (lambda f: f.rename(f.parent / "moved"), "no model folder .*tiny"),
         (lambda f: (f / "config.json").unlink(), r"cannot read .*config\.json"),
         (lambda f: (f / "model.safetensors").unlink(), r"cannot read .*model\.safetensors"),
