@@ -123,13 +123,17 @@ def write_clips(
     clips = [_Clip(folder / piece.clip) for piece in pieces]
     starts = [piece.start_ns for piece in pieces]
     bad: Counter[str] = Counter()
+    late: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     first_ns = last_ns = open_from = 0
     for message in read_stamped(recording, list(streams), progress, offsets_ns):
         first_ns = min(first_ns or message.stamp_ns, message.stamp_ns)
         last_ns = max(last_ns, message.stamp_ns)
         index = bisect_right(starts, message.stamp_ns) - 1
-        if index < open_from or message.stamp_ns >= pieces[index].end_ns:
+        if index < 0 or message.stamp_ns >= pieces[index].end_ns:
+            continue
+        if index < open_from:
+            late[message.topic] += 1
             continue
         while open_from < index - 1:
             clips[open_from].close()
@@ -148,6 +152,7 @@ def write_clips(
     for clip in clips[open_from:]:
         clip.close()
     recording.problems += [f"{n} messages of {t} are not used; the last one: {reasons[t]}" for t, n in bad.items()]
+    recording.problems += [f"{n} messages of {t} come two clips after their own; not used" for t, n in late.items()]
     samples = {piece.clip: dict(clip.samples) for piece, clip in zip(pieces, clips, strict=True)}
     return Written(first_ns, last_ns, samples)
 

@@ -152,6 +152,15 @@ def test_clips_have_the_stamps_that_the_nodes_give_a_sensor_with_a_clock_of_its_
     assert len(clips[0][0]) == 60
 
 
+def test_messages_that_come_too_late_for_their_clip_are_counted(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list]
+) -> None:
+    """The IMU's stamps are 5 s older than those of the camera that are logged with them; a clip lasts 2 s."""
+    assert build(write_bag("anna", [(i, i + 2, "g", "wave") for i in range(0, 10, 2)], imu_behind_s=5.0)) == 0
+    (anna,) = report()
+    assert anna["problems"] == ["100 messages of /imu come two clips after their own; not used"]
+
+
 def test_two_streams_of_one_topic_have_one_clock(
     write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
