@@ -40,7 +40,9 @@ from mumu_ros.recognize.sources import SourceError, open_source
 from mumu_ros.recordings.pictures import Shot
 
 if TYPE_CHECKING:
+    from mumu_ros.model.config import Modality
     from mumu_ros.recognition import Decision, NoDecision, Session
+    from mumu_ros.recognition.session import Sample
 
 __all__ = ["register"]
 
@@ -152,6 +154,8 @@ def _run(arguments: argparse.Namespace) -> int:
     finder = PeopleFinder(weights, arguments.threads, arguments.max_people, _SEED)
     modalities = session.checkpoint.config.modalities
     imus = tuple(m.name for m in modalities if not m.is_image and m.shape == (2, 3))
+    if missing := _never_given(modalities, imus):
+        print(f"not used: {', '.join(missing)}; a source has one camera and IMUs", file=sys.stderr)
     report = _Report()
     started = time.monotonic()
     with _writer(arguments.out) as film:
@@ -186,14 +190,36 @@ def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, f
     people = finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
     report.see(shot.stamp_ns, people)
     report.notice(finder, people)
-    if shot.worn:
-        session.receive(shot.stamp_ns, [(w.modality, w.stamp_ns, w.sample) for w in shot.worn])
+    if samples := _samples(shot, session.checkpoint.config.modalities):
+        session.receive(shot.stamp_ns, samples)
     for stamp_ns in session.see(shot.stamp_ns, LAYOUT, people):
         for body_id, answer in session.decide(stamp_ns):
             _note(body_id, answer, session, report)
     report.ms.append((time.perf_counter() - start) * 1e3)
     if film:
         film.write(report.seconds(shot.stamp_ns), shot.rgb, people, report.now)
+
+
+def _samples(shot: Shot, modalities: Sequence[Modality]) -> list[Sample]:
+    """Samples of the whole scene and of worn sensors."""
+    samples: list[Sample] = [(worn.modality, worn.stamp_ns, worn.sample) for worn in shot.worn]
+    pictures = {"rgb": shot.rgb, "depth": shot.depth}
+    scene = [(name, pictures[kind]) for kind, name in _of_scene(modalities).items()]
+    return samples + [(name, shot.stamp_ns, picture) for name, picture in scene if picture is not None]
+
+
+def _of_scene(modalities: Sequence[Modality]) -> dict[str, str]:
+    """By kind, `rgb` and `depth`, the modality of pictures of the whole scene; none where there are several."""
+    names = {k: [m.name for m in modalities if m.kind == k and not m.sees_poses] for k in ("rgb", "depth")}
+    return {kind: its[0] for kind, its in names.items() if len(its) == 1}
+
+
+def _never_given(modalities: Sequence[Modality], imus: Sequence[str]) -> list[str]:
+    """The modalities that no source has: sensors that are neither the camera nor an IMU, and a second camera."""
+    from mumu_ros.recognition.body_inputs import layout_of
+
+    given = [*imus, *_of_scene(modalities).values()]
+    return [m.name for m in modalities if m.name not in given and not m.sees_poses and not layout_of(m)]
 
 
 def _note(body_id: str, answer: Decision | NoDecision, session: Session, report: _Report) -> None:
@@ -226,6 +252,9 @@ def _problems(found: dict[str, list[Segment]], report: _Report, session: Session
             problems.append(f"no activity was recognised: {report.reason}")
         elif report.ids:
             problems.append("nobody was in view for long enough to recognise activities")
+        scene = _of_scene(session.checkpoint.config.modalities).values()
+        if scene and max(report.people_per_frame, default=0) > 1:
+            problems.append(f"{', '.join(scene)}: of the whole scene, used only for a person who is alone in view")
         if report.unseen or not report.ids:
             problems.append(report.unseen or "nobody was in view")
     if report.left_out:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.people import LAYOUT, Person
+from mumu_ros.people.drawing import Activity
 from mumu_ros.recordings.pictures import Shot
 from mumu_ros.skeletons import layout
 
@@ -86,6 +88,19 @@ def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     return run
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Activity]]:
+    """The activities that are drawn on each picture of the film."""
+    kept: list[dict[str, Activity]] = []
+
+    def draw(rgb: Any, people: Sequence[Person], activities: dict[str, Activity]) -> Any:
+        kept.append(activities)
+        return rgb
+
+    monkeypatch.setattr("mumu_ros.recognize.cli.draw", draw)
+    return kept
+
+
 def person(body_id: str, number: int = 0, *, is_seen: bool = True, hips_y: float = 50.0) -> Person:
     rng = np.random.default_rng([number, *body_id.encode()])
     joints = (np.random.default_rng(7).normal(size=(33, 3)) + rng.normal(scale=0.05, size=(33, 3))).astype(np.float32)
@@ -126,21 +141,14 @@ def test_after_time_has_jumped_back_it_goes_on(recognize: Recognize) -> None:
 
 
 def test_while_nothing_is_known_of_somebody_nothing_is_claimed_or_drawn(
-    recognize: Recognize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recognize: Recognize, drawn: list[dict[str, Activity]], tmp_path: Path
 ) -> None:
     """The person is in view all the time, from 3 s to 8 s without joints."""
-    drawn: list[bool] = []
-
-    def draw(rgb: Any, people: Sequence[Person], activities: dict[str, Any]) -> Any:
-        drawn.append("abcde" in activities)
-        return rgb
-
-    monkeypatch.setattr("mumu_ros.recognize.cli.draw", draw)
     all_s = times(12.0)
     views = [[person("abcde", k, is_seen=not 3.0 < time_s < 8.0)] for k, time_s in enumerate(all_s)]
     rows = recognize(all_s, views, "--out", str(tmp_path / "film.mp4"))["people"]["abcde"]
     assert not any(row["from_s"] < 7.0 and row["to_s"] > 5.0 for row in rows)
-    assert {is_drawn for is_drawn, time_s in zip(drawn, all_s, strict=True) if 5.0 < time_s < 7.0} == {False}
+    assert not any(activities for activities, time_s in zip(drawn, all_s, strict=True) if 5.0 < time_s < 7.0)
     assert drawn[-1]
 
 
@@ -178,3 +186,35 @@ def test_of_somebody_who_has_left_the_last_reason_in_view_is_said(recognize: Rec
     times_s = [k / 2 for k in range(10)]
     views = [[person("abcde")] if time_s < 3 else [] for time_s in times_s]
     assert recognize(times_s, views)["problems"] == [f"{NEEDS} 10% of 25%"]
+
+
+@pytest.mark.parametrize("has_depth", [False, True])
+def test_a_model_that_looks_at_the_scene_sees_it(
+    recognize: Recognize, drawn: list[dict[str, Activity]], tiny_model: Path, tmp_path: Path, has_depth: bool
+) -> None:
+    shot = {"depth": np.full((24, 32), 2000, np.uint16)} if has_depth else {}
+    options = ("--model", str(tiny_model), "--out", str(tmp_path / "film.mp4"))
+    found = recognize(times(3.0), [[person("abcde")]] * 60, *options, shot=shot)
+    assert found["problems"] == []
+    assert found["people"]["abcde"]
+    attention = drawn[-1]["abcde"].attention
+    assert {name for name, weight in attention.items() if weight is not None} == {"rgb", *shot}
+
+
+def test_the_scene_is_nobodys_when_two_are_in_view(recognize: Recognize, tiny_model: Path) -> None:
+    found = recognize(times(3.0), [[person("abcde"), person("fghij")]] * 60, "--model", str(tiny_model))
+    assert found["people"] == {"abcde": [], "fghij": []}
+    assert found["problems"][-1] == "rgb, depth: of the whole scene, used only for a person who is alone in view"
+
+
+def test_sensors_that_no_source_has_are_named_at_the_start(
+    recognize: Recognize, tiny_model: Path, tmp_path: Path
+) -> None:
+    config = load_checkpoint(tiny_model).config
+    rgb, depth, imu = config.modalities
+    arm = Modality("arm", "vector", (7, 1), 50.0, "cooccurrence", stride=5)
+    for name, modalities in {"two": (rgb, replace(rgb, name="rgb_2"), arm, imu), "one": (rgb, depth, imu)}.items():
+        save_checkpoint(tmp_path / name, Network(replace(config, modalities=modalities)).eval())
+    two, one = (recognize([0.0], [[]], "--model", str(tmp_path / name))["errors"] for name in ("two", "one"))
+    assert "not used: rgb, rgb_2, arm; a source has one camera and IMUs" in two
+    assert "not used" not in one
