@@ -244,7 +244,8 @@ STREAM = (
     Parameter(
         "offset_s",
         0.0,
-        "Added to the stamps, for a sensor with a different clock; /diagnostics publishes an estimate.",
+        "Added to the stamps, for a sensor with a different clock; /diagnostics has an estimate, from the other "
+        "streams here, from people at inference.",
         -1e10,
         1e10,
     ),

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Diagnosis of a stream of sensor_sync, from the arrival times and the fate of its messages."""
+"""Diagnosis of a stream of sensor_sync, from the arrival times and the fate of its messages, and of its clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mumu_ros.fault_codes import FaultCode
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.streams import NS_PER_S, StreamStatistics
 
-__all__ = ["Report", "StreamWatch"]
+__all__ = ["ClockWatch", "Report", "StreamWatch"]
 
 PATIENCE_S = 3.0
 """Silence after the start that is not an error yet, seconds; with a longer timeout, that."""
@@ -45,6 +45,8 @@ _MIN_COUNT = 3
 """Fewer messages, sets or steps are too few to name a fault by."""
 _MAX_OFFSET_NS = NS_PER_S
 """Streams whose delays differ by more have different clocks."""
+_MIN_COMPARED, _MAX_COMPARED = 8, 15
+"""Number of the newest differences between frames and people whose median is compared with that."""
 _SAME_CLOCK_NS = NS_PER_S // 50
 """Streams with delays that differ by less are on the same clock."""
 _MIN_PAIRED_SHARE = 0.5
@@ -296,6 +298,40 @@ class StreamWatch:
         half = (len(steps_ns) + 1) // 2
         share, *halves = map(_missing_share, (steps_ns, steps_ns[:half], steps_ns[half:]))
         return None if share is None else min([share, *(half for half in halves if half is not None)])
+
+
+class ClockWatch:
+    """Compares the clock of frames with that of people: sensor_sync has no stream that is on the camera's."""
+
+    def __init__(self) -> None:
+        self._ahead_ns: deque[int] = deque(maxlen=_MAX_COMPARED)
+        self._frame_ns: int | None = None
+
+    def clear(self) -> None:
+        """Time has jumped."""
+        self._ahead_ns.clear()
+        self._frame_ns = None
+
+    def note_frame(self, stamp_ns: int) -> None:
+        """Note the stamp of a frame, whether it is accepted or not, as it comes."""
+        self._frame_ns = stamp_ns
+
+    def note_people(self, stamp_ns: int) -> None:
+        """Note the same of people, and compare it if a frame has come since the last ones: neither has stopped."""
+        if self._frame_ns is not None:
+            self._ahead_ns.append(self._frame_ns - stamp_ns)
+            self._frame_ns = None
+
+    def problem(self, names: Sequence[str]) -> str | None:
+        """What is wrong with the clock of these streams, with the remedy; None: nothing."""
+        ahead_ns = _quantile(sorted(self._ahead_ns), 0.5) if len(self._ahead_ns) >= _MIN_COMPARED else 0.0
+        if not names or abs(ahead_ns) <= _MAX_OFFSET_NS:
+            return None
+        return (
+            f"the stamps of {', '.join(names)} are {_behind(-ahead_ns)} those of people that come at the same time: is "
+            "it a device's clock, or do people come late? Synchronise the clocks, or add "
+            f"about {-ahead_ns / NS_PER_S:.3g} to {', '.join(f'{name}.offset_s' for name in names)} of sensor_sync"
+        )
 
 
 def _quantile(ordered: Sequence[float], q: float) -> float:

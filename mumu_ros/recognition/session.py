@@ -36,6 +36,7 @@ from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.people.person import Person
 from mumu_ros.pipeline.configuration import InferenceConfig
 from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.pipeline.stream_watch import ClockWatch
 from mumu_ros.recognition.assignment import ImuAssigner
 from mumu_ros.recognition.backends import Backend, choose_backend, is_exported, open_backend, takes_long
 from mumu_ros.recognition.body_inputs import PersonSamples, check_background, layout_of
@@ -116,6 +117,7 @@ class Session:
         self._lock = threading.Lock()
         self._assigner = ImuAssigner(self._imus, _named_bodies(config, self._imus))
         self._tilt = CameraTilt()
+        self._clocks = ClockWatch()
         self._bodies: dict[str, PersonSamples] = {}
         self._last_seen_ns: dict[str, int] = {}
         self._in_view: list[str] = []
@@ -166,6 +168,7 @@ class Session:
             self._epoch: int | None = None
             self._expects_people = False
             self._crowd = 0
+            self._framed: set[str] = set()
             self._turned_away: dict[str, int] = {}
             self.refused: dict[str, tuple[int, str]] = {}
             self.seen: set[str] = set()
@@ -218,6 +221,7 @@ class Session:
         """
         arrival = _Arrival(epoch, partial(self._push_all, list(samples)))
         with self._lock:
+            self._clocks.note_frame(stamp_ns)
             stamps = self._take(self._frames, stamp_ns, arrival)
             if stamps and self._unseen_since_ns is None:
                 self._unseen_since_ns = stamps[0]
@@ -235,6 +239,7 @@ class Session:
         """
         arrival = _Arrival(None, partial(self._see, stamp_ns, layout, tuple(people)))
         with self._lock:
+            self._clocks.note_people(stamp_ns)
             return self._take(self._views, stamp_ns, arrival)
 
     def decide(self, stamp_ns: int) -> Answers:
@@ -272,6 +277,8 @@ class Session:
                     )
                     problems.append((FaultCode.CLOCK, text))
                 self._turned_away[name] = turned_away
+            if offset := self._clocks.problem(sorted(self._framed)):
+                problems.append((FaultCode.CLOCK, offset))
             if self._crowd > self.config.max_people:
                 text = f"{self._crowd} people are in view, {self.config.max_people} recognised: see max_people"
                 problems.append((FaultCode.CROWDED, text))
@@ -312,6 +319,7 @@ class Session:
         self.recognizer.clear()
         self._assigner.clear()
         self._tilt.clear()
+        self._clocks.clear()
         self._restarts += 1
         self._bodies.clear()
         self._last_seen_ns.clear()
@@ -325,6 +333,7 @@ class Session:
             if name not in self._modalities or (self._expects_people and name in self._personal):
                 continue
             try:
+                self._framed.add(name)
                 check_background(self._modalities[name], sample)
                 if self.recognizer.push(name, stamp_ns, sample) and name in self._imus:
                     self._assigner.push(name, stamp_ns, sample)

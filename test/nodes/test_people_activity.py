@@ -92,14 +92,23 @@ class Room:
         ros.wait(self.people.get_subscription_count)
         ros.wait(self.frames.get_subscription_count)
 
-    def play(self, first: int, count: int, bodies: tuple[str, ...], imu: bool = False, with_depth: bool = True) -> None:
+    def play(
+        self,
+        first: int,
+        count: int,
+        bodies: tuple[str, ...],
+        imu: bool = False,
+        with_depth: bool = True,
+        imu_ahead_ms: int = 0,
+    ) -> None:
         for number in range(first, first + count):
             stamp_ns = START_NS + number * STEP_MS * MS
             if imu:
-                stamps = [stamp_ns - i * 10 * MS for i in reversed(range(5))]
+                imu_ns = stamp_ns + imu_ahead_ms * MS
+                stamps = [imu_ns - i * 10 * MS for i in reversed(range(5))]
                 noise = np.random.default_rng(number).normal(1, 0.01, (5, 2, 3))
                 series = {"imu": (stamps, list(noise))}
-                self.frames.publish(samples_to_frame(stamp_ns, "imu", {}, series, TYPES))
+                self.frames.publish(samples_to_frame(imu_ns, "imu", {}, series, TYPES))
                 self.spin()
             persons = [person(body, number) for body in bodies]
             persons = persons if with_depth else [replace(one, depth=None) for one in persons]
@@ -210,6 +219,18 @@ def test_beside_people_frames_that_stop_are_reported_only_if_the_model_used_them
     r.play(20, 5, ("anna1",), imu=True)
     r.ros.wait(lambda: r.node._frames == 6)
     assert "nothing on /multimodal_frame for" in said_an_hour_later()
+
+
+@pytest.mark.parametrize("ahead_s", [-3, 3])
+def test_an_imu_on_another_clock_than_the_camera_is_named(room: Callable[..., Room], ahead_s: int) -> None:
+    r = room()
+    for first in range(0, 100, 20):
+        r.play(first, 20, ("anna1",), imu=True, imu_ahead_ms=1000 * ahead_s)
+    r.ros.wait(lambda: r.node._frames >= 90 and r.node._views >= 90)
+    [status] = r.node.diagnose()
+    assert (status.values[0].key, status.values[0].value) == ("code", "clock")
+    assert f"the stamps of imu are 3 s {'ahead of' if ahead_s > 0 else 'behind'} those of people" in status.message
+    assert "imu.offset_s of sensor_sync" in status.message
 
 
 def test_what_was_said_without_people_is_not_said_once_they_are_there(room: Callable[..., Room]) -> None:

@@ -258,6 +258,61 @@ def test_another_process_with_an_earlier_clock_and_the_same_epoch_is_followed(ti
     assert min(found) < earlier_ns + 1500 * MS
 
 
+def clock_problems(session: Session, k: int, people_ns: int | None, frame_ns: int | None, epoch: int = 0) -> list[str]:
+    """Take what arrives in one instant, and return what is wrong with the clocks."""
+    if frame_ns is not None:
+        session.receive(frame_ns, imu(frame_ns), epoch)
+    if people_ns is not None:
+        session.see(people_ns, "blazepose33", [make_person("anna1", k)])
+    return [text for code, text in session.new_problems() if code == "clock"]
+
+
+@pytest.mark.parametrize("first", ["people", "frames"])
+@pytest.mark.parametrize("ahead_s", [-100, -3, 3, 100])
+def test_frames_on_another_clock_than_people_are_named_with_the_remedy(
+    people_model: Path, ahead_s: int, first: str
+) -> None:
+    session = open_session(people_model)
+    said: list[str] = []
+    for k in range(60):
+        now_ns = START_NS + k * FRAME_MS * MS
+        frame_ns = None if k < 5 and first == "people" else now_ns + ahead_s * S
+        said = clock_problems(session, k, None if k < 5 and first == "frames" else now_ns, frame_ns)
+    text = said[-1]
+    assert text.startswith(f"the stamps of imu are {abs(ahead_s)} s {'ahead of' if ahead_s > 0 else 'behind'} those of")
+    assert text.endswith(f"or add about {-ahead_s} to imu.offset_s of sensor_sync")
+    session.restart()
+    for k in range(60, 120):
+        now_ns = START_NS + k * FRAME_MS * MS
+        said = clock_problems(session, k, now_ns, now_ns)
+    assert said == []
+
+
+@pytest.mark.parametrize("late_ms", [0, 300, 900, -300])
+@pytest.mark.parametrize("stopped", ["people", "frames", "both", "none"])
+def test_delays_and_streams_that_stop_are_no_other_clock(people_model: Path, late_ms: int, stopped: str) -> None:
+    """People are late, negative: frames; one stops for seconds, and comes back."""
+    session = open_session(people_model)
+    for k in range(200):
+        now_ns = START_NS + k * FRAME_MS * MS
+        has_people, has_frame = (not (60 <= k < 140 and stopped in (name, "both")) for name in ("people", "frames"))
+        people_ns = now_ns - max(late_ms, 0) * MS if has_people else None
+        frame_ns = now_ns + min(late_ms, 0) * MS if has_frame else None
+        assert clock_problems(session, k, people_ns, frame_ns) == []
+
+
+@pytest.mark.parametrize("late", [0, 6])
+@pytest.mark.parametrize("back_s", [5, 60])
+def test_a_bag_that_loops_is_no_other_clock(people_model: Path, late: int, back_s: int) -> None:
+    """People are a third of a second late; the epoch of frames rises when sensor_sync is sure."""
+    session = open_session(people_model)
+    stamps_ns = [START_NS + (k * FRAME_MS * MS - (back_s * S if k >= 120 else 0)) for k in range(240)]
+    for k in range(late, 240):
+        is_held = 120 <= k < 130
+        said = clock_problems(session, k, stamps_ns[k - late], None if is_held else stamps_ns[k], int(k >= 130))
+        assert [text for text in said if "offset_s" in text] == []
+
+
 @SHARED
 @given(
     apart_s=st.sampled_from([0.0, 0.02, 30.0, -30.0, 1e6]),
