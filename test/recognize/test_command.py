@@ -97,7 +97,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Activity]]:
         kept.append(activities)
         return rgb
 
-    monkeypatch.setattr("mumu_ros.recognize.cli.draw", draw)
+    monkeypatch.setattr("mumu_ros.recognize.film.draw", draw)
     return kept
 
 

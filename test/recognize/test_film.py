@@ -30,7 +30,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.cli import main
-from mumu_ros.recognize.cli import _Film
+from mumu_ros.recognize.film import Film
 from mumu_ros.recognize.sources import SourceError
 
 PICTURE = np.zeros((48, 64, 3), np.uint8)
@@ -38,7 +38,7 @@ PICTURE = np.zeros((48, 64, 3), np.uint8)
 
 def film(path: Path, times_s: Sequence[float]) -> tuple[float, int]:
     """Write pictures of these times; the rate of the film, and how many it has."""
-    with _Film(path) as written:
+    with Film(path) as written:
         for time_s in times_s:
             written.write(time_s, PICTURE, [], {})
     capture = cv2.VideoCapture(str(path))
@@ -83,20 +83,20 @@ def test_a_film_is_as_long_as_what_it_shows(tmp_path: Path, periods: list[tuple[
 
 
 def test_without_pictures_there_is_no_film(tmp_path: Path) -> None:
-    with _Film(tmp_path / "film.mp4"):
+    with Film(tmp_path / "film.mp4"):
         pass
     assert not (tmp_path / "film.mp4").exists()
 
 
 def test_pictures_of_another_size_are_fitted_into_the_film(tmp_path: Path) -> None:
-    with _Film(tmp_path / "film.mp4") as written:
+    with Film(tmp_path / "film.mp4") as written:
         for k in range(20):
             written.write(k / 10, PICTURE if k < 15 else PICTURE[:, :32], [], {})
     assert cv2.VideoCapture(str(tmp_path / "film.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 20
 
 
 def test_after_an_error_the_film_has_what_was_seen_before(tmp_path: Path) -> None:
-    with suppress(SourceError), _Film(tmp_path / "film.mp4") as written:
+    with suppress(SourceError), Film(tmp_path / "film.mp4") as written:
         written.write(0.0, PICTURE, [], {})
         raise SourceError("the next picture cannot be decoded")
     assert cv2.VideoCapture(str(tmp_path / "film.mp4")).read()[0]
@@ -106,12 +106,12 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from mumu_ros.recognize.cli import _Film
+from mumu_ros.recognize.film import Film
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 rng = np.random.default_rng(0)
-with _Film(Path(sys.argv[1])) as film:
+with Film(Path(sys.argv[1])) as film:
     for k in range(40):
         film.write(k / 10, rng.integers(0, 255, (48, 64, 3), np.uint8), [], {})
 """
