@@ -81,7 +81,7 @@ def test_from_simulator_to_model_folder(tmp_path: Path, capsys: pytest.CaptureFi
     again = ["--init", model, "--out", tmp_path / "second"]
     assert mumu("train", sim, *overrides, "optimization.epochs=1", *again) == 0
     assert mumu("train", sim, *overrides, "model.feature_size=16", *again) == 2
-    assert "nothing of model 'sim' fits: it has rgb, depth, imu_wrist, imu_belt and features of 8" in (
+    assert "nothing of model 'sim' fits: it has rgb, depth, imu_wrist, imu_belt, feature_size 8" in (
         capsys.readouterr().err
     )
 
