@@ -107,12 +107,13 @@ class Rig:
         self.image = ros.node.create_publisher(image_type, "image", 10)
         self.depth = ros.node.create_publisher(Image, "depth", 10)
         self.info = ros.node.create_publisher(CameraInfo, "info", 10)
+        self.heard = [self.image, self.info, *([self.depth] if parameters.get("depth.topic") == "depth" else [])]
         self.number = 0
 
     def start(self) -> Rig:
         assert self.node.trigger_configure() == SUCCESS
         assert self.node.trigger_activate() == SUCCESS
-        self.ros.wait(lambda: self.image.get_subscription_count() and self.info.get_subscription_count())
+        self.ros.wait(lambda: all(publisher.get_subscription_count() for publisher in self.heard))
         return self
 
     def show(
