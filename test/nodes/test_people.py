@@ -145,7 +145,8 @@ class Rig:
         def diagnosed() -> bool:
             (show or self.show)()
             self.node.publish_diagnostics()
-            self.ros.executor.spin_once(timeout_sec=0.02)
+            for _ in range(4):  # picture, depth, diagnostics, timer: else queues overflow, and pairs are torn apart
+                self.ros.executor.spin_once(timeout_sec=0.01)
             return name in self.diagnostics and condition(self.diagnostics[name])
 
         self.ros.wait(diagnosed, timeout_s)
