@@ -317,7 +317,7 @@ def test_a_depth_camera_slower_than_colour_is_used_in_every_phase(
         for _ in range(count):
             before = received()
             r.show(depth=depth if with_depth and r.number % every == phase else None)
-            r.ros.wait(lambda before=before: received() > before)
+            r.ros.wait(lambda before=before: received() > before and not r.node._source._worker._jobs)
 
     def looked_at(with_depth: bool) -> int:
         return sum((call["depth"] is not None) == with_depth for call in finder.calls)
