@@ -182,7 +182,7 @@ def _truth(setup: Setup, outcome: Replay, problems: list[str]) -> Sequence[Truth
     if not any(s.end_ns > outcome.start_ns and s.start_ns <= outcome.end_ns for s in truth):
         raise RecordingError(
             f"{setup.labels}: the labels, from {ns_to_seconds(truth[0].start_ns):.3f} to "
-            f"{ns_to_seconds(truth[-1].end_ns):.3f} s, all lie outside {setup.path}, whose stamps are from "
+            f"{ns_to_seconds(truth[-1].end_ns):.3f} s, all lie outside {setup.path}, with stamps from "
             f"{ns_to_seconds(outcome.start_ns):.3f} to {ns_to_seconds(outcome.end_ns):.3f} s; labels have header stamps"
         )
     return truth

@@ -246,7 +246,7 @@ def _test(arguments: argparse.Namespace) -> int:
         print(f"decisions on {name} that are PyTorch's, too: {shares}")
     _print_skipped(dict(loaded.skipped))
     if told := [modality.name for modality in checkpoint.config.modalities if modality.label]:
-        print(f"{checkpoint.id} is told the truth as {', '.join(told)}: a robot is not", file=sys.stderr)
+        print(f"{checkpoint.id} is given the true label as {', '.join(told)}; a robot has none", file=sys.stderr)
     if arguments.json:
         whole = results.pop("nothing")
         print(json.dumps({"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped)}))

@@ -175,14 +175,14 @@ def test_a_teacher_that_is_given_the_activity_would_tell_the_hidden_ones(
 
 
 @pytest.mark.parametrize("label", ["", "group", "activity"])
-def test_a_test_of_a_model_that_is_told_the_truth_says_so(
+def test_a_test_of_a_model_that_is_given_the_label_says_so(
     folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], label: str
 ) -> None:
     save_checkpoint(tmp_path / "m", Network(read_settings(folder, [f"labels.input='{label}'"]).model).eval())
     assert mumu("test", tmp_path / "m", "folder", Path(folder).parent) == 0
     said = capsys.readouterr().err
-    assert ("is told the truth" in said) == bool(label)
-    assert f"{label}_label: a robot is not" in said or not label
+    assert ("is given the true label" in said) == bool(label)
+    assert f"{label}_label; a robot has none" in said or not label
 
 
 def test_too_few_labels_are_refused_before_anything_is_trained(
