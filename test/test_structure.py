@@ -223,3 +223,17 @@ def test_every_source_file_has_the_licence_notice() -> None:
     files = [ROOT / "setup.py", *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
     texts = {path: path.read_text() for path in files}
     assert [path for path, text in texts.items() if text and not text.startswith("# Copyright")] == []
+
+
+ARRAY = r"(np\.ndarray|NDArray|npt\.NDArray|Tensor|torch\.Tensor|Arrays)\b"
+
+
+def test_dataclasses_of_arrays_are_not_compared_by_their_fields() -> None:
+    """`==` of two arrays has no truth value: it would raise."""
+    found = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and "dataclass(frozen=True)" in map(ast.unparse, node.decorator_list):
+                fields = [ast.unparse(field.annotation) for field in node.body if isinstance(field, ast.AnnAssign)]
+                found += [f"{path.name}: {node.name}" for field in fields if re.match(ARRAY, field)]
+    assert found == []

@@ -14,23 +14,24 @@
 
 """Skeletons of other people, rooms and trackers: MSR Action3D, Florence 3D Actions, UTKinect-Action3D and KARD.
 
-One text file a clip, named by activity, subject and trial; one line a joint, a frame after the other.
+One text file a clip, named by activity, subject and trial; one line a joint, a frame after the other. Where the authors
+publish several clips in a file (`skeleton_tables`), that is read as well.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.datasets.file_reading import START_NS, prepare_all, read_text, select_clips, wanted_streams
+from mumu_ros.datasets.skeleton_tables import RawClip, florence_clips, utkinect_clips
 from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.skeletons import LAYOUTS, convert
@@ -54,6 +55,7 @@ class SkeletonSet:
         metres: Length of one unit. x and y are across and up, z is the distance from the camera.
         rate_hz: Frames a second.
         activities: In the dataset's order; activity 1 is the first.
+        tables: The clips in files of several clips below a folder, by the names that files of one clip have.
     """
 
     file: str
@@ -61,6 +63,7 @@ class SkeletonSet:
     metres: float
     rate_hz: float
     activities: tuple[str, ...]
+    tables: Callable[[Path], Iterator[tuple[str, RawClip]]] | None = None
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -88,6 +91,7 @@ SKELETON_SETS: Mapping[str, SkeletonSet] = MappingProxyType(
             1e-3,
             15.0,
             _names("wave drink answer_phone clap tie_lace sit_down stand_up read_watch bow"),
+            florence_clips,
         ),
         # Xia, Chen and Aggarwal, CVPRW 2012.
         "utkinect": SkeletonSet(
@@ -96,6 +100,7 @@ SKELETON_SETS: Mapping[str, SkeletonSet] = MappingProxyType(
             1.0,
             15.0,
             _names("walk sit_down stand_up pick_up carry throw push pull wave_hands clap_hands"),
+            utkinect_clips,
         ),
         # Gaglio, Lo Re and Morana, IEEE Transactions on Human-Machine Systems 2015.
         "kard": SkeletonSet(
@@ -135,19 +140,20 @@ class SkeletonSetDataset:
                 different contents.
         """
         self._name, self._set = name, SKELETON_SETS[name]
-        self._paths: dict[str, Path] = {}
+        self._sources: dict[str, Path | RawClip] = {}
         clips = []
-        for (activity, subject, trial), path in self._find(expanded(root)).items():
+        folder = expanded(root)
+        for (activity, subject, trial), (clip, source) in (self._files(folder) or self._tables(folder)).items():
             if 1 <= activity <= len(self._set.activities):
-                self._paths[path.stem] = path
-                clips.append(ClipInfo(path.stem, subject, self._set.activities[activity - 1], session=trial))
+                self._sources[clip] = source
+                clips.append(ClipInfo(clip, subject, self._set.activities[activity - 1], session=trial))
         if not clips:
             raise DatasetError(f"{name} is not in {root!r}: expected files such as {_example(self._set.file)!r}")
         self._across = self._direction(sorted(clips)[:: -(-len(clips) // _VOTERS)])
         self.clips = select_clips(name, clips, subjects)
 
-    def _find(self, root: Path) -> dict[tuple[int, ...], Path]:
-        """The file of each clip, by the numbers in its name, in capital or small letters."""
+    def _files(self, root: Path) -> dict[tuple[int, ...], tuple[str, Path]]:
+        """Name and file of each clip, by the numbers in its name, in capital or small letters."""
         pattern = re.compile(self._set.file, re.IGNORECASE)
         found: dict[tuple[int, ...], Path] = {}
         for path in sorted(root.rglob("*")):
@@ -159,54 +165,65 @@ class SkeletonSetDataset:
                     f"{str(first)!r} and {str(path)!r} are the same clip of {self._name} with different contents; "
                     "remove one of them, or give the folder of one"
                 )
+        return {numbers: (path.stem, path) for numbers, path in found.items()}
+
+    def _tables(self, root: Path) -> dict[tuple[int, ...], tuple[str, RawClip]]:
+        """Clips of files of several, likewise."""
+        found: dict[tuple[int, ...], tuple[str, RawClip]] = {}
+        for name, clip in self._set.tables(root) if self._set.tables else ():
+            match = re.fullmatch(self._set.file, name)
+            assert match, name
+            found[tuple(map(int, match.groups()))] = Path(name).stem, clip
         return found
 
     def read(self, clip: ClipInfo, preprocessing: Preprocessing) -> Clip:
-        """Read one file; see `Dataset.read`."""
+        """Read one clip; see `Dataset.read`."""
         (stream,) = wanted_streams(self._name, self.streams, preprocessing)
-        path = self._paths[clip.id]
-        joints, frames = self._joints(path)
-        joints[..., 0] *= self._across
+        raw = self._seen(clip)
         layout = preprocessing.config.modality(stream).layout or "kinect20"
-        samples = prepare_all(stream, convert(joints, self._set.layout, layout), preprocessing, path)
-        stamps_ns = START_NS + np.round(frames * (NS_PER_S / self._set.rate_hz)).astype(np.int64)
+        joints = convert(raw.joints * (self._across, 1, 1), self._set.layout, layout)
+        samples = prepare_all(stream, joints, preprocessing, raw.path)
+        stamps_ns = START_NS + np.round(raw.frames * (NS_PER_S / self._set.rate_hz)).astype(np.int64)
         segment = Segment(START_NS, int(stamps_ns[-1]) + round(NS_PER_S / self._set.rate_hz), clip.activity)
         return Clip({stream: Stream(stamps_ns, samples)}, (segment,), clip.subject, clip.id)
 
-    def _joints(self, path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """(T, J, 3) with y down and x as in the file, NaN where a joint is not seen; and the numbers of the frames."""
-        rows = [line.split()[:3] for line in read_text(path).splitlines() if line.strip()]
-        count = len(LAYOUTS[self._set.layout])
-        if not rows or len(rows) % count:
-            raise DatasetError(f"{path}: {len(rows)} lines; expected a multiple of {count}, one a joint")
-        try:
-            joints = np.array(rows, np.float64).reshape(-1, count, 3) * (
-                self._set.metres,
-                -self._set.metres,
-                self._set.metres,
-            )
-        except ValueError as error:
-            raise DatasetError(f"{path}: a line does not begin with three numbers: {error}") from error
+    def _seen(self, clip: ClipInfo) -> RawClip:
+        """The frames that show a person, in metres, y down and x as in the file; NaN where a joint is not seen."""
+        source = self._sources[clip.id]
+        raw = source if isinstance(source, RawClip) else _read_clip(source, len(LAYOUTS[self._set.layout]))
+        joints = raw.joints * (self._set.metres, -self._set.metres, self._set.metres)
         joints[~(joints[..., 2] >= _NEAREST_M)] = np.nan
-        frames = np.flatnonzero(np.isnan(joints[..., 0]).mean(axis=1) < 0.5)
-        if len(frames) < _FEWEST_FRAMES:
+        shown = np.isnan(joints[..., 0]).mean(axis=1) < 0.5
+        if shown.sum() < _FEWEST_FRAMES:
             raise DatasetError(
-                f"{path}: {len(frames)} of {len(joints)} frames show a person; expected {_FEWEST_FRAMES} or more"
+                f"{raw.path}: {shown.sum()} of {len(joints)} frames show a person; expected {_FEWEST_FRAMES} or more"
             )
-        return joints[frames], frames
+        return RawClip(raw.path, raw.frames[shown], joints[shown])
 
     def _direction(self, clips: Collection[ClipInfo]) -> float:
         left, right = LAYOUTS[self._set.layout].index("left_shoulder", "right_shoulder")
         votes = []
         for clip in clips:
             try:
-                joints = self._joints(self._paths[clip.id])[0]
+                joints = self._seen(clip).joints
             except DatasetError:
                 continue  # It is counted when it is read.
             across = joints[:, left, 0] - joints[:, right, 0]
             if not np.isnan(across).all():  # otherwise no frame shows both shoulders
                 votes.append(np.sign(np.nanmedian(across)))
         return -1.0 if sum(votes) < 0 else 1.0
+
+
+def _read_clip(path: Path, count: int) -> RawClip:
+    """The clip of a file of one, of `count` lines a frame."""
+    rows = [line.split()[:3] for line in read_text(path).splitlines() if line.strip()]
+    if not rows or len(rows) % count:
+        raise DatasetError(f"{path}: {len(rows)} lines; expected a multiple of {count}, one a joint")
+    try:
+        joints = np.array(rows, np.float64).reshape(-1, count, 3)
+    except ValueError as error:
+        raise DatasetError(f"{path}: a line does not begin with three numbers: {error}") from error
+    return RawClip(path, np.arange(len(joints), dtype=float), joints)
 
 
 def _example(pattern: str) -> str:

@@ -60,7 +60,7 @@ class HealthError(ValueError):
     """A health model that cannot be used. The message contains its path and the remedy."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Description:
     """Descriptions of the modalities of B windows.
 
@@ -79,7 +79,7 @@ class Description:
         return Description(self.values[rows], self.present[rows], self.whole[rows])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Anomaly:
     """Anomaly scores of the modalities of B windows.
 

@@ -29,7 +29,7 @@ from mumu_ros.model.task_weights import FixedWeights, TaskWeights
 __all__ = ["LossParts", "MuMuLoss"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LossParts:
     """A loss and what it is made of, each a scalar.
 

@@ -41,7 +41,7 @@ __all__ = ["Network", "NetworkOutput", "TooManyValuesError", "build_within"]
 _MAKERS = {torch.arange, torch.empty, torch.eye, torch.full, torch.ones, torch.rand, torch.randn, torch.zeros}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NetworkOutput:
     """Output of the network for B windows. Modalities are in the configuration's order.
 

@@ -26,6 +26,7 @@ from mumu_ros.people.appearance import appearance
 from mumu_ros.people.body_filter import BodyFilter
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.detection import detect
+from mumu_ros.people.inputs import picture_problem
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import MIN_VISIBILITY, TORSO, Pose, find_pose
 from mumu_ros.people.lifting import head_depth, is_flat, lift, surfaces_under, tiny_size
@@ -158,7 +159,10 @@ class PeopleFinder:
 
         Raises:
             CameraError: `camera` does not fit the picture.
+            ValueError: An array is not what it should be.
         """
+        if problem := picture_problem(rgb, depth):
+            raise ValueError(problem)
         height, width = rgb.shape[:2]
         camera = camera.resized(width, height) if camera else Camera.nominal(width, height)
         picture = _Picture(stamp_ns, rgb, None if depth is None else _metres(depth), camera)

@@ -17,9 +17,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mumu_ros.people.person import Person
 from mumu_ros.skeletons import layout
@@ -28,7 +29,7 @@ from mumu_ros.streams import NS_PER_S
 if TYPE_CHECKING:
     from mumu_ros.people.finder import PeopleFinder
 
-__all__ = ["Since", "depth_problem", "is_upside_down", "why_nobody"]
+__all__ = ["Since", "depth_problem", "is_upside_down", "picture_problem", "why_nobody"]
 
 _SAME_ASPECT = 0.01
 
@@ -67,6 +68,18 @@ def depth_problem(picture: tuple[int, int], picture_frame: str, depth: tuple[int
             "registered; use the topic on which the driver publishes depth aligned to colour"
         )
     return None
+
+
+def picture_problem(rgb: NDArray[Any], depth: NDArray[Any] | None) -> str | None:
+    """Why people cannot be looked for in these arrays; None: they can. See `PeopleFinder.update`."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
+        return f"the picture is {rgb.dtype} of shape {rgb.shape}; expected uint8 of shape (H, W, 3), red first"
+    if depth is None:
+        return None
+    if depth.dtype.kind not in "iuf" or depth.ndim not in (2, 3) or depth.shape[2:] not in ((), (1,)) or not depth.size:
+        return f"depth is {depth.dtype} of shape {depth.shape}; expected (H, W), uint16 millimetres or float32 metres"
+    height, width = rgb.shape[:2]
+    return depth_problem((width, height), "", (depth.shape[1], depth.shape[0]), "")
 
 
 def is_upside_down(people: Sequence[Person], layout_name: str) -> bool:

@@ -28,7 +28,7 @@ from mumu_ros.text import UNKNOWN
 __all__ = ["UNKNOWN", "Decision", "NoDecision"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decision:
     """The activity of one person in (start_ns, stamp_ns].
 

@@ -31,7 +31,7 @@ _STEEL: Colour = (150, 155, 165)
 _TOOL: Colour = (215, 170, 35)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shapes:
     """P shapes at T instants, each the convex hull of four spheres.
 

@@ -232,7 +232,7 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
     waiting = next(samples, None)
     for end_ns in ends_ns.tolist():
         while waiting is not None and waiting[0] <= end_ns:
-            assembler.push(waiting[1], waiting[0], waiting[2])
+            assembler.insert(waiting[1], waiting[0], waiting[2])
             waiting = next(samples, None)
         window = assembler.window(end_ns)
         activity, overlap = _label(clip.segments, window.start_ns, end_ns)

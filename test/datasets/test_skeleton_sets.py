@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +184,91 @@ def test_broken_clips_are_named(tmp_path: Path, name: str) -> None:
         read(tmp_path, name)
     with pytest.raises(DatasetError, match=f"{name} is not in"):
         open_dataset(name, str(tmp_path / "elsewhere"))
+
+
+def write_table(folder: Path, name: str, clips: dict[tuple[int, int, int], np.ndarray]) -> Path:
+    """Clips (activity, subject, trial) in one file, as the authors publish them."""
+    spec = SKELETON_SETS[name]
+    rows = {
+        key: np.nan_to_num(convert(joints, "kinect20", spec.layout) * (1, -1, 1) / spec.metres).reshape(len(joints), -1)
+        for key, joints in clips.items()
+    }
+    if name == "florence3d":
+        path = folder / "Florence_dataset_WorldCoordinates.txt"
+        lines = [(f"{trial} {subject} {activity}", row) for (activity, subject, trial), x in rows.items() for row in x]
+    else:
+        path, lines, labels = folder / "joints_s01_e02.txt", [], ["s01_e02"]
+        for start, ((activity, _, _), x) in zip(range(100, 10_000, 200), rows.items(), strict=False):
+            camel = re.sub(r"_(.)", lambda match: match[1].upper(), spec.activities[activity - 1])
+            labels.append(f"{camel}: {start} {start + 2 * len(x) - 2}")
+            lines += [(f"{start + 2 * i}", row) for i, row in enumerate(x)]
+            lines += [lines[-1], (f"{start + 2 * len(x)}", np.ones(60))]  # one frame twice, one of no activity
+        (folder / "actionLabel.txt").write_text("\n".join([*labels, "carry: NaN NaN", ""]))
+    path.write_text("".join(f"{head}   {' '.join(f'{x:.6f}' for x in row)} \n" for head, row in lines))
+    return path
+
+
+TABLES = sorted(name for name, spec in SKELETON_SETS.items() if spec.tables)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_clips_in_one_file_are_those_in_files_of_their_own(tmp_path: Path, name: str) -> None:
+    own, table = tmp_path / "own", tmp_path / "table" / "below"
+    own.mkdir()
+    table.mkdir(parents=True)
+    clips = {(activity, 1, 2): person() * (1, 1, 1 + activity / 10) for activity in (3, 1, 2)}
+    clips[1, 1, 2][3] = 0
+    for (activity, subject, trial), joints in clips.items():
+        write(own, name, joints, activity, subject, trial)
+    write_table(table, name, clips)
+    expected, found = open_dataset(name, str(own)), open_dataset(name, str(tmp_path / "table"))
+    assert [(c.activity, c.subject, c.session) for c in found.clips] == [
+        (c.activity, c.subject, c.session) for c in expected.clips
+    ]
+    for one, other in zip(expected.clips, found.clips, strict=True):
+        a, b = expected.read(one, PREPROCESSING), found.read(other, PREPROCESSING)
+        assert a.segments == b.segments
+        np.testing.assert_array_equal(a.streams["skeleton"].stamps_ns, b.streams["skeleton"].stamps_ns)
+        np.testing.assert_array_equal(np.array(a.streams["skeleton"].samples), np.array(b.streams["skeleton"].samples))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_broken_files_of_several_clips_are_named(tmp_path: Path, name: str) -> None:
+    path = write_table(tmp_path, name, {(1, 1, 2): person()})
+    whole = path.read_text()
+    for text, message in (
+        (whole + "1 2 3\n", f"3 numbers in line {len(whole.splitlines()) + 1}; expected"),
+        (whole.replace("0.", "x.", 1), "a line is not of numbers"),
+    ):
+        path.write_text(text)
+        with pytest.raises(DatasetError, match=message) as error:
+            open_dataset(name, str(tmp_path))
+        assert str(path) in str(error.value)
+    path.write_text(whole)
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / path.name).write_text(whole)
+    assert len(open_dataset(name, str(tmp_path)).clips) == 1
+    (tmp_path / "copy" / path.name).write_text(whole.replace("0.", "1.", 1))
+    with pytest.raises(DatasetError, match="different contents; remove one"):
+        open_dataset(name, str(tmp_path))
+
+
+def test_a_recording_of_utkinect_needs_its_labels(tmp_path: Path) -> None:
+    write_table(tmp_path, "utkinect", {(1, 1, 2): person()})
+    labels = tmp_path / "actionLabel.txt"
+    for text, message in (
+        ("s01_e01\nwalk: 1 2\n", "joints_s01_e02.txt has no labels; expected 's01_e02' in 'actionLabel.txt'"),
+        ("s01_e02\nfly: 1 2\n", "'fly: 1 2'; expected such as"),
+        ("s01_e02\nwalk: 1\n", "'walk: 1'; expected such as"),
+    ):
+        labels.write_text(text)
+        with pytest.raises(DatasetError, match=message):
+            open_dataset("utkinect", str(tmp_path))
+
+
+def test_a_label_of_frames_that_are_not_there_is_a_broken_clip(tmp_path: Path) -> None:
+    write_table(tmp_path, "utkinect", {(1, 1, 2): person()})
+    (tmp_path / "actionLabel.txt").write_text("s01_e02\nwalk: 5000 5100\n")
+    dataset = open_dataset("utkinect", str(tmp_path))
+    with pytest.raises(DatasetError, match="0 of 0 frames show a person"):
+        dataset.read(dataset.clips[0], PREPROCESSING)

@@ -236,3 +236,8 @@ def test_missing_and_damaged_weights_are_named_with_the_remedy(tmp_path: Path) -
     (tmp_path / "pose_detection.tflite").write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"not the expected file \(1 bytes.*delete it"):
         find_weights(tmp_path)
+
+
+def test_a_grey_picture_is_refused_in_a_sentence(weights: Path, pictures: list[np.ndarray]) -> None:
+    with pytest.raises(ValueError, match=r"the picture is uint8 of shape .*; expected uint8 of shape \(H, W, 3\)"):
+        PeopleFinder(weights).update(1, pictures[0][..., 0])

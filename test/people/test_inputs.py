@@ -14,13 +14,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.people import LAYOUT, Camera, Person
 from mumu_ros.people.bodies import lift_keypoints
-from mumu_ros.people.inputs import Since, is_upside_down
+from mumu_ros.people.inputs import Since, is_upside_down, picture_problem
 from mumu_ros.skeletons import layout
 
 from .figures import standing
@@ -92,3 +95,28 @@ def test_joints_outside_the_picture_have_no_position_on_every_side_alike(
     joints = lift_keypoints(keypoints, camera, np.full((480 // scale, 640 // scale), z, np.float32))
     inside = ((keypoints >= 0) & (keypoints <= (640, 480))).all(axis=1)
     np.testing.assert_array_equal(np.isfinite(joints), np.repeat(inside[:, np.newaxis], 3, axis=1))
+
+
+RGB, DEPTH = np.zeros((48, 64, 3), np.uint8), np.zeros((24, 32), np.uint16)
+
+
+@pytest.mark.parametrize("depth", [None, DEPTH, DEPTH[..., None], DEPTH.astype(np.float32), DEPTH.astype(">u2")])
+def test_pictures_with_and_without_depth_are_taken(depth: np.ndarray | None) -> None:
+    assert picture_problem(RGB, depth) is None
+
+
+@pytest.mark.parametrize(
+    ("rgb", "depth", "problem"),
+    [
+        (RGB[..., 0], None, r"uint8 of shape \(48, 64\); expected uint8 of shape \(H, W, 3\)"),
+        (RGB[..., [0, 1, 2, 2]], None, r"shape \(48, 64, 4\); expected"),
+        (RGB / 255, None, r"the picture is float64 of shape"),
+        (RGB[:0], None, r"shape \(0, 64, 3\)"),
+        (RGB, RGB, r"depth is uint8 of shape \(48, 64, 3\); expected \(H, W\)"),
+        (RGB, DEPTH.astype(str), "depth is <U"),
+        (RGB, DEPTH[:0], r"shape \(0, 32\)"),
+        (RGB, DEPTH[:20], "depth has 32×20 pixels, the picture 64×48, another aspect"),
+    ],
+)
+def test_arrays_that_are_no_pictures_are_refused(rgb: np.ndarray, depth: np.ndarray | None, problem: str) -> None:
+    assert re.search(problem, picture_problem(rgb, depth) or "")

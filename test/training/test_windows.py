@@ -283,3 +283,15 @@ def test_frames_of_some_windows_are_encoded_once_each(config: ModelConfig, make_
     np.testing.assert_array_equal(masks["depth"], there["depth"])
     np.testing.assert_array_equal(inputs["depth"], expected["depth"].reshape(*there["depth"].shape, -1)[..., :7])
     np.testing.assert_array_equal(inputs["rgb"], expected["rgb"])
+
+
+def test_the_samples_after_a_gap_are_in_the_window_that_ends_with_the_clip(
+    config: ModelConfig, make_clip: MakeClip
+) -> None:
+    """Live, the first samples after it wait for others to confirm their time; here none would come."""
+    clip = make_clip(0)
+    gap = (clip.segments[0].start_ns + S, int(clip_end(clip)[0]) - S // 10)
+    kept = {name: np.flatnonzero((s.stamps_ns < gap[0]) | (s.stamps_ns > gap[1])) for name, s in clip.streams.items()}
+    streams = {n: Stream(s.stamps_ns[kept[n]], [s.samples[i] for i in kept[n]]) for n, s in clip.streams.items()}
+    windows = cut_windows(replace(clip, streams=streams), config, clip_end(clip), 0.6)
+    assert all(mask[0, -1] for mask in windows.batch([0])[1].values())

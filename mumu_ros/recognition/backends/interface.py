@@ -30,7 +30,7 @@ class BackendError(ValueError):
     """A back end that cannot be used: names it, says why and what would help."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outputs:
     """What a network says about one window, on the host. Modalities are in the model's order.
 
