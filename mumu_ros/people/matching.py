@@ -27,7 +27,7 @@ from mumu_ros.people.lifting import Lifted
 from mumu_ros.people.track import BESIDE, COAST_S, FAR_M, Observation, Track
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["GATE", "IMPOSSIBLE", "SHARES_LIMBS", "cost", "same_person", "same_place", "shares_limbs"]
+__all__ = ["GATE", "IMPOSSIBLE", "SHARES_LIMBS", "UNASSIGNED", "cost", "same_person", "same_place", "shares_limbs"]
 
 _OVERLAP = 0.8
 """Whoever is so near to the middle of another person, to the side and in lengths of the torso, is before or behind."""
@@ -40,6 +40,8 @@ _SAME_PLACE_M = 0.3
 GATE, _HIDDEN_GATE = 2.5, 3.5
 """Highest cost of an assignment; and to somebody who was hidden and is near where they should be, as depth tells: of
 whoever comes out from behind another person half is hidden."""
+UNASSIGNED = _HIDDEN_GATE
+"""Cost of a track without a pose: two that fit badly are not taken instead of one that fits well."""
 _AWAY, _AWAY_PER_S = 1.5, 4.0
 """So far from where they should be somebody is found at most, in lengths of the torso, and for each second out of sight
 until then: whoever comes out from behind another person does so beside them."""
@@ -50,6 +52,9 @@ _OTHER_SIZE, _SAME_CLOTHES = 0.2, 0.35
 farther off in the same clothes: else the depth is that of the wall behind somebody partly hidden, say. Whoever was
 hidden and wears the same on torso and thighs may have any size and distance: what was seen of them last may have been a
 part, or the distance that of somebody else."""
+_SAME_CLOTHES_STEP_M = 0.3
+"""Whoever wears the same on torso and thighs may be so much nearer or farther than they could have gone: the distance
+before was that of somebody beside them."""
 _OWN_BONUS = 0.3
 _APPEARANCE_WEIGHT = 2.0
 _OTHER_CLOTHES_COST, _ASIDE, _FAR_ASIDE, _STEP_M, _REASONS = 1.0, 0.4, 1.0, 0.2, 3
@@ -74,7 +79,8 @@ def cost(track: Track, observation: Observation, stamp_ns: int) -> float:
     if away > _AWAY + _AWAY_PER_S * coasted_s:
         return IMPOSSIBLE
     clothes = differences(track.appearance, observation.appearance)
-    is_recognised = is_hidden and float(clothes.mean()) < _SAME_CLOTHES  # NaN if not both are seen
+    is_same = float(clothes.mean()) < _SAME_CLOTHES  # NaN if not both are seen
+    is_recognised = is_hidden and is_same
     total = (
         away / _wandering(coasted_s)
         + abs(math.log(pose.torso / track.pose.torso)) * (not is_recognised)
@@ -90,7 +96,8 @@ def cost(track: Track, observation: Observation, stamp_ns: int) -> float:
     now_m = observation.depth_m
     if step_m is None or now_m is None:
         return total if total < GATE else IMPOSSIBLE
-    if step_m > track.reach_m(stamp_ns) or (is_hidden and _is_hider(track, pose, now_m)):
+    reach_m = track.reach_m(stamp_ns) + _SAME_CLOTHES_STEP_M * is_same
+    if step_m > reach_m or (is_hidden and _is_hider(track, pose, now_m)):
         return IMPOSSIBLE
     if is_recognised:
         return total if total < _HIDDEN_GATE else IMPOSSIBLE

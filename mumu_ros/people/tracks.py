@@ -27,7 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from mumu_ros.people.matching import GATE, IMPOSSIBLE, SHARES_LIMBS, cost, same_person, same_place, shares_limbs
+from mumu_ros.people.matching import (
+    GATE,
+    IMPOSSIBLE,
+    SHARES_LIMBS,
+    UNASSIGNED,
+    cost,
+    same_person,
+    same_place,
+    shares_limbs,
+)
 from mumu_ros.people.track import Observation, Track
 
 __all__ = ["Tracker"]
@@ -141,7 +150,7 @@ class Tracker:
         costs, theirs = (self._costs(stamp_ns, some, observations) for some in (tracks, rivals))
         costs = np.where(costs > theirs.min(axis=0, initial=IMPOSSIBLE) + _CLEARLY, IMPOSSIBLE, costs)
         taken: set[int] = set()
-        for row, column in zip(*linear_sum_assignment(costs), strict=True):
+        for row, column in zip(*linear_sum_assignment(np.minimum(costs, UNASSIGNED)), strict=True):
             if costs[row, column] < IMPOSSIBLE:
                 tracks[row].see(stamp_ns, observations[column])
                 taken.add(int(column))

@@ -21,7 +21,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.people.camera import Camera
@@ -145,6 +145,41 @@ def test_whoever_comes_in_directly_before_another_person_is_somebody_else(nearer
     assert known not in see(tracker, 1, seen(beside, 3.0 - nearer, BLUE, known))
     holds_box = np.stack([BLUE[0], RED[1]])
     assert see(tracker, 2, seen(beside, 3.0 - nearer, holds_box, known)) == [known]
+
+
+@given(
+    clothes=st.lists(st.floats(0.0, 1.0), min_size=12, max_size=12),
+    apart=st.floats(0.35, 0.8),
+    farther=st.floats(-0.2, 0.3),
+    nearer=st.floats(0.1, 0.33),
+    step=st.floats(-0.1, 0.1),
+)
+def test_whoever_is_where_they_were_in_their_clothes_stays_who_they_are_whatever_is_beside_them(
+    clothes: list[float], apart: float, farther: float, nearer: float, step: float
+) -> None:
+    """Such as a box that another one, in any clothes, lifts before them."""
+    mixed = np.array(clothes, np.float32).reshape(3, 2, 2)
+    one, other = (np.concatenate([c, 1.1 - c.mean(axis=1, keepdims=True)], axis=1) for c in mixed[:2])
+    one, other = (c / c.sum(axis=1, keepdims=True) for c in (one, other))
+    box = np.array([[0, 0, 1], [0, 1, 0]], np.float32)
+    tracker = Tracker(4, seed=0)
+    found = meet(tracker, seen(0.0, 3.0, one), seen(apart, 3.0 + farther, other))
+    assume(len(found) == 2)
+    first, second = found
+    see(tracker, 1, seen(step, 3.0, one, first), seen(apart + step, 3.0 + farther - nearer, box, second))
+    assert first.lifted is not None
+    assert first.lifted.joints[0, 0] == pytest.approx(seen(step, 3.0, one).lifted.joints[0, 0])  # type: ignore[union-attr]
+
+
+@given(first=st.floats(0.2, 0.3), second=st.floats(0.1, 0.25), nearer=st.booleans())
+def test_whose_distance_was_that_of_somebody_beside_them_is_the_same_by_their_clothes(
+    first: float, second: float, nearer: bool
+) -> None:
+    tracker = Tracker(4, seed=0)
+    (track,) = meet(tracker, seen(0.0, 4.0, RED))
+    sign = -1 if nearer else 1
+    for k, z in enumerate((4.0 + sign * first, 4.0 + sign * (first + second), 4.0), 1):
+        assert see(tracker, k, seen(0.0, z, RED)) == [track]
 
 
 @settings(max_examples=20)
@@ -419,7 +454,7 @@ def test_ids_are_never_given_again() -> None:
 
 
 @settings(max_examples=30)
-@given(step=st.floats(0.4, 3.0))
+@given(step=st.floats(0.65, 3.0))
 def test_nobody_steps_that_far_towards_the_camera_in_a_frame(step: float) -> None:
     tracker = Tracker(4, seed=0)
     (first,) = tracker.update(1, [seen(0, 4, RED)])
