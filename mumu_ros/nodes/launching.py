@@ -111,7 +111,7 @@ HRI = (
         "params_file",
         "",
         "Parameters of the nodes: topics, rates, thresholds. sensor_sync and people are started if it has a section "
-        "for them. Empty: config/hri.yaml, or config/sim.yaml for simulated people.",
+        "for them; people also with a camera. Empty: config/hri.yaml, or config/sim.yaml for simulated people.",
     ),
     Argument(
         "camera",
@@ -214,7 +214,11 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     plans = [
         replace(
             plan,
-            parameters={**(own_parameters(preset, plan.name) if preset else {}), **plan.parameters},
+            parameters={
+                **(_picture_of_people(params_file) if plan.name == "overlay" else {}),
+                **(own_parameters(preset, plan.name) if preset else {}),
+                **plan.parameters,
+            },
             respawn=arguments["respawn"] == "true",
         )
         for plan in _checked(plans)
@@ -305,11 +309,11 @@ def _composed(plans: Sequence[NodePlan]) -> list[NodePlan]:
 
 
 def _sources(params_file: Path, model: _Model, preset: Path | None = None, *, overlay: bool = False) -> list[str]:
-    """The nodes that inference subscribes to: those with a section in the file.
+    """The nodes that inference subscribes to: those with a section in the file or in the camera's preset.
 
     For a model without a modality of one person, people is started for the overlay only.
     """
-    sections = node_sections(params_file)
+    sections = node_sections(params_file) | (node_sections(preset) if preset else set())
     sources = [name for name in ("sensor_sync", "people") if name in sections]
     if not sources:
         raise ParameterError(
@@ -333,7 +337,16 @@ def _sources(params_file: Path, model: _Model, preset: Path | None = None, *, ov
 def _depth_topic(params_file: Path, preset: Path | None) -> str:
     """The topic of depth that people subscribes to; empty if none."""
     of_camera = own_parameters(preset, "people") if preset else {}
-    return str(of_camera.get("depth.topic", read_parameters(params_file, "people", PEOPLE).read("depth.topic")))
+    if "depth.topic" in of_camera:
+        return str(of_camera["depth.topic"])
+    return str(read_parameters(params_file, "people", PEOPLE).read("depth.topic"))
+
+
+def _picture_of_people(params_file: Path) -> dict[str, Any]:
+    """What the file says of the picture that people reads: the overlay draws on it unless the file names another."""
+    own, people = own_parameters(params_file, "overlay"), own_parameters(params_file, "people")
+    names = () if "image.topic" in own else ("image.topic", "image.type", "encoding", "reliability")
+    return {name: people[name] for name in names if name in people and name not in own}
 
 
 def _check_recorded(bag: Path, params_file: Path, sources: Sequence[str]) -> None:

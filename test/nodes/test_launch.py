@@ -29,7 +29,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import ANY, MagicMock
 
 import numpy as np
 import psutil
@@ -311,6 +311,51 @@ def test_a_camera_by_name_has_its_own_types(camera: str, tmp_path: Path) -> None
     people, overlay = plans["people"].parameters, plans["overlay"].parameters
     assert people["image.type"] == overlay["image.type"] == "sensor_msgs/msg/Image"
     assert not people["depth.topic"] or people["depth.type"] == "sensor_msgs/msg/Image"
+
+
+@pytest.mark.parametrize("camera", CAMERAS)
+@pytest.mark.parametrize("sections", ["sensor_sync: {ros__parameters: {streams: [imu]}}", "inference: {}"])
+def test_a_camera_by_name_starts_people_whatever_the_file_has_a_section_for(
+    camera: str, sections: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"/**/{sections}\n")
+    values = {"camera": camera, "params_file": str(file), "model": "utd-mhad-dsp"}
+    plans = {plan.name: plan for plan in plan_hri(given(HRI, **values))}
+    assert set(plans) == {"people", "inference"} | ({"sensor_sync"} & node_sections(file))
+    preset = read_parameters(share_path("config", "cameras", f"{camera}.yaml"), "people", parameters.PEOPLE)
+    for name in ("image.topic", "camera_info.topic", "depth.topic"):
+        assert plans["people"].parameters[name] == preset.read(name)
+    bare = {"params_file": str(file), "camera": camera, "model": "utd-mhad-dp"}
+    if camera == "usb_cam" and "sensor_sync" not in sections:
+        with pytest.raises(ParameterError, match=r"camera:=usb_cam no depth\.topic"):
+            plan_hri(given(HRI, **bare))
+    else:
+        assert plan_hri(given(HRI, **bare))
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("", {"image.topic": "/mine", "image.type": "sensor_msgs/msg/CompressedImage", "reliability": "reliable"}),
+        ("{jpeg_quality: 90, reliability: best_effort}", {"image.topic": "/mine", "image.type": ANY}),
+        ("{image.topic: /small}", {}),
+    ],
+    ids=["no section", "no topic", "another topic"],
+)
+def test_the_overlay_reads_the_picture_of_people_unless_the_file_names_another(
+    own: str, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    picture = "{topic: /mine, type: sensor_msgs/msg/CompressedImage}"
+    file.write_text(
+        f"/**/people: {{ros__parameters: {{image: {picture}, reliability: reliable, rate_hz: 5.0}}}}\n"
+        + (f"/**/overlay: {{ros__parameters: {own}}}\n" if own else "")
+    )
+    plans = {plan.name: plan for plan in plan_hri(given(HRI, params_file=str(file), overlay="true"))}
+    assert plans["overlay"].parameters == expected
+    plans = {plan.name: plan for plan in plan_hri(given(HRI, params_file=str(file), overlay="true", camera="zed"))}
+    assert plans["overlay"].parameters["image.topic"] == plans["people"].parameters["image.topic"]
 
 
 @pytest.mark.parametrize("name", ["simulate", "use_sim_time"])
