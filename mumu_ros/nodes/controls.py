@@ -24,7 +24,6 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from mumu_ros.model.checkpoint import find_model
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.srv import SetModel
 
@@ -33,19 +32,25 @@ __all__ = ["serve_controls"]
 _CONFIGURED = (State.PRIMARY_STATE_INACTIVE, State.PRIMARY_STATE_ACTIVE)
 
 
-def serve_controls(node: ManagedNode, reset: Callable[[], None], model: Callable[[], str]) -> None:
-    """Serve ~/pause, ~/reset and ~/set_model. They use lifecycle transitions: a lifecycle manager sees the state."""
-    controls = _Controls(node, reset, model)
+def serve_controls(node: ManagedNode, reset: Callable[[], None], prepare: Callable[[str], str]) -> None:
+    """Serve ~/pause, ~/reset and ~/set_model. They use lifecycle transitions: a lifecycle manager sees the state.
+
+    Args:
+        node: A configured one has a model.
+        reset: Drops all inputs.
+        prepare: Loads another model, which the next configure takes; returns its id.
+    """
+    controls = _Controls(node, reset, prepare)
     node.serve(SetBool, "~/pause", controls.pause)
     node.serve(Trigger, "~/reset", controls.reset)
     node.serve(SetModel, "~/set_model", controls.set_model)
 
 
 class _Controls:
-    def __init__(self, node: ManagedNode, reset: Callable[[], None], model: Callable[[], str]) -> None:
+    def __init__(self, node: ManagedNode, reset: Callable[[], None], prepare: Callable[[str], str]) -> None:
         self._node = node
         self._reset = reset
-        self._model = model
+        self._prepare = prepare
 
     def pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Deactivate, or with false activate; the model stays loaded."""
@@ -72,32 +77,35 @@ class _Controls:
         return response
 
     def set_model(self, request: SetModel.Request, response: SetModel.Response) -> SetModel.Response:
-        """Load another model; keep the old one if that fails."""
-        node, old = self._node, self._node.get_parameter("model").value
+        """Load another model beside the one that runs, and only then replace it."""
+        node = self._node
         state, label = node.state
-        try:
-            find_model(request.model)
-        except ValueError as error:
-            response.message = str(error)
-            return response
         if state not in _CONFIGURED:
             response.message = f"the node is {label}: set its parameter model, and configure it"
             return response
-        if state == State.PRIMARY_STATE_ACTIVE:
-            node.trigger_deactivate()
-        response.success = self._load(request.model)
-        response.message = self._model() if response.success else node.refused
-        if not response.success:
-            self._load(old)
-        if state == State.PRIMARY_STATE_ACTIVE:
-            _try(node.trigger_activate)
+
+        def prepare() -> None:
+            response.message = self._prepare(request.model)
+
+        try:
+            response.success = node.load("set the model", prepare)
+        except Exception as error:  # of a library that the model runs on
+            node.report_error(error)
+        if response.success:
+            self._replace(request.model)
+        else:
+            response.message = node.refused
         return response
 
-    def _load(self, model: str) -> bool:
-        if self._node.state[0] in _CONFIGURED:
-            self._node.trigger_cleanup()
-        self._node.set_parameters([Parameter("model", value=model)])
-        return _try(self._node.trigger_configure)
+    def _replace(self, model: str) -> None:
+        node, (state, _) = self._node, self._node.state
+        if state == State.PRIMARY_STATE_ACTIVE:
+            node.trigger_deactivate()
+        node.trigger_cleanup()
+        node.set_parameters([Parameter("model", value=model)])
+        node.trigger_configure()
+        if state == State.PRIMARY_STATE_ACTIVE:
+            node.trigger_activate()
 
 
 def _try(transition: Callable[[], Any]) -> bool:

@@ -20,9 +20,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ from mumu_ros.conversions import (
 )
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import fault_age_s
+from mumu_ros.model.checkpoint import find_model
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
 from mumu_ros.nodes.activity_events import ActivityEvents
 from mumu_ros.nodes.controls import serve_controls
@@ -69,6 +70,7 @@ _ENDED_S = 2.0
 """Time without a decision after which activities end."""
 _STILL_COMING_S = 0.5
 """A modality whose newest sample is older than this has stopped, which sensor_sync reports."""
+_Loaded: TypeAlias = tuple[Session, Intents | None]
 
 
 @dataclass(frozen=True)
@@ -91,22 +93,36 @@ class Inference(ManagedNode):
         self._events = ActivityEvents(self)
         self._session: Session | None = None
         self._intents: Intents | None = None
+        self._next: _Loaded | None = None
+        self._deciding = threading.Lock()
         self._of_bodies: dict[str, Publisher[ActivityRecognition]] = {}
         self._publishing = threading.Lock()
-        serve_controls(self, self._drop, lambda: self._session.checkpoint.id if self._session else "")
+        serve_controls(self, self._drop, self._prepare)
 
     def configure(self) -> None:
-        """Load the model, put it on its device and run it once."""
-        config = InferenceConfig.read(self.values)
-        torch.set_num_threads(config.threads)
-        self._session = Session.open(config, live=True, on_error=self._note)
+        """Load the model, put it on its device and run it once; or take the one that is prepared."""
+        prepared, self._next = self._next, None
+        self._session, self._intents = prepared or self._load(InferenceConfig.read(self.values))
         checkpoint = self._session.checkpoint
-        self._intents = Intents(self, config.intents, checkpoint.config.taxonomy.activities) if config.intents else None
         self._device = next(checkpoint.model.parameters()).device
         self.get_logger().info(
             f"model {checkpoint.id} on {self._device} by {self._session.backend}: "
             f"{len(checkpoint.config.taxonomy.activities)} activities from {', '.join(checkpoint.config.names)}"
         )
+
+    def _load(self, config: InferenceConfig) -> _Loaded:
+        torch.set_num_threads(config.threads)
+        session = Session.open(config, live=True, on_error=self._note)
+        activities = session.checkpoint.config.taxonomy.activities
+        return session, Intents(self, config.intents, activities) if config.intents else None
+
+    def _prepare(self, model: str) -> str:
+        """Load another model for the next `configure`, with the parameters of this one; gives its id."""
+        assert self._session is not None
+        config = replace(self._session.config, model=find_model(model))
+        with self._deciding:  # CUDA records no graphs while another thread uses the device
+            self._next = self._load(config)
+        return self._next[0].checkpoint.id
 
     def cleanup(self) -> None:
         """Free the model and the memory of its device."""
@@ -203,9 +219,10 @@ class Inference(ManagedNode):
     def _work(self, job: _Job) -> None:
         """Encode new inputs; decide when a decision is due."""
         assert self._session is not None
-        start = time.perf_counter()
-        answers = self._session.decide(job.stamp_ns)
-        seconds = time.perf_counter() - start
+        with self._deciding:
+            start = time.perf_counter()
+            answers = self._session.decide(job.stamp_ns)
+            seconds = time.perf_counter() - start
         present = self._session.present
         with self._publishing:
             latest = {**self._answers, **dict(answers)}

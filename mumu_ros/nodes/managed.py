@@ -184,6 +184,11 @@ class ManagedNode(LifecycleNode):
             reason = str(error).partition(", at ")[0]
             raise ParameterError(f"parameter {parameter} is {topic!r}: {reason}") from None
 
+    def load(self, what: str, act: Callable[[], None]) -> bool:
+        """Whether something succeeds that may take long: diagnostics say so meanwhile, and `refused` why it failed."""
+        with self._busy():
+            return self._attempt(what, act)
+
     def status(self, name: str, problem: Problem, **values: Any) -> DiagnosticStatus:
         """A status "<node>: <name>", see `diagnostics.status`."""
         return status(f"{self.get_name()}: {name}", problem, self.get_fully_qualified_name(), **values)
@@ -267,9 +272,8 @@ class ManagedNode(LifecycleNode):
         """Configure; on bad parameters or a bad model log why and stay unconfigured."""
         for text in self._unknown:
             self.get_logger().warning(f"ignored: {text}")
-        with self._busy():
-            if not self._attempt("configure", self.configure):
-                return TransitionCallbackReturn.FAILURE
+        if not self.load("configure", self.configure):
+            return TransitionCallbackReturn.FAILURE
         self._configured = True
         return super().on_configure(state)
 

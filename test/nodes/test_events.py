@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from mumu_ros.action import WaitForActivity
 from mumu_ros.conversions import time_to_ns
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.msg import ActivityEvent
 from mumu_ros.srv import SetModel
 
@@ -179,3 +181,61 @@ def test_another_model_takes_over_and_one_that_cannot_be_used_does_not(active: A
     active.node.trigger_cleanup()
     assert "unconfigured" in call(active.ros, SetModel, "set_model", model="sim").message
     assert "unconfigured: configure it" in call(active.ros, SetBool, "pause", data=False).message
+
+
+def corrupt(folder: Path) -> Path:
+    """A copy of a model beside it whose weights are none."""
+    copy = folder.with_name("corrupt")
+    shutil.copytree(folder, copy)
+    (copy / "model.safetensors").write_bytes(b"not a model")
+    return copy
+
+
+def train_again(folder: Path) -> None:
+    """Write other weights over those of a model, as `mumu train` does."""
+    checkpoint = load_checkpoint(folder)
+    for parameter in checkpoint.model.parameters():
+        parameter.data += 0.01
+    save_checkpoint(folder, checkpoint.model)
+
+
+@pytest.mark.parametrize("change", [lambda folder: folder.rename(folder.with_name("tiny_old")), train_again])
+def test_a_refused_model_changes_nothing_whatever_became_of_the_folder_of_the_running_one(
+    active: Any, tmp_path: Path, change: Callable[[Path], Any]
+) -> None:
+    session, bad = active.node._session, corrupt(tmp_path / "tiny")
+    change(tmp_path / "tiny")
+    answer = call(active.ros, SetModel, "set_model", model=str(bad))
+    assert not answer.success
+    assert "model.safetensors" in answer.message
+    assert active.node.state[1] == "active"
+    assert active.node.get_parameter("model").value == str(tmp_path / "tiny")
+    active.play(0, 12)
+    active.ros.wait(lambda: active.recognitions)
+    assert active.node._session is session
+    assert active.recognitions[-1].model == session.checkpoint.id
+    assert call(active.ros, SetModel, "set_model", model="sim").message.startswith("sim@")
+
+
+def test_what_a_library_raises_while_a_model_is_loaded_is_answered(
+    active: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    active.ros.provokes_errors = True
+    with monkeypatch.context() as patch:
+        patch.setattr("mumu_ros.recognition.session.load_checkpoint", fail)
+        answer = call(active.ros, SetModel, "set_model", model="sim")
+    assert (answer.success, answer.message) == (False, "cannot set the model, RuntimeError: out of memory")
+    assert active.node.state[1] == "active"
+    assert call(active.ros, SetModel, "set_model", model="sim").success
+
+
+def test_the_parameters_of_inference_have_to_fit_the_new_model(robot: Callable[..., Any]) -> None:
+    r = robot(min_coverage=[0.1, 0.2, 0.3])
+    r.start()
+    answer = call(r.ros, SetModel, "set_model", model="people")
+    assert not answer.success
+    assert "min_coverage is [0.1, 0.2, 0.3]" in answer.message
+    assert r.node.state[1] == "active"
