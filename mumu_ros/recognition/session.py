@@ -164,7 +164,8 @@ class Session:
         with self._lock:
             self._drop_all()
             self._frames, self._views = StreamClock(_HELD), StreamClock(_HELD)
-            self._guard: StampGuard[StreamClock, _Arrival] = StampGuard([self._frames, self._views])
+            # People first: with two clocks, the one that people are decided about by is followed, whichever starts first.
+            self._guard: StampGuard[StreamClock, _Arrival] = StampGuard([self._views, self._frames])
             self._epoch: int | None = None
             self._expects_people = False
             self._crowd = 0
@@ -219,8 +220,12 @@ class Session:
             Stamps to `decide` at, oldest first; none if people are tracked, unless no people arrived in the
             last three seconds of frames: decisions then continue with the worn sensors.
         """
-        arrival = _Arrival(epoch, partial(self._push_all, list(samples)))
+        arrived = list(samples)
+        arrival = _Arrival(epoch, partial(self._push_all, arrived))
         with self._lock:
+            names = {name for name, _, _ in arrived}
+            self.seen |= names
+            self._framed.update(filter(self._is_used, names))
             self._clocks.note_frame(stamp_ns)
             stamps = self._take(self._frames, stamp_ns, arrival)
             if stamps and self._unseen_since_ns is None:
@@ -327,13 +332,14 @@ class Session:
         self._in_view = []
         self._near = []
 
+    def _is_used(self, name: str) -> bool:
+        return name in self._modalities and not (self._expects_people and name in self._personal)
+
     def _push_all(self, samples: Sequence[Sample]) -> None:
         for name, stamp_ns, sample in samples:
-            self.seen.add(name)
-            if name not in self._modalities or (self._expects_people and name in self._personal):
+            if not self._is_used(name):
                 continue
             try:
-                self._framed.add(name)
                 check_background(self._modalities[name], sample)
                 if self.recognizer.push(name, stamp_ns, sample) and name in self._imus:
                     self._assigner.push(name, stamp_ns, sample)

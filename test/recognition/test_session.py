@@ -288,6 +288,26 @@ def test_frames_on_another_clock_than_people_are_named_with_the_remedy(
     assert said == []
 
 
+@pytest.mark.parametrize("first", ["people", "frames"])
+@pytest.mark.parametrize("ahead_s", [-1_800_000_000, 1_800_000_000])
+def test_people_are_decided_about_whatever_clock_frames_have_and_whichever_starts_first(
+    people_model: Path, ahead_s: int, first: str
+) -> None:
+    session = open_session(people_model)
+    found: Answers = []
+    for k in range(160):
+        session.expect_people()
+        if k >= 80 or first == "frames":
+            frame_ns = (2 * START_NS // S + ahead_s) * S + k * FRAME_MS * MS
+            found += [a for s in session.receive(frame_ns, imu(frame_ns)) for a in session.decide(s) if k >= 100]
+        if k >= 80 or first == "people":
+            people_ns = 2 * START_NS + k * FRAME_MS * MS
+            stamps = session.see(people_ns, "blazepose33", [make_person("anna1", k)])
+            found += [a for s in stamps for a in session.decide(s) if k >= 100]
+    assert set(decided(found)) == {"anna1"}
+    assert len(found) >= 10
+
+
 @pytest.mark.parametrize("late_ms", [0, 300, 900, -300])
 @pytest.mark.parametrize("stopped", ["people", "frames", "both", "none"])
 def test_delays_and_streams_that_stop_are_no_other_clock(people_model: Path, late_ms: int, stopped: str) -> None:
