@@ -31,7 +31,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mumu_ros import reading
-from mumu_ros.reading import MAX_DEPTH, parse_json, parse_yaml, read_arrays, read_bytes, read_text
+from mumu_ros.reading import MAX_DEPTH, parse_json, parse_yaml, read_arrays, read_bytes, read_text, yaml_text
 
 DEEP = ["[" * 500 + "]" * 500, '{"a": ' * 500 + "1" + "}" * 500, "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2)]
 
@@ -151,6 +151,15 @@ def test_numbers_with_an_exponent_are_numbers(text: str) -> None:
 @pytest.mark.parametrize("text", ["e3", "1e", "1e3x", "0x1e-3.", "v1e3"])
 def test_what_only_resembles_them_is_text(text: str) -> None:
     assert parse_yaml(text) == text
+
+
+LIKE_OTHERS = "1e3 -2E1 .5 1_000 0o7 0x1f 1:30 no ~ null 2026-01-02 .inf = << 1e-3".split()
+NAMES = st.sampled_from(LIKE_OTHERS) | st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), max_size=9)
+
+
+@given(st.dictionaries(NAMES, st.lists(NAMES, max_size=3), max_size=3))
+def test_names_that_are_written_are_read_back_as_they_were(groups: dict[str, list[str]]) -> None:
+    assert parse_yaml(yaml_text(groups)) == groups
 
 
 @given(st.text(st.sampled_from("{}[]:,&*!<>|-?#%@'\"\\ab01. \n\t"), max_size=60))

@@ -24,10 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from mumu_ros.files import expanded
-from mumu_ros.reading import read_yaml
+from mumu_ros.reading import read_yaml, yaml_text
 from mumu_ros.share import share_path
 from mumu_ros.text import check_activity, check_name, composed
 
@@ -138,8 +137,7 @@ class Taxonomy:
 
     def write(self, path: str | Path) -> None:
         """Write a YAML file that `read` reads back as an equal taxonomy."""
-        text: str = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
-        Path(path).write_text(text, encoding="utf-8")
+        Path(path).write_text(yaml_text(self.to_dict()), encoding="utf-8")
 
 
 def find_taxonomy(name: str) -> Taxonomy:

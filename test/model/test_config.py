@@ -46,6 +46,13 @@ def test_taxonomy_survives_a_yaml_file(taxonomy: Taxonomy, tmp_path: Path) -> No
     assert Taxonomy.read(tmp_path / "t.yaml") == taxonomy
 
 
+@pytest.mark.parametrize("name", ["1e3", "2E1", "no", "1_000", "0o7", ".5", "2026-01-02", "~", "1:30"])
+def test_a_name_may_look_like_anything_else_in_yaml(tmp_path: Path, name: str) -> None:
+    taxonomy = Taxonomy(name, {name: (name, "wave")})
+    taxonomy.write(tmp_path / "t.yaml")
+    assert Taxonomy.read(tmp_path / "t.yaml") == taxonomy
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
