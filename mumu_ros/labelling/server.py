@@ -34,9 +34,9 @@ from mumu_ros.conversions import ConversionError
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.reading import MAX_TEXT, parse_json
 from mumu_ros.recordings import RecordingError
-from mumu_ros.recordings.label_files import Label, LabelError, write_labels
+from mumu_ros.recordings.label_files import Label, LabelError, read_labels, write_labels
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.text import shorten
+from mumu_ros.text import composed, reason, shorten
 
 __all__ = ["LabelServer", "Session"]
 
@@ -55,7 +55,7 @@ _PATIENCE_S = 60.0
 
 
 class _OutdatedError(LabelError):
-    """The labels were saved by another page since this one was loaded."""
+    """The labels have been changed elsewhere since the page was loaded."""
 
 
 @dataclass
@@ -65,11 +65,11 @@ class Session:
     Attributes:
         name: Of the recording.
         footage: What it shows.
-        labels: The segments to begin with, then those that were saved last.
-        target: The label file.
+        labels: The segments when they were read or saved last.
+        target: The label file; other programs may change it, too.
         groups: Activities to choose from, by group.
         problems: What is wrong with the recording, a sentence each.
-        version: How many times the labels have been changed since the start.
+        version: How many times the labels have been changed since the start, here and elsewhere.
     """
 
     name: str
@@ -82,9 +82,15 @@ class Session:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def describe(self) -> dict[str, Any]:
-        """All but the pictures and traces, as JSON; times in seconds from the first sample."""
+        """All but the pictures and traces, as JSON; times in seconds from the first sample.
+
+        Raises:
+            LabelError: The label file has been changed, and is none any more.
+            OSError: It cannot be read.
+        """
         footage = self.footage
         with self._lock:
+            self._refresh()
             labels, version = self.labels, self.version
         return {
             "name": self.name,
@@ -120,9 +126,9 @@ class Session:
             How many labels were `saved`, and their `version`.
 
         Raises:
-            _OutdatedError: Other labels have been saved since that version; nothing is written.
+            _OutdatedError: The label file has other labels than that version, or is none; nothing is written.
             LabelError: The content is no labels, or there is none.
-            OSError: It cannot be written.
+            OSError: The file cannot be read or written.
         """
         try:
             version, labels = int(content["version"]), [self._label(row) for row in content["labels"]]
@@ -132,11 +138,12 @@ class Session:
             raise LabelError("there is no segment to save")
         labels.sort(key=lambda label: label.start_ns)
         with self._lock:
+            self._refresh()
             is_new = labels != list(self.labels)
             if is_new and version != self.version:
                 raise _OutdatedError(
-                    f"{self.target.name} has been saved by another page since this one was loaded; reload this page to "
-                    "go on from what was saved"
+                    f"{self.target.name} has been changed elsewhere since this page was loaded; reload this page to go "
+                    "on from what is there"
                 )
             write_labels(self.target, labels)
             self.labels, self.version = labels, self.version + is_new
@@ -146,9 +153,22 @@ class Session:
         """See `Trace.envelope`."""
         return self.footage.traces[index].envelope(self._stamp_ns(start_s), self._stamp_ns(end_s), bins)
 
+    def _refresh(self) -> None:
+        """Take up what another program has written; a file that is gone is no change, since nothing can be lost."""
+        if not self.target.exists():
+            return
+        try:
+            labels = read_labels(self.target)
+        except LabelError as error:
+            raise _OutdatedError(f"the label file has been changed elsewhere: {error}; mend or remove it") from error
+        if labels != list(self.labels):
+            self.labels, self.version = labels, self.version + 1
+
     def _label(self, row: Any) -> Label:
         start_ns, end_ns = self._stamp_ns(row["start"]), self._stamp_ns(row["end"])
-        return Label(start_ns, end_ns, str(row["group"]), str(row["activity"]))
+        # As they are read back.
+        group, activity = (composed(str(row[name]).strip()) for name in ("group", "activity"))
+        return Label(start_ns, end_ns, group, activity)
 
     def _seconds(self, stamp_ns: int) -> float:
         return (stamp_ns - self.footage.start_ns) / NS_PER_S
@@ -206,8 +226,8 @@ class _Handler(BaseHTTPRequestHandler):
                 )
             else:
                 self._fail(HTTPStatus.NOT_FOUND, f"there is no {path}")
-        except (ConversionError, RecordingError, OSError) as error:
-            self._fail(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+        except (ConversionError, LabelError, RecordingError, OSError) as error:
+            self._fail(HTTPStatus.UNPROCESSABLE_ENTITY, shorten(reason(error)))
         except (KeyError, IndexError, ValueError, OverflowError) as error:
             self._fail(HTTPStatus.BAD_REQUEST, shorten(f"{path}: {error!r}"))
 
@@ -221,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._send_json(self._session.save(parse_json(body)))
         except _OutdatedError as error:
-            self._fail(HTTPStatus.CONFLICT, str(error))
+            self._fail(HTTPStatus.CONFLICT, shorten(str(error)))
         except ValueError as error:
             self._fail(HTTPStatus.BAD_REQUEST, shorten(str(error)))
         except OSError as error:

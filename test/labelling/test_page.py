@@ -39,9 +39,10 @@ from mumu_ros.labelling import server as label_server
 from mumu_ros.labelling.cli import opener
 from mumu_ros.labelling.footage import Footage, Trace
 from mumu_ros.labelling.server import LabelServer, Session
-from mumu_ros.recordings.label_files import Label, labels_path, read_labels
+from mumu_ros.recordings.label_files import Label, labels_path, read_labels, write_labels
 
 S = 1_000_000_000
+START_NS = 1_700_000_000 * S
 GROUPS = {"gesture": ["wave", "point"], "gait": ["walk"]}
 
 
@@ -194,7 +195,7 @@ def test_segments_are_set_by_mouse_and_by_keys_and_saved(
 
 
 def test_the_annotations_of_a_recording_can_be_saved_as_they_are(page: Page, target: Path, address: str) -> None:
-    assert page.one("#status").text == "From the recording's annotations; not saved in kitchen.labels.csv yet"
+    assert page.one("#status").text == "Not saved in kitchen.labels.csv yet"
     count = len(page.segments())
     assert count
     page.one("#save").click()
@@ -322,7 +323,7 @@ def test_a_page_does_not_overwrite_what_another_one_saved(page: Page, target: Pa
     page.press("n", "2")  # pointing it was, here
     assert asked(address, "labels", JSON, labels_of(0, (1, 2, "sit"), (4, 5, "stand"))) == 200
     page.chord(Keys.CONTROL, "s")
-    page.until(lambda: "kitchen.labels.csv has been saved by another page" in page.one("#status").text)
+    page.until(lambda: "kitchen.labels.csv has been changed elsewhere" in page.one("#status").text)
     assert [label.activity for label in read_labels(target)] == ["sit", "stand"]
 
     page.open(address)
@@ -330,6 +331,54 @@ def test_a_page_does_not_overwrite_what_another_one_saved(page: Page, target: Pa
     assert page.segments() == ["point 1.00 – 3.00"]
     page.chord(Keys.CONTROL, "z")
     page.until(lambda: page.segments() == ["sit 1.00 – 2.00", "stand 4.00 – 5.00"])
+
+
+def test_what_another_program_has_written_is_shown_and_not_overwritten(address: str, target: Path) -> None:
+    assert asked(address, "labels", JSON, labels_of(0, (1, 2, "sit"))) == 200
+    write_labels(target, [Label(START_NS + S, START_NS + 2 * S, "pose", "sit")])
+    written = target.read_text(encoding="utf-8")
+    changed = labels_of(1, (1, 3, "sit"))
+    assert refusal(address, changed) == (
+        409,
+        "kitchen.labels.csv has been changed elsewhere since this page was loaded; reload this page to go on from "
+        "what is there",
+    )
+    assert target.read_text(encoding="utf-8") == written
+    shown = json_of(address + "recording")
+    assert shown["labels"] == [{"start": 1, "end": 2, "group": "pose", "activity": "sit"}]
+    assert asked(address, "labels", JSON, labels_of(shown["version"], (1, 3, "sit"))) == 200
+    (label,) = read_labels(target)
+    assert label.end_ns == START_NS + 3 * S
+
+
+def test_a_label_file_that_another_program_has_broken_is_named_and_stays(address: str, target: Path) -> None:
+    broken = "start,end,group,activity\n1,3,,wave\n2,4,,walk\n"
+    target.write_text(broken, encoding="utf-8")
+    for body in (None, LABELS):
+        status, error = refusal(address, body)
+        assert status == (422 if body is None else 409)
+        assert error == (
+            f"the label file has been changed elsewhere: {target}:3: walk from 2 overlaps wave until 3; a person does "
+            "one thing at a time; mend or remove it"
+        )
+    assert target.read_text(encoding="utf-8") == broken
+
+
+def test_a_label_file_that_is_gone_is_written_again(address: str, target: Path) -> None:
+    assert asked(address, "labels", JSON, labels_of(0, (1, 2, "sit"))) == 200
+    target.unlink()
+    shown = json_of(address + "recording")
+    assert [label["activity"] for label in shown["labels"]] == ["sit"], "nothing is lost"
+    assert not shown["saved"]
+    assert asked(address, "labels", JSON, labels_of(1, (1, 2, "sit"), (4, 5, "stand"))) == 200
+    assert [label.activity for label in read_labels(target)] == ["sit", "stand"]
+
+
+def test_a_name_is_saved_as_it_is_read_back(address: str, target: Path) -> None:
+    """Else the page's own file would be another program's."""
+    for version in range(2):
+        assert asked(address, "labels", JSON, labels_of(version, (1, 2 + version, " gru\u0308\u00dfen"))) == 200
+    assert [label.activity for label in read_labels(target)] == ["gr\u00fc\u00dfen"]
 
 
 def test_what_was_not_saved_is_shown_by_the_next_page_of_the_recording(
@@ -422,6 +471,14 @@ def test_of_joints_that_are_not_seen_the_page_gets_json(session: Session, seen: 
 def json_of(address: str) -> Any:
     with urllib.request.urlopen(address, timeout=10) as answer:
         return json.loads(answer.read(), parse_constant=pytest.fail)
+
+
+def refusal(address: str, body: bytes | None) -> tuple[int, str]:
+    """Ask for the recording, or send labels: the status and the sentence with which that is refused."""
+    request = urllib.request.Request(address + ("recording" if body is None else "labels"), body, JSON)
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(request, timeout=10)
+    return raised.value.code, json.loads(raised.value.read())["error"]
 
 
 LABELS = labels_of(0, (1, 2, "x"))

@@ -252,7 +252,7 @@ function changed() {
   $("summary").textContent = `${recording.duration.toFixed(1)} s, ${Math.round(100 * covered / recording.duration)} % labelled`;
   $("count").textContent = labels.length || "";
   if (dirty) say(labels.length ? "Not saved yet" : "");
-  else if (labels.length && !recording.saved) say(`From the recording's annotations; not saved in ${recording.target} yet`);
+  else if (labels.length && !recording.saved) say(`Not saved in ${recording.target} yet`);
   keep();
   showActivities();
   showSegments();
