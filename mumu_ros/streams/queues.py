@@ -90,7 +90,7 @@ class StreamQueue(StreamClock):
         self.accepted = 0
         self.duplicate = 0
         self.paired = 0
-        self.late_kept = 0  # late, but taken: counted in `accepted` too
+        self.late_kept = 0  # late, and counted in `accepted` too
         self.marks = ((0, 0),) * 2  # (newest stamp, accepted): two earlier states, for the rate
 
     def begin(self, stamp_ns: int) -> None:

@@ -274,8 +274,8 @@ class Synchronizer:
     def _drop_late(s: StreamQueue, stamp_ns: int) -> None:
         """Take back a frame that came after the set it belonged to."""
         s.queue.remove(next(entry for entry in s.queue if entry[0] == stamp_ns))
-        s.accepted -= 1
         s.late += 1
+        s.late_kept += 1
 
     def _make_room(self, s: StreamQueue) -> None:
         """Bring a frame queue back to its size: what no set can want, then the first pending set, then the oldest."""

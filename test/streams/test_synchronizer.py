@@ -267,6 +267,20 @@ def test_statistics_hold_rate_skew_and_life_of_each_stream(traffic):
     assert later["imu"].age_s == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("ahead_ms", [50, 300, 900])
+def test_the_rate_of_a_camera_that_starts_behind_an_imu_is_never_negative(traffic, ahead_ms):
+    """Its first frames are late: sets of the IMU alone have left."""
+    s = Synchronizer(["rgb"], ["imu"], period_s=0.1)
+    first, later = traffic.stream("imu", 100, 3, offset_ms=ahead_ms, delay_ms=-ahead_ms), traffic.stream("rgb", 30, 3)
+    for m in traffic.merge(first, later[30:]):
+        s.add(m.stream, m.stamp_ns, None, m.arrival_ns)
+        assert s.statistics(m.arrival_ns)["rgb"].rate_hz >= 0
+    found = s.statistics(later[-1].arrival_ns)["rgb"]
+    assert found.late > 0
+    assert found.received == 60
+    assert found.rate_hz == pytest.approx(30, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("kwargs", "value"),
     [
