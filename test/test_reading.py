@@ -153,7 +153,7 @@ def test_what_only_resembles_them_is_text(text: str) -> None:
     assert parse_yaml(text) == text
 
 
-LIKE_OTHERS = "1e3 -2E1 .5 1_000 0o7 0x1f 1:30 no ~ null 2026-01-02 .inf = << 1e-3".split()
+LIKE_OTHERS = ["1e3", "-2E1", "1e-3", ".5", "1_000", "0o7", "0x1f", "1:30", "no", "~", "null", "2026-01-02", "=", "<<"]
 NAMES = st.sampled_from(LIKE_OTHERS) | st.text(st.characters(categories=("L", "N", "P", "S", "Zs")), max_size=9)
 
 
