@@ -47,8 +47,8 @@ class Augmentation:
             has only begun, or is over already.
         shift: Images: by up to this share of their size, all frames of a window alike.
         color: Images: gain and offset of each channel by up to this share.
-        zoom: Single images (`frame_epochs`): size by up to this share.
-        flip: Single images: half of them mirrored, as a person of the other hand.
+        zoom: Single images, in `frame_epochs` only: size by up to this share.
+        flip: Likewise: half of them mirrored, as a person of the other hand.
         rotation_deg: Vectors: about a random axis by up to this, as a sensor mounted askew.
         scale: Vectors: by up to this share.
         body: Of skeletons with a layout; `rotation_deg` and `scale` are for the other vectors then.

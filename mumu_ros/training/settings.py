@@ -40,6 +40,7 @@ _ONE_DATASET = (
     "train_subjects", "calibration_subjects", "protocol", "seconds", "windows_per_s", "min_overlap", "pose", "cache",
 )  # fmt: skip
 """Keys of `data` that say nothing about windows composed of several datasets."""
+_OF_PICTURES = ("shift", "color", "zoom", "flip")
 _PRECISIONS = (
     "32-true", "64-true", "16-true", "bf16-true", "16-mixed", "bf16-mixed", "transformer-engine",
     "transformer-engine-float16",
@@ -265,6 +266,7 @@ class Settings:
         self._check_seed()
         self._check_labels()
         self._check_body()
+        self._check_pictures()
         fusion, o = self.model.fusion, self.optimization
         if o.task_weighting != "fixed" and not _has_groups(fusion):
             raise ConfigError(
@@ -299,6 +301,15 @@ class Settings:
                 raise ConfigError(
                     f"augmentation.body.{key} is {value!r}, but no modality of {', '.join(self.model.names)} has a "
                     f"layout, by which bodies are changed: expected {default!r}, or a layout for the skeleton"
+                )
+
+    def _check_pictures(self) -> None:
+        has_pictures = any(modality.is_image for modality in self.model.modalities)
+        for key, default in _defaults(Augmentation, _OF_PICTURES).items() if not has_pictures else ():
+            if (value := getattr(self.augmentation, key)) != default:
+                raise ConfigError(
+                    f"augmentation.{key} is {value!r}, but of {', '.join(self.model.names)} none is rgb or depth, "
+                    "which it changes: leave it out"
                 )
 
     def with_seed(self, seed: int) -> Settings:

@@ -175,6 +175,21 @@ def test_bodies_are_changed_only_where_a_layout_says_what_is_left_and_right(key:
     assert read_settings(UTD, [f"augmentation.body.{key}=0"]).augmentation.body == BodyAugmentation()
 
 
+@pytest.mark.parametrize("override", ["shift=0.1", "color=0.1", "zoom=0.1", "flip=true"])
+def test_pictures_are_changed_only_where_a_model_takes_any(override: str) -> None:
+    key, _, value = override.partition("=")
+    assert getattr(read_settings(SIM, [f"augmentation.{override}"]).augmentation, key) == yaml.safe_load(value)
+    with pytest.raises(ConfigError, match=rf"augmentation\.{key} is .*, but of skeleton, imu none is rgb or depth"):
+        read_settings(UTD, [f"augmentation.{override}"])
+
+
+@pytest.mark.parametrize("path", sorted(share_path("config", "training").glob("*.yaml")), ids=lambda path: path.stem)
+def test_single_pictures_are_changed_only_where_a_shipped_training_passes_over_any(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())
+    changed = {"zoom", "flip"} & set(content.get("augmentation", {}))
+    assert not changed or content["optimization"]["frame_epochs"]
+
+
 def test_a_person_is_held_out_of_both_sets_of_utd_mhad_or_of_none() -> None:
     for same in ("{utd_mhad: 5-6, utd_mhad_front: '6,5'}", "{utd_mhad: '', utd_mhad_front: ''}", "{utd_mhad: 5}"):
         assert read_settings(PEOPLE, [f"data.sets={same}"])
