@@ -241,6 +241,67 @@ def test_a_first_activity_is_typed(page: Page, target: Path) -> None:
     assert [(label.group, label.activity) for label in read_labels(target)] == [("circus", "juggle")]
 
 
+def rows(*labels: tuple[float, float, str, str]) -> list[Label]:
+    """Labels, in seconds from the start."""
+    return [Label(START_NS + round(a * S), START_NS + round(b * S), group, name) for a, b, group, name in labels]
+
+
+@pytest.mark.parametrize("known", [{}, {"communicate": ["bow"]}], ids=["imported", "taxonomy"])
+def test_a_known_activity_moves_to_the_group_that_is_typed(
+    browser: Any, session: Session, target: Path, known: dict[str, list[str]]
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    session.groups = known
+    write_labels(target, rows((1, 2, "", "bow"), (3, 4, "work", "drill"), (5, 6, "", "bow")))
+    with serving(session) as address:
+        page = Page(browser, address)
+        page.press("n")
+        page.one("#new-activity").send_keys("bow")
+        page.one("#new-group").send_keys("communicate", Keys.ENTER)
+        page.until(lambda: page.one("#status").text == "Not saved yet")
+        assert [heading.text for heading in page.all("#activities h3")] == ["communicate", "work"]
+        page.one("#undo").click()
+        page.until(lambda: page.one("#status").text == "" and not page.one("#save").is_enabled())
+        assert [heading.text for heading in page.all("#activities h3")][-1] == "no group"
+        page.one("#new-activity").send_keys("bow")
+        page.one("#new-group").send_keys("communicate", Keys.ENTER)
+        page.chord(Keys.CONTROL, "s")
+        page.until(lambda: page.one("#status").text == "Saved 3 segments in kitchen.labels.csv")
+        assert page.errors() == []
+    assert [label.group for label in read_labels(target)] == ["communicate", "work", "communicate"]
+
+
+def test_a_segment_that_is_shorter_than_one_is_drawn_does_not_grow_into_its_neighbour(
+    page: Page, target: Path, address: str
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    labels = rows((1, 2, "", "sit"), (2, 2.02, "", "nod"), (2.02, 3, "", "sit"))
+    write_labels(target, labels)
+    page.open(address)
+    page.press("n", "n", "[")  # at its beginning
+    page.press(Keys.ARROW_LEFT, "[", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, "[", "]")
+    page.press("n", Keys.DELETE)
+    page.until(lambda: len(page.segments()) == 2)
+    page.chord(Keys.CONTROL, "s")
+    page.until(lambda: page.one("#status").text == "Saved 2 segments in kitchen.labels.csv")
+    assert read_labels(target)[0] == labels[0]
+    assert read_labels(target)[1].start_ns == labels[1].start_ns
+
+
+def test_where_the_last_segment_is_removed_the_page_says_what_to_do(page: Page, target: Path, address: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    write_labels(target, rows((1, 2, "", "sit")))
+    page.open(address)
+    page.press("n", Keys.DELETE)
+    page.until(
+        lambda: page.one("#status").text.endswith("at least one segment; to have none, remove kitchen.labels.csv")
+    )
+    assert not page.one("#save").is_enabled()
+
+
 def test_zooming_in_sets_segments_to_the_hundredth_of_a_second(page: Page, target: Path, footage: Footage) -> None:
     from selenium.webdriver.common.keys import Keys
 

@@ -33,9 +33,7 @@ async function start() {
     labels = left;
   }
   for (const [group, names] of Object.entries(recording.groups)) for (const activity of names) activities.push({ group, activity });
-  for (const { group, activity } of labels) {
-    if (activity && !activities.some((a) => a.activity === activity && a.group === group)) activities.push({ group, activity });
-  }
+  learn();
   current = activities[0] ?? null;
   view = { start: 0, end: recording.duration };
   if (recording.problems.length) {
@@ -171,7 +169,9 @@ function remember() {
 function takeBack() {
   if (!undo.length) return;
   labels = JSON.parse(undo.pop());
+  learn();
   selected = null;
+  say("");
   changed();
 }
 
@@ -210,8 +210,26 @@ function remove() {
 
 function moveEdge(label, edge, when) {
   const [low, high] = room((label.start + label.end) / 2, label);
-  if (edge === "start") label.start = Math.min(Math.max(when, low), label.end - LEAST);
-  else label.end = Math.max(Math.min(when, high), label.start + LEAST);
+  // An imported segment may be shorter, with a neighbour beside it, or lie outside the recording.
+  if (edge === "start") label.start = Math.max(Math.min(when, label.end - LEAST), Math.min(low, label.start));
+  else label.end = Math.min(Math.max(when, label.start + LEAST), Math.max(high, label.end));
+}
+
+// Activities of segments can be chosen.
+function learn() {
+  for (const { group, activity } of labels) {
+    if (activity && !activities.some((a) => a.activity === activity && a.group === group)) activities.push({ group, activity });
+  }
+}
+
+// An activity has one group: all its segments move to it.
+function regroup(activity, group) {
+  const others = labels.filter((label) => label.activity === activity && label.group !== group);
+  if (others.length) remember();
+  for (const label of others) label.group = group;
+  const [first, ...rest] = activities.filter((a) => a.activity === activity);
+  if (first) first.group = group;
+  activities = activities.filter((a) => !rest.includes(a));
 }
 
 function choose(activity) {
@@ -251,7 +269,8 @@ function changed() {
   $("undo").disabled = !undo.length;
   $("summary").textContent = `${recording.duration.toFixed(1)} s, ${Math.round(100 * covered / recording.duration)} % labelled`;
   $("count").textContent = labels.length || "";
-  if (dirty) say(labels.length ? "Not saved yet" : "");
+  if (!labels.length && recording.saved) say(`A label file has at least one segment; to have none, remove ${recording.target}`);
+  else if (dirty) say(labels.length ? "Not saved yet" : "");
   else if (labels.length && !recording.saved) say(`Not saved in ${recording.target} yet`);
   keep();
   showActivities();
@@ -545,6 +564,7 @@ function bind() {
     event.preventDefault();
     const activity = $("new-activity").value.trim(), group = $("new-group").value.trim();
     if (!activity) return;
+    if (group) regroup(activity, group);
     let known = activities.find((a) => a.activity === activity);
     if (!known) activities.push(known = { group, activity });
     $("new").reset();
