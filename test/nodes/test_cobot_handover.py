@@ -96,7 +96,7 @@ def test_it_hands_over_to_whoever_works_and_stops_for_whoever_steps_close(ros: A
 def test_it_stops_near_people_without_going_back_and_forth_and_where_it_is_blind() -> None:
     from cobot_handover.behaviour import Behaviour, Command
 
-    behaviour = Behaviour("work", stop_m=1.0, clear_m=1.3, silence_s=1.0)
+    behaviour = Behaviour("work", stop_m=1.0, clear_m=1.3, silence_s=1.0, lost_s=30.0)
     assert behaviour.command(0.0) is Command.STOP, "nobody has looked yet"
     behaviour.see(0.0, {})
     assert behaviour.command(0.5) is Command.WAIT
@@ -117,11 +117,53 @@ def test_it_stops_near_people_without_going_back_and_forth_and_where_it_is_blind
     assert behaviour.command(4.0) is Command.WAIT
 
 
+def test_it_stops_for_somebody_who_comes_so_near_that_they_are_not_found() -> None:
+    from cobot_handover.behaviour import Behaviour, Command
+
+    behaviour = Behaviour("work", stop_m=1.0, clear_m=1.5, silence_s=1.0, lost_s=30.0)
+    behaviour.hear(0.0, "anna", "work", "", begins=True)
+
+    def command(now_s: float, **distances_m: float) -> Command:
+        behaviour.see(now_s, {"anna": 2.5, **distances_m})
+        behaviour.confirm(now_s, "anna", "work")
+        return behaviour.command(now_s)
+
+    assert command(1.0, ben=1.6) is Command.HAND_OVER
+    assert command(2.0) is Command.HAND_OVER, "he was not near"
+    assert command(3.0, ben=1.4) is Command.HAND_OVER
+    assert command(4.0) is Command.STOP
+    assert command(33.0, carl=1.2) is Command.STOP
+    assert command(34.0, carl=1.2) is Command.STOP, "carl is not farther than clear_m"
+    assert command(35.0, carl=1.6) is Command.HAND_OVER
+    assert command(36.0, carl=0.9) is Command.STOP
+    assert command(37.0) is Command.STOP
+    assert command(38.0, carl=1.3) is Command.STOP
+    assert command(60.0, carl=1.3) is Command.STOP
+    assert command(89.0) is Command.STOP, "30 s since he was last in view"
+    assert command(91.0) is Command.HAND_OVER
+
+
+def test_it_stops_when_people_dies_also_while_the_ros_clock_stands_still(ros: Any) -> None:
+    """As a clock does that is set back."""
+    from cobot_handover.node import CobotHandover
+
+    stands = [Parameter("use_sim_time", value=True)]
+    node = CobotHandover(context=ros.context, parameter_overrides=stands)
+    ros.executor.add_node(node)
+    commands = ros.collect(String, "cobot_handover/command")
+    seen = ros.node.create_publisher(People, "people", 10)
+    timer = ros.node.create_timer(0.1, lambda: seen.publish(people(2.0)))
+    ros.wait(lambda: commands and commands[-1].data == "wait")
+    timer.cancel()
+    ros.wait(lambda: commands[-1].data == "stop")
+    node.destroy_node()
+
+
 def test_nobody_works_whom_no_decision_confirms() -> None:
     """The end never comes if inference has died, and a new one knows nothing of the beginning."""
     from cobot_handover.behaviour import Behaviour, Command
 
-    behaviour = Behaviour("work", stop_m=1.0, clear_m=1.3, silence_s=1.0)
+    behaviour = Behaviour("work", stop_m=1.0, clear_m=1.3, silence_s=1.0, lost_s=30.0)
     behaviour.hear(0.0, "anna", "work", "", begins=True)
 
     def command(now_s: float, *decisions: tuple[str, str], in_view: tuple[str, ...] = ("anna", "ben")) -> Command:

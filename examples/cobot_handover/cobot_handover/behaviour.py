@@ -40,17 +40,22 @@ class Behaviour:
     Args:
         group: The group of activities that a tool is handed over for.
         stop_m: Whoever is nearer than this stops the robot.
-        clear_m: It goes on when everybody is farther than this; more than `stop_m`, or it would stop and go.
+        clear_m: It goes on when everybody is farther than this; more than `stop_m`, or it would stop and go. Whoever
+            was nearer when last in view stops it, too: a camera does not see who stands right before it.
         silence_s: It stops after this time without a message about people. Work that no decision has confirmed for this
             time is over.
+        lost_s: For so long it stops for somebody who went out of view nearer than `clear_m` and has not been seen
+            farther since.
     """
 
-    def __init__(self, group: str, stop_m: float, clear_m: float, silence_s: float) -> None:
+    def __init__(self, group: str, stop_m: float, clear_m: float, silence_s: float, lost_s: float) -> None:
         self._group = group
         self._stop_m = stop_m
         self._clear_m = clear_m
         self._silence_s = silence_s
+        self._lost_s = lost_s
         self._at_work: dict[str, float] = {}
+        self._near: dict[str, float] = {}  # who was nearer than `clear_m` when last in view, and when
         self._heard_s = -math.inf
         self._is_close = False
 
@@ -70,8 +75,15 @@ class Behaviour:
     def see(self, now_s: float, distances_m: Mapping[str, float]) -> None:
         """Take in how far everybody in view is, in metres."""
         self._heard_s = now_s
+        near = {body_id: now_s for body_id, distance_m in distances_m.items() if distance_m < self._clear_m}
+        lost = {
+            body_id: last_s
+            for body_id, last_s in self._near.items()
+            if body_id not in distances_m and now_s - last_s <= self._lost_s
+        }
+        self._near = near | lost
         nearest_m = min(distances_m.values(), default=math.inf)
-        self._is_close = nearest_m < (self._clear_m if self._is_close else self._stop_m)
+        self._is_close = bool(lost) or nearest_m < (self._clear_m if self._is_close else self._stop_m)
 
     def command(self, now_s: float) -> Command:
         """What to do now."""

@@ -16,10 +16,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import String
@@ -43,40 +45,39 @@ class CobotHandover(Node):
         super().__init__("cobot_handover", **options)
         group = self.declare_parameter("group", "work").value
         stop_m = self.declare_parameter("stop_m", 1.0).value
-        clear_m = self.declare_parameter("clear_m", 1.3).value
+        clear_m = self.declare_parameter("clear_m", 1.5).value
         silence_s = self.declare_parameter("silence_s", 1.0).value
-        self._behaviour = Behaviour(group, stop_m, clear_m, silence_s)
+        lost_s = self.declare_parameter("lost_s", 30.0).value
+        self._behaviour = Behaviour(group, stop_m, clear_m, silence_s, lost_s)
         self._said: Command | None = None
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._command = self.create_publisher(String, "~/command", latched)
         self.create_subscription(ActivityEvent, "activity_event", self._hear, EVENTS)
         self.create_subscription(ActivityRecognition, "activity", self._confirm, 10)
         self.create_subscription(People, "people", self._see, 10)
-        self.create_timer(PERIOD_S, self._act)
+        # Not the ROS clock, which may be set back or stand still just when nobody is heard of any more.
+        self.create_timer(PERIOD_S, self._act, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _hear(self, event: ActivityEvent) -> None:
         begins = event.kind == ActivityEvent.BEGIN
-        self._behaviour.hear(self._now_s(), event.body_id, event.group, event.activity, begins=begins)
+        self._behaviour.hear(time.monotonic(), event.body_id, event.group, event.activity, begins=begins)
         self._act()
 
     def _confirm(self, decision: ActivityRecognition) -> None:
-        self._behaviour.confirm(self._now_s(), decision.body_id, decision.group)
+        self._behaviour.confirm(time.monotonic(), decision.body_id, decision.group)
         self._act()
 
     def _see(self, message: People) -> None:
         distances = {person.body_id: distance_m(person) for person in message.people}
-        self._behaviour.see(self._now_s(), distances)
+        self._behaviour.see(time.monotonic(), distances)
         self._act()
 
     def _act(self) -> None:
-        command = self._behaviour.command(self._now_s())
+        command = self._behaviour.command(time.monotonic())
         if command != self._said:
             self._said = command
             self.get_logger().info(command.value)
             self._command.publish(String(data=command.value))
-
-    def _now_s(self) -> float:
-        return self.get_clock().now().nanoseconds * 1e-9
 
 
 def distance_m(person: Any) -> float:
