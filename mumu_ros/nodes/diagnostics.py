@@ -32,12 +32,17 @@ Problem: TypeAlias = tuple[FaultCode, str]
 def status(name: str, problem: Problem, hardware_id: str, **values: Any) -> DiagnosticStatus:
     """A status of the level of the problem's code, with the code as its first value.
 
-    Texts are cut to a readable length, numbers among `values` have four significant digits.
+    Texts are cut to a readable length. Numbers with a fraction have three decimals, below 1 four significant digits.
     """
     code, text = problem
     pairs = [
-        KeyValue(key=key, value=f"{value:.4g}" if isinstance(value, float) else shorten(str(value)))
+        KeyValue(key=key, value=_decimal(value) if isinstance(value, float) else shorten(str(value)))
         for key, value in {"code": code, **values}.items()
     ]
     level = bytes([code.level])
     return DiagnosticStatus(level=level, name=name, message=shorten(text), hardware_id=hardware_id, values=pairs)
+
+
+def _decimal(value: float) -> str:
+    """To the millisecond however large it is: an offset of years is to be typed in."""
+    return f"{value:.3f}" if abs(value) >= 1 else f"{value:.4g}"

@@ -232,7 +232,8 @@ class StreamWatch:
             code, reason = why_silent(True)
             return code, f"silent for {now_s - self._came_s:.1f} s; {reason}"
         received = now.received - before.received
-        bad = now.late + now.refused + now.duplicate - before.late - before.refused - before.duplicate
+        duplicate = now.duplicate - before.duplicate
+        bad = now.late + now.refused - before.late - before.refused + duplicate
         is_off = _is_off(self, nearest)
         if self._stamp_ns <= 0 and now.refused > before.refused:
             return (
@@ -242,7 +243,10 @@ class StreamWatch:
         is_bad = bad >= max(2, min(_MIN_COUNT, received)) and bad > _MAX_LATE_SHARE[self.stream.is_image] * received
         words = self._clock_words(nearest, offset_ns)
         if is_off:
-            return FaultCode.CLOCK, f"{words}; {bad} of {received} late or refused"
+            return FaultCode.CLOCK, f"{words}; {bad} of {received} late, refused or duplicate"
+        if is_bad and 2 * duplicate > bad:
+            words = "does the driver stamp packets of samples or repeat messages, or do two publishers send the same?"
+            return FaultCode.LATE, f"{rate}, but {duplicate} of {received} have a stamp that came before: {words}"
         if is_bad:
             if offset_ns is not None and abs(offset_ns) < _SAME_CLOCK_NS:
                 words = "its clock is that of the others: do several publishers send this topic, or one out of order?"
@@ -274,7 +278,7 @@ class StreamWatch:
         remedy_s = offset_ns / NS_PER_S + self.stream.offset_s
         return (
             f"{words}, {_behind(offset_ns)} {nearest.stream.name}: is it the device's clock, or a slow network? "
-            f"Synchronise the clocks, or set {self.stream.name}.offset_s: {remedy_s:.3g}"
+            f"Synchronise the clocks, or set {self.stream.name}.offset_s: {remedy_s:.3f}"
         )
 
     def _nearest(self, others: Sequence[StreamWatch], now_s: float) -> StreamWatch | None:
@@ -330,7 +334,7 @@ class ClockWatch:
         return (
             f"the stamps of {', '.join(names)} are {_behind(-ahead_ns)} those of people that come at the same time: is "
             "it a device's clock, or do people come late? Synchronise the clocks, or add "
-            f"about {-ahead_ns / NS_PER_S:.3g} to {', '.join(f'{name}.offset_s' for name in names)} of sensor_sync"
+            f"about {-ahead_ns / NS_PER_S:.3f} to {', '.join(f'{name}.offset_s' for name in names)} of sensor_sync"
         )
 
 
@@ -363,5 +367,4 @@ def _is_off(watch: StreamWatch, nearest: StreamWatch | None) -> bool:
 
 
 def _behind(offset_ns: float) -> str:
-    seconds = abs(offset_ns) / NS_PER_S
-    return f"{seconds:.3g} s {'behind' if offset_ns >= 0 else 'ahead of'}"
+    return f"{abs(offset_ns) / NS_PER_S:.3f} s {'behind' if offset_ns >= 0 else 'ahead of'}"

@@ -69,6 +69,13 @@ def report(monitor: Monitor, code: FaultCode, text: str, name: str = "sensor_syn
     monitor._on_diagnostics(DiagnosticArray(status=[status(name, (code, text), node)]))
 
 
+@pytest.mark.parametrize("value", [0.5, 12345.678, -1795884968.3, 0.0123456])
+def test_a_number_of_diagnostics_can_be_typed_in_to_the_millisecond(value: float) -> None:
+    (_, told) = status("imu", (FaultCode.CLOCK, ""), "/x", offset_s=value).values
+    assert "e" not in told.value
+    assert float(told.value) == pytest.approx(value, abs=0.0005)
+
+
 # What is right.
 
 

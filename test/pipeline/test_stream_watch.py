@@ -145,9 +145,19 @@ def test_a_stream_on_a_clock_of_its_own_is_named_with_offset_and_remedy(name: st
     report = reports[name]
     assert report.offset_s == pytest.approx(-offset_s, rel=1e-3)
     assert ("behind" if offset_s < 0 else "ahead of") in report.text
-    assert f"{name}.offset_s: {-offset_s:.3g}" in report.text
+    assert f"{name}.offset_s: {-offset_s:.3f}" in report.text
     mended = Rig({name: lambda _, stamp_ns: stamp_ns + round((offset_s + report.offset_s) * NS_PER_S)})
     assert faults(mended.run(6)) == {}
+
+
+@pytest.mark.parametrize("behind_s", [0.5, 12345.678, 1695884968.3])
+def test_the_offset_in_the_text_is_the_remedy_whatever_its_size(behind_s: float) -> None:
+    text = Rig({"imu": lambda _, stamp_ns: stamp_ns - round(behind_s * NS_PER_S)}).run(6)["imu"].text
+    remedy_s = float(text.split("set imu.offset_s: ")[1].split(";")[0])
+    rig = Rig({"imu": lambda _, stamp_ns: stamp_ns + round((remedy_s - behind_s) * NS_PER_S)})
+    reports = rig.run(6)
+    assert faults(reports) == {}
+    assert abs(reports["imu"].offset_s or 0.0) < 0.002
 
 
 @pytest.mark.parametrize(
@@ -158,6 +168,7 @@ def test_a_stream_on_a_clock_of_its_own_is_named_with_offset_and_remedy(name: st
         (lambda n, stamp: stamp if n < 60 else None, "unpublished", "no publisher any more"),
         (lambda n, stamp: stamp - (n % 2) * 700_000_000, "late", "late or refused"),
         (lambda n, stamp: stamp - (n % 3 == 2) * 300_000_000, "late", "do several publishers send this topic"),
+        (lambda n, stamp: stamp - n % 2 * 33_333_333, "late", "of 30 have a stamp that came before: does the driver"),
         (lambda n, stamp: stamp if n % 11 < 2 else None, "lost", "of its messages do not arrive: raise depth.depth"),
     ],
 )

@@ -268,23 +268,25 @@ def clock_problems(session: Session, k: int, people_ns: int | None, frame_ns: in
 
 
 @pytest.mark.parametrize("first", ["people", "frames"])
-@pytest.mark.parametrize("ahead_s", [-100, -3, 3, 100])
+@pytest.mark.parametrize("ahead_s", [-1695884968.3, -12345.678, -3.0, 3.0, 1795884968.3])
 def test_frames_on_another_clock_than_people_are_named_with_the_remedy(
-    people_model: Path, ahead_s: int, first: str
+    people_model: Path, ahead_s: float, first: str
 ) -> None:
     session = open_session(people_model)
     said: list[str] = []
     for k in range(60):
         now_ns = START_NS + k * FRAME_MS * MS
-        frame_ns = None if k < 5 and first == "people" else now_ns + ahead_s * S
+        frame_ns = None if k < 5 and first == "people" else now_ns + round(ahead_s * S)
         said = clock_problems(session, k, None if k < 5 and first == "frames" else now_ns, frame_ns)
     text = said[-1]
-    assert text.startswith(f"the stamps of imu are {abs(ahead_s)} s {'ahead of' if ahead_s > 0 else 'behind'} those of")
-    assert text.endswith(f"or add about {-ahead_s} to imu.offset_s of sensor_sync")
+    where = f"{abs(ahead_s):.3f} s {'ahead of' if ahead_s > 0 else 'behind'} those of"
+    assert text.startswith(f"the stamps of imu are {where}")
+    remedy_s = float(text.split("or add about ")[1].removesuffix(" to imu.offset_s of sensor_sync"))
+    assert remedy_s == pytest.approx(-ahead_s, abs=0.001)
     session.restart()
     for k in range(60, 120):
         now_ns = START_NS + k * FRAME_MS * MS
-        said = clock_problems(session, k, now_ns, now_ns)
+        said = clock_problems(session, k, now_ns, now_ns + round((ahead_s + remedy_s) * S))
     assert said == []
 
 
