@@ -23,7 +23,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Segment", "edit_score", "false_alarms", "merge", "onset_delays", "overlap_f1_counts"]
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["Segment", "edit_score", "false_alarms", "longest_step", "merge", "onset_delays", "overlap_f1_counts"]
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,24 @@ class Segment:
     label: str
 
 
+def longest_step(period_ns: int) -> int:
+    """How far apart decisions may be and still be consecutive, ns: two and a half periods, but at least a second.
+
+    Frames whose rate is no multiple of that of the decisions make steps of up to two periods; lost ones, longer.
+    """
+    return max(5 * period_ns // 2, NS_PER_S)
+
+
 def merge(stamps_ns: Sequence[int], labels: Sequence[str | None], period_ns: int) -> list[Segment]:
     """Join consecutive decisions with the same label; None is background.
 
-    A decision stands for the time since the one before, but not for more than 1.5 periods.
+    A decision stands for the time since the one before; after more than `longest_step`, for one period.
     """
+    longest_ns = longest_step(period_ns)
     segments: list[Segment] = []
     before_ns: int | None = None
     for stamp_ns, label in zip(stamps_ns, labels, strict=True):
-        follows = before_ns is not None and stamp_ns - before_ns <= 1.5 * period_ns
+        follows = before_ns is not None and stamp_ns - before_ns <= longest_ns
         start_ns = before_ns if follows and before_ns is not None else stamp_ns - period_ns
         if label is not None:
             last = segments[-1] if segments else None

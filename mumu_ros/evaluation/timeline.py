@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.evaluation.charts import GREY, PALETTE, document, rectangle, text
 from mumu_ros.evaluation.results import BagResult
-from mumu_ros.evaluation.segment_scores import Segment, merge
+from mumu_ros.evaluation.segment_scores import Segment, longest_step, merge
 from mumu_ros.failures import Fault
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.recognition.decision import UNKNOWN
@@ -83,7 +83,9 @@ class _Row:
         self._colours = colours
         self._start_ns, self._end_ns = start_ns, end_ns
         stamps = bag.decisions.stamp_ns[rows]
-        inside = (stamps > start_ns) & (stamps <= end_ns + bag.period_ns)
+        # A decision beyond an edge says where its segment, or the first one inside, begins.
+        margin_ns = longest_step(bag.period_ns)
+        inside = (stamps > start_ns - margin_ns) & (stamps <= end_ns + margin_ns)
         self._rows = rows[inside]
         self._stamps = bag.decisions.stamp_ns[self._rows].tolist()
 
@@ -119,10 +121,9 @@ class _Row:
 
     def _segments(self, segments: Sequence[Segment], y: float) -> Iterator[str]:
         for s in segments:
-            if s.end_ns <= self._start_ns or s.start_ns >= self._end_ns:
-                continue
-            x, width = self._x(s.start_ns), self._x(s.end_ns) - self._x(s.start_ns)
-            title = f"{s.label}, {self._seconds(s.start_ns):.1f} to {self._seconds(s.end_ns):.1f} s"
+            begin_ns, end_ns = max(s.start_ns, self._start_ns), min(s.end_ns, self._end_ns)
+            x, width = self._x(begin_ns), self._x(end_ns) - self._x(begin_ns)
+            title = f"{s.label}, {self._seconds(begin_ns):.1f} to {self._seconds(end_ns):.1f} s"
             yield rectangle(x, y, width, _BAND, self._colours.get(s.label, GREY), title, ' class="segment"')
             letters = int((width - 4) / _LETTER_PX)
             name = s.label.replace("_", " ")
@@ -132,12 +133,17 @@ class _Row:
     def _found(self) -> list[Segment]:
         names = (*self._config.taxonomy.activities, UNKNOWN, None)
         labels = [names[i] for i in self._bag.decisions.activity[self._rows].tolist()]
-        return merge(self._stamps, labels, self._bag.period_ns)
+        return self._merged(labels)
+
+    def _merged(self, labels: Sequence[str | None]) -> list[Segment]:
+        """The segments of decisions that reach into the row."""
+        segments = merge(self._stamps, labels, self._bag.period_ns)
+        return [s for s in segments if s.end_ns > self._start_ns and s.start_ns < self._end_ns]
 
     def _wrong(self) -> list[Segment]:
         predicted, truth = self._bag.decisions.activity[self._rows], self._bag.labels.activity[self._rows]
         wrong = (predicted != truth) & (predicted >= 0) & (truth >= 0)
-        return merge(self._stamps, ["wrong" if w else None for w in wrong.tolist()], self._bag.period_ns)
+        return self._merged(["wrong" if w else None for w in wrong.tolist()])
 
     def _lane(self, index: int, name: str, y: float) -> Iterator[str]:
         colour = PALETTE[index % len(PALETTE)]
@@ -148,7 +154,7 @@ class _Row:
         present = (decisions.present[self._rows, index] > 0).tolist()
         predicted = decisions.decided[self._rows].tolist()
         here = ["attention" if p and d else None for p, d in zip(present, predicted, strict=True)]
-        for run in merge(self._stamps, here, self._bag.period_ns):
+        for run in self._merged(here):
             points = [
                 (self._x(stamp), y + _LANE * (1 - float(weight)))
                 for stamp, weight in zip(self._stamps, weights, strict=True)
@@ -159,7 +165,7 @@ class _Row:
             path = f"M{begin:.1f} {y + _LANE:.1f}L{begin:.1f} {points[0][1]:.1f}{line}L{end:.1f} {y + _LANE:.1f}Z"
             yield f'<path d="{path}" fill="{colour}" fill-opacity=".75"><title>attention to {name}</title></path>'
         away = ["absent" if d and not p else None for p, d in zip(present, predicted, strict=True)]
-        for gone in merge(self._stamps, away, self._bag.period_ns):
+        for gone in self._merged(away):
             x = self._x(gone.start_ns)
             yield rectangle(x, y, self._x(gone.end_ns) - x, _LANE, "url(#absent)", f"{name}: not used")
         report = self._bag.sensors.get(name)

@@ -89,6 +89,20 @@ def test_decisions_are_a_fifth_of_a_second_apart_and_beside_the_truth(evaluated:
         assert row["true_activity"] == activity
 
 
+def test_segments_are_the_same_at_a_rate_that_the_frames_do_not_keep(
+    evaluated: Path, evaluate: Run, tmp_path: Path
+) -> None:
+    """Eight decisions a second about ten frames a second are one or two frames apart."""
+    params = tmp_path / "params.yaml"
+    params.write_text(PARAMS.read_text().replace("rate_hz: 5.0", "rate_hz: 8.0"))
+    assert evaluate("--params", params, "--out", tmp_path / "out")[0] == 0
+    usual, uneven = metrics(evaluated)["pooled"], metrics(tmp_path / "out")["pooled"]
+    assert uneven["decisions"] > 1.4 * usual["decisions"]
+    assert usual["f1@50"] > 0.5
+    for number in ("f1@10", "f1@25", "f1@50", "edit", "false_alarms_per_min"):
+        assert uneven[number] == pytest.approx(usual[number], abs=0.05), number
+
+
 def _s(time: Any) -> float:
     return float(time.sec + time.nanosec * 1e-9)
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,10 +27,12 @@ from mumu_ros.evaluation.segment_scores import (
     Segment,
     edit_score,
     false_alarms,
+    longest_step,
     merge,
     onset_delays,
     overlap_f1_counts,
 )
+from mumu_ros.streams import RateSampler
 
 S = 1_000_000_000
 
@@ -82,10 +85,51 @@ def test_edit_score_is_about_the_order_only(truth: str, found: str, score: float
 
 
 def test_decisions_are_joined_over_short_gaps_only() -> None:
-    stamps = [1, 2, 3, 4, 8, 9]
+    stamps = [1 * S, 2 * S, 3 * S, 4 * S, 8 * S, 9 * S]
     labels = ["a", "a", None, "b", "b", "b"]
-    assert merge(stamps, labels, 1) == [Segment(0, 2, "a"), Segment(3, 4, "b"), Segment(7, 9, "b")]
-    assert merge([], [], 1) == []
+    assert merge(stamps, labels, S) == seconds((0, 2, "a"), (3, 4, "b"), (7, 9, "b"))
+    assert merge([], [], S) == []
+
+
+def sampled(camera_hz: float, rate_hz: float, loss: float = 0.0) -> tuple[list[int], int]:
+    """Stamps of the frames of a minute that are decided about, and the nominal time between them."""
+    generator, period_ns = np.random.default_rng(0), round(S / rate_hz)
+    sampler = RateSampler(period_ns)
+    stamps = (round((1 + i / camera_hz) * S) for i in range(round(60 * camera_hz)) if generator.random() >= loss)
+    return [stamp_ns for stamp_ns in stamps if sampler.accept(stamp_ns)], period_ns
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize(
+    ("camera_hz", "rate_hz", "loss"),
+    [(30, 5, 0), (6, 5, 0), (10, 8, 0), (15, 12, 0), (3, 5, 0), (5, 10, 0), (10, 10, 0.1), (30, 5, 0.3), (1.1, 1, 0)],
+)
+def test_frames_that_do_not_come_at_a_multiple_of_the_rate_split_nothing(
+    camera_hz: float, rate_hz: float, loss: float, live: bool
+) -> None:
+    """Also with the usual step in place of the rate, as the node `evaluation` has it."""
+    stamps, period_ns = sampled(camera_hz, rate_hz, loss)
+    if live:
+        period_ns = int(np.median(np.diff(stamps)))
+    truth = seconds(*((1 + 6 * k, 7 + 6 * k, "ab"[k % 2]) for k in range(10)))
+    labels = [next(s.label for s in truth if s.start_ns <= stamp_ns < s.end_ns) for stamp_ns in stamps]
+    found = merge(stamps, labels, period_ns)
+    assert overlap_f1_counts(truth, found, 0.5) == (10, 0, 0)
+    assert sum(s.end_ns - s.start_ns for s in found) == stamps[-1] - stamps[0] + period_ns, "and none is lost"
+
+
+@given(st.lists(st.tuples(st.integers(1, 3 * S), st.sampled_from(["a", "b", None]))), st.integers(1, S))
+def test_each_decision_stands_for_the_time_since_the_last_or_for_one_period(
+    rows: list[tuple[int, str | None]], period_ns: int
+) -> None:
+    stamps = list(itertools.accumulate((step for step, _ in rows), initial=10 * S))[1:]
+    expected = 0
+    for number, (step_ns, label) in enumerate(rows):
+        is_next = number > 0 and step_ns <= longest_step(period_ns)
+        expected += (step_ns if is_next else period_ns) * (label is not None)
+    segments = merge(stamps, [label for _, label in rows], period_ns)
+    assert sum(s.end_ns - s.start_ns for s in segments) == expected
+    assert all(a.end_ns <= b.start_ns for a, b in itertools.pairwise(segments))
 
 
 @given(st.lists(st.sampled_from(["a", "b", None]), max_size=20))

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,11 +44,11 @@ def drawn(
     activity: str = "wave",
     sensors: dict[str, SensorReport] | None = None,
     faults: Sequence[Fault] = (),
+    step_ns: int = S // 5,
 ) -> list[str]:
     log = DecisionLog(TAXONOMY, CONFIG.names)
     one = np.ones(1, np.float32)
-    for i in range(1, 5 * seconds):
-        stamp_ns = i * S // 5
+    for stamp_ns in range(step_ns, seconds * S, step_ns):
         p = np.array([0.2, 0.6, 0.2])
         log.append(0, Decision(stamp_ns - S, stamp_ns, "gesture", "wave", p[:2], p, one, one, 0 * one, one, one))
     table = log.table()
@@ -62,6 +63,15 @@ def drawn(
 )
 def test_rows_are_short_where_segments_are_and_never_too_many(seconds: int, segment_s: int, rows: int) -> None:
     assert len(drawn(seconds, segment_s)) == rows
+
+
+def test_decisions_of_a_slow_camera_are_joined_and_reach_over_the_edges_of_rows() -> None:
+    for number, row in enumerate(drawn(240, 60, step_ns=7 * S // 10)):
+        *truth, (x, width) = re.findall(r'x="([\d.]+)" y="[\d.]+" width="([\d.]+)"[^>]* class="segment"', row)
+        assert len(truth) == 2, "and all decisions are one segment"
+        begin_s, end_s = ((float(pixel) - 96) / 900 * 120 for pixel in (x, float(x) + float(width)))
+        # The first decision stands for a fifth of a second, and the last one is at 239.4 s.
+        assert (begin_s, end_s) == pytest.approx((0, 119.4) if number else (0.5, 120), abs=0.02)
 
 
 def test_outages_and_wrong_decisions_are_marked() -> None:
