@@ -56,7 +56,7 @@ class FaultCode(str, Enum):
     WRONG_QOS = "wrong_qos", Level.ERROR, "the topic is published best effort, but reliable is requested"
     SILENT = "silent", Level.ERROR, "the topic is published with the right type, but no messages arrive"
 
-    STAMPS = "stamps", Level.WARN, "stamps of 0 or less"
+    STAMPS = "stamps", Level.WARN, "stamps of 0 or less, or of pictures (`people`, `overlay`) that stay the same"
     CLOCK = "clock", Level.WARN, (
         "stamps differ by more than a second from the other sensors' (`offset_s` is the estimate, the parameter "
         "`<stream>.offset_s` the remedy), those of frames from those of people (`inference` reports it), or from "

@@ -31,7 +31,7 @@ from sensor_msgs.msg import CameraInfo
 from mumu_ros.conversions import ConversionError, camera_info_to_camera, depth_to_millimetres
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import why_silent
+from mumu_ros.nodes.endpoints import Arrivals, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PeopleConfig, PictureTopic
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
@@ -41,7 +41,7 @@ from mumu_ros.people.finder import PeopleFinder
 from mumu_ros.people.inputs import Since, depth_problem, is_upside_down, why_nobody
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
-from mumu_ros.streams import NS_PER_S, RateSampler, SynchronizedSet, SynchronizerFilter
+from mumu_ros.streams import NS_PER_S, RateSampler, StreamStatistics, SynchronizedSet, SynchronizerFilter
 from mumu_ros.text import shorten
 
 __all__ = ["CameraSource", "View"]
@@ -140,6 +140,7 @@ class CameraSource:
         for t in self._topics.values():
             subscribers.append(subscribe(node, t.type, t.topic, sensor_qos(t.reliability, QUEUE)))
             node.undo.callback(node.destroy_subscription, subscribers[-1].sub)
+        self._arrivals = {name: Arrivals(s) for name, s in zip(self._topics, subscribers, strict=True)}
         self._synchronizer = SynchronizerFilter(
             subscribers,
             QUEUE,
@@ -254,10 +255,7 @@ class CameraSource:
         topic = self._node.resolve_topic_name(self._topics[name].topic)
         code, text = problem or (FaultCode.NONE, f"{s.rate_hz:.1f} Hz")
         if not s.alive:
-            t = self._topics[name]
-            code, reason = why_silent(self._node, t.topic, t.type, t.reliability, bool(s.received))
-            since = f"silent for {s.age_s or 0.0:.1f} s" if s.received else f"no message on {topic} yet"
-            text = f"{since}; {reason}"
+            code, text = self._arrivals[name].stamps_problem(TIMEOUT_S) or self._silence(name, s)
         if code and time.monotonic() - self._started > PATIENCE_S:
             self._node.log_throttled(f"diagnose {name}", f"{name}: {text}")
         return self._node.status(
@@ -272,6 +270,12 @@ class CameraSource:
             refused=s.refused,
             unreadable=self._found.errors[name],
         )
+
+    def _silence(self, name: str, s: StreamStatistics) -> Problem:
+        t = self._topics[name]
+        code, reason = why_silent(self._node, t.topic, t.type, t.reliability, bool(s.received))
+        no_message = f"no message on {self._node.resolve_topic_name(t.topic)} yet"
+        return code, f"{f'silent for {s.age_s or 0.0:.1f} s' if s.received else no_message}; {reason}"
 
     def _picture_problem(self) -> Problem | None:
         found = self._found

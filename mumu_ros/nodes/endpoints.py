@@ -12,20 +12,27 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Finds out why no messages arrive on a topic, from the graph of publishers."""
+"""Finds out why no messages of a topic are used, from the graph of publishers and from their stamps."""
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 
+from mumu_ros.conversions import time_to_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.diagnostics import Problem
+from mumu_ros.streams import NS_PER_S
 
-__all__ = ["why_silent"]
+if TYPE_CHECKING:
+    from mumu_ros.nodes.subscribers import Subscriber
+
+__all__ = ["Arrivals", "why_silent"]
 
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """Name that rcl gives to a node that is not discovered yet, while its publisher is."""
@@ -55,6 +62,33 @@ def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spo
         f"{who} publishes it with the right type and QoS: check that the driver sends, the network and, "
         "for images, the DDS profile config/fastdds.xml"
     )
+
+
+class Arrivals:
+    """What arrives on a topic, whatever its stamps are: with some, none of the messages is used."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._stamps_ns = (0, 0)  # of the last two messages
+        self._came_s = -math.inf
+        subscriber.registerCallback(self._note)
+
+    def _note(self, message: Any) -> None:
+        self._stamps_ns = self._stamps_ns[1], time_to_ns(message.header.stamp)
+        self._came_s = time.monotonic()
+
+    def stamps_problem(self, timeout_s: float) -> Problem | None:
+        """What is wrong with the stamps of messages that are not used; None: none has come within this time."""
+        if time.monotonic() - self._came_s > timeout_s:
+            return None
+        before_s, last_s = (stamp_ns / NS_PER_S for stamp_ns in self._stamps_ns)
+        if last_s <= 0:
+            return FaultCode.STAMPS, f"its stamps are {last_s:g} s: the driver does not set them; no message is used"
+        if last_s == before_s:
+            return FaultCode.STAMPS, f"its stamps stay at {last_s:.3f} s: the driver repeats them; no message is used"
+        return FaultCode.CLOCK, (
+            f"its stamps are off the timeline of the messages before, or of other topics: the last two are "
+            f"{before_s:.3f} and {last_s:.3f} s; no message is used: let the drivers stamp by one clock"
+        )
 
 
 def _names(publishers: Iterable[Any]) -> str:

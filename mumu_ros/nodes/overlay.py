@@ -33,7 +33,7 @@ from visualization_msgs.msg import MarkerArray
 from mumu_ros.conversions import ConversionError, RosTypes, array_to_image, message_to_people, time_to_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import ActivityRecognition
-from mumu_ros.nodes.endpoints import why_silent
+from mumu_ros.nodes.endpoints import Arrivals, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.markers import people_to_markers
 from mumu_ros.nodes.node_configuration import OverlayConfig
@@ -145,6 +145,7 @@ class Overlay(ManagedNode):
         ]
         for subscriber in subscribers:
             self.undo.callback(self.destroy_subscription, subscriber.sub)
+        self._arrivals = dict(zip(("people", "image"), map(Arrivals, subscribers), strict=True))
         people, self._pictures = subscribers[0], _Pictures(subscribers[1])
         # People first: a picture waits for its people.
         self._synchronizer = SynchronizerFilter(
@@ -271,8 +272,11 @@ class Overlay(ManagedNode):
         silent = [name for name in topics if not streams[name].alive]
         if silent:
             topic = self.resolve_topic_name(topics[silent[0]][0])
-            code, reason = why_silent(self, *topics[silent[0]], bool(streams[silent[0]].received))
-            text = f"no message on {topic}; {reason}"
+            if problem := self._arrivals[silent[0]].stamps_problem(TIMEOUT_S):
+                code, text = problem[0], f"{topic}: {problem[1]}"
+            else:
+                code, reason = why_silent(self, *topics[silent[0]], bool(streams[silent[0]].received))
+                text = f"no message on {topic}; {reason}"
         elif self._missing_since is not None and now_s - self._missing_since > KEPT_S:
             code, text = FaultCode.UNPAIRED, self._gone()
         else:

@@ -175,6 +175,38 @@ def test_without_people_the_bare_picture_is_shown_and_the_silence_named(rig: Rig
     assert diagnosis.values[0].value == "silent"
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "stamp", "code", "text"),
+    [
+        ("image", lambda _: 0, "stamps", "its stamps are 0 s"),
+        ("people", lambda _: 0, "stamps", "its stamps are 0 s"),
+        ("image", lambda _: START_NS, "stamps", "its stamps stay at 1700000000.000 s"),
+        ("people", lambda _: START_NS, "stamps", "its stamps stay at 1700000000.000 s"),
+        ("image", lambda i: (2 * 10**9 + i * 7919 % 10**5) * 10**9, "clock", "its stamps are off the timeline"),
+    ],
+    ids=["no picture's", "nobody's", "the picture's stuck", "people's stuck", "the picture's garbage"],
+)
+def test_a_topic_without_usable_stamps_is_named_for_them(
+    rig: Rig, spoilt: str, stamp: Callable[[int], int], code: str, text: str
+) -> None:
+    numbers = itertools.count(1)
+
+    def named() -> DiagnosticStatus | None:
+        return next((diagnosis for diagnosis in rig.diagnoses if diagnosis.values[0].value == code), None)
+
+    def show() -> None:
+        number = next(numbers)
+        good_ns = START_NS + number * 100_000_000
+        rig.show(stamp(number) if spoilt == "image" else good_ns)
+        rig.show(stamp(number) if spoilt == "people" else good_ns, [person()], picture=None)
+
+    diagnosis = rig.ros.wait(lambda: show() or named())
+    assert f"/{spoilt}: {text}" in diagnosis.message
+    assert diagnosis.level == DiagnosticStatus.WARN
+    stamps = (START_NS + next(numbers) * 100_000_000 for _ in itertools.count())
+    rig.ros.wait(lambda: rig.show(next(stamps), [person()]) or rig.diagnoses[-1].level == DiagnosticStatus.OK)
+
+
 def test_the_jpeg_shows_the_same(rig: Rig) -> None:
     pictures = listened(rig, CompressedImage, "overlay/compressed")
     shown = pixels(rig.drawn(pictures, [person()]))

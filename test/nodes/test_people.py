@@ -381,6 +381,34 @@ def test_a_camera_that_is_silent_is_named(rig: Callable[..., Rig], finder: Scrip
     assert "silent for" in r.say("image", lambda status: status.level == ERROR, lambda: None)
 
 
+BAD_STAMPS = {
+    "zero": (lambda _: 0, "stamps", "its stamps are 0 s: the driver does not set them; no message is used"),
+    "stuck": (lambda _: START_NS, "stamps", "its stamps stay at 1700000000.000 s: the driver repeats them"),
+    "garbage": (lambda i: (2 * 10**9 + i * 7919 % 10**5) * 10**9, "clock", "its stamps are off the timeline of the m"),
+}
+"""Stamps by the number of the message, and how the topic is named."""
+
+
+@pytest.mark.parametrize("spoilt", ["image", "depth"])
+@pytest.mark.parametrize(("stamp", "code", "text"), BAD_STAMPS.values(), ids=BAD_STAMPS)
+def test_a_driver_that_sets_no_usable_stamps_is_named_for_them(
+    rig: Callable[..., Rig], finder: ScriptedFinder, spoilt: str, stamp: Callable[[int], int], code: str, text: str
+) -> None:
+    r = rig(**{"depth.topic": "depth"}).start()
+    depth, numbers = np.full(SIZE, 2000, np.uint16), itertools.count(1)
+
+    def show() -> None:
+        if spoilt == "image":
+            r.image.publish(array_to_image(np.zeros((*SIZE, 3), np.uint8), stamp(next(numbers)), FRAME, TYPES))
+        else:
+            r.show()
+            r.depth.publish(array_to_image(depth, stamp(next(numbers)), FRAME, TYPES))
+
+    said = r.say(spoilt, lambda status: status.values[0].value == code, show)
+    assert said.startswith(text)
+    r.say(spoilt, is_ok, lambda: r.show(depth=depth))
+
+
 def test_a_picture_that_freezes_is_named_and_nobody_is_published(
     rig: Callable[..., Rig], finder: ScriptedFinder
 ) -> None:
