@@ -23,6 +23,7 @@ import tempfile
 import webbrowser
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,8 @@ def _groups(taxonomy: Taxonomy | None, labels: Iterable[Label]) -> Mapping[str, 
 def _import(arguments: argparse.Namespace, target: Path, footage: Footage) -> int:
     if target.exists():
         raise LabelError(f"{target} exists already; remove it, or choose another --out")
-    labels = import_labels(arguments.source, _timeline(arguments, arguments.source, footage), arguments.tier)
+    report = partial(print, file=sys.stderr)
+    labels = import_labels(arguments.source, _timeline(arguments, arguments.source, footage), arguments.tier, report)
     write_labels(target, labels)
     outside = sum(label.end_ns <= footage.start_ns or label.start_ns >= footage.end_ns for label in labels)
     if outside:

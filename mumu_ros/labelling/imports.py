@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -27,13 +28,35 @@ from mumu_ros.labelling.delimited import read_delimited
 from mumu_ros.labelling.elan import read_elan
 from mumu_ros.labelling.label_studio import read_label_studio
 from mumu_ros.labelling.marks import Mark, Timeline
-from mumu_ros.recordings.label_files import MAX_LABELS, Label, LabelError, check_label, read_label_text, read_labels
+from mumu_ros.recordings.label_files import (
+    MAX_LABELS,
+    Label,
+    LabelError,
+    check_label,
+    format_seconds,
+    read_label_text,
+    read_labels,
+)
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import composed
 
 __all__ = ["import_labels"]
 
+
+def _read_csv(path: Path, timeline: Timeline) -> Iterable[Mark]:
+    text = read_label_text(path)
+    return read_boris_table(path, text) if is_boris_table(text) else _read_ours(path, timeline)
+
+
+def _read_ours(path: Path, _timeline: Timeline) -> Iterable[Mark]:
+    for label in read_labels(path):
+        begin, end = (Decimal(stamp_ns) / NS_PER_S for stamp_ns in (label.start_ns, label.end_ns))
+        yield Mark(str(path), begin, end, label.activity, group=label.group, may_be_stamps=True)
+
+
 _READERS: Mapping[str, Callable[[Path, Timeline], Iterable[Mark]]] = {
+    ".csv": _read_csv,
+    ".jsonl": _read_ours,
     ".txt": read_delimited,
     ".tsv": read_delimited,
     ".eaf": read_elan,
@@ -43,17 +66,20 @@ _READERS: Mapping[str, Callable[[Path, Timeline], Iterable[Mark]]] = {
 }
 
 
-def import_labels(path: str | Path, timeline: Timeline, tier: str | None = None) -> list[Label]:
+def import_labels(
+    path: str | Path, timeline: Timeline, tier: str | None = None, report: Callable[[str], None] | None = None
+) -> list[Label]:
     """Read labels of a recording from another program's file.
 
     Other programs count from the start of what was labelled, which is taken to be the start of the recording, and
-    frames are those of the recording's camera. A CSV counts from there as well, unless its labels lie in the recording
-    as they are: then it is a label file of ours.
+    frames are those of the recording's camera. Seconds of a CSV and of Label Studio count from there as well, or are
+    stamps as in a label file of ours: whatever more of the file lies in the recording by; from its start if as much.
 
     Args:
         path: The file; its suffix says what it is.
         timeline: Of the recording.
         tier: The one to take of several: a tier of ELAN, `observation/subject` of BORIS, a task of Label Studio.
+        report: Gets a sentence that says what was taken, if both fit the recording or neither does.
 
     Returns:
         Labels in order of time. A text `group/activity` gives a group, up to its first slash; in BORIS the behavioural
@@ -64,17 +90,18 @@ def import_labels(path: str | Path, timeline: Timeline, tier: str | None = None)
         OSError: It cannot be read.
     """
     path = Path(path)
-    if path.suffix in (".csv", ".jsonl") and not is_boris_table(read_label_text(path)):
-        return _ours(path, timeline)
-    reader = _boris_csv if path.suffix == ".csv" else _READERS.get(path.suffix)
+    reader = _READERS.get(path.suffix)
     if reader is None:
-        raise LabelError(f"{path}: labels are imported from .csv, .jsonl, {', '.join(_READERS)}, not {path.suffix!r}")
+        raise LabelError(f"{path}: labels are imported from {', '.join(_READERS)}, not {path.suffix!r}")
     marks = _of_one_tier(path, list(islice(reader(path, timeline), MAX_LABELS + 1)), tier)
     if len(marks) > MAX_LABELS:
         raise LabelError(f"{path} has more than {MAX_LABELS} labels; divide the recording")
-    labels = [_label(timeline, mark) for mark in _ended(marks, timeline) if mark.text.strip()]
-    if not labels:
+    marks = [mark for mark in _ended(marks, timeline) if mark.text.strip()]
+    if not marks:
         raise LabelError(f"{path} has no labels")
+    zero_ns = _zero_ns(path, marks, timeline, report)
+    labels = [_label(mark, zero_ns if mark.may_be_stamps else timeline.start_ns) for mark in marks]
+    labels.sort(key=lambda label: label.start_ns)
     for before, label in pairwise(labels):
         if label.start_ns < before.end_ns:
             raise LabelError(
@@ -83,18 +110,6 @@ def import_labels(path: str | Path, timeline: Timeline, tier: str | None = None)
                 "person does one thing at a time"
             )
     return labels
-
-
-def _ours(path: Path, timeline: Timeline) -> list[Label]:
-    labels = read_labels(path)
-    if any(label.start_ns < timeline.end_ns and label.end_ns > timeline.start_ns for label in labels):
-        return labels
-    zero_ns = timeline.start_ns
-    return [Label(zero_ns + x.start_ns, zero_ns + x.end_ns, x.group, x.activity) for x in labels]
-
-
-def _boris_csv(path: Path, _timeline: Timeline) -> Iterable[Mark]:
-    return read_boris_table(path, read_label_text(path))
 
 
 def _of_one_tier(path: Path, marks: Sequence[Mark], tier: str | None) -> Sequence[Mark]:
@@ -114,7 +129,28 @@ def _ended(marks: Sequence[Mark], timeline: Timeline) -> Iterator[Mark]:
         yield replace(mark, end=after) if mark.end is None else mark
 
 
-def _label(timeline: Timeline, mark: Mark) -> Label:
+def _zero_ns(path: Path, marks: Sequence[Mark], timeline: Timeline, report: Callable[[str], None] | None) -> int:
+    """What the marks that may be stamps count from: the start of the recording, or 0 if they are stamps."""
+    spans = [(_ns(mark.begin), _ns(mark.end)) for mark in marks if mark.may_be_stamps and mark.end is not None]
+    start_ns, duration_ns = timeline.start_ns, timeline.end_ns - timeline.start_ns
+    from_start_ns, as_stamps_ns = (
+        sum(max(min(end, zero + duration_ns) - max(begin, zero), 0) for begin, end in spans) for zero in (0, start_ns)
+    )
+    are_stamps = as_stamps_ns > from_start_ns
+    fits, fits_as_stamps = (x == sum(end - begin for begin, end in spans) for x in (from_start_ns, as_stamps_ns))
+    if report and spans and start_ns and fits == fits_as_stamps:
+        fit = "both from its start and as stamps" if fits else "neither from its start nor as stamps"
+        start = format_seconds(start_ns)
+        taken = (
+            f"stamps; add {start} s to them if they count from its start"
+            if are_stamps
+            else f"seconds from its start; subtract {start} s from them if they are stamps"
+        )
+        report(f"{path}: the times fit the recording {fit}; taken as {taken}")
+    return 0 if are_stamps else start_ns
+
+
+def _label(mark: Mark, zero_ns: int) -> Label:
     assert mark.end is not None
     if mark.end <= mark.begin or mark.begin < 0:
         raise LabelError(
@@ -124,7 +160,11 @@ def _label(timeline: Timeline, mark: Mark) -> Label:
     group, activity = mark.group, mark.text
     if group is None:
         group, activity = activity.split("/", 1) if "/" in activity else ("", activity)
-    start_ns, end_ns = (timeline.start_ns + round(seconds * NS_PER_S) for seconds in (mark.begin, mark.end))
+    start_ns, end_ns = (zero_ns + _ns(seconds) for seconds in (mark.begin, mark.end))
     label = Label(start_ns, end_ns, composed(group.strip()), composed(activity.strip()))
     check_label(label, mark.where)
     return label
+
+
+def _ns(seconds: Decimal) -> int:
+    return round(seconds * NS_PER_S)

@@ -25,7 +25,6 @@ from typing import Any
 from mumu_ros.labelling.marks import Mark, Timeline, mark_text
 from mumu_ros.reading import parse_json
 from mumu_ros.recordings.label_files import Label, LabelError, parse_seconds, read_label_text
-from mumu_ros.streams import NS_PER_S
 
 __all__ = ["read_label_studio", "write_label_studio"]
 
@@ -54,9 +53,8 @@ def read_label_studio(path: Path, timeline: Timeline) -> Iterable[Mark]:
         names = value.get(kind)
         if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
             raise LabelError(f"{where} has the labels {names!r}; expected one")
-        spans = _frames(where, value, timeline) if kind == _FRAMES else [_seconds(where, value, timeline)]
-        for begin, end in spans:
-            yield Mark(where, begin, end, names[0], tier)
+        for begin, end in _frames(where, value, timeline) if kind == _FRAMES else [_seconds(where, value)]:
+            yield Mark(where, begin, end, names[0], tier, may_be_stamps=kind != _FRAMES)
 
 
 def write_label_studio(labels: Sequence[Label], timeline: Timeline) -> str:
@@ -95,7 +93,6 @@ def _frames(where: str, value: dict[str, Any], timeline: Timeline) -> Iterator[t
         yield timeline.of_frame(where, first - 1), timeline.of_frame(where, max(last - 1, first))
 
 
-def _seconds(where: str, value: dict[str, Any], timeline: Timeline) -> tuple[Decimal, Decimal]:
+def _seconds(where: str, value: dict[str, Any]) -> tuple[Decimal, Decimal]:
     begin, end = (parse_seconds(f"{where}: {name}", value.get(name)) for name in ("start", "end"))
-    start = Decimal(timeline.start_ns) / NS_PER_S
-    return (begin - start, end - start) if begin >= start else (begin, end)
+    return begin, end

@@ -44,6 +44,7 @@ class Mark:
         text: The activity; blank: nothing is done from then on.
         tier: The tier, subject or task that it is of; a file with several needs one to be chosen.
         group: Of the activity; None: the format has no place for it, and `text` is what `mark_text` makes of both.
+        may_be_stamps: Whether its times may be stamps of the recording instead, as all such marks of the file then.
     """
 
     where: str
@@ -52,6 +53,7 @@ class Mark:
     text: str
     tier: str = ""
     group: str | None = None
+    may_be_stamps: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,14 +22,17 @@ import functools
 import json
 import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mumu_ros.labelling.foreign_formats import export_labels
 from mumu_ros.labelling.imports import import_labels
@@ -151,6 +154,96 @@ FORMATS = {
 def test_every_format_says_the_same(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(FORMATS[name], encoding="utf-8")
     assert import_labels(tmp_path / name, TIMELINE) == EXPECTED
+
+
+def written(path: Path, spans: Sequence[tuple[float, float]]) -> Path:
+    """A file that says in seconds when somebody drills, in the format of its suffix."""
+    texts = {
+        ".csv": "start,end,group,activity\n" + "".join(f"{a},{b},work,drill\n" for a, b in spans),
+        ".jsonl": "".join(
+            json.dumps({"start": a, "end": b, "group": "work", "activity": "drill"}) + "\n" for a, b in spans
+        ),
+        ".json": json.dumps(
+            [{"annotations": [{"result": [region("labels", "work/drill", start=a, end=b) for a, b in spans]}]}]
+        ),
+    }
+    path.write_text(texts[path.suffix], encoding="utf-8")
+    return path
+
+
+SECONDS = [".csv", ".jsonl", ".json"]
+
+
+@pytest.mark.parametrize("suffix", SECONDS)
+@pytest.mark.parametrize(
+    ("start_s", "spans", "first_s", "said"),
+    [
+        (10, [(0, 20), (20, 40), (40, 60)], 0, None),
+        (10, [(10, 30), (30, 50), (50, 70)], 0, None),
+        (
+            10,
+            [(15, 30), (30, 55)],
+            15,
+            "both from its start and as stamps; taken as seconds from its start; subtract 10 s",
+        ),
+        (
+            10,
+            [(0, 20), (40, 61)],
+            0,
+            "neither from its start nor as stamps; taken as seconds from its start; subtract 10 s",
+        ),
+        (
+            10,
+            [(9, 20), (60, 70)],
+            -1,
+            "neither from its start nor as stamps; taken as stamps; add 10 s to them if they",
+        ),
+        (1_700_000_000, [(1_699_999_999, 1_700_000_050)], -1, "taken as stamps; add 1700000000 s"),
+        (0, [(0, 20), (40, 61)], 0, None),
+    ],
+)
+def test_seconds_of_a_file_are_all_stamps_or_all_from_the_start(
+    suffix: str, start_s: int, spans: list[tuple[int, int]], first_s: int, said: str | None, tmp_path: Path
+) -> None:
+    reports: list[str] = []
+    timeline = Timeline(start_s * S, (start_s + 60) * S, np.zeros(0, np.int64))
+    labels = import_labels(written(tmp_path / f"a{suffix}", spans), timeline, report=reports.append)
+    assert labels[0].start_ns == (start_s + first_s) * S
+    assert [(x.end_ns - labels[0].start_ns) / S for x in labels] == [end - spans[0][0] for _, end in spans]
+    assert [said is not None and said in report for report in reports] == [True] * (said is not None)
+
+
+@pytest.mark.parametrize("suffix", SECONDS)
+@given(
+    start_s=st.integers(1, 300) | st.just(1_700_000_000),
+    duration_s=st.integers(1, 300),
+    cuts=st.lists(st.integers(0, 300), min_size=2, max_size=6, unique=True).map(sorted),
+    stamped=st.booleans(),
+)
+def test_the_only_reading_that_fits_the_recording_is_taken_without_a_word(
+    suffix: str, start_s: int, duration_s: int, cuts: list[int], stamped: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    reports: list[str] = []
+    times = [cut + start_s * stamped for cut in cuts]
+    path = written(tmp_path_factory.getbasetemp() / f"readings{suffix}", list(pairwise(times)))
+    timeline = Timeline(start_s * S, (start_s + duration_s) * S, np.zeros(0, np.int64))
+    begin_ns = import_labels(path, timeline, report=reports.append)[0].start_ns
+    from_start = times[-1] <= duration_s
+    as_stamps = times[0] >= start_s and times[-1] <= start_s + duration_s
+    assert begin_ns in (times[0] * S, (start_s + times[0]) * S)
+    if from_start != as_stamps:
+        assert begin_ns == (times[0] + start_s * from_start) * S
+        assert reports == []
+    else:
+        assert [("taken as stamps" in report) for report in reports] == [begin_ns == times[0] * S]
+
+
+def test_a_region_before_the_recording_is_in_stamps_as_the_others(tmp_path: Path) -> None:
+    """It begins 1 s before the first sample."""
+    path = written(
+        tmp_path / "a.json", [(START_NS // S - 1, START_NS // S + 2), (START_NS // S + 3, START_NS // S + 9)]
+    )
+    assert import_labels(path, TIMELINE)[0].start_ns == START_NS - S
 
 
 @pytest.mark.parametrize(

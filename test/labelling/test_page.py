@@ -652,6 +652,10 @@ def test_labels_are_imported_from_the_command_line(
     assert f"{target}: 2 labels" in capsys.readouterr().out
     assert cli.main(command) == 2, "labels that are there are not overwritten"
     assert "exists already" in capsys.readouterr().err
+    (tmp_path / "long.csv").write_text("start,end,group,activity\n0,20,gait,walk\n")
+    command = ["label", str(bag), "--import", str(tmp_path / "long.csv"), "--out", str(tmp_path / "long.labels.csv")]
+    assert cli.main(command) == 0
+    assert "fit the recording neither from its start nor as stamps; taken as seconds from" in capsys.readouterr().err
 
 
 def test_what_cannot_be_labelled_is_one_line_and_status_2(
