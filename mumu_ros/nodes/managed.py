@@ -134,8 +134,12 @@ class ManagedNode(LifecycleNode):
         return number, label
 
     def create_subscription(self, message_type: Any, topic: str, callback: Any, *args: Any, **options: Any) -> Any:
-        """As of every node; what the callback raises is reported here, also beside other nodes."""
-        return super().create_subscription(message_type, topic, self._reporting(callback), *args, **options)
+        """As of every node; what the callback raises is reported here, also beside other nodes.
+
+        It is not called once the subscription is destroyed: a message may still wait in the executor then.
+        """
+        create = functools.partial(super().create_subscription, message_type, topic)
+        return self._served(create, callback, *args, **options)
 
     def create_polled_subscription(
         self, message_type: Any, topic: str, callback: Any, *args: Any, **options: Any
@@ -154,8 +158,9 @@ class ManagedNode(LifecycleNode):
         return (subscription for subscription in super().subscriptions if subscription not in self._polled)
 
     def create_timer(self, period_s: float, callback: Any, *args: Any, **options: Any) -> Any:
-        """As of every node; what the callback raises is reported here, also beside other nodes."""
-        return super().create_timer(period_s, self._reporting(callback), *args, **options)
+        """As of every node; for the callback, see `create_subscription`."""
+        create = functools.partial(super().create_timer, period_s)
+        return self._served(create, callback, *args, **options)
 
     def create_output(self, message_type: Any, topic: str) -> Output[Any]:
         """A lifecycle publisher that can hand messages over to nodes of the same process."""
@@ -279,6 +284,7 @@ class ManagedNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Activate; if that fails, roll back and stay inactive."""
+        self._errors = 0
         if not self._attempt("activate", self.activate):
             self.undo.close()
             return TransitionCallbackReturn.FAILURE
@@ -354,6 +360,18 @@ class ManagedNode(LifecycleNode):
         finally:
             done.set()
             thread.join()
+
+    def _served(self, create: Callable[..., Any], callback: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """A new subscription or timer; its callback is called until it is destroyed."""
+        node: Any = super()
+
+        @functools.wraps(callback)  # rclpy looks at its signature
+        def call(*arguments: Any) -> None:
+            if entity in (*node.subscriptions, *node.timers):
+                callback(*arguments)
+
+        entity = create(self._reporting(call), *args, **options)
+        return entity
 
     def _reporting(self, callback: Callable[..., Any]) -> Callable[..., None]:
         """Wrap a callback, so that an exception of it is reported and goes no further."""

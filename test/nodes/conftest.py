@@ -97,7 +97,9 @@ class Ros:
         for node in (*self._nodes, self.node):
             node.destroy_node()
         rclpy.shutdown(context=self.context)
-        errors = [f"{type(node).__name__}: {node._last_error}" for node in self._nodes if getattr(node, "_errors", 0)]
+        errors = [
+            f"{type(node).__name__}: {text}" for node in self._nodes if (text := getattr(node, "_last_error", ""))
+        ]
         assert self.provokes_errors or not errors
 
 

@@ -189,6 +189,23 @@ def test_what_callbacks_raise_is_counted_and_reported_and_ends_nothing(ros: Any,
             running.spin_some(ros.executor, node)
         assert len(client.diagnostics["node: errors"].message) < 1000
     assert client.change(Transition.TRANSITION_DEACTIVATE)
+    node.fails = {}
+    assert node.trigger_activate() == SUCCESS
+    assert not any(status.name.endswith("errors") for status in node._statuses()), "they are of before"
+
+
+def test_what_waits_in_the_executor_is_dropped_with_its_subscription_or_timer(client: Client) -> None:
+    seen: list[str] = []
+    node = client.node
+    subscription = node.create_subscription(Empty, "topic", lambda _: seen.append("message"), 10)
+    timer = node.create_timer(1000.0, lambda: seen.append("time"))
+    receive, tick = subscription.callback, timer.callback
+    for _ in range(2):
+        receive(Empty())
+        tick()
+        node.destroy_subscription(subscription)
+        node.destroy_timer(timer)
+    assert seen == ["message", "time"]
 
 
 def test_the_messages_of_a_polled_subscription_are_left_to_its_owner(ros: Any, client: Client) -> None:

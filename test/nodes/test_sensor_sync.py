@@ -30,6 +30,7 @@ from geometry_msgs.msg import PoseArray, Quaternion, TransformStamped
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 from std_msgs.msg import Float32MultiArray
@@ -399,6 +400,18 @@ def test_deactivated_it_is_silent_and_activated_again_it_works(rig: Callable[...
     r.ros.wait(lambda: all(p.get_subscription_count() for p in r.publishers.values()))
     r.play(10, 5)
     r.ros.wait(lambda: len(r.frames) >= before + 4)
+
+
+@pytest.mark.parametrize("imu", [{}, {"imu.angular_velocity_topic": "gyro"}])
+def test_a_picture_that_waits_while_the_node_is_deactivated_is_no_error(
+    rig: Callable[..., Rig], imu: dict[str, str]
+) -> None:
+    r = rig(**imu)
+    r.start()
+    callback = r.node._subscribers[0].sub.callback
+    assert r.node.trigger_deactivate() == SUCCESS
+    callback(serialize_message(array_to_image(r.images(0)[0], START_NS, "camera", TYPES)), {"received_timestamp": 1})
+    assert r.node._errors == 0
 
 
 def test_activated_again_it_reports_nothing_of_before(ros: Any, rig: Callable[..., Rig]) -> None:
