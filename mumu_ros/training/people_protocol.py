@@ -39,6 +39,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.model.novelty import Novelty
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import mirror
+from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.acceptance import (
     TRAINING_FEATURES,
     ClipDecisions,
@@ -206,11 +207,11 @@ def people_table(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _cell(value: Mapping[str, float] | None, scale: float) -> str:
+def _cell(value: Mapping[str, Any] | None, scale: float) -> str:
     if value is None:
         return "–"
     digits = 1 if scale == 100 else 2
-    spread = f" ± {value['std'] * scale:.{digits}f}" if value["std"] else ""
+    spread = "" if value["std"] is None else f" ± {value['std'] * scale:.{digits}f}"
     return f"{value['mean'] * scale:.{digits}f}{spread}"
 
 
@@ -254,14 +255,25 @@ def _conditions(fold: _Fold, takes: Sequence[Take], config: ModelConfig) -> Iter
     if kinect:
         yield from _kinect_conditions(kinect, config)
     worn = _worn(kinect, config)
-    imus = {take.id.removeprefix("utd_mhad/"): take.imu for take in worn}
+    imus = {take.id.removeprefix("utd_mhad/"): take for take in worn}
     for variant in ("with_depth", "without_depth"):
         front = [take for take in takes if take.source == "utd_mhad_front" and take.id.endswith(variant)]
         if front:
             name = f"front end's joints {variant.replace('_', ' ')}"
             yield name, front
             if worn:
-                yield f"{name} and IMU", [replace(take, imu=imus.get(take.id.split("/")[1])) for take in front]
+                yield f"{name} and IMU", [_beside(take, imus.get(take.id.split("/")[1])) for take in front]
+
+
+def _beside(take: Take, worn: Take | None) -> Take:
+    """A clip with the IMU of another one of the same recording, at its times."""
+    if worn is None or worn.imu is None:
+        return replace(take, imu=None)
+    at = np.arange(len(take.skeleton)) + round((take.start_ns - worn.start_ns) / NS_PER_S * TAKE_HZ)
+    there = (at >= 0) & (at < len(worn.imu))
+    imu = np.full((len(at), *worn.imu.shape[1:]), np.nan, np.float32)
+    imu[there] = worn.imu[at[there]]
+    return replace(take, imu=imu)
 
 
 def _kinect_conditions(takes: Sequence[Take], config: ModelConfig) -> Iterator[tuple[str, list[Take]]]:
@@ -346,11 +358,12 @@ def _score(tested: ClipDecisions, taxonomy: Taxonomy, calibration: Calibration) 
     }
 
 
-def _spread(scores: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, float] | None]:
-    """Mean and standard deviation over seeds of each number."""
-    spread: dict[str, dict[str, float] | None] = {}
+def _spread(scores: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, float | None] | None]:
+    """Mean of each number over seeds, and their standard deviation as of a sample; None where it has one seed only."""
+    spread: dict[str, dict[str, float | None] | None] = {}
     for key in scores[0]:
         values = [score[key] for score in scores]
         known = [value for value in values if value is not None]
-        spread[key] = {"mean": float(np.mean(known)), "std": float(np.std(known))} if known else None
+        std = float(np.std(known, ddof=1)) if len(known) > 1 else None
+        spread[key] = {"mean": float(np.mean(known)), "std": std} if known else None
     return spread

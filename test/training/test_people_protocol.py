@@ -33,7 +33,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.share import share_path
 from mumu_ros.training.composition import Take
-from mumu_ros.training.people_protocol import assess_people, cross_validate_people, people_table
+from mumu_ros.training.people_protocol import _beside, _spread, assess_people, cross_validate_people, people_table
 from mumu_ros.training.settings import Machine, Settings, read_settings
 from mumu_ros.training.several_datasets import Takes
 from mumu_ros.training.train import train
@@ -88,6 +88,20 @@ def test_every_dataset_and_every_third_of_the_people_is_left_out_once(settings: 
     again = cross_validate_people(settings, [0], tmp_path / "out", report=lines.append)
     assert again == results, "what was trained is not trained again"
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
+
+
+def test_the_spread_over_seeds_is_that_of_a_sample_and_one_seed_has_none() -> None:
+    scores = [{"top1": top1, "auroc": 0.5 if top1 == 0.6 else None, "refused": None} for top1 in (0.6, 0.7, 0.8)]
+    spread = _spread(scores)
+    assert spread == {
+        "top1": pytest.approx({"mean": 0.7, "std": 0.1}),
+        "auroc": {"mean": 0.5, "std": None},
+        "refused": None,
+    }
+    results = {"seeds": [0, 1, 2], "calibration": {"unknown_threshold": 0.5}, "conditions": {}, "streams": spread}
+    assert people_table(results).splitlines()[-3:] == ["| top1 | 0.70 ± 0.10 |", "| auroc | 0.50 |", "| refused | – |"]
+    same = {**results, "streams": _spread(scores[:1] * 2)}
+    assert "| top1 | 0.60 ± 0.00 |" in people_table(same)
 
 
 def test_trainings_that_cannot_be_done_are_refused_before_data_are_read(settings: Settings, tmp_path: Path) -> None:
@@ -147,6 +161,19 @@ def take(source: str, subject: int, imu: np.ndarray | None, trial: int = 1) -> T
     skeleton = np.random.default_rng(subject).normal((0, 0, 2.5), 0.2, (30, 15, 3)).astype(np.float32)
     end = "/with_depth" if source == "utd_mhad_front" else ""
     return Take(skeleton, imu, ("wave",), source, subject, f"{source}/a1_s{subject}_t{trial}{end}")
+
+
+@pytest.mark.parametrize(("later", "shown"), [(0, (0, 30)), (10, (10, 40)), (-5, (-5, 25)), (35, (35, 65))])
+def test_an_imu_is_laid_beside_the_joints_of_its_recording_by_time(later: int, shown: tuple[int, int]) -> None:
+    """These begin this many steps later, and cover 30 of them; the IMU has 40."""
+    start_ns = 10**18
+    worn = replace(take("utd_mhad", 1, np.arange(40)[:, None, None] * np.ones((1, 2, 3))), start_ns=start_ns)
+    joints = replace(take("utd_mhad_front", 1, None), start_ns=start_ns + later * 33_333_333)
+    found = _beside(joints, worn).imu
+    assert found is not None
+    expected = np.arange(*shown, dtype=float)
+    np.testing.assert_array_equal(found[:, 0, 0], np.where((expected >= 0) & (expected < 40), expected, np.nan))
+    assert _beside(joints, None).imu is None
 
 
 @given(
