@@ -81,6 +81,7 @@ class _Report:
         upside_down: In how many pictures everybody was upside down.
         reason: Why there was no decision about somebody in view, the last time.
         unseen: Why nobody was seen, the last time.
+        notes: What is wrong with the source, a sentence each.
     """
 
     start_ns: int = 0
@@ -94,6 +95,7 @@ class _Report:
     upside_down: int = 0
     reason: str = ""
     unseen: str = ""
+    notes: list[str] = field(default_factory=list)
 
     def seconds(self, stamp_ns: int) -> float:
         return (stamp_ns - self.start_ns) * 1e-9
@@ -158,7 +160,7 @@ def _run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     with Film(arguments.out) if arguments.out else nullcontext() as film:
         try:
-            with closing(open_source(arguments.source, imus)) as shots:
+            with closing(open_source(arguments.source, imus, report.notes.append)) as shots:
                 for shot in shots:
                     _look(shot, finder, session, report, film)
                     _progress(report, started)
@@ -244,15 +246,17 @@ def _progress(report: _Report, started: float) -> None:
 
 def _problems(found: dict[str, list[Segment]], report: _Report, session: Session) -> list[str]:
     """Why nothing was found, and what else the answers lack, a sentence each."""
-    problems = []
+    from mumu_ros.recognition.session import SCENE_ONLY
+
+    problems = [*report.notes]
     if not found:
         if report.reason:
             problems.append(f"no activity was recognised: {report.reason}")
         elif report.ids:
             problems.append("nobody was in view for long enough to recognise activities")
-        scene = _of_scene(session.checkpoint.config.modalities).values()
+        scene = [name for name in _of_scene(session.checkpoint.config.modalities).values() if name in session.seen]
         if scene and max(report.people_per_frame, default=0) > 1:
-            problems.append(f"{', '.join(scene)}: of the whole scene, used only for a person who is alone in view")
+            problems.append(f"{', '.join(scene)}: {SCENE_ONLY}")
         if report.unseen or not report.ids:
             problems.append(report.unseen or "nobody was in view")
     if report.left_out:
@@ -262,7 +266,8 @@ def _problems(found: dict[str, list[Segment]], report: _Report, session: Session
     problems += [
         f"{count} samples of {name} were not used, the last: {why}" for name, (count, why) in session.refused.items()
     ]
-    return problems + [text.removesuffix("; set its wearer in imu_bodies") for _, text in session.new_problems()]
+    problems += [text.removesuffix("; set its wearer in imu_bodies") for _, text in session.new_problems()]
+    return list(dict.fromkeys(problems))
 
 
 def _print_table(found: dict[str, list[Segment]], problems: Sequence[str], report: _Report) -> None:

@@ -17,8 +17,9 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,17 +39,28 @@ _FPS = 30.0
 """Where none is said."""
 _FIRST_NS = 1_000_000_000
 """Stamp of the first picture of a file: 0 means "no stamp" everywhere else."""
+_MOST_LOST = 1000
+"""Pictures in a row that cannot be decoded, after which a video ends."""
+_CUT_S = 0.5
+"""A video whose last picture is earlier than its stated end by more than this is reported."""
 
 
 class SourceError(ValueError):
     """A source that cannot be read; the message contains it and the accepted ones."""
 
 
-def open_source(source: str, imus: tuple[str, ...] = ()) -> Generator[Shot, None, None]:
+def _print(problem: str) -> None:
+    print(problem, file=sys.stderr)
+
+
+def open_source(
+    source: str, imus: tuple[str, ...] = (), note: Callable[[str], None] = _print
+) -> Generator[Shot, None, None]:
     """Read a video file, a folder of pictures (in the order of their numbers, 30 a second), a rosbag2, or a camera: its
     number or /dev/video….
 
-    A bag may have topics of the model's `imus`.
+    A bag may have topics of the model's `imus`. `note` is told, in a sentence, what of a video is missing, and that a
+    camera has stopped.
 
     Raises:
         SourceError: It is none of these, or cannot be read.
@@ -57,19 +69,19 @@ def open_source(source: str, imus: tuple[str, ...] = ()) -> Generator[Shot, None
     if problem := name_problem(path):
         raise SourceError(problem)
     if source.isdecimal() or source.startswith("/dev/"):
-        return _camera(source)
+        return _camera(source, note)
     if is_recording(path) or path.suffix == ".bag":  # of ROS 1, which is refused by that name
         return read_pictures(path, imus)
     if path.is_dir():
         return _folder(path)
     if path.is_file():
-        return _video(path)
+        return _video(path, note)
     raise SourceError(
         f"{source!r} is no video file, folder of pictures, rosbag2 or camera (a number such as 0, or /dev/video0)"
     )
 
 
-def _video(path: Path) -> Generator[Shot, None, None]:
+def _video(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, None]:
     capture = cv2.VideoCapture(str(path))
     with closing(_Capture(capture)):
         if not capture.isOpened():
@@ -77,39 +89,56 @@ def _video(path: Path) -> Generator[Shot, None, None]:
         fps = capture.get(cv2.CAP_PROP_FPS)
         if not 0 < fps < 1000:  # 1000 is what OpenCV makes of a browser's video: its pictures have times, but no rate
             fps = _FPS
-        count, at_s = 0, -1.0 / fps
+        stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)  # an estimate in some formats
+        count = lost = row = 0
+        at_s = -1.0 / fps
         while True:
             there, picture = capture.read()
-            if not there:
+            if there:
+                at_s = _later_s(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, at_s, (1 + row) / fps)
+                count, lost, row = count + 1, lost + row, 0
+                yield Shot(_FIRST_NS + round(at_s * 1e9), _rgb(picture))
+            elif count + lost + row < stated and row < _MOST_LOST:
+                row += 1
+            else:
                 break
-            at_s = _later_s(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, at_s, fps)
-            yield Shot(_FIRST_NS + round(at_s * 1e9), _rgb(picture))
-            count += 1
     if not count:
         raise SourceError(f"{str(path)!r} has no picture that can be decoded; convert it to MP4 (H.264) first")
+    if lost:
+        note(f"{lost} of {count + lost} pictures could not be decoded: {str(path)!r} is damaged")
+    if row and stated / fps - at_s > _CUT_S:
+        note(f"the last picture of {str(path)!r} is at {at_s:.1f} s, its end at {stated / fps:.1f} s: is it cut short?")
 
 
-def _later_s(at_s: float, before_s: float, fps: float) -> float:
-    """The time of a picture: what the file says, as a telephone's rate varies; the next of its rate where none is said.
+def _later_s(at_s: float, before_s: float, step_s: float) -> float:
+    """The time of a picture: what the file says, as a telephone's rate varies; a step later where none is said.
 
     Args:
         at_s: What the file says; NaN or not later than the picture before where it says nothing.
         before_s: Time of the picture before.
-        fps: Nominal rate.
+        step_s: Time from that to this one, by the nominal rate.
     """
-    return at_s if before_s < at_s else before_s + 1.0 / fps
+    return at_s if before_s < at_s else before_s + step_s
 
 
-def _camera(source: str) -> Generator[Shot, None, None]:
+def _camera(source: str, note: Callable[[str], None]) -> Generator[Shot, None, None]:
     capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+    first_ns = last_ns = 0
     with closing(_Capture(capture)):
         if not capture.isOpened():
             raise SourceError(f"camera {source!r} cannot be opened; `ls /dev/video*` lists those that are there")
         while True:
             there, picture = capture.read()
             if not there:
-                return
-            yield Shot(time.time_ns(), _rgb(picture))
+                break
+            last_ns = time.monotonic_ns()  # the time of day may be set meanwhile
+            first_ns = first_ns or last_ns
+            yield Shot(last_ns, _rgb(picture))
+    if not first_ns:
+        raise SourceError(
+            f"camera {source!r} gives no picture; close other programs that use it, or try another USB port"
+        )
+    note(f"camera {source!r} stopped after {(last_ns - first_ns) * 1e-9:.1f} s; was it unplugged?")
 
 
 def _folder(path: Path) -> Generator[Shot, None, None]:

@@ -67,15 +67,22 @@ class ScriptedFinder:
 
 @pytest.fixture
 def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> Recognize:
-    """recognize(times_s, views, *options, shot=None, **noticed): the JSON, and `lines` and `errors` as printed."""
+    """recognize(times_s, views, *options, shot=None, says="", **noticed): the JSON, and `lines` and `errors` as printed."""
 
     def run(
-        times_s: Sequence[float], views: Sequence[Sequence[Person]], *options: str, shot: Any = None, **noticed: Any
+        times_s: Sequence[float],
+        views: Sequence[Sequence[Person]],
+        *options: str,
+        shot: Any = None,
+        says: str = "",
+        **noticed: Any,
     ) -> dict[str, Any]:
-        def pictures(*_: object) -> Iterator[Shot]:
+        def pictures(source: str, imus: tuple[str, ...], note: Callable[[str], None]) -> Iterator[Shot]:
             for time_s in times_s:
                 stamp_ns = START_NS + round(time_s * 1e9)
                 yield Shot(stamp_ns, np.zeros((48, 64, 3), np.uint8), **(shot or {}))
+            if says:
+                note(says)
 
         monkeypatch.setattr("mumu_ros.recognize.cli.open_source", pictures)
         monkeypatch.setattr("mumu_ros.recognize.cli.fetch_weights", lambda: Path())
@@ -182,6 +189,12 @@ def test_why_there_is_no_activity_or_not_everybodys_is_said(
     assert found["lines"][len(found["lines"]) - len(problems) :] == problems
 
 
+def test_what_is_wrong_with_the_source_is_said(recognize: Recognize) -> None:
+    found = recognize(times(3.0), [[person("abcde")]] * 60, says="5 of 65 pictures could not be decoded")
+    assert found["people"]["abcde"]
+    assert found["problems"] == ["5 of 65 pictures could not be decoded"] == found["lines"][-1:]
+
+
 def test_of_somebody_who_has_left_the_last_reason_in_view_is_said(recognize: Recognize) -> None:
     times_s = [k / 2 for k in range(10)]
     views = [[person("abcde")] if time_s < 3 else [] for time_s in times_s]
@@ -204,7 +217,8 @@ def test_a_model_that_looks_at_the_scene_sees_it(
 def test_the_scene_is_nobodys_when_two_are_in_view(recognize: Recognize, tiny_model: Path) -> None:
     found = recognize(times(3.0), [[person("abcde"), person("fghij")]] * 60, "--model", str(tiny_model))
     assert found["people"] == {"abcde": [], "fghij": []}
-    assert found["problems"][-1] == "rgb, depth: of the whole scene, used only for a person who is alone in view"
+    assert found["problems"][-1] == "rgb: of the whole scene, used only for a person who is alone in view"
+    assert len(found["problems"]) == 2
 
 
 def test_sensors_that_no_source_has_are_named_at_the_start(

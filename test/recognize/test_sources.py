@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,78 @@ def test_where_neither_is_known_pictures_are_a_thirtieth_of_a_second_apart(
     monkeypatch.setattr(cv2, "VideoCapture", Untimed)
     shots = list(open_source(str(tmp_path / "film.webm")))
     assert {b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)} <= {33333333, 33333334}
+
+
+def write_film(path: Path, pictures: int) -> list[int]:
+    """A film of 10 Hz, each picture coded alone; where in the file each begins."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (64, 48))
+    for k in range(pictures):
+        writer.write(np.full((48, 64, 3), 10 * k, np.uint8))
+    writer.release()
+    return [found.start() for found in re.finditer(b"00dc....\xff\xd8", path.read_bytes(), re.DOTALL)]
+
+
+@pytest.mark.parametrize("capture", [cv2.VideoCapture, Untimed])
+def test_a_video_is_read_on_after_a_damaged_place_and_the_others_keep_their_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capture: Any
+) -> None:
+    places = write_film(tmp_path / "film.avi", 20)
+    data = bytearray((tmp_path / "film.avi").read_bytes())
+    for k in (7, 8, 9, 15):
+        data[places[k] + 8 : places[k + 1]] = bytes(places[k + 1] - places[k] - 8)
+    (tmp_path / "film.avi").write_bytes(data)
+    monkeypatch.setattr(cv2, "VideoCapture", capture)
+    notes: list[str] = []
+    shots = list(open_source(str(tmp_path / "film.avi"), note=notes.append))
+    decoded = [k for k in range(20) if k not in (7, 8, 9, 15)]
+    assert [round((shot.stamp_ns - shots[0].stamp_ns) / 1e8) for shot in shots] == decoded
+    assert notes == [f"4 of 20 pictures could not be decoded: {str(tmp_path / 'film.avi')!r} is damaged"]
+
+
+def test_a_video_that_is_cut_short_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places = write_film(tmp_path / "film.avi", 20)
+    (tmp_path / "film.avi").write_bytes((tmp_path / "film.avi").read_bytes()[: places[12]])
+    assert len(list(open_source(str(tmp_path / "film.avi")))) == 12
+    assert "film.avi' is at 1.1 s, its end at 2.0 s: is it cut short?" in capsys.readouterr().err
+
+
+class Camera:
+    """A camera that gives so many pictures."""
+
+    count = 0
+
+    def __init__(self, *_: object) -> None:
+        self._left = self.count
+
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return True
+
+    def read(self) -> tuple[bool, Any]:
+        self._left -= 1
+        return self._left >= 0, np.zeros((48, 64, 3), np.uint8)
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_camera_that_gives_no_picture_or_stops_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    with pytest.raises(SourceError, match="camera '0' gives no picture; close other programs that use it"):
+        list(open_source("0"))
+    monkeypatch.setattr(Camera, "count", 3)
+    notes: list[str] = []
+    assert len(list(open_source("0", note=notes.append))) == 3
+    assert notes == ["camera '0' stopped after 0.0 s; was it unplugged?"]
+
+
+def test_the_clock_may_be_set_while_a_camera_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", Camera)
+    monkeypatch.setattr(Camera, "count", 6)
+    clock = iter([*range(3), *(3600 * 10**9 + k for k in range(3)), 5])
+    monkeypatch.setattr(time, "time_ns", lambda: next(clock))
+    monkeypatch.setattr(time, "time", lambda: next(clock) * 1e-9)
+    stamps = [shot.stamp_ns for shot in open_source("0")]
+    assert 0 < stamps[0] < stamps[-1] < stamps[0] + 1e9
 
 
 @pytest.mark.parametrize(
