@@ -205,9 +205,9 @@ def _print_report(report: Report, out: Path, model: str) -> None:
     print(f"{out}: {sum(clips.values())} clips of {len(clips)} subjects")
     for group, activities in report.taxonomy.groups.items():
         print(f"  {group}: " + ", ".join(f"{activity} {report.activities[activity]}" for activity in activities))
-    root = shlex.quote(str(out))
+    root, first = shlex.quote(str(out)), shlex.quote(model)
     configuration = "own_people" if model == "people" else "own"
-    print(f"Next: mumu train config/training/{configuration}.yaml data.root={root} --init {model} --out MODEL")
+    print(f"Next: mumu train config/training/{configuration}.yaml data.root={root} --init {first} --out MODEL")
     if len(clips) == 1:
         print("Everything is of one subject: record another person to test the model on new people.")
     else:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -159,10 +160,11 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
 
     sections = node_sections(arguments.params) if arguments.params else set()
     if "people" in sections and "sensor_sync" not in sections:
+        given = {"bag": arguments.bags[0], "model": arguments.model, "params_file": arguments.params}
+        command = " ".join(f"{name}:={shlex.quote(str(value))}" for name, value in given.items())
         raise ParameterError(
             f"{arguments.params} has a section for people and none for sensor_sync; people are found in pictures live "
-            f"only: mumu launch replay bag:={arguments.bags[0]} model:={arguments.model} "
-            f"params_file:={arguments.params} out:=REPORT writes the same report"
+            f"only: mumu launch replay {command} out:=REPORT writes the same report"
         )
     labels = one_each("--labels", arguments.labels or list(map(find_labels, arguments.bags)), arguments.bags)
     check_distinct(arguments.bags)

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -244,7 +245,7 @@ def load_health(model: str | Path, checkpoint: Checkpoint) -> HealthModel:
         HealthError: There is no health model, it is damaged or not finite, or it belongs to another checkpoint.
     """
     path = Path(model) / HEALTH_FILE
-    remedy = f"make one with: mumu health {model} DATASET ROOT --subjects …"
+    remedy = f"make one with: mumu health {shlex.quote(str(model))} DATASET ROOT --subjects …"
     if not path.is_file():
         raise HealthError(f"{checkpoint.id} has no health model ({HEALTH_FILE}); {remedy}")
     try:

@@ -20,6 +20,7 @@ The inference node, the evaluation of recordings and `mumu recognize` run the sa
 from __future__ import annotations
 
 import math
+import shlex
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -414,7 +415,8 @@ def _open_backend(
 ) -> tuple[str, Backend]:
     name = choose_backend(checkpoint, config.model) if config.backend == "auto" else config.backend
     if note and takes_long(name) and not is_exported(name, checkpoint, config.model):
-        note(f"preparing {checkpoint.id} for {name}; in advance: mumu export {config.model} --backend {name}")
+        folder = shlex.quote(str(config.model))
+        note(f"preparing {checkpoint.id} for {name}; in advance: mumu export {folder} --backend {name}")
     return name, open_backend(name, checkpoint, config.model, config.threads)
 
 

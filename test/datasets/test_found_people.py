@@ -211,7 +211,7 @@ def test_the_configuration_goes_on_from_the_shipped_model() -> None:
 def test_what_a_file_for_people_cannot_do_without_ros_is_named(
     mumu: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "yours.yaml").write_text(PARAMS)
-    assert mumu("evaluate", "people", "anna", "--params", "yours.yaml") == 2
-    error = capsys.readouterr().err
-    assert "mumu launch replay bag:=anna model:=people params_file:=yours.yaml out:=REPORT" in error
+    (tmp_path / "for people.yaml").write_text(PARAMS)
+    assert mumu("evaluate", "my models/new", "anna", "--params", "for people.yaml") == 2
+    command = "mumu launch replay bag:=anna model:='my models/new' params_file:='for people.yaml' out:=REPORT"
+    assert command in capsys.readouterr().err

@@ -267,6 +267,8 @@ def test_it_is_kept_beside_the_model_and_belongs_to_it(health: HealthModel, tiny
     checkpoint = load_checkpoint(tiny_model)
     with pytest.raises(HealthError, match=r"tiny@\w+ has no health model .*mumu health .*tiny DATASET ROOT"):
         load_health(tiny_model, checkpoint)
+    with pytest.raises(HealthError, match=r"mumu health 'my models/tiny' DATASET ROOT"):
+        load_health("my models/tiny", checkpoint)
     path = save_health(tiny_model, health, {"command": "mumu health"})
     again = load_health(tiny_model, checkpoint)
     description = people(1, 20)

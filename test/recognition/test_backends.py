@@ -21,6 +21,7 @@ import dataclasses
 import gc
 import importlib.util
 import os
+import shlex
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -43,6 +44,8 @@ from torch.utils._pytree import tree_leaves
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
+from mumu_ros.pipeline.configuration import InferenceConfig
+from mumu_ros.recognition import Session
 from mumu_ros.recognition.backends import (
     BACKENDS,
     Backend,
@@ -373,6 +376,21 @@ def test_onnx_runtime_does_not_run_on_the_cpu_what_was_meant_for_cuda(
     (tensorrt, given), *_ = opened[-1]
     assert tensorrt == "TensorrtExecutionProvider"
     assert given["trt_engine_cache_path"] == str(tmp_path / "engines"), "else every start builds its engines again"
+
+
+@needs("openvino", "nncf")
+def test_a_command_that_is_printed_can_be_pasted_whatever_the_folder_is_called(
+    folder: Path, checkpoint: Checkpoint, cache: Path, conversions: list[Network], caplog: pytest.LogCaptureFixture
+) -> None:
+    spaced = folder.rename(folder.with_name("it's a model"))
+    open_backend("openvino", checkpoint, spaced)
+    command = caplog.text.split("`")[1]
+    assert shlex.split(command) == ["mumu", "export", str(spaced), "--backend", "openvino"]
+    notes: list[str] = []
+    with pytest.raises(BackendError) as error:
+        Session.open(InferenceConfig.of(model=str(spaced), backend="openvino_int8"), note=notes.append)
+    for command in (notes[0].partition("in advance: ")[2], str(error.value).partition("ahead of time: ")[2]):
+        assert shlex.split(command)[:5] == ["mumu", "export", str(spaced), "--backend", "openvino_int8"]
 
 
 @pytest.mark.slow

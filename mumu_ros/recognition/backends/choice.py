@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,12 +136,12 @@ def _announce(name: str, checkpoint: Checkpoint, folder: Path, cache: Path) -> N
         where = exported_folder(name, folder)
         raise BackendError(
             f"backend openvino_int8: {str(where)!r} has none for {checkpoint.id}; it is calibrated on frames, ahead of "
-            f"time: mumu export {folder} --backend openvino_int8 --calibrate DATASET ROOT"
+            f"time: mumu export {shlex.quote(str(folder))} --backend openvino_int8 --calibrate DATASET ROOT"
         )
     _logger.warning(
         "No valid %s export for %s; converting (%s). It is kept for the next start in %s. "
         "Run `mumu export %s --backend %s` once to avoid this.",
-        *(name, checkpoint.id, _CONVERSIONS[name].takes, cache, folder, name),
+        *(name, checkpoint.id, _CONVERSIONS[name].takes, cache, shlex.quote(str(folder)), name),
     )
 
 
