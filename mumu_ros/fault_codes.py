@@ -75,7 +75,10 @@ class FaultCode(str, Enum):
         "the stream whose stamps the frames have is slower than half of `rate_hz`, and so are they"
     )  # fmt: skip
     UNREADABLE = "unreadable", Level.WARN, "messages with invalid contents; the text has the last reason"
-    IMPLAUSIBLE = "implausible", Level.WARN, "values that are not finite or physically impossible"
+    IMPLAUSIBLE = "implausible", Level.WARN, (
+        "values that are not finite or physically impossible; an IMU that for seconds feels less than 3 m/s² (in g, or "
+        "without gravity) or turns at more than 20 rad/s (in degrees a second)"
+    )  # fmt: skip
     TOO_SLOW = "too_slow", Level.WARN, "this computer does not keep up, and messages are dropped"
 
     FROZEN = "frozen", Level.WARN, "the camera repeats the same picture"
@@ -83,7 +86,7 @@ class FaultCode(str, Enum):
     UNREGISTERED = "unregistered", Level.WARN, "depth is not registered to the colour picture, and is not used"
     UNCALIBRATED = "uncalibrated", Level.WARN, "there is no usable CameraInfo: distances are nominal"
     CROWDED = "crowded", Level.WARN, "more people than `max_people`; some are ignored"
-    CONTESTED = "contested", Level.WARN, "another node publishes the same topic"
+    CONTESTED = "contested", Level.WARN, "another node publishes the same topic, or two a topic that is read"
     NO_TRANSFORM = "no_transform", Level.WARN, (
         "no transform to `target_frame`; joints stay in the camera's frame, or are unknown if there was one before, an "
         "IMU is left out"

@@ -31,7 +31,7 @@ from sensor_msgs.msg import CameraInfo
 from mumu_ros.conversions import ConversionError, camera_info_to_camera, depth_to_millimetres
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import Arrivals, why_silent
+from mumu_ros.nodes.endpoints import Arrivals, contest, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PeopleConfig, PictureTopic
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
@@ -251,10 +251,11 @@ class CameraSource:
         yield self._node.status("people", self._people_problem(), people=self._found.people)
 
     def _diagnose_stream(self, name: str, problem: Problem | None) -> DiagnosticStatus:
-        s = self._synchronizer.statistics()[name]
-        topic = self._node.resolve_topic_name(self._topics[name].topic)
-        code, text = problem or (FaultCode.NONE, f"{s.rate_hz:.1f} Hz")
-        if not s.alive:
+        s, t = self._synchronizer.statistics()[name], self._topics[name]
+        topic = self._node.resolve_topic_name(t.topic)
+        if s.alive:
+            code, text = contest(self._node, topic, t.type, problem or (FaultCode.NONE, f"{s.rate_hz:.1f} Hz"))
+        else:
             code, text = self._arrivals[name].stamps_problem(TIMEOUT_S) or self._silence(name, s)
         if code and time.monotonic() - self._started > PATIENCE_S:
             self._node.log_throttled(f"diagnose {name}", f"{name}: {text}")
@@ -298,8 +299,9 @@ class CameraSource:
 
     def _diagnose_camera(self) -> Problem:
         """What is wrong with the camera's matrix; the log has it once, because people are found without one, too."""
-        code, text = self._camera_problem()
-        is_wrong = code is FaultCode.UNCALIBRATED and time.monotonic() - self._started > PATIENCE_S
+        info_type = "sensor_msgs/msg/CameraInfo"
+        code, text = contest(self._node, self._config.camera_info_topic, info_type, self._camera_problem())
+        is_wrong = code not in (FaultCode.NONE, FaultCode.WAITING) and time.monotonic() - self._started > PATIENCE_S
         if is_wrong and text not in self._warned:
             self._warned.add(text)
             self._node.get_logger().warning(shorten(f"camera: {text}"))

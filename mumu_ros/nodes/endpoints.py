@@ -32,7 +32,7 @@ from mumu_ros.streams import NS_PER_S
 if TYPE_CHECKING:
     from mumu_ros.nodes.subscribers import Subscriber
 
-__all__ = ["Arrivals", "why_silent"]
+__all__ = ["Arrivals", "contest", "why_silent"]
 
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """Name that rcl gives to a node that is not discovered yet, while its publisher is."""
@@ -61,6 +61,21 @@ def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spo
     return FaultCode.SILENT, (
         f"{who} publishes it with the right type and QoS: check that the driver sends, the network and, "
         "for images, the DDS profile config/fastdds.xml"
+    )
+
+
+def contest(node: Node, topic: str, type_name: str, problem: Problem) -> Problem:
+    """A problem of a topic, with the names of its publishers if there are several: their messages are mixed."""
+    name = node.resolve_topic_name(topic)
+    if node.count_publishers(name) < 2:
+        return problem
+    publishers = [p for p in node.get_publishers_info_by_topic(name) if p.topic_type == type_name]
+    if len(publishers) < 2:
+        return problem
+    code, text = problem
+    return code or FaultCode.CONTESTED, (
+        f"{text}; {len(publishers)} publishers send {name} ({', '.join(sorted(map(_name, publishers)))}), such as a "
+        "driver started twice or a bag beside a camera: stop all but one"
     )
 
 

@@ -33,7 +33,7 @@ from visualization_msgs.msg import MarkerArray
 from mumu_ros.conversions import ConversionError, RosTypes, array_to_image, message_to_people, time_to_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import ActivityRecognition
-from mumu_ros.nodes.endpoints import Arrivals, why_silent
+from mumu_ros.nodes.endpoints import Arrivals, contest, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.markers import people_to_markers
 from mumu_ros.nodes.node_configuration import OverlayConfig
@@ -281,6 +281,9 @@ class Overlay(ManagedNode):
             code, text = FaultCode.UNPAIRED, self._gone()
         else:
             code, text = FaultCode.NONE, f"{streams['image'].rate_hz:.1f} Hz"
+        if not silent:
+            for topic, type_name, _ in topics.values():
+                code, text = contest(self, topic, type_name, (code, text))
         for what, count in new_skipped.items():
             code = code or FaultCode.UNREADABLE
             text += f"; {count} {what} skipped, the last one: {self._reason[what]}"

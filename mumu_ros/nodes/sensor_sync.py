@@ -31,7 +31,7 @@ from mumu_ros.fault_codes import FaultCode, Level
 from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes.black_box import BlackBox
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import why_silent
+from mumu_ros.nodes.endpoints import contest, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
 from mumu_ros.nodes.running import main
@@ -185,6 +185,8 @@ class SensorSync(ManagedNode):
             )
             if self._turner and report.code.level == Level.OK and (text := self._turner.problems.get(stream.name)):
                 report = replace(report, code=FaultCode.NO_TRANSFORM, text=f"{text}; it is left out")
+            if watch.speaks(now_s):
+                report = self._contested(stream, report)
             if not s.received and self.get_clock().now().nanoseconds == 0:
                 watch.restart(now_s)
                 report = replace(report, code=FaultCode.WAITING, text="simulated time is 0: does /clock come?")
@@ -209,6 +211,13 @@ class SensorSync(ManagedNode):
                 offset_s=_or_nan(report.offset_s),
             )
         yield self._output_status(now_s)
+
+    def _contested(self, stream: StreamConfig, report: Report) -> Report:
+        """The report, with the publishers of a topic if there are several."""
+        code, text = report.code, report.text
+        for topic in stream.topics:
+            code, text = contest(self, topic, stream.type, (code, text))
+        return replace(report, code=code, text=text)
 
     def _why_silent(self, stream: StreamConfig, has_spoken: bool) -> Problem:
         """See `why_silent`; of two topics, the first that the graph shows something wrong with is named."""

@@ -207,6 +207,22 @@ def test_a_topic_without_usable_stamps_is_named_for_them(
     rig.ros.wait(lambda: rig.show(next(stamps), [person()]) or rig.diagnoses[-1].level == DiagnosticStatus.OK)
 
 
+@pytest.mark.parametrize(("message_type", "topic"), [(Image, "image"), (PeopleMessage, "people")])
+def test_two_publishers_of_one_topic_are_named_until_one_has_left(rig: Rig, message_type: Any, topic: str) -> None:
+    stamps = itertools.count(START_NS, 100_000_000)
+
+    def diagnosed(code: str) -> str:
+        rig.diagnoses.clear()
+        rig.ros.wait(lambda: rig.show(next(stamps), []) or any(d.values[0].value == code for d in rig.diagnoses))
+        return str(rig.diagnoses[-1].message)
+
+    diagnosed("")
+    second = rig.ros.node.create_publisher(message_type, topic, 10)
+    assert f"; 2 publishers send /{topic} (/test, /test)" in diagnosed("contested")
+    rig.ros.node.destroy_publisher(second)
+    diagnosed("")
+
+
 def test_the_jpeg_shows_the_same(rig: Rig) -> None:
     pictures = listened(rig, CompressedImage, "overlay/compressed")
     shown = pixels(rig.drawn(pictures, [person()]))

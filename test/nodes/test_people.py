@@ -381,6 +381,26 @@ def test_a_camera_that_is_silent_is_named(rig: Callable[..., Rig], finder: Scrip
     assert "silent for" in r.say("image", lambda status: status.level == ERROR, lambda: None)
 
 
+def test_two_publishers_of_one_topic_are_named_until_one_has_left(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    r = rig(**{"depth.topic": "depth"}).start()
+    depth = np.full(SIZE, 2000, np.uint16)
+    r.info.publish(camera_info())
+    for name, message_type, topic in (
+        ("image", Image, "image"),
+        ("depth", Image, "depth"),
+        ("camera", CameraInfo, "info"),
+    ):
+        r.say(name, is_ok, lambda: r.show(depth=depth))
+        second = r.ros.node.create_publisher(message_type, topic, 10)
+        text = r.say(name, is_warning, lambda: r.show(depth=depth))
+        assert f"; 2 publishers send /{topic} (/test, /test), such as a driver started twice" in text
+        assert r.diagnostics[name].values[0].value == "contested"
+        r.ros.node.destroy_publisher(second)
+        r.say(name, is_ok, lambda: r.show(depth=depth))
+
+
 BAD_STAMPS = {
     "zero": (lambda _: 0, "stamps", "its stamps are 0 s: the driver does not set them; no message is used"),
     "stuck": (lambda _: START_NS, "stamps", "its stamps stay at 1700000000.000 s: the driver repeats them"),
