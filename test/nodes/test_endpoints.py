@@ -1,0 +1,56 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What the graph of publishers says about a topic."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import TransitionCallbackReturn
+from sensor_msgs.msg import Imu
+
+from mumu_ros.conversions import RosTypes, array_to_imu
+from mumu_ros.nodes.sensor_sync import SensorSync
+
+TYPES = RosTypes()
+START_NS = 1_700_000_000_000_000_000
+
+
+def test_two_drivers_of_one_imu_are_named_until_one_has_left(ros: Any) -> None:
+    streams = {"streams": ["imu"], "imu.topic": "imu", "imu.kind": "vector", "imu.type": "sensor_msgs/msg/Imu"}
+    node = ros.add(SensorSync, **streams)
+    arrays = ros.collect(DiagnosticArray, "/diagnostics")
+    assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    imu = ros.node.create_publisher(Imu, "imu", 10)
+    stamps = itertools.count(START_NS, 10_000_000)
+
+    def diagnosed(code: str) -> str:
+        arrays.clear()
+
+        def found() -> str | None:
+            imu.publish(array_to_imu(np.ones((2, 3)), next(stamps), "wrist", TYPES))
+            said = [s for array in arrays for s in array.status if s.name == "sensor_sync: imu"]
+            return next((s.message for s in said if s.values[0].value == code), None)
+
+        return str(ros.wait(found))
+
+    diagnosed("")
+    second = ros.node.create_publisher(Imu, "imu", 10)
+    assert "; 2 publishers send /imu (/test, /test), such as a driver started twice" in diagnosed("contested")
+    ros.node.destroy_publisher(second)
+    diagnosed("")
