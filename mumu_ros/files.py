@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -25,6 +26,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["check_folder", "expanded", "folder_beside", "name_problem", "naming", "replacing"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ROOM = "; make room and start again"
 
 
 def expanded(path: str | Path) -> Path:
@@ -62,8 +66,12 @@ def check_folder(path: Path) -> None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an error of writing name the path: a full disk's names none.
+def naming(path: Path, kept: bool = False) -> Iterator[None]:
+    """Let an error of writing name the path, and say what to do about a full disk, which names none.
+
+    Args:
+        path: What is written.
+        kept: Whether the next start goes on from what is finished.
 
     Raises:
         OSError: As raised within; it has a file name.
@@ -71,10 +79,13 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno is not None:
-            reason = f"{error.strerror}; make room and start again, what is finished is kept"
-            raise OSError(error.errno, reason, str(path)) from error
-        raise
+        is_full = error.errno in _FULL
+        if error.filename is not None and not is_full:
+            raise
+        reason = error.strerror or str(error)
+        if is_full:
+            reason = reason.removesuffix(_ROOM) + _ROOM + (", what is finished is kept" if kept else "")
+        raise OSError(error.errno, reason, error.filename2 or error.filename or str(path)) from error
 
 
 @contextmanager

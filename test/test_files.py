@@ -26,13 +26,14 @@ from typing import Any
 
 import pytest
 
-from mumu_ros.files import check_folder, expanded, name_problem, replacing
+from mumu_ros.files import check_folder, expanded, folder_beside, name_problem, naming, replacing
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.model.taxonomy import find_taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.pipeline.parameter_file import given_parameters
 from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC
 from mumu_ros.recognize.sources import open_source
+from mumu_ros.text import reason
 
 NOBODY = "~nobody-of-this-name/x"
 SOURCES = Path(__file__).resolve().parents[1] / "mumu_ros"
@@ -111,7 +112,51 @@ def test_a_file_that_is_not_finished_leaves_the_old_one(tmp_path: Path) -> None:
             temporary.write_text("half", encoding="utf-8")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(OSError, match=f"make room and start again.*{path}"):
+    with pytest.raises(OSError, match=f"make room and start again'?: '{path}"):
         write_half()
     assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; make room and start again"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "Disk quota exceeded; make room and start again"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (OSError("encoder error -2 when writing image file"), "encoder error -2 when writing image file"),
+    ],
+)
+def test_an_error_in_a_folder_that_is_not_finished_names_its_place_and_says_what_is_true(
+    error: OSError, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "my_set"
+
+    def fill() -> None:
+        with folder_beside(path) as temporary:
+            (temporary / "clip").touch()
+            raise error
+
+    with pytest.raises(OSError, match=said) as raised:
+        fill()
+    assert reason(raised.value) == f"{path}: {said}"
+    assert raised.value.errno == error.errno
+    assert list(tmp_path.iterdir()) == [], "nothing is kept"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "Full"), "out: Full; make room and start again, what is finished is kept"),
+        (OSError(errno.ENOSPC, "Full", "part"), "part: Full; make room and start again, what is finished is kept"),
+        (OSError(errno.ENOENT, "Not there", "part"), "part: Not there"),
+    ],
+)
+def test_only_what_goes_on_from_what_is_finished_says_that_it_is_kept(error: OSError, said: str) -> None:
+    with (
+        pytest.raises(OSError, match=said.partition(": ")[2]) as raised,
+        naming(Path("out"), kept=True),
+        naming(Path("out")),
+    ):
+        raise error
+    assert reason(raised.value) == said

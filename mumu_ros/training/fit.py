@@ -110,7 +110,7 @@ def fit(
         settings, settings.optimization.epochs, work, progress, WarmAverage(settings.optimization.ema_decay)
     )
     try:
-        with naming(work) if work else nullcontext():
+        with naming(work, kept=True) if work else nullcontext():
             trainer.fit(module, ckpt_path=last if resumes else None, weights_only=resumes or None)
     except _DAMAGE as error:
         if not resumes or trainer.global_step:

@@ -140,7 +140,7 @@ def train(
     left = divide_takes(takes.takes, settings.data)[1] if takes else []
     if left:
         calibration, metrics["held_out"] = assess_people(model, left, settings.optimization.seed, calibration, novelty)
-    with naming(out):
+    with naming(out, kept=True):
         save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command), novelty=novelty)
     with replacing(out / "metrics.json") as temporary:
         temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
