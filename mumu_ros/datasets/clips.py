@@ -25,8 +25,10 @@ import numpy as np
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.preprocessing import Preprocessing
 
-__all__ = ["Clip", "ClipInfo", "Dataset", "DatasetError", "Segment", "Stream", "parse_subjects"]
+__all__ = ["FEWEST_FRAMES", "Clip", "ClipInfo", "Dataset", "DatasetError", "Segment", "Stream", "parse_subjects"]
 
+FEWEST_FRAMES = 6
+"""That show a person, of a clip of skeletons."""
 _MAX_SUBJECTS = 100_000
 
 

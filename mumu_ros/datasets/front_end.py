@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
+from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.datasets.file_reading import START_NS, prepare_all, select_clips, wanted_streams
 from mumu_ros.datasets.utd_mhad import ACTIONS, FRAME_RATE_HZ, UtdMhad
 from mumu_ros.datasets.utd_mhad_clips import find_utd_mhad
@@ -47,7 +47,6 @@ or by the network's world landmarks; NaN where a joint is not seen."""
 
 _FILE = re.compile(r"a(\d+)_s(\d+)_t(\d+)")
 _LAYOUT, _COMMON_LAYOUT = "blazepose33", "florence15"
-_FEWEST_FRAMES = 6
 _EVERY = 2
 """Of the 30 frames a second; a robot's front end sees about 15."""
 
@@ -179,8 +178,8 @@ class FrontEndDataset:
         layout = preprocessing.config.modality(stream).layout or "kinect20"
         joints = convert(joints, _LAYOUT, layout)
         there = np.flatnonzero(~np.isnan(joints).all(axis=(1, 2)))
-        if len(there) < _FEWEST_FRAMES:
-            raise DatasetError(f"{path}: {len(there)} frames show a person; expected {_FEWEST_FRAMES} or more")
+        if len(there) < FEWEST_FRAMES:
+            raise DatasetError(f"{path}: {len(there)} frames show a person; expected {FEWEST_FRAMES} or more")
         samples = prepare_all(stream, joints[there], preprocessing, path)
         stamps_ns = START_NS + np.round(seconds[there] * NS_PER_S).astype(np.int64)
         segment = Segment(START_NS, int(stamps_ns[-1]) + 1, clip.activity)

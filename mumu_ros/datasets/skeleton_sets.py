@@ -29,7 +29,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
+from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError, Segment, Stream
 from mumu_ros.datasets.file_reading import START_NS, prepare_all, read_text, select_clips, wanted_streams
 from mumu_ros.datasets.skeleton_tables import RawClip, florence_clips, utkinect_clips
 from mumu_ros.files import expanded
@@ -41,7 +41,6 @@ __all__ = ["SKELETON_SETS", "SkeletonSet", "SkeletonSetDataset", "florence3d", "
 
 _NEAREST_M = 0.3
 """No Kinect sees nearer; trackers write zeros for what they do not see."""
-_FEWEST_FRAMES = 6
 _VOTERS = 60
 
 
@@ -194,9 +193,9 @@ class SkeletonSetDataset:
         joints = raw.joints * (self._set.metres, -self._set.metres, self._set.metres)
         joints[~(joints[..., 2] >= _NEAREST_M)] = np.nan
         shown = np.isnan(joints[..., 0]).mean(axis=1) < 0.5
-        if shown.sum() < _FEWEST_FRAMES:
+        if shown.sum() < FEWEST_FRAMES:
             raise DatasetError(
-                f"{raw.path}: {shown.sum()} of {len(joints)} frames show a person; expected {_FEWEST_FRAMES} or more"
+                f"{raw.path}: {shown.sum()} of {len(joints)} frames show a person; expected {FEWEST_FRAMES} or more"
             )
         return RawClip(raw.path, raw.frames[shown], joints[shown])
 

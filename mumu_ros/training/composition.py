@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ IDLE, OTHER = "idle", "other"
 Array = NDArray[np.float32]
 TAKE_HZ = 30.0
 """Of the samples of takes."""
+_ROUNDING_S = 1e-6
 _SPEED = (0.5, 1.4)
 _AS_RECORDED = 0.7
 """Share of the windows that are a clip from its beginning to its end, except of `_GAITS`, which are on the spot."""
@@ -63,11 +64,12 @@ class Take:
 
     Attributes:
         skeleton: float32 (T, J, 3) at 30 Hz, in the layout of the model, NaN where a joint is not seen.
-        imu: float32 (T, 2, 3) at 30 Hz; None: nothing was worn.
+        imu: float32 (T, 2, 3) at the same times, NaN where it was not recorded; None: nothing was worn.
         labels: Activities of the taxonomy, of which any is right.
         source: Dataset; as many windows are composed of each.
         subject: The person.
         id: Of the clip.
+        start_ns: Stamp of the first sample.
     """
 
     skeleton: Array
@@ -76,13 +78,23 @@ class Take:
     source: str
     subject: int
     id: str
+    start_ns: int = 0
 
 
-def resample(stream: Stream) -> Array:
-    """A stream's samples at 30 Hz from its first to its last stamp, interpolated; NaN where a neighbour is."""
-    samples = np.asarray(stream.samples, np.float32)
-    seconds = (stream.stamps_ns - stream.stamps_ns[0]) / NS_PER_S
-    return _at(samples, np.interp(np.arange(0, seconds[-1] + 1e-6, 1 / TAKE_HZ), seconds, np.arange(len(seconds))))
+def resample(stream: Stream, modality: Modality, start_ns: int, end_ns: int) -> Array:
+    """A stream's samples at 30 Hz from one stamp to another, NaN where `WindowAssembler` has no step of the modality.
+
+    They are interpolated, NaN where a neighbour is.
+    """
+    seconds = (stream.stamps_ns - start_ns) / NS_PER_S
+    times = np.arange(0, (end_ns - start_ns) / NS_PER_S + _ROUNDING_S, 1 / TAKE_HZ)
+    at = np.interp(times, seconds, np.arange(len(seconds)))
+    found = _at(np.asarray(stream.samples, np.float32), at)
+    before, after = seconds[np.floor(at).astype(np.int64)], seconds[np.ceil(at).astype(np.int64)]
+    near = np.minimum(np.abs(times - before), np.abs(after - times)) <= modality.max_gap_s + _ROUNDING_S
+    held = times <= seconds[-1] + min(1 / modality.rate_hz, modality.max_gap_s) + _ROUNDING_S
+    found[~(near & held & (times >= seconds[0] - _ROUNDING_S))] = np.nan
+    return found
 
 
 def compose(takes: Sequence[Take], config: ModelConfig, count: int, seed: int) -> WindowSet:
@@ -145,7 +157,8 @@ class _Part:
 
 class _Composer:
     def __init__(self, takes: Sequence[Take], config: ModelConfig, generator: np.random.Generator) -> None:
-        self._takes, self._config, self._generator = takes, config, generator
+        self._recorded, self._takes = takes, [_in_view(take) for take in takes]
+        self._config, self._generator = config, generator
         self._skeleton = next(m for m in config.modalities if m.layout)
         self._imu = next((m for m in config.modalities if m.shape == (2, 3)), None)
         self._steps = round(config.window_s * TAKE_HZ)
@@ -163,8 +176,9 @@ class _Composer:
         sources = sorted(self._by_label)
         rows, labels, subjects, ids = [], np.zeros((count, len(activities)), np.float32), [], []
         for row in range(count):
-            take = self._takes[self._draw(sources[row % len(sources)])]
-            part = self._window(take)
+            index = self._draw(sources[row % len(sources)])
+            take = self._recorded[index]
+            part = self._window(index)
             rows.append(part)
             labels[row, [activities.index(label) for label in part.labels]] = 1 / len(part.labels)
             subjects.append(take.subject)
@@ -182,7 +196,7 @@ class _Composer:
     def stream(self, takes: Sequence[Take], rest_s: tuple[float, float]) -> Performance:
         """See `compose_stream`."""
         parts: list[_Part] = []
-        for take in takes:
+        for take in map(_in_view, takes):
             parts.append(_Part(self._still(take, self._rest(rest_s), take.skeleton[0])[0], None, ()))
             parts.append(_Part(take.skeleton, None, take.labels))
             # The end of a part is blended into the next one: the last pose, not the activity.
@@ -201,9 +215,11 @@ class _Composer:
         by_label = list(self._by_label[source].values())
         return int(self._generator.choice(by_label[self._generator.integers(len(by_label))]))
 
-    def _window(self, take: Take) -> _Part:
+    def _window(self, index: int) -> _Part:
+        take = self._recorded[index]
         if take.labels[0] not in _GAITS and self._generator.random() < _AS_RECORDED:
             return _Part(take.skeleton, take.imu, take.labels)
+        take = self._takes[index]
         kind = self._generator.random()
         if kind < _UP_TO_PERFORMED:
             return self._ends_in(take)
@@ -247,7 +263,7 @@ class _Composer:
         speed = self._generator.uniform(*_SPEED)
         at = np.arange(0, len(take.skeleton) - 1, speed)
         skeleton = _at(take.skeleton, at)
-        imu = None if take.imu is None else _at(take.imu, np.minimum(at, len(take.imu) - 1))
+        imu = None if take.imu is None else _at(take.imu, at)
         gait = _GAITS.get(take.labels[0])
         if gait and self._generator.random() < 0.8:
             skeleton = skeleton + self._path(skeleton, speed * self._generator.uniform(*gait))
@@ -279,7 +295,7 @@ class _Composer:
         skeleton = first + (second - first) * share.astype(np.float32) + self._sway(steps, len(first))
         if take.imu is None:
             return skeleton.astype(np.float32), None
-        level = take.imu[:4].mean(axis=0) if sensor is None else sensor
+        level = _mean(take.imu[:4]) if sensor is None else sensor
         return skeleton.astype(np.float32), (
             level + self._generator.normal(0, (0.2, 0.06), (steps, 3, 2)).transpose(0, 2, 1)
         ).astype(np.float32)
@@ -287,10 +303,9 @@ class _Composer:
     def _resting(self, take: Take) -> Array:
         """How a clip of the same person, recorded in the same place, begins or ends."""
         person = self._by_person[take.source, take.subject]
-        rest = self._takes[person[self._generator.integers(len(person))]].skeleton
+        rest = _seen(self._takes[person[self._generator.integers(len(person))]].skeleton)
         pose = rest[self._generator.choice([0, 1, -2, -1])]
-        shift = np.nanmean(take.skeleton[0] - pose, axis=0) * (1, 0, 1)
-        found: Array = (pose + np.nan_to_num(shift)).astype(np.float32)
+        found: Array = (pose + _over_ground(take.skeleton[0] - pose)).astype(np.float32)
         return found
 
     def _sway(self, steps: int, joints: int) -> Array:
@@ -308,7 +323,7 @@ class _Composer:
         imu = None
         if activity.imu is not None:
             noise = self._generator.normal(0, 1, (steps, 2, 3)) * np.array([0.2, 0.06])[:, None]
-            imu = (activity.imu[-3:].mean(axis=0) * [[1], [0]] + noise).astype(np.float32)
+            imu = (_mean(activity.imu[-3:]) * [[1], [0]] + noise).astype(np.float32)
         return _Part(skeleton, imu, activity.labels)
 
     def _aimless(self, take: Take) -> _Part:
@@ -316,9 +331,9 @@ class _Composer:
         person = self._by_person[take.source, take.subject]
         poses, times = [], [0.0]
         while times[-1] < self._steps:
-            clip = self._takes[person[self._generator.integers(len(person))]].skeleton
+            clip = _seen(self._takes[person[self._generator.integers(len(person))]].skeleton)
             pose = clip[self._generator.integers(len(clip))]
-            poses.append(pose + np.nan_to_num(np.nanmean(take.skeleton[0] - pose, axis=0) * (1, 0, 1)))
+            poses.append(pose + _over_ground(take.skeleton[0] - pose))
             times.append(times[-1] + self._generator.uniform(0.3, 1.2) * TAKE_HZ)
         poses.append(poses[0])
         at = np.interp(np.arange(self._steps), times, np.arange(len(times)))
@@ -337,6 +352,31 @@ def _at(samples: Array, at: NDArray[np.float64]) -> Array:
     return found.astype(np.float32)
 
 
+def _in_view(take: Take) -> Take:
+    """What it shows from the first to the last step with a joint."""
+    seen = np.flatnonzero(~np.isnan(take.skeleton).all(axis=(1, 2)))
+    part = slice(seen[0], seen[-1] + 1)
+    return replace(take, skeleton=take.skeleton[part], imu=None if take.imu is None else take.imu[part])
+
+
+def _seen(skeleton: Array) -> Array:
+    """The steps with a joint."""
+    return skeleton[~np.isnan(skeleton).all(axis=(1, 2))]
+
+
+def _mean(samples: Array) -> Array:
+    """Of the samples that are there; NaN where none is."""
+    there = samples[~np.isnan(samples).any(axis=(1, 2))]
+    mean: Array = there.mean(axis=0) if len(there) else np.full(samples.shape[1:], np.nan, np.float32)
+    return mean
+
+
+def _over_ground(joints: Array) -> NDArray[np.float64]:
+    """Mean of differences (J, 3) of joints, without its height; 0 where no joint is seen in both."""
+    both = joints[~np.isnan(joints).any(axis=1)]
+    return both.mean(axis=0) * (1.0, 0.0, 1.0) if len(both) else np.zeros(3)
+
+
 def _cut(part: _Part, length: int) -> _Part:
     return _Part(part.skeleton[:length], None if part.imu is None else part.imu[:length], part.labels)
 
@@ -345,7 +385,7 @@ def _joined(parts: Sequence[_Part], steps: int) -> tuple[Array, Array | None]:
     """The newest steps of parts one after the other, each moved to where the next begins, and blended into it."""
     skeleton = parts[-1].skeleton
     for before in reversed(parts[:-1]):
-        earlier = before.skeleton + np.nan_to_num(np.nanmean(skeleton[0] - before.skeleton[-1], axis=0) * (1, 0, 1))
+        earlier = before.skeleton + _over_ground(skeleton[0] - before.skeleton[-1])
         width = min(round(_BLEND_S * TAKE_HZ), len(earlier))
         share = (np.arange(1, width + 1) / (width + 1))[:, None, None]
         earlier[-width:] += (skeleton[0] - earlier[-1]) * share

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.datasets import open_dataset
-from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError
+from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError
 from mumu_ros.datasets.utd_mhad import ACTIONS, inertial_site
 from mumu_ros.datasets.utd_mhad_clips import INERTIAL
 from mumu_ros.model.config import ConfigError, ModelConfig
@@ -33,7 +33,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.training.composition import IDLE, OTHER, Take, resample
+from mumu_ros.training.composition import IDLE, OTHER, TAKE_HZ, Take, resample
 from mumu_ros.training.loading import Loaded, check_subjects
 from mumu_ros.training.settings import Data, Settings
 from mumu_ros.training.whole_clips import seconds_before_end
@@ -243,12 +243,18 @@ def worn_on_wrist(dataset: str, clip: Clip) -> Clip:
 
 
 def _take(dataset: str, clip: Clip, labels: tuple[str, ...], config: ModelConfig) -> Take:
-    skeleton = next(m.name for m in config.modalities if m.layout)
-    if skeleton not in clip.streams:
-        raise DatasetError(f"{clip.id} has no stream {skeleton!r}, of which windows are composed")
-    imu = next((m.name for m in config.modalities if m.shape == (2, 3)), None)
-    worn = clip.streams.get(imu) if imu else None
-    imu_samples = resample(worn) if worn else None
-    return Take(
-        resample(clip.streams[skeleton]), imu_samples, labels or (OTHER,), dataset, clip.subject, f"{dataset}/{clip.id}"
-    )
+    skeleton = next(m for m in config.modalities if m.layout)
+    if skeleton.name not in clip.streams:
+        raise DatasetError(f"{clip.id} has no stream {skeleton.name!r}, of which windows are composed")
+    imu = next((m for m in config.modalities if m.shape == (2, 3)), None)
+    used = {m: clip.streams[m.name] for m in (skeleton, imu) if m and m.name in clip.streams}
+    start_ns = min(int(stream.stamps_ns[0]) for stream in used.values())
+    end_ns = max(int(stream.stamps_ns[-1]) for stream in used.values())
+    found = {m.name: resample(stream, m, start_ns, end_ns) for m, stream in used.items()}
+    joints, worn = found[skeleton.name], found.get(imu.name) if imu else None
+    steps = int((~np.isnan(joints)).any(axis=(1, 2)).sum())
+    if steps < FEWEST_FRAMES:
+        raise DatasetError(
+            f"{clip.id}: {steps} frames, at {TAKE_HZ:g} Hz, show a person; expected {FEWEST_FRAMES} or more"
+        )
+    return Take(joints, worn, labels or (OTHER,), dataset, clip.subject, f"{dataset}/{clip.id}", start_ns)

@@ -156,6 +156,29 @@ def test_activities_of_a_stream_are_as_recorded_and_the_person_moves_on_between_
 @pytest.mark.parametrize("rate_hz", [15, 30, 42])
 def test_clips_are_resampled_by_their_stamps(rate_hz: int) -> None:
     stamps_ns = 10**18 + np.round(np.arange(rate_hz + 1) * 1e9 / rate_hz).astype(np.int64)
+    modality = CONFIG.modality("imu")
     ramp = np.linspace(0, 1, rate_hz + 1)[:, None, None] * np.ones((1, 2, 3))
-    found = resample(Stream(stamps_ns, ramp))
+    found = resample(Stream(stamps_ns, ramp), modality, int(stamps_ns[0]), int(stamps_ns[-1]))
     np.testing.assert_allclose(found[:, 0, 0], np.linspace(0, 1, 31), atol=1e-4)
+
+
+def with_gaps(whole: Take) -> Take:
+    """Nobody, or no sensor, at some of the times."""
+    assert whole.imu is not None
+    skeleton, imu = whole.skeleton.copy(), whole.imu.copy()
+    for samples, gaps in ((skeleton, (slice(0, 10), slice(25, 40), slice(50, 60))), (imu, (slice(20, 30),))):
+        for gap in gaps:
+            samples[gap] = np.nan
+    return replace(whole, skeleton=skeleton, imu=imu)
+
+
+@pytest.mark.filterwarnings("error")
+def test_windows_are_composed_of_clips_with_gaps() -> None:
+    takes = [with_gaps(take(label, imu=True, seconds=2.0)) for label in ("wave", "walk", "knock")]
+    windows = compose(takes, CONFIG, 400, 0)
+    assert all(np.isfinite(x).all() for x in windows.vectors.values())
+    resting = np.isin(windows.activity, [ACTIVITIES.index(IDLE), ACTIVITIES.index(OTHER)])
+    assert windows.masks["skeleton"][resting].mean() > 0.9
+    assert windows.masks["imu"][windows.activity == ACTIVITIES.index(IDLE), -1].all()
+    stream = compose_stream(takes, CONFIG, (1.0, 2.0), seed=0)
+    assert len(stream.spans) == len(takes)

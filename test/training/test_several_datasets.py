@@ -26,6 +26,7 @@ import torch
 import yaml
 
 from mumu_ros.cli import main
+from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import ClipInfo, DatasetError
 from mumu_ros.datasets.skeleton_sets import SKELETON_SETS
 from mumu_ros.datasets.utd_mhad import ACTIONS
@@ -33,9 +34,11 @@ from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
+from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
 from mumu_ros.share import share_path
 from mumu_ros.training.acceptance import ClipDecisions, score_accepted
+from mumu_ros.training.composition import compose, window_series
 from mumu_ros.training.health import ANY_OVERLAP, healthy_windows
 from mumu_ros.training.people_protocol import assess_people
 from mumu_ros.training.scoring import predict
@@ -49,6 +52,7 @@ from mumu_ros.training.several_datasets import (
     read_labels,
 )
 from mumu_ros.training.train import train
+from mumu_ros.training.windows import clip_end, cut_windows
 
 torch.set_num_threads(1)
 PEOPLE = find_taxonomy("people")
@@ -227,6 +231,56 @@ def test_a_clip_without_a_skeleton_is_skipped_since_windows_are_composed_of_skel
     loaded = load_takes(WORN, {"folder": str(root)})
     assert [take.id for take in loaded.takes] == ["folder/wave"]
     assert loaded.skipped == {"folder/clap": "clap has no stream 'skeleton', of which windows are composed"}
+
+
+GAP = (0.9, 2.1)
+
+
+@pytest.mark.parametrize(
+    ("seen", "worn"),
+    [
+        pytest.param((0, 3), (0, 3), id="whole"),
+        pytest.param((0, 3), (0, 2), id="sensor ends early"),
+        pytest.param((1, 3), (0, 3), id="comes into view late"),
+        pytest.param((0, 2), (0, 3), id="leaves the view early"),
+        pytest.param(GAP, GAP, id="hidden in the middle"),
+    ],
+)
+def test_a_clip_as_recorded_is_the_window_that_a_robot_sees(
+    tmp_path: Path, seen: tuple[float, float], worn: tuple[float, float]
+) -> None:
+    root, rng = own_set(tmp_path / "own", ("wave",)), np.random.default_rng(1)
+    for name, hz, shape, (begin, end) in (("skeleton", 30, (15, 3), seen), ("imu", 60, (2, 3), worn)):
+        times = np.arange(0, 89 / 30 + 1e-6, 1 / hz)
+        inside = (times >= begin) & (times < end)
+        times = times[inside != (begin == GAP[0])]
+        np.savez(
+            root / "wave" / f"{name}.npz",
+            stamps_ns=np.round(times * 1e9).astype(np.int64),
+            samples=rng.normal(2, 0.2, (len(times), *shape)).astype(np.float32),
+        )
+    (take,) = load_takes(WORN, {"folder": str(root)}).takes
+    dataset = open_dataset("folder", str(root))
+    clip = dataset.read(dataset.clips[0], Preprocessing(WORN))
+    windows = cut_windows(clip, WORN, clip_end(clip), 0.0)
+    for name, samples in (("skeleton", take.skeleton), ("imu", take.imu)):
+        x, mask = window_series(WORN.modality(name), WORN.steps(name), [samples])
+        np.testing.assert_array_equal(mask, windows.masks[name])
+        np.testing.assert_allclose(x, windows.vectors[name], atol=1e-4)
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_a_clip_that_hardly_shows_anybody_is_skipped_and_named(tmp_path: Path, samples: int) -> None:
+    root = own_set(tmp_path / "own", ("wave", "clap"))
+    with np.load(root / "clap" / "skeleton.npz") as file:
+        arrays = {name: array[:samples] for name, array in file.items()}
+    np.savez(root / "clap" / "skeleton.npz", **arrays)
+    loaded = load_takes(WORN, {"folder": str(root)})
+    assert [take.id for take in loaded.takes] == ["folder/wave"]
+    steps = 2 * samples - 1
+    expected = f"clap: {steps} frames, at 30 Hz, show a person; expected 6 or more"
+    assert loaded.skipped == {"folder/clap": expected}
+    assert len(compose(loaded.takes, WORN, 40, 0)) == 40
 
 
 def test_a_training_assesses_clips_as_mumu_test_does(kard: Path, tmp_path: Path) -> None:
