@@ -31,7 +31,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from mumu_ros.labelling.marks import MS_PER_S, Mark, Timeline, clock_seconds, mark_text
 from mumu_ros.reading import MAX_TEXT, read_bytes
-from mumu_ros.recordings.label_files import Label, LabelError
+from mumu_ros.recordings.label_files import Label, LabelError, parse_seconds
 
 __all__ = ["parse_xml", "read_elan", "write_elan"]
 
@@ -43,7 +43,7 @@ _Span = tuple[Decimal, Decimal]
 
 
 def read_elan(path: Path, _timeline: Timeline) -> Iterable[Mark]:
-    """Read the annotations of all tiers.
+    """Read the annotations of all tiers, timed from the beginning of the first media file.
 
     Annotations between aligned ones share the time evenly, as ELAN shows them, and so do those of a symbolic
     subdivision; those of a symbolic association have the time of what they belong to.
@@ -58,8 +58,13 @@ def read_elan(path: Path, _timeline: Timeline) -> Iterable[Mark]:
     for _ in range(_DEEPEST):  # a tier may come before the one that it refers to
         if not any(tier.refer(parents) for tier in tiers):
             break
+    # Where in the media file ELAN's time begins.
+    media = root.find("HEADER/MEDIA_DESCRIPTOR")
+    text = "0" if media is None else media.get("TIME_ORIGIN", "0")
+    origin = parse_seconds(f"{path}: TIME_ORIGIN", text) / MS_PER_S
+    spans = {identity: (begin + origin, end + origin) for identity, (begin, end) in parents.items()}
     for tier in tiers:
-        yield from tier.marks(parents)
+        yield from tier.marks(spans)
 
 
 def write_elan(labels: Sequence[Label], timeline: Timeline) -> str:

@@ -340,6 +340,25 @@ def test_elan_annotations_between_aligned_ones_share_their_time(tmp_path: Path) 
     assert import_labels(tmp_path / "b.eaf", TIMELINE)[0].end_ns == boundary_ns
 
 
+def test_elan_annotations_count_from_the_beginning_of_the_first_media_file(tmp_path: Path) -> None:
+    """Media that have been synchronised have an offset: where in the file ELAN's time begins."""
+    from pympi.Elan import Eaf
+
+    elan = Eaf(author="test")
+    elan.add_tier("activity")
+    elan.add_annotation("activity", 1000, 3000, "walk")
+    elan.add_linked_file("file:///front.mp4", time_origin=2500)
+    elan.add_linked_file("file:///side.mp4", time_origin=700)
+    elan.to_file(str(tmp_path / "a.eaf"), pretty=False)
+    first_ns = START_NS + 3_500_000_000
+    assert import_labels(tmp_path / "a.eaf", TIMELINE) == [Label(first_ns, first_ns + 2 * S, "", "walk")]
+    text = (tmp_path / "a.eaf").read_text(encoding="utf-8")
+    for origin, reason in (("soon", "b.eaf: TIME_ORIGIN is 'soon'"), ("-1500", "'walk' is from -0.5 s")):
+        (tmp_path / "b.eaf").write_text(text.replace('"2500"', f'"{origin}"'), encoding="utf-8")
+        with pytest.raises(LabelError, match=reason):
+            import_labels(tmp_path / "b.eaf", TIMELINE)
+
+
 @pytest.mark.parametrize("suffix", [".txt", ".eaf", ".boris", ".json", ".xml"])
 def test_what_is_exported_is_imported_again(suffix: str, tmp_path: Path) -> None:
     export_labels(tmp_path / f"a{suffix}", EXPECTED, TIMELINE)
