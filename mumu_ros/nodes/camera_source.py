@@ -21,7 +21,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -38,7 +37,7 @@ from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.finder import PeopleFinder
-from mumu_ros.people.inputs import Since, depth_problem, is_upside_down, why_nobody
+from mumu_ros.people.inputs import FROZEN_S, Frozen, Since, depth_problem, is_upside_down, why_nobody
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
 from mumu_ros.streams import NS_PER_S, RateSampler, StreamStatistics, SynchronizedSet, SynchronizerFilter
@@ -50,8 +49,6 @@ SLOP_S = 0.02
 """Maximum difference between the stamps of a depth picture and its colour picture."""
 TIMEOUT_S = 1.0
 """Silence after which a stream counts as silent."""
-FROZEN_S = 1.0
-"""Duration of identical pictures after which the camera counts as frozen."""
 UNPAIRED_S = 1.0
 """Duration of pictures without one of depth after which depth that comes counts as unpaired."""
 UPSIDE_DOWN_S = 2.0
@@ -96,7 +93,7 @@ class _Findings:
     pictures: int = 0
     people: int = 0
     left_out: int = 0
-    frozen: Since = field(default_factory=Since)
+    frozen: Frozen = field(default_factory=Frozen)
     upside_down: Since = field(default_factory=Since)
     unpaired: Since = field(default_factory=Since)
     depthless: Since = field(default_factory=Since)
@@ -131,7 +128,6 @@ class CameraSource:
         self._started = time.monotonic()
         self._info: CameraInfo | None = None
         self._picture_topic = node.resolve_topic_name(config.image.topic)
-        self._last_crc = 0
         self._reported = (0, 0)
         self._warned: set[str] = set()
         self._worker: Worker[SynchronizedSet] = Worker("people", self._look, node.report_worker_error)
@@ -191,10 +187,7 @@ class CameraSource:
             return
         found, stamp_ns, frame_id = self._found, synchronized.stamp_ns, message.header.frame_id
         found.unpaired.note(stamp_ns, depth_message is None)
-        crc = crc32(message.message.data)
-        found.frozen.note(stamp_ns, crc == self._last_crc)
-        self._last_crc = crc
-        if found.frozen.seconds > FROZEN_S:
+        if found.frozen.look(stamp_ns, message.message.data):
             return
         height, width = picture.shape[:2]
         depth = self._depth(depth_message, picture, frame_id)

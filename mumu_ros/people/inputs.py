@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,14 @@ from mumu_ros.skeletons import layout
 from mumu_ros.streams import NS_PER_S
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from mumu_ros.people.finder import PeopleFinder
 
-__all__ = ["Since", "depth_problem", "is_upside_down", "picture_problem", "why_nobody"]
+__all__ = ["FROZEN_S", "Frozen", "Since", "depth_problem", "is_upside_down", "picture_problem", "why_nobody"]
 
+FROZEN_S = 1.0
+"""Duration of identical pictures after which the camera counts as frozen."""
 _SAME_ASPECT = 0.01
 
 
@@ -53,6 +58,21 @@ class Since:
     def seconds(self) -> float:
         """For how long it has held; 0 where it does not."""
         return 0.0 if self._start_ns is None else (self._now_ns - self._start_ns) / NS_PER_S
+
+
+class Frozen(Since):
+    """Since when a camera has repeated a picture: all bytes are the same, which a sensor's noise does not allow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._crc: int | None = None
+
+    def look(self, stamp_ns: int, picture: Buffer) -> bool:
+        """Take in a picture's bytes. Whether the camera is frozen: they have been the same for `FROZEN_S`."""
+        crc = crc32(picture)
+        self.note(stamp_ns, crc == self._crc)
+        self._crc = crc
+        return self.seconds > FROZEN_S
 
 
 def depth_problem(picture: tuple[int, int], picture_frame: str, depth: tuple[int, int], depth_frame: str) -> str | None:

@@ -31,7 +31,7 @@ import numpy as np
 from mumu_ros.files import check_folder, expanded, name_problem
 from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
 from mumu_ros.people.drawing import Activity
-from mumu_ros.people.inputs import is_upside_down, why_nobody
+from mumu_ros.people.inputs import FROZEN_S, Frozen, is_upside_down, why_nobody
 from mumu_ros.recognize.film import Film
 from mumu_ros.recognize.segments import Labelled, Segment, Stretch, segments
 from mumu_ros.recognize.sources import SourceError, open_source
@@ -82,6 +82,8 @@ class _Report:
         reason: Why there was no decision about somebody in view, the last time.
         unseen: Why nobody was seen, the last time.
         notes: What is wrong with the source, a sentence each.
+        frozen: Whether the picture repeats.
+        frozen_s: For how long it was the same, at most, where it was frozen.
     """
 
     start_ns: int = 0
@@ -96,9 +98,18 @@ class _Report:
     reason: str = ""
     unseen: str = ""
     notes: list[str] = field(default_factory=list)
+    frozen: Frozen = field(default_factory=Frozen)
+    frozen_s: float = 0.0
 
     def seconds(self, stamp_ns: int) -> float:
         return (stamp_ns - self.start_ns) * 1e-9
+
+    def is_frozen(self, shot: Shot) -> bool:
+        """Note a picture; whether it has been the same for too long to say anything of it."""
+        is_frozen = self.frozen.look(shot.stamp_ns, shot.rgb.tobytes())
+        if is_frozen:
+            self.frozen_s = max(self.frozen_s, self.frozen.seconds)
+        return is_frozen
 
     def see(self, stamp_ns: int, people: Sequence[Person]) -> None:
         """Note whom a picture shows."""
@@ -187,7 +198,7 @@ def _check_out(out: Path, source: Path) -> None:
 
 def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, film: Film | None) -> None:
     start = time.perf_counter()
-    people = finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
+    people = [] if report.is_frozen(shot) else finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
     report.see(shot.stamp_ns, people)
     report.notice(finder, people)
     if samples := _samples(shot, session.checkpoint.config.modalities):
@@ -249,6 +260,10 @@ def _problems(found: dict[str, list[Segment]], report: _Report, session: Session
     from mumu_ros.recognition.session import SCENE_ONLY
 
     problems = [*report.notes]
+    if report.frozen_s:
+        problems.append(
+            f"the picture was the same for {report.frozen_s:.1f} s: nobody was looked for after {FROZEN_S:g} s of it"
+        )
     if not found:
         if report.reason:
             problems.append(f"no activity was recognised: {report.reason}")

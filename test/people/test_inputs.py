@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from mumu_ros.people import LAYOUT, Camera, Person
 from mumu_ros.people.bodies import lift_keypoints
-from mumu_ros.people.inputs import Since, is_upside_down, picture_problem
+from mumu_ros.people.inputs import FROZEN_S, Frozen, Since, is_upside_down, picture_problem
 from mumu_ros.skeletons import layout
 
 from .figures import standing
@@ -45,6 +45,13 @@ def test_a_condition_holds_since_it_began_and_has_not_ended(notes: list[tuple[in
             start = stamp_ns
         last = stamp_ns
         assert since.seconds == (0 if start is None else (last - start) / S)
+
+
+def test_a_camera_is_frozen_when_its_pictures_have_been_the_same_for_a_second() -> None:
+    frozen = Frozen()
+    said = [frozen.look(k * S // 10, bytes([min(k, 5)])) for k in range(20)]
+    assert said == [k * 0.1 > 0.6 + FROZEN_S + 0.01 for k in range(20)], "the first repeat is at 0.6 s"
+    assert not frozen.look(2 * S, b"new")
 
 
 def person(shoulders: tuple[float, float], hips: tuple[float, float]) -> Person:

@@ -67,7 +67,10 @@ class ScriptedFinder:
 
 @pytest.fixture
 def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> Recognize:
-    """recognize(times_s, views, *options, shot=None, says="", **noticed): the JSON, and `lines` and `errors` as printed."""
+    """recognize(times_s, views, *options, **more): the JSON, and `lines` and `errors` as printed.
+
+    The source says `says`; its pictures have what is in `shot`, and are all the same from the one of number `still` on.
+    """
 
     def run(
         times_s: Sequence[float],
@@ -75,12 +78,14 @@ def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         *options: str,
         shot: Any = None,
         says: str = "",
+        still: int = 255,
         **noticed: Any,
     ) -> dict[str, Any]:
         def pictures(source: str, imus: tuple[str, ...], note: Callable[[str], None]) -> Iterator[Shot]:
-            for time_s in times_s:
+            for k, time_s in enumerate(times_s):
                 stamp_ns = START_NS + round(time_s * 1e9)
-                yield Shot(stamp_ns, np.zeros((48, 64, 3), np.uint8), **(shot or {}))
+                others = {name: pixels + k for name, pixels in (shot or {}).items()}
+                yield Shot(stamp_ns, np.full((48, 64, 3), min(k, still), np.uint8), **others)
             if says:
                 note(says)
 
@@ -193,6 +198,14 @@ def test_what_is_wrong_with_the_source_is_said(recognize: Recognize) -> None:
     found = recognize(times(3.0), [[person("abcde")]] * 60, says="5 of 65 pictures could not be decoded")
     assert found["people"]["abcde"]
     assert found["problems"] == ["5 of 65 pictures could not be decoded"] == found["lines"][-1:]
+
+
+def test_in_a_frozen_picture_nobody_is_seen(recognize: Recognize) -> None:
+    """The last new one is at 3 s."""
+    found = recognize(times(7.0), [[person("abcde", k)] for k in range(140)], still=60)
+    assert found["people"]["abcde"][-1]["to_s"] == pytest.approx(4.0, abs=0.1)
+    assert found["people_per_frame"] == [1] * 82 + [0] * 58
+    assert found["problems"] == ["the picture was the same for 3.9 s: nobody was looked for after 1 s of it"]
 
 
 def test_of_somebody_who_has_left_the_last_reason_in_view_is_said(recognize: Recognize) -> None:
