@@ -25,12 +25,11 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo
 
 from mumu_ros.conversions import ConversionError, camera_info_to_camera, depth_to_millimetres
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import Arrivals, contest, why_silent
+from mumu_ros.nodes.endpoints import INFO_TYPE, Arrivals, CameraInfoTopic, contest, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PeopleConfig, PictureTopic
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
@@ -126,7 +125,6 @@ class CameraSource:
         self._finder.clear()
         self._found = _Findings()
         self._started = time.monotonic()
-        self._info: CameraInfo | None = None
         self._picture_topic = node.resolve_topic_name(config.image.topic)
         self._reported = (0, 0)
         self._warned: set[str] = set()
@@ -151,13 +149,8 @@ class CameraSource:
         node.undo.callback(self._synchronizer.close)
         timer = node.create_timer(POLL_PERIOD_S, self._synchronizer.poll, clock=node.steady_clock)
         node.undo.callback(node.destroy_timer, timer)
-        info = node.create_subscription(
-            CameraInfo, config.camera_info_topic, self._take_info, sensor_qos("best_effort", 1)
-        )
-        node.undo.callback(node.destroy_subscription, info)
-
-    def _take_info(self, message: CameraInfo) -> None:
-        self._info = message
+        self._info = CameraInfoTopic(node, config.camera_info_topic)
+        node.undo.callback(self._info.close)
 
     def _choose(self, synchronized: SynchronizedSet) -> None:
         """Give the worker `rate_hz` pictures a second; where depth is slower, those with depth, but half as many."""
@@ -221,12 +214,12 @@ class CameraSource:
         return None if self._found.depth else depth_to_millimetres(depth)
 
     def _camera(self, width: int, height: int, frame_id: str) -> Camera | None:
-        if self._info is None:
-            topic = self._node.resolve_topic_name(self._config.camera_info_topic)
-            self._found.camera = f"no CameraInfo on {topic} yet"
+        info = self._info.latest
+        if info is None:
+            self._found.camera = "no CameraInfo"
             return None
         try:
-            camera = camera_info_to_camera(self._info, width, height, frame_id, self._picture_topic)
+            camera = camera_info_to_camera(info, width, height, frame_id, self._picture_topic)
         except ConversionError as error:
             self._found.camera = str(error)
             return None
@@ -292,8 +285,8 @@ class CameraSource:
 
     def _diagnose_camera(self) -> Problem:
         """What is wrong with the camera's matrix; the log has it once, because people are found without one, too."""
-        info_type = "sensor_msgs/msg/CameraInfo"
-        code, text = contest(self._node, self._config.camera_info_topic, info_type, self._camera_problem())
+        self._info.refresh()
+        code, text = contest(self._node, self._config.camera_info_topic, INFO_TYPE, self._camera_problem())
         is_wrong = code not in (FaultCode.NONE, FaultCode.WAITING) and time.monotonic() - self._started > PATIENCE_S
         if is_wrong and text not in self._warned:
             self._warned.add(text)
@@ -304,6 +297,8 @@ class CameraSource:
         problem = self._found.camera
         if problem is None:
             return FaultCode.WAITING, "no picture to compare it with yet"
+        if self._info.latest is None:
+            problem = self._info.why_missing()
         if problem:
             return FaultCode.UNCALIBRATED, f"{problem}; distances are nominal, for a lens of 58°"
         return FaultCode.NONE, "calibrated"

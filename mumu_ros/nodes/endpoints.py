@@ -22,7 +22,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rclpy.node import Node
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
 
 from mumu_ros.conversions import time_to_ns
 from mumu_ros.fault_codes import FaultCode
@@ -32,8 +33,9 @@ from mumu_ros.streams import NS_PER_S
 if TYPE_CHECKING:
     from mumu_ros.nodes.subscribers import Subscriber
 
-__all__ = ["Arrivals", "contest", "why_silent"]
+__all__ = ["INFO_TYPE", "Arrivals", "CameraInfoTopic", "contest", "why_silent"]
 
+INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """Name that rcl gives to a node that is not discovered yet, while its publisher is."""
 
@@ -73,10 +75,50 @@ def contest(node: Node, topic: str, type_name: str, problem: Problem) -> Problem
     if len(publishers) < 2:
         return problem
     code, text = problem
-    return code or FaultCode.CONTESTED, (
-        f"{text}; {len(publishers)} publishers send {name} ({', '.join(sorted(map(_name, publishers)))}), such as a "
-        "driver started twice or a bag beside a camera: stop all but one"
+    several = (
+        f"{len(publishers)} publishers send {name} ({', '.join(sorted(map(_name, publishers)))}), such as a driver "
+        "started twice, a bag beside a camera or a launch that still runs: stop all but one"
     )
+    return code or FaultCode.CONTESTED, f"{text}; {several}" if text else several
+
+
+class CameraInfoTopic:
+    """The newest CameraInfo of a topic, also one that is latched: sent once, perhaps before the node was there.
+
+    Attributes:
+        latest: The newest one; None: none has come.
+    """
+
+    def __init__(self, node: Node, topic: str) -> None:
+        self._node = node
+        self._topic = node.resolve_topic_name(topic)
+        self.latest: CameraInfo | None = None
+        self._subscriptions = [self._subscribe(QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))]
+
+    def _subscribe(self, qos: QoSProfile) -> Any:
+        return self._node.create_subscription(CameraInfo, self._topic, self._take, qos)
+
+    def _take(self, message: CameraInfo) -> None:
+        self.latest = message
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def refresh(self) -> None:
+        """Subscribe to a latched publisher once there is one; another would warn that it cannot serve this."""
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        is_latched = any(p.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in publishers)
+        if is_latched and len(self._subscriptions) == 1:
+            latched = DurabilityPolicy.TRANSIENT_LOCAL
+            qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=latched)
+            self._subscriptions.append(self._subscribe(qos))
+
+    def why_missing(self) -> str:
+        """Why none has come, in a sentence."""
+        _, reason = why_silent(self._node, self._topic, INFO_TYPE, "best_effort", False)
+        return f"no CameraInfo on {self._topic} yet; {reason}"
 
 
 class Arrivals:

@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo
 
 from mumu_ros.conversions import (
     Body2D,
@@ -47,7 +46,7 @@ from mumu_ros.conversions import (
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.camera_source import View
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import why_silent
+from mumu_ros.nodes.endpoints import CameraInfoTopic, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PeopleConfig
 from mumu_ros.nodes.subscribers import message_class, sensor_qos
@@ -208,7 +207,8 @@ class HumansSource:
         self._received = 0
         self._heard = time.monotonic()
         self._last_ns = 0
-        self._info: CameraInfo | None = None
+        self._info = CameraInfoTopic(node, config.camera_info_topic)
+        node.undo.callback(self._info.close)
         self._picture_topic = node.resolve_topic_name(config.image.topic)
         self._depths: deque[Any] = deque(maxlen=DEPTHS)
         self._problems: dict[str, Problem] = {}
@@ -217,12 +217,7 @@ class HumansSource:
         node.undo.callback(self._worker.stop)
         self._subscriptions: list[Any] = []
         node.undo.callback(self._unsubscribe)
-        self._subscriptions += [
-            node.create_subscription(message_class(IDS_TYPE), TRACKED, self._take_tracked, 10),
-            node.create_subscription(
-                CameraInfo, config.camera_info_topic, self._take_info, sensor_qos("best_effort", 1)
-            ),
-        ]
+        self._subscriptions.append(node.create_subscription(message_class(IDS_TYPE), TRACKED, self._take_tracked, 10))
         if config.depth:
             cls, qos = message_class(config.depth.type), sensor_qos(config.depth.reliability, DEPTHS)
             self._subscriptions.append(node.create_subscription(cls, config.depth.topic, self._take_depth, qos))
@@ -232,9 +227,6 @@ class HumansSource:
     def _unsubscribe(self) -> None:
         for subscription in [*self._subscriptions, *(body.subscription for body in self._bodies.values())]:
             self._node.destroy_subscription(subscription)
-
-    def _take_info(self, message: CameraInfo) -> None:
-        self._info = message
 
     def _take_depth(self, message: Any) -> None:
         self._depths.append(message)
@@ -306,12 +298,12 @@ class HumansSource:
         self._deliver(View(job.stamp_ns, job.frame_id, camera.width, camera.height, LAYOUT, people))
 
     def _camera(self, frame_id: str, problems: dict[str, Problem]) -> Camera:
-        if self._info is None:
-            topic = self._node.resolve_topic_name(self._config.camera_info_topic)
-            problems["camera"] = FaultCode.UNCALIBRATED, f"no CameraInfo on {topic} yet"
+        info = self._info.latest
+        if info is None:
+            problems["camera"] = FaultCode.UNCALIBRATED, "no CameraInfo"
         else:
             try:
-                return camera_info_to_camera(self._info, *camera_info_size(self._info), frame_id, self._picture_topic)
+                return camera_info_to_camera(info, *camera_info_size(info), frame_id, self._picture_topic)
             except ConversionError as error:
                 problems["camera"] = FaultCode.UNCALIBRATED, str(error)
         return Camera.nominal(*NOMINAL_SIZE)
@@ -348,8 +340,12 @@ class HumansSource:
         """One status each for the bodies, depth and the camera's matrix."""
         counts = {"received": self._received, "unreadable": self._errors}
         yield self._node.status("bodies", self._bodies_problem(), **counts)
+        self._info.refresh()
+        problems = self._problems
+        if "camera" in problems and self._info.latest is None:
+            problems = {**problems, "camera": (FaultCode.UNCALIBRATED, self._info.why_missing())}
         for name, good in (("depth", "used"), ("camera", "calibrated")):
-            yield self._node.status(name, self._problems.get(name, (FaultCode.NONE, good)))
+            yield self._node.status(name, problems.get(name, (FaultCode.NONE, good)))
 
     def _bodies_problem(self) -> Problem:
         silent_s = time.monotonic() - self._heard

@@ -35,6 +35,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
 from numpy.typing import NDArray
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -222,7 +223,8 @@ def test_an_empty_view_is_published_and_in_the_diagnostics(rig: Callable[..., Ri
 def test_without_a_camera_info_distances_are_nominal(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
     r = rig().start()
     text = r.say("camera", lambda status: "no CameraInfo" in status.message)
-    assert "no CameraInfo on /info yet; distances are nominal" in text
+    assert "no CameraInfo on /info yet; /test publishes it with the right type and QoS" in text
+    assert text.endswith("distances are nominal, for a lens of 58°")
     assert all(call["camera"] is None for call in finder.calls)
 
 
@@ -237,7 +239,7 @@ def test_a_camera_info_that_is_missing_is_logged_once(
     r = rig().start()
     end = time.monotonic() + 1.0
     r.say("camera", lambda status: "no CameraInfo" in status.message and time.monotonic() > end)
-    assert capfd.readouterr().err.count("camera: no CameraInfo on /info yet; distances are nominal") == 1
+    assert capfd.readouterr().err.count("camera: no CameraInfo on /info yet; /test publishes it") == 1
 
 
 def test_a_camera_info_that_fits_is_used(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
@@ -245,6 +247,29 @@ def test_a_camera_info_that_fits_is_used(rig: Callable[..., Rig], finder: Script
     r.info.publish(camera_info(focal=111.0))
     r.say("camera", is_ok)
     assert finder.calls[-1]["camera"].fx == 111.0
+
+
+def test_a_camera_info_that_was_sent_once_and_latched_is_used(
+    rig: Callable[..., Rig], finder: ScriptedFinder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    r = rig(**{"camera_info.topic": "latched"})
+    latched = DurabilityPolicy.TRANSIENT_LOCAL
+    publisher = r.ros.node.create_publisher(CameraInfo, "latched", QoSProfile(depth=1, durability=latched))
+    publisher.publish(camera_info(focal=111.0))
+    r.heard = [r.image]
+    r.start()
+    r.say("camera", is_ok)
+    assert finder.calls[-1]["camera"].fx == 111.0
+    assert "incompatible QoS" not in capfd.readouterr().err
+
+
+def test_no_driver_is_asked_for_a_latched_camera_info_that_it_does_not_offer(
+    rig: Callable[..., Rig], finder: ScriptedFinder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    r = rig().start()
+    r.say("camera", lambda status: "no CameraInfo on /info yet" in status.message)
+    assert r.info.get_subscription_count() == 1
+    assert "incompatible QoS" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
