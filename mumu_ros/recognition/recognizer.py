@@ -267,9 +267,9 @@ class Recognizer:
             if snapshot.names:
                 snapshots.append(snapshot)
             else:
-                answers[snapshot.name] = NoDecision(
-                    stamp_ns, _too_little(config.names, snapshot.coverage, self._min_coverage)
-                )
+                reason = _too_little(config.names, snapshot, self._min_coverage)
+                code = FaultCode.UNASSIGNED if snapshot.others else FaultCode.SPARSE
+                answers[snapshot.name] = NoDecision(stamp_ns, reason, code)
         for snapshot, output in zip(snapshots, self._runner.run(snapshots), strict=True):
             answers[snapshot.name] = self._decide(snapshot, output)
         return {name: answers[name] for name in bodies if name in answers}
@@ -390,6 +390,9 @@ def _largest(snapshot: Snapshot) -> str:
     return f"the largest input is {sizes[name]:.3g}, of {name}"
 
 
-def _too_little(names: Sequence[str], coverage: np.ndarray, least: np.ndarray) -> str:
-    parts = [f"{n} {c:.0%} of {m:.0%}" for n, c, m in zip(names, coverage, least, strict=True)]
+def _too_little(names: Sequence[str], snapshot: Snapshot, least: np.ndarray) -> str:
+    parts = [
+        f"{n} {c:.0%} of {m:.0%}" + (" (unassigned)" if n in snapshot.others else "")
+        for n, c, m in zip(names, snapshot.coverage, least, strict=True)
+    ]
     return f"no modality has enough samples in the window (has, needs): {', '.join(parts)}"

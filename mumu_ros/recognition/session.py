@@ -60,6 +60,8 @@ OUT_OF_VIEW_NS = NS_PER_S
 """Time after a person was last seen at which decisions about that person stop."""
 BLIND_NS = 3 * NS_PER_S
 """A camera silent for this long, without empty detections either, counts as gone."""
+SCENE_ONLY = "of the whole scene, used only for a person who is alone in view"
+"""Said of pictures that are used for nobody, since several people are in view."""
 _HELD = 64
 _LONGEST_TEXT = 300
 
@@ -114,6 +116,7 @@ class Session:
         self._modalities = {modality.name: modality for modality in model.modalities}
         self._imus = [m.name for m in model.modalities if not m.is_image and m.shape == (2, 3)]
         self._personal = [m.name for m in model.modalities if layout_of(m) or m.sees_poses]
+        self._scene = [m.name for m in model.modalities if m.is_image and m.name not in self._personal]
         self._window_ns = seconds_to_ns(model.window_s)
         self._lock = threading.Lock()
         self._assigner = ImuAssigner(self._imus, _named_bodies(config, self._imus))
@@ -288,6 +291,9 @@ class Session:
             if self._crowd > self.config.max_people:
                 text = f"{self._crowd} people are in view, {self.config.max_people} recognised: see max_people"
                 problems.append((FaultCode.CROWDED, text))
+            scene = [name for name in self._scene if name in self._framed]
+            if scene and len(self._near) > 1:
+                problems.append((FaultCode.UNASSIGNED, f"{', '.join(scene)}: {SCENE_ONLY}"))
             return problems + [(FaultCode.UNASSIGNED, text) for text in self._assigner.problems(self._near)]
 
     def _take(self, clock: StreamClock, stamp_ns: int, arrival: _Arrival) -> list[int]:
@@ -392,10 +398,10 @@ class Session:
         worn = self._assigner.assign(now_ns, bodies)
         shared = {
             name
-            for name, modality in self._modalities.items()
+            for name in self._modalities
             if name not in self._personal
             and name not in self._imus
-            and (not modality.is_image or len(self._in_view) == len(bodies) == 1)
+            and (name not in self._scene or len(self._in_view) == len(bodies) == 1)
         }
         return {body: frozenset(shared | {name for name in self._imus if worn.get(name) == body}) for body in bodies}
 

@@ -182,6 +182,30 @@ def test_the_fault_of_a_modality_is_reported_for_each_body(people_model: Path) -
     assert {found["skeleton"] for found in faults.values()} == {"silent"}
 
 
+def test_pictures_of_the_whole_scene_that_nobody_is_alone_in_are_said_to_be_unassigned(tiny_model: Path) -> None:
+    """As sensors that are missing, they would be looked for where there is nothing wrong."""
+    session = open_session(tiny_model)
+    rgb = np.zeros((48, 64, 3), np.uint8)
+
+    def answers(first: int, last: int, bodies: tuple[str, ...]) -> Answers:
+        found: Answers = []
+        for number in range(first, last):
+            stamp_ns = START_NS + number * FRAME_MS * MS
+            session.receive(stamp_ns, [("rgb", stamp_ns, rgb)])
+            found += see(session, number, bodies)
+        return found
+
+    assert decided(answers(0, 60, ("anna1",)))
+    assert session.new_problems() == []
+    reasons = [answer for _, answer in answers(60, 120, ("anna1", "berta")) if isinstance(answer, NoDecision)]
+    assert reasons[-1].code == "unassigned"
+    assert "rgb 0% of 25% (unassigned)" in reasons[-1].reason
+    text = "rgb: of the whole scene, used only for a person who is alone in view"
+    assert session.new_problems() == [("unassigned", text)]
+    assert decided(answers(120, 180, ("anna1",)))
+    assert session.new_problems() == []
+
+
 def test_a_joint_out_of_sight_is_filled_for_a_moment_and_then_the_skeleton_is_missing(people_model: Path) -> None:
     wrist = (15,)
     session = open_session(people_model)
