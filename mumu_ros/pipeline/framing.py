@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,14 +36,24 @@ from mumu_ros.conversions import (
     time_to_ns,
     vector_to_array,
 )
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.model.preprocessing import resize_image
 from mumu_ros.pipeline.configuration import StreamConfig
-from mumu_ros.streams import SynchronizedSet
+from mumu_ros.streams import NS_PER_S, SynchronizedSet
 
 __all__ = ["Frame", "FrameBuilder", "Received", "content", "message_to_array"]
 
 _WITHOUT_TURN = 100
 """So many messages of an IMU in a row that shake and do not turn at all are those of an accelerometer alone."""
+_GRAVITY = 9.81
+_LEAST_ACCELERATION = 3.0
+"""m/s²: on average over seconds, what is worn feels about gravity; in g it is 1 to 2."""
+_MOST_TURN = 20.0
+"""rad/s: on average over seconds, nobody turns a limb three times a second."""
+_MEAN_S = 1.5
+"""Time constant of these averages: half a second of free fall, or of a swing, is in order."""
+_LONGEST_STEP_S = 0.1
+"""One sample counts for no longer than this in them."""
 
 
 class Received:
@@ -184,13 +195,16 @@ class _Habits:
         self._joints: list[str] | None = None
         self._acceleration: NDArray[Any] | None = None
         self._without_turn = 0
+        self._stamp_ns = 0
+        self._mean_acceleration, self._mean_turn = _GRAVITY, 0.0
 
     def check(self, message: Any, array: NDArray[Any]) -> None:
         """Add a converted message.
 
         Raises:
-            ConversionError: It is a JointState whose joints are not those of the first one, or an Imu whose angular
-                velocity has been exactly 0 for long, though it shakes.
+            ConversionError: It is a JointState whose joints are not those of the first one, an Imu whose angular
+                velocity has been exactly 0 for long, though it shakes, or one that is not in m/s² with gravity and
+                rad/s, by the averages of its messages.
         """
         inner = content(message)
         if self._stream.type == "sensor_msgs/msg/JointState" and not self._stream.joints:
@@ -211,6 +225,27 @@ class _Habits:
                     f"gyroscope's in {self._stream.name}.angular_velocity_topic, or use one that carries both "
                     "(RealSense: unite_imu_method)"
                 )
+            self._check_units(time_to_ns(message.header.stamp), array)
+
+    def _check_units(self, stamp_ns: int, array: NDArray[Any]) -> None:
+        weight = min(max((stamp_ns - self._stamp_ns) / NS_PER_S, 0.0), _LONGEST_STEP_S) / _MEAN_S
+        self._stamp_ns = stamp_ns
+        acceleration, turn = (math.hypot(*row) for row in array.tolist())
+        self._mean_acceleration += weight * (acceleration - self._mean_acceleration)
+        self._mean_turn += weight * (turn - self._mean_turn)
+        if self._mean_acceleration < _LEAST_ACCELERATION:
+            raise ConversionError(
+                f"linear_acceleration is {self._mean_acceleration:.2g} m/s² on average, far less than gravity: is it "
+                "in g, or without gravity? Publish it in m/s² with gravity (REP 145), or name the topic that has it: "
+                f"{self._stream.name}.topic",
+                FaultCode.IMPLAUSIBLE,
+            )
+        if self._mean_turn > _MOST_TURN:
+            raise ConversionError(
+                f"angular_velocity is {self._mean_turn:.3g} rad/s on average, which nobody turns at for long: is it in "
+                "degrees a second? Publish it in rad/s (REP 145)",
+                FaultCode.IMPLAUSIBLE,
+            )
 
 
 def message_to_array(stream: StreamConfig, message: Any) -> NDArray[Any]:

@@ -78,8 +78,11 @@ def _compressed(extension: str) -> Callable[[int], Any]:
     return make
 
 
+_AT_REST = np.array(((0.0, 0.0, 9.81), (0.0, 0.0, 0.0)))
+
+
 def _imu(stamp_ns: int) -> Any:
-    return array_to_imu(_RNG.normal(size=(2, 3)), stamp_ns, "wrist", TYPES)
+    return array_to_imu(_RNG.normal(size=(2, 3)) + _AT_REST, stamp_ns, "wrist", TYPES)
 
 
 def _joints(stamp_ns: int) -> Any:

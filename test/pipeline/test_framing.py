@@ -16,11 +16,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +35,8 @@ from mumu_ros.recordings.typestore import BagTypes
 from mumu_ros.streams import SynchronizedSet
 
 TYPES = BagTypes()
+DATA = Path(os.environ.get("MUMU_UTD_MHAD", Path(__file__).resolve().parents[3] / "shared/data/utd_mhad"))
+S = 1_000_000_000
 
 
 def stream(name: str, kind: str, type_name: str, **fields: Any) -> StreamConfig:
@@ -117,6 +123,60 @@ def test_an_accelerometer_alone_is_found_by_its_habit() -> None:
     assert "accelerometer only" in problem
     assert "gyroscope's in imu.angular_velocity_topic" in problem
     assert "imu" in build(0.1, 0.1).series
+
+
+def worn(samples: np.ndarray, rate_hz: float) -> tuple[np.ndarray, FrameBuilder]:
+    """Which samples (T, 2, 3) of an IMU are taken, and what took them."""
+    stamps_ns = [1_700_000_000 * S + round(i * S / rate_hz) for i in range(len(samples))]
+    builder = FrameBuilder(STREAMS[2:], convert=lambda _, message: message.array)
+    stamps = [SimpleNamespace(sec=ns // S, nanosec=ns % S) for ns in stamps_ns]
+    messages = tuple(
+        (ns, SimpleNamespace(header=SimpleNamespace(stamp=stamp, frame_id="wrist"), array=sample))
+        for ns, stamp, sample in zip(stamps_ns, stamps, samples, strict=True)
+    )
+    taken = builder.build(SynchronizedSet(9, 0, (messages,), (True,))).series.get("imu", ([], []))[0]
+    return np.isin(stamps_ns, taken), builder
+
+
+@pytest.mark.parametrize("rate_hz", [10, 50, 1000])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda imu: imu / [[9.81], [1.0]], "m/s² on average, far less than gravity: is it in g"),
+        (lambda imu: imu - [[0, 0, 9.81], [0, 0, 0]], "or without gravity?"),
+        (lambda imu: np.rad2deg(imu) * [[0], [1]] + imu * [[1], [0]], "is it in degrees a second?"),
+    ],
+)
+def test_an_imu_in_other_units_is_named_within_seconds_and_taken_again_once_it_is_right(
+    change: Any, words: str, rate_hz: int
+) -> None:
+    right = np.tile([[0, 0, 9.81], [1.0, 0.5, 0]], (5 * rate_hz, 1, 1))
+    taken, builder = worn(np.concatenate([right, change(right), right]), rate_hz)
+    assert taken[: 5 * rate_hz].all()
+    assert not taken[8 * rate_hz : 10 * rate_hz].any()
+    assert taken[13 * rate_hz :].all()
+    assert words in str(builder.last_error["imu"])
+    assert builder.last_error["imu"].code == "implausible"
+
+
+def test_half_a_second_of_free_fall_or_of_a_swing_is_plausible() -> None:
+    imu = np.tile([[0, 0, 9.81], [0.1, 0, 0]], (500, 1, 1))
+    imu[200:250, 0], imu[350:400, 1, 0] = 0.0, 60.0
+    assert worn(imu, 100)[0].all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no UTD-MHAD at {DATA}: set MUMU_UTD_MHAD to its folder")
+def test_no_real_imu_is_taken_for_one_in_other_units_and_every_one_in_other_units_is_found() -> None:
+    """Of the wrist and the thigh, 50 Hz, recorded in g and degrees a second; those of every eighth are tried so."""
+    paths = sorted(DATA.rglob("*_inertial.mat"))
+    assert len(paths) > 100
+    for number, path in enumerate(paths):
+        raw = scipy.io.loadmat(path)["d_iner"].reshape(-1, 2, 3)
+        units = np.array([[9.80665], [np.deg2rad(1)]])
+        assert worn(raw * units, 50)[0].all(), path.name
+        for wrong in (raw * [[1], units[1]], raw * [units[0], [1]]) if number % 8 == 0 else ():
+            assert not worn(np.tile(wrong, (3, 1, 1))[:350], 50)[0].all(), path.name
 
 
 def test_joints_in_another_order_are_refused_unless_they_are_named() -> None:
