@@ -84,6 +84,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _run(arguments: argparse.Namespace) -> int:
     target = arguments.out or labels_path(arguments.bag)
+    if target.suffix == ".jsonl" and not arguments.export:
+        raise LabelError(f"{target}: labels are saved as CSV; choose an --out that ends in .csv")
     taxonomy = find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
     with Recording(arguments.bag) as recording:
         with ReadingProgress(recording) as progress:
