@@ -58,13 +58,15 @@ OTHER_CLOCK_NS = 60 * NS_PER_S
 """A recognition older than this uses another clock: a bag's, without use_sim_time."""
 RECENT = 50
 """Number of recognitions for the accuracy in /diagnostics."""
+ABSENT_NS = NS_PER_S
+"""A model that was replaced for longer than this begins a new epoch when it returns."""
 
 
 @dataclass
-class _Body:
-    """The recognitions of one body, how often their time jumped back, and their last stamp."""
+class _Log:
+    """What one model recognised of one body, its number of epochs before this one, and its last stamp."""
 
-    log: DecisionLog
+    decisions: DecisionLog
     epoch: int = 0
     last_ns: int = 0
 
@@ -72,8 +74,9 @@ class _Body:
 class Evaluation(ManagedNode):
     """Compares `activity` with `annotation`, reports the accuracy in /diagnostics and writes a report at the end.
 
-    The end is when it is deactivated or interrupted. Each body is evaluated by itself, like a recording of its own. A
-    stamp that is not after the body's previous one begins a new epoch: a bag that loops or seeks back.
+    The end is when it is deactivated or interrupted. Each body is evaluated by itself, like a recording of its own, and
+    so is each model, should another one be set. A stamp that is not after the previous one begins a new epoch: a bag
+    that loops or seeks back. So does a model that returns after another one: what was done meanwhile it did not miss.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -96,9 +99,10 @@ class Evaluation(ManagedNode):
     def activate(self) -> None:
         """Subscribe."""
         self._stopwatch = Stopwatch()
-        self._bodies: dict[str, _Body] = {}
+        self._logs: dict[tuple[str, str], _Log] = {}  # by body and model
+        self._models: dict[str, str] = {}  # that recognised last, by body
         self._annotations: list[ActivityAnnotation] = []
-        self._recent: list[tuple[str, Recognition]] = []
+        self._recent: list[tuple[str, str, Recognition]] = []  # with body and model
         self._strange = ""
         self._identity = ""
         self.failed = False
@@ -116,14 +120,19 @@ class Evaluation(ManagedNode):
         """Unsubscribe and write the report."""
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
-        results = [self._result(body_id, body) for body_id, body in self._bodies.items()]
-        if not results:
-            self._fail("no recognition was received: no report is written")
+        if not self._logs:
+            self._fail(f"{self._strange or 'no recognition was received'}: no report is written")
             return
+        models = list(dict.fromkeys(model for _, model in self._logs))
+        mixed = ""
+        if len(models) > 1:
+            mixed = f"the numbers of all recordings together are of {len(models)} models: {', '.join(models)}"
+            self.get_logger().warning(mixed)
+        results = [self._result(body_id, model, log, mixed) for (body_id, model), log in self._logs.items()]
         out = self._config.out
         try:
             summary, timing = summarize(results, self._model), {"stages": self._stopwatch.summary()}
-            write_outputs(out, self._identity, results, self._model, summary, timing=timing)
+            write_outputs(out, ", ".join(models), results, self._model, summary, timing=timing)
         except OSError as error:
             self._fail(f"cannot write the report: {error}")
             return
@@ -141,21 +150,23 @@ class Evaluation(ManagedNode):
             self._strange = f"{message.model} has other activities or sensors than parameter model, {config.name}"
             self.log_throttled("strange", f"{self._strange}; its recognitions are not evaluated")
             return
-        body = self._bodies.get(message.body_id)
-        if body is None:
-            body = _Body(DecisionLog(config.taxonomy, config.names))
-        elif stamp_ns <= body.last_ns:
-            body.epoch += 1
-        body.last_ns = stamp_ns
-        self._identity = message.model
+        self._strange = ""
+        body_id, model = message.body_id, message.model
+        log = self._logs.get((body_id, model))
+        if log is None:
+            log = _Log(DecisionLog(config.taxonomy, config.names))
+        elif stamp_ns <= log.last_ns or (self._models[body_id] != model and stamp_ns - log.last_ns > ABSENT_NS):
+            log.epoch += 1
+        log.last_ns = stamp_ns
+        self._identity = self._models[body_id] = model
         start_ns = time_to_ns(message.window_start)
         self._stopwatch.add("recognise", 1e3 * message.processing_time_s)
         latency_ns = self.get_clock().now().nanoseconds - stamp_ns
         if 0 <= latency_ns < OTHER_CLOCK_NS:
             self._stopwatch.add("latency", latency_ns * 1e-6)
-        body.log.append(body.epoch, _decision(message, start_ns, stamp_ns))
-        self._bodies[message.body_id] = body
-        recent = (message.body_id, Recognition(start_ns, stamp_ns, message.activity))
+        log.decisions.append(log.epoch, _decision(message, start_ns, stamp_ns))
+        self._logs[body_id, model] = log
+        recent = (body_id, model, Recognition(start_ns, stamp_ns, message.activity))
         self._recent = [*self._recent[1 - RECENT :], recent]
 
     def _on_annotation(self, message: ActivityAnnotation) -> None:
@@ -164,7 +175,7 @@ class Evaluation(ManagedNode):
     def _truth(self, body_id: str, problems: list[str], since_ns: int | None = None) -> list[TruthSegment]:
         """What a body did, from an instant on; None: all of it."""
         if self._labels is not None:
-            if len(self._bodies) > 1:
+            if len(self._models) > 1:
                 problems.append("the label file names no body: it is used for every one")
             return self._labels
         annotations = of_body(self._annotations, body_id)
@@ -174,15 +185,16 @@ class Evaluation(ManagedNode):
         latest = annotations if since_ns is None else latest_annotations(annotations, since_ns)
         return from_annotations(latest, problems)
 
-    def _result(self, body_id: str, body: _Body) -> BagResult:
-        decisions = body.log.table()
-        problems: list[str] = []
+    def _result(self, body_id: str, model: str, log: _Log, mixed: str) -> BagResult:
+        """What a model recognised of a body; `mixed` says so if there are several models."""
+        decisions = log.decisions.table()
+        problems = [mixed] if mixed else []
         truth = covering(self._truth(body_id, problems), decisions, problems)
         steps = np.diff(decisions.stamp_ns)
         steps = steps[steps > 0]
         period_ns = int(np.median(steps)) if len(steps) else USUAL_PERIOD_NS
         return BagResult(
-            name=f"live {body_id}".rstrip(),
+            name=f"live {body_id}".rstrip() + (f", {model}" if mixed else ""),
             # As in a run after a jump of time; the first window begins before the recording.
             start_ns=int(decisions.stamp_ns.min()) - period_ns,
             end_ns=int(decisions.stamp_ns.max()),
@@ -212,19 +224,20 @@ class Evaluation(ManagedNode):
         yield self.status(
             "accuracy",
             (code, text),
-            bodies=len(self._bodies),
-            epoch=max((body.epoch for body in self._bodies.values()), default=0),
+            bodies=len(self._models),
+            epoch=max((log.epoch for log in self._logs.values()), default=0),
             annotations=len(self._annotations),
             recent_accuracy=accuracy,
         )
 
     def _recently_right(self) -> tuple[list[bool], list[str]]:
-        """Whether each of the last recognitions that can be judged was right; and what is wrong."""
+        """Whether each of the model's last recognitions that can be judged was right; and what is wrong."""
         problems: list[str] = []
-        bodies = dict.fromkeys(body_id for body_id, _ in self._recent)
-        since_ns = min((recognition.stamp_ns for _, recognition in self._recent), default=None)
+        recent = [(body_id, recognition) for body_id, model, recognition in self._recent if model == self._identity]
+        bodies = dict.fromkeys(body_id for body_id, _ in recent)
+        since_ns = min((recognition.stamp_ns for _, recognition in recent), default=None)
         truths = {body_id: Truth(self._truth(body_id, problems, since_ns)) for body_id in bodies}
-        labels = [(r.activity, truths[body_id].label(r)) for body_id, r in self._recent]
+        labels = [(r.activity, truths[body_id].label(r)) for body_id, r in recent]
         taxonomy = self._model.taxonomy
         return [said == right_activity(label, taxonomy) for said, label in labels if label is not None], problems
 

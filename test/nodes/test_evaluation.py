@@ -95,7 +95,9 @@ def test_online_and_offline_decide_the_same(ros: Any, tmp_path: Path) -> None:
     assert 0 <= latency["p50_ms"] < 60_000, "on the clock of the bag"
 
 
-def recognition(node: Evaluation, stamp_ns: int, activity: str, body_id: str = "") -> ActivityRecognition:
+def recognition(
+    node: Evaluation, stamp_ns: int, activity: str, body_id: str = "", model: str = "sim@test"
+) -> ActivityRecognition:
     config = node._model
     activities, groups = config.taxonomy.activities, config.taxonomy.group_names
     count = len(config.names)
@@ -114,7 +116,7 @@ def recognition(node: Evaluation, stamp_ns: int, activity: str, body_id: str = "
         sm_fusion_weights=[1.0 / count] * count,
         gm_fusion_weights=[1.0 / count] * count,
         modality_age_s=[0.0] * count,
-        model="sim@test",
+        model=model,
     )
     message.header.stamp = ns_to_time(stamp_ns, TYPES)
     return message
@@ -137,11 +139,12 @@ class Bench:
         start(self.node)
         ros.wait(lambda: self.activity.get_subscription_count() and self.annotation.get_subscription_count())
 
-    def hear(self, *rows: tuple[float, str] | tuple[float, str, str]) -> None:
+    def hear(self, *rows: tuple[float, str] | tuple[float, str, str], model: str = "sim@test") -> None:
         """Recognitions: second, activity and body."""
         before = self.heard
         for second, activity, *body_id in rows:
-            self.activity.publish(recognition(self.node, T0 + round(second * S), activity, *body_id))
+            message = recognition(self.node, T0 + round(second * S), activity, *body_id, model=model)
+            self.activity.publish(message)
         self.ros.wait(lambda: self.heard == before + len(rows))
 
     def annotate(self, start: float, end: float, activity: str, body_id: str = "") -> None:
@@ -152,7 +155,7 @@ class Bench:
 
     @property
     def heard(self) -> int:
-        return sum(len(body.log.table()) for body in self.node._bodies.values())
+        return sum(len(log.decisions.table()) for log in self.node._logs.values())
 
     def numbers(self) -> dict[str, Any]:
         assert self.node.trigger_deactivate() == SUCCESS
@@ -243,6 +246,34 @@ def test_whom_nobody_annotated_is_named_and_no_false_alarm(ros: Any, tmp_path: P
     assert content["bags"]["live b"]["problems"] == ["annotations are of 'a', not of 'b'"]
 
 
+def test_each_model_is_judged_by_itself_while_it_was_the_one(ros: Any, tmp_path: Path) -> None:
+    """What happened until the old one was set again is not its to miss."""
+    bench = Bench(ros, tmp_path / "out")
+    for start_s, activity in ((0, "walk"), (10, "wave"), (20, "walk")):
+        bench.annotate(start_s, start_s + 10, activity)
+    for start_s, model in ((0, "sim@old"), (10.5, "sim@new"), (20.5, "sim@old")):
+        bench.hear(*((start_s + i / 2, "walk") for i in range(19)), model=model)
+    ros.wait(lambda: any(s.message == "100% of the last 31 right" for s in bench.status))
+    content = bench.numbers()
+    assert content["model"] == "sim@old, sim@new"
+    old, new = (content["bags"][f"live, {model}"] for model in ("sim@old", "sim@new"))
+    assert (old["accuracy"], old["f1@50"], old["missed_segments"]) == (1, 1, 0)
+    assert (new["f1@50"], new["missed_segments"]) == (0, 1)
+    assert (old["minutes"], new["minutes"]) == pytest.approx((19 / 60, 9.5 / 60), abs=1e-6)
+    mixed = ["the numbers of all recordings together are of 2 models: sim@old, sim@new"]
+    assert old["problems"] == new["problems"] == mixed
+
+
+def test_two_models_at_a_time_are_two_recordings_without_a_break(ros: Any, tmp_path: Path) -> None:
+    bench = Bench(ros, tmp_path / "out")
+    bench.annotate(0, 10, "walk")
+    for number in range(20):
+        for model, activity in (("sim@a", "walk"), ("sim@b", "wave")):
+            bench.hear((number / 2, activity), model=model)
+    bags = bench.numbers()["bags"]
+    assert [(bag["segments"], bag["accuracy"]) for bag in bags.values()] == [(1, 1), (1, 0)]
+
+
 def test_labels_are_of_everybody_and_the_report_says_so(ros: Any, tmp_path: Path) -> None:
     write_labels(tmp_path / "labels.csv", [Label(T0, T0 + 60 * S, "", "wave")])
     bench = Bench(ros, tmp_path / "out", labels=str(tmp_path / "labels.csv"))
@@ -308,7 +339,9 @@ def test_an_end_that_becomes_known_ends_the_annotation(ros: Any, tmp_path: Path)
     assert content["bags"]["live"]["problems"] == []
 
 
-def test_recognitions_of_another_model_are_refused_aloud(ros: Any, tmp_path: Path) -> None:
+def test_recognitions_of_another_model_are_refused_aloud(
+    ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     bench = Bench(ros, tmp_path / "out", model="utd-mhad-dp")
     other = recognition(bench.node, T0, "wave")
     other.modalities = ["sonar"]
@@ -317,6 +350,21 @@ def test_recognitions_of_another_model_are_refused_aloud(ros: Any, tmp_path: Pat
     assert bench.node.trigger_deactivate() == SUCCESS
     assert not (tmp_path / "out").exists(), "there is nothing to report"
     assert bench.node.failed
+    errors = capfd.readouterr().err
+    assert "than parameter model, utd-mhad-dp: no report is written" in errors
+    assert "no recognition was received" not in errors
+
+
+def test_another_model_is_named_until_the_evaluated_one_is_back(ros: Any, tmp_path: Path) -> None:
+    bench = Bench(ros, tmp_path / "out")
+    bench.annotate(0, 60, "wave")
+    other = recognition(bench.node, T0 + S, "wave", model="other@test")
+    other.modalities = ["sonar"]
+    bench.activity.publish(other)
+    ros.wait(lambda: any(s.message.startswith("other@test has other activities or sensors") for s in bench.status))
+    bench.hear((5.0, "wave"))
+    ros.wait(lambda: any(s.message == "100% of the last 1 right" for s in bench.status))
+    assert bench.numbers()["pooled"]["accuracy"] == 1
 
 
 @pytest.mark.parametrize("parameters", [{"out": ""}, {"model": "nothing"}, {"labels": "no/such.csv"}])
