@@ -65,23 +65,23 @@ class FoundPeople:
 def find_people(bag: Path) -> FoundPeople:
     """Find the people in the pictures of a recording, with depth if it has any; about 30 ms of one core a picture.
 
-    The camera's tilt is learned from all of them, so that skeletons are level from the first picture on.
+    The camera's tilt is learned from all of them, so that skeletons are level from the first picture on; the camera is
+    not turned while it records.
 
     Raises:
         RecordingError: It cannot be read, or has not one colour camera.
         WeightsError: The pose network is not there.
     """
-    finder, tilt, sampler = PeopleFinder(seed=0), CameraTilt(), RateSampler(NS_PER_S // _RATE_HZ)
+    finder, sampler = PeopleFinder(seed=0), RateSampler(NS_PER_S // _RATE_HZ)
     found: defaultdict[str, dict[int, Joints]] = defaultdict(dict)
     start_ns = end_ns = 0
     for shot in tqdm(read_pictures(bag, ()), f"people in {bag.name}", unit=" pictures", disable=None, leave=False):
         start_ns, end_ns = start_ns or shot.stamp_ns, shot.stamp_ns
         if not sampler.accept(shot.stamp_ns):
             continue
-        people = finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
-        tilt.see(shot.stamp_ns, LAYOUT, [person.joints for person in people])
-        for person in people:
+        for person in finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera):
             found[person.body_id][shot.stamp_ns] = person.joints
+    tilt = CameraTilt.of_recording(LAYOUT, (joints for seen in found.values() for joints in seen.values()))
     return FoundPeople(start_ns, end_ns, {body: _skeletons(tilt, seen) for body, seen in found.items()})
 
 

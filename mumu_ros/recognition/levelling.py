@@ -35,6 +35,10 @@ _FARTHEST = np.cos(np.radians(60.0))
 """Cosine of the largest tilt."""
 _LONGEST_S = 0.5
 """Time between two pictures that counts, at most."""
+_ITERATIONS = 100
+"""Of Weiszfeld's method for the geometric median."""
+_NEAREST = 1e-6
+"""Distance below which a torso counts no more."""
 _LEVEL_UP = np.array([0.0, -1.0, 0.0])
 """In an optical frame (REP 103)."""
 
@@ -49,6 +53,25 @@ class CameraTilt:
 
     def __init__(self) -> None:
         self.clear()
+
+    @classmethod
+    def of_recording(cls, layout_name: str, skeletons: Iterable[NDArray[np.float32]]) -> CameraTilt:
+        """The tilt of a camera that was not turned, by the people in all of its pictures.
+
+        Up is the geometric median of their torsos; those more than 60° from it are not counted.
+
+        Args:
+            layout_name: Of the skeletons, one of `LAYOUTS`.
+            skeletons: As for `see`, of all pictures.
+        """
+        tilt, units = cls(), np.array(_torsos(layout_name, skeletons), np.float64).reshape(-1, 3)
+        for _ in range(_ITERATIONS):
+            upright = units[units @ tilt._up > _UPRIGHT]
+            direction = (1 / np.linalg.norm(upright - tilt._up, axis=1).clip(_NEAREST)) @ upright
+            if not len(upright) or direction @ _LEVEL_UP < _FARTHEST * np.linalg.norm(direction):
+                break
+            tilt._up = direction / np.linalg.norm(direction)
+        return tilt
 
     def clear(self) -> None:
         """Take the camera as level: another recording begins."""
@@ -68,13 +91,9 @@ class CameraTilt:
             layout_name: Of the skeletons; from those of an unknown one nothing is learned.
             skeletons: (J, 3) joints in the camera's optical frame, NaN where not seen.
         """
-        known = LAYOUTS.get(layout_name)
-        if known is None:
+        if layout_name not in LAYOUTS:
             return
-        left, right, left_hip, right_hip = known.index(*_TORSO)
-        torsos = [j[left] + j[right] - j[left_hip] - j[right_hip] for j in skeletons if len(j) == len(known)]
-        units = [torso / length for torso in torsos if (length := np.linalg.norm(torso)) > 0]
-        upright = [unit for unit in units if unit @ self._up > _UPRIGHT]
+        upright = [unit for unit in _torsos(layout_name, skeletons) if unit @ self._up > _UPRIGHT]
         elapsed_s = 0.0 if self._stamp_ns is None else max(stamp_ns - self._stamp_ns, 0) / NS_PER_S
         self._stamp_ns = max(stamp_ns, self._stamp_ns or stamp_ns)
         if upright:
@@ -100,3 +119,11 @@ class CameraTilt:
             up = np.cos(most) * self._up + np.sin(most) * across / np.linalg.norm(across)
         if up @ _LEVEL_UP >= _FARTHEST:
             self._up = up
+
+
+def _torsos(layout_name: str, skeletons: Iterable[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Directions from hips to shoulders, NaN where not seen."""
+    known = LAYOUTS[layout_name]
+    left, right, left_hip, right_hip = known.index(*_TORSO)
+    torsos = [j[left] + j[right] - j[left_hip] - j[right_hip] for j in skeletons if len(j) == len(known)]
+    return [torso / length for torso in torsos if (length := np.linalg.norm(torso)) > 0]

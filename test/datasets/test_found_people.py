@@ -134,6 +134,43 @@ def test_a_clip_is_of_the_person_with_joints_however_long_another_has_none(tmp_p
     assert write_skeletons(found, pieces, tmp_path) == ({"one": 3}, [])
 
 
+TORSO = LAYOUTS[LAYOUT].index("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+def leaning(degrees: float) -> Person:
+    """Somebody two metres ahead of a camera, the torso turned about the hips' line from upright towards it."""
+    found = person("a", {"left_shoulder", "right_shoulder", "left_hip", "right_hip"})
+    height, depth = 0.5 * np.cos(np.radians(degrees)), 0.5 * np.sin(np.radians(degrees))
+    found.joints[TORSO] = [(0.2, -height, 2 - depth), (-0.2, -height, 2 - depth), (0.1, 0, 2), (-0.1, 0, 2)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("leans", "tilt"),
+    [
+        pytest.param([0.0] * 900 + [40.0] * 225, 0, id="leans over the laptop at the end"),
+        pytest.param([50.0] * 225 + [0.0] * 900, 0, id="begins with a box"),
+        pytest.param([0.0] * 300 + [80.0] * 350, 0, id="lies down"),
+        pytest.param([30.0] * 75, 30, id="five seconds before a camera that looks down"),
+        pytest.param([55.0] * 75, 55, id="that looks far down"),
+    ],
+)
+def test_skeletons_are_level_from_the_first_picture_on(leans: Sequence[float], tilt: float) -> None:
+    pictures = [Shot(S + index * S // 15, np.zeros((4, 4, 3), np.uint8)) for index in range(len(leans))]
+    with (
+        patch.object(found_people, "read_pictures", return_value=pictures),
+        patch.object(found_people, "PeopleFinder") as finder,
+    ):
+        finder.return_value.update.side_effect = [[leaning(degrees)] for degrees in leans]
+        found = find_people(Path("bag")).people["a"]
+    left, right, left_hip, right_hip = LAYOUTS["florence15"].index(
+        "left_shoulder", "right_shoulder", "left_hip", "right_hip"
+    )
+    for joints, lean in zip(found.values(), leans, strict=True):
+        _, y, z = joints[left] + joints[right] - joints[left_hip] - joints[right_hip]
+        assert np.degrees(np.arctan2(-z, -y)) == pytest.approx(lean - tilt, abs=2)
+
+
 @pytest.fixture
 def mumu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
     monkeypatch.chdir(tmp_path)
