@@ -268,7 +268,8 @@ class Recognizer:
                 snapshots.append(snapshot)
             else:
                 reason = _too_little(config.names, snapshot, self._min_coverage)
-                code = FaultCode.UNASSIGNED if snapshot.others else FaultCode.SPARSE
+                is_others = bool(snapshot.others) and not snapshot.coverage.any()
+                code = FaultCode.UNASSIGNED if is_others else FaultCode.SPARSE
                 answers[snapshot.name] = NoDecision(stamp_ns, reason, code)
         for snapshot, output in zip(snapshots, self._runner.run(snapshots), strict=True):
             answers[snapshot.name] = self._decide(snapshot, output)

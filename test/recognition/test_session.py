@@ -182,6 +182,19 @@ def test_the_fault_of_a_modality_is_reported_for_each_body(people_model: Path) -
     assert {found["skeleton"] for found in faults.values()} == {"silent"}
 
 
+def test_of_somebody_new_samples_are_too_few_whoever_wears_the_imu(people_model: Path) -> None:
+    session = open_session(people_model, imu_bodies=["imu=anna1"])
+    answers: Answers = []
+    for number in range(43):
+        stamp_ns = START_NS + number * FRAME_MS * MS
+        session.receive(stamp_ns, imu(stamp_ns))
+        answers += see(session, number, ("anna1", "berta") if number >= 40 else ("anna1",))
+    ((_, answer),) = [row for row in answers if row[0] == "berta"]
+    assert isinstance(answer, NoDecision)
+    assert answer.code == "sparse"
+    assert "imu 0% of 25% (unassigned)" in answer.reason
+
+
 def test_pictures_of_the_whole_scene_that_nobody_is_alone_in_are_said_to_be_unassigned(tiny_model: Path) -> None:
     """As sensors that are missing, they would be looked for where there is nothing wrong."""
     session = open_session(tiny_model)
