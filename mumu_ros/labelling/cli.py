@@ -21,7 +21,7 @@ import os
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from mumu_ros.labelling.foreign_formats import export_labels
 from mumu_ros.labelling.imports import import_labels
 from mumu_ros.labelling.marks import FRAME_SUFFIXES, Timeline
 from mumu_ros.labelling.server import LabelServer, Session
-from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy
+from mumu_ros.model.taxonomy import find_taxonomy
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.label_files import Label, LabelError, labels_path, read_labels, write_labels
 from mumu_ros.recordings.progress import ReadingProgress
@@ -97,19 +97,9 @@ def _run(arguments: argparse.Namespace) -> int:
         labels = read_labels(target) if target.exists() else footage.annotations
         if arguments.export:
             return _export(arguments, labels, footage)
-        groups = _groups(taxonomy, labels)
+        groups = dict(taxonomy.groups) if taxonomy else {}
         session = Session(arguments.bag.name, footage, labels, target, groups, recording.problems)
         return _serve(session, arguments.port)
-
-
-def _groups(taxonomy: Taxonomy | None, labels: Iterable[Label]) -> Mapping[str, Sequence[str]]:
-    """The taxonomy's activities, and those that are in use."""
-    groups = {group: list(activities) for group, activities in taxonomy.groups.items()} if taxonomy else {}
-    for label in labels:
-        group = groups.setdefault(label.group, [])
-        if label.activity not in group:
-            group.append(label.activity)
-    return groups
 
 
 def _import(arguments: argparse.Namespace, target: Path, footage: Footage) -> int:

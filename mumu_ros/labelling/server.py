@@ -67,7 +67,7 @@ class Session:
         footage: What it shows.
         labels: The segments when they were read or saved last.
         target: The label file; other programs may change it, too.
-        groups: Activities to choose from, by group.
+        groups: Activities to choose from, by group, beside those of the labels.
         problems: What is wrong with the recording, a sentence each.
         version: How many times the labels have been changed since the start, here and elsewhere.
     """

@@ -35,10 +35,12 @@ import numpy as np
 import pytest
 
 from mumu_ros import cli
+from mumu_ros.labelling import cli as label_cli
 from mumu_ros.labelling import server as label_server
 from mumu_ros.labelling.cli import opener
 from mumu_ros.labelling.footage import Footage, Trace
 from mumu_ros.labelling.server import LabelServer, Session
+from mumu_ros.model.taxonomy import find_taxonomy
 from mumu_ros.recordings.label_files import Label, labels_path, read_labels, write_labels
 
 S = 1_000_000_000
@@ -656,6 +658,20 @@ def test_labels_are_imported_from_the_command_line(
     command = ["label", str(bag), "--import", str(tmp_path / "long.csv"), "--out", str(tmp_path / "long.labels.csv")]
     assert cli.main(command) == 0
     assert "fit the recording neither from its start nor as stamps; taken as seconds from" in capsys.readouterr().err
+
+
+def test_activities_of_a_label_file_are_not_offered_once_they_are_not_in_it(
+    bag: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions: list[Session] = []
+    monkeypatch.setattr(label_cli, "_serve", lambda session, _port: sessions.append(session) or 0)
+    write_labels(labels_path(bag), rows((1, 2, "", "bow")))
+    assert cli.main(["label", str(bag)]) == 0
+    assert cli.main(["label", str(bag), "--taxonomy", "sim"]) == 0
+    bare, with_taxonomy = (json.loads(json.dumps(session.describe())) for session in sessions)
+    assert [label["activity"] for label in bare["labels"]] == ["bow"]
+    assert bare["groups"] == {}
+    assert with_taxonomy["groups"] == {group: list(names) for group, names in find_taxonomy("sim").groups.items()}
 
 
 def test_what_cannot_be_labelled_is_one_line_and_status_2(
