@@ -188,7 +188,7 @@ class CameraSource:
         people = [person for person in people if person.confidence >= self._config.min_confidence]
         found.pictures += 1
         found.people = len(people)
-        found.left_out = max(self._finder.left_out, found.left_out)
+        found.left_out = self._finder.left_out
         found.upside_down.note(stamp_ns, is_upside_down(people, LAYOUT))
         if depth is not None:
             found.depthless.note(stamp_ns, bool(people) and all(p.position_source != "depth" for p in people))
@@ -326,12 +326,11 @@ class CameraSource:
 
     def _people_problem(self) -> Problem:
         found = self._found
-        left_out, found.left_out = found.left_out, 0
         if not self._synchronizer.statistics()["image"].alive or found.frozen.seconds > FROZEN_S:
             return FaultCode.WAITING, "no picture to process"
-        if left_out:
+        if found.left_out:
             most = self._config.max_people
-            return FaultCode.CROWDED, f"{left_out} more are in view and left out: max_people is {most}"
+            return FaultCode.CROWDED, f"{found.left_out} more are in view and left out: max_people is {most}"
         if found.upside_down.seconds > UPSIDE_DOWN_S:
             return FaultCode.UPSIDE_DOWN, (
                 f"everybody has been upside down for {found.upside_down.seconds:.0f} s: is the camera? Turn its picture"

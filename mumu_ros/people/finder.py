@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,7 +58,7 @@ _MIN_NEW_TORSO_JOINTS = 3
 _MAX_HEAD_TO_TORSO_M = 0.7
 """A pose of somebody new, or out of sight until now, whose head is farther from the torso in depth is no person."""
 _REPORTED_NS = 4_000_000_000
-"""For so long somebody counts as seen partly, or flat: that part of the picture has its turn within this time."""
+"""For so long somebody counts as seen partly, flat or left out: each part of a picture has its turn in this time."""
 _MAX_TILT = 0.85
 """Radians from upright within which somebody new is expected to be."""
 _UPSIDE_DOWN_PICTURES = 4
@@ -105,13 +106,14 @@ class PeopleFinder:
         self._detector_parts = Search()
         self._seen_partly_ns = self._seen_flat_ns = self._seen_tiny_ns = -_REPORTED_NS
         self._size_of_tiny = 0.0
+        self._left_out: deque[tuple[int, int]] = deque()  # when, and how many
         self._stamp_ns = 0
         self._size = (0, 0)
 
     @property
     def left_out(self) -> int:
-        """Number of people in the last picture who are not followed, because there are `max_people`."""
-        return self._tracker.left_out
+        """Most people at once who were seen lately and are not followed, because there are `max_people`."""
+        return max((count for _, count in self._left_out), default=0)
 
     @property
     def sees_part(self) -> bool:
@@ -133,6 +135,7 @@ class PeopleFinder:
     def clear(self) -> None:
         """Forget everybody: what comes next is another recording."""
         self._seen_partly_ns = self._seen_flat_ns = self._seen_tiny_ns = -_REPORTED_NS
+        self._left_out.clear()
         self._tracker.clear()
         self._filters = {}
         self._upside_down = 0
@@ -173,6 +176,10 @@ class PeopleFinder:
         observations = self._follow(picture)
         observations += self._search(picture, observations)
         seen = self._tracker.update(stamp_ns, observations)
+        while self._left_out and stamp_ns - self._left_out[0][0] >= _REPORTED_NS:
+            self._left_out.popleft()
+        if self._tracker.left_out:
+            self._left_out.append((stamp_ns, self._tracker.left_out))
         return self._people(picture, seen)
 
     def _follow(self, picture: _Picture) -> list[Observation]:

@@ -217,6 +217,23 @@ def test_no_more_people_are_followed_than_asked_for(weights: Path, pictures: lis
     assert counts[0][1] >= 1
 
 
+def test_who_is_left_out_is_reported_also_while_that_part_of_the_picture_has_not_its_turn(
+    weights: Path, pictures: list[np.ndarray]
+) -> None:
+    finder = PeopleFinder(weights, max_people=1)
+    left_out = []
+    for i in range(20):
+        finder.update(1_000_000_000 + i * 100_000_000, pictures[i])
+        left_out.append(finder.left_out)
+    assert min(left_out) >= 1
+    for i in range(45):
+        finder.update(4_000_000_000 + i * 100_000_000, np.zeros_like(pictures[0]))
+    assert finder.left_out == 0
+    finder.update(10_000_000_000, pictures[0])
+    finder.clear()
+    assert finder.left_out == 0
+
+
 def test_time_that_jumps_back_begins_anew(weights: Path, pictures: list[np.ndarray]) -> None:
     finder = PeopleFinder(weights, seed=0)
     first = {person.body_id for person in finder.update(stamp_ns(50), pictures[0])}
