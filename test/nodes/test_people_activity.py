@@ -229,7 +229,7 @@ def test_an_imu_on_another_clock_than_the_camera_is_named(room: Callable[..., Ro
     r.ros.wait(lambda: r.node._frames >= 90 and r.node._views >= 90)
     [status] = r.node.diagnose()
     assert (status.values[0].key, status.values[0].value) == ("code", "clock")
-    assert f"the stamps of imu are 3 s {'ahead of' if ahead_s > 0 else 'behind'} those of people" in status.message
+    assert f"the stamps of imu are 3.000 s {'ahead of' if ahead_s > 0 else 'behind'} those of people" in status.message
     assert "imu.offset_s of sensor_sync" in status.message
 
 
