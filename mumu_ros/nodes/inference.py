@@ -44,7 +44,7 @@ from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
 from mumu_ros.nodes.activity_events import ActivityEvents
 from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import why_silent
+from mumu_ros.nodes.endpoints import contest, why_silent
 from mumu_ros.nodes.handover import Input
 from mumu_ros.nodes.intents import Intents
 from mumu_ros.nodes.managed import ManagedNode
@@ -281,7 +281,7 @@ class Inference(ManagedNode):
         recognizer = self._session.recognizer
         yield self.status(
             "recogniser",
-            self._state(),
+            contest(self, self._publisher.topic_name, "mumu_ros/msg/ActivityRecognition", self._state()),
             model=recognizer.checkpoint.id,
             device=self._device,
             frames=self._frames,

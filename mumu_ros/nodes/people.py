@@ -25,6 +25,8 @@ from mumu_ros.conversions import RosTypes, people_to_message
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.camera_source import CameraSource, View
+from mumu_ros.nodes.diagnostics import Problem
+from mumu_ros.nodes.endpoints import contest
 from mumu_ros.nodes.hri_bodies import TRACKED, HumansPublisher, HumansSource, has_hri_msgs
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PeopleConfig
@@ -100,14 +102,16 @@ class People(ManagedNode):
         """The source's statuses, and one for the output."""
         assert self._source is not None
         yield from self._source.diagnose()
-        others = self.count_publishers(TRACKED) - 1 if self._humans else 0
+        problem = contest(self, self._output.topic_name, "mumu_ros/msg/People", self._output_problem())
+        yield self.status("output", problem, published=self._published)
+
+    def _output_problem(self) -> Problem:
         if self._frame_changer and (problem := self._frame_changer.problem()):
-            code, text = FaultCode.NO_TRANSFORM, problem
-        elif others > 0:
-            code, text = FaultCode.CONTESTED, f"{others} others publish {TRACKED}, too: to read theirs, set source: hri"
-        else:
-            code, text = FaultCode.NONE, ""
-        yield self.status("output", (code, text), published=self._published)
+            return FaultCode.NO_TRANSFORM, problem
+        others = self.count_publishers(TRACKED) - 1 if self._humans else 0
+        if others > 0:
+            return FaultCode.CONTESTED, f"{others} others publish {TRACKED}, too: to read theirs, set source: hri"
+        return FaultCode.NONE, ""
 
 
 if __name__ == "__main__":

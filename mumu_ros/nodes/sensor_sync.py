@@ -236,9 +236,10 @@ class SensorSync(ManagedNode):
         if dropped > self._dropped:
             self._dropped, self._dropped_s = dropped, now_s
         slow = (FaultCode.TOO_SLOW, f"{dropped} frames dropped: conversion is too slow")
+        problem = slow if now_s - self._dropped_s < _SLOW_S else (FaultCode.NONE, "")
         return self.status(
             "output",
-            slow if now_s - self._dropped_s < _SLOW_S else (FaultCode.NONE, ""),
+            contest(self, self._output.topic_name, "mumu_ros/msg/MultimodalFrame", problem),
             published=self._published,
             dropped=dropped,
             epoch=self._synchronizer.epoch,

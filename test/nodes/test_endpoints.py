@@ -17,23 +17,29 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
+import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import Imu
 
 from mumu_ros.conversions import RosTypes, array_to_imu
+from mumu_ros.nodes.inference import Inference
+from mumu_ros.nodes.people import People
 from mumu_ros.nodes.sensor_sync import SensorSync
 
 TYPES = RosTypes()
 START_NS = 1_700_000_000_000_000_000
+STREAMS = {"streams": ["imu"], "imu.topic": "imu", "imu.kind": "vector", "imu.type": "sensor_msgs/msg/Imu"}
 
 
 def test_two_drivers_of_one_imu_are_named_until_one_has_left(ros: Any) -> None:
-    streams = {"streams": ["imu"], "imu.topic": "imu", "imu.kind": "vector", "imu.type": "sensor_msgs/msg/Imu"}
-    node = ros.add(SensorSync, **streams)
+    node = ros.add(SensorSync, **STREAMS)
     arrays = ros.collect(DiagnosticArray, "/diagnostics")
     assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     imu = ros.node.create_publisher(Imu, "imu", 10)
@@ -54,3 +60,28 @@ def test_two_drivers_of_one_imu_are_named_until_one_has_left(ros: Any) -> None:
     assert "; 2 publishers send /imu (/test, /test), such as a driver started twice" in diagnosed("contested")
     ros.node.destroy_publisher(second)
     diagnosed("")
+
+
+@pytest.mark.parametrize(
+    ("node_class", "topic"), [(People, "people"), (Inference, "activity"), (SensorSync, "multimodal_frame")]
+)
+def test_two_nodes_of_one_kind_name_each_other_until_one_has_ended(
+    ros: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, node_class: Any, topic: str
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", MagicMock())
+    given = {SensorSync: STREAMS, Inference: {"model": str(tiny_model), "backend": "eager"}}.get(node_class, {})
+    first = ros.add(node_class, **given)
+    overrides = [Parameter(name, value=value) for name, value in given.items()]
+    second = node_class(context=ros.context, parameter_overrides=overrides)
+    for node in (first, second):
+        assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+
+    def are_named(*nodes: Any) -> bool:
+        name = first.get_fully_qualified_name()
+        text = f"2 publishers send /{topic} ({name}, {name})"
+        return all(any(text in status.message for status in node.diagnose()) for node in nodes)
+
+    ros.wait(lambda: are_named(first, second))
+    second.trigger_shutdown()
+    second.destroy_node()
+    ros.wait(lambda: not are_named(first))
