@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_folder", "expanded", "folder_beside", "name_problem", "naming", "replacing"]
+__all__ = ["check_file", "check_folder", "expanded", "folder_beside", "name_problem", "naming", "replacing"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROOM = "; make room and start again"
@@ -46,6 +46,20 @@ def name_problem(path: str | Path) -> str | None:
     except UnicodeError:
         return f"the name {str(path)!a} is not valid UTF-8; rename it"
     return None
+
+
+def check_file(option: str, path: Path, suffix: str) -> None:
+    """See that a file of this suffix can be written, before anything is computed that goes into it.
+
+    Raises:
+        ValueError: It has another suffix, is a folder or has no proper name; names the option.
+        OSError: Its folder cannot be made or written.
+    """
+    if path.suffix.lower() != suffix or path.is_dir():
+        raise ValueError(f"{option} is {str(path)!r}; expected a file that ends in {suffix}")
+    if problem := name_problem(path):
+        raise ValueError(f"{option}: {problem}")
+    check_folder(path.parent)
 
 
 def check_folder(path: Path) -> None:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from mumu_ros.evaluation.whatif import KINDS, parse_alteration
 from mumu_ros.failures import NOTATION, parse_fault
-from mumu_ros.files import check_folder
+from mumu_ros.files import check_file, check_folder
 from mumu_ros.missing import install
 from mumu_ros.recordings.label_files import find_labels
 from mumu_ros.recordings.options import add_labelled_recordings, one_each
@@ -171,6 +171,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     if arguments.out:
         check_folder(arguments.out)
     if arguments.rerun:
+        check_file("--rerun", arguments.rerun, ".rrd")
         import mumu_ros.evaluation.rerun_recording  # noqa: F401  # what is missing is said at once
     model = find_model(arguments.model)
     sync = read_sensor_sync(arguments.params, str(model)) if arguments.params else None

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ _MM_PER_M = 1000.0
 def write_rerun(path: Path, bags: Sequence[BagResult], setups: Mapping[str, Setup], config: ModelConfig) -> None:
     """Write a recording with one branch for each bag: samples, truth, activity, probabilities and attention.
 
-    All is on the time line `stamp`, the header stamps. An existing file is replaced.
+    All is on the time line `stamp`, the header stamps. An existing file is replaced, and a missing folder made.
 
     Raises:
         RecordingError: A recording cannot be read again.
@@ -58,7 +59,8 @@ def write_rerun(path: Path, bags: Sequence[BagResult], setups: Mapping[str, Setu
     """
     roots = {bag.name: rr.escape_entity_path_part(bag.name) for bag in bags}
     views = [_layout(roots[bag.name], setups[bag.name]) for bag in bags]
-    with replacing(path) as temporary, rr.RecordingStream("mumu_ros") as stream:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, _os_errors(), rr.RecordingStream("mumu_ros") as stream:
         stream.save(temporary, default_blueprint=rrb.Blueprint(rrb.Tabs(*views)))
         for bag in bags:
             _send_samples(stream, roots[bag.name], setups[bag.name])
@@ -66,6 +68,15 @@ def write_rerun(path: Path, bags: Sequence[BagResult], setups: Mapping[str, Setu
             _send_decisions(stream, roots[bag.name], bag, config)
         stream.flush()
         stream.disconnect()
+
+
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Raise OSError for what rerun says of the file with a RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(f"rerun cannot write it ({error}); is there room on the disk?") from error
 
 
 def _layout(name: str, setup: Setup) -> rrb.Vertical:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mumu_ros.files import check_folder, expanded, name_problem
+from mumu_ros.files import check_file, expanded
 from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
 from mumu_ros.people.drawing import Activity
 from mumu_ros.people.inputs import FROZEN_S, Frozen, is_upside_down, why_nobody
@@ -187,13 +187,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _check_out(out: Path, source: Path) -> None:
     """See that the film can be written and is not its own source, before anything is loaded."""
-    if out.suffix.lower() != ".mp4" or out.is_dir():
-        raise SourceError(f"--out is {str(out)!r}; expected a file that ends in .mp4")
-    if problem := name_problem(out):
-        raise SourceError(f"--out: {problem}")
+    check_file("--out", out, ".mp4")
     if out.exists() and source.exists() and out.samefile(source):
         raise SourceError(f"--out is {str(out)!r}, which is the source; name another file")
-    check_folder(out.parent)
 
 
 def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, film: Film | None) -> None:

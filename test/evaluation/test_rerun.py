@@ -17,13 +17,16 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mumu_ros.cli import main
+from mumu_ros.model.checkpoint import read_config
 from mumu_ros.recordings import Recording
 from mumu_ros.share import share_path
 
@@ -73,3 +76,41 @@ def test_streams_of_one_topic_are_shown_each_by_its_clock(
             stamps_ns.setdefault(chunk.entity_path, []).extend(value.value for value in stamps)
     wrist, belt = (sorted(stamps_ns[f"/person/{name}"]) for name in ("imu_wrist", "imu_belt"))
     assert [stamp_ns + 300_000_000 for stamp_ns in wrist] == belt
+
+
+@pytest.mark.parametrize(
+    ("out", "complaint"),
+    [
+        ("file/person.rrd", "file"),
+        ("folder.rrd", "expected a file that ends in .rrd"),
+        ("person.txt", "expected a file that ends in .rrd"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_decided(
+    simulated_bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, out: str, complaint: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.rrd").mkdir()
+    monkeypatch.setattr("mumu_ros.evaluation.evaluate.evaluate_bag", pytest.fail)
+    assert main(["evaluate", "sim", str(simulated_bag), "--rerun", str(tmp_path / out)]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / out.partition("/")[0]) in sentence
+    assert complaint in sentence
+
+
+def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mumu_ros.evaluation import rerun_recording
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("File-writer thread shut down prematurely")
+
+    path, config = tmp_path / "new" / "person.rrd", read_config("sim")
+    rerun_recording.write_rerun(path, [], {}, config)
+    before = path.read_bytes()
+    monkeypatch.setattr(rerun_recording.rr.RecordingStream, "flush", fail)
+    with pytest.raises(OSError, match=re.escape("shut down prematurely); is there room on the disk?")) as error:
+        rerun_recording.write_rerun(path, [], {}, config)
+    assert error.value.filename == str(path)
+    assert [file.read_bytes() for file in path.parent.iterdir()] == [before]
