@@ -44,8 +44,9 @@ def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str, pict
     """Return the camera that took a picture of this width and height in pixels.
 
     A region of interest and binning are taken into account; a picture of another resolution and the same aspect is
-    taken for a resized one. A picture is taken for a rectified one where the name of its topic says so, as those of
-    image_proc do (image_rect, image_rect_color/compressed).
+    taken for a resized one, and a CameraInfo without width and height for one of this picture. A picture is taken for
+    a rectified one where the name of its topic says so, as those of image_proc do (image_rect,
+    image_rect_color/compressed).
 
     Raises:
         ConversionError: The camera is not calibrated, or the message belongs to another picture.
@@ -57,9 +58,16 @@ def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str, pict
         )
     (fx, fy, cx, cy), distortion = _lens(msg, picture_topic)
     binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
+    size = camera_info_size(msg)
+    if size == (0, 0):  # from a driver that fills in the matrices only
+        size = width, height
+    if 0 in size:
+        raise ConversionError(
+            f"CameraInfo has width {msg.width} and height {msg.height}: set both to those of the calibrated picture"
+        )
     try:
         camera = Camera(
-            *camera_info_size(msg),
+            *size,
             fx=fx / binning_x,
             fy=fy / binning_y,
             cx=(cx - msg.roi.x_offset) / binning_x,

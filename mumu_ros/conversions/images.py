@@ -118,10 +118,9 @@ def image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_PIXELS, enco
 def _rgb_image(msg: Any, given: str) -> NDArray[Any]:
     encoding: str = given if given and _GENERIC.fullmatch(msg.encoding) else msg.encoding
     if encoding not in _RGB_ENCODINGS:
-        raise ConversionError(
-            f"encoding {encoding!r} does not say its colours; set the parameter `encoding`, or publish one of "
-            f"{', '.join(_RGB_ENCODINGS)}"
-        )
+        is_generic = any(encoding == f"{8 * itemsize}UC{channels}" for itemsize, channels, _ in _RGB_ENCODINGS.values())
+        problem = "does not say its colours; set the parameter `encoding`, or" if is_generic else "is not supported;"
+        raise ConversionError(f"encoding {encoding!r} {problem} publish one of {', '.join(_RGB_ENCODINGS)}")
     itemsize, channels, conversion = _RGB_ENCODINGS[encoding]
     if encoding != msg.encoding and msg.encoding != f"{8 * itemsize}UC{channels}":
         raise ConversionError(f"encoding {msg.encoding!r} cannot be {encoding!r}, which is {8 * itemsize}UC{channels}")

@@ -65,6 +65,17 @@ def test_a_region_of_interest_and_binning_are_seen_by_the_same_rays() -> None:
     np.testing.assert_allclose(part.rays(pixels), whole.rays(2 * pixels + (100, 60)), atol=1e-6)
 
 
+def test_without_width_and_height_it_is_of_the_picture() -> None:
+    camera = camera_info_to_camera(camera_info(width=0, height=0), 640, 480, FRAME)
+    assert camera == camera_info_to_camera(camera_info(), 640, 480, FRAME)
+
+
+@pytest.mark.parametrize(("sides", "picture"), [({"width": 0}, (640, 480)), ({"width": 0, "height": 0}, (0, 0))])
+def test_a_side_of_zero_is_named_with_its_field(sides: dict[str, int], picture: tuple[int, int]) -> None:
+    with pytest.raises(ConversionError, match=r"CameraInfo has width 0 and height \d+: set both to those of"):
+        camera_info_to_camera(camera_info(**sides), *picture, FRAME)
+
+
 def test_distortion_is_kept_in_the_order_of_opencv() -> None:
     coefficients = [0.1, -0.2, 0.001, 0.002, 0.05]
     assert camera_info_to_camera(camera_info(d=coefficients), 640, 480, FRAME).distortion == tuple(coefficients)
@@ -94,7 +105,7 @@ def test_a_short_plumb_bob_is_filled_up_with_zeros() -> None:
         ({"k": np.zeros(9)}, "focal length 0"),
         ({"k": np.array([1.0, 0, 310.0, 0, 1.0, 250.0, 0, 0, 1])}, "impossible"),
         ({"k": np.array([np.nan, 0, 310.0, 0, 600.0, 250.0, 0, 0, 1])}, "finite"),
-        ({"width": 0, "height": 0}, "at least one pixel"),
+        ({"width": 0}, "has width 0 and height 480"),
         ({"width": 640, "height": 360}, "640×360"),
         ({"d": [0.1, 0.1, 0.1, 0.1], "distortion_model": "equidistant"}, "'equidistant' is not supported"),
         ({"header": SimpleNamespace(frame_id="camera_depth_optical_frame")}, "'camera_depth_optical_frame'"),

@@ -295,6 +295,14 @@ def test_an_encoding_without_colours_needs_to_be_told_them(image_message):
     np.testing.assert_array_equal(image_to_array(message, "rgb", encoding="rgb8"), rgb)  # its own word counts
 
 
+@pytest.mark.parametrize("encoding", ["nv24", "yuv444", "YUYV", "mjpeg", "", "16UC2", "8UC5", "32FC1", "16SC1"])
+def test_the_parameter_is_advised_only_where_it_helps(image_message, encoding):
+    message = image_message(np.zeros((4, 18), np.uint8), encoding, 4, 6)
+    with pytest.raises(ConversionError) as error:
+        image_to_array(message, "rgb")
+    assert str(error.value).startswith(f"encoding {encoding!r} is not supported; publish one of rgb8, bgr8")
+
+
 @pytest.mark.parametrize("extension", [".jpg", ".png"])
 @given(keep=st.floats(0, 0.999))
 def test_a_truncated_compressed_image_is_refused(extension, keep):
