@@ -49,6 +49,7 @@ __all__ = [
     "novelties",
     "novelty_modality",
     "score_accepted",
+    "share",
     "training_features",
 ]
 
@@ -275,23 +276,24 @@ def score_accepted(
         rows = np.array([clip.activity == activity for clip in clips])
         each[activity] = {
             "clips": int(rows.sum()),
-            "right": _share(right[rows & known]),
-            "refused": _share(~accepted[rows]),
+            "right": share(right[rows & known]),
+            "refused": share(~accepted[rows]),
             "decided": dict(Counter(taxonomy.activities[i] for i in decided[rows]).most_common(3)),
         }
     return {
         "clips": len(clips),
         "known": int(known.sum()),
         "unknown": int((~known).sum()),
-        "top1": _share(right[known]),
-        "accepted_top1": _share((right & accepted)[known]),
-        "known_refused": _share(~accepted[known]),
-        "unknown_accepted": _share(accepted[~known]),
+        "top1": share(right[known]),
+        "accepted_top1": share((right & accepted)[known]),
+        "known_refused": share(~accepted[known]),
+        "unknown_accepted": share(accepted[~known]),
         "auroc": auroc(confidence[known], confidence[~known]) if known.any() and not known.all() else None,
         "threshold": calibration.unknown_threshold,
         "per_class": each,
     }
 
 
-def _share(which: NDArray[np.bool_]) -> float | None:
+def share(which: NDArray[np.bool_]) -> float | None:
+    """Of a list that is true; None for an empty one."""
     return float(which.mean()) if len(which) else None

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.evaluation.metrics import auroc
 from mumu_ros.files import replacing
 from mumu_ros.model.calibration import Calibration
@@ -46,6 +47,7 @@ from mumu_ros.training.acceptance import (
     accept,
     accepting_threshold,
     calibrate_acceptance,
+    share,
     training_features,
 )
 from mumu_ros.training.body_augmentation import mirror_imu
@@ -59,7 +61,7 @@ from mumu_ros.training.several_datasets import read_takes
 from mumu_ros.training.whole_clips import combine, seconds_before_end
 from mumu_ros.training.work_folder import digest, reserve
 
-__all__ = ["assess_people", "cross_validate_people", "people_table"]
+__all__ = ["assess_people", "check_known", "cross_validate_people", "people_table"]
 
 _PEOPLE_FOLDS = 3
 
@@ -117,14 +119,14 @@ def cross_validate_people(
             kept, own = ([take for take in takes if fold.tests(take) == left] for left in (False, True))
             novelty = training_features(network, compose(kept, settings.model, TRAINING_FEATURES, seed))
             for condition, clips in _conditions(fold, own, settings.model):
-                found = _test(network, novelty, clips, {label for take in kept for label in take.labels})
+                found = _test(network, novelty, clips, _taught(fold, takes))
                 before = tested[seed].get(condition)
                 tested[seed][condition] = found if before is None else _both(before, found)
             if not fold.dataset:
                 streams[seed] += decide_streams(network, novelty, own, seed)
             report(f"{fold.name}, seed {seed}: {time.monotonic() - began:.0f} s")
     taxonomy = settings.model.taxonomy
-    left_out = [tested[seed][fold.name] for seed in seeds for fold in folds if fold.dataset]
+    left_out = [t for seed in seeds for f in folds if f.dataset and (t := tested[seed][f.name]).known.any()]
     calibration = _calibrate(left_out, taxonomy)
     if not any(t.known.all() for t in left_out):
         calibration = calibrate_acceptance(left_out, taxonomy, calibration)
@@ -164,13 +166,13 @@ def assess_people(
         The calibration; `conditions` and `streams` as of `cross_validate_people`.
     """
     taxonomy = network.config.taxonomy
-    activities = set(taxonomy.activities)
+    activities = set(taxonomy.activities) - {IDLE, OTHER}
     folds = [_Fold(source, dataset=source) for source in sorted({take.source for take in takes})]
     tested: dict[str, ClipDecisions] = {}
     for fold in folds:
         own = [take for take in takes if fold.tests(take)]
         tested[fold.name] = _test(network, novelty, own, activities)
-    calibration = calibration or _calibrate(list(tested.values()), taxonomy)
+    calibration = calibration or _calibrate([t for t in tested.values() if t.known.any()], taxonomy)
     utd = [take for take in takes if take.source.startswith("utd_mhad")]
     if utd:
         people = _Fold("people", subjects=tuple({take.subject for take in utd}))
@@ -231,7 +233,33 @@ def _folds(takes: Sequence[Take]) -> list[_Fold]:
         raise ConfigError(f"data.sets is {tuple(sources)!r}; expected two or more, to leave one out")
     if not any(fold.dataset for fold in folds):
         raise ConfigError(f"data.sets is {tuple(sources)!r}; expected a dataset of other people, too, to leave it out")
+    if not any(
+        _taught(fold, takes) & set(take.labels) for fold in folds if fold.dataset for take in takes if fold.tests(take)
+    ):
+        raise ConfigError(
+            f"data.sets is {tuple(sources)!r}, and of the datasets of other people none shares an activity with the "
+            f"rest, but for {IDLE} and {OTHER}: expected one that does, to calibrate the confidence by"
+        )
     return folds
+
+
+def _taught(fold: _Fold, takes: Sequence[Take]) -> set[str]:
+    """Activities that the training of a fold shows, without `idle` and `other`, which are never accepted."""
+    return {label for take in takes if not fold.tests(take) for label in take.labels} - {IDLE, OTHER}
+
+
+def check_known(takes: Sequence[Take]) -> None:
+    """Refuse held-out people by whom no confidence can be calibrated.
+
+    Raises:
+        DatasetError: They do nothing but `idle` and `other`.
+    """
+    if all(set(take.labels) <= {IDLE, OTHER} for take in takes):
+        sources = ", ".join(sorted({take.source for take in takes}))
+        raise DatasetError(
+            f"data.sets: the held-out people of {sources} do nothing but {IDLE} and {OTHER}, by which no confidence "
+            "can be calibrated; hold out somebody who does more, nobody, or give --calibration"
+        )
 
 
 def _network(settings: Settings, takes: Sequence[Take], fold: _Fold, seed: int, folder: Path) -> Network:
@@ -320,7 +348,7 @@ def _test(network: Network, novelty: Novelty | None, takes: Sequence[Take], taug
         steps = network.config.steps(modality.name)
         inputs[modality.name], masks[modality.name] = window_series(modality, steps, series)
     right = np.array([[name in take.labels for name in activities] for take in takes])
-    known = np.array([bool(set(take.labels) & taught - {IDLE, OTHER}) for take in takes])
+    known = np.array([bool(set(take.labels) & taught) for take in takes])
     logits, scores = decide(network, novelty, inputs, masks)
     return ClipDecisions(*combine(logits, scores, clip, network.config.taxonomy), right, known)
 
@@ -351,10 +379,10 @@ def _score(tested: ClipDecisions, taxonomy: Taxonomy, calibration: Calibration) 
     known = tested.known
     return {
         "known": float(known.sum()),
-        "top1": float(tested.hits[known].mean()),
-        "refused": float((~accepted[known]).mean()),
-        "unknown_accepted": None if known.all() else float(accepted[~known].mean()),
-        "auroc": None if known.all() else auroc(confidence[known], confidence[~known]),
+        "top1": share(tested.hits[known]),
+        "refused": share(~accepted[known]),
+        "unknown_accepted": share(accepted[~known]),
+        "auroc": auroc(confidence[known], confidence[~known]) if known.any() and not known.all() else None,
     }
 
 

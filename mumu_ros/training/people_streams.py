@@ -123,7 +123,7 @@ def score_streams(
         rest.append(accepted[resting])
     return {
         "rest called an activity, share of decisions": float(np.concatenate(rest).mean()),
-        "right at the end of an activity, share": float(np.mean(right)),
-        "right by its half, share": float(np.mean(half)),
+        "right at the end of an activity, share": float(np.mean(right)) if right else None,
+        "right by its half, share": float(np.mean(half)) if half else None,
         "still claimed after its end, median s": float(np.median(lag)),
     }

@@ -38,7 +38,7 @@ from mumu_ros.training.composition import compose
 from mumu_ros.training.fit import check_machine
 from mumu_ros.training.loading import Loaded, known_windows, load_windows, tell_untaught
 from mumu_ros.training.members import discard_members, fit_members, member_seeds
-from mumu_ros.training.people_protocol import assess_people
+from mumu_ros.training.people_protocol import assess_people, check_known
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
@@ -85,7 +85,7 @@ def train(
             cannot label its clips, too few labels are left, this machine has not what `machine` says, or
             `<out>.training` is of another training.
         CheckpointError: `init` or `teacher` is no usable model, or something that is no model is at `out`.
-        DatasetError: The data cannot be read, or no activity of `calibration_subjects` is known.
+        DatasetError: The data cannot be read, or no activity of those whom the confidence is calibrated on is known.
         OSError: `out` cannot be written; the path is named.
     """
     out = Path(out).resolve()
@@ -104,6 +104,9 @@ def train(
     began = time.monotonic()
     held_out = _held_out(settings)
     takes = read_takes(settings) if settings.data.sets else None
+    left = divide_takes(takes.takes, settings.data)[1] if takes else []
+    if left and calibration is None:
+        check_known(left)
     seed = member_seeds(settings)[0]
     loaded = (
         _composed(settings, takes, seed)
@@ -137,7 +140,6 @@ def train(
         predictions = predict(model, held_out)
         metrics["calibration_subjects"] = score(predictions, held_out, settings.model.taxonomy, calibration.temperature)
     novelty = training_features(model, windows) if learns_novelty else None
-    left = divide_takes(takes.takes, settings.data)[1] if takes else []
     if left:
         calibration, metrics["held_out"] = assess_people(model, left, settings.optimization.seed, calibration, novelty)
     with naming(out, kept=True):

@@ -27,6 +27,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.network import Network
@@ -155,6 +156,50 @@ def test_the_threshold_needs_a_dataset_of_other_people(settings: Settings, tmp_p
         patch.setattr("mumu_ros.training.people_protocol.read_takes", lambda _: Takes(tuple(takes), {}))
         with pytest.raises(ConfigError, match=r"\('utd_mhad', 'utd_mhad_front'\); expected a dataset of other people"):
             cross_validate_people(settings, [0], tmp_path / "out")
+
+
+def test_held_out_people_who_do_nothing_that_is_known_are_refused_before_a_training(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """They take an umbrella, which the taxonomy does not have."""
+    for activity in (2, 13):
+        (tmp_path / "kard" / f"a{activity:02}_s02_e01_realworld.txt").unlink()
+    chosen = replace(settings, data=replace(settings.data, sets={"kard": "2", "florence3d": ""}))
+    with pytest.raises(
+        DatasetError, match=r"the held-out people of kard do nothing but idle and other, .*--calibration"
+    ):
+        train(chosen, tmp_path / "model", progress=False)
+    assert not (tmp_path / "model.training").exists()
+
+
+def test_datasets_without_an_activity_in_common_are_refused_before_a_training(
+    settings: Settings, tmp_path: Path
+) -> None:
+    takes = [
+        take("kard", 1, None),
+        *(replace(take("florence3d", 1, None), labels=(name,)) for name in ("clap", "other")),
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mumu_ros.training.people_protocol.read_takes", lambda _: Takes(tuple(takes), {}))
+        with pytest.raises(
+            ConfigError, match=r"\('florence3d', 'kard'\), and .* none shares an activity with the rest"
+        ):
+            cross_validate_people(settings, [0], tmp_path / "out")
+
+
+@pytest.mark.filterwarnings("error")
+def test_people_who_do_nothing_that_is_known_have_no_part_in_the_calibration() -> None:
+    modality = Modality("skeleton", "vector", (15, 3), 15.0, "cooccurrence1d", layout="florence15")
+    taxonomy = Taxonomy.read(share_path("config", "taxonomies") / "people.yaml")
+    network = Network(ModelConfig("people", (modality,), taxonomy, window_s=1.0, feature_size=8)).eval()
+    known = [take("kard", subject, None) for subject in (1, 2)]
+    others = [replace(take(source, 3, None), labels=("other",)) for source in ("florence3d", "utd_mhad")]
+    alone, _ = assess_people(network, known, 0)
+    calibration, found = assess_people(network, [*known, *others], 0)
+    assert calibration == alone
+    assert found["conditions"]["florence3d"]["top1"] is None
+    assert found["conditions"]["florence3d"]["unknown_accepted"] is not None
+    assert "| florence3d | 0 | – | – |" in people_table(found)
 
 
 def take(source: str, subject: int, imu: np.ndarray | None, trial: int = 1) -> Take:
