@@ -29,11 +29,14 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.expand_topic_name import expand_topic_name
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
+from rclpy.validate_full_topic_name import validate_full_topic_name
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
 from mumu_ros.nodes.__main__ import on_signals
@@ -49,6 +52,7 @@ from mumu_ros.text import shorten
 
 __all__ = ["Recorder", "register"]
 
+NODE = "mumu_record"
 LOOK_S = 0.2
 """New topics are looked for this often."""
 PATIENCE_S = 3.0
@@ -254,16 +258,40 @@ def _offered(qos: QoSProfile) -> Qos:
 
 def _run(arguments: argparse.Namespace) -> int:
     wanted = frozenset(arguments.topics) | (input_topics(arguments.params) if arguments.params else frozenset())
-    try:
-        writer = RawWriter(arguments.out, arguments.max_size)
-    except RecordingError as error:
-        raise ValueError(str(error)) from error
+    for topic in sorted(wanted):
+        _check_name(topic)
+    writer = RawWriter(arguments.out, arguments.max_size)
     stop = threading.Event()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     on_signals(lambda *_: stop.set())
     # It says nothing itself: its own topics are no part of what is recorded.
-    node = rclpy.create_node("mumu_record", enable_rosout=False, start_parameter_services=False)
-    recorder = Recorder(node, writer, wanted or None, partial(print, file=sys.stderr, flush=True))
+    node = rclpy.create_node(NODE, enable_rosout=False, start_parameter_services=False)
+    try:
+        recorder = Recorder(node, writer, wanted or None, partial(print, file=sys.stderr, flush=True))
+        _record(node, recorder, stop)
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return _summarise(arguments.out, recorder)
+
+
+def _check_name(topic: str) -> None:
+    """Refuse what no topic can be named, before a folder is made."""
+    try:
+        validate_full_topic_name(expand_topic_name(topic, NODE, "/"))
+    except (ValueError, InvalidTopicNameException) as error:
+        raise ValueError(
+            f"topic {topic!r} cannot be one: expected letters, digits and _ between single slashes, no digit first, "
+            "at most 247 characters, such as /imu/wrist"
+        ) from error
+
+
+def _record(node: Node, recorder: Recorder, stop: threading.Event) -> None:
+    """Record until `stop` is set.
+
+    Raises:
+        RecordingError: Not everything was written.
+    """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
@@ -276,14 +304,7 @@ def _run(arguments: argparse.Namespace) -> int:
         pass
     finally:
         executor.shutdown()
-        try:
-            recorder.close()
-        except RecordingError as error:
-            raise ValueError(str(error)) from error
-        finally:
-            node.destroy_node()
-            rclpy.try_shutdown()
-    return _summarise(arguments.out, recorder)
+        recorder.close()
 
 
 def _summarise(out: Path, recorder: Recorder) -> int:

@@ -173,3 +173,12 @@ def test_a_parameter_file_names_the_topics_of_sensors_and_camera(tmp_path: Path)
     (tmp_path / "odd.yaml").write_text("/**/inference: {ros__parameters: {model: sim}}\n")
     with pytest.raises(ParameterError, match="no section for sensor_sync or people"):
         input_topics(tmp_path / "odd.yaml")
+
+
+@pytest.mark.parametrize("topic", ["/1foo", "foo-bar", "/a/", "/a//b", "a b", "", "/a{b}", f"/{'a' * 300}"])
+def test_a_name_that_no_topic_can_have_is_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], topic: str
+) -> None:
+    assert cli.main(["record", str(tmp_path / "bag"), "/imu/wrist", topic]) == 2
+    assert f"mumu record: topic {topic!r} cannot be one: expected letters" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
