@@ -41,6 +41,7 @@ from mumu_ros.recordings.progress import ReadingProgress
 __all__ = ["opener", "register"]
 
 PORT = 8047
+MAX_PORT = 65535
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -78,8 +79,14 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--camera", metavar="TOPIC", help="whose frames CVAT and Label Studio count; needed if there are several"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="label file (default: BAG.labels.csv)")
-    parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"of the page (default: {PORT}; 0: any)")
+    parser.add_argument("--port", type=_port, default=PORT, metavar="N", help=f"of the page (default: {PORT}; 0: any)")
     parser.set_defaults(run=_run)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number from 0 to {MAX_PORT}")
+    return int(text)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import queue
 import sys
 import threading
@@ -80,10 +81,10 @@ def register(commands: Any) -> None:
 
 
 def _mebibytes(text: str) -> int:
-    size = round(float(text) * 2**20)
-    if size <= 0:
+    size = float(text) * 2**20
+    if not 1 <= size < math.inf:
         raise argparse.ArgumentTypeError(f"{text} MiB; expected more than 0")
-    return size
+    return round(size)
 
 
 @dataclass

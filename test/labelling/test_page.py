@@ -686,3 +686,10 @@ def test_what_cannot_be_labelled_is_one_line_and_status_2(
     labels_path(bag).write_text("start,end,group,activity\n1,3,,wave\n2,4,,walk\n")
     assert cli.main(["label", str(bag)]) == 2
     assert f"{labels_path(bag)}:3: walk from 2 overlaps wave until 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "any"])
+def test_a_port_that_is_none_is_refused(bag: Path, capsys: pytest.CaptureFixture[str], port: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["label", str(bag), "--port", port])
+    assert f"argument --port: {port!r}; expected a number from 0 to 65535" in capsys.readouterr().err

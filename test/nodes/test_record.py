@@ -175,6 +175,13 @@ def test_a_parameter_file_names_the_topics_of_sensors_and_camera(tmp_path: Path)
         input_topics(tmp_path / "odd.yaml")
 
 
+@pytest.mark.parametrize("size", ["0", "-5", "nan", "inf"])
+def test_a_size_that_no_file_can_have_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], size: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["record", str(tmp_path / "bag"), "--max-size", size])
+    assert f"argument --max-size: {size} MiB; expected more than 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("topic", ["/1foo", "foo-bar", "/a/", "/a//b", "a b", "", "/a{b}", f"/{'a' * 300}"])
 def test_a_name_that_no_topic_can_have_is_refused_before_anything_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], topic: str
