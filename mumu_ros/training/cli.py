@@ -223,7 +223,7 @@ def _test(arguments: argparse.Namespace) -> int:
     if labelled:
         loaded = load_test_windows(checkpoint.config, arguments.dataset, arguments.root, subjects)
     else:
-        loaded = load_windows(checkpoint.config, data, subjects)
+        loaded = load_windows(checkpoint.config, data, subjects, skip_unknown=True)
     whose = f"{arguments.dataset}, subjects {arguments.subjects or 'all'}"
     windows = loaded.windows if labelled else known_windows(loaded.windows, whose)
     temperature = checkpoint.calibration.temperature

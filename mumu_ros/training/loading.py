@@ -65,7 +65,11 @@ class Loaded:
 
 
 def load_windows(
-    config: ModelConfig, data: Data, subjects: Collection[int] = (), change: Change | None = None
+    config: ModelConfig,
+    data: Data,
+    subjects: Collection[int] = (),
+    change: Change | None = None,
+    skip_unknown: bool = False,
 ) -> Loaded:
     """Read the clips of subjects (none: everybody's) and cut them into labelled windows; `data`'s own lists of subjects
     are not looked at.
@@ -76,24 +80,26 @@ def load_windows(
         subjects: Whose clips.
         change: What to do to a clip before it is cut, in another process: it gives each an activity of the taxonomy,
             whatever the dataset has. Such windows are not kept.
+        skip_unknown: Skip clips of activities that the taxonomy lacks, instead of refusing the dataset.
 
     Raises:
         DatasetError: The dataset is not there, a subject is not in it, or none of its clips can be read.
-        ConfigError: An activity of the dataset is not in the model's taxonomy.
+        ConfigError: An activity of the dataset is not in the model's taxonomy, unless `skip_unknown`.
     """
     dataset = open_dataset(data.dataset, data.root, subjects=sorted(subjects) or None, seconds=data.seconds)
     there = check_subjects(data.dataset, dataset.clips, subjects)
-    if change is None:
-        _check_activities(config, data.dataset, dataset.clips)
+    unknown = {} if change else _unknown(config, data.dataset, dataset.clips, skip_unknown)
+    chosen = [clip for clip in dataset.clips if clip.id not in unknown]
     model, config = config, replace(config, modalities=config.measured)
     folder = None if change else _cache_folder(config, data)
-    people = [tuple(clip for clip in dataset.clips if clip.subject == subject) for subject in sorted(there)]
+    people = [tuple(clip for clip in chosen if clip.subject == subject) for subject in sorted(there)]
+    people = [clips for clips in people if clips]
     files = _files(folder, data, people) if folder else [None] * len(people)
     kept = [WindowSet.load(file) if file and file.exists() else None for file in files]
     others = _cut_all(config, data, change, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
     parts = [(k, {}) if k is not None else next(others) for k in kept]
     windows = [part for part, _ in parts if part is not None]
-    skipped = {clip: reason for _, reasons in parts for clip, reason in reasons.items()}
+    skipped = unknown | {clip: reason for _, reasons in parts for clip, reason in reasons.items()}
     cut = {clip for part in windows for clip in part.clip.tolist()}
     skipped |= {c.id: _why_none(config, data, c) for c in dataset.clips if c.id not in skipped and c.id not in cut}
     if not cut:
@@ -138,13 +144,14 @@ def tell_untaught(windows: WindowSet, taxonomy: Taxonomy) -> None:
         )
 
 
-def _check_activities(config: ModelConfig, dataset: str, clips: Sequence[ClipInfo]) -> None:
-    known = {*config.taxonomy.activities, *config.taxonomy.group_names}
-    unknown = sorted({clip.activity for clip in clips if clip.activity} - known)
-    if unknown:
-        raise ConfigError(
-            f"taxonomy {config.taxonomy.name!r} lacks {', '.join(unknown)} of {dataset}; put them into a group of it"
-        )
+def _unknown(config: ModelConfig, dataset: str, clips: Sequence[ClipInfo], skip: bool) -> dict[str, str]:
+    """Id of each clip of an activity that the taxonomy lacks, and what is wrong with it."""
+    known, name = {"", *config.taxonomy.activities, *config.taxonomy.group_names}, config.taxonomy.name
+    unknown = {clip.id: clip.activity for clip in clips if clip.activity not in known}
+    if unknown and not skip:
+        activities = ", ".join(sorted(set(unknown.values())))
+        raise ConfigError(f"taxonomy {name!r} lacks {activities} of {dataset}; put them into a group of it")
+    return {clip: f"{activity!r} is not in the taxonomy {name!r} of the model" for clip, activity in unknown.items()}
 
 
 def _why_none(config: ModelConfig, data: Data, clip: ClipInfo) -> str:

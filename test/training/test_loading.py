@@ -171,6 +171,20 @@ def test_a_taxonomy_without_an_activity_is_refused(settings: Settings) -> None:
         load(lacking)
 
 
+def test_a_model_is_tested_on_the_activities_that_it_knows(settings: Settings) -> None:
+    """Also where somebody does nothing else, or nobody anything that it knows."""
+    config, data = settings.model, settings.data
+    whole = load_windows(config, data)
+    other = replace(config, taxonomy=Taxonomy("mine", {"g": ("wave",), "h": ("x",)}))
+    loaded = load_windows(other, data, skip_unknown=True)
+    assert {clip.activity for clip in loaded.clips} == {"wave"}
+    assert len(loaded.clips) + len(loaded.skipped) == len(whole.clips) + len(whole.skipped)
+    assert "'walk' is not in the taxonomy 'mine' of the model" in loaded.skipped.values()
+    none = replace(config, taxonomy=Taxonomy("mine", {"g": ("y",), "h": ("x",)}))
+    with pytest.raises(DatasetError, match="no clip of folder can be used; the first: 'walk' is not in the taxonomy"):
+        load_windows(none, data, skip_unknown=True)
+
+
 def test_an_unknown_subject_is_named(settings: Settings) -> None:
     with pytest.raises(DatasetError, match=r"no subjects \[7\]; it has \[1\]"):
         load(settings, 1, 7)

@@ -139,6 +139,11 @@ def test_a_users_taxonomy_may_be_called_as_a_shipped_one(tmp_path: Path, capsys:
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["clips"] == 2
     assert "known_refused" not in result
+    newer = own_set(tmp_path / "newer", ("bow", "wave"))
+    assert main(["test", str(tmp_path / "m"), "folder", str(newer), "--json"]) == 0
+    out, error = capsys.readouterr()
+    assert json.loads(out.splitlines()[-1])["clips"] == 1
+    assert "1 clips were skipped: wave; the first: wave: 'wave' is not in the taxonomy 'people' of the model" in error
 
 
 def test_a_users_dataset_is_in_the_words_of_the_taxonomy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
