@@ -82,6 +82,7 @@ class FaultCode(str, Enum):
     TOO_SLOW = "too_slow", Level.WARN, "this computer does not keep up, and messages are dropped"
 
     FROZEN = "frozen", Level.WARN, "the camera repeats the same picture"
+    DARK = "dark", Level.WARN, "the picture is almost black, and nobody is found in it"
     UPSIDE_DOWN = "upside_down", Level.WARN, "all people are upside down in the picture"
     UNREGISTERED = "unregistered", Level.WARN, "depth is not registered to the colour picture, and is not used"
     UNCALIBRATED = "uncalibrated", Level.WARN, "there is no usable CameraInfo: distances are nominal"

@@ -51,6 +51,8 @@ TIMEOUT_S = 1.0
 UNPAIRED_S = 1.0
 """Duration of pictures without one of depth after which depth that comes counts as unpaired."""
 UPSIDE_DOWN_S = 2.0
+MAX_DARK = 16
+"""Brightest value of 255 in a picture that is almost black: of a real video up to it nobody is found, at 24 all are."""
 MAX_DROPPED = 0.1
 """Share of dropped pictures above which the processor counts as too slow."""
 PATIENCE_S = 3.0
@@ -92,6 +94,7 @@ class _Findings:
     pictures: int = 0
     people: int = 0
     left_out: int = 0
+    brightest: int = 255
     frozen: Frozen = field(default_factory=Frozen)
     upside_down: Since = field(default_factory=Since)
     unpaired: Since = field(default_factory=Since)
@@ -99,6 +102,16 @@ class _Findings:
     errors: Counter[str] = field(default_factory=Counter)
     last_error: dict[str, ConversionError] = field(default_factory=dict)
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+
+    @property
+    def darkness(self) -> str:
+        """What is said of a picture that is almost black; empty: it is not."""
+        if self.brightest > MAX_DARK:
+            return ""
+        return (
+            f"the picture is almost black, nothing in it is brighter than {self.brightest} of 255: is it dark there, "
+            "is the lens covered, or does the driver send 10 or 12 bits as 16?"
+        )
 
 
 class CameraSource:
@@ -180,6 +193,7 @@ class CameraSource:
             return
         found, stamp_ns, frame_id = self._found, synchronized.stamp_ns, message.header.frame_id
         found.unpaired.note(stamp_ns, depth_message is None)
+        found.brightest = int(picture.max())
         if found.frozen.look(stamp_ns, message.message.data):
             return
         height, width = picture.shape[:2]
@@ -271,10 +285,8 @@ class CameraSource:
         self._reported = now
         if found.frozen.seconds > FROZEN_S:
             seconds = found.frozen.seconds
-            return (
-                FaultCode.FROZEN,
-                f"the picture has been the same for {seconds:.1f} s: the camera is frozen, no people are published",
-            )
+            text = f"the picture has been the same for {seconds:.1f} s: the camera is frozen, no people are published"
+            return FaultCode.FROZEN, f"{text}; {found.darkness}" if found.darkness else text
         if found.seconds and dropped > MAX_DROPPED * (dropped + looked):
             ms = float(np.median(found.seconds)) * 1e3
             return FaultCode.TOO_SLOW, (
@@ -335,6 +347,8 @@ class CameraSource:
             return FaultCode.UPSIDE_DOWN, (
                 f"everybody has been upside down for {found.upside_down.seconds:.0f} s: is the camera? Turn its picture"
             )
+        if found.people == 0 and found.darkness:
+            return FaultCode.DARK, found.darkness
         if found.people == 0:
             code = FaultCode.NONE if self._finder.tiny_size is None else FaultCode.IMPLAUSIBLE
             return code, why_nobody(self._finder) or "nobody in view"

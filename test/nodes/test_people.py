@@ -470,6 +470,35 @@ def test_a_picture_that_freezes_is_named_and_nobody_is_published(
     r.ros.wait(lambda: len(r.people) > published)
 
 
+def test_a_picture_that_is_almost_black_is_named_unless_somebody_is_found(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    r, rng = rig().start(), np.random.default_rng(0)
+
+    def show() -> None:
+        """Ten bits as sixteen."""
+        message = array_to_image(rng.integers(0, 1024, SIZE, np.uint16), START_NS + next(numbers), FRAME, TYPES)
+        message.encoding = "mono16"
+        r.image.publish(message)
+
+    numbers = itertools.count(0, PERIOD_NS)
+    text = r.say("people", is_warning, show)
+    assert text.startswith("the picture is almost black, nothing in it is brighter than 4 of 255: is it dark there")
+    assert r.diagnostics["people"].values[0].value == "dark"
+    finder.people = [person()]
+    assert r.say("people", is_ok, show) == "1 in view"
+    black = np.zeros((*SIZE, 3), np.uint8)
+    frozen = r.say(
+        "image",
+        lambda status: "frozen" in status.message,
+        lambda: r.image.publish(array_to_image(black, START_NS + next(numbers), FRAME, TYPES)),
+    )
+    assert "; the picture is almost black, nothing in it is brighter than 0 of 255" in frozen
+    finder.people = []
+    r.number = next(numbers) // PERIOD_NS
+    assert r.say("people", is_ok) == "nobody in view"
+
+
 def test_a_camera_upside_down_is_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
     finder.people = [person(head_y=90.0, feet_y=20.0)]
     r = rig().start()
