@@ -19,14 +19,17 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from mumu_ros.datasets.clip_writer import Piece, Written, write_clips
-from mumu_ros.datasets.clips import ClipInfo, DatasetError
+from mumu_ros.datasets.clips import ClipInfo, DatasetError, fills_window
 from mumu_ros.datasets.found_people import SKELETON, find_people, write_skeletons
 from mumu_ros.files import folder_beside
 from mumu_ros.model.taxonomy import Taxonomy
@@ -127,10 +130,10 @@ def build_dataset(
     sources: Sequence[Source],
     out: Path,
     config: SensorSyncConfig | None,
+    window_s: float,
     *,
     skeletons: bool = False,
     taxonomy: Taxonomy | None = None,
-    shortest_s: float = 2.0,
     progress: Callable[[BagReport], None] | None = None,
 ) -> Report:
     """Write a training set; one clip for each label, of every stream that was recorded.
@@ -142,26 +145,32 @@ def build_dataset(
         sources: The recordings.
         out: The new folder, there whole or not at all.
         config: Of sensor_sync: which topic is which stream; None: no stream is read.
+        window_s: Of the training; labels whose samples do not fill one are dropped.
         skeletons: Find the people in the pictures, and write their joints as the stream `skeleton`.
         taxonomy: The activities to use; None: those that are labelled, in the groups of the labels.
-        shortest_s: Shorter labels are dropped: no window fits into them.
         progress: Called with each recording's report.
 
     Raises:
-        DatasetError: `out` exists, a label has two groups or is written in two ways, or no clip remains.
+        DatasetError: `out` exists, a label has two groups or is written in two ways, no clip remains, or the window has
+            no length.
         LabelError: A label file that was named cannot be read.
-        RecordingError: A recording is given twice.
+        RecordingError: A recording does not exist, or is given twice.
         OSError: `out` cannot be written.
     """
     out = out.resolve()
     if out.exists():
         raise DatasetError(f"{out} exists already; remove it, or choose another --out")
+    if not 0 < window_s < math.inf:
+        raise DatasetError(f"--shortest is {window_s:g}; expected the length of a window in seconds, above 0")
+    for source in sources:
+        if not source.bag.exists():
+            raise RecordingError(f"{source.bag} does not exist; expected the folder or a file of a rosbag2")
     check_distinct(source.bag for source in sources)
     bags = [BagReport(str(source.bag), source.subject) for source in sources]
     labels = [_read_labels(source, bag) for source, bag in zip(sources, bags, strict=True)]
     known = taxonomy or _labelled_taxonomy(out.name, [x for rows in labels for x in rows])
     with folder_beside(out) as scratch:
-        plan = _Plan(scratch, config, skeletons, known, shortest_s)
+        plan = _Plan(scratch, config, skeletons, known, window_s)
         clips = []
         for number, (source, bag, rows) in enumerate(zip(sources, bags, labels, strict=True), start=1):
             clips += _build_bag(plan, number, source, bag, rows)
@@ -259,6 +268,12 @@ def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels:
         if not samples:
             dropped.append((label, "none of its streams has a sample then"))
             continue
+        first_ns, behind_ns = _span_ns(plan.folder / piece.clip)
+        if not fills_window(first_ns, behind_ns, plan.window_s):
+            spanned_s = (behind_ns - first_ns) / NS_PER_S
+            dropped.append((label, f"{plan.too_short}: its samples span {spanned_s:.1f} s"))
+            shutil.rmtree(plan.folder / piece.clip)
+            continue
         clips.append(ClipInfo(piece.clip, source.subject, label.activity, session=number))
         bag.clips[piece.clip] = label.activity
         bag.seconds += (end_ns - start_ns) / NS_PER_S
@@ -308,7 +323,7 @@ class _Plan:
     config: SensorSyncConfig | None
     skeletons: bool
     taxonomy: Taxonomy | None
-    shortest_s: float
+    window_s: float
 
     @property
     def streams(self) -> list[str]:
@@ -316,15 +331,27 @@ class _Plan:
         names = [stream.name for stream in self.config.streams] if self.config else []
         return [*names, SKELETON] if self.skeletons else names
 
+    @property
+    def too_short(self) -> str:
+        """Why a label or its samples are no clip."""
+        return f"too short for a window of {self.window_s:g} s"
+
     def refuse(self, label: Label) -> str:
         """Why a label can be no clip; empty if it can."""
         if self.taxonomy is None or label.activity not in self.taxonomy.activities:
             if label.group:
                 return f"{label.activity} is not in the taxonomy"
             return f"{label.activity} has no group; write one into the label file, or give a --taxonomy"
-        if (label.end_ns - label.start_ns) / NS_PER_S < self.shortest_s:
-            return f"too short: less than {self.shortest_s:g} s"
-        return ""
+        return "" if fills_window(label.start_ns, label.end_ns, self.window_s) else self.too_short
+
+
+def _span_ns(folder: Path) -> tuple[int, int]:
+    """From the first sample of a clip to behind the last one."""
+    stamps_ns = [int(path.stem) for path in folder.glob("*/*.png")]
+    for path in folder.glob("*.npz"):
+        with np.load(path) as file:
+            stamps_ns += file["stamps_ns"][[0, -1]].tolist()
+    return min(stamps_ns), max(stamps_ns) + 1
 
 
 def _spans(label: Label) -> Iterator[tuple[int, int]]:

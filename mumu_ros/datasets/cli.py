@@ -63,9 +63,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     build.add_argument(
         "--shortest",
         type=float,
-        default=2.0,
         metavar="SECONDS",
-        help="drop shorter labels; a window's length (default: 2)",
+        help="a window's length: labels that do not fill nine tenths of one are dropped (default: that of "
+        "config/training/own.yaml, with people that of own_people.yaml)",
     )
     build.set_defaults(run=_build)
     front = actions.add_parser(
@@ -116,16 +116,17 @@ def _build(arguments: argparse.Namespace) -> int:
     if wrong := [text for text in one_each("--subjects", numbers, bags) if not text.strip().isdecimal()]:
         raise ValueError(f"--subjects: {wrong[0]!r} is not a whole number; expected one for each bag, such as 1,1,2")
     finds_people, has_streams = _sources(arguments.params)
+    configuration = "own_people" if finds_people else "own"
     report = build_dataset(
         [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],
         arguments.out,
         _sensor_sync(arguments.params) if has_streams else None,
+        _window_s(configuration) if arguments.shortest is None else arguments.shortest,
         skeletons=finds_people,
         taxonomy=find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None,
-        shortest_s=arguments.shortest,
         progress=_print_bag,
     )
-    _print_report(report, arguments.out, "people" if finds_people else "sim")
+    _print_report(report, arguments.out, configuration)
     return 0
 
 
@@ -176,6 +177,15 @@ def _sources(params: Path | None) -> tuple[bool, bool]:
     return any(modality.layout for modality in read_config(model).modalities), True
 
 
+def _window_s(configuration: str) -> float:
+    """The window of a shipped training configuration."""
+    from mumu_ros.reading import read_yaml
+    from mumu_ros.share import share_path
+
+    content = read_yaml(share_path("config", "training", f"{configuration}.yaml"))
+    return float(content["model"]["window_s"])
+
+
 def _sensor_sync(params: Path | None) -> SensorSyncConfig:
     from mumu_ros.pipeline.configuration import read_sensor_sync
     from mumu_ros.share import share_path
@@ -200,14 +210,13 @@ def _print_bag(bag: BagReport) -> None:
         print(f"  {problem}", file=sys.stderr)
 
 
-def _print_report(report: Report, out: Path, model: str) -> None:
+def _print_report(report: Report, out: Path, configuration: str) -> None:
     clips = Counter(bag.subject for bag in report.bags for _ in bag.clips)
     print(f"{out}: {sum(clips.values())} clips of {len(clips)} subjects")
     for group, activities in report.taxonomy.groups.items():
         print(f"  {group}: " + ", ".join(f"{activity} {report.activities[activity]}" for activity in activities))
-    root, first = shlex.quote(str(out)), shlex.quote(model)
-    configuration = "own_people" if model == "people" else "own"
-    print(f"Next: mumu train config/training/{configuration}.yaml data.root={root} --init {first} --out MODEL")
+    root, model = shlex.quote(str(out)), "people" if configuration == "own_people" else "sim"
+    print(f"Next: mumu train config/training/{configuration}.yaml data.root={root} --init {model} --out MODEL")
     if len(clips) == 1:
         print("Everything is of one subject: record another person to test the model on new people.")
     else:

@@ -24,12 +24,25 @@ import numpy as np
 
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.streams import NS_PER_S
 
-__all__ = ["FEWEST_FRAMES", "Clip", "ClipInfo", "Dataset", "DatasetError", "Segment", "Stream", "parse_subjects"]
+__all__ = [
+    "FEWEST_FRAMES",
+    "Clip",
+    "ClipInfo",
+    "Dataset",
+    "DatasetError",
+    "Segment",
+    "Stream",
+    "fills_window",
+    "parse_subjects",
+]
 
 FEWEST_FRAMES = 6
 """That show a person, of a clip of skeletons."""
 _MAX_SUBJECTS = 100_000
+_LEAST_FILLED = 0.9
+"""Share of a window that a clip of only one has to fill."""
 
 
 class DatasetError(ValueError):
@@ -119,6 +132,14 @@ class Dataset(Protocol):
             DatasetError: A file is missing, damaged or senseless: the clip is to be skipped.
         """
         ...
+
+
+def fills_window(start_ns: int, end_ns: int, window_s: float) -> bool:
+    """Whether training takes a window from a clip with samples in [start_ns, end_ns).
+
+    A tenth of the window may be missing: the samples of a label of a window's length span less than it.
+    """
+    return end_ns - start_ns >= _LEAST_FILLED * window_s * NS_PER_S
 
 
 def parse_subjects(text: str) -> tuple[int, ...]:

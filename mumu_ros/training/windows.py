@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from mumu_ros.datasets.clips import Clip, Segment, Stream
+from mumu_ros.datasets.clips import Clip, Segment, Stream, fills_window
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
@@ -37,8 +37,6 @@ __all__ = ["WindowSet", "clip_end", "cut_windows", "random_ends"]
 
 Arrays = dict[str, np.ndarray]
 
-_MISSING = 0.1
-"""Share of a window that a clip of only one may lack."""
 _PARTS = ("frames", "indices", "vectors", "masks", "poses")
 
 
@@ -195,19 +193,19 @@ def random_ends(clip: Clip, window_s: float, per_second: float, generator: np.ra
     """End stamps of windows, one at a random time in every 1 / per_second of a clip.
 
     A clip that has room for one window, but not for 1 / per_second more, has the one that ends with it. It draws
-    nothing, so that the windows of other clips do not depend on it. A tenth of that window may be missing: the samples
-    of a label of a window's length span less than it.
+    nothing, so that the windows of other clips do not depend on it. A tenth of that window may be missing; see
+    `fills_window`.
 
     Returns:
         int64 (N,), ascending; the first of several windows begins at or after the clip's begin. None where the clip is
         too short.
     """
-    start, end = clip.segments[0].start_ns + round(window_s * NS_PER_S), clip.segments[-1].end_ns
-    step = NS_PER_S / per_second
-    count = max(int((end - start) / step), 0)
+    start, end = clip.segments[0].start_ns, clip.segments[-1].end_ns
+    first, step = start + round(window_s * NS_PER_S), NS_PER_S / per_second
+    count = max(int((end - first) / step), 0)
     if count == 0:
-        return np.array([end] if end - start >= -_MISSING * window_s * NS_PER_S else [], np.int64)
-    return start + ((np.arange(count) + generator.random(count)) * step).astype(np.int64)
+        return np.array([end] if fills_window(start, end, window_s) else [], np.int64)
+    return first + ((np.arange(count) + generator.random(count)) * step).astype(np.int64)
 
 
 def clip_end(clip: Clip) -> np.ndarray:

@@ -30,10 +30,14 @@ from mumu_ros import cli
 from mumu_ros.conversions import array_to_image, array_to_imu, segment_to_annotation
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.build import BagReport
+from mumu_ros.datasets.found_people import FoundPeople
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recordings import RecordingError, RecordingWriter
 from mumu_ros.recordings.label_files import Label, labels_path, write_labels
+from mumu_ros.share import share_path
+from mumu_ros.training.loading import load_windows
+from mumu_ros.training.settings import read_settings
 
 S = 1_000_000_000
 START_NS = 1_700_000_000 * S
@@ -177,7 +181,7 @@ def test_what_is_dropped_is_reported_with_its_reason(
     assert build(write_bag("anna", labels), write_bag("ben"), write_bag("carl", [(0, 3, "", "wave")])) == 0
     anna, ben, carl = report()
     assert [(x["activity"], round(x["start_s"], 6), x["reason"]) for x in anna["dropped"]] == [
-        ("wave", 3, "too short: less than 2 s"),
+        ("wave", 3, "too short for a window of 2 s"),
         ("hop", 5, "hop has no group; write one into the label file, or give a --taxonomy"),
         ("wave", 30, "none of its streams has a sample then"),
     ]
@@ -289,10 +293,62 @@ def test_other_streams_are_taken_where_nobody_can_be_found(
     assert report()[0]["problems"] == [f"{bag} has no colour picture"]
 
 
+@pytest.fixture
+def build_people(build: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """`build` with parameters for people alone; of each recording somebody is found, 15 times a second from 5 s on."""
+    joints = np.random.default_rng(0).normal(size=(15, 3)).astype(np.float32)
+    seen = {START_NS + i * S // 15: joints for i in range(75, 450)}
+    monkeypatch.setattr("mumu_ros.datasets.build.find_people", lambda bag: FoundPeople(START_NS, 0, {"a": seen}))
+    (tmp_path / "params.yaml").write_text("/**/people:\n  ros__parameters: {image.topic: /camera}\n")
+    return build
+
+
+def test_training_uses_every_clip_that_is_kept(
+    write_bag: WriteBag,
+    build_people: Callable[..., int],
+    report: Callable[[], list],
+    tmp_path: Path,
+    no_processes: None,
+) -> None:
+    """Skeletons are for a model with a longer window than that of `sim`; in the first label hardly anybody is seen."""
+    spans = [(2.5, 6), (6, 8.3), (8.3, 11), (11, 14), (14, 16.8), (16.8, 19.2)]
+    assert build_people(write_bag("anna", [(a, b, "g", "wave") for a, b in spans], seconds=1)) == 0
+    (anna,) = report()
+    short = "too short for a window of 3 s"
+    own = read_settings(share_path("config", "training", "own_people.yaml"), [f"data.root={tmp_path / 'set'}"])
+    loaded = load_windows(own.model, own.data)
+    assert loaded.skipped == {}
+    assert [info.id for info in loaded.clips] == list(anna["clips"]) == ["01_anna_002", "01_anna_003"]
+    assert sorted((x["end_s"], x["reason"]) for x in anna["dropped"]) == [
+        (6, f"{short}: its samples span 0.9 s"),
+        (8.3, short),
+        (11, f"{short}: its samples span 2.6 s"),
+        (19.2, short),
+    ]
+    assert sorted(x.name for x in (tmp_path / "set").iterdir() if x.is_dir()) == list(anna["clips"])
+
+
+def test_a_window_of_another_length_may_be_given(
+    write_bag: WriteBag, build_people: Callable[..., int], report: Callable[[], list]
+) -> None:
+    assert (
+        build_people(write_bag("anna", [(6, 8.3, "g", "wave"), (9, 10, "g", "hop")], seconds=1), "--shortest", 2) == 0
+    )
+    assert list(report()[0]["clips"].values()) == ["wave"]
+
+
+def test_a_recording_that_is_not_there_is_no_damaged_one(
+    write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build(write_bag("anna", [(0, 3, "g", "wave")]), tmp_path / "nosuch") == 2
+    assert f"{tmp_path / 'nosuch'} does not exist" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
 @pytest.mark.parametrize(
     ("labels", "options", "text"),
     [
-        ([(0, 1, "g", "wave")], [], "no clip remains: too short: less than 2 s (1)"),
+        ([(0, 1, "g", "wave")], [], "no clip remains: too short for a window of 2 s (1)"),
         ([(0, 3, "", "wave")], [], "no clip remains: wave has no group"),
         ([(0, 3, "g", "wave"), (3, 6, "h", "wave")], [], "wave is labelled in group 'g' and in 'h'"),
         ([(0, 3, "g", "Wave"), (3, 6, "g", "wave")], [], "the labels have both 'Wave' and 'wave'"),
@@ -300,6 +356,8 @@ def test_other_streams_are_taken_where_nobody_can_be_found(
         ([(0, 3, "g", "up, down")], [], "activity 'up, down' has a comma"),
         ([(0, 3, "g", "wave")], ["--subjects", "anna"], "'anna' is not a whole number"),
         ([(0, 3, "g", "wave")], ["--subjects", "1,2"], "2 values of --subjects for 1 bags"),
+        ([(0, 3, "g", "wave")], ["--shortest", "0"], "--shortest is 0; expected the length of a window in seconds"),
+        ([(0, 3, "g", "wave")], ["--shortest", "nan"], "--shortest is nan; expected"),
         ([(0, 3, "g", "wave")], ["--labels", "nowhere.csv"], "nowhere.csv"),
         ([(0, 3, "g", "wave")], ["--taxonomy", "nowhere"], "taxonomy 'nowhere' is no file, and none of the shipped"),
     ],
