@@ -90,6 +90,7 @@ def _port(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    _check_use(arguments)
     target = arguments.out or labels_path(arguments.bag)
     if target.suffix == ".jsonl" and not arguments.export:
         raise LabelError(f"{target}: labels are saved as CSV; choose an --out that ends in .csv")
@@ -107,6 +108,20 @@ def _run(arguments: argparse.Namespace) -> int:
         groups = dict(taxonomy.groups) if taxonomy else {}
         session = Session(arguments.bag.name, footage, labels, target, groups, recording.problems)
         return _serve(session, arguments.port)
+
+
+def _check_use(arguments: argparse.Namespace) -> None:
+    """Refuse options that would do nothing."""
+    if arguments.source and arguments.export:
+        raise LabelError("--import and --export: one at a time; import first")
+    if arguments.tier is not None and not arguments.source:
+        raise LabelError(f"--tier {arguments.tier!r} chooses in a file that is imported; add --import FILE")
+    file = arguments.source or arguments.export
+    if arguments.camera is not None and (file is None or file.suffix not in FRAME_SUFFIXES):
+        raise LabelError(
+            f"--camera {arguments.camera!r} says whose frames a file counts; add --import or --export with a file that "
+            f"does, {' or '.join(FRAME_SUFFIXES)}"
+        )
 
 
 def _import(arguments: argparse.Namespace, target: Path, footage: Footage) -> int:
@@ -133,11 +148,16 @@ def _export(arguments: argparse.Namespace, labels: Sequence[Label], footage: Foo
 def _timeline(arguments: argparse.Namespace, file: Path, footage: Footage) -> Timeline:
     """The recording's time, with the frames of the camera that was chosen, if the file counts frames."""
     cameras = {camera.topic: camera.stamps_ns for camera in footage.cameras}
+    topic = arguments.camera
+    if topic is not None and topic not in cameras:
+        raise LabelError(
+            f"--camera {topic!r} is no camera of {arguments.bag}, which has {', '.join(cameras) or 'none'}"
+        )
     if file.suffix not in FRAME_SUFFIXES or not cameras:
         return Timeline(footage.start_ns, footage.end_ns, np.zeros(0, np.int64))
-    topic = arguments.camera or (next(iter(cameras)) if len(cameras) == 1 else None)
-    if topic not in cameras:
+    if topic is None and len(cameras) > 1:
         raise LabelError(f"{file} counts frames: choose the camera with --camera, one of {', '.join(cameras)}")
+    topic = topic or next(iter(cameras))
     return Timeline(footage.start_ns, footage.end_ns, cameras[topic])
 
 

@@ -693,3 +693,24 @@ def test_a_port_that_is_none_is_refused(bag: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit, match="2"):
         cli.main(["label", str(bag), "--port", port])
     assert f"argument --port: {port!r}; expected a number from 0 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--tier", "x"], "--tier 'x' chooses in a file that is imported; add --import FILE"),
+        (["--tier", "x", "--export", "a.eaf"], "--tier 'x' chooses in a file that is imported; add --import FILE"),
+        (["--camera", "/camera"], "--camera '/camera' says whose frames a file counts; add --import or --export with"),
+        (["--camera", "/camera", "--export", "a.txt"], "with a file that does, .json or .xml"),
+        (["--camera", "/x", "--export", "a.json"], "--camera '/x' is no camera of BAG, which has /camera"),
+        (["--import", "a.txt", "--export", "b.txt"], "--import and --export: one at a time"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    bag: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
+) -> None:
+    monkeypatch.chdir(bag.parent)
+    monkeypatch.setattr(label_cli, "_serve", lambda session, _port: 0)
+    assert cli.main(["label", str(bag), *arguments]) == 2
+    assert complaint.replace("BAG", str(bag)) in capsys.readouterr().err
+    assert list(bag.parent.iterdir()) == [bag]
