@@ -448,6 +448,24 @@ def test_auto_is_the_best_that_is_installed(
         open_backend("openvino", checkpoint, folder)
 
 
+@needs("openvino", "onnxruntime")
+@pytest.mark.parametrize("has_bf16", [False, True])
+def test_auto_is_what_the_models_folder_has_before_what_would_be_converted(
+    folder: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, has_bf16: bool
+) -> None:
+    monkeypatch.setattr("mumu_ros.recognition.backends.compiled.computes_bf16", lambda: has_bf16)
+
+    def fill(where: Path) -> None:
+        (where / "tail").write_bytes(b"exported")
+
+    better, other = CONVERTED if has_bf16 else CONVERTED[::-1]
+    for name in (other, better, "openvino_int8"):
+        exports.write_export(name, checkpoint, exports.exported_folder(name, folder), fill)
+        assert choose_backend(checkpoint, folder) == name
+    for model in ("sim", "people"):
+        assert choose_backend(load_checkpoint(model), share_path("models", model)) == "onnxruntime"
+
+
 def test_a_back_end_that_does_not_exist_or_fit_is_refused(folder: Path, checkpoint: Checkpoint) -> None:
     with pytest.raises(BackendError, match=f"backend is 'tpu'; expected auto or one of {', '.join(BACKENDS)}"):
         open_backend("tpu", checkpoint, folder)

@@ -70,16 +70,19 @@ _logger = logging.getLogger(__name__)
 def choose_backend(checkpoint: Checkpoint, folder: Path) -> str:
     """What `auto` means for a model on its device.
 
-    On CUDA its graphs. On a CPU the first of these that is installed: int8 where the model's folder has it, OpenVINO
-    where the processor computes in bf16, ONNX Runtime, OpenVINO, PyTorch.
+    On CUDA its graphs. On a CPU what the model's folder has, since it starts at once and was made on purpose: int8,
+    else the first of the following. Without any, the first that is installed of OpenVINO where the processor computes
+    in bf16, ONNX Runtime, OpenVINO, PyTorch.
     """
     from mumu_ros.recognition.backends.compiled import computes_bf16
 
     if _device(checkpoint).type == "cuda":
         return "cuda_graphs"
-    if is_exported("openvino_int8", checkpoint, folder):
-        return "openvino_int8"
-    for name in ("openvino", "onnxruntime") if computes_bf16() else ("onnxruntime", "openvino"):
+    best = ("openvino", "onnxruntime") if computes_bf16() else ("onnxruntime", "openvino")
+    for name in ("openvino_int8", *best):
+        if not _missing(_CONVERSIONS[name].to_run) and find_export(name, checkpoint, [exported_folder(name, folder)]):
+            return name
+    for name in best:
         needs = _CONVERSIONS[name]
         if is_exported(name, checkpoint, folder) or not _missing(needs.to_run + needs.to_export):
             return name
