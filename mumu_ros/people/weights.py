@@ -30,7 +30,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mumu_ros.files import expanded, replacing
+from mumu_ros.files import check_folder, expanded, replacing
 from mumu_ros.reading import read_bytes
 
 __all__ = ["DETECTOR", "LANDMARKS", "WeightsError", "fetch_weights", "find_weights", "weights_folder"]
@@ -98,13 +98,21 @@ def fetch_weights(folder: str | Path | None = None) -> Path:
     """Download the wheel with pip and unpack the two files, unless they are there.
 
     Raises:
-        WeightsError: pip could not get the wheel (its last lines are quoted), or it holds other files.
+        WeightsError: The folder cannot be written, pip could not get the wheel (its last lines are quoted), or it holds
+            other files.
     """
     path = expanded(folder) if folder else weights_folder()
     try:
         return find_weights(path)
     except WeightsError:
         pass
+    try:
+        check_folder(path)
+    except OSError as error:
+        raise WeightsError(
+            f"the weights of the pose network (10 MB) cannot be kept in {str(path)!r} ({error.strerror}); choose "
+            "another folder: `mumu weights --folder DIR`, then $MUMU_PEOPLE_WEIGHTS or the parameter `weights`"
+        ) from error
     with tempfile.TemporaryDirectory() as temporary:
         wheel = _download(Path(temporary))
         path.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("source", metavar="SOURCE", help="video file, folder of pictures, rosbag2, or camera (0, 1, …)")
     parser.add_argument("--out", type=Path, metavar="FILE.mp4", help="write the pictures with everything drawn on them")
     parser.add_argument("--model", default=_MODEL, help=f"model folder, or a shipped model's name (default {_MODEL})")
-    parser.add_argument("--weights", type=Path, help=f"folder of the pose network (default {weights_folder()})")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help=f"folder of the pose network (default {weights_folder()}, where it is downloaded to if it is not there)",
+    )
     parser.add_argument("--max-people", type=int, default=6, metavar="N", help="people followed at most (default 6)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads of each network (default 1)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")

@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mumu_ros.people import Camera, CameraError, PeopleFinder, WeightsError, find_weights
+from mumu_ros.people import Camera, CameraError, PeopleFinder, WeightsError, fetch_weights, find_weights
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.skeletons import LAYOUTS
 
@@ -253,6 +253,17 @@ def test_missing_and_damaged_weights_are_named_with_the_remedy(tmp_path: Path) -
     (tmp_path / "pose_detection.tflite").write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"not the expected file \(1 bytes.*delete it"):
         find_weights(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "/proc/none"])
+def test_a_folder_that_cannot_hold_the_weights_is_named_before_the_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("mumu_ros.people.weights._download", pytest.fail)
+    folder = tmp_path / name
+    with pytest.raises(WeightsError, match=rf"in '{folder}' \(.*--folder DIR.*MUMU_PEOPLE_WEIGHTS.*`weights`"):
+        fetch_weights(folder)
 
 
 def test_a_grey_picture_is_refused_in_a_sentence(weights: Path, pictures: list[np.ndarray]) -> None:
