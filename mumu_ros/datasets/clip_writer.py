@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions import ConversionError
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
-from mumu_ros.pipeline.framing import message_to_array
+from mumu_ros.pipeline.framing import Habits, message_to_array
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.stamped import read_stamped
 from mumu_ros.streams import NS_PER_S, RateSampler, seconds_to_ns
@@ -120,6 +120,7 @@ def write_clips(
     }
     offsets_ns = {topic: seconds_to_ns(_offset_s(topic, fed)) for topic, fed in streams.items()}
     samplers = {name: RateSampler(round(NS_PER_S / config.rate_hz)) for name in topics}
+    habits = {stream.name: Habits(stream) for stream in config.streams}
     clips = [_Clip(folder / piece.clip) for piece in pieces]
     starts = [piece.start_ns for piece in pieces]
     bad: Counter[str] = Counter()
@@ -142,7 +143,9 @@ def write_clips(
             if stream.is_image and not samplers[stream.name].accept(message.stamp_ns):
                 continue
             try:
-                sample = message_to_array(stream, recording.decode(message.topic, message.data))
+                decoded = recording.decode(message.topic, message.data)
+                sample = message_to_array(stream, decoded)
+                habits[stream.name].check(decoded, sample)
             except (ConversionError, RecordingError) as error:
                 bad[message.topic] += 1
                 reasons[message.topic] = str(error)
@@ -162,7 +165,7 @@ def _offset_s(topic: str, streams: Sequence[StreamConfig]) -> float:
     for other in others:
         if other.offset_s != first.offset_s:
             raise RecordingError(
-                f"{topic}: {first.name}.offset_s is {first.offset_s:g} and {other.name}.offset_s {other.offset_s:g}; "
+                f"{topic}: {first.name}.offset_s is {first.offset_s} and {other.name}.offset_s {other.offset_s}; "
                 "clips have one clock for each topic: make them equal"
             )
     return first.offset_s

@@ -41,7 +41,7 @@ from mumu_ros.model.preprocessing import resize_image
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.streams import NS_PER_S, SynchronizedSet
 
-__all__ = ["Frame", "FrameBuilder", "Received", "content", "message_to_array"]
+__all__ = ["Frame", "FrameBuilder", "Habits", "Received", "content", "message_to_array"]
 
 _WITHOUT_TURN = 100
 """So many messages of an IMU in a row that shake and do not turn at all are those of an accelerometer alone."""
@@ -149,7 +149,7 @@ class FrameBuilder:
         self._converter = convert or message_to_array
         self.errors: Counter[str] = Counter()
         self.last_error: dict[str, ConversionError] = {}
-        self._habits = {stream.name: _Habits(stream) for stream in streams}
+        self._habits = {stream.name: Habits(stream) for stream in streams}
 
     def build(self, synchronized: SynchronizedSet) -> Frame:
         """Return what the messages of a set show."""
@@ -187,7 +187,7 @@ class FrameBuilder:
         return None
 
 
-class _Habits:
+class Habits:
     """Properties that one stream's messages have had so far, to detect faults that a single message does not show."""
 
     def __init__(self, stream: StreamConfig) -> None:

@@ -67,6 +67,7 @@ def write_bag(tmp_path: Path) -> WriteBag:
         stamp_ns: Callable[[int], int] = lambda logged_ns: logged_ns,
         seconds: int = 10,
         imu_behind_s: float = 0.0,
+        acceleration: Callable[[int], float] = float,
     ) -> Path:
         with RecordingWriter(tmp_path / name) as writer:
             for start, end, group, activity in annotations:
@@ -81,7 +82,8 @@ def write_bag(tmp_path: Path) -> WriteBag:
                     )
                     writer.write("/camera", "sensor_msgs/msg/Image", image, at_ns)
                 if index % 3 == 0:
-                    sample = np.array([[index] * 3, [0] * 3], float)  # no sensor turns as fast as the index
+                    # No sensor turns as fast as the index, nor does one that is worn never turn.
+                    sample = np.array([[acceleration(index)] * 3, [0.1 * (index % 7)] * 3])
                     imu = array_to_imu(sample, stamp_ns(at_ns) - round(imu_behind_s * S), "i", writer.types)
                     writer.write("/imu", "sensor_msgs/msg/Imu", imu, at_ns)
         if labels:
@@ -165,13 +167,24 @@ def test_messages_that_come_too_late_for_their_clip_are_counted(
     assert anna["problems"] == ["100 messages of /imu come two clips after their own; not used"]
 
 
+def test_an_imu_that_the_nodes_would_leave_out_is_left_out(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list]
+) -> None:
+    """Else a model is taught what a robot refuses."""
+    assert build(write_bag("anna", labels=[(0, 9, "g", "wave")], acceleration=lambda index: 0.5 + index % 2 / 10)) == 0
+    (anna,) = report()
+    (problem,) = anna["problems"]
+    assert "messages of /imu are not used; the last one: linear_acceleration is" in problem
+    assert "is it in g, or without gravity?" in problem
+
+
 def test_two_streams_of_one_topic_have_one_clock(
     write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crop = "    part: {topic: camera, type: sensor_msgs/msg/Image, kind: rgb, offset_s: 0.5}\n"
     (tmp_path / "params.yaml").write_text(PARAMS.replace("[rgb, ", "[rgb, part, ") + crop)
     build(write_bag("anna", labels=[(0.5, 3.5, "gait", "walk")]))
-    assert "/camera: rgb.offset_s is 0 and part.offset_s 0.5" in "".join(capsys.readouterr())
+    assert "/camera: rgb.offset_s is 0.0 and part.offset_s 0.5" in "".join(capsys.readouterr())
 
 
 def test_what_is_dropped_is_reported_with_its_reason(
