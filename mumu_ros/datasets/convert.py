@@ -33,6 +33,7 @@ from mumu_ros.datasets.utd_mhad import (
     inertial_site,
 )
 from mumu_ros.recordings.errors import RecordingError
+from mumu_ros.recordings.options import new_folder
 from mumu_ros.recordings.topics import ANNOTATION_TOPIC, ANNOTATION_TYPE, UTD_MHAD_TOPICS, StreamTopic
 from mumu_ros.recordings.writer import STORAGES, RecordingWriter
 
@@ -81,7 +82,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description=f"String clips of UTD-MHAD together, with pauses of {PAUSE_S:g} s, as a rosbag2.",
     )
     utd_mhad.add_argument("root", type=Path, metavar="ROOT", help="folder with Depth, Skeleton and Inertial")
-    utd_mhad.add_argument("out", type=Path, metavar="OUT", help="folder of the new recording")
+    utd_mhad.add_argument("out", type=new_folder, metavar="OUT", help="folder of the new recording")
     utd_mhad.add_argument("--subjects", metavar="1,2", help="subjects to take (default: all)")
     utd_mhad.add_argument("--activities", metavar="wave,clap", help="activities to take (default: all)")
     utd_mhad.add_argument("--limit", type=int, metavar="N", help="at most so many clips")
@@ -93,8 +94,8 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         dataset = UtdMhad(
             arguments.root,
-            subjects=parse_subjects(arguments.subjects) if arguments.subjects else None,
-            activities=arguments.activities.split(",") if arguments.activities else None,
+            subjects=parse_subjects(arguments.subjects) if arguments.subjects is not None else None,
+            activities=arguments.activities.split(",") if arguments.activities is not None else None,
         )
         limit = len(dataset) if arguments.limit is None else min(arguments.limit, len(dataset))
         if limit < 1:

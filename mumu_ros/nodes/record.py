@@ -45,6 +45,7 @@ from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, Unsupported
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings.errors import RecordingError
+from mumu_ros.recordings.options import new_folder
 from mumu_ros.recordings.raw_writer import RawWriter
 from mumu_ros.recordings.typestore import InstalledTypes
 from mumu_ros.share import located
@@ -73,7 +74,7 @@ def register(commands: Any) -> None:
         description="Record topics as a rosbag2 (MCAP) until Ctrl-C, as `ros2 bag record` does. A topic that appears "
         "later is recorded from then on. Quality of service is that of the publishers.",
     )
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the new recording")
+    parser.add_argument("out", type=new_folder, metavar="OUT", help="folder of the new recording")
     parser.add_argument("topics", nargs="*", metavar="TOPIC", help="what to record; by default all topics")
     parser.add_argument("--params", type=located, metavar="FILE", help="record the topics that a parameter file names")
     parser.add_argument("--max-size", type=_mebibytes, metavar="MIB", help="begin a new file after so many MiB")

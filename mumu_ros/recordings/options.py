@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Options of the commands that take labelled recordings."""
+"""Options of the commands that read or write recordings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from typing import Any
 
 from mumu_ros.share import located
 
-__all__ = ["add_labelled_recordings", "one_each"]
+__all__ = ["add_labelled_recordings", "new_folder", "one_each"]
 
 
 def add_labelled_recordings(parser: argparse.ArgumentParser, params: str) -> None:
@@ -39,6 +39,13 @@ def add_labelled_recordings(parser: argparse.ArgumentParser, params: str) -> Non
         help="label file (CSV or .jsonl: start, end, group, activity), one for each bag in order; without it "
         "BAG.labels.csv beside the bag, else its annotations",
     )
+
+
+def new_folder(text: str) -> Path:
+    """The folder of a new recording, as the type of an argument."""
+    if not text:
+        raise argparse.ArgumentTypeError("''; expected the name of a folder")
+    return Path(text)
 
 
 def one_each(option: str, values: list[Any], bags: Sequence[Path]) -> list[Any]:

@@ -28,6 +28,7 @@ import numpy as np
 
 from mumu_ros.conversions import MessageTypes, camera_to_camera_info, people_to_message, segment_to_annotation
 from mumu_ros.failures import NOTATION
+from mumu_ros.recordings.options import new_folder
 from mumu_ros.recordings.topics import (
     ANNOTATION_TOPIC,
     ANNOTATION_TYPE,
@@ -104,7 +105,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "simulate",
         description="Write the simulator's streams and annotations as a rosbag2.",
     )
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder of the new recording")
+    parser.add_argument("out", type=new_folder, metavar="OUT", help="folder of the new recording")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="duration (default: 60)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the performance (default: 0)")
     parser.add_argument("--subject", type=int, metavar="K", help="the person (default: the seed)")
@@ -143,7 +144,7 @@ def _run(arguments: argparse.Namespace) -> int:
         seconds=arguments.seconds,
         faults=[parse_fault(text) for text in arguments.fault],
         image_size=_image_size(arguments.image_size),
-        activities=arguments.activities.split(",") if arguments.activities else None,
+        activities=arguments.activities.split(",") if arguments.activities is not None else None,
         people=arguments.people,
         room=arguments.room,
     )

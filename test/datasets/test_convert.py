@@ -126,7 +126,9 @@ def test_a_damaged_clip_is_left_out_and_named(tmp_path, root, mumu, capsys):
     [
         (["--subjects", "one"], "subjects are 'one'; expected numbers and ranges"),
         (["--subjects", "9"], "no clip of subjects [9]"),
+        (["--subjects", ""], "subjects are ''; expected numbers and ranges"),
         (["--activities", "nap"], "activity nap is unknown"),
+        (["--activities", ""], "activity  is unknown"),
         (["--limit", "0"], "--limit is 0"),
     ],
 )

@@ -175,6 +175,12 @@ def test_a_parameter_file_names_the_topics_of_sensors_and_camera(tmp_path: Path)
         input_topics(tmp_path / "odd.yaml")
 
 
+def test_a_recording_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["record", ""])
+    assert "argument OUT: ''; expected the name of a folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("size", ["0", "-5", "nan", "inf"])
 def test_a_size_that_no_file_can_have_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], size: str) -> None:
     with pytest.raises(SystemExit, match="2"):

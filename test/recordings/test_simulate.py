@@ -135,6 +135,7 @@ def test_a_fault_silences_its_streams(tmp_path, mumu):
         (["--image-size", "640"], "image size '640' is not WIDTHxHEIGHT"),
         (["--image-size", "axb"], "'axb'"),
         (["--activities", "bow,juggle"], "'juggle'"),
+        (["--activities", ""], "''"),
         (["--people", "9"], "people is 9; expected 1 to 6"),
     ],
 )
@@ -145,6 +146,13 @@ def test_a_bad_argument_is_one_line_and_status_2(tmp_path, mumu, capsys, argumen
     assert lines[0].startswith("mumu simulate: ")
     assert text in lines[0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["simulate", ""], ["convert", "utd-mhad", ".", ""]])
+def test_a_recording_without_a_name_is_refused(mumu, capsys, command):
+    with pytest.raises(SystemExit, match="2"):
+        mumu(command)
+    assert "argument OUT: ''; expected the name of a folder" in capsys.readouterr().err
 
 
 def test_an_existing_recording_is_not_overwritten(tmp_path, mumu, capsys):
