@@ -134,7 +134,7 @@ def _front_end(arguments: argparse.Namespace) -> int:
     from mumu_ros.datasets.clips import parse_subjects
     from mumu_ros.datasets.front_end import record_front_end
 
-    trials = parse_subjects(arguments.trials)
+    trials = parse_subjects(arguments.trials, "--trials")
     written = record_front_end(arguments.root, arguments.out, trials, weights=arguments.weights)
     print(f"{arguments.out}: {written} clips written")
     return 0

@@ -142,8 +142,8 @@ def fills_window(start_ns: int, end_ns: int, window_s: float) -> bool:
     return end_ns - start_ns >= _LEAST_FILLED * window_s * NS_PER_S
 
 
-def parse_subjects(text: str) -> tuple[int, ...]:
-    """Subjects written as `1,3,10-12`, both ends included.
+def parse_subjects(text: str, name: str = "subjects") -> tuple[int, ...]:
+    """Subjects, or what else `name` says for errors, written as `1,3,10-12`, both ends included.
 
     Raises:
         ConfigError: The text is something else, or empty.
@@ -152,8 +152,8 @@ def parse_subjects(text: str) -> tuple[int, ...]:
     for part in str(text).split(","):
         first, _, last = part.strip().partition("-")
         if not first.isdecimal() or (last and (not last.isdecimal() or int(last) < int(first))):
-            raise ConfigError(f"subjects are {text!r}; expected numbers and ranges such as 1,3,10-12")
+            raise ConfigError(f"{name} are {text!r}; expected numbers and ranges such as 1,3,10-12")
         if len(subjects) + int(last or first) - int(first) >= _MAX_SUBJECTS:
-            raise ConfigError(f"subjects are {text!r}; expected at most {_MAX_SUBJECTS} of them")
+            raise ConfigError(f"{name} are {text!r}; expected at most {_MAX_SUBJECTS} of them")
         subjects.extend(range(int(first), int(last or first) + 1))
     return tuple(subjects)

@@ -75,12 +75,15 @@ def record_front_end(
         How many clips were written.
 
     Raises:
-        DatasetError: UTD-MHAD is not there.
+        DatasetError: UTD-MHAD, or a trial of it, is not there.
         WeightsError: The weights are not there.
     """
     folder = find_utd_mhad(root)
     has_kinect = (folder / "Skeleton").is_dir()
     dataset = UtdMhad(folder, modalities=("depth", "skeleton") if has_kinect else ("depth",))
+    there = {trial for _, _, trial in dataset.clips}
+    if missing := sorted(set(trials) - there):
+        raise DatasetError(f"{folder} has no trials {missing}; it has {sorted(there)}")
     out.mkdir(parents=True, exist_ok=True)
     finder = PeopleFinder(weights, max_people=1, seed=0)
     errors: list[tuple[float, float]] = []

@@ -37,12 +37,14 @@ class SimulatorDataset:
         streams: Those of `mumu_ros.simulation`.
     """
 
-    def __init__(self, root: str, subjects: Collection[int] | None, seconds: float = 60.0) -> None:  # noqa: ARG002
+    def __init__(self, root: str, subjects: Collection[int] | None, seconds: float = 60.0) -> None:
         """List the clips.
 
         Raises:
-            DatasetError: No subject is asked for.
+            DatasetError: A folder is given, or no subject is asked for.
         """
+        if root:
+            raise DatasetError(f"the simulator reads no folder, but {root!r} is given: leave it out")
         if subjects is None:
             raise DatasetError("the simulator has any number of people; give subjects, such as 0 to 63")
         self._seconds = seconds

@@ -63,7 +63,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     validate.add_argument("--seeds", default="0", help="such as 0,1,2 (default: 0)")
     validate.add_argument("--out", required=True, help="folder for the results; an interrupted run there goes on")
     validate.add_argument(
-        "--jobs", type=int, help="trainings at a time (default: one for each processor); refused with data.sets"
+        "--jobs",
+        type=int,
+        help="trainings at a time, 1 or more (default: one for each processor); refused with data.sets",
     )
     validate.add_argument("--json", action="store_true", help="end with the results as one JSON object")
     validate.set_defaults(run=_cross_validate)
@@ -76,7 +78,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     test.add_argument("root", nargs="?", default="", help="the dataset's folder; the simulator has none")
     test.add_argument("--subjects", default="", help="such as 7,8 or 5000-5009 (default: all that are there)")
-    test.add_argument("--seconds", type=float, default=60.0, help="of each simulated subject")
+    test.add_argument("--seconds", type=float, help="of each simulated subject (default: 60)")
     test.add_argument(
         "--drop",
         action="append",
@@ -154,7 +156,9 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
         print(f"[{done}/{total}] {result.fold}, seed {result.seed}: {share:.1%}, {result.cpu_s:.0f} CPU s", flush=True)
 
     settings = read_settings(arguments.config, arguments.overrides)
-    seeds = parse_subjects(arguments.seeds)
+    seeds = parse_subjects(arguments.seeds, "--seeds")
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise ConfigError(f"--jobs is {arguments.jobs}; expected 1 or more, or leave it out: one for each processor")
     if settings.data.sets:
         if arguments.jobs is not None:
             raise ConfigError(
@@ -226,6 +230,9 @@ def _test(arguments: argparse.Namespace) -> int:
         loaded = load_windows(checkpoint.config, data, subjects, skip_unknown=True)
     whose = f"{arguments.dataset}, subjects {arguments.subjects or 'all'}"
     windows = loaded.windows if labelled else known_windows(loaded.windows, whose)
+    dropped = {name for drop in drops for name in drop.gone}
+    if absent := [name for name in checkpoint.config.names if name in dropped and not windows.shows(name)]:
+        print(f"{whose}: no clip has {', '.join(absent)}, --drop takes nothing away there", file=sys.stderr)
     temperature = checkpoint.calibration.temperature
     results = {}
     for drop in drops:
@@ -255,9 +262,11 @@ def _test(arguments: argparse.Namespace) -> int:
 
 def _test_data(checkpoint: Checkpoint, arguments: argparse.Namespace) -> Data:
     """What to test on, in windows as the model was trained on: cut anywhere, or one for each clip."""
+    from mumu_ros.training.loading import simulated_s
     from mumu_ros.training.settings import Data
 
-    data = Data(arguments.dataset, root=arguments.root, seconds=arguments.seconds)
+    seconds = simulated_s(arguments.dataset, arguments.seconds)
+    data = Data(arguments.dataset, root=arguments.root, seconds=seconds)
     if data.dataset != "simulator":
         data = replace(data, windows_per_s=0.0)
     known = checkpoint.trained_on

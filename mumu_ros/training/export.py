@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mumu_ros.files import check_folder
 from mumu_ros.model.checkpoint import find_model
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _frames(checkpoint: Checkpoint, arguments: argparse.Namespace) -> dict[str, 
     from mumu_ros.training.loading import load_windows
     from mumu_ros.training.settings import Data
 
+    check_folder(find_model(arguments.model))
     if arguments.frames < 1:
         raise ValueError(f"--frames is {arguments.frames}; expected 1 or more")
     dataset, root = arguments.calibrate

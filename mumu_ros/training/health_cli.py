@@ -20,6 +20,7 @@ import argparse
 import shlex
 import sys
 
+from mumu_ros.files import check_folder
 from mumu_ros.model.checkpoint import find_model
 
 __all__ = ["register"]
@@ -39,7 +40,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--subjects", default="", help="such as 1,3,5: two or more; not those to test on (default: all)"
     )
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each simulated subject (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, help="of each simulated subject (default: 60)")
     parser.add_argument(
         "--windows-per-s",
         type=float,
@@ -62,17 +63,18 @@ def _health(arguments: argparse.Namespace) -> int:
     from mumu_ros.health import save_health
     from mumu_ros.model.checkpoint import load_checkpoint
     from mumu_ros.training.health import ANY_OVERLAP, healthy_windows, learn_health
+    from mumu_ros.training.loading import simulated_s
     from mumu_ros.training.settings import Data
 
     folder = find_model(arguments.model)
+    check_folder(folder)
     checkpoint = load_checkpoint(folder)
     trained = checkpoint.trained_on
     per_s = arguments.windows_per_s
     if per_s is None:
         per_s = trained.get("windows_per_s", 1.0) if trained.get("dataset") == arguments.dataset else 1.0
-    data = Data(
-        arguments.dataset, root=arguments.root, seconds=arguments.seconds, windows_per_s=per_s, min_overlap=ANY_OVERLAP
-    )
+    seconds = simulated_s(arguments.dataset, arguments.seconds)
+    data = Data(arguments.dataset, root=arguments.root, seconds=seconds, windows_per_s=per_s, min_overlap=ANY_OVERLAP)
     subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
     windows = healthy_windows(checkpoint.config, data, subjects)
     health = learn_health(checkpoint, [windows], arguments.false_alarms, arguments.seed)

@@ -42,10 +42,11 @@ from mumu_ros.training.given_labels import show_labels
 from mumu_ros.training.settings import Data
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
 
-__all__ = ["NONE_KNOWN", "Loaded", "check_subjects", "known_windows", "load_windows", "tell_untaught"]
+__all__ = ["NONE_KNOWN", "Loaded", "check_subjects", "known_windows", "load_windows", "simulated_s", "tell_untaught"]
 
 NONE_KNOWN = "has an activity, all are labelled with their group only; label some, or choose other subjects"
 """What is wrong with clips that can be neither tested nor trained on by themselves, and the remedy."""
+_ONE_EACH = "; one window of each clip, however short: --windows-per-s 0, mumu train: data.windows_per_s=0"
 Change: TypeAlias = Callable[[Clip], Clip]
 
 
@@ -101,9 +102,11 @@ def load_windows(
     windows = [part for part, _ in parts if part is not None]
     skipped = unknown | {clip: reason for _, reasons in parts for clip, reason in reasons.items()}
     cut = {clip for part in windows for clip in part.clip.tolist()}
-    skipped |= {c.id: _why_none(config, data, c) for c in dataset.clips if c.id not in skipped and c.id not in cut}
+    short = {c.id: _why_none(config, data, c) for c in dataset.clips if c.id not in skipped and c.id not in cut}
+    skipped |= short
     if not cut:
-        raise DatasetError(f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()))}")
+        remedy = _ONE_EACH if short and data.windows_per_s else ""
+        raise DatasetError(f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()))}{remedy}")
     clips = tuple(clip for clip in dataset.clips if clip.id not in skipped)
     return Loaded(show_labels(WindowSet.concatenate(windows), model), clips, skipped)
 
@@ -118,6 +121,17 @@ def check_subjects(dataset: str, clips: Sequence[ClipInfo], subjects: Collection
     if missing := sorted(set(subjects) - there):
         raise DatasetError(f"{dataset} has no subjects {missing}; it has {sorted(there)}")
     return there
+
+
+def simulated_s(dataset: str, seconds: float | None) -> float:
+    """Length of a simulated clip, from `--seconds`; None: the usual one.
+
+    Raises:
+        ConfigError: It is given for clips that are not simulated.
+    """
+    if seconds is not None and dataset != "simulator":
+        raise ConfigError(f"--seconds is {seconds:g}; the clips of {dataset} are as long as they are: leave it out")
+    return Data.seconds if seconds is None else seconds
 
 
 def known_windows(windows: WindowSet, whose: str) -> WindowSet:

@@ -155,7 +155,7 @@ class Data:
     def subjects(self, use: Literal["train", "calibration"]) -> tuple[int, ...]:
         """The subjects of one list; empty: all, or none."""
         text = self.train_subjects if use == "train" else self.calibration_subjects
-        return parse_subjects(text) if str(text) else ()
+        return () if text in ("", None) else parse_subjects(text, f"data.{use}_subjects")
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,10 @@ class WindowSet:
         # Never modified: averaging the weights copies their module, which shall not copy the data.
         return self
 
+    def shows(self, name: str) -> bool:
+        """Whether any window has a sample of a modality."""
+        return bool((self.masks[name] if name in self.masks else self.indices[name] >= 0).any())
+
     def known(self) -> WindowSet:
         """Those whose activity is known."""
         return self if (self.activity >= 0).all() else self.take(np.flatnonzero(self.activity >= 0))

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
+from mumu_ros import cli
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.datasets.file_reading import START_NS
@@ -56,6 +57,16 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     dataset = open_dataset("utd_mhad_front", str(tmp_path))
     with pytest.raises(DatasetError, match=r"a3_s2_t1\.npz cannot be read as with"):
         dataset.read(dataset.clips[0], PREPROCESSING)
+
+
+def test_trials_that_nobody_recorded_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Depth").mkdir()
+    (tmp_path / "Depth" / "a20_s1_t1_depth.mat").touch()
+    front_end = ("dataset", "front-end", str(tmp_path), "--out", str(tmp_path / "out"), "--trials")
+    for trials, text in (("1,9", "has no trials [9]; it has [1]"), ("x", "--trials are 'x'; expected numbers")):
+        assert cli.main([*front_end, trials]) == 2
+        assert text in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_front_end_sees_the_arms_of_the_person_in_a_depth_clip(weights: Path, tmp_path: Path) -> None:
