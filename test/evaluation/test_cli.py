@@ -154,6 +154,17 @@ def test_what_if_a_sensor_is_gone(evaluate: Run, tmp_path: Path) -> None:
     assert "what if" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_what_if_says_what_changes_nothing(evaluate: Run) -> None:
+    idle = ("--failure", "imu_wrist:stuck:100-200", "--rate", "imu_belt:1000")
+    status, _, errors = evaluate(*idle, "--failure", "imu:noise:1-200", "--rate", "rgb:5", "--params", PARAMS)
+    assert status == 0
+    said = [line for line in errors.splitlines() if "changes nothing" in line]
+    assert said == [
+        "person: imu_wrist:stuck:100-200 changes nothing, the recording lasts 6.0 s",
+        "person: rate imu_belt: 1000 Hz changes nothing of imu_belt, which has 200.1 Hz",
+    ]
+
+
 def test_what_if_a_sensor_fails(evaluate: Run, tmp_path: Path) -> None:
     failures = ("--failure", "imu:bias=5:1-3", "--failure", "camera:black:2-4", "--failure", "depth:0-1")
     assert evaluate(*failures, "--out", tmp_path / "out", "--params", PARAMS)[0] == 0
