@@ -258,7 +258,7 @@ INFERENCE = (
     Parameter(
         "backend",
         "auto",
-        "Inference back end; auto: the fastest that is installed, see mumu export.",
+        "Inference back end; auto: what the model's folder has (mumu export), else the fastest that is installed.",
         choices=Choices("auto", BACKENDS),
     ),
     Parameter("threads", 1, "CPU threads of the model.", 1, 256),
