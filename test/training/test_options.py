@@ -63,13 +63,12 @@ def test_health_of_clips_that_are_shorter_than_a_window_names_the_remedy(
 ) -> None:
     """They have 1.2 s."""
     model = tmp_path / "model"
-    assert mumu("train", folder, "model.window_s=2.0", "--out", model) == 0
+    assert mumu("train", folder, "model.window_s=2.0", "optimization.epochs=1", "--out", model) == 0
     capsys.readouterr()
     root = tmp_path / "data"
     assert mumu("health", model, "folder", root, "--windows-per-s", 1) == 2
     text = "too short for a window of 2 s; one window of each clip, however short: --windows-per-s 0"
     assert f"no clip of folder can be used; the first: {text}" in capsys.readouterr().err
-    assert mumu("health", model, "folder", root, "--windows-per-s", 0) == 0
 
 
 @pytest.mark.parametrize(
