@@ -145,7 +145,7 @@ def build_dataset(
         sources: The recordings.
         out: The new folder, there whole or not at all.
         config: Of sensor_sync: which topic is which stream; None: no stream is read.
-        window_s: Of the training; labels whose samples do not fill one are dropped.
+        window_s: Of the training; labels with samples that do not fill one are dropped.
         skeletons: Find the people in the pictures, and write their joints as the stream `skeleton`.
         taxonomy: The activities to use; None: those that are labelled, in the groups of the labels.
         progress: Called with each recording's report.

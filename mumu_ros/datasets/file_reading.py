@@ -28,7 +28,7 @@ from mumu_ros.files import name_problem
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["START_NS", "Video", "prepare_all", "read_text", "select_clips", "wanted_streams"]
+__all__ = ["START_NS", "Video", "check_same", "prepare_all", "read_text", "select_clips", "wanted_streams"]
 
 START_NS = 1_500_000_000 * NS_PER_S
 """Start of clips whose files have no stamps: a stamp of zero is invalid."""
@@ -89,6 +89,19 @@ def read_text(path: Path) -> str:
         return reading.read_text(path, _MAX_BYTES)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as text: {error}") from error
+
+
+def check_same(first: Path, second: Path, what: str) -> None:
+    """See that two files of one clip, or whatever `what` says, are copies of each other.
+
+    Raises:
+        DatasetError: They are not, or one cannot be read.
+    """
+    if first != second and read_text(first) != read_text(second):
+        raise DatasetError(
+            f"{str(first)!r} and {str(second)!r} are the same {what} with different contents; "
+            "remove one of them, or give the folder of one"
+        )
 
 
 class Video:

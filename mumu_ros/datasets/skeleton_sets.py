@@ -30,7 +30,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError, Segment, Stream
-from mumu_ros.datasets.file_reading import START_NS, prepare_all, read_text, select_clips, wanted_streams
+from mumu_ros.datasets.file_reading import START_NS, check_same, prepare_all, read_text, select_clips, wanted_streams
 from mumu_ros.datasets.skeleton_tables import RawClip, florence_clips, utkinect_clips
 from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
@@ -158,12 +158,7 @@ class SkeletonSetDataset:
         for path in sorted(root.rglob("*")):
             if not (match := pattern.fullmatch(path.name)):
                 continue
-            first = found.setdefault(tuple(map(int, match.groups())), path)
-            if first != path and read_text(first) != read_text(path):
-                raise DatasetError(
-                    f"{str(first)!r} and {str(path)!r} are the same clip of {self._name} with different contents; "
-                    "remove one of them, or give the folder of one"
-                )
+            check_same(found.setdefault(tuple(map(int, match.groups())), path), path, f"clip of {self._name}")
         return {numbers: (path.stem, path) for numbers, path in found.items()}
 
     def _tables(self, root: Path) -> dict[tuple[int, ...], tuple[str, RawClip]]:

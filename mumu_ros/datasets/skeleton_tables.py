@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import DatasetError
-from mumu_ros.datasets.file_reading import read_text
+from mumu_ros.datasets.file_reading import check_same, read_text
 
 __all__ = ["RawClip", "florence_clips", "utkinect_clips"]
 
@@ -100,11 +100,7 @@ def _only(root: Path, pattern: str) -> list[Path]:
     """The files below a folder, each name once."""
     found: dict[str, Path] = {}
     for path in sorted(root.rglob(pattern)):
-        if read_text(found.setdefault(path.name, path)) != read_text(path):
-            raise DatasetError(
-                f"{str(found[path.name])!r} and {str(path)!r} have different contents; "
-                "remove one of them, or give the folder of one"
-            )
+        check_same(found.setdefault(path.name, path), path, "file of a dataset")
     return list(found.values())
 
 

@@ -233,9 +233,8 @@ def _folds(takes: Sequence[Take]) -> list[_Fold]:
         raise ConfigError(f"data.sets is {tuple(sources)!r}; expected two or more, to leave one out")
     if not any(fold.dataset for fold in folds):
         raise ConfigError(f"data.sets is {tuple(sources)!r}; expected a dataset of other people, too, to leave it out")
-    if not any(
-        _taught(fold, takes) & set(take.labels) for fold in folds if fold.dataset for take in takes if fold.tests(take)
-    ):
+    others = [(_taught(fold, takes), fold) for fold in folds if fold.dataset]
+    if not any(taught & set(take.labels) for taught, fold in others for take in takes if fold.tests(take)):
         raise ConfigError(
             f"data.sets is {tuple(sources)!r}, and of the datasets of other people none shares an activity with the "
             f"rest, but for {IDLE} and {OTHER}: expected one that does, to calibrate the confidence by"
