@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from signal import Handlers
     from types import FrameType
 
-__all__ = ["main", "on_signals"]
+__all__ = ["main", "on_first_signal", "on_signals"]
 
 _SIGNALS = (_signal.SIGINT, _signal.SIGTERM)
 
@@ -38,6 +38,16 @@ def on_signals(handler: Callable[[int, FrameType | None], object] | Handlers) ->
     """Handle SIGINT and SIGTERM, also where the process was started with SIGINT ignored, as nohup and scripts do."""
     for number in _SIGNALS:
         _signal.signal(number, int(handler) if isinstance(handler, int) else handler)  # it does not know the enum
+
+
+def on_first_signal(handler: Callable[[], object]) -> None:
+    """Handle the first SIGINT or SIGTERM; those after it would interrupt the handler, and nest, and do nothing."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        on_signals(lambda *_: None)  # SIG_IGN would raise for one that has just come
+        handler()
+
+    on_signals(handle)
 
 
 def main() -> None:

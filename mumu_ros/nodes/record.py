@@ -40,7 +40,7 @@ from rclpy.subscription import Subscription
 from rclpy.validate_full_topic_name import validate_full_topic_name
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
-from mumu_ros.nodes.__main__ import on_signals
+from mumu_ros.nodes.__main__ import on_first_signal
 from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.subscribers import message_class
@@ -265,7 +265,7 @@ def _run(arguments: argparse.Namespace) -> int:
     writer = RawWriter(arguments.out, arguments.max_size)
     stop = threading.Event()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    on_signals(lambda *_: stop.set())
+    on_first_signal(stop.set)
     # It says nothing itself: its own topics are no part of what is recorded.
     node = rclpy.create_node(NODE, enable_rosout=False, start_parameter_services=False)
     try:

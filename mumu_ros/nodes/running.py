@@ -24,7 +24,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from types import FrameType
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
@@ -32,7 +31,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from mumu_ros.nodes.__main__ import on_signals
+from mumu_ros.nodes.__main__ import on_first_signal, on_signals
 from mumu_ros.nodes.distributions import EventsExecutor
 from mumu_ros.nodes.handover import connect
 from mumu_ros.nodes.managed import ManagedNode
@@ -53,7 +52,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
     _keep_memory()
     stop = threading.Event()
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
+    def end() -> None:
         stop.set()
         executor.wake()
 
@@ -61,7 +60,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
         # Our own handlers: rclpy's would end the context first, and the node could not shut down in order.
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         executor = make_executor()
-        on_signals(on_signal)
+        on_first_signal(end)
         nodes = [node_class() for node_class in node_classes]
     except RuntimeError as error:  # rclpy's RCLError: arguments that it cannot read, or SROS 2 without keys
         print(shorten(f"cannot start: {' '.join(str(error).split())}"), file=sys.stderr)

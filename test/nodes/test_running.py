@@ -141,6 +141,27 @@ def test_signals_are_handled_before_anything_slow_is_imported(started: Start) ->
     assert package <= set(output.split()) <= package | {"__future__"}
 
 
+_NESTED = """
+import os, signal
+from mumu_ros.nodes.__main__ import on_first_signal
+
+def end():
+    print("ends", flush=True)
+    for _ in range(3):  # of a launcher without patience, while the handler runs
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+
+on_first_signal(end)
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_signals_after_the_first_do_not_interrupt_its_handler(started: Start) -> None:
+    process = started([sys.executable, "-c", _NESTED])
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output, errors) == (0, "ends\n", "")
+
+
 def test_a_node_that_lacks_a_module_says_how_to_install_it(started: Start) -> None:
     code = "import sys; sys.modules['rosbags'] = None; from mumu_ros.nodes.__main__ import main; main()"
     process = started([sys.executable, "-c", code, "sensor_sync"])
