@@ -59,12 +59,20 @@ class PictureTopic:
         Raises:
             ParameterError: One of them is invalid.
         """
-        return cls(
-            topic=values.read(f"{name}.topic"),
-            type=values.read(f"{name}.type"),
-            reliability=values.read("reliability"),
-            encoding=values.read("encoding"),
-        )
+        common = {field: values.read(field) for field in ("reliability", "encoding")}
+        return values.fill(cls, f"{name}.", **common)
+
+    @classmethod
+    def of_colour_camera(cls, values: Values) -> PictureTopic:
+        """Read the parameters of the topic `image`.
+
+        Raises:
+            ParameterError: One of them is invalid, or there is no topic.
+        """
+        image = cls.read(values, "image")
+        if not image.topic:
+            raise ParameterError("parameter image.topic is empty; give the topic of the colour camera")
+        return image
 
     def array(self, message: Any, kind: ImageKind) -> NDArray[Any]:
         """The pixels of a message of the topic, as by `image_to_array`.
@@ -99,21 +107,14 @@ class PeopleConfig:
         Raises:
             ParameterError: One of them is invalid.
         """
-        image, depth = PictureTopic.read(values, "image"), PictureTopic.read(values, "depth")
-        if not image.topic:
-            raise ParameterError("parameter image.topic is empty; give the topic of the colour camera")
+        image, depth = PictureTopic.of_colour_camera(values), PictureTopic.read(values, "depth")
         weights = values.read("weights")
-        return cls(
-            source=values.read("source"),
+        return values.fill(
+            cls,
             image=image,
             depth=depth if depth.topic else None,
             camera_info_topic=values.read("camera_info.topic"),
             weights=expanded(weights) if weights else None,
-            threads=values.read("threads"),
-            max_people=values.read("max_people"),
-            rate_hz=values.read("rate_hz"),
-            min_confidence=values.read("min_confidence"),
-            target_frame=values.read("target_frame"),
         )
 
 
@@ -131,10 +132,7 @@ class OverlayConfig:
         Raises:
             ParameterError: One of them is invalid.
         """
-        image = PictureTopic.read(values, "image")
-        if not image.topic:
-            raise ParameterError("parameter image.topic is empty; give the topic of the colour camera")
-        return cls(image=image, jpeg_quality=values.read("jpeg_quality"))
+        return values.fill(cls, image=PictureTopic.of_colour_camera(values))
 
 
 @dataclass(frozen=True)
@@ -159,14 +157,11 @@ class SimulatorConfig:
         Raises:
             ParameterError: One of them is invalid.
         """
-        return cls(
-            seed=values.read("seed"),
-            subject=values.read("subject"),
+        return values.fill(
+            cls,
             seconds=values.read("seconds") or math.inf,
             image_size=(values.read("height"), values.read("width")),
-            people=values.read("people"),
             room=values.read("room") or values.read("people") > 1,
-            faults=values.read("faults"),
         )
 
 
@@ -191,14 +186,7 @@ class PlayerConfig:
         bag = values.read("bag")
         if not bag:
             raise ParameterError("parameter bag is empty; give the folder of the rosbag2 to play")
-        return cls(
-            bag=expanded(bag),
-            rate=values.read("rate"),
-            start_s=values.read("start_s"),
-            loop=values.read("loop"),
-            wait_for=tuple(topic for topic in values.read("wait_for") if topic),
-            clock_hz=values.read("clock_hz"),
-        )
+        return values.fill(cls, bag=expanded(bag), wait_for=tuple(filter(None, values.read("wait_for"))))
 
 
 @dataclass(frozen=True)

@@ -87,22 +87,14 @@ class StreamConfig:
         by_type = "vector" if SUPPORTED_TYPES[type_name] == "vector" else "rgb"
         height, width = modality.shape[:2] if modality and modality.is_image else _SIZE
         shape = modality.shape if modality and not modality.is_image else _IMU_SHAPE
-        return cls(
+        return values.fill(
+            cls,
+            f"{name}.",
             name=name,
-            topic=values.read(f"{name}.topic"),
-            type=type_name,
             kind=values.read(f"{name}.kind") or (modality.kind if modality else by_type),
             size=(values.read(f"{name}.height") or height, values.read(f"{name}.width") or width),
-            crop=values.read(f"{name}.crop"),
             shape=values.read(f"{name}.shape") or shape,
-            reliability=values.read(f"{name}.reliability"),
-            depth=values.read(f"{name}.depth"),
-            max_pixels=values.read(f"{name}.max_pixels"),
             joints=tuple(joint for joint in values.read(f"{name}.joints") if joint),
-            offset_s=values.read(f"{name}.offset_s"),
-            angular_velocity_topic=values.read(f"{name}.angular_velocity_topic"),
-            target_frame=values.read(f"{name}.target_frame"),
-            encoding=values.read(f"{name}.encoding"),
         )
 
     @property
@@ -141,14 +133,7 @@ class SensorSyncConfig:
         streams = tuple(StreamConfig.read(values, name, modalities.get(name)) for name in names)
         # The synchroniser takes images first: the first of them is the reference.
         ordered = tuple(sorted(streams, key=lambda stream: not stream.is_image))
-        return cls(
-            streams=ordered,
-            rate_hz=values.read("rate_hz"),
-            slop_s=values.read("slop_s"),
-            timeout_s=values.read("timeout_s"),
-            queue_size=values.read("queue_size"),
-            black_box=_folder("black_box", values.read("black_box")),
-        )
+        return values.fill(cls, streams=ordered, black_box=_folder("black_box", values.read("black_box")))
 
 
 @dataclass(frozen=True)
@@ -180,24 +165,7 @@ class InferenceConfig:
             ParameterError: One of them is invalid.
             CheckpointError: `model` is neither a folder nor a shipped model.
         """
-        return cls(
-            model=find_model(values.read("model")),
-            device=values.read("device"),
-            backend=values.read("backend"),
-            threads=values.read("threads"),
-            rate_hz=values.read("rate_hz"),
-            min_coverage=tuple(values.read("min_coverage")),
-            unknown_threshold=values.read("unknown_threshold"),
-            smoothing_s=values.read("smoothing_s"),
-            hysteresis=values.read("hysteresis"),
-            begin_after=values.read("begin_after"),
-            end_after=values.read("end_after"),
-            health=values.read("health"),
-            body_id=values.read("body_id"),
-            max_people=values.read("max_people"),
-            imu_bodies=values.read("imu_bodies"),
-            intents=values.read("intents"),
-        )
+        return values.fill(cls, model=find_model(values.read("model")))
 
     @classmethod
     def of(cls, **given: Any) -> InferenceConfig:

@@ -19,15 +19,19 @@ A node declares its table at construction; `mumu evaluate` reads the same tables
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from mumu_ros.conversions import RGB_ENCODINGS, SUPPORTED_TYPES
 from mumu_ros.model.parts import BACKENDS
 from mumu_ros.registry import Choices
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "AUTOSTART",
@@ -46,6 +50,7 @@ __all__ = [
     "unknown_names",
 ]
 
+Config = TypeVar("Config", bound="DataclassInstance")
 Value: TypeAlias = bool | int | float | str | list[int] | list[float] | list[str]
 
 
@@ -269,6 +274,7 @@ INFERENCE = (
         "Share of a window's samples that a modality needs to be used: one value, or one for each modality.",
         0.001,
         1.0,
+        parse=tuple,
     ),
     Parameter(
         "unknown_threshold",
@@ -361,6 +367,15 @@ class Values:
             ParameterError: The value has the wrong type or is out of range.
         """
         return _checked(name, self._rows[name], self._source.get(name))
+
+    def fill(self, config: type[Config], prefix: str = "", **given: Any) -> Config:
+        """A dataclass whose fields are the parameters of their names after `prefix`, but for those that are given.
+
+        Raises:
+            ParameterError: See `read`.
+        """
+        names = (field.name for field in dataclasses.fields(config) if field.name not in given)
+        return config(**{name: self.read(prefix + name) for name in names}, **given)
 
     def check(self, name: str, value: Any) -> None:
         """Check a value without setting it; undeclared parameters are not checked.
