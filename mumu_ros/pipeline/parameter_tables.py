@@ -24,14 +24,11 @@ import difflib
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from mumu_ros.conversions import RGB_ENCODINGS, SUPPORTED_TYPES
 from mumu_ros.model.parts import BACKENDS
 from mumu_ros.registry import Choices
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = [
     "AUTOSTART",
@@ -50,7 +47,7 @@ __all__ = [
     "unknown_names",
 ]
 
-Config = TypeVar("Config", bound="DataclassInstance")
+Config = TypeVar("Config")
 Value: TypeAlias = bool | int | float | str | list[int] | list[float] | list[str]
 
 
@@ -368,13 +365,14 @@ class Values:
         """
         return _checked(name, self._rows[name], self._source.get(name))
 
-    def fill(self, config: type[Config], prefix: str = "", **given: Any) -> Config:
+    def fill(self, config: Callable[..., Config], prefix: str = "", **given: Any) -> Config:
         """A dataclass whose fields are the parameters of their names after `prefix`, but for those that are given.
 
         Raises:
             ParameterError: See `read`.
         """
-        names = (field.name for field in dataclasses.fields(config) if field.name not in given)
+        described: Any = config
+        names = (field.name for field in dataclasses.fields(described) if field.name not in given)
         return config(**{name: self.read(prefix + name) for name in names}, **given)
 
     def check(self, name: str, value: Any) -> None:
