@@ -32,7 +32,6 @@ from mumu_ros.datasets.utd_mhad import (
     UtdMhadClip,
     inertial_site,
 )
-from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.options import new_folder
 from mumu_ros.recordings.topics import ANNOTATION_TOPIC, ANNOTATION_TYPE, UTD_MHAD_TOPICS, StreamTopic
 from mumu_ros.recordings.writer import STORAGES, RecordingWriter
@@ -91,19 +90,15 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
-        dataset = UtdMhad(
-            arguments.root,
-            subjects=parse_subjects(arguments.subjects) if arguments.subjects is not None else None,
-            activities=arguments.activities.split(",") if arguments.activities is not None else None,
-        )
-        limit = len(dataset) if arguments.limit is None else min(arguments.limit, len(dataset))
-        if limit < 1:
-            raise ValueError(f"--limit is {arguments.limit}; expected at least 1")
-        written = _record(dataset, limit, arguments.out, arguments.storage)
-    except (ValueError, DatasetError, RecordingError, ModuleNotFoundError) as error:
-        print(f"mumu convert utd-mhad: {error}", file=sys.stderr)
-        return 2
+    dataset = UtdMhad(
+        arguments.root,
+        subjects=parse_subjects(arguments.subjects) if arguments.subjects is not None else None,
+        activities=arguments.activities.split(",") if arguments.activities is not None else None,
+    )
+    limit = len(dataset) if arguments.limit is None else min(arguments.limit, len(dataset))
+    if limit < 1:
+        raise ValueError(f"--limit is {arguments.limit}; expected at least 1")
+    written = _record(dataset, limit, arguments.out, arguments.storage)
     for path, reason in dataset.skipped.items():
         print(f"skipped {path}: {reason}", file=sys.stderr)
     print(f"{arguments.out}: {written} clips, {len(dataset.skipped)} skipped")

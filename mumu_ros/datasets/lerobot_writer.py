@@ -47,8 +47,8 @@ __all__ = ["EpisodeReport", "write_lerobot"]
 
 _BATCH = 100
 _MAX_NS = 2**62
-_SAMPLED = 100
-"""Pictures of an episode that the statistics are of."""
+_SAMPLED = 10
+"""The statistics of pictures are of every one of so many."""
 
 
 @dataclass(frozen=True)
@@ -268,7 +268,7 @@ class _Writer:
         if name not in self._features or self._features[name]["dtype"] != "image":
             statistics.add(np.asarray(column, np.float64).reshape(len(column), -1))
             return
-        for item in column[:: max(1, _BATCH // (_SAMPLED // 10))]:
+        for item in column[::_SAMPLED]:
             pixels = np.asarray(cv2.imdecode(np.frombuffer(item["bytes"], np.uint8), cv2.IMREAD_UNCHANGED), np.float64)
             scaled = pixels[..., ::-1] / 255.0 if pixels.ndim == 3 else pixels[..., None]
             statistics.add(scaled.reshape(-1, scaled.shape[2]), (scaled.shape[2], 1, 1))

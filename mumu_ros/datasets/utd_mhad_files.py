@@ -26,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import DatasetError
-from mumu_ros.missing import install
 
 __all__ = ["MODALITIES", "UnusableFileError", "read_file"]
 
@@ -77,11 +76,9 @@ def read_file(path: Path, modality: str) -> NDArray[Any]:
 
 
 def _load(path: Path, variable: str) -> NDArray[Any]:
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"UTD-MHAD needs scipy; {install('train')}") from error
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
     if not path.is_file():
         raise _SenselessError("the file is missing")
     try:

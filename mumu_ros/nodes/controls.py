@@ -17,10 +17,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from lifecycle_msgs.msg import State
-from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
@@ -60,7 +58,7 @@ class _Controls:
             response.message = f"the node is {label}: configure it"
             return response
         if state != wanted:
-            _try(self._node.trigger_deactivate if request.data else self._node.trigger_activate)
+            (self._node.trigger_deactivate if request.data else self._node.trigger_activate)()
         state, label = self._node.state
         response.success = state == wanted
         response.message = label if response.success else self._node.refused
@@ -106,7 +104,3 @@ class _Controls:
         node.trigger_configure()
         if state == State.PRIMARY_STATE_ACTIVE:
             node.trigger_activate()
-
-
-def _try(transition: Callable[[], Any]) -> bool:
-    return bool(transition() == TransitionCallbackReturn.SUCCESS)

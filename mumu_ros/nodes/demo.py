@@ -111,16 +111,15 @@ def run_demo(arguments: argparse.Namespace) -> int:
     """Run the demo.
 
     Returns:
-        Exit status: 0, 2 for invalid arguments, 1 if a node failed, 130 when interrupted.
+        Exit status: 0, 1 if a node failed, 130 when interrupted.
+
+    Raises:
+        ValueError: An argument is invalid.
     """
-    try:
-        if not 1 <= arguments.seconds <= 86400:
-            raise ValueError(f"--seconds is {arguments.seconds:g}; expected 1 to 86400")
-        texts = arguments.fault
-        faults = default_faults(arguments.seconds) if texts is None else tuple(map(parse_fault, texts))
-    except ValueError as error:
-        print(f"mumu demo: {error}", file=sys.stderr)
-        return 2
+    if not 1 <= arguments.seconds <= 86400:
+        raise ValueError(f"--seconds is {arguments.seconds:g}; expected 1 to 86400")
+    texts = arguments.fault
+    faults = default_faults(arguments.seconds) if texts is None else tuple(map(parse_fault, texts))
     # Isolated from robots nearby and other demos, unless ROS_DOMAIN_ID is set.
     if "ROS_DOMAIN_ID" not in os.environ:
         os.environ.update({**own_domain(), **os.environ})

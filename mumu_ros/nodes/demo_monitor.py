@@ -93,6 +93,7 @@ class Monitor(Node):
     Attributes:
         recognitions: Those that are not counted yet, each with its body.
         latencies_s: From the stamp to the arrival, of the newest recognitions.
+        start_ns: Start of the first annotated segment; None: there is none yet.
     """
 
     def __init__(self, faults: Sequence[Fault] = (), **options: Any) -> None:
@@ -110,7 +111,7 @@ class Monitor(Node):
         self._tallies: dict[str, _Tally] = {}
         self._annotations: deque[ActivityAnnotation] = deque(maxlen=ANNOTATIONS)
         self._truths: dict[str, Truth] = {}
-        self._start_ns: int | None = None
+        self.start_ns: int | None = None
         self._reported_s: dict[str, float] = {}  # by the monotonic clock
         self._groups: dict[str, str] = {}
         self.create_subscription(ActivityRecognition, "activity", self._on_recognition, 100)
@@ -125,11 +126,6 @@ class Monitor(Node):
         if body_id not in self._truths:
             self._truths[body_id] = Truth(from_annotations(of_body(self._annotations, body_id), []))
         return self._truths[body_id]
-
-    @property
-    def start_ns(self) -> int | None:
-        """Start of the first annotated segment."""
-        return self._start_ns
 
     def reported(self) -> dict[str, tuple[str, str]]:
         """Fault code, empty if there is none, and text of each status of this package's nodes, by its name.
@@ -192,23 +188,14 @@ class Monitor(Node):
             tallies.setdefault(name, _Tally()).add(right=recognition.activity == label)
 
     def _conditions(self, recognition: Recognition) -> Iterator[str]:
-        if not self._touches(recognition, self.faults):
+        """No fault, if its window touches none; and each fault that its window lies in."""
+        start_s, end_s = (
+            (stamp_ns - (self.start_ns or 0)) / NS_PER_S for stamp_ns in (recognition.start_ns, recognition.stamp_ns)
+        )
+        if not any(start_s < fault.end_s and end_s >= fault.start_s for fault in self.faults):
             yield NO_FAULT
-        for label in dict.fromkeys(map(_label, self.faults)):
-            if self._within(recognition, [fault for fault in self.faults if _label(fault) == label]):
-                yield label
-
-    def _touches(self, recognition: Recognition, faults: Sequence[Fault]) -> bool:
-        start_s, end_s = self._seconds(recognition)
-        return any(start_s < fault.end_s and end_s >= fault.start_s for fault in faults)
-
-    def _within(self, recognition: Recognition, faults: Sequence[Fault]) -> bool:
-        start_s, end_s = self._seconds(recognition)
-        return any(fault.start_s <= start_s and end_s <= fault.end_s for fault in faults)
-
-    def _seconds(self, recognition: Recognition) -> tuple[float, float]:
-        start_ns = self.start_ns or 0
-        return (recognition.start_ns - start_ns) / NS_PER_S, (recognition.stamp_ns - start_ns) / NS_PER_S
+        inside = (fault for fault in self.faults if fault.start_s <= start_s and end_s <= fault.end_s)
+        yield from dict.fromkeys(map(_label, inside))
 
     def _messages_lost(self) -> dict[str, int]:
         sent = {key: int(n) for key, n in self.status.get("simulator: person", {}).items() if key.startswith("/")}
@@ -235,7 +222,7 @@ class Monitor(Node):
         self._annotations.append(message)
         self._truths.clear()
         start_ns = time_to_ns(message.start)
-        self._start_ns = start_ns if self._start_ns is None else min(self._start_ns, start_ns)
+        self.start_ns = start_ns if self.start_ns is None else min(self.start_ns, start_ns)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         namespace = self.get_namespace().rstrip("/")

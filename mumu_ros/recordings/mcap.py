@@ -204,7 +204,7 @@ class McapStorage:
     def _from_records(self) -> _Index:
         """What a look at every record says."""
         index = _Index()
-        position = whole = len(_MAGIC)
+        position = len(_MAGIC)
         run: list[tuple[int, int]] = []  # Offsets and log times of messages outside chunks.
         while position + _RECORD.size <= self._size:
             opcode, length = _RECORD.unpack(self._at(position, _RECORD.size))
@@ -226,13 +226,13 @@ class McapStorage:
                     index.note(opcode, self._at(position + _RECORD.size, length))
             except (DamageError, struct.error) as error:
                 index.problems.append(f"{self._path} is damaged at byte {position}: {error}; the rest is read")
-            position = whole = end
+            position = end
         if run:
-            index.blocks.append(_run_block(run, whole))
-        if whole == len(_MAGIC):
+            index.blocks.append(_run_block(run, position))
+        if position == len(_MAGIC):
             raise RecordingError(f"{self._path} holds no whole MCAP record")
         if self._at(self._size - len(_MAGIC), len(_MAGIC)) != _MAGIC:
-            index.problems.append(f"{self._path} is truncated: its last {self._size - whole} bytes are not read")
+            index.problems.append(f"{self._path} is truncated: its last {self._size - position} bytes are not read")
         return index
 
     def _look_into(self, index: _Index, position: int, length: int) -> None:

@@ -56,16 +56,11 @@ class SqliteStorage:
         except SQLITE_ERRORS as error:
             self._database.close()
             raise RecordingError(f"{path}: {error}") from error
-        except RecordingError:
-            self._database.close()
-            raise
 
     def _list(self) -> None:
         tables = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if missing := {"topics", "messages"} - tables:
-            raise RecordingError(
-                f"{self._path} is no database of rosbag2: it has no table {', '.join(sorted(missing))}"
-            )
+            raise RecordingError(f"no database of rosbag2: it has no table {', '.join(sorted(missing))}")
         found = self._database.execute(_DEFINITIONS).fetchall() if "message_definitions" in tables else []
         definitions = {str(name): (str(encoding), str(text)) for name, encoding, text in found}
         counted = self._database.execute(_COUNTS).fetchall()

@@ -135,7 +135,7 @@ def test_a_damaged_clip_is_left_out_and_named(tmp_path, root, mumu, capsys):
 def test_a_bad_argument_is_one_line_and_status_2(tmp_path, root, mumu, capsys, arguments, text):
     assert mumu(["convert", "utd-mhad", root, tmp_path / "bag", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("mumu convert utd-mhad: ")
+    assert line.startswith("mumu convert: ")
     assert text in line
     assert not (tmp_path / "bag").exists()
 
