@@ -19,7 +19,7 @@ from __future__ import annotations
 import csv
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from io import StringIO
 
 import numpy as np
@@ -33,6 +33,8 @@ __all__ = ["UNDECIDED", "DecisionLog", "Decisions", "TrueLabels", "to_csv"]
 
 UNDECIDED = -1
 """Class index where there was no decision, or no truth."""
+_WHOLE = 5
+"""Fields of `Decisions` that are whole numbers, the first ones; the others are real."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +138,7 @@ class DecisionLog:
 
     def table(self) -> Decisions:
         """What was collected so far."""
-        whole = np.array(self._whole, np.int64).reshape(-1, 5)
+        whole = np.array(self._whole, np.int64).reshape(-1, _WHOLE)
         real = np.array(self._real, np.float32).reshape(-1, sum(self._sizes))
         return Decisions(*whole.T.copy(), *np.split(real, np.cumsum(self._sizes)[:-1], axis=1))
 
@@ -164,21 +166,7 @@ def to_csv(
             + of_modalities
             + ["group_confidence", "activity_confidence", "novelty"]
         )
-    numbers = np.concatenate(
-        (
-            decisions.group_probabilities,
-            decisions.activity_probabilities,
-            decisions.present,
-            decisions.coverage,
-            decisions.ages_s,
-            decisions.sm_weights,
-            decisions.gm_weights,
-            decisions.anomaly,
-            decisions.flagged,
-            decisions.confidences,
-        ),
-        axis=1,
-    )
+    numbers = np.concatenate([getattr(decisions, field.name) for field in fields(decisions)[_WHOLE:]], axis=1)
     for i in range(len(decisions)):
         writer.writerow(
             [
