@@ -263,7 +263,7 @@ class _Composer:
         speed = self._generator.uniform(*_SPEED)
         at = np.arange(0, len(take.skeleton) - 1, speed)
         skeleton = _at(take.skeleton, at)
-        imu = None if take.imu is None else _at(take.imu, at)
+        imu = None if take.imu is None else _at(take.imu, at) * _turning(speed)
         gait = _GAITS.get(take.labels[0])
         if gait and self._generator.random() < 0.8:
             skeleton = skeleton + self._path(skeleton, speed * self._generator.uniform(*gait))
@@ -295,10 +295,9 @@ class _Composer:
         skeleton = first + (second - first) * share.astype(np.float32) + self._sway(steps, len(first))
         if take.imu is None:
             return skeleton.astype(np.float32), None
-        level = _mean(take.imu[:4]) if sensor is None else sensor
-        return skeleton.astype(np.float32), (
-            level + self._generator.normal(0, (0.2, 0.06), (steps, 3, 2)).transpose(0, 2, 1)
-        ).astype(np.float32)
+        level = (_mean(take.imu[:4]) if sensor is None else sensor) * _turning(0)
+        noise = self._generator.normal(0, (0.2, 0.06), (steps, 3, 2)).transpose(0, 2, 1)
+        return skeleton.astype(np.float32), (level + noise).astype(np.float32)
 
     def _resting(self, take: Take) -> Array:
         """How a clip of the same person, recorded in the same place, begins or ends."""
@@ -323,7 +322,7 @@ class _Composer:
         imu = None
         if activity.imu is not None:
             noise = self._generator.normal(0, 1, (steps, 2, 3)) * np.array([0.2, 0.06])[:, None]
-            imu = (_mean(activity.imu[-3:]) * [[1], [0]] + noise).astype(np.float32)
+            imu = (_mean(activity.imu[-3:]) * _turning(0) + noise).astype(np.float32)
         return _Part(skeleton, imu, activity.labels)
 
     def _aimless(self, take: Take) -> _Part:
@@ -369,6 +368,11 @@ def _mean(samples: Array) -> Array:
     there = samples[~np.isnan(samples).any(axis=(1, 2))]
     mean: Array = there.mean(axis=0) if len(there) else np.full(samples.shape[1:], np.nan, np.float32)
     return mean
+
+
+def _turning(speed: float) -> Array:
+    """Factors of acceleration, mostly gravity, and angular rate (2, 1) of what is done at another speed."""
+    return np.array([[1], [speed]], np.float32)
 
 
 def _over_ground(joints: Array) -> NDArray[np.float64]:

@@ -138,6 +138,20 @@ def test_a_sensor_is_there_where_all_that_is_shown_was_recorded_with_one() -> No
     assert not compose([take("wave")], CONFIG, 20, 0).masks["imu"].any()
 
 
+def test_a_sensor_turns_as_fast_as_the_activity_is_done_and_not_at_rest() -> None:
+    clip = take("wave", imu=True)
+    assert clip.imu is not None
+    clip.imu[:, 0] = np.linspace(9, 10, len(clip.imu))[:, None]
+    windows = compose([clip], CONFIG, 400, 0)
+    x, performs = windows.vectors["imu"], windows.activity == ACTIVITIES.index("wave")
+    assert np.abs(x[windows.activity == ACTIVITIES.index(IDLE), -1, 1]).max() < 0.4, "but for noise"
+    speeds = np.diff(x[:, -6:, 0, 0], axis=1) * (len(clip.imu) - 1)
+    within = performs & windows.masks["imu"][:, -6:].all(axis=1) & (np.ptp(speeds, axis=1) < 1e-3)
+    assert speeds[within].min() < 0.6
+    assert speeds[within].max() > 1.3
+    np.testing.assert_allclose(x[within, -1, 1], speeds[within, -1:].repeat(3, axis=1), atol=1e-3)
+
+
 @pytest.mark.parametrize("seconds", [0.2, 0.9, 3.0])
 def test_activities_of_a_stream_are_as_recorded_and_the_person_moves_on_between_them(seconds: float) -> None:
     # It ends with the arm raised.
