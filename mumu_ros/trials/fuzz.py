@@ -130,7 +130,7 @@ def _fuzz(name: str, folder: Path, options: Sequence[str]) -> None:
     tempfile.tempdir = str(folder)
     for part in ("room", "corpus"):
         (folder / part).mkdir()
-    seeds, feed = TARGETS[name].make(folder / "room", contextlib.ExitStack())
+    seeds, feed = TARGETS[name](folder / "room", contextlib.ExitStack())
     for number, seed in enumerate(seeds):
         (folder / "corpus" / str(number)).write_bytes(seed)
     atheris.Setup(["fuzz", str(folder / "corpus"), *options], feed)

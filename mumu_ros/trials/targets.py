@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -55,7 +54,7 @@ from mumu_ros.share import share_path
 from mumu_ros.streams import SynchronizedSet
 from mumu_ros.trials.tiny_sensors import SENSORS, TYPES
 
-__all__ = ["TARGETS", "Feed", "Target"]
+__all__ = ["TARGETS", "Feed"]
 
 STAMP_NS = 1_700_000_000 * 10**9
 REFUSED = (ValueError, OSError, RecordingError)
@@ -65,18 +64,9 @@ UNEXPECTED = "cannot be converted, "
 
 Feed: TypeAlias = Callable[[bytes], None]
 Door: TypeAlias = tuple[Sequence[bytes], Feed]
-
-
-@dataclass(frozen=True)
-class Target:
-    """One door.
-
-    Attributes:
-        make: In a folder of its own: good inputs, and what takes one; that raises whatever it should not. What it has
-            started is ended by the stack.
-    """
-
-    make: Callable[[Path, contextlib.ExitStack], Door]
+Target: TypeAlias = Callable[[Path, contextlib.ExitStack], Door]
+"""Opens a door in a folder of its own: good inputs, and what takes one; that raises whatever it should not. What it has
+started is ended by the stack."""
 
 
 def _context(undo: contextlib.ExitStack) -> rclpy.Context:
@@ -310,31 +300,31 @@ def _imported(path: Path) -> Any:
 
 
 TARGETS: Mapping[str, Target] = {
-    **{name: Target(partial(_sensor, name)) for name in SENSORS},
-    "multimodal_frame": Target(partial(_inference, "MultimodalFrame")),
-    "people": Target(partial(_inference, "People")),
-    "change_state": Target(partial(_service, ChangeState, _transitions())),
-    "set_parameters": Target(partial(_service, SetParameters, _settings())),
-    "mcap": Target(partial(_bag, "MCAP", "NONE", "*.mcap")),
-    "mcap_zstd_chunks": Target(partial(_bag, "MCAP", "STORAGE", "*.mcap")),
-    "mcap_zstd": Target(partial(_bag, "MCAP", "FILE", "*.zstd")),
-    "sqlite3": Target(partial(_bag, "SQLITE3", "NONE", "*.db3")),
-    "sqlite3_zstd_messages": Target(partial(_bag, "SQLITE3", "MESSAGE", "*.db3")),
-    "sqlite3_zstd": Target(partial(_bag, "SQLITE3", "FILE", "*.zstd")),
-    "metadata": Target(partial(_bag, "MCAP", "NONE", "metadata.yaml")),
-    "model_config": Target(partial(_model_file, "config.json", read_config)),
-    "model_weights": Target(_weights),
-    "model_novelty": Target(
-        partial(_file, "novelty.safetensors", [_novelty()], lambda path: Novelty.from_bytes(path.read_bytes()))
+    **{name: partial(_sensor, name) for name in SENSORS},
+    "multimodal_frame": partial(_inference, "MultimodalFrame"),
+    "people": partial(_inference, "People"),
+    "change_state": partial(_service, ChangeState, _transitions()),
+    "set_parameters": partial(_service, SetParameters, _settings()),
+    "mcap": partial(_bag, "MCAP", "NONE", "*.mcap"),
+    "mcap_zstd_chunks": partial(_bag, "MCAP", "STORAGE", "*.mcap"),
+    "mcap_zstd": partial(_bag, "MCAP", "FILE", "*.zstd"),
+    "sqlite3": partial(_bag, "SQLITE3", "NONE", "*.db3"),
+    "sqlite3_zstd_messages": partial(_bag, "SQLITE3", "MESSAGE", "*.db3"),
+    "sqlite3_zstd": partial(_bag, "SQLITE3", "FILE", "*.zstd"),
+    "metadata": partial(_bag, "MCAP", "NONE", "metadata.yaml"),
+    "model_config": partial(_model_file, "config.json", read_config),
+    "model_weights": _weights,
+    "model_novelty": partial(
+        _file, "novelty.safetensors", [_novelty()], lambda path: Novelty.from_bytes(path.read_bytes())
     ),
-    "labels_csv": Target(partial(_file, "labels.csv", [_CSV], read_labels)),
-    "labels_jsonl": Target(partial(_file, "labels.jsonl", [_JSONL], read_labels)),
-    "audacity": Target(partial(_file, "labels.txt", [_AUDACITY], _imported)),
-    "elan": Target(partial(_file, "labels.eaf", [_ELAN], _imported)),
-    "boris": Target(partial(_file, "labels.boris", [_BORIS], _imported)),
-    "label_studio": Target(partial(_file, "labels.json", [_LABEL_STUDIO], _imported)),
-    "cvat": Target(partial(_file, "labels.xml", [_CVAT], _imported)),
-    "parameter_file": Target(partial(_file, "parameters.yaml", _YAML, _sensor_sync_yaml)),
-    "taxonomy": Target(partial(_file, "taxonomy.yaml", _taxonomies(), lambda path: find_taxonomy(str(path)))),
+    "labels_csv": partial(_file, "labels.csv", [_CSV], read_labels),
+    "labels_jsonl": partial(_file, "labels.jsonl", [_JSONL], read_labels),
+    "audacity": partial(_file, "labels.txt", [_AUDACITY], _imported),
+    "elan": partial(_file, "labels.eaf", [_ELAN], _imported),
+    "boris": partial(_file, "labels.boris", [_BORIS], _imported),
+    "label_studio": partial(_file, "labels.json", [_LABEL_STUDIO], _imported),
+    "cvat": partial(_file, "labels.xml", [_CVAT], _imported),
+    "parameter_file": partial(_file, "parameters.yaml", _YAML, _sensor_sync_yaml),
+    "taxonomy": partial(_file, "taxonomy.yaml", _taxonomies(), lambda path: find_taxonomy(str(path))),
 }
 """Name → the door."""

@@ -40,7 +40,7 @@ from mumu_ros.trials import targets
 def make(folder, undo):
     {body}
 
-targets.TARGETS["one"] = targets.Target(make)
+targets.TARGETS["one"] = make
 sys.exit(cli.main(["fuzz", "one", "--seconds", "100", "--out", sys.argv[1]]))
 """
 

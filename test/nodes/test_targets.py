@@ -34,7 +34,7 @@ def test_bytes_end_in_a_sentence(name: str, tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setenv(variable, value)
     r = random.Random(name)
     with contextlib.ExitStack() as undo:
-        seeds, feed = TARGETS[name].make(tmp_path, undo)
+        seeds, feed = TARGETS[name](tmp_path, undo)
         assert seeds
         for seed in seeds:
             feed(seed)
