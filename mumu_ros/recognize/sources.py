@@ -19,8 +19,9 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def _camera(source: str, note: Callable[[str], None]) -> Generator[Shot, None, N
 
 
 def _folder(path: Path) -> Generator[Shot, None, None]:
-    files = sorted((f for f in path.iterdir() if f.suffix.lower() in _PICTURES and f.is_file()), key=_number)
+    files = _in_order([f for f in path.iterdir() if f.suffix.lower() in _PICTURES and f.is_file()])
     if not files:
         raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor files of a bag")
     size = None
@@ -164,8 +165,13 @@ def _rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _number(file: Path) -> tuple[list[int], str]:
-    return [int(digits) for digits in re.findall(r"\d+", file.stem)], file.name
+def _in_order(files: Sequence[Path]) -> list[Path]:
+    """By the numbers in their names, the last of which may be a time such as 1764358444.0347."""
+    written = {file: re.findall(r"\d+\.\d+(?!.*\d)|\d+", file.stem) for file in files}
+    numbers = {file: tuple(map(Decimal, its)) for file, its in written.items()}
+    if len(set(numbers.values())) < len(set(map(tuple, written.values()))):  # no times: 1.1 and 1.10
+        numbers = {file: tuple(map(Decimal, re.findall(r"\d+", file.stem))) for file in files}
+    return sorted(files, key=lambda file: (numbers[file], file.name))
 
 
 class _Capture:

@@ -45,6 +45,25 @@ def test_pictures_of_a_folder_come_in_the_order_of_their_numbers(tmp_path: Path)
     assert {b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)} <= {33333333, 33333334}
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["9.5", "10.034711", "10.0675744", "10.1", "10.134461"],  # time.time(), which prints 7 decimals or fewer
+        ["rgb_9.5", "rgb_10.034711", "rgb_10.0675744", "rgb_10.1"],
+        ["20-42-59", "20-42-59.034711", "20-42-59.0675744", "20-42-59.1"],
+        ["1.1", "1.2", "1.9", "1.10", "1.11", "2.1", "2.10"],  # of the first take and the second
+        ["a1.0_2", "a1.1_1", "a1.5_1", "a1.10_1", "a2.1_1"],
+        ["a_1", "b_1", "a_2", "b_2", "a_10"],
+    ],
+)
+def test_pictures_named_by_time_come_in_its_order_and_those_with_several_numbers_by_each(
+    tmp_path: Path, names: list[str]
+) -> None:
+    for k, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((48, 64, 3), 20 * k, np.uint8))
+    assert [shot.rgb[0, 0, 0] // 20 for shot in open_source(str(tmp_path))] == list(range(len(names)))
+
+
 def test_a_video_has_its_own_rate(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 20.0, (64, 48))
