@@ -88,16 +88,15 @@ class Search:
         moving = self._moving(rgb, known)
         self.moved = moving and Region(moving.x, moving.y, _BODY * moving.size)
         if not moving or self._turn % 2 == 0:
-            return [self._next()]
+            return [self._next(min(rgb.shape[:2]))]
         least = _LEAST[self._turn // 2 % 2] * min(rgb.shape[:2])
         return [Region(moving.x, moving.y, min(max(_MARGIN * moving.size, least), float(max(rgb.shape[:2]))))]
 
-    def _next(self) -> Region:
-        """The whole picture and its large parts have every other turn."""
-        shorter = self._tiles[0].size if len(self._tiles) == 1 else self._tiles[1].size
+    def _next(self, shorter: int) -> Region:
+        """The whole picture and the parts as large as its shorter side have every other turn."""
         large = [tile for tile in self._tiles if tile.size >= shorter]
         small = [tile for tile in self._tiles if tile.size < shorter]
-        chosen = large if self._looks % 2 == 0 or not small else small
+        chosen = small if self._looks % 2 else large
         self._looks += 1
         return chosen[((self._looks - 1) // 2) % len(chosen)]
 

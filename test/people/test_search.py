@@ -16,9 +16,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.people.camera import Camera
@@ -79,6 +81,21 @@ def test_every_part_of_a_picture_has_its_turn_and_every_fifth_picture_while_ever
     search.parts(still, None)
     assert sum(search.is_due(is_complete=True) for _ in range(15)) == 3
     assert all(search.is_due(is_complete=False) for _ in range(15))
+
+
+@settings(max_examples=25)
+@given(width=st.integers(80, 400), height=st.integers(80, 400))
+@example(width=480, height=480)
+@example(width=480, height=481)
+@example(width=400, height=80)
+def test_large_and_small_parts_take_turns_in_a_picture_of_any_shape(width: int, height: int) -> None:
+    search, still, parts = Search(), np.full((height, width, 3), 90, np.uint8), tiles(width, height)
+    search.parts(still, None)
+    found = [part for _ in range(2 * len(parts)) for part in search.parts(still, None)]
+    large = [part for part in parts if part.size >= min(width, height)]
+    assert found[::2] == [large[turn % len(large)] for turn in range(len(parts))]
+    assert set(found[1::2]) == set(parts) - set(large)
+    assert all(part != after for part, after in pairwise(found))
 
 
 @pytest.mark.parametrize("gap", [-1.0, -0.6, 0.6, 1.5])
