@@ -60,8 +60,8 @@ def open_source(
     """Read a video file, a folder of pictures (in the order of their numbers, 30 a second), a rosbag2, or a camera: its
     number or /dev/video….
 
-    A bag may have topics of the model's `imus`. `note` is told, in a sentence, what of a video is missing, and that a
-    camera has stopped.
+    A bag may have topics of the model's `imus`. `note` is told, in a sentence, what of a video or a folder is missing,
+    and that a camera has stopped.
 
     Raises:
         SourceError: It is none of these, or cannot be read.
@@ -74,7 +74,7 @@ def open_source(
     if is_recording(path) or path.suffix == ".bag":  # of ROS 1, which is refused by that name
         return read_pictures(path, imus)
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, note)
     if path.is_file():
         return _video(path, note)
     raise SourceError(
@@ -142,23 +142,34 @@ def _camera(source: str, note: Callable[[str], None]) -> Generator[Shot, None, N
     note(f"camera {source!r} stopped after {(last_ns - first_ns) * 1e-9:.1f} s; was it unplugged?")
 
 
-def _folder(path: Path) -> Generator[Shot, None, None]:
+def _folder(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, None]:
     files = _in_order([f for f in path.iterdir() if f.suffix.lower() in _PICTURES and f.is_file()])
     if not files:
         raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor files of a bag")
-    size = None
+    size: tuple[int, int] | None = None
+    broken, others = list[str](), list[str]()
     for count, file in enumerate(files):
-        try:
-            picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)  # the name may be not UTF-8
-        except (cv2.error, MemoryError):  # it claims more pixels than there can be
-            picture = None
+        picture = _decoded(file)
         if picture is None:
-            raise SourceError(f"{str(file)!r} cannot be decoded; remove it or convert it")
-        if size and picture.shape != size:
-            found, before = (f"{shape[1]}×{shape[0]}" for shape in (picture.shape, size))
-            raise SourceError(f"{str(file)!r} is {found}, those before it {before}")
-        size = picture.shape
-        yield Shot(_FIRST_NS + round(count * 1e9 / _FPS), _rgb(picture))
+            broken.append(repr(str(file)))
+        elif size and picture.shape[:2] != size:
+            others.append(f"{str(file)!r} is {picture.shape[1]}×{picture.shape[0]}")
+        else:
+            size = picture.shape[:2]
+            yield Shot(_FIRST_NS + round(count * 1e9 / _FPS), _rgb(picture))
+    if not size:
+        raise SourceError(f"no picture of {str(path)!r} can be decoded, such as {broken[0]}; convert them to PNG")
+    if broken:
+        note(f"{len(broken)} of {len(files)} pictures could not be decoded: {broken[0]} is the first of them")
+    if others:
+        note(f"{len(others)} of {len(files)} pictures are not {size[1]}×{size[0]} like the first: {others[0]}")
+
+
+def _decoded(file: Path) -> NDArray[Any] | None:
+    try:
+        return cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)  # the name may be not UTF-8
+    except (cv2.error, MemoryError, OSError):  # it claims more pixels than there can be, or may not be read
+        return None
 
 
 def _rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:

@@ -23,6 +23,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -69,13 +70,15 @@ class ScriptedFinder:
 def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> Recognize:
     """recognize(times_s, views, *options, **more): the JSON, and `lines` and `errors` as printed.
 
-    The source says `says`; its pictures have what is in `shot`, and are all the same from the one of number `still` on.
+    The source, where none is given, says `says`; its pictures have what is in `shot`, and are all the same from the one
+    of number `still` on.
     """
 
     def run(
         times_s: Sequence[float],
         views: Sequence[Sequence[Person]],
         *options: str,
+        source: Path | None = None,
         shot: Any = None,
         says: str = "",
         still: int = 255,
@@ -89,10 +92,11 @@ def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
             if says:
                 note(says)
 
-        monkeypatch.setattr("mumu_ros.recognize.cli.open_source", pictures)
+        if source is None:
+            monkeypatch.setattr("mumu_ros.recognize.cli.open_source", pictures)
         monkeypatch.setattr("mumu_ros.recognize.cli.fetch_weights", lambda: Path())
         monkeypatch.setattr("mumu_ros.recognize.cli.PeopleFinder", lambda *_: ScriptedFinder(views, **noticed))
-        assert main(["recognize", "video.mp4", "--model", str(model), "--json", *options]) == 0
+        assert main(["recognize", str(source or "video.mp4"), "--model", str(model), "--json", *options]) == 0
         printed = capsys.readouterr()
         *lines, last = printed.out.splitlines()
         return {**json.loads(last), "lines": lines, "errors": printed.err}
@@ -198,6 +202,25 @@ def test_what_is_wrong_with_the_source_is_said(recognize: Recognize) -> None:
     found = recognize(times(3.0), [[person("abcde")]] * 60, says="5 of 65 pictures could not be decoded")
     assert found["people"]["abcde"]
     assert found["problems"] == ["5 of 65 pictures could not be decoded"] == found["lines"][-1:]
+
+
+def test_pictures_of_a_folder_that_are_damaged_or_of_another_size_are_left_out_and_counted(
+    recognize: Recognize, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for k in range(100):
+        size = (48, 64) if k not in (80, 85, 90) else (10, 12)
+        cv2.imwrite(str(folder / f"{k}.png"), np.full((*size, 3), k, np.uint8))
+    (folder / "70.png").write_bytes(b"no picture")
+    (folder / "75.png").write_bytes(b"")
+    found = recognize([], [[person("abcde")]] * 95, source=folder)
+    assert found["people"]["abcde"][-1]["to_s"] == pytest.approx(99 / 30, abs=0.2)
+    assert found["people_per_frame"] == [1] * 95
+    assert found["problems"] == [
+        f"2 of 100 pictures could not be decoded: '{folder}/70.png' is the first of them",
+        f"3 of 100 pictures are not 64×48 like the first: '{folder}/80.png' is 12×10",
+    ]
 
 
 def test_in_a_frozen_picture_nobody_is_seen(recognize: Recognize) -> None:

@@ -233,18 +233,14 @@ def test_the_clock_may_be_set_while_a_camera_is_watched(monkeypatch: pytest.Monk
         ("missing.mp4", "no video file, folder of pictures, rosbag2 or camera"),
         ("broken.mp4", "cannot be read as a video"),
         ("empty", "neither pictures"),
-        ("mixed", r"b.png' is 10×10, those before it 64×48"),
-        ("damaged", "cannot be decoded"),
+        ("damaged", r"no picture of '.*damaged' can be decoded, such as '.*b.png'; convert them to PNG"),
         ("/dev/video77", "cannot be opened"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_the_remedy(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video" * 100)
     (tmp_path / "empty").mkdir()
-    for folder in ("mixed", "damaged"):
-        (tmp_path / folder).mkdir()
-        cv2.imwrite(str(tmp_path / folder / "a.png"), np.zeros((48, 64, 3), np.uint8))
-    cv2.imwrite(str(tmp_path / "mixed" / "b.png"), np.zeros((10, 10, 3), np.uint8))
+    (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "b.png").write_bytes(b"x")
     source = name if name.startswith("/") else str(tmp_path / name)
     with pytest.raises(SourceError, match=message):
