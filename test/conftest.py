@@ -15,7 +15,8 @@
 """What tests of several rooms share: models, the pose network's weights, a real video, a browser, one process.
 
 It says how they are run, too. `make check` leaves out SLOW_ROOMS and what is marked `slow`. `make test` runs all: first
-what is not `serial`, in two processes, then the rest.
+what is not `serial`, in two processes, then the rest. `serial` is what a busy machine disturbs: measurements, and nodes
+whose sensors keep time.
 """
 
 from __future__ import annotations
@@ -45,9 +46,7 @@ from mumu_ros.people import WeightsError, find_weights
 M = TypeVar("M", bound=nn.Module)
 VIDEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "video" / "two_people_indoor.mp4"
 
-ROS_ROOMS = ("nodes", "benchmarks", "test_own_activities.py")
-"""Nodes over DDS, and measurements: `serial`, since what else is running on the machine could disturb them."""
-SLOW_ROOMS = (*ROS_ROOMS, "training", "datasets", "research", "test_cli.py")
+SLOW_ROOMS = ("nodes", "benchmarks", "training", "datasets", "research", "test_cli.py", "test_own_activities.py")
 TESTS = Path(__file__).resolve().parent
 
 torch.set_num_threads(1)
@@ -75,7 +74,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if room(item.path) in ROS_ROOMS or "browser" in getattr(item, "fixturenames", ()):
+        if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("serial")
     if config.getoption("fast"):
         left_out = [item for item in items if item.get_closest_marker("slow") or item.get_closest_marker("serial")]

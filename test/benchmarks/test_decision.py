@@ -39,6 +39,7 @@ def test_kept_features_give_the_same_logits_for_less(bench: Callable[..., dict[s
     assert "health" not in row
 
 
+@pytest.mark.serial
 def test_what_it_costs_to_look_for_sensors_that_lie(bench: Callable[..., dict[str, Any]], watchful_model: Path) -> None:
     result = bench("decision", "--model", str(watchful_model), "--backends", "eager", "--rounds", "1")
     assert 0.5 < result["backends"]["eager"]["health"] < 5

@@ -29,6 +29,7 @@ from mumu_ros.benchmarks import composed, end_to_end, sensors, transport
 from mumu_ros.model.checkpoint import read_config
 
 
+@pytest.mark.serial
 def test_it_reports_latency_losses_and_processor_time(bench: Callable[..., dict[str, Any]], tiny_model: Path) -> None:
     options = ("--rounds", "1", "--seconds", "1", "--backend", "eager")
     result = bench("end-to-end", "--model", str(tiny_model), *options)
@@ -43,6 +44,7 @@ def test_it_reports_latency_losses_and_processor_time(bench: Callable[..., dict[
     assert all(cores > 0 for cores in result["cpu"].values())
 
 
+@pytest.mark.serial
 def test_one_process_is_compared_with_two(bench: Callable[..., dict[str, Any]], tiny_model: Path) -> None:
     result = bench("composed", "--model", str(tiny_model), "--rounds", "1", "--seconds", "1")
     for ways in ("two", "one"):

@@ -45,6 +45,7 @@ def _weights() -> None:
         pytest.skip(str(error))
 
 
+@pytest.mark.serial
 def test_what_a_picture_costs_is_told_for_one_person_and_for_several() -> None:
     result = people.measure(argparse.Namespace(video=None, seconds=0.8, threads=1, live=None))
     assert {1, 3} <= set(result["cpu_ms_by_people"])
@@ -128,6 +129,7 @@ def test_too_few_pictures_are_refused_with_what_helps(camera: list[int]) -> None
         people.measure(argparse.Namespace(video=Path("0"), seconds=0.1, threads=1, live=None))
 
 
+@pytest.mark.serial
 def test_the_running_nodes_are_timed_from_picture_to_activity() -> None:
     result = people_live.measure_live(1, 2.0)
     assert result["decisions"] > 0

@@ -22,6 +22,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
 
 
+@pytest.mark.serial
 def test_it_reports_losses_and_latency_of_both_profiles_and_the_cost_of_conversion(
     bench: Callable[..., dict[str, Any]],
 ) -> None:

@@ -46,6 +46,13 @@ MS = 1_000_000
 START_NS = 1_700_000_000_000_000_000
 
 
+def domain_of_this_process() -> int:
+    """An unused domain, for each process of tests among others: two could find the same one at once."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return next(domain for domain in iter(unused_domain, None) if domain % count == number)
+
+
 class Ros:
     """A context in a domain of its own, an executor that the test spins, and a node to talk to the node under test.
 
@@ -53,7 +60,7 @@ class Ros:
     """
 
     def __init__(self) -> None:
-        self.domain = unused_domain()
+        self.domain = domain_of_this_process()
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=self.domain)
         self.executor = rclpy.executors.SingleThreadedExecutor(context=self.context)

@@ -45,6 +45,7 @@ from mumu_ros.trials.tiny_sensors import SENSORS
 
 from .conftest import Ros
 
+pytestmark = pytest.mark.serial
 MATRIX = [(kind, fault) for fault in FAULTS for kind in fault.spoil]
 PARTS = 5
 """So many times the nodes are started, each time for a part of the matrix."""

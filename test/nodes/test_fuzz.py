@@ -168,6 +168,7 @@ def fuzz(cls: type, good: Callable[[int], Any], receive: Callable[[Any], None]) 
     return handed
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("name", list(STREAMS))
 def test_mutated_messages_of_a_stream_do_no_harm(ros: Any, name: str) -> None:
     cls, kind, shape, good = STREAMS[name]

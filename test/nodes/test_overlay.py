@@ -320,6 +320,7 @@ def test_pictures_that_cannot_be_read_are_named_until_they_can_be(rig: Rig) -> N
     rig.ros.wait(lambda: pictures)
 
 
+@pytest.mark.serial
 def test_people_are_drawn_on_their_pictures_also_if_finding_them_takes_a_second(rig: Rig) -> None:
     pictures = listened(rig, Image, "overlay")
 
