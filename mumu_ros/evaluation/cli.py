@@ -160,8 +160,9 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
 
     sections = node_sections(arguments.params) if arguments.params else set()
     if "people" in sections and "sensor_sync" not in sections:
-        given = {"bag": arguments.bags[0], "model": arguments.model, "params_file": arguments.params}
-        command = " ".join(f"{name}:={shlex.quote(str(value))}" for name, value in given.items())
+        given = [("bag", arguments.bags[0]), ("model", arguments.model), ("params_file", arguments.params)]
+        given += [("labels", path) for path in arguments.labels[:1]]
+        command = " ".join(f"{name}:={shlex.quote(str(value))}" for name, value in given)
         raise ParameterError(
             f"{arguments.params} has a section for people and none for sensor_sync; people are found in pictures live "
             f"only: mumu launch replay {command} out:=REPORT writes the same report"

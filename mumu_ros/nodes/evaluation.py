@@ -20,6 +20,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment
 from mumu_ros.evaluation.output import write_outputs
 from mumu_ros.evaluation.results import BagResult, right_activity, true_labels
 from mumu_ros.evaluation.stopwatch import Stopwatch
-from mumu_ros.evaluation.summary import summarize
+from mumu_ros.evaluation.summary import headline, summarize
 from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.files import check_folder
@@ -136,8 +137,18 @@ class Evaluation(ManagedNode):
         except OSError as error:
             self._fail(f"cannot write the report: {error}")
             return
+        self._say_end(results, headline(summary)["judged"], out / "report.html")
+
+    def _say_end(self, results: Sequence[BagResult], judged: int | None, report: Path) -> None:
+        """Log what the recognitions were compared with, and where the report is."""
         count = sum(len(result.decisions) for result in results)
-        self.get_logger().info(f"{count} recognitions evaluated; see {out / 'report.html'}")
+        if judged:
+            truth = self._config.labels or "the annotations"
+            self.get_logger().info(f"{count} recognitions evaluated, {judged} of them against {truth}; see {report}")
+            return
+        problems = dict.fromkeys(problem for result in results for problem in result.problems)
+        why = "; ".join(problems) or "no annotation was received; the parameter labels takes a label file"
+        self.get_logger().warning(f"{count} recognitions evaluated, none against ground truth: {why}; see {report}")
 
     def _fail(self, reason: str) -> None:
         self.failed = True

@@ -147,7 +147,7 @@ REPLAY = (
     ),
     _MODEL,
     _DEVICE,
-    Argument("labels", "", "Label file; empty: the bag's annotations."),
+    Argument("labels", "", "Label file; empty: BAG.labels.csv beside the bag if it is there, else its annotations."),
     Argument("out", "evaluation", "Folder for the report."),
     Argument("rate", "1.0", "Playback speed."),
     Argument("loop", "false", "Restart at the end, until Ctrl-C.", FLAG),
@@ -233,6 +233,8 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
         ParameterError: An argument is invalid, or the bag has none of the topics that the nodes subscribe to.
         OSError: `params_file` cannot be read.
     """
+    from mumu_ros.recordings.label_files import find_labels  # needs rosbags
+
     if not expanded(arguments["bag"]).exists() or not arguments["bag"]:
         raise ParameterError(f"bag:={arguments['bag']} is not a recording; give the folder of the rosbag2 to play")
     if arguments["labels"] and not expanded(arguments["labels"]).is_file():
@@ -251,7 +253,7 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
     clock = {"use_sim_time": True}
     judged = {
         "model": known.name,
-        "labels": arguments["labels"],
+        "labels": arguments["labels"] or str(find_labels(expanded(arguments["bag"])) or ""),
         "out": arguments["out"],
     }
     played = {"bag": arguments["bag"], "rate": rate, "loop": arguments["loop"] == "true", "wait_for": AWAITED}

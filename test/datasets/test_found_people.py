@@ -250,5 +250,7 @@ def test_what_a_file_for_people_cannot_do_without_ros_is_named(
 ) -> None:
     (tmp_path / "for people.yaml").write_text(PARAMS)
     assert mumu("evaluate", "my models/new", "anna", "--params", "for people.yaml") == 2
-    command = "mumu launch replay bag:=anna model:='my models/new' params_file:='for people.yaml' out:=REPORT"
-    assert command in capsys.readouterr().err
+    command = "mumu launch replay bag:=anna model:='my models/new' params_file:='for people.yaml'"
+    assert f"{command} out:=REPORT" in capsys.readouterr().err
+    assert mumu("evaluate", "my models/new", "anna", "--params", "for people.yaml", "--labels", "anna 2.csv") == 2
+    assert f"{command} labels:='anna 2.csv' out:=REPORT" in capsys.readouterr().err

@@ -19,6 +19,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,11 +36,12 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import serialize_message
 
 from mumu_ros.cli import main
-from mumu_ros.conversions import RosTypes, ns_to_time, segment_to_annotation, time_to_ns
+from mumu_ros.conversions import RosTypes, array_to_imu, ns_to_time, segment_to_annotation, time_to_ns
 from mumu_ros.evaluation.live_accuracy import Recognition, Truth
 from mumu_ros.evaluation.truth import from_annotations
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.evaluation import Evaluation, insert_annotation, latest_annotations
+from mumu_ros.nodes.launching import REPLAY, plan_replay
 from mumu_ros.nodes.player import Player
 from mumu_ros.recordings import RecordingWriter
 from mumu_ros.recordings.label_files import Label, write_labels
@@ -283,6 +286,57 @@ def test_labels_are_of_everybody_and_the_report_says_so(ros: Any, tmp_path: Path
     assert [bag["problems"] for bag in content["bags"].values()] == [
         ["the label file names no body: it is used for every one"]
     ] * 2
+
+
+@pytest.mark.parametrize(
+    ("annotated", "labelled", "end"),
+    [
+        (True, None, r"2 recognitions evaluated, 1 of them against the annotations; see .*report\.html"),
+        (
+            False,
+            None,
+            r"2 recognitions evaluated, none against ground truth: no annotation was received; the parameter",
+        ),
+        (True, "wave", r"2 recognitions evaluated, 2 of them against .*labels\.csv; see .*report\.html"),
+    ],
+    ids=["annotations", "nothing", "label file"],
+)
+def test_the_last_line_names_the_truth(
+    ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], annotated: bool, labelled: str | None, end: str
+) -> None:
+    labels = tmp_path / "labels.csv"
+    if labelled:
+        write_labels(labels, [Label(T0, T0 + 60 * S, "", labelled)])
+    bench = Bench(ros, tmp_path / "out", labels=str(labels) if labelled else "")
+    if annotated:
+        bench.annotate(0, 6, "walk")
+    bench.hear((5.0, "wave"), (7.0, "wave"))
+    bench.numbers()
+    said = capfd.readouterr().err
+    level = "INFO" if annotated or labelled else "WARN"
+    assert re.search(rf"\[{level}\] .*\]: {end}", said), said
+
+
+@pytest.mark.parametrize("bag", ["walk", "walk/", "walk.mcap"])
+def test_the_label_file_beside_a_bag_is_the_truth_of_its_replay(tmp_path: Path, bag: str) -> None:
+    """As of `mumu evaluate`, unless another one is given."""
+    with RecordingWriter(tmp_path / "walk") as writer:
+        writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", segment_to_annotation(0, S, "", "a", TYPES), T0)
+        imu = array_to_imu(np.zeros((2, 3)), T0, "imu_wrist", writer.types)
+        writer.write("/imu/wrist", "sensor_msgs/msg/Imu", imu, T0)
+    shutil.copy(tmp_path / "walk" / "walk.mcap", tmp_path)
+
+    def truth(**given: str) -> str:
+        values = {"bag": f"{tmp_path}/{bag}", "model": "sim", **given}
+        plans = plan_replay({argument.name: argument.default or "" for argument in REPLAY} | values)
+        return str(next(plan.parameters["labels"] for plan in plans if plan.name == "evaluation"))
+
+    assert truth() == ""
+    beside, other = tmp_path / "walk.labels.csv", tmp_path / "other.csv"
+    for path in (beside, other):
+        write_labels(path, [Label(T0, T0 + S, "", "wave")])
+    assert truth() == str(beside)
+    assert truth(labels=str(other)) == str(other)
 
 
 @pytest.mark.parametrize("durability", [DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL])
