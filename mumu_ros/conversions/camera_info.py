@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from mumu_ros.conversions.errors import ConversionError
-from mumu_ros.conversions.messages import MessageTypes, ns_to_time
+from mumu_ros.conversions.messages import MessageTypes, make_header
 from mumu_ros.conversions.transports import raw_topic
 from mumu_ros.people.camera import Camera, CameraError
 
@@ -111,7 +111,7 @@ def camera_to_camera_info(camera: Camera, stamp_ns: int, frame_id: str, types: M
     fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
     return types.message(
         "sensor_msgs/msg/CameraInfo",
-        header=types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id=frame_id),
+        header=make_header(stamp_ns, frame_id, types),
         width=camera.width,
         height=camera.height,
         distortion_model="plumb_bob",

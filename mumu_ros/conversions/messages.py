@@ -39,6 +39,7 @@ __all__ = [
     "array_to_imu",
     "array_to_pose_array",
     "header_stamp_ns",
+    "make_header",
     "ns_to_time",
     "segment_to_annotation",
     "time_to_ns",
@@ -100,7 +101,8 @@ def header_stamp_ns(msg: Any) -> int | None:
     return None if header is None else time_to_ns(header.stamp)
 
 
-def _header(stamp_ns: int, frame_id: str, types: MessageTypes) -> Any:
+def make_header(stamp_ns: int, frame_id: str, types: MessageTypes) -> Any:
+    """Return a std_msgs/msg/Header."""
     return types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id=frame_id)
 
 
@@ -124,7 +126,7 @@ def array_to_image(pixels: NDArray[Any], stamp_ns: int, frame_id: str, types: Me
     data = np.ascontiguousarray(pixels).reshape(-1).view(np.uint8)
     return types.message(
         "sensor_msgs/msg/Image",
-        header=_header(stamp_ns, frame_id, types),
+        header=make_header(stamp_ns, frame_id, types),
         height=pixels.shape[0],
         width=pixels.shape[1],
         encoding=encoding,
@@ -145,7 +147,7 @@ def array_to_imu(sample: NDArray[Any], stamp_ns: int, frame_id: str, types: Mess
     not_measured[0] = -1.0
     return types.message(
         "sensor_msgs/msg/Imu",
-        header=_header(stamp_ns, frame_id, types),
+        header=make_header(stamp_ns, frame_id, types),
         orientation=_identity(types),
         orientation_covariance=not_measured,
         angular_velocity=angular_velocity,
@@ -161,7 +163,7 @@ def array_to_pose_array(joints: NDArray[Any], stamp_ns: int, frame_id: str, type
         types.message("geometry_msgs/msg/Pose", position=_xyz("Point", joint, types), orientation=_identity(types))
         for joint in joints
     ]
-    return types.message("geometry_msgs/msg/PoseArray", header=_header(stamp_ns, frame_id, types), poses=poses)
+    return types.message("geometry_msgs/msg/PoseArray", header=make_header(stamp_ns, frame_id, types), poses=poses)
 
 
 def array_to_floats(sample: NDArray[np.float32], types: MessageTypes) -> Any:
@@ -184,7 +186,7 @@ def segment_to_annotation(
     """Return one person's activity in [start_ns, end_ns) as mumu_ros/msg/ActivityAnnotation."""
     return types.message(
         "mumu_ros/msg/ActivityAnnotation",
-        header=_header(start_ns, "", types),
+        header=make_header(start_ns, "", types),
         start=ns_to_time(start_ns, types),
         end=ns_to_time(end_ns, types),
         group=group,

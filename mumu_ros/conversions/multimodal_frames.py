@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions.errors import ConversionError
 from mumu_ros.conversions.images import image_to_array
-from mumu_ros.conversions.messages import MessageTypes, array_to_image, header_stamp_ns, ns_to_time
+from mumu_ros.conversions.messages import MessageTypes, array_to_image, header_stamp_ns, make_header
 
 __all__ = ["frame_to_samples", "samples_to_frame"]
 
@@ -109,7 +109,7 @@ def samples_to_frame(
     """
     return types.message(
         "mumu_ros/msg/MultimodalFrame",
-        header=types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id=frame_id),
+        header=make_header(stamp_ns, frame_id, types),
         epoch=epoch,
         images=[_image_part(name, image, types) for name, image in images.items()],
         series=[_series_part(name, *part, frame_ids.get(name, ""), types) for name, part in series.items()],

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions.errors import ConversionError
 from mumu_ros.conversions.images import image_to_array
-from mumu_ros.conversions.messages import MessageTypes, array_to_image, ns_to_time
+from mumu_ros.conversions.messages import MessageTypes, array_to_image, make_header
 from mumu_ros.people.person import Person, PositionSource
 
 __all__ = ["is_body_id", "message_to_people", "people_to_message"]
@@ -59,10 +59,9 @@ def people_to_message(
 
     `layout` names the joints' order; `picture_frame` is the camera's frame if the joints are in another one.
     """
-    header = types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, types), frame_id=frame_id)
     return types.message(
         "mumu_ros/msg/People",
-        header=header,
+        header=make_header(stamp_ns, frame_id, types),
         width=width,
         height=height,
         layout=layout,
@@ -121,7 +120,7 @@ def _numbers(array: NDArray[Any], types: MessageTypes) -> Any:
 def _empty_image(types: MessageTypes) -> Any:
     return types.message(
         "sensor_msgs/msg/Image",
-        header=types.message("std_msgs/msg/Header", stamp=ns_to_time(0, types), frame_id=""),
+        header=make_header(0, "", types),
         height=0,
         width=0,
         encoding="",

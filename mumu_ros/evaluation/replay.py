@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.conversions import header_stamp_ns, ns_to_time
+from mumu_ros.conversions.messages import header_stamp_ns, make_header
 from mumu_ros.evaluation.decision_features import FeatureLog
 from mumu_ros.evaluation.decisions import DecisionLog, Decisions
 from mumu_ros.evaluation.sensor_reports import Outage, SensorLog, SensorReport, split_pauses
@@ -253,7 +253,7 @@ class Chain:
 
     def _header(self, stamp_ns: int, message: Any) -> Any:
         frame_id = message.header.frame_id if hasattr(message, "header") else ""
-        return self._types.message("std_msgs/msg/Header", stamp=ns_to_time(stamp_ns, self._types), frame_id=frame_id)
+        return make_header(stamp_ns, frame_id, self._types)
 
     def _deliver(self, found: Sequence[SynchronizedSet], log_ns: int) -> None:
         for synchronized in found:

@@ -30,19 +30,13 @@ HAMMER_HZ = 1.25
 
 Angles = Mapping[str, Array | float]
 
-_REST: Angles = {
-    "splay": 4.0,
-    "dominant_abduction": 9.0,
-    "dominant_elbow": 14.0,
-    "dominant_pronation": 20.0,
-    "off_abduction": 9.0,
-    "off_elbow": 14.0,
-    "off_pronation": 20.0,
-    "dominant_knee": 3.0,
-    "off_knee": 3.0,
-    "dominant_hip": 2.0,
-    "off_hip": 2.0,
-}
+
+def _both(**angles: Array | float) -> Angles:
+    """The same of both sides."""
+    return {f"{side}_{angle}": value for side in ("dominant", "off") for angle, value in angles.items()}
+
+
+_REST: Angles = {"splay": 4.0, **_both(abduction=9.0, elbow=14.0, pronation=20.0, knee=3.0, hip=2.0)}
 
 
 def _stand(move: Move) -> Angles:
@@ -54,11 +48,8 @@ def _stand(move: Move) -> Angles:
 
 
 def _sit(move: Move) -> Angles:
-    arm = {"flexion": 22.0, "elbow": 52.0, "abduction": 4.0, "rotation": 12.0, "pronation": 60.0}
     return {
-        **{f"{side}_hip": 84.0 for side in ("dominant", "off")},
-        **{f"{side}_knee": 84.0 for side in ("dominant", "off")},
-        **{f"{side}_{angle}": value for side in ("dominant", "off") for angle, value in arm.items()},
+        **_both(hip=84.0, knee=84.0, flexion=22.0, elbow=52.0, abduction=4.0, rotation=12.0, pronation=60.0),
         "splay": 7.0,
         "pelvis_pitch": -9.0 + 0.8 * move.drift(0),
         "spine_pitch": 6.0 + 1.5 * move.drift(1),
@@ -96,12 +87,9 @@ def _point(move: Move) -> Angles:
 
 def _clap(move: Move) -> Angles:
     swing = move.swing(CLAP_HZ)
-    arm = {"flexion": 36.0, "elbow": 64.0, "abduction": 6.0, "pronation": 10.0}
     return {
         **_stand(move),
-        **{f"{side}_{angle}": value for side in ("dominant", "off") for angle, value in arm.items()},
-        "dominant_rotation": 14.0 + 15.0 * swing,
-        "off_rotation": 14.0 + 15.0 * swing,
+        **_both(flexion=36.0, elbow=64.0, abduction=6.0, rotation=14.0 + 15.0 * swing, pronation=10.0),
         "pelvis_pitch": 0.3 * swing,
     }
 
@@ -152,8 +140,7 @@ def _walk(move: Move) -> Angles:
 
 def _holding(flexion: Array | float, elbow: Array | float) -> Angles:
     """Both hands at the sides of a box."""
-    arm = {"flexion": flexion, "elbow": elbow, "abduction": 3.0, "rotation": 2.0, "pronation": 5.0}
-    return {f"{side}_{angle}": value for side in ("dominant", "off") for angle, value in arm.items()}
+    return _both(flexion=flexion, elbow=elbow, abduction=3.0, rotation=2.0, pronation=5.0)
 
 
 def _carry(move: Move) -> Angles:
@@ -165,8 +152,7 @@ def _lift(move: Move) -> Angles:
     bend = (1 - np.cos(move.phase(0.33))) / 2 * min(1.0, move.manner.amplitude)
     return {
         **_holding(22.0 + 20.0 * bend, 68.0 - 40.0 * bend),
-        **{f"{side}_hip": 2.0 + 76.0 * bend for side in ("dominant", "off")},
-        **{f"{side}_knee": 3.0 + 88.0 * bend for side in ("dominant", "off")},
+        **_both(hip=2.0 + 76.0 * bend, knee=3.0 + 88.0 * bend),
         "pelvis_pitch": 34.0 * bend,
         "spine_pitch": 24.0 * bend,
         "head_pitch": -20.0 * bend,
@@ -240,8 +226,7 @@ def _bow(move: Move) -> Angles:
     bend = (1 - np.cos(move.phase(0.45))) / 2 * min(1.0, move.manner.amplitude)
     return {
         "pelvis_pitch": 34.0 * bend,
-        **{f"{side}_hip": 2.0 + 34.0 * bend for side in ("dominant", "off")},
-        **{f"{side}_flexion": 18.0 * bend for side in ("dominant", "off")},
+        **_both(hip=2.0 + 34.0 * bend, flexion=18.0 * bend),
         "spine_pitch": 3.0 + 24.0 * bend,
         "head_pitch": 14.0 * bend,
     }
@@ -250,9 +235,8 @@ def _bow(move: Move) -> Angles:
 def _stretch(move: Move) -> Angles:
     """Both arms out to the sides, leaning from one to the other."""
     lean = move.swing(0.4)
-    arm = {"abduction": 98.0, "elbow": 12.0, "rotation": 0.0, "pronation": 0.0}
     return {
-        **{f"{side}_{angle}": value for side in ("dominant", "off") for angle, value in arm.items()},
+        **_both(abduction=98.0, elbow=12.0, rotation=0.0, pronation=0.0),
         "spine_roll": 15.0 * lean,
         "pelvis_roll": 4.0 * lean,
         "spine_pitch": -4.0,

@@ -71,23 +71,7 @@ class ApproximateTimeSynchronizer(SimpleFilter):
     ==========================  ===========================  =================================
 
     Upstream's `InputAligner` (message_filters 6, C++ only) solves another problem: it has an output for each input, and
-    no sets.
-
-    ==========================  ===========================  =================================
-    behaviour                   InputAligner                 this class
-    ==========================  ===========================  =================================
-    output                      every message, all inputs    sets within the slop, the rest is
-                                in order of their stamps     passed over
-    waits for                   each active input, up to     the other inputs, in any order of
-                                its next stamp by its        arrival
-                                period, which is given
-    a silent input              is passed over, timeout      no set
-                                after its last stamp, by
-                                the others' stamps
-    is served                   by a timer                   when a message completes a set
-    after a jump back           drops all as late, for       goes on at once
-                                ever
-    ==========================  ===========================  =================================
+    no sets. It delivers every message, those of all inputs in the order of their stamps.
 
     `SynchronizerFilter` does more: it waits for the nearest frame, goes on without a stream that is silent, and
     delivers every message of range streams.
