@@ -70,8 +70,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         the network run on the pixels of the whole window.
         backends: for each, recomputed_ms, cached_ms, speedup_cached, max_logit_difference, and of a decision from kept
         features encoder_ms, tail_ms (everything after the encoders) and other_ms (windows, resampling). Where the model
-        has a health model also health, the cost of decisions that look for sensors that lie, all being well, as a
-        multiple of that of decisions that don't.
+        has a health model also health, the cost of decisions with fault detection, without faults, as a multiple of
+        that of decisions without it.
     """
     torch.set_num_threads(arguments.threads)
     with model_folder(arguments.model) as folder:

@@ -52,8 +52,8 @@ def _config() -> ModelConfig:
 def write_paper_model(folder: Path) -> None:
     """Write the model's folder.
 
-    The weights are random; its batch normalisations know the statistics of noise, or features would vanish or blow up
-    on their way through fifty layers.
+    The weights are random; its batch normalisations know the statistics of noise, or features would vanish or grow
+    without bounds in fifty layers.
     """
     torch.manual_seed(0)
     network = Network(_config()).eval()

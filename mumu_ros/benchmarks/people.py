@@ -35,11 +35,12 @@ from numpy.typing import NDArray
 
 from mumu_ros.benchmarks.people_live import measure_live
 from mumu_ros.benchmarks.rounds import seconds_of
+from mumu_ros.benchmarks.tracking import picture_pairs
 from mumu_ros.people import PeopleFinder, find_weights
 from mumu_ros.people.networks import DETECTOR_SIZE, LANDMARK_SIZE, PoseNetworks
 from mumu_ros.recognize.sources import open_source
 from mumu_ros.recordings.pictures import Shot
-from mumu_ros.simulation import Sample, Simulator
+from mumu_ros.simulation import Simulator
 
 __all__ = ["measure", "register", "table"]
 
@@ -68,7 +69,7 @@ def register(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Run the front end over the pictures of one person and of several, turn and turn about."""
+    """Run the front end over the pictures of one person and of several, alternately."""
     scenes = [list(_video(arguments))] if arguments.video else [list(_simulated(n, arguments)) for n in (1, _PEOPLE)]
     if (fewest := min(map(len, scenes))) < 2:
         raise ValueError(
@@ -150,12 +151,8 @@ def _video(arguments: argparse.Namespace) -> Iterator[Shot]:
 def _simulated(people: int, arguments: argparse.Namespace) -> Iterator[Shot]:
     size = (_SIZE[1], _SIZE[0])
     simulator = Simulator(seed=_SEED, seconds=arguments.seconds, people=people, room=True, image_size=size)
-    rgb: Sample | None = None
-    for sample in simulator.samples():
-        if sample.stream == "rgb":
-            rgb = sample
-        elif sample.stream == "depth" and rgb is not None:
-            yield Shot(rgb.stamp_ns, rgb.data, sample.data, simulator.camera.intrinsics)
+    for rgb, depth in picture_pairs(simulator.samples()):
+        yield Shot(rgb.stamp_ns, rgb.data, depth.data, simulator.camera.intrinsics)
 
 
 def _cropped(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -38,7 +38,7 @@ from mumu_ros.people.track import Observation, Track
 from mumu_ros.people.tracks import Tracker
 from mumu_ros.simulation import MAX_PEOPLE, Sample, Simulator
 
-__all__ = ["TrackScore", "measure", "register", "table"]
+__all__ = ["TrackScore", "measure", "picture_pairs", "register", "table"]
 
 _HZ = 15
 _SIZE = (480, 640)
@@ -219,7 +219,7 @@ def _front_end(simulator: Simulator) -> Iterator[_Instant]:
     finder = PeopleFinder(max_people=MAX_PEOPLE, seed=0)
     camera = simulator.camera.intrinsics
     step_ns, due_ns = 1_000_000_000 // _HZ, simulator.start_ns
-    for rgb, depth in _pairs(simulator.samples()):
+    for rgb, depth in picture_pairs(simulator.samples()):
         if rgb.stamp_ns < due_ns:
             continue
         due_ns += step_ns
@@ -228,7 +228,8 @@ def _front_end(simulator: Simulator) -> Iterator[_Instant]:
         yield _Instant(at_s, next(simulator.people_at(np.array((at_s,)))), found)
 
 
-def _pairs(samples: Iterator[Sample]) -> Iterator[tuple[Sample, Sample]]:
+def picture_pairs(samples: Iterator[Sample]) -> Iterator[tuple[Sample, Sample]]:
+    """Each depth picture with the colour picture before it."""
     rgb: Sample | None = None
     for sample in samples:
         if sample.stream == "rgb":

@@ -85,7 +85,7 @@ class HealthMonitor:
 
     A modality is flagged when its score has been above 1 for `FLAG_S`, and cleared when it has been there and at most 1
     for `CLEAR_S`; NaN does neither. The modality with the highest score is flagged first; the rest are scored again
-    without it, since its error leaks into theirs. At least one is kept. Evaluated every `PERIOD_S` only: an evaluation
+    without it, since its error affects theirs. At least one is kept. Evaluated every `PERIOD_S` only: an evaluation
     costs a fifth of a decision of a small model.
 
     Attributes:

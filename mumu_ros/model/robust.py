@@ -106,7 +106,6 @@ class XFiHead(nn.Module):
         fused = masked_mean(self.cross(zero_masked(features + self.place, mask), mask), mask)
         keys = torch.einsum("bmd,mde->bme", features, self.key)
         values = torch.einsum("bmd,mde->bme", features, self.value)
-        weights = equal_weights(mask, features)
         for _ in range(self._ROUNDS):
             scores = torch.einsum("bd,bmd->bm", self.query(fused), keys) / features.shape[-1] ** 0.5
             weights = masked_softmax(scores, mask)
