@@ -38,6 +38,8 @@ __all__ = ["SourceError", "open_source"]
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 _FPS = 30.0
 """Where none is said."""
+_SLOWEST_HZ, _FASTEST_HZ = 0.001, 1000.0
+"""Of the pictures of a folder: one in a quarter of an hour, to one in a millisecond."""
 _FIRST_NS = 1_000_000_000
 """Stamp of the first picture of a file: 0 means "no stamp" everywhere else."""
 _MOST_LOST = 1000
@@ -55,31 +57,40 @@ def _print(problem: str) -> None:
 
 
 def open_source(
-    source: str, imus: tuple[str, ...] = (), note: Callable[[str], None] = _print
+    source: str,
+    imus: tuple[str, ...] = (),
+    note: Callable[[str], None] = _print,
+    rate_hz: float | None = None,
 ) -> Generator[Shot, None, None]:
-    """Read a video file, a folder of pictures (in the order of their numbers, 30 a second), a rosbag2, or a camera: its
+    """Read a video file, a folder of pictures (in the order of the numbers in their names), a rosbag2, or a camera: its
     number or /dev/video….
 
     A bag may have topics of the model's `imus`. `note` is told, in a sentence, what of a video or a folder is missing,
-    and that a camera has stopped.
+    and that a camera has stopped. A folder has `rate_hz` pictures a second; None: 30, and `note` is told.
 
     Raises:
-        SourceError: It is none of these, or cannot be read.
+        SourceError: It is none of these, or cannot be read, or has times and is given a rate.
     """
     path = expanded(source)
     if problem := name_problem(path):
         raise SourceError(problem)
+    if rate_hz is not None and not _SLOWEST_HZ <= rate_hz <= _FASTEST_HZ:
+        raise SourceError(f"--rate is {rate_hz:g}; expected {_SLOWEST_HZ:g} to {_FASTEST_HZ:g} pictures a second")
     if source.isdecimal() or source.startswith("/dev/"):
-        return _camera(source, note)
-    if is_recording(path) or path.suffix == ".bag":  # of ROS 1, which is refused by that name
-        return read_pictures(path, imus)
-    if path.is_dir():
-        return _folder(path, note)
-    if path.is_file():
-        return _video(path, note)
-    raise SourceError(
-        f"{source!r} is no video file, folder of pictures, rosbag2 or camera (a number such as 0, or /dev/video0)"
-    )
+        shots = _camera(source, note)
+    elif is_recording(path) or path.suffix == ".bag":  # of ROS 1, which is refused by that name
+        shots = read_pictures(path, imus)
+    elif path.is_dir():
+        return _folder(path, note, rate_hz)
+    elif path.is_file():
+        shots = _video(path, note)
+    else:
+        raise SourceError(
+            f"{source!r} is no video file, folder of pictures, rosbag2 or camera (a number such as 0, or /dev/video0)"
+        )
+    if rate_hz is not None:
+        raise SourceError(f"--rate is {rate_hz:g}, but the pictures of {source!r} have times; leave it out")
+    return shots
 
 
 def _video(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, None]:
@@ -142,10 +153,12 @@ def _camera(source: str, note: Callable[[str], None]) -> Generator[Shot, None, N
     note(f"camera {source!r} stopped after {(last_ns - first_ns) * 1e-9:.1f} s; was it unplugged?")
 
 
-def _folder(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, None]:
+def _folder(path: Path, note: Callable[[str], None], rate_hz: float | None) -> Generator[Shot, None, None]:
     files = _in_order([f for f in path.iterdir() if f.suffix.lower() in _PICTURES and f.is_file()])
     if not files:
         raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor files of a bag")
+    if rate_hz is None:
+        note(f"{_FPS:g} pictures a second are assumed of {str(path)!r}; mumu recognize --rate sets others")
     size: tuple[int, int] | None = None
     broken, others = list[str](), list[str]()
     for count, file in enumerate(files):
@@ -156,7 +169,7 @@ def _folder(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, No
             others.append(f"{str(file)!r} is {picture.shape[1]}×{picture.shape[0]}")
         else:
             size = picture.shape[:2]
-            yield Shot(_FIRST_NS + round(count * 1e9 / _FPS), _rgb(picture))
+            yield Shot(_FIRST_NS + round(count * 1e9 / (rate_hz or _FPS)), _rgb(picture))
     if not size:
         raise SourceError(f"no picture of {str(path)!r} can be decoded, such as {broken[0]}; convert them to PNG")
     if broken:

@@ -84,7 +84,7 @@ def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         still: int = 255,
         **noticed: Any,
     ) -> dict[str, Any]:
-        def pictures(source: str, imus: tuple[str, ...], note: Callable[[str], None]) -> Iterator[Shot]:
+        def pictures(source: str, imus: tuple[str, ...], note: Callable[[str], None], _: None) -> Iterator[Shot]:
             for k, time_s in enumerate(times_s):
                 stamp_ns = START_NS + round(time_s * 1e9)
                 others = {name: pixels + k for name, pixels in (shot or {}).items()}
@@ -218,9 +218,18 @@ def test_pictures_of_a_folder_that_are_damaged_or_of_another_size_are_left_out_a
     assert found["people"]["abcde"][-1]["to_s"] == pytest.approx(99 / 30, abs=0.2)
     assert found["people_per_frame"] == [1] * 95
     assert found["problems"] == [
+        f"30 pictures a second are assumed of '{folder}'; mumu recognize --rate sets others",
         f"2 of 100 pictures could not be decoded: '{folder}/70.png' is the first of them",
         f"3 of 100 pictures are not 64×48 like the first: '{folder}/80.png' is 12×10",
     ]
+
+
+def test_a_folder_has_the_rate_that_is_given(recognize: Recognize, tmp_path: Path) -> None:
+    for k in range(60):
+        cv2.imwrite(str(tmp_path / f"{k}.png"), np.full((48, 64, 3), k, np.uint8))
+    found = recognize([], [[person("abcde", k)] for k in range(60)], "--rate", "10", source=tmp_path)
+    assert found["people"]["abcde"][-1]["to_s"] == pytest.approx(5.9, abs=0.2)
+    assert found["problems"] == []
 
 
 def test_in_a_frozen_picture_nobody_is_seen(recognize: Recognize) -> None:

@@ -247,6 +247,26 @@ def test_what_cannot_be_read_is_named_with_the_remedy(tmp_path: Path, name: str,
         list(open_source(source))
 
 
+@pytest.mark.parametrize(
+    ("source", "rate_hz", "message"),
+    [
+        ("shots", 0.0, "--rate is 0; expected 0.001 to 1000 pictures a second"),
+        ("shots", -5.0, "--rate is -5; expected"),
+        ("shots", float("nan"), "--rate is nan; expected"),
+        ("shots", float("inf"), "--rate is inf; expected"),
+        ("film.gif", 10.0, "--rate is 10, but the pictures of '.*film.gif' have times; leave it out"),
+        ("missing.gif", 10.0, "no video file, folder of pictures"),
+    ],
+)
+def test_a_rate_that_cannot_be_and_one_of_pictures_with_times_are_refused(
+    tmp_path: Path, source: str, rate_hz: float, message: str
+) -> None:
+    write_pictures(tmp_path / "shots", 2)
+    write_gif(tmp_path / "film.gif", [30, 30])
+    with pytest.raises(SourceError, match=message):
+        open_source(str(tmp_path / source), rate_hz=rate_hz)
+
+
 @pytest.mark.parametrize("command", [["recognize"], ["bench", "people", "--video"]])
 def test_a_bag_that_cannot_be_read_is_a_sentence_of_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], weights: Path, command: list[str]
