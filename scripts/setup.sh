@@ -49,7 +49,7 @@ else
         "$venv/bin/python" -m pip freeze | sed -n 's/^\(ros-[^=]*\)==.*/\1/p' | xargs --no-run-if-empty "$venv/bin/python" -m pip uninstall --quiet -y
         rm -rf build "$venv/mumu-build"
     fi
-    pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${constraints[@]}")
+    pip=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "${constraints[@]}")
     if ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
         say "torch: none found, installing 2.13.0 (for a CUDA build of your choice, install it into .venv first)"
         "${pip[@]}" torch==2.13.0
@@ -57,6 +57,8 @@ else
     arguments=()
     for file in "${files[@]}"; do arguments+=(-r "$file"); done
     "${pip[@]}" "${arguments[@]}"
+    # pip would compile in one process; a few files of packages are no Python of this version.
+    "$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" || true
     if [ -z "$MUMU_ROS_SETUP" ]; then
         # The wheels' exported targets name include folders of the machine that built them.
         include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
