@@ -98,10 +98,10 @@ def _video(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, Non
     with closing(_Capture(capture)):
         if not capture.isOpened():
             raise SourceError(f"{str(path)!r} cannot be read as a video; convert it to MP4 (H.264) first")
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        if not 0 < fps < 1000:  # 1000 is what OpenCV makes of a browser's video: its pictures have times, but no rate
-            fps = _FPS
-        stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)  # an estimate in some formats
+        said = capture.get(cv2.CAP_PROP_FPS)  # 1000 of a browser's video: its pictures have times, but no rate
+        fps = said if 0 < said < 1000 else _FPS
+        stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)  # in some formats the duration multiplied by that rate
+        end_s = stated / (said if said > 0 else fps)
         count = lost = row = 0
         at_s = -1.0 / fps
         while True:
@@ -110,16 +110,17 @@ def _video(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, Non
                 at_s = _later_s(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, at_s, (1 + row) / fps)
                 count, lost, row = count + 1, lost + row, 0
                 yield Shot(_FIRST_NS + round(at_s * 1e9), _rgb(picture))
-            elif count + lost + row < stated and row < _MOST_LOST:
-                row += 1
-            else:
+                continue
+            left = stated - count - lost if fps == said else (end_s - at_s) * fps - 1
+            if row >= min(left, _MOST_LOST):
                 break
+            row += 1
     if not count:
         raise SourceError(f"{str(path)!r} has no picture that can be decoded; convert it to MP4 (H.264) first")
     if lost:
         note(f"{lost} of {count + lost} pictures could not be decoded: {str(path)!r} is damaged")
-    if row and stated / fps - at_s > _CUT_S:
-        note(f"the last picture of {str(path)!r} is at {at_s:.1f} s, its end at {stated / fps:.1f} s: is it cut short?")
+    if row and end_s - at_s > _CUT_S:
+        note(f"the last picture of {str(path)!r} is at {at_s:.1f} s, its end at {end_s:.1f} s: is it cut short?")
 
 
 def _later_s(at_s: float, before_s: float, step_s: float) -> float:

@@ -108,13 +108,16 @@ def element(name: str, data: bytes) -> bytes:
     return bytes.fromhex(name) + struct.pack(">Q", len(data) | 1 << 56) + data
 
 
-def write_matroska(path: Path, times_ms: list[int]) -> None:
+def write_matroska(path: Path, times_ms: list[int], duration_ms: float = 0.0, damaged: int = -1) -> None:
     """A film like those that browsers record: pictures have times, the track has no rate."""
     jpeg = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    data = [jpeg if k != damaged else bytes(len(jpeg)) for k in range(len(times_ms))]
+    about = element("1549a966", element("4489", struct.pack(">d", duration_ms))) if duration_ms else b""
     size = element("e0", element("b0", b"\x40") + element("ba", b"\x30"))
     track = element("ae", element("d7", b"\1") + element("83", b"\1") + element("86", b"V_MJPEG") + size)
-    pictures = b"".join(element("a3", struct.pack(">BhB", 0x81, at_ms, 0x80) + jpeg) for at_ms in times_ms)
-    film = element("1654ae6b", track) + element("1f43b675", element("e7", b"\0") + pictures)
+    times = [struct.pack(">BhB", 0x81, at_ms, 0x80) for at_ms in times_ms]
+    pictures = b"".join(element("a3", head + body) for head, body in zip(times, data, strict=True))
+    film = about + element("1654ae6b", track) + element("1f43b675", element("e7", b"\0") + pictures)
     path.write_bytes(element("1a45dfa3", element("4282", b"webm")) + element("18538067", film))
 
 
@@ -124,6 +127,22 @@ def test_a_video_without_a_rate_is_read_by_the_times_of_its_pictures(tmp_path: P
     assert cv2.VideoCapture(str(tmp_path / "film.webm")).get(cv2.CAP_PROP_FPS) == 1000
     shots = list(open_source(str(tmp_path / "film.webm")))
     assert [(shot.stamp_ns - shots[0].stamp_ns) // 10**6 for shot in shots] == times_ms
+
+
+@pytest.mark.parametrize("rate_hz", [10, 60])
+def test_the_end_of_a_video_without_a_rate_is_known_by_its_duration(tmp_path: Path, rate_hz: int) -> None:
+    path, times_ms = tmp_path / "film.webm", [k * 1000 // rate_hz for k in range(2 * rate_hz)]
+    notes: list[str] = []
+    write_matroska(path, times_ms, 2000.0)
+    assert len(list(open_source(str(path), note=notes.append))) == 2 * rate_hz
+    assert notes == []
+    write_matroska(path, times_ms, 2000.0, damaged=2 * rate_hz - 5)
+    assert len(list(open_source(str(path), note=notes.append))) == 2 * rate_hz - 1
+    write_matroska(path, times_ms, 9000.0)
+    assert len(list(open_source(str(path), note=notes.append))) == 2 * rate_hz
+    lost, cut = notes
+    assert lost.startswith(f"1 of {2 * rate_hz} pictures could not be decoded")
+    assert f"is at {times_ms[-1] / 1e3:.1f} s, its end at 9.0 s: is it cut short?" in cut
 
 
 class Untimed:
