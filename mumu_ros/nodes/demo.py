@@ -37,6 +37,7 @@ from sensor_msgs.msg import CompressedImage
 from mumu_ros.failures import NOTATION, Fault
 from mumu_ros.model.checkpoint import HEALTH_FILE, find_model
 from mumu_ros.nodes.demo_monitor import Monitor, Summary
+from mumu_ros.nodes.launching import check_demo
 from mumu_ros.nodes.page import Page
 from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.nodes.screen import Screen
@@ -111,7 +112,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
     """Run the demo.
 
     Returns:
-        Exit status: 0, 1 if a node failed, 130 when interrupted.
+        Exit status: 0, 1 if a node failed or nothing was recognised, 130 when interrupted.
 
     Raises:
         ValueError: An argument is invalid.
@@ -120,6 +121,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--seconds is {arguments.seconds:g}; expected 1 to 86400")
     texts = arguments.fault
     faults = default_faults(arguments.seconds) if texts is None else tuple(map(parse_fault, texts))
+    check_demo(arguments.model)
     # Isolated from robots nearby and other demos, unless ROS_DOMAIN_ID is set.
     if "ROS_DOMAIN_ID" not in os.environ:
         os.environ.update({**own_domain(), **os.environ})
@@ -139,7 +141,9 @@ def run_demo(arguments: argparse.Namespace) -> int:
     print_summary(summary)
     if arguments.json:
         print(json.dumps(dataclasses.asdict(summary)))
-    return 0
+    if not summary.recognitions:
+        print("mumu demo: inference made no decision", file=sys.stderr)
+    return int(not summary.recognitions)
 
 
 def _perform(arguments: argparse.Namespace, faults: tuple[Fault, ...], log: Path) -> Summary:

@@ -24,6 +24,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from mumu_ros.files import expanded
@@ -31,7 +32,7 @@ from mumu_ros.model.checkpoint import find_model
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.parameters import PEOPLE, TABLES
 from mumu_ros.pipeline.parameter_file import check_names, check_sections, node_sections, own_parameters, read_parameters
-from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
+from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC, ParameterError
 from mumu_ros.reading import read_json
 from mumu_ros.share import located, share_path
 
@@ -43,6 +44,7 @@ __all__ = [
     "RESPAWN_DELAY_S",
     "Argument",
     "NodePlan",
+    "check_demo",
     "enclave",
     "node_namespace",
     "plan_demo",
@@ -272,6 +274,8 @@ def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
     Raises:
         ParameterError: An argument is invalid; the message contains its name.
     """
+    if arguments["model"]:
+        check_demo(arguments["model"])
     given = {argument.name: argument.default or "" for argument in HRI} | {"simulate": "true"}
     given |= {name: value for name, value in arguments.items() if name in given}
     faults = [text.strip() for text in arguments["faults"].strip("[] ").split(",")]
@@ -280,6 +284,23 @@ def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
     plans = [plan for plan in plan_hri(given) if plan.name not in ("people", "simulator")]
     simulator = NodePlan("simulator", share_path("config", "sim.yaml"), performance, may_end=True)
     return [*plans, simulator, NodePlan("watch", None, performance)]
+
+
+def check_demo(model: str) -> None:
+    """Reject a model that would recognise nothing in the demo, which looks for no people.
+
+    Raises:
+        ParameterError: It is one.
+        CheckpointError: There is no such model.
+    """
+    known = _Model.of(model)
+    streams = read_parameters(share_path("config", "sim.yaml"), "sensor_sync", SENSOR_SYNC).read("streams")
+    if known.modalities and (known.uses_people or not set(known.modalities) & set(streams)):
+        raise ParameterError(
+            f"model {model!r} takes {', '.join(known.modalities)}, and the demo has {', '.join(streams)} and looks for "
+            "no people: give a model such as sim"
+            + (f", or try it with: mumu launch hri simulate:=true model:={quote(model)}" if known.uses_people else "")
+        )
 
 
 def _params_file(arguments: Mapping[str, str]) -> Path:

@@ -63,8 +63,8 @@ def print_summary(summary: Summary) -> None:
         print(f"  {text:22} {percent(value)}")
     print("Accuracy over all decisions, including changes of activity")
     print(f"  {f'{summary.recognitions} decisions':22} {percent(summary.accuracy_all)}")
-    latency = summary.latency_ms
-    print(f"Latency from sensor stamp to message   p50 {latency['p50']} ms   p99 {latency['p99']} ms")
+    p50, p99 = ("—" if ms is None else f"{ms} ms" for ms in map(summary.latency_ms.get, ("p50", "p99")))
+    print(f"Latency from sensor stamp to message   p50 {p50}   p99 {p99}")
     print(f"Sensor messages lost   {sum(summary.messages_lost.values())}", flush=True)
 
 

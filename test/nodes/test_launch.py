@@ -40,8 +40,10 @@ from mumu_ros.conversions import array_to_imu
 from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes import demo, launching, parameters
 from mumu_ros.nodes.demo import DemoError, default_faults, run_demo
+from mumu_ros.nodes.demo_monitor import Summary
 from mumu_ros.nodes.launching import CAMERAS, DEMO, HRI, REPLAY, Argument, plan_demo, plan_hri, plan_replay
 from mumu_ros.nodes.overlay import Overlay
+from mumu_ros.pipeline.configuration import read_sensor_sync
 from mumu_ros.pipeline.parameter_file import check_names, node_sections, read_parameters
 from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recordings import RecordingWriter
@@ -261,7 +263,7 @@ def test_nodes_are_started_where_the_file_has_a_section_for_them(tmp_path: Path)
         ("/robot/people: {}\n/robot/sensor_sync: {}\n/**: {}", {"sensor_sync", "people", "inference"}),
     ):
         file.write_text(sections)
-        plans = plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dsp"))
+        plans = plan_hri(given(HRI, params_file=str(file), model="utd-mhad-dsp", namespace="robot"))
         assert {plan.name for plan in plans} == started
     file.write_text("/**/inference: {}")
     with pytest.raises(ParameterError, match="no section for sensor_sync or people"):
@@ -531,6 +533,33 @@ def test_the_demo_says_which_models_there_are() -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("model", ["people", "utd-mhad-dp"])
+def test_a_model_that_would_recognise_nothing_starts_no_demo(model: str) -> None:
+    text = (
+        rf"model '{model}' takes \w+, imu, and the demo has rgb, depth, imu_wrist, imu_belt and looks for no people: "
+        rf"give a model such as sim, or try it with: mumu launch hri simulate:=true model:={model}"
+    )
+    with pytest.raises(ParameterError, match=text):
+        plan_demo(given(DEMO, model=model))
+    with pytest.raises(ParameterError, match=text):
+        run_demo(Namespace(seconds=60.0, fault=None, model=model))
+    assert {"people", "sensor_sync"} <= {p.name for p in plan_hri(given(HRI, simulate="true", model=model))}
+    kinds = {stream.name: stream.kind for stream in read_sensor_sync(share_path("config", "sim.yaml"), model).streams}
+    assert kinds["depth"] == "depth", "the model may have no stream of that name"
+
+
+def test_a_demo_without_a_recognition_ends_with_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = Summary(None, {"none": None}, None, {"p50": None, "p99": None, "max": None}, 0)
+    monkeypatch.setattr(demo, "_perform", lambda *_: summary)
+    monkeypatch.setenv("ROS_DOMAIN_ID", "0")
+    assert run_demo(Namespace(seconds=60.0, fault=None, model="sim", json=False)) == 1
+    printed = capsys.readouterr()
+    assert "p50 —   p99 —" in printed.out
+    assert "inference made no decision" in printed.err
+
+
 @pytest.mark.parametrize(
     ("error", "status", "kept"),
     [(KeyboardInterrupt(), 130, []), (DemoError("inference ended with status 1"), 1, ["nodes.log"])],
@@ -546,7 +575,7 @@ def test_a_demo_keeps_its_log_only_if_it_has_failed(
     monkeypatch.setattr(demo, "_perform", perform)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("ROS_DOMAIN_ID", "0")
-    assert run_demo(Namespace(seconds=60.0, fault=None)) == status
+    assert run_demo(Namespace(seconds=60.0, fault=None, model="sim")) == status
     assert [path.name for path in tmp_path.glob("mumu-demo-*/*")] == kept
     assert len(list(tmp_path.iterdir())) == len(kept)
 
