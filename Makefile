@@ -6,7 +6,7 @@
 # make utd     train the shipped models of UTD-MHAD again (half an hour; needs the data set, see docs/datasets.md)
 # make clean   remove what setup made
 SHELL := /bin/bash
-PARALLEL = --numprocesses 2 --dist worksteal
+PARALLEL = --dist worksteal --numprocesses
 .DEFAULT_GOAL := help
 .PHONY: help setup demo check test model utd clean
 
@@ -20,10 +20,11 @@ demo: setup
 	@. ./env.sh && mumu demo $(ARGS)
 
 check: setup
-	@. ./env.sh && pytest $(PARALLEL) --fast $(ARGS)
+	@. ./env.sh && pytest $(PARALLEL) 2 --fast $(ARGS)
 
 test: setup
-	@. ./env.sh; pytest $(PARALLEL) -m "not serial"; parallel=$$?; pytest -m serial && exit $$parallel
+	@# Three for two cores: tests of nodes mostly wait.
+	@. ./env.sh; pytest $(PARALLEL) 3 -m "not serial"; parallel=$$?; pytest -m serial && exit $$parallel
 
 model: setup
 	@# First everything; then on from there with sensors taken away most of the time: so that each sensor learns to classify alone.

@@ -15,8 +15,8 @@
 """What tests of several rooms share: models, the pose network's weights, a real video, a browser, one process.
 
 It says how they are run, too. `make check` leaves out SLOW_ROOMS and what is marked `slow`. `make test` runs all: first
-what is not `serial`, in two processes, then the rest. `serial` is what a busy machine disturbs: measurements, and nodes
-whose sensors keep time.
+what is not `serial`, in several processes, then the rest. `serial` is what a busy machine disturbs: measurements, and
+nodes whose sensors keep time.
 """
 
 from __future__ import annotations

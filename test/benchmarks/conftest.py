@@ -17,12 +17,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from mumu_ros import cli
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """That of other tests is as it was: a benchmark leaves its domain there."""
+    with patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture
