@@ -28,7 +28,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.text import check_name
 
-__all__ = ["FORMAT", "ConfigError", "Modality", "ModelConfig", "build"]
+__all__ = ["FORMAT", "ConfigError", "Modality", "ModelConfig", "build", "check_choice"]
 
 FORMAT = 1
 """Version of the dictionary form of `ModelConfig`; raised when an old reader would misread it."""
@@ -89,9 +89,9 @@ def _number(where: str, value: Any, low: float, high: float = _MAX_NUMBER, *, ex
         raise ConfigError(f"{where} is {value!r}; expected a number {sign} {low:g} and ≤ {high:g}")
 
 
-def _integer(where: str, value: Any, low: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= _MAX_SIZE:
-        raise ConfigError(f"{where} is {value!r}; expected an integer ≥ {low} and ≤ {_MAX_SIZE}")
+def _count(where: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MAX_SIZE:
+        raise ConfigError(f"{where} is {value!r}; expected an integer ≥ 1 and ≤ {_MAX_SIZE}")
 
 
 def _name(where: str, value: Any) -> None:
@@ -106,9 +106,14 @@ def _boolean(where: str, value: Any) -> None:
         raise ConfigError(f"{where} is {value!r}; expected true or false")
 
 
-def _choice(where: str, value: Any, choices: Collection[str]) -> None:
+def check_choice(where: str, value: Any, choices: Collection[str]) -> None:
+    """Refuse any other value.
+
+    Raises:
+        ConfigError: The value is none of these.
+    """
     if value not in choices:
-        raise ConfigError(f"{where} is {value!r}; expected one of {', '.join(choices)}")
+        raise ConfigError(f"{where} is {value!r}; expected one of {', '.join(name or 'empty' for name in choices)}")
 
 
 def _check_unscaled(where: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
@@ -177,14 +182,14 @@ class Modality:
             object.__setattr__(self, field, _tuple(getattr(self, field)))
         _name("modality", self.name)
         where = f"modality {self.name!r}"
-        _choice(f"{where}: kind", self.kind, tuple(ENCODERS))
+        check_choice(f"{where}: kind", self.kind, tuple(ENCODERS))
         if self.encoder not in ENCODERS[self.kind]:
             expected = " or ".join(ENCODERS[self.kind])
             raise ConfigError(f"{where}: encoder is {self.encoder!r}; {self.kind} is encoded by {expected}")
         self._check_shape(where)
         _number(f"{where}: rate_hz", self.rate_hz, 0, _MAX_RATE_HZ)
         _number(f"{where}: max_gap_s", self.max_gap_s, 0)
-        _integer(f"{where}: stride", self.stride, 1)
+        _count(f"{where}: stride", self.stride)
         size = self.shape[-1] if self.is_image else math.prod(self.shape)
         for field, low in (("mean", -_MAX_NUMBER), ("std", 0.0)):
             values = getattr(self, field)
@@ -197,7 +202,7 @@ class Modality:
         _number(f"{where}: range_m nearest", self.range_m[0], 0)
         _number(f"{where}: range_m farthest", self.range_m[1], self.range_m[0])
         self._check_coordinates(where)
-        _choice(f"{where}: label", self.label, _LABELS)
+        check_choice(f"{where}: label", self.label, _LABELS)
 
     def _check_coordinates(self, where: str) -> None:
         _boolean(f"{where}: centered", self.centered)
@@ -206,7 +211,7 @@ class Modality:
             raise ConfigError(f"{where}: body is {self.body!r}; expected four joints, or none")
         _number(f"{where}: focal", self.focal, 0)
         if self.sees_poses:
-            _integer(f"{where}: joints", self.joints, 1)
+            _count(f"{where}: joints", self.joints)
         elif self.joints:
             raise ConfigError(f"{where}: joints is {self.joints!r}; that is for encoder pose_cnn, not {self.encoder}")
         if self.encoder not in ("cooccurrence1d", "pose_cnn") and (self.centered or self.body):
@@ -225,7 +230,7 @@ class Modality:
     def _check_layout(self, where: str) -> None:
         if self.layout == "":
             return
-        _choice(f"{where}: layout", self.layout, tuple(LAYOUTS))
+        check_choice(f"{where}: layout", self.layout, tuple(LAYOUTS))
         if self.encoder != "cooccurrence1d":
             raise ConfigError(f"{where}: layout is {self.layout!r}; that is for cooccurrence1d, not {self.encoder}")
         if self.body:
@@ -240,7 +245,7 @@ class Modality:
         if not isinstance(shape, tuple) or len(shape) != axes.count(",") + 1:
             raise ConfigError(f"{where}: shape is {shape!r}; expected {axes}")
         for size in shape:
-            _integer(f"{where}: every size in shape {shape!r}", size, 1)
+            _count(f"{where}: every size in shape {shape!r}", size)
         channels = {"rgb": 3, "depth": 1}.get(self.kind)
         if channels and (shape[-1] != channels or min(shape[:2]) < _MIN_IMAGE):
             raise ConfigError(f"{where}: shape is {shape!r}; expected {axes} of at least {_MIN_IMAGE} pixels")
@@ -306,14 +311,14 @@ class ModelConfig:
         if twice:
             raise ConfigError(f"modalities {twice!r} occur more than once; names must be unique")
         _number("window_s", self.window_s, 0, _MAX_WINDOW_S)
-        _integer("feature_size", self.feature_size, 1)
+        _count("feature_size", self.feature_size)
         _number("dropout", self.dropout, 0, exclusive=False)
         if self.dropout >= 1:
             raise ConfigError(f"dropout is {self.dropout!r}; expected less than 1")
         for field in ("deep_supervision", "bidirectional", "layer_norm"):
             _boolean(field, getattr(self, field))
-        _choice("fusion", self.fusion, FUSIONS)
-        _choice("merge", self.merge, _MERGES)
+        check_choice("fusion", self.fusion, FUSIONS)
+        check_choice("merge", self.merge, _MERGES)
         if self.fusion == "trusted_mumu" and not self.deep_supervision:
             raise ConfigError("fusion trusted_mumu asks each modality's own classifier; set deep_supervision: true")
         if self.bidirectional and self.feature_size % 2:
@@ -354,7 +359,7 @@ class ModelConfig:
             )
 
     def _check_members(self) -> None:
-        _integer("members", self.members, 1)
+        _count("members", self.members)
         images = [modality.name for modality in self.modalities if modality.is_image]
         if self.members > _MAX_MEMBERS or (self.members > 1 and images):
             reason = f"; frames of {', '.join(images)} are encoded once, by one network" if images else ""

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,13 +24,12 @@ from typing import Any, Literal
 from mumu_ros.datasets import DATASETS, SEVERAL
 from mumu_ros.datasets.clips import parse_subjects
 from mumu_ros.files import expanded
-from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build
+from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build, check_choice
 from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import parse_yaml, read_yaml
 from mumu_ros.share import located
 from mumu_ros.training.augmentation import Augmentation
-from mumu_ros.training.body_augmentation import BodyAugmentation
 from mumu_ros.training.given_labels import Labels, with_label_input
 from mumu_ros.training.protocols import PROTOCOLS
 
@@ -60,9 +59,12 @@ def _at_least(where: str, low: float, values: Mapping[str, Any]) -> None:
             raise ConfigError(f"{where}.{name} is {value!r}; expected a number ≥ {low:g}")
 
 
-def _defaults(cls: type, names: Sequence[str] = ()) -> dict[str, Any]:
-    """The defaults of a section, of these keys or of all that have one."""
-    return {f.name: f.default for f in fields(cls) if f.default is not MISSING and (not names or f.name in names)}
+def _changed(section: Any, names: Sequence[str] = ()) -> Iterator[tuple[str, Any, Any]]:
+    """Key, value and default of these keys of a section, or of all that have one, where the value is another."""
+    for f in fields(section):
+        value = getattr(section, f.name)
+        if f.default is not MISSING and (not names or f.name in names) and value != f.default:
+            yield f.name, value, f.default
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,9 @@ class Data:
     windows: int = 0
 
     def __post_init__(self) -> None:
-        if self.dataset not in (*DATASETS, SEVERAL):
-            raise ConfigError(f"data.dataset is {self.dataset!r}; expected one of {', '.join((*DATASETS, SEVERAL))}")
+        check_choice("data.dataset", self.dataset, (*DATASETS, SEVERAL))
         self._check_sets()
-        if self.protocol not in PROTOCOLS:
-            raise ConfigError(f"data.protocol is {self.protocol!r}; expected one of {', '.join(PROTOCOLS)}")
+        check_choice("data.protocol", self.protocol, PROTOCOLS)
         train, calibration = self.subjects("train"), self.subjects("calibration")
         both = set(train or calibration) & set(calibration)
         if both:
@@ -134,12 +134,11 @@ class Data:
         if not is_count or (self.windows < 1) == (self.dataset == SEVERAL):
             wanted = "1 or more" if self.dataset == SEVERAL else "0 but for dataset people"
             raise ConfigError(f"data.windows is {self.windows!r}; expected {wanted}")
-        for key, default in _defaults(Data, _ONE_DATASET).items() if self.sets else ():
-            if getattr(self, key) != default:
-                raise ConfigError(
-                    f"data.{key} is {getattr(self, key)!r}, which says nothing where windows are composed of several "
-                    "datasets: leave it out; data.sets lists the people of each who are left out of the training"
-                )
+        for key, value, _ in _changed(self, _ONE_DATASET) if self.sets else ():
+            raise ConfigError(
+                f"data.{key} is {value!r}, which says nothing where windows are composed of several datasets: leave it "
+                "out; data.sets lists the people of each who are left out of the training"
+            )
 
     def _check_same_people(self, one: str, other: str) -> None:
         if set(self.held_out(one)) != set(self.held_out(other)):
@@ -188,8 +187,7 @@ class Machine:
             is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
             if not is_count and (value != "auto" or not more):
                 raise ConfigError(f"machine.{name} is {value!r}; expected how many, 1 or more{more}")
-        if self.precision not in _PRECISIONS:
-            raise ConfigError(f"machine.precision is {self.precision!r}; expected one of {', '.join(_PRECISIONS)}")
+        check_choice("machine.precision", self.precision, _PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -237,10 +235,7 @@ class Optimization:
             if not isinstance(getattr(self, name), int):
                 raise ConfigError(f"optimization.{name} is {getattr(self, name)!r}; expected an integer")
         _at_least("optimization", 1, {"epochs": self.epochs, "batch_size": self.batch_size})
-        if self.task_weighting not in _TASK_WEIGHTINGS:
-            raise ConfigError(
-                f"optimization.task_weighting is {self.task_weighting!r}; expected one of {', '.join(_TASK_WEIGHTINGS)}"
-            )
+        check_choice("optimization.task_weighting", self.task_weighting, _TASK_WEIGHTINGS)
         _at_least("optimization", 0, {name: value for name, value in vars(self).items() if name != "task_weighting"})
         for name in ("ema_decay", "label_smoothing"):
             if getattr(self, name) >= 1:
@@ -287,30 +282,27 @@ class Settings:
             )
 
     def _check_labels(self) -> None:
-        for key, default in _defaults(Labels).items() if self.data.sets else ():
-            if (value := getattr(self.labels, key)) != default:
-                raise ConfigError(
-                    f"labels.{key} is {value!r}; the windows of several datasets (data.sets) are composed with all "
-                    f"their labels: expected {default!r}, leave it out"
-                )
+        for key, value, default in _changed(self.labels) if self.data.sets else ():
+            raise ConfigError(
+                f"labels.{key} is {value!r}; the windows of several datasets (data.sets) are composed with all their "
+                f"labels: expected {default!r}, leave it out"
+            )
 
     def _check_body(self) -> None:
         has_layout = any(modality.layout for modality in self.model.modalities)
-        for key, default in _defaults(BodyAugmentation).items() if not has_layout else ():
-            if (value := getattr(self.augmentation.body, key)) != default:
-                raise ConfigError(
-                    f"augmentation.body.{key} is {value!r}, but no modality of {', '.join(self.model.names)} has a "
-                    f"layout, by which bodies are changed: expected {default!r}, or a layout for the skeleton"
-                )
+        for key, value, default in _changed(self.augmentation.body) if not has_layout else ():
+            raise ConfigError(
+                f"augmentation.body.{key} is {value!r}, but no modality of {', '.join(self.model.names)} has a layout, "
+                f"by which bodies are changed: expected {default!r}, or a layout for the skeleton"
+            )
 
     def _check_pictures(self) -> None:
         has_pictures = any(modality.is_image for modality in self.model.modalities)
-        for key, default in _defaults(Augmentation, _OF_PICTURES).items() if not has_pictures else ():
-            if (value := getattr(self.augmentation, key)) != default:
-                raise ConfigError(
-                    f"augmentation.{key} is {value!r}, but of {', '.join(self.model.names)} none is rgb or depth, "
-                    "which it changes: leave it out"
-                )
+        for key, value, _ in _changed(self.augmentation, _OF_PICTURES) if not has_pictures else ():
+            raise ConfigError(
+                f"augmentation.{key} is {value!r}, but of {', '.join(self.model.names)} none is rgb or depth, which it "
+                "changes: leave it out"
+            )
 
     def with_seed(self, seed: int) -> Settings:
         """The same training with another seed.
