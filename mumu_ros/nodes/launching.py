@@ -107,7 +107,7 @@ class NodePlan:
 
 _MODEL = Argument("model", "", "Model folder, or the name of a shipped model. Empty: as in params_file.")
 _DEVICE = Argument("device", "", "Where the model runs: auto, cpu, cuda, cuda:0. Empty: as in params_file.")
-_NAMESPACE = Argument("namespace", "", "Namespace of the nodes and their topics.")
+_NAMESPACE = Argument("namespace", "", "Namespace of the nodes, their topics and their sections of params_file.")
 HRI = (
     Argument(
         "params_file",
@@ -197,10 +197,10 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
     simulates, camera = arguments["simulate"] == "true", arguments["camera"]
     if simulates and camera:
         raise ParameterError(f"camera:={camera} is a real camera: leave it out, or leave out simulate:=true")
-    params_file = _params_file(arguments)
+    params_file, namespace = _params_file(arguments), node_namespace(arguments["namespace"])
     common = {name: arguments[name] == "true" for name in ("use_sim_time", "autostart") if arguments[name]}
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
-    known = _Model.of(_model_name(params_file, arguments["model"]))
+    known = _Model.of(_model_name(params_file, namespace, arguments["model"]))
     if known.is_simulated_only and not simulates and arguments["use_sim_time"] != "true":
         raise ParameterError(
             f"model {known.name!r} was trained on simulated people only, and is not valid for real ones: give another, "
@@ -208,8 +208,11 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
         )
     overlay = arguments["overlay"] == "true"
     preset = share_path("config", "cameras", f"{camera}.yaml") if camera else None
-    sources = _sources(params_file, known, preset, overlay=overlay)
-    plans = [NodePlan(name, params_file, {**common, **_streams_of(name, params_file, arguments)}) for name in sources]
+    sources = _sources(params_file, namespace, known, preset, overlay=overlay)
+    plans = [
+        NodePlan(name, params_file, {**common, **_streams_of(name, params_file, namespace, arguments)})
+        for name in sources
+    ]
     plans.append(NodePlan("inference", params_file, {**common, **model}))
     optional = {"overlay": overlay, "simulator": simulates}
     plans += [NodePlan(name, params_file, common) for name, wanted in optional.items() if wanted]
@@ -217,13 +220,13 @@ def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
         replace(
             plan,
             parameters={
-                **(_picture_of_people(params_file) if plan.name == "overlay" else {}),
-                **(own_parameters(preset, plan.name) if preset else {}),
+                **(_picture_of_people(params_file, namespace) if plan.name == "overlay" else {}),
+                **(own_parameters(preset, plan.name, namespace) if preset else {}),
                 **plan.parameters,
             },
             respawn=arguments["respawn"] == "true",
         )
-        for plan in _checked(plans)
+        for plan in _checked(plans, namespace)
     ]
     return _composed(plans) if arguments["composed"] == "true" else plans
 
@@ -247,11 +250,11 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
         raise ParameterError(
             f"rate:={arguments['rate']} is not a number; expected a playback speed such as 1.0"
         ) from error
-    params_file = _params_file(arguments)
+    params_file, namespace = _params_file(arguments), ""
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
-    known = _Model.of(_model_name(params_file, arguments["model"]))
-    sources = _sources(params_file, known)
-    _check_recorded(expanded(arguments["bag"]), params_file, sources)
+    known = _Model.of(_model_name(params_file, namespace, arguments["model"]))
+    sources = _sources(params_file, namespace, known)
+    _check_recorded(expanded(arguments["bag"]), params_file, namespace, sources)
     clock = {"use_sim_time": True}
     judged = {
         "model": known.name,
@@ -260,12 +263,15 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
     }
     played = {"bag": arguments["bag"], "rate": rate, "loop": arguments["loop"] == "true", "wait_for": AWAITED}
     plans = [
-        *(NodePlan(name, params_file, {**clock, **_streams_of(name, params_file, arguments)}) for name in sources),
+        *(
+            NodePlan(name, params_file, {**clock, **_streams_of(name, params_file, namespace, arguments)})
+            for name in sources
+        ),
         NodePlan("inference", params_file, {**clock, **model}),
         NodePlan("evaluation", None, {**clock, **judged}),
         NodePlan("player", None, played),
     ]
-    return _checked(plans)
+    return _checked(plans, namespace)
 
 
 def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
@@ -310,15 +316,15 @@ def _params_file(arguments: Mapping[str, str]) -> Path:
     path = located(given) if given else share_path("config", "sim.yaml" if is_simulated else "hri.yaml")
     if not path.is_file():
         raise ParameterError(f"params_file:={given} is not a file")
-    check_sections(path, TABLES)
+    check_sections(path, TABLES, node_namespace(arguments.get("namespace", "")))
     return path
 
 
-def _checked(plans: Sequence[NodePlan]) -> list[NodePlan]:
+def _checked(plans: Sequence[NodePlan], namespace: str) -> list[NodePlan]:
     """The plans, after checking every name in the nodes' own sections: rclpy drops unknown ones silently."""
     for plan in plans:
         if plan.params_file:
-            check_names(plan.params_file, plan.name, TABLES[plan.name])
+            check_names(plan.params_file, plan.name, TABLES[plan.name], namespace)
     return list(plans)
 
 
@@ -331,12 +337,14 @@ def _composed(plans: Sequence[NodePlan]) -> list[NodePlan]:
     return [composed, *(plan for plan in plans if plan not in inside)]
 
 
-def _sources(params_file: Path, model: _Model, preset: Path | None = None, *, overlay: bool = False) -> list[str]:
+def _sources(
+    params_file: Path, namespace: str, model: _Model, preset: Path | None = None, *, overlay: bool = False
+) -> list[str]:
     """The nodes that inference subscribes to: those with a section in the file or in the camera's preset.
 
     For a model without a modality of one person, people is started for the overlay only.
     """
-    sections = node_sections(params_file) | (node_sections(preset) if preset else set())
+    sections = node_sections(params_file, namespace) | (node_sections(preset, namespace) if preset else set())
     sources = [name for name in ("sensor_sync", "people") if name in sections]
     if not sources:
         raise ParameterError(
@@ -347,7 +355,7 @@ def _sources(params_file: Path, model: _Model, preset: Path | None = None, *, ov
             f"params_file {params_file} has no section for sensor_sync, and model {model.name!r} takes "
             f"{', '.join(model.modalities)} from it: give a params_file that names their topics"
         )
-    if model.needs_depth and "sensor_sync" not in sources and not _depth_topic(params_file, preset):
+    if model.needs_depth and "sensor_sync" not in sources and not _depth_topic(params_file, namespace, preset):
         camera = f"camera:={preset.stem} " if preset else ""
         raise ParameterError(
             f"model {model.name!r} takes {', '.join(model.modalities)}, and none would come: params_file {params_file} "
@@ -357,26 +365,26 @@ def _sources(params_file: Path, model: _Model, preset: Path | None = None, *, ov
     return [name for name in sources if name != "people" or overlay or model.uses_people]
 
 
-def _depth_topic(params_file: Path, preset: Path | None) -> str:
+def _depth_topic(params_file: Path, namespace: str, preset: Path | None) -> str:
     """The topic of depth that people subscribes to; empty if none."""
-    of_camera = own_parameters(preset, "people") if preset else {}
+    of_camera = own_parameters(preset, "people", namespace) if preset else {}
     if "depth.topic" in of_camera:
         return str(of_camera["depth.topic"])
-    return str(read_parameters(params_file, "people", PEOPLE).read("depth.topic"))
+    return str(read_parameters(params_file, "people", PEOPLE, namespace).read("depth.topic"))
 
 
-def _picture_of_people(params_file: Path) -> dict[str, Any]:
+def _picture_of_people(params_file: Path, namespace: str) -> dict[str, Any]:
     """What the file says of the picture that people reads: the overlay draws on it unless the file names another."""
-    own, people = own_parameters(params_file, "overlay"), own_parameters(params_file, "people")
+    own, people = (own_parameters(params_file, node, namespace) for node in ("overlay", "people"))
     names = () if "image.topic" in own else ("image.topic", "image.type", "encoding", "reliability")
     return {name: people[name] for name in names if name in people and name not in own}
 
 
-def _check_recorded(bag: Path, params_file: Path, sources: Sequence[str]) -> None:
+def _check_recorded(bag: Path, params_file: Path, namespace: str, sources: Sequence[str]) -> None:
     """Reject a recording of other topics: its player would wait for somebody to subscribe."""
     from mumu_ros.recordings import Recording, RecordingError  # needs rosbags
 
-    wanted = input_topics(params_file, sources)
+    wanted = input_topics(params_file, sources, namespace)
     try:
         with Recording(bag) as recording:
             recorded = set(recording.topics)
@@ -389,15 +397,15 @@ def _check_recorded(bag: Path, params_file: Path, sources: Sequence[str]) -> Non
         )
 
 
-def _streams_of(node: str, params_file: Path, arguments: Mapping[str, str]) -> dict[str, str]:
+def _streams_of(node: str, params_file: Path, namespace: str, arguments: Mapping[str, str]) -> dict[str, str]:
     """The model that gives sensor_sync its streams' sizes: the argument, else the file's for it, else inference's."""
-    named = arguments["model"] or not own_parameters(params_file, node).get("model")
-    return {"model": _model_name(params_file, arguments["model"])} if node == "sensor_sync" and named else {}
+    named = arguments["model"] or not own_parameters(params_file, node, namespace).get("model")
+    return {"model": _model_name(params_file, namespace, arguments["model"])} if node == "sensor_sync" and named else {}
 
 
-def _model_name(params_file: Path, given: str) -> str:
+def _model_name(params_file: Path, namespace: str, given: str) -> str:
     try:
-        return given or str(read_parameters(params_file, "inference", INFERENCE).read("model"))
+        return given or str(read_parameters(params_file, "inference", INFERENCE, namespace).read("model"))
     except ParameterError:  # no section for inference, or a value that inference itself rejects
         return next(str(row.default) for row in INFERENCE if row.name == "model")
 

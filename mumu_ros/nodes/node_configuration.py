@@ -215,20 +215,22 @@ class EvaluationConfig:
         )
 
 
-def input_topics(params_file: Path, nodes: Collection[str] = ("sensor_sync", "people")) -> frozenset[str]:
-    """Topics of sensors that a parameter file names for these nodes.
+def input_topics(
+    params_file: Path, nodes: Collection[str] = ("sensor_sync", "people"), namespace: str | None = None
+) -> frozenset[str]:
+    """Topics of sensors that a parameter file names for these nodes, of a namespace as in `parameter_file`.
 
     Raises:
         ParameterError: It names none, or a parameter is invalid.
         OSError: It cannot be read.
     """
-    sections = node_sections(params_file) & set(nodes)
+    sections = node_sections(params_file, namespace) & set(nodes)
     topics: list[str] = []
     if "sensor_sync" in sections:
-        config = SensorSyncConfig.read(read_parameters(params_file, "sensor_sync", SENSOR_SYNC))
+        config = SensorSyncConfig.read(read_parameters(params_file, "sensor_sync", SENSOR_SYNC, namespace))
         topics += (topic for stream in config.streams for topic in stream.topics)
     if "people" in sections:
-        people = PeopleConfig.read(read_parameters(params_file, "people", PEOPLE))
+        people = PeopleConfig.read(read_parameters(params_file, "people", PEOPLE, namespace))
         topics += (people.image.topic, people.camera_info_topic, people.depth.topic if people.depth else "")
     if not topics:
         raise ParameterError(f"{params_file} has no section for sensor_sync or people, which name topics")

@@ -12,11 +12,16 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""ROS 2 parameter files, read without ROS: a bag is evaluated with the file that the nodes are launched with."""
+"""ROS 2 parameter files, read without ROS: a bag is evaluated with the file that the nodes are launched with.
+
+Sections apply to nodes of a namespace as rcl has it: "" is the root, `/**` stands for any number of names, `/*` for
+one. Without a namespace (None), sections of any apply, as long as they are of one.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,54 +48,56 @@ class _Given:
         return self._given.get(name, self._defaults[name])
 
 
-def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter]) -> Values:
+def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter], namespace: str | None = None) -> Values:
     """Read a node's parameters from a parameter file; None gives the defaults.
 
-    Sections are for the node if they end in its name, in `*` or in `**`; namespaces are not looked at. A later section
-    overrides an earlier one. A section for all nodes may have parameters of others.
+    A later section overrides an earlier one. A section for all nodes may have parameters of others.
 
     Raises:
-        ParameterError: The file is no parameter file, has no section for the node, or a section of the node's own has a
-            parameter that the table does not have.
+        ParameterError: The file is no parameter file, has no section for the node or, without a namespace, some of
+            several, or a section of the node's own has a parameter that the table does not have.
         OSError: It cannot be read.
     """
     if path is None:
         return given_parameters({}, rows)
-    content = _content(path)
-    sections = list(_sections(content, node))
+    sections = _sections(path, node, namespace)
     if not sections:
-        raise ParameterError(f"{path} has no section for {node}; it has {', '.join(map(str, content)) or 'none'}")
-    check_names(path, node, rows)
+        raise ParameterError(
+            f"{path} has no section for {node}; it has {', '.join(map(str, _content(path))) or 'none'}"
+        )
+    check_names(path, node, rows, namespace)
     given: dict[str, Any] = {}
     for _, section in sections:
         given.update(section)
     return given_parameters(given, rows)
 
 
-def own_parameters(path: Path, node: str) -> dict[str, Any]:
+def own_parameters(path: Path, node: str, namespace: str | None = None) -> dict[str, Any]:
     """Parameters in the node's own sections of a parameter file, names flat.
 
     Raises:
-        ParameterError: The file is no parameter file.
+        ParameterError: The file is no parameter file or, without a namespace, has sections for the node of several.
         OSError: It cannot be read.
     """
-    sections = _sections(_content(path), node)
+    sections = _sections(path, node, namespace)
     return {name: value for is_own, section in sections if is_own for name, value in section.items()}
 
 
-def check_names(path: Path, node: str, rows: Sequence[Parameter]) -> None:
+def check_names(path: Path, node: str, rows: Sequence[Parameter], namespace: str | None = None) -> None:
     """Reject unknown parameters in the node's own sections of a parameter file.
 
     Raises:
         ParameterError: There is one; the text has the most similar name that the table has.
         OSError: The file cannot be read.
     """
-    for problem in unknown_names(own_parameters(path, node), rows):
+    for problem in unknown_names(own_parameters(path, node, namespace), rows):
         raise ParameterError(f"{path}: {node} has {problem}")
 
 
-def check_sections(path: Path, nodes: Collection[str]) -> None:
-    """Reject a section with a misspelt name of a node that has no section. Other names may be of other packages' nodes.
+def check_sections(path: Path, nodes: Collection[str], namespace: str) -> None:
+    """Reject a section with a misspelt name of a node that has no section, and a file for other namespaces only.
+
+    Other names may be of other packages' nodes.
 
     Raises:
         ParameterError: There is one, or the file is no parameter file.
@@ -103,15 +110,46 @@ def check_sections(path: Path, nodes: Collection[str]) -> None:
             raise ParameterError(
                 f"{path} has a section for {name!r}, which is not a node of mumu_ros; did you mean {near[0]}?"
             )
+    spaces = {name.rpartition("/")[0] or "/" for name, _ in _named(_content(path)) if _last(name) in nodes}
+    if spaces and node_sections(path, namespace).isdisjoint(nodes):
+        raise ParameterError(
+            f"{path} has sections for nodes in {' and '.join(sorted(spaces))}, and these are in "
+            f"/{namespace.strip('/')}: give that namespace:=, or name the sections /**/NODE"
+        )
 
 
-def _sections(content: Mapping[Any, Any], node: str) -> Iterator[tuple[bool, dict[str, Any]]]:
+def _sections(path: Path, node: str, namespace: str | None) -> list[tuple[bool, dict[str, Any]]]:
     """Whether a section is the node's own and its parameters, flat, for each that applies to the node."""
-    for name, section in content.items():
-        last = str(name).rsplit("/", 1)[-1]
-        values = section.get(_PARAMETERS) if isinstance(section, Mapping) else None
-        if last in (node, "*", "**") and isinstance(values, Mapping):
-            yield last == node, _flat(values)
+    found = {name: values for name, values in _named(_content(path)) if _applies(name, node, namespace)}
+    spaces = {name.rpartition("/")[0] or "/" for name in found if "*" not in name}
+    if namespace is None and len(spaces) > 1:
+        raise ParameterError(
+            f"{path} has sections for {node} in {' and '.join(sorted(spaces))}; give a file with those of one robot"
+        )
+    return [(_last(name) == node, _flat(values)) for name, values in found.items() if isinstance(values, Mapping)]
+
+
+def _named(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Full name and parameters of each section; a namespace may also be a mapping around its nodes."""
+    for key, section in content.items():
+        name = f"{prefix}/{str(key).strip('/')}"
+        if isinstance(section, Mapping) and section and _PARAMETERS not in section:
+            yield from _named(section, name)
+        else:
+            yield name, section.get(_PARAMETERS) if isinstance(section, Mapping) else None
+
+
+def _applies(section: str, node: str, namespace: str | None) -> bool:
+    """Whether a section of this full name is for a node of this name."""
+    if namespace is None:
+        return _last(section) in (node, "*", "**")
+    wild = {"**": r"(/\w+)*", "*": r"/\w+"}
+    pattern = "".join(wild.get(part, "/" + re.escape(part)) for part in section.split("/")[1:])
+    return bool(re.fullmatch(pattern, "/" + f"{namespace}/{node}".strip("/"), re.ASCII))
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def given_parameters(given: Mapping[str, Any], rows: Sequence[Parameter]) -> Values:
@@ -126,14 +164,15 @@ def _flat(section: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def node_sections(path: Path) -> set[str]:
+def node_sections(path: Path, namespace: str | None = None) -> set[str]:
     """Names of the nodes that a parameter file has a section for; wildcards are not counted.
 
     Raises:
         ParameterError: The file is no parameter file.
         OSError: It cannot be read.
     """
-    return {str(name).rsplit("/", 1)[-1] for name in _content(path)} - {"*", "**"}
+    names = (name for name, _ in _named(_content(path)))
+    return {_last(name) for name in names if _applies(name, _last(name), namespace)} - {"*", "**"}
 
 
 def _content(path: Path) -> Mapping[Any, Any]:

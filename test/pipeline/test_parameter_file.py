@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, read_sensor_sync
-from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
+from mumu_ros.pipeline.parameter_file import node_sections, own_parameters, read_parameters
 from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC, ParameterError
 from mumu_ros.share import share_path
 
@@ -157,3 +157,49 @@ def test_yaml_without_measure_is_refused_by_file_and_line(tmp_path: Path, text: 
         with pytest.raises(ParameterError, match=reason) as error:
             read()
         assert str(error.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("section", "namespaces"),
+    [
+        ("inference", {""}),
+        ("/inference", {""}),
+        ("/robot1/inference", {"robot1"}),
+        ("robot1/inference", {"robot1"}),
+        ("robot1: {inference", {"robot1"}),
+        ("/robot2/inference", set()),
+        ("/**/inference", {"", "robot1", "/fleet/robot1"}),
+        ("/**: {inference", {"", "robot1", "/fleet/robot1"}),
+        ("/*/inference", {"robot1"}),
+        ("/**/robot1/inference", {"robot1", "/fleet/robot1"}),
+        ("/**", {"", "robot1", "/fleet/robot1"}),
+        ("/*", {""}),
+        ("/*/*", {"robot1"}),
+        ("/robot1/*", {"robot1"}),
+        ("/robot1/**", {"robot1"}),
+        ("/robot", set()),
+    ],
+)
+def test_sections_apply_in_a_namespace_as_rcl_has_it(section: str, namespaces: set[str], tmp_path: Path) -> None:
+    """Each was tried with a node of rclpy 7.1.6."""
+    path = written(tmp_path / "p.yaml", f"{section}: {{ros__parameters: {{rate_hz: 5.0}}}}{'}' * section.count('{')}")
+    found = set()
+    for namespace in ("", "robot1", "/fleet/robot1"):
+        is_own = "inference" in node_sections(path, namespace)
+        assert own_parameters(path, "inference", namespace) == ({"rate_hz": 5.0} if is_own else {})
+        try:
+            read_parameters(path, "inference", INFERENCE, namespace)
+            found.add(namespace)
+        except ParameterError:
+            assert not is_own
+    assert found == namespaces
+
+
+def test_a_file_of_several_robots_needs_a_namespace(tmp_path: Path) -> None:
+    text = "".join(
+        f"/{name}/inference: {{ros__parameters: {{rate_hz: {hz}}}}}\n" for name, hz in (("a", 5.0), ("b", 6.0))
+    )
+    path = written(tmp_path / "p.yaml", text)
+    assert read_parameters(path, "inference", INFERENCE, "b").read("rate_hz") == 6.0
+    with pytest.raises(ParameterError, match="has sections for inference in /a and /b; give a file"):
+        read_parameters(path, "inference", INFERENCE)

@@ -1,0 +1,73 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Two robots, each in a namespace of its own, with one parameter file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mumu_ros.nodes.launching import HRI, plan_hri
+from mumu_ros.pipeline.parameter_tables import ParameterError
+
+TWO_ROBOTS = """
+/robot1/people:
+  ros__parameters: {image.topic: /robot1/cam/image_raw}
+/robot1/inference:
+  ros__parameters: {model: people}
+/robot2/people:
+  ros__parameters: {image.topic: /robot2/cam/image_raw, reliability: reliable}
+robot2:
+  sensor_sync:
+    ros__parameters: {streams: [imu], imu.topic: /robot2/imu, imu.type: sensor_msgs/msg/Imu}
+  inference:
+    ros__parameters: {model: utd-mhad-dsp}
+"""
+
+
+@pytest.fixture
+def two_robots(tmp_path: Path) -> Path:
+    path = tmp_path / "two.yaml"
+    path.write_text(TWO_ROBOTS)
+    return path
+
+
+def plan(params_file: Path, namespace: str) -> dict[str, Any]:
+    """What is passed to each node, beside the file."""
+    given = {argument.name: argument.default or "" for argument in HRI}
+    given |= {"params_file": str(params_file), "namespace": namespace, "overlay": "true"}
+    return {plan.name: plan.parameters for plan in plan_hri(given)}
+
+
+def test_each_robot_gets_its_own_sections_of_a_file(two_robots: Path) -> None:
+    assert plan(two_robots, "robot1") == {
+        "people": {},
+        "inference": {},
+        "overlay": {"image.topic": "/robot1/cam/image_raw"},
+    }
+    assert plan(two_robots, "/robot2/") == {
+        "sensor_sync": {"model": "utd-mhad-dsp"},
+        "people": {},
+        "inference": {},
+        "overlay": {"image.topic": "/robot2/cam/image_raw", "reliability": "reliable"},
+    }
+
+
+@pytest.mark.parametrize(("namespace", "full"), [("", "/"), ("robot3", "/robot3")])
+def test_a_file_for_other_namespaces_starts_nothing(two_robots: Path, namespace: str, full: str) -> None:
+    with pytest.raises(ParameterError, match=f"nodes in /robot1 and /robot2, and these are in {full}: give that names"):
+        plan(two_robots, namespace)
