@@ -114,7 +114,8 @@ def write_matroska(path: Path, times_ms: list[int], duration_ms: float = 0.0, da
     data = [jpeg if k != damaged else bytes(len(jpeg)) for k in range(len(times_ms))]
     about = element("1549a966", element("4489", struct.pack(">d", duration_ms))) if duration_ms else b""
     size = element("e0", element("b0", b"\x40") + element("ba", b"\x30"))
-    track = element("ae", element("d7", b"\1") + element("83", b"\1") + element("86", b"V_MJPEG") + size)
+    rate = element("23e383", struct.pack(">I", 10**6)) if duration_ms else b""  # as if each took a millisecond
+    track = element("ae", element("d7", b"\1") + element("83", b"\1") + element("86", b"V_MJPEG") + size + rate)
     times = [struct.pack(">BhB", 0x81, at_ms, 0x80) for at_ms in times_ms]
     pictures = b"".join(element("a3", head + body) for head, body in zip(times, data, strict=True))
     film = about + element("1654ae6b", track) + element("1f43b675", element("e7", b"\0") + pictures)
@@ -134,6 +135,7 @@ def test_the_end_of_a_video_without_a_rate_is_known_by_its_duration(tmp_path: Pa
     path, times_ms = tmp_path / "film.webm", [k * 1000 // rate_hz for k in range(2 * rate_hz)]
     notes: list[str] = []
     write_matroska(path, times_ms, 2000.0)
+    assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT) == 2000
     assert len(list(open_source(str(path), note=notes.append))) == 2 * rate_hz
     assert notes == []
     write_matroska(path, times_ms, 2000.0, damaged=2 * rate_hz - 5)
