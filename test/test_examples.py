@@ -44,6 +44,14 @@ def test_the_three_lines_of_the_page_classify_arrays() -> None:
     assert names["decision"].present.all()
 
 
+def test_no_command_hides_the_packages_that_env_sh_has_put_on_the_path() -> None:
+    """Beside a ROS of apt they are in PYTHONPATH."""
+    pages = [page for pattern in ("*.md", "docs/*.md", "examples/*/*.md") for page in ROOT.glob(pattern)]
+    given = [value for page in pages for value in re.findall(r"\bPYTHONPATH=\S*", page.read_text())]
+    assert given, "the example that reacts"
+    assert all("${PYTHONPATH:+:$PYTHONPATH}" in value for value in given), given
+
+
 def test_recognize_arrays(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(ROOT / "examples" / "recognize_arrays.py"))
     model, *answers = capsys.readouterr().out.splitlines()

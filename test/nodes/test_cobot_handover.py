@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,7 +77,8 @@ def test_it_hands_over_to_whoever_works_and_stops_for_whoever_steps_close(ros: A
     seen = ros.node.create_publisher(People, "seen", 10)
     in_view = [2.5]
     ros.node.create_timer(0.1, lambda: seen.publish(people(*in_view)))
-    with Processes({"ROS_DOMAIN_ID": str(ros.domain), "PYTHONPATH": str(EXAMPLE)}) as processes:
+    path = os.pathsep.join(filter(None, [str(EXAMPLE), os.environ.get("PYTHONPATH")]))
+    with Processes({"ROS_DOMAIN_ID": str(ros.domain), "PYTHONPATH": path}) as processes:
         example = ["--ros-args", "-r", "people:=seen", "-p", "silence_s:=20.0"]
         processes.run("cobot", "cobot_handover.node", example)
         for node in ("inference", "sensor_sync"):
