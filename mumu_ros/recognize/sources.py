@@ -44,6 +44,8 @@ _FIRST_NS = 1_000_000_000
 """Stamp of the first picture of a file: 0 means "no stamp" everywhere else."""
 _MOST_LOST = 1000
 """Pictures in a row that cannot be decoded, after which a video ends."""
+_MOST_ASPECT = 4.0
+"""Most that a pixel can be wider than high, or higher than wide; a file that states more is wrong about it."""
 _CUT_S = 0.5
 """A video whose last picture is earlier than its stated end by more than this is reported."""
 
@@ -102,6 +104,7 @@ def _video(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, Non
         fps = said if 0 < said < 1000 else _FPS
         stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)  # in some formats the duration multiplied by that rate
         end_s = stated / (said if said > 0 else fps)
+        aspect = _pixel_aspect(capture)
         count = lost = row = 0
         at_s = -1.0 / fps
         while True:
@@ -109,7 +112,7 @@ def _video(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, Non
             if there:
                 at_s = _later_s(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, at_s, (1 + row) / fps)
                 count, lost, row = count + 1, lost + row, 0
-                yield Shot(_FIRST_NS + round(at_s * 1e9), _rgb(picture))
+                yield Shot(_FIRST_NS + round(at_s * 1e9), _rgb(_stretched(picture, aspect)))
                 continue
             left = stated - count - lost if fps == said else (end_s - at_s) * fps - 1
             if row >= min(left, _MOST_LOST):
@@ -121,6 +124,19 @@ def _video(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, Non
         note(f"{lost} of {count + lost} pictures could not be decoded: {str(path)!r} is damaged")
     if row and end_s - at_s > _CUT_S:
         note(f"the last picture of {str(path)!r} is at {at_s:.1f} s, its end at {end_s:.1f} s: is it cut short?")
+
+
+def _pixel_aspect(capture: cv2.VideoCapture) -> float:
+    """How much wider than high the pixels of a video are shown; 1 where nothing plausible is said."""
+    wide, high = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
+    if capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90:  # OpenCV has turned the pictures, not the aspect
+        wide, high = high, wide
+    return wide / high if 0 < wide <= _MOST_ASPECT * high and high <= _MOST_ASPECT * wide else 1.0
+
+
+def _stretched(picture: NDArray[Any], aspect: float) -> NDArray[Any]:
+    height, width = picture.shape[:2]
+    return picture if aspect == 1 else cv2.resize(picture, (max(round(width * aspect), 1), height))
 
 
 def _later_s(at_s: float, before_s: float, step_s: float) -> float:

@@ -108,12 +108,16 @@ def element(name: str, data: bytes) -> bytes:
     return bytes.fromhex(name) + struct.pack(">Q", len(data) | 1 << 56) + data
 
 
-def write_matroska(path: Path, times_ms: list[int], duration_ms: float = 0.0, damaged: int = -1) -> None:
-    """A film like those that browsers record: pictures have times, the track has no rate."""
+def write_matroska(
+    path: Path, times_ms: list[int], duration_ms: float = 0.0, damaged: int = -1, shown: tuple[int, int] = (64, 48)
+) -> None:
+    """A film like those that browsers record: pictures of 64×48 have times, the track has no rate."""
     jpeg = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
     data = [jpeg if k != damaged else bytes(len(jpeg)) for k in range(len(times_ms))]
     about = element("1549a966", element("4489", struct.pack(">d", duration_ms))) if duration_ms else b""
-    size = element("e0", element("b0", b"\x40") + element("ba", b"\x30"))
+    wide, high = (struct.pack(">I", side) for side in shown)
+    display = element("54b0", wide) + element("54ba", high)
+    size = element("e0", element("b0", b"\x40") + element("ba", b"\x30") + display)
     rate = element("23e383", struct.pack(">I", 10**6)) if duration_ms else b""  # as if each took a millisecond
     track = element("ae", element("d7", b"\1") + element("83", b"\1") + element("86", b"V_MJPEG") + size + rate)
     times = [struct.pack(">BhB", 0x81, at_ms, 0x80) for at_ms in times_ms]
@@ -158,6 +162,37 @@ class Untimed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._capture, name)
+
+
+class Turned(Untimed):
+    """A video of a telephone that was held upright: stored lying, and turned by the decoder."""
+
+    def get(self, what: int) -> float:
+        return 90.0 if what == cv2.CAP_PROP_ORIENTATION_META else self._capture.get(what)
+
+    def read(self) -> tuple[bool, Any]:
+        there, picture = self._capture.read()
+        return there, np.rot90(picture) if there else picture
+
+
+@pytest.mark.parametrize(
+    ("shown", "capture", "size"),
+    [
+        ((64, 48), cv2.VideoCapture, (64, 48)),
+        ((64, 36), cv2.VideoCapture, (85, 48)),  # as HDV, whose 1440×1080 are shown 16:9
+        ((64, 36), Turned, (36, 64)),
+        ((64, 60), cv2.VideoCapture, (51, 48)),
+        ((64, 60), Turned, (60, 64)),
+        ((6400, 48), cv2.VideoCapture, (64, 48)),  # not to be believed
+    ],
+)
+def test_pictures_whose_pixels_are_not_square_get_the_aspect_in_which_they_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: tuple[int, int], capture: Any, size: tuple[int, int]
+) -> None:
+    write_matroska(tmp_path / "film.webm", [0, 30, 60], shown=shown)
+    monkeypatch.setattr(cv2, "VideoCapture", capture)
+    shots = list(open_source(str(tmp_path / "film.webm")))
+    assert [shot.rgb.shape for shot in shots] == 3 * [(size[1], size[0], 3)]
 
 
 def test_where_the_decoder_does_not_say_the_time_the_rate_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
