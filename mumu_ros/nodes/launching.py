@@ -148,6 +148,7 @@ REPLAY = (
         "people.",
     ),
     _MODEL,
+    _NAMESPACE,
     _DEVICE,
     Argument("labels", "", "Label file; empty: BAG.labels.csv beside the bag if it is there, else its annotations."),
     Argument("out", "evaluation", "Folder for the report."),
@@ -250,7 +251,7 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
         raise ParameterError(
             f"rate:={arguments['rate']} is not a number; expected a playback speed such as 1.0"
         ) from error
-    params_file, namespace = _params_file(arguments), ""
+    params_file, namespace = _params_file(arguments), node_namespace(arguments["namespace"])
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
     known = _Model.of(_model_name(params_file, namespace, arguments["model"]))
     sources = _sources(params_file, namespace, known)
@@ -384,16 +385,20 @@ def _check_recorded(bag: Path, params_file: Path, namespace: str, sources: Seque
     """Reject a recording of other topics: its player would wait for somebody to subscribe."""
     from mumu_ros.recordings import Recording, RecordingError  # needs rosbags
 
-    wanted = input_topics(params_file, sources, namespace)
+    wanted = sorted(input_topics(params_file, sources, namespace))
     try:
         with Recording(bag) as recording:
             recorded = set(recording.topics)
     except RecordingError as error:
         raise ParameterError(f"bag:={bag}: {error}") from error
-    if wanted and not recorded & {f"/{topic.lstrip('/')}" for topic in wanted}:
+    full = [topic if topic.startswith("/") else f"/{namespace}/{topic}".replace("//", "/") for topic in wanted]
+    if wanted and recorded.isdisjoint(full):
+        ends = [f"/{topic}" for topic in wanted if not topic.startswith("/")]
+        spaces = {name.removesuffix(end) for end in ends for name in recorded if name.endswith(end)}
+        remedy = " or ".join(f"namespace:={space[1:]}" for space in sorted(spaces))
         raise ParameterError(
-            f"bag:={bag} has none of {', '.join(sorted(wanted))}, which {params_file} names; it has "
-            f"{', '.join(sorted(recorded)) or 'no topic'}: give the params_file that it was recorded with"
+            f"bag:={bag} has none of {', '.join(full)}, which {params_file} names; it has "
+            f"{', '.join(sorted(recorded)) or 'no topic'}: give {remedy or 'the params_file that it was recorded with'}"
         )
 
 

@@ -42,6 +42,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 
 from mumu_ros.nodes.__main__ import on_first_signal
 from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from mumu_ros.nodes.launching import node_namespace
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings.errors import RecordingError
@@ -77,6 +78,7 @@ def register(commands: Any) -> None:
     parser.add_argument("out", type=new_folder, metavar="OUT", help="folder of the new recording")
     parser.add_argument("topics", nargs="*", metavar="TOPIC", help="what to record; by default all topics")
     parser.add_argument("--params", type=located, metavar="FILE", help="record the topics that a parameter file names")
+    parser.add_argument("--namespace", default="", help="of topics without a slash in front, and of FILE's sections")
     parser.add_argument("--max-size", type=_mebibytes, metavar="MIB", help="begin a new file after so many MiB")
     parser.set_defaults(run=_run)
 
@@ -259,15 +261,18 @@ def _offered(qos: QoSProfile) -> Qos:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    wanted = frozenset(arguments.topics) | (input_topics(arguments.params) if arguments.params else frozenset())
+    namespace = "/" + node_namespace(arguments.namespace).strip("/")
+    wanted = set(arguments.topics)
+    if arguments.params:
+        wanted |= input_topics(arguments.params, namespace=namespace if arguments.namespace else None)
     for topic in sorted(wanted):
-        _check_name(topic)
+        _check_name(topic, namespace)
     writer = RawWriter(arguments.out, arguments.max_size)
     stop = threading.Event()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     on_first_signal(stop.set)
     # It says nothing itself: its own topics are no part of what is recorded.
-    node = rclpy.create_node(NODE, enable_rosout=False, start_parameter_services=False)
+    node = rclpy.create_node(NODE, namespace=namespace, enable_rosout=False, start_parameter_services=False)
     try:
         recorder = Recorder(node, writer, wanted or None, partial(print, file=sys.stderr, flush=True))
         _record(node, recorder, stop)
@@ -277,10 +282,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return _summarise(arguments.out, recorder)
 
 
-def _check_name(topic: str) -> None:
+def _check_name(topic: str, namespace: str) -> None:
     """Refuse what no topic can be named, before a folder is made."""
     try:
-        validate_full_topic_name(expand_topic_name(topic, NODE, "/"))
+        validate_full_topic_name(expand_topic_name(topic, NODE, namespace))
     except (ValueError, InvalidTopicNameException) as error:
         raise ValueError(
             f"topic {topic!r} cannot be one: expected letters, digits and _ between single slashes, no digit first, "

@@ -19,10 +19,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mumu_ros.nodes.launching import HRI, plan_hri
+from mumu_ros.conversions import array_to_imu
+from mumu_ros.nodes.launching import HRI, REPLAY, plan_hri, plan_replay
 from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.recordings import RecordingWriter
 
 TWO_ROBOTS = """
 /robot1/people:
@@ -71,3 +74,18 @@ def test_each_robot_gets_its_own_sections_of_a_file(two_robots: Path) -> None:
 def test_a_file_for_other_namespaces_starts_nothing(two_robots: Path, namespace: str, full: str) -> None:
     with pytest.raises(ParameterError, match=f"nodes in /robot1 and /robot2, and these are in {full}: give that names"):
         plan(two_robots, namespace)
+
+
+def test_a_bag_of_a_robot_is_replayed_in_its_namespace(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for robot in ("robot1", "fleet/robot2"):
+            message = array_to_imu(np.zeros((2, 3)), 1, "imu_wrist", writer.types)
+            writer.write(f"/{robot}/imu/wrist", "sensor_msgs/msg/Imu", message, 1)
+    given = {argument.name: argument.default or "" for argument in REPLAY}
+    given |= {"bag": str(tmp_path / "bag"), "model": "sim"}
+    for namespace, full in (("", "/imu/wrist"), ("robot2", "/robot2/imu/wrist")):
+        remedy = "give namespace:=fleet/robot2 or namespace:=robot1$"
+        with pytest.raises(ParameterError, match=f"has none of .*{full}, which .*; it has .*: {remedy}"):
+            plan_replay(given | {"namespace": namespace})
+    for namespace in ("robot1", "/robot1", "fleet/robot2/"):
+        assert {"player", "inference"} <= {plan.name for plan in plan_replay(given | {"namespace": namespace})}

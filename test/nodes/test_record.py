@@ -105,6 +105,25 @@ def test_the_topics_of_a_parameter_file_and_no_others_until_ctrl_c(
     assert len(list(bag.glob("bag_*.mcap"))) > 2
 
 
+def test_the_topics_of_a_robot_by_one_file(ros: Any, record: Callable[..., Any], tmp_path: Path) -> None:
+    wrist = ros.node.create_publisher(Imu, "/fleet/robot1/imu/wrist", 10)
+    file = tmp_path / "mine.yaml"
+    imu = "streams: [imu], imu.type: sensor_msgs/msg/Imu, imu.topic"
+    file.write_text(
+        f"/fleet/robot1/sensor_sync: {{ros__parameters: {{{imu}: imu/wrist}}}}\n"
+        f"/fleet/robot2/sensor_sync: {{ros__parameters: {{{imu}: other}}}}\n"
+    )
+    process = record(str(tmp_path / "bag"), "nearby", "--params", str(file), "--namespace", "fleet/robot1")
+    ros.wait(wrist.get_subscription_count, 60.0)
+    wrist.publish(Imu())
+    ros.wait(wrist.wait_for_all_acked)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "1 /fleet/robot1/imu/wrist" in output
+    assert "nobody published /fleet/robot1/nearby" in errors
+
+
 def test_what_has_arrived_is_recorded_although_the_end_comes_first(ros: Any, tmp_path: Path) -> None:
     """As on a machine that is too busy to call the recorder before Ctrl-C."""
     chatter = ros.node.create_publisher(String, "chatter", 100)
