@@ -168,7 +168,7 @@ class Session:
         with self._lock:
             self._drop_all()
             self._frames, self._views = StreamClock(_HELD), StreamClock(_HELD)
-            # People first: if frames have another clock, decisions follow that of people, whichever starts first.
+            # People first: if frames have another clock, decisions follow that of people, whichever starts or jumps.
             self._guard: StampGuard[StreamClock, _Arrival] = StampGuard([self._views, self._frames])
             self._epoch: int | None = None
             self._expects_people = False

@@ -21,9 +21,8 @@ The rule, in one place for the synchroniser and the window assembler:
   `JUMP_NS` ahead of the newest stamp of all streams. A stream's first stamp may lag the others by any amount.
 * A stamp off the timeline is held back. It is invalid as soon as its own stream continues where it was. It is a
   jump when its stream went on from there for `CONFIRM_NS` (in its own stamps), and the streams that moved to the
-  same place outnumber those that meanwhile went on along the old timeline. When they are as many, it is a jump only
-  if its stream has no stamp on this timeline yet and is declared before those that went on: the order in which
-  sensors start decides nothing.
+  same place outnumber those that meanwhile went on along the old timeline. When they are as many, those with the
+  stream that is declared first are followed: neither the order in which sensors start nor which clock was set decides.
 * A confirmed jump loses nothing: what was held back is released in order of arrival. A forward jump (clock set by
   NTP, every sensor paused) continues the epoch. A backward jump (bag loop, simulator reset) starts a new one.
 """
@@ -228,9 +227,9 @@ class StampGuard(Generic[ClockT, MessageT]):
                     movers.append(other)
             elif other.newest_ns > before_ns and other.newest_ns >= front_ns - JUMP_NS:
                 stayed.append(other)  # a stream that lags the front has no influence on where the front is
-        if len(movers) == len(stayed) and not run.stood_ns:
-            # It would have been accepted, had it started before those that stayed.
-            return movers if self._clocks.index(clock) < min(map(self._clocks.index, stayed)) else []
+        if len(movers) == len(stayed):
+            moved_first = min(map(self._clocks.index, movers)) < min(map(self._clocks.index, stayed))
+            return movers if moved_first else []
         return movers if len(movers) > len(stayed) else []
 
     @staticmethod

@@ -110,6 +110,7 @@ class Rig:
         self.info = ros.node.create_publisher(CameraInfo, "info", 10)
         self.heard = [self.image, self.info, *([self.depth] if parameters.get("depth.topic") == "depth" else [])]
         self.number = 0
+        self.offset_ns = 0
 
     def start(self) -> Rig:
         assert self.node.trigger_configure() == SUCCESS
@@ -122,7 +123,7 @@ class Rig:
     ) -> int:
         """Publish the next picture, by default one of noise, and return its stamp."""
         self.number += 1
-        stamp_ns = START_NS + self.number * PERIOD_NS
+        stamp_ns = START_NS + self.number * PERIOD_NS + self.offset_ns
         noise = np.random.default_rng(self.number).integers(0, 255, (*SIZE, 3), np.uint8)
         self.image.publish(array_to_image(noise if picture is None else picture, stamp_ns, FRAME, TYPES))
         if depth is not None:
@@ -371,6 +372,25 @@ def test_depth_half_a_period_off_the_pictures_is_named_until_they_come_together(
     assert "came too late, stamps of others differ by more than 20 ms; let the driver synchronise" in text
     assert all(call["depth"] is None for call in finder.calls)
     r.say("depth", is_ok, lambda: r.show(depth=depth))
+
+
+@pytest.mark.parametrize("by_s", [-300, 300])
+def test_people_are_found_when_the_clock_of_the_pictures_is_set_and_that_of_depth_is_not(
+    rig: Callable[..., Rig], finder: ScriptedFinder, by_s: int
+) -> None:
+    finder.people = [person()]
+    r = rig(**{"depth.topic": "depth"}).start()
+    offset_ns = 0
+
+    def show() -> None:
+        depth = array_to_image(np.full(SIZE, 2000, np.uint16), r.show() - offset_ns, FRAME, TYPES)
+        r.depth.publish(depth)
+
+    r.say("depth", is_ok, show)
+    r.ros.wait(lambda: r.people)
+    r.offset_ns = offset_ns = by_s * 10**9
+    r.say("depth", is_warning, show)
+    r.say("image", lambda _: abs(time_to_ns(r.people[-1].header.stamp) - START_NS - offset_ns) < 10**11, show)
 
 
 def test_depth_that_comes_later_than_pictures_wait_for_it_is_named(

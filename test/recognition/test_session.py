@@ -347,6 +347,24 @@ def test_people_are_decided_about_whatever_clock_frames_have_and_whichever_start
     assert len(found) >= 10
 
 
+@pytest.mark.parametrize("by_s", [-1_600_000_000, -300, -3, 3, 300, 100_000_000])
+@pytest.mark.parametrize("jumps", ["people", "frames"])
+def test_people_are_decided_about_whichever_clock_is_set(people_model: Path, by_s: int, jumps: str) -> None:
+    session = open_session(people_model)
+    found: Answers = []
+    for k in range(160):
+        session.expect_people()
+        now_ns = START_NS + k * FRAME_MS * MS
+        set_ns = now_ns + (by_s * S if k >= 60 else 0)
+        people_ns, frame_ns = (set_ns, now_ns) if jumps == "people" else (now_ns, set_ns)
+        stamps = session.receive(frame_ns, imu(frame_ns))
+        stamps += session.see(people_ns, "blazepose33", [make_person("anna1", k)])
+        found += [answer for stamp in stamps for answer in session.decide(stamp) if k >= 100]
+    assert set(decided(found)) == {"anna1"}
+    assert len(found) >= 10
+    assert all(isinstance(answer, Decision) and answer.present[0] for _, answer in found)
+
+
 @pytest.mark.parametrize("late_ms", [0, 300, 900, -300])
 @pytest.mark.parametrize("stopped", ["people", "frames", "both", "none"])
 def test_delays_and_streams_that_stop_are_no_other_clock(people_model: Path, late_ms: int, stopped: str) -> None:

@@ -170,12 +170,54 @@ def test_of_as_many_streams_that_never_agreed_the_first_declared_decides(stayed,
         assert guard.epoch == 0
 
 
-def test_a_stream_that_agreed_and_then_jumped_alone_does_not_move_the_other():
+JUMPS_NS = st.integers(2 * 10**9, 10**18).flatmap(lambda size: st.sampled_from([-size, size]))
+
+
+@settings(max_examples=200)
+@given(
+    moved=st.sets(st.integers(0, 2), min_size=1, max_size=2),
+    count=st.integers(2, 3),
+    order=st.permutations(range(3)),
+    by_ns=JUMPS_NS,
+    periods_ms=st.tuples(*[st.integers(5, 200)] * 3),
+)
+def test_after_streams_agreed_the_majority_is_followed_within_a_second_and_of_as_many_the_first_declared(
+    moved, count, order, by_ns, periods_ms
+):
+    guard, clocks = guard_of(count)
+    moved = {place for place in moved if place < count}
+    stayed = set(range(count)) - moved
+    followed = max(moved, stayed, key=lambda places: (len(places), 0 in places))
+    messages = [(t, place) for place in order if place < count for t in range(0, 6000, periods_ms[place])]
+    for t, place in sorted(messages, key=lambda message: message[0]):
+        now_ns = T + t * MS + (by_ns if place in moved and t >= 3000 else 0)
+        verdict = give(guard, clocks[place], now_ns)
+        for clock, stamp, _ in guard.release():
+            give(guard, clock, stamp)
+        if t >= 4000 and place in followed:
+            assert verdict is Verdict.GOOD
+            assert clocks[place].newest_ns == now_ns
+
+
+@given(by_ns=JUMPS_NS, length_ms=st.integers(0, 480), place=st.integers(0, 1))
+def test_a_short_excursion_never_moves_time(by_ns, length_ms, place):
+    guard, clocks = guard_of()
+    for t in range(0, 4000, 20):
+        away = 2000 <= t <= 2000 + length_ms
+        for k, clock in enumerate(clocks):
+            verdict = give(guard, clock, T + t * MS + (by_ns if away and k == place else 0))
+            assert verdict is (Verdict.TURNED_AWAY if away and k == place else Verdict.GOOD)
+    assert guard.epoch == 0
+
+
+@given(by_ns=JUMPS_NS, later_ms=st.integers(0, 1000))
+def test_of_two_publishers_of_the_first_stream_one_is_followed(by_ns, later_ms):
     guard, (a, b) = guard_of()
-    for k in range(100):
-        give(guard, b, T + k * 30 * MS)
-        moved = give(guard, a, T + k * 30 * MS + (10**13 if k > 10 else 0))
-        assert moved is (Verdict.TURNED_AWAY if k > 10 else Verdict.GOOD)
+    for t in range(0, 4000, 20):
+        give(guard, b, T + t * MS)
+        assert give(guard, a, T + t * MS) is Verdict.GOOD
+        if t >= later_ms + 20:
+            assert give(guard, a, T + t * MS + by_ns) is Verdict.TURNED_AWAY
 
 
 def test_a_stream_slower_than_the_bound_is_not_lost():
