@@ -102,12 +102,14 @@ class Clip:
         segments: What is done when, in time order, without overlap.
         subject: The person; protocols split by this.
         id: As in its `ClipInfo`.
+        beyond_s: Seconds of its labels before the first or after the last sample, which are not in the segments.
     """
 
     streams: Mapping[str, Stream]
     segments: tuple[Segment, ...]
     subject: int
     id: str = ""
+    beyond_s: float = 0.0
 
 
 class Dataset(Protocol):

@@ -26,7 +26,7 @@ docs/datasets.md describes the format. In short, ROOT holds clips.csv and a fold
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal, DecimalException
 from itertools import pairwise
@@ -102,12 +102,14 @@ class FolderDataset:
         last_ns = max(int(stream.stamps_ns[-1]) for stream in streams.values())
         whole = Segment(first_ns, last_ns + 1, clip.activity)
         segments = [whole] if clip.activity else _read_segments(folder / _SEGMENTS)
+        within = _within(whole, segments, folder / _SEGMENTS)
         shift_ns = START_NS - first_ns
         return Clip(
             {name: replace(stream, stamps_ns=stream.stamps_ns + shift_ns) for name, stream in streams.items()},
-            tuple(replace(s, start_ns=s.start_ns + shift_ns, end_ns=s.end_ns + shift_ns) for s in segments),
+            tuple(replace(s, start_ns=s.start_ns + shift_ns, end_ns=s.end_ns + shift_ns) for s in within),
             clip.subject,
             clip.id,
+            (_length_ns(segments) - _length_ns(within)) / NS_PER_S,
         )
 
 
@@ -261,6 +263,23 @@ def _read_segments(path: Path) -> list[Segment]:
     if not segments:
         raise DatasetError(f"{path} has no segment")
     return segments
+
+
+def _within(whole: Segment, segments: Sequence[Segment], path: Path) -> list[Segment]:
+    """What lies between the first and the last sample of a clip, which are those of `whole`."""
+    cut = [replace(s, start_ns=max(s.start_ns, whole.start_ns), end_ns=min(s.end_ns, whole.end_ns)) for s in segments]
+    within = [segment for segment in cut if segment.start_ns < segment.end_ns]
+    if not within:
+        first_s, last_s = whole.start_ns / NS_PER_S, whole.end_ns / NS_PER_S
+        raise DatasetError(
+            f"{path} has no segment at the time of the samples, {first_s:.3f} s to {last_s:.3f} s; expected one clock "
+            "for both"
+        )
+    return within
+
+
+def _length_ns(segments: Sequence[Segment]) -> int:
+    return sum(segment.end_ns - segment.start_ns for segment in segments)
 
 
 def _number(path: Path, line: int, text: str) -> float:

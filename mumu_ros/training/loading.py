@@ -46,6 +46,8 @@ __all__ = ["NONE_KNOWN", "Loaded", "check_subjects", "known_windows", "load_wind
 
 NONE_KNOWN = "has an activity, all are labelled with their group only; label some, or choose other subjects"
 """What is wrong with clips that can be neither tested nor trained on by themselves, and the remedy."""
+_TOLD_S = 1.0
+"""Labels beyond the samples are reported from this length on; less is rounding."""
 _ONE_EACH = "; one window of each clip, however short: --windows-per-s 0, mumu train: data.windows_per_s=0"
 Change: TypeAlias = Callable[[Clip], Clip]
 
@@ -98,9 +100,10 @@ def load_windows(
     files = _files(folder, data, people) if folder else [None] * len(people)
     kept = [WindowSet.load(file) if file and file.exists() else None for file in files]
     others = _cut_all(config, data, change, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
-    parts = [(k, {}) if k is not None else next(others) for k in kept]
-    windows = [part for part, _ in parts if part is not None]
-    skipped = unknown | {clip: reason for _, reasons in parts for clip, reason in reasons.items()}
+    parts = [(k, {}, {}) if k is not None else next(others) for k in kept]
+    windows = [part for part, _, _ in parts if part is not None]
+    skipped = unknown | {clip: reason for _, reasons, _ in parts for clip, reason in reasons.items()}
+    _tell_beyond({clip: seconds for _, _, beyond in parts for clip, seconds in beyond.items()})
     cut = {clip for part in windows for clip in part.clip.tolist()}
     short = {c.id: _why_none(config, data, c) for c in dataset.clips if c.id not in skipped and c.id not in cut}
     skipped |= short
@@ -171,12 +174,28 @@ def _unknown(config: ModelConfig, dataset: str, clips: Sequence[ClipInfo], skip:
 def _why_none(config: ModelConfig, data: Data, clip: ClipInfo) -> str:
     """Why a clip that could be read has no window."""
     if clip.activity:
-        return f"too short for a window of {config.window_s:g} s"
-    return f"too short, or no activity fills {data.min_overlap:.0%} of a window of {config.window_s:g} s"
+        return f"too short for a window of {config.window_s:g} s, or no window has a sample"
+    return (
+        f"too short, no activity fills {data.min_overlap:.0%} of a window of {config.window_s:g} s, or no window has a "
+        "sample"
+    )
+
+
+def _tell_beyond(beyond: Mapping[str, float]) -> None:
+    """Name clips with labels, of some seconds, that were left out because there is no sample then."""
+    if beyond:
+        clip, seconds = next(iter(beyond.items()))
+        print(
+            f"labels before the first or after the last sample of {len(beyond)} clips are left out; the first: {clip}, "
+            f"{seconds:.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 Clips = tuple[ClipInfo, ...]
-Part = tuple[WindowSet | None, dict[str, str]]
+Part = tuple[WindowSet | None, dict[str, str], dict[str, float]]
+"""One person's windows, clips that were skipped, and seconds of labels that were left out, by clip."""
 
 
 def _files(folder: Path, data: Data, people: Sequence[Clips]) -> list[Path]:
@@ -228,7 +247,7 @@ def _cut_person(config: ModelConfig, data: Data, change: Change | None, clips: C
     generator = np.random.default_rng((subject, 0))
     dataset = open_dataset(data.dataset, data.root, subjects=[subject], seconds=data.seconds)
     preprocessing = Preprocessing(replace(config, modalities=(*config.modalities, *_teacher(config, data.pose))))
-    parts, skipped = [], {}
+    parts, skipped, beyond = [], {}, {}
     for info in clips:
         try:
             clip = dataset.read(info, preprocessing)
@@ -238,16 +257,18 @@ def _cut_person(config: ModelConfig, data: Data, change: Change | None, clips: C
         except DatasetError as error:
             skipped[info.id] = str(error)
             continue
+        if clip.beyond_s > _TOLD_S:
+            beyond[info.id] = clip.beyond_s
         cut_at_end = data.windows_per_s == 0
         ends_ns = clip_end(clip) if cut_at_end else random_ends(clip, config.window_s, data.windows_per_s, generator)
         parts.append(cut_windows(clip, config, ends_ns, data.min_overlap, data.pose))
     if not parts:
-        return None, skipped
+        return None, skipped, beyond
     windows = WindowSet.concatenate(parts)
-    # What was skipped is to be named again the next time.
-    if path and not skipped:
+    # What was left out is to be named again the next time.
+    if path and not skipped and not beyond:
         windows.save(path)
-    return windows, skipped
+    return windows, skipped, beyond
 
 
 def _teacher(config: ModelConfig, pose: str) -> tuple[Modality, ...]:

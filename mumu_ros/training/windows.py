@@ -221,7 +221,8 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
     """Cut the windows that end at `ends_ns`, as the live recogniser would have seen them.
 
     A window's label is the activity that fills most of it, or of what the clip has of it; windows in which none fills
-    `min_overlap` are left out. `pose` is a skeleton of the clip, whose joints at the time of each frame are kept.
+    `min_overlap` are left out, as are those without a sample, about which nothing is decided live. `pose` is a skeleton
+    of the clip, whose joints at the time of each frame are kept.
     """
     preprocessing = Preprocessing(config)
     assembler = window_assembler(config)
@@ -241,6 +242,8 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
         if overlap < min_overlap:
             continue
         inputs, masks = preprocessing.batch([window])
+        if not any(mask.any() for mask in masks.values()):
+            continue
         for name, seen in known.items():
             stamps = window.series[name].stamps_ns
             indices = np.full(config.steps(name), -1, np.int32)

@@ -106,6 +106,20 @@ def test_a_clip_of_several_activities_has_segments_on_the_same_clock(root, prepr
     assert seconds == [(0, 0.5, "wave"), (0.5, 1.25, "walk")]
 
 
+def test_labels_without_samples_are_cut_off(root, preprocessing):
+    """The samples are from 0.5 s to 2 s."""
+    write(root / "clips.csv", "id,subject,activity", "c1,7,")
+    write(root / "c1" / "segments.csv", "start_s,end_s,activity", "0,0.25,wave", "0.25,1,walk", "1,9,wave", "9,10,walk")
+    clip = read(root, preprocessing(imu=(2, 3)))
+    start_ns, *_, end_ns = clip.streams["imu"].stamps_ns
+    spans = [(s.start_ns - start_ns, s.end_ns - start_ns, s.activity) for s in clip.segments]
+    assert spans == [(0, S // 2, "walk"), (S // 2, end_ns + 1 - start_ns, "wave")]
+    assert clip.beyond_s == pytest.approx(0.5 + 8)
+    write(root / "c1" / "segments.csv", "start_s,end_s,activity", "100,101,wave")
+    with pytest.raises(DatasetError, match=r"segments.csv has no segment at the time of the samples, 0.500 s to 2.000"):
+        read(root, preprocessing(imu=(2, 3)))
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     start_ns=st.integers(-(2**60), 2**60),

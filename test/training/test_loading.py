@@ -204,10 +204,10 @@ def test_nothing_that_can_be_used_is_an_error(settings: Settings) -> None:
         load(settings)
 
 
-def lengthen(settings: Settings, clip: str, count: int) -> None:
-    """Give a clip other samples, 20 a second."""
+def lengthen(settings: Settings, clip: str, count: int, pause_s: float = 0.0) -> None:
+    """Give a clip other samples, 20 a second, with a pause after half of them."""
     for name in ("imu_wrist", "imu_belt"):
-        rows = (f"{i / 20},{i % 7},0,9.8,0,0,0" for i in range(count))
+        rows = (f"{i / 20 + pause_s * (i >= count / 2)},{i % 7},0,9.8,0,0,0" for i in range(count))
         path = Path(settings.data.root) / clip / f"{name}.csv"
         path.write_text("\n".join(("stamp_s,ax,ay,az,wx,wy,wz", *rows)))
 
@@ -221,7 +221,7 @@ def test_clips_too_short_for_a_window_are_named_each_time_and_others_have_one(
     lengthen(settings, "wave_s2_2", 80)
     for _ in range(2):
         loaded = load(settings)
-        assert dict(loaded.skipped) == {"walk_s1_1": "too short for a window of 1 s"}
+        assert dict(loaded.skipped) == {"walk_s1_1": "too short for a window of 1 s, or no window has a sample"}
         assert "walk_s1_1" not in [clip.id for clip in loaded.clips]
         counts = {clip.id: int((loaded.windows.clip == clip.id).sum()) for clip in loaded.clips}
         assert counts.pop("wave_s2_2") == 2
@@ -236,5 +236,30 @@ def test_a_clip_in_which_no_activity_fills_a_window_is_named(settings: Settings)
     rows = "\n".join(f"{0.1 * i:.1f},{0.1 * i + 0.1:.1f},{('wave', 'walk')[i % 2]}" for i in range(12))
     (folder / "wave_s1_0" / "segments.csv").write_text(f"start_s,end_s,activity\n{rows}\n")
     loaded = load(settings)
-    assert dict(loaded.skipped) == {"wave_s1_0": "too short, or no activity fills 60% of a window of 1 s"}
+    text = "too short, no activity fills 60% of a window of 1 s, or no window has a sample"
+    assert dict(loaded.skipped) == {"wave_s1_0": text}
     assert len(loaded.windows) == len(loaded.clips) == 11
+
+
+@pytest.mark.parametrize("min_overlap", [0.6, 1e-3])
+def test_no_window_is_without_a_sample(
+    settings: Settings, capsys: pytest.CaptureFixture[str], min_overlap: float
+) -> None:
+    """Labels go on for five minutes after a recording, another one has a pause of 30 s."""
+    folder = Path(settings.data.root)
+    listed = folder / "clips.csv"
+    listed.write_text(listed.read_text().replace("wave_s1_0,1,wave", "wave_s1_0,1,"))
+    lengthen(settings, "wave_s1_0", 100)
+    (folder / "wave_s1_0" / "segments.csv").write_text("start_s,end_s,activity\n0,3,wave\n3,304.95,walk\n")
+    lengthen(settings, "walk_s2_1", 100, pause_s=30.0)
+    data = replace(settings.data, windows_per_s=2.0, min_overlap=min_overlap)
+    for _ in range(2):
+        loaded = load(replace(settings, data=data))
+        masks = loaded.windows.batch(range(len(loaded.windows)))[1]
+        assert np.any([mask.any(axis=1) for mask in masks.values()], axis=0).all()
+        counts = {clip.id: int((loaded.windows.clip == clip.id).sum()) for clip in loaded.clips}
+        assert 6 <= counts["wave_s1_0"] <= 8
+        assert 4 <= counts["walk_s2_1"] <= 14
+        assert not loaded.skipped
+        text = "labels before the first or after the last sample of 1 clips are left out; the first: wave_s1_0, 300.0 s"
+        assert capsys.readouterr().err == f"{text}\n"

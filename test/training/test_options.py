@@ -67,7 +67,7 @@ def test_health_of_clips_that_are_shorter_than_a_window_names_the_remedy(
     capsys.readouterr()
     root = tmp_path / "data"
     assert mumu("health", model, "folder", root, "--windows-per-s", 1) == 2
-    text = "too short for a window of 2 s; one window of each clip, however short: --windows-per-s 0"
+    text = "too short for a window of 2 s, or no window has a sample; one window of each clip, however short: --windo"
     assert f"no clip of folder can be used; the first: {text}" in capsys.readouterr().err
 
 
