@@ -146,7 +146,13 @@ PLAYER = (
     AUTOSTART,
     Parameter("bag", "", "Folder of the rosbag2 to play."),
     Parameter("rate", 1.0, "Playback speed.", 0.01, 100.0),
-    Parameter("start_s", 0.0, "Seconds of the bag to skip, in every round of a loop, too.", 0.0, 1e6),
+    Parameter(
+        "start_s",
+        0.0,
+        "Seconds of the bag to skip, in every round of a loop, too. What is latched there is played at the start.",
+        0.0,
+        1e6,
+    ),
     Parameter("loop", False, "Restart at the end; stamps then jump back."),
     Parameter(
         "wait_for",
@@ -157,7 +163,8 @@ PLAYER = (
     Parameter(
         "clock_hz",
         100.0,
-        "Rate of /clock, for nodes with use_sim_time; 0: none. A /clock in the bag is played as recorded instead.",
+        "Rate of /clock in the bag's time, for nodes with use_sim_time; 0: none. A /clock in the bag is played as "
+        "recorded instead.",
         0.0,
         1000.0,
     ),

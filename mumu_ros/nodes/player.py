@@ -20,6 +20,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -61,6 +62,8 @@ OUTPUT_NAMES = ("/intents", "/overlay", "/overlay/compressed", "/people_markers"
 """Types and ends of names of what the nodes of this package publish, beside REP 155's bodies."""
 BODIES = "/humans/bodies/"
 
+QOS = QoSProfile(depth=100)
+LATCHED_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WAIT_PERIOD_S = 0.05
 """How often `wait_for` is checked."""
 
@@ -98,6 +101,7 @@ class Player(ManagedNode):
                 self._classes[topic.name] = message_class(topic.type_name)
             except (ImportError, InvalidTopicNameException) as error:
                 self.get_logger().warning(f"{topic.name} is not played: {error}")
+        self._latched = {name for name in self._classes if _is_latched(self._recording.topics[name])}
         for problem in self._recording.problems:
             self.get_logger().warning(problem)
         self._played: Counter[str] = Counter()
@@ -116,7 +120,8 @@ class Player(ManagedNode):
     def activate(self) -> None:
         """Play from the start."""
         self._publishers_by_topic = {
-            name: self.create_publisher(cls, name, _qos(name)) for name, cls in {**self._classes, CLOCK: Clock}.items()
+            name: self.create_publisher(cls, name, LATCHED_QOS if name in self._latched else QOS)
+            for name, cls in {**self._classes, CLOCK: Clock}.items()
         }
         self._leaving = threading.Event()
         self._playback = Playback("player", self._events(), None, self._config.rate, self.finish, self._fail)
@@ -135,16 +140,21 @@ class Player(ManagedNode):
 
     def _events(self) -> Iterator[tuple[int, Callable[[], None]]]:
         assert self._recording is not None
-        clock_hz = 0.0 if CLOCK in self._classes else self._config.clock_hz
+        clock_hz, start_s = 0.0 if CLOCK in self._classes else self._config.clock_hz, self._config.start_s
+        start_ns = self._recording.start_ns + round(start_s * NS_PER_S)
         while not self._awaited() and not self._leaving.wait(WAIT_PERIOD_S):
             pass
         self._give_way()
         while True:
+            # What is latched holds at the start, too.
+            for topic, _, data in takewhile(lambda row: row[1] < start_ns, self._recording.raw_messages(self._latched)):
+                yield start_ns, partial(self._publish, topic, data)
             clock_ns = 0
-            for topic, stamp_ns, data in self._recording.raw_messages(tuple(self._classes), self._config.start_s):
-                if clock_hz and stamp_ns >= clock_ns:
-                    clock_ns = stamp_ns + round(NS_PER_S / clock_hz)
-                    yield stamp_ns, partial(self._publish_clock, stamp_ns)
+            for topic, stamp_ns, data in self._recording.raw_messages(tuple(self._classes), start_s):
+                clock_ns = clock_ns or stamp_ns
+                while clock_hz and clock_ns <= stamp_ns:
+                    yield clock_ns, partial(self._publish_clock, clock_ns)
+                    clock_ns += round(NS_PER_S / clock_hz)
                 yield stamp_ns, partial(self._publish, topic, data)
             if not self._config.loop or not self._played:
                 return
@@ -207,11 +217,9 @@ class Player(ManagedNode):
         yield self.status("bag", (code, "; ".join(problems)), **dict(self._played))
 
 
-def _qos(topic: str) -> QoSProfile:
-    # What comes only once must reach late subscribers: annotations and static transforms, also of a robot's namespace.
-    is_latched = topic.endswith((ANNOTATION_TOPIC, "/tf_static"))
-    durability = DurabilityPolicy.TRANSIENT_LOCAL if is_latched else DurabilityPolicy.VOLATILE
-    return QoSProfile(depth=100, durability=durability)
+def _is_latched(topic: Topic) -> bool:
+    """Whether late subscribers need its messages: annotations and static transforms, whatever they were offered as."""
+    return topic.is_latched or topic.name.endswith((ANNOTATION_TOPIC, "/tf_static"))
 
 
 if __name__ == "__main__":

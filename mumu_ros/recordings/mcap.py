@@ -31,7 +31,7 @@ from typing import BinaryIO
 import lz4.frame
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.storage import LONGEST_LOG_NS, Channel, DamageError, Row, from_zstd
+from mumu_ros.recordings.storage import LONGEST_LOG_NS, Channel, DamageError, Row, from_zstd, is_latched
 
 __all__ = ["McapStorage"]
 
@@ -68,7 +68,7 @@ class _Index:
     """What a file holds, from its summary or from a look at everything."""
 
     schemas: dict[int, tuple[str, str, bytes]] = field(default_factory=dict)
-    channels: dict[int, tuple[int, str, str]] = field(default_factory=dict)
+    channels: dict[int, tuple[int, str, str, bool]] = field(default_factory=dict)
     counts: Counter[int] = field(default_factory=Counter)
     blocks: list[_Block] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -83,16 +83,19 @@ class _Index:
         elif opcode == _CHANNEL:
             number, schema = struct.unpack_from("<HH", content)
             topic, at = _bytes(content, 4)
-            self.channels[number] = (schema, _text(topic), _text(_bytes(content, at)[0]))
+            encoding, at = _bytes(content, at)
+            # The rest is the metadata, with the QoS profiles.
+            self.channels[number] = (schema, _text(topic), _text(encoding), is_latched(_text(content[at:])))
 
     def listed(self) -> list[Channel]:
         """The channels with their schemas."""
         found = []
-        for number, (schema, topic, serialization) in sorted(self.channels.items()):
+        for number, (schema, topic, serialization, latched) in sorted(self.channels.items()):
             type_name, encoding, definition = self.schemas.get(schema, ("", "", b""))
             encoding = _FORMATS.get(encoding, encoding)
             text = _text(definition) if encoding in ("ros2msg", "ros2idl") else ""
-            found.append(Channel(number, topic, type_name, serialization, text, encoding, self.counts[number]))
+            count = self.counts[number]
+            found.append(Channel(number, topic, type_name, serialization, text, encoding, count, latched))
         return found
 
 

@@ -47,11 +47,13 @@ class Topic:
         name: Its name.
         type_name: Its ROS type, such as "sensor_msgs/msg/Imu".
         count: Number of its messages.
+        is_latched: Whether a publisher kept its messages for late subscribers (transient local).
     """
 
     name: str
     type_name: str
     count: int
+    is_latched: bool = False
 
 
 class Recording:
@@ -234,7 +236,8 @@ class Recording:
             if others := sorted({channel.type_name for channel in same} - {type_name}):
                 self._report(f"topic {name} is {type_name} and {', '.join(others)}; only the first is read")
             same = [channel for channel in same if channel.type_name == type_name]
-            topics[name] = Topic(name, type_name, sum(channel.count for channel in same))
+            latched = any(channel.is_latched for channel in same)
+            topics[name] = Topic(name, type_name, sum(channel.count for channel in same), latched)
             self._define(name, same)
         return {name: topics[name] for name in sorted(topics)}
 

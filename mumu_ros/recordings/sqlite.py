@@ -21,14 +21,17 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.storage import SQLITE_ERRORS, Channel, Row
+from mumu_ros.recordings.storage import SQLITE_ERRORS, Channel, Row, is_latched
 
 __all__ = ["SqliteStorage"]
 
 _TIME = "CASE WHEN typeof(timestamp) = 'integer' THEN timestamp END"
 _COUNTS = f"SELECT topic_id, COUNT(*), MIN({_TIME}), MAX({_TIME}) FROM messages GROUP BY topic_id"
 _DEFINITIONS = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
-_TOPICS = "SELECT id, name, type, serialization_format FROM topics ORDER BY id"
+_COLUMNS = "SELECT name FROM pragma_table_info('topics')"
+_TOPICS = "SELECT id, name, type, serialization_format, {} FROM topics ORDER BY id"
+_QOS = "offered_qos_profiles"
+"""A column that the first versions of rosbag2 did not have."""
 
 
 class SqliteStorage:
@@ -67,10 +70,12 @@ class SqliteStorage:
         counts = {topic: count for topic, count, *_ in counted}
         times = [time for *_, first, last in counted for time in (first, last) if time is not None]
         channels = []
-        for number, topic, type_name, serialization in self._database.execute(_TOPICS).fetchall():
+        has_qos = (_QOS,) in self._database.execute(_COLUMNS).fetchall()
+        topics = self._database.execute(_TOPICS.format(_QOS if has_qos else "''")).fetchall()
+        for number, topic, type_name, serialization, qos in topics:
             encoding, text = definitions.get(str(type_name), ("", ""))
-            count = counts.pop(number, 0)
-            channels.append(Channel(number, str(topic), str(type_name), str(serialization), text, encoding, count))
+            names, latched = (str(topic), str(type_name), str(serialization)), is_latched(str(qos))
+            channels.append(Channel(number, *names, text, encoding, counts.pop(number, 0), latched))
         self.channels: Sequence[Channel] = channels
         if lost := sum(counts.values()):
             self.problems.append(f"{self._path}: nothing says what {lost} messages are; they are not read")

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -27,7 +28,17 @@ if sys.version_info >= (3, 14):
 else:
     from backports.zstd import ZstdDecompressor, ZstdError
 
-__all__ = ["LONGEST_LOG_NS", "SQLITE_ERRORS", "ZSTD", "Channel", "DamageError", "Row", "Storage", "from_zstd"]
+__all__ = [
+    "LONGEST_LOG_NS",
+    "SQLITE_ERRORS",
+    "ZSTD",
+    "Channel",
+    "DamageError",
+    "Row",
+    "Storage",
+    "from_zstd",
+    "is_latched",
+]
 
 ZSTD = b"\x28\xb5\x2f\xfd"
 """What begins everything that zstd compressed; no CDR message begins so."""
@@ -36,6 +47,8 @@ LONGEST_LOG_NS = 2**63 - 1
 SQLITE_ERRORS = (sqlite3.Error, ValueError, OverflowError, MemoryError)
 """What Python's sqlite3 raises on a damaged file: its error texts may be not UTF-8, numbers too large for it."""
 _MAX_BYTES = 1 << 30
+_LATCHED = re.compile(r"durability['\"]?: *['\"]?(1\b|transient_local)")
+"""In offered QoS profiles: a number before Jazzy."""
 
 Row = tuple[int, int, bytes]
 """Channel, log time in nanoseconds, data."""
@@ -57,6 +70,7 @@ class Channel:
         definition: What the type looks like.
         definition_format: "ros2msg" or "ros2idl"; empty: there is no definition. Others cannot be used.
         count: Number of its messages, as the file says.
+        is_latched: Whether a publisher kept its messages for late subscribers (transient local).
     """
 
     id: int
@@ -66,6 +80,7 @@ class Channel:
     definition: str
     definition_format: str
     count: int
+    is_latched: bool
 
 
 class Storage(Protocol):
@@ -88,6 +103,11 @@ class Storage(Protocol):
 
     def close(self) -> None:
         """Close the file."""
+
+
+def is_latched(offered_qos: str) -> bool:
+    """Whether one of these QoS profiles, as rosbag2 writes them, is transient local."""
+    return bool(_LATCHED.search(offered_qos))
 
 
 def from_zstd(data: bytes, size: int = _MAX_BYTES) -> bytes:

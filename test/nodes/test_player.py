@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.serialization import serialize_message
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, Imu
 from std_msgs.msg import String
@@ -42,6 +43,7 @@ from mumu_ros.simulation import Simulator as Simulation
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 SECONDS = 2.0
 S = 1_000_000_000
+MS = 1_000_000
 START_NS = 1_700_000_000 * S
 
 
@@ -120,6 +122,55 @@ def test_all_static_transforms_reach_whoever_listens_late(ros: Any, tmp_path: Pa
     latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     ros.node.create_subscription(String, topic, heard.append, latched)
     assert ros.wait_for_last(heard, lambda message: message.data, frames[-1]) == frames
+
+
+@pytest.fixture
+def once(tmp_path: Path) -> Path:
+    """Two texts that were sent once each, at 0 s and at 1 s, and an IMU from 0 to 0.2 s and from 2.2 to 2.4 s."""
+    writer, types = RawWriter(tmp_path / "once"), InstalledTypes()
+    offered = Qos(
+        QosHistory.UNKNOWN, 0, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL,
+        QosTime(0, 0), QosTime(0, 0), QosLiveliness.AUTOMATIC, QosTime(0, 0), False,
+    )  # fmt: skip
+    writer.add_topic("/latched", "std_msgs/msg/String", types.store("std_msgs/msg/String"), [offered])
+    writer.add_topic("/imu/wrist", "sensor_msgs/msg/Imu", types.store("sensor_msgs/msg/Imu"), ())
+    imu = [START_NS + (ms + gap) * MS for gap in (0, 2200) for ms in range(0, 201, 20)]
+    rows = [(stamp_ns, "/imu/wrist", serialize_message(Imu())) for stamp_ns in imu]
+    rows += [(START_NS + s * S, "/latched", serialize_message(String(data=f"at {s} s"))) for s in (0, 1)]
+    for stamp_ns, topic, data in sorted(rows):
+        writer.write(topic, stamp_ns, data)
+    writer.close()
+    return tmp_path / "once"
+
+
+@pytest.mark.parametrize("start_s", [0.0, 0.5, 2.3])
+def test_what_was_latched_reaches_whoever_listens_late_also_from_before_the_start(
+    ros: Any, once: Path, start_s: float
+) -> None:
+    node, _ = play(ros, once, start_s=start_s, rate=4.0)
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+    heard: list[String] = []
+    latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    ros.node.create_subscription(String, "/latched", heard.append, latched)
+    assert ros.wait_for_last(heard, lambda message: message.data, "at 1 s") == ["at 0 s", "at 1 s"]
+
+
+@pytest.mark.parametrize(("rate", "clock_hz", "loop"), [(1.0, 50.0, False), (4.0, 50.0, False), (4.0, 20.0, True)])
+def test_the_clock_goes_on_between_messages(ros: Any, once: Path, rate: float, clock_hz: float, loop: bool) -> None:
+    """Two seconds of the bag are empty."""
+    ros.collect(String, "/latched")
+    node, received = play(ros, once, rate=rate, clock_hz=clock_hz, loop=loop, wait_for=["/clock"])
+    assert node.trigger_activate() == SUCCESS
+    expected = np.arange(0, 2.4 + 1e-6, 1 / clock_hz)
+
+    def seconds() -> NDArray[np.float64]:
+        return np.array([(time_to_ns(message.clock) - START_NS) / S for message in received["/clock"]])
+
+    ros.wait(lambda: len(seconds()) >= (1 + loop) * len(expected))
+    assert seconds()[: (1 + loop) * len(expected)] == pytest.approx(np.tile(expected, 1 + loop))
+    ros.wait(lambda: loop or node.finished)
+    assert loop or len(seconds()) == len(expected)
 
 
 SENSORS = {"/imu/wrist": "sensor_msgs/msg/Imu", "/truth/people": "mumu_ros/msg/People"}

@@ -28,11 +28,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from mumu_ros.conversions import array_to_imu, imu_to_array
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
+from mumu_ros.recordings.storage import is_latched
 from mumu_ros.recordings.typestore import BagTypes, load_typestore
 
 IMU = "sensor_msgs/msg/Imu"
@@ -70,6 +72,48 @@ def test_what_is_written_is_read(bag):
         values = [imu_to_array(message)[0, 0] for topic, _, message in messages if topic == "/imu/wrist"]
         np.testing.assert_array_equal(values, np.arange(100))
         assert recording.problems == []
+
+
+@pytest.mark.parametrize("version", [8, 9])
+def test_what_was_offered_to_late_subscribers_is_latched(tmp_path, storage, version):
+    store, never = load_typestore(), QosTime(0, 0)
+    with Writer(tmp_path / "bag", version=version, storage_plugin=StoragePlugin[storage.upper()]) as writer:
+        for topic, durability in (("/kept", QosDurability.TRANSIENT_LOCAL), ("/lost", QosDurability.VOLATILE)):
+            kept = (QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, durability)
+            qos = Qos(*kept, never, never, QosLiveliness.AUTOMATIC, never, False)
+            writer.add_connection(topic, IMU, typestore=store, offered_qos_profiles=[qos])
+        writer.add_connection("/unsaid", IMU, typestore=store)
+    with Recording(tmp_path / "bag") as recording:
+        assert {name: topic.is_latched for name, topic in recording.topics.items()} == {
+            "/kept": True,
+            "/lost": False,
+            "/unsaid": False,
+        }
+
+
+@pytest.mark.parametrize(
+    ("offered", "latched"),
+    [
+        ("- history: 3\n  depth: 0\n  reliability: 1\n  durability: 1\n  deadline:\n    sec: 0", True),
+        ("- history: unknown\n  durability: transient_local\n  liveliness: automatic", True),
+        ('[{"history": "keep_last", "durability": "transient_local"}]', True),
+        ("- durability: 2\n- durability: 1\n", True),
+        ("- history: 1\n  durability: 2", False),
+        ("- durability: 10", False),
+        ("", False),
+    ],
+)
+def test_offered_profiles_are_read_as_each_rosbag2_writes_them(offered, latched):
+    assert is_latched(offered) is latched
+
+
+def test_a_database_of_before_the_profiles_is_read(tmp_path, write_recording):
+    write_recording(tmp_path / "bag", "sqlite3")
+    with closing(sqlite3.connect(storage_file(tmp_path / "bag", "sqlite3"))) as database, database:
+        database.execute("ALTER TABLE topics DROP COLUMN offered_qos_profiles")
+    with Recording(tmp_path / "bag") as recording:
+        assert list(recording.messages())
+        assert not any(topic.is_latched for topic in recording.topics.values())
 
 
 def test_other_readers_of_rosbag2_find_it_complete(bag, storage):
