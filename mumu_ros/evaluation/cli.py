@@ -114,7 +114,8 @@ def _run(arguments: argparse.Namespace) -> int:
     recorded_s = 60 * sum(bag.minutes for bag in bags)
     for bag in bags:
         _print_problems(bag.name, bag.problems)
-    _print_headline(headlines)
+    threshold = evaluation.inference.unknown_threshold
+    _print_headline(headlines, evaluation.checkpoint.calibration.unknown_threshold if threshold is None else threshold)
     _print_robustness(summary.get("robustness", []))
     print(
         f"{recorded_s:.0f} s of recording in {elapsed_s:.1f} s: {recorded_s / elapsed_s:.1f} times as fast as real time"
@@ -249,12 +250,13 @@ def _print_problems(name: str, problems: Sequence[str]) -> None:
         print(f"{name}: and {len(problems) - _SHOWN} problems more, all in metrics.json", file=sys.stderr)
 
 
-def _print_headline(numbers: Mapping[str, Any]) -> None:
+def _print_headline(numbers: Mapping[str, Any], unknown_threshold: float) -> None:
     def percent(name: str) -> str:
         value = numbers.get(name)
         return "—" if value is None else f"{value:.1%}"
 
-    print(f"{numbers['decisions']} decisions, {percent('unknown_share')} of them unknown")
+    unknown = f"{percent('unknown_share')} of them unknown, with a confidence below {unknown_threshold:.4g}"
+    print(f"{numbers['decisions']} decisions, {unknown}")
     if not numbers.get("judged"):
         return
     interval = numbers["accuracy_interval"]

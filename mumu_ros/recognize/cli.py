@@ -36,6 +36,7 @@ from mumu_ros.recognize.film import Film
 from mumu_ros.recognize.segments import Labelled, Segment, Stretch, segments
 from mumu_ros.recognize.sources import SourceError, open_source
 from mumu_ros.recordings.pictures import Shot
+from mumu_ros.text import UNKNOWN
 
 if TYPE_CHECKING:
     from mumu_ros.model.config import Modality
@@ -184,7 +185,7 @@ def _run(arguments: argparse.Namespace) -> int:
             print(file=sys.stderr)
         found = segments(report.stretches)  # printed also where the film turns out not to be whole
         problems = _problems(found, report, session)
-        _print_table(found, problems, report)
+        _print_table(found, problems, report, session.checkpoint.calibration.unknown_threshold)
         if arguments.json:
             print(json.dumps(_summary(found, problems, report), ensure_ascii=False))
     return 0
@@ -286,7 +287,9 @@ def _problems(found: dict[str, list[Segment]], report: _Report, session: Session
     return list(dict.fromkeys(problems))
 
 
-def _print_table(found: dict[str, list[Segment]], problems: Sequence[str], report: _Report) -> None:
+def _print_table(
+    found: dict[str, list[Segment]], problems: Sequence[str], report: _Report, unknown_threshold: float
+) -> None:
     count = len(report.people_per_frame)
     share = sum(n > 0 for n in report.people_per_frame) / count if count else 0.0
     ms = float(np.median(report.ms)) if report.ms else 0.0
@@ -296,6 +299,8 @@ def _print_table(found: dict[str, list[Segment]], problems: Sequence[str], repor
     for body_id, rows in found.items():
         for row in rows:
             print(f"{body_id:<8}{row.from_s:>7.1f}s{row.to_s:>7.1f}s   {row.activity:<24}{row.confidence:>11.2f}")
+    if any(row.activity == UNKNOWN for rows in found.values() for row in rows):
+        print(f"unknown: decisions of a confidence below {unknown_threshold:.4g}, the model's threshold")
     for problem in problems:
         print(problem)
 

@@ -115,6 +115,7 @@ def test_the_last_line_is_json_if_asked_for(evaluate: Run) -> None:
     assert {"macro_f1", "top3", "ece", "f1@10", "f1@25", "f1@50", "edit", "onset_delay_s"} <= set(numbers)
     assert "times as fast as real time" in output
     assert "/camera/color/image_raw" in output, "the topics are printed"
+    assert "of them unknown, with a confidence below 0.5\n" in output
 
 
 def test_without_a_parameter_file_topics_are_guessed_and_printed(evaluate: Run) -> None:
@@ -122,6 +123,7 @@ def test_without_a_parameter_file_topics_are_guessed_and_printed(evaluate: Run) 
     assert status == 0
     assert "guessed from their types and names" in output
     assert "/imu/wrist" in output
+    assert "of them unknown, with a confidence below 0.9997\n" in output, "the model's"
 
 
 def test_a_label_file_takes_the_place_of_annotations(evaluate: Run, tmp_path: Path) -> None:

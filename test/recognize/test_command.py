@@ -29,6 +29,7 @@ import pytest
 import torch
 
 from mumu_ros.cli import main
+from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
@@ -230,6 +231,19 @@ def test_a_folder_has_the_rate_that_is_given(recognize: Recognize, tmp_path: Pat
     found = recognize([], [[person("abcde", k)] for k in range(60)], "--rate", "10", source=tmp_path)
     assert found["people"]["abcde"][-1]["to_s"] == pytest.approx(5.9, abs=0.2)
     assert found["problems"] == []
+
+
+def test_the_threshold_of_unknown_is_said_where_something_is(recognize: Recognize, model: Path, tmp_path: Path) -> None:
+    """It may be so strict that a confidence below it is printed as 1.00."""
+    save_checkpoint(
+        tmp_path / "strict", load_checkpoint(model).model, calibration=Calibration(unknown_threshold=0.9997)
+    )
+    views = [[person("abcde", k)] for k in range(60)]
+    sure, strict = (recognize(times(3.0), views, *its) for its in ((), ("--model", str(tmp_path / "strict"))))
+    said = "unknown: decisions of a confidence below 0.9997, the model's threshold"
+    assert {row["activity"] for row in strict["people"]["abcde"]} == {"unknown"}
+    assert said in strict["lines"]
+    assert not any(line.startswith("unknown:") for line in sure["lines"])
 
 
 def test_in_a_frozen_picture_nobody_is_seen(recognize: Recognize) -> None:
