@@ -36,7 +36,17 @@ from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.finder import PeopleFinder
-from mumu_ros.people.inputs import FROZEN_S, Frozen, Since, depth_problem, is_upside_down, why_nobody
+from mumu_ros.people.inputs import (
+    FROZEN_S,
+    NO_DEPTH,
+    Frozen,
+    Since,
+    darkness,
+    depth_problem,
+    is_upside_down,
+    is_without_depth,
+    why_nobody,
+)
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
 from mumu_ros.streams import NS_PER_S, RateSampler, StreamStatistics, SynchronizedSet, SynchronizerFilter
@@ -51,8 +61,6 @@ TIMEOUT_S = 1.0
 UNPAIRED_S = 1.0
 """Duration of pictures without one of depth after which depth that comes counts as unpaired."""
 UPSIDE_DOWN_S = 2.0
-MAX_DARK = 16
-"""Brightest value of 255 in a picture that is almost black: of a real video up to it nobody is found, at 24 all are."""
 MAX_DROPPED = 0.1
 """Share of dropped pictures above which the processor counts as too slow."""
 PATIENCE_S = 3.0
@@ -106,12 +114,7 @@ class _Findings:
     @property
     def darkness(self) -> str:
         """What is said of a picture that is almost black; empty: it is not."""
-        if self.brightest > MAX_DARK:
-            return ""
-        return (
-            f"the picture is almost black, nothing in it is brighter than {self.brightest} of 255: is it dark there, "
-            "is the lens covered, or does the driver send 10 or 12 bits as 16?"
-        )
+        return darkness(self.brightest)
 
 
 class CameraSource:
@@ -205,7 +208,7 @@ class CameraSource:
         found.left_out = self._finder.left_out
         found.upside_down.note(stamp_ns, is_upside_down(people, LAYOUT))
         if depth is not None:
-            found.depthless.note(stamp_ns, bool(people) and all(p.position_source != "depth" for p in people))
+            found.depthless.note(stamp_ns, is_without_depth(people))
         found.seconds.append(time.perf_counter() - start)
         self._deliver(View(stamp_ns, frame_id, width, height, LAYOUT, people, picture))
 
@@ -327,7 +330,7 @@ class CameraSource:
         if found.depth:
             return FaultCode.UNREGISTERED, f"{found.depth}; depth is not used"
         if found.depthless.seconds > FROZEN_S:
-            return FaultCode.UNREGISTERED, "no depth reading at the people in the picture: is depth registered to it?"
+            return FaultCode.UNREGISTERED, NO_DEPTH
         return self._unreadable("depth")
 
     def _unreadable(self, name: str) -> Problem | None:

@@ -32,10 +32,24 @@ if TYPE_CHECKING:
 
     from mumu_ros.people.finder import PeopleFinder
 
-__all__ = ["FROZEN_S", "Frozen", "Since", "depth_problem", "is_upside_down", "picture_problem", "why_nobody"]
+__all__ = [
+    "FROZEN_S",
+    "NO_DEPTH",
+    "Frozen",
+    "Since",
+    "darkness",
+    "depth_problem",
+    "is_upside_down",
+    "is_without_depth",
+    "picture_problem",
+    "why_nobody",
+]
 
 FROZEN_S = 1.0
 """Duration of identical pictures after which the camera counts as frozen."""
+NO_DEPTH = "no depth reading at the people in the picture: is depth registered to it?"
+_MAX_DARK = 16
+"""Brightest value of 255 in a picture that is almost black: of a real video up to it nobody is found, at 24 all are."""
 _SAME_ASPECT = 0.01
 
 
@@ -100,6 +114,21 @@ def picture_problem(rgb: NDArray[Any], depth: NDArray[Any] | None) -> str | None
         return f"depth is {depth.dtype} of shape {depth.shape}; expected (H, W), uint16 millimetres or float32 metres"
     height, width = rgb.shape[:2]
     return depth_problem((width, height), "", (depth.shape[1], depth.shape[0]), "")
+
+
+def darkness(brightest: int) -> str:
+    """What is said of a picture with this brightest value of 255, if it is almost black; empty: it is not."""
+    if brightest > _MAX_DARK:
+        return ""
+    return (
+        f"the picture is almost black, nothing in it is brighter than {brightest} of 255: is it dark there, is the "
+        "lens covered, or does the driver send 10 or 12 bits as 16?"
+    )
+
+
+def is_without_depth(people: Sequence[Person]) -> bool:
+    """Whether there are people in a picture with depth, and it has no reading at any of them."""
+    return bool(people) and all(person.position_source != "depth" for person in people)
 
 
 def is_upside_down(people: Sequence[Person], layout_name: str) -> bool:

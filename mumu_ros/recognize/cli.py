@@ -31,7 +31,15 @@ import numpy as np
 from mumu_ros.files import check_file, expanded
 from mumu_ros.people import LAYOUT, PeopleFinder, Person, fetch_weights, find_weights, weights_folder
 from mumu_ros.people.drawing import Activity
-from mumu_ros.people.inputs import FROZEN_S, Frozen, is_upside_down, why_nobody
+from mumu_ros.people.inputs import (
+    FROZEN_S,
+    NO_DEPTH,
+    Frozen,
+    darkness,
+    is_upside_down,
+    is_without_depth,
+    why_nobody,
+)
 from mumu_ros.recognize.film import Film
 from mumu_ros.recognize.segments import Labelled, Segment, Stretch, segments
 from mumu_ros.recognize.sources import SourceError, open_source
@@ -85,6 +93,9 @@ class _Report:
         ids: In how many pictures each person was.
         left_out: Most people at once who were not followed.
         upside_down: In how many pictures everybody was upside down.
+        without_depth: In how many pictures there was depth, but none at the people.
+        dark: How many pictures without anybody were almost black.
+        brightest: Of 255, in those.
         reason: Why there was no decision about somebody in view, the last time.
         unseen: Why nobody was seen, the last time.
         notes: What is wrong with the source, a sentence each.
@@ -101,6 +112,9 @@ class _Report:
     now: dict[str, Activity] = field(default_factory=dict)
     left_out: int = 0
     upside_down: int = 0
+    without_depth: int = 0
+    dark: int = 0
+    brightest: int = 0
     reason: str = ""
     unseen: str = ""
     notes: list[str] = field(default_factory=list)
@@ -140,12 +154,16 @@ class _Report:
         self.stretches[body_id][-1].decisions.append(labelled)
         self.now[body_id] = activity
 
-    def notice(self, finder: PeopleFinder, people: Sequence[Person]) -> None:
+    def notice(self, finder: PeopleFinder, people: Sequence[Person], shot: Shot) -> None:
         """Note what else is known of a picture."""
         self.left_out = max(self.left_out, finder.left_out)
         self.upside_down += is_upside_down(people, LAYOUT)
-        if not people:
-            self.unseen = why_nobody(finder) or self.unseen
+        self.without_depth += shot.depth is not None and is_without_depth(people)
+        if people:
+            return
+        self.unseen = why_nobody(finder) or self.unseen
+        if darkness(brightest := int(shot.rgb.max())):
+            self.dark, self.brightest = self.dark + 1, max(self.brightest, brightest)
 
     def miss(self, body_id: str, reason: str) -> None:
         """Note that there is no decision about somebody: the decisions before and after it are not joined."""
@@ -202,7 +220,7 @@ def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, f
     start = time.perf_counter()
     people = [] if report.is_frozen(shot) else finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera)
     report.see(shot.stamp_ns, people)
-    report.notice(finder, people)
+    report.notice(finder, people, shot)
     if samples := _samples(shot, session.checkpoint.config.modalities):
         session.receive(shot.stamp_ns, samples)
     for stamp_ns in session.see(shot.stamp_ns, LAYOUT, people):
@@ -274,12 +292,17 @@ def _problems(found: dict[str, list[Segment]], report: _Report, session: Session
         scene = [name for name in _of_scene(session.checkpoint.config.modalities).values() if name in session.seen]
         if scene and max(report.people_per_frame, default=0) > 1:
             problems.append(f"{', '.join(scene)}: {SCENE_ONLY}")
-        if report.unseen or not report.ids:
-            problems.append(report.unseen or "nobody was in view")
+    if 2 * report.dark > len(report.people_per_frame):
+        problems.append(darkness(report.brightest))
+    elif not found and (report.unseen or not report.ids):
+        problems.append(report.unseen or "nobody was in view")
     if report.left_out:
         problems.append(f"{report.left_out} more in view, left out: --max-people is {session.config.max_people}")
-    if 2 * report.upside_down > sum(n > 0 for n in report.people_per_frame):
+    most = sum(n > 0 for n in report.people_per_frame) / 2
+    if report.upside_down > most:
         problems.append("everybody was upside down in most pictures: was the camera? Turn them")
+    if report.without_depth > most:
+        problems.append(NO_DEPTH)
     problems += [
         f"{count} samples of {name} were not used, the last: {why}" for name, (count, why) in session.refused.items()
     ]

@@ -33,7 +33,7 @@ from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.network import Network
-from mumu_ros.people import LAYOUT, Person
+from mumu_ros.people import LAYOUT, Person, PositionSource
 from mumu_ros.people.drawing import Activity
 from mumu_ros.recordings.pictures import Shot
 from mumu_ros.skeletons import layout
@@ -254,6 +254,33 @@ def test_in_a_frozen_picture_nobody_is_seen(recognize: Recognize) -> None:
     assert found["problems"] == ["the picture was the same for 3.9 s: nobody was looked for after 1 s of it"]
 
 
+@pytest.mark.parametrize("still", [12, 3])
+def test_a_dark_video_is_said_to_be_that(recognize: Recognize, still: int) -> None:
+    problems = recognize(times(2.0), [[]] * 40, still=still)["problems"]
+    assert problems[-1].startswith(f"the picture is almost black, nothing in it is brighter than {still} of 255")
+    assert "nobody was in view" not in problems
+
+
+def test_of_a_video_that_begins_in_the_dark_it_is_not_said(recognize: Recognize) -> None:
+    assert recognize(times(2.0), [[]] * 40)["problems"] == ["nobody was in view"]
+    assert recognize(times(2.0), [[]] * 10 + [[person("abcde", k)] for k in range(30)])["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "problems"),
+    [
+        (["perspective", "perspective"], ["no depth reading at the people in the picture: is depth registered to it?"]),
+        (["perspective", "depth"], []),
+    ],
+)
+def test_depth_without_a_reading_at_the_people_is_said(
+    recognize: Recognize, sources: list[PositionSource], problems: list[str]
+) -> None:
+    seen = [replace(person(name), position_source=its) for name, its in zip(("abcde", "fghij"), sources, strict=True)]
+    shot = {"depth": np.full((24, 32), 2000, np.uint16)}
+    assert recognize(times(3.0), [seen] * 60, shot=shot)["problems"] == problems
+
+
 def test_of_somebody_who_has_left_the_last_reason_in_view_is_said(recognize: Recognize) -> None:
     times_s = [k / 2 for k in range(10)]
     views = [[person("abcde")] if time_s < 3 else [] for time_s in times_s]
@@ -266,7 +293,8 @@ def test_a_model_that_looks_at_the_scene_sees_it(
 ) -> None:
     shot = {"depth": np.full((24, 32), 2000, np.uint16)} if has_depth else {}
     options = ("--model", str(tiny_model), "--out", str(tmp_path / "film.mp4"))
-    found = recognize(times(3.0), [[person("abcde")]] * 60, *options, shot=shot)
+    seen = replace(person("abcde"), position_source="depth" if has_depth else "perspective")
+    found = recognize(times(3.0), [[seen]] * 60, *options, shot=shot)
     assert found["problems"] == []
     assert found["people"]["abcde"]
     attention = drawn[-1]["abcde"].attention
