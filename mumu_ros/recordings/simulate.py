@@ -125,7 +125,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--image-size", default="320x240", metavar="WxH", help="size of the images (default: 320x240)")
     parser.add_argument(
-        "--people", type=int, default=1, metavar="N", help=f"how many, up to {MAX_PEOPLE} (default: 1); implies --room"
+        "--people",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"how many, up to {MAX_PEOPLE} (default: 1); more than one imply --room",
     )
     parser.add_argument(
         "--room",

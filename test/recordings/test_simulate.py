@@ -103,6 +103,19 @@ def test_several_people_are_annotated_by_body_and_the_truth_is_recorded(tmp_path
         assert person.confidence == pytest.approx(seen[person.body_id].confidence)
 
 
+@pytest.mark.parametrize(
+    ("options", "has_room"),
+    [(["--people", "1"], False), (["--people", "1", "--room"], True), (["--people", "2"], True)],
+)
+def test_more_than_one_person_are_in_a_room_as_the_help_says(tmp_path, mumu, capsys, options, has_room):
+    assert mumu(["simulate", tmp_path / "bag", *SMALL, "--seconds", "1", *options]) == 0
+    with Recording(tmp_path / "bag") as recording:
+        assert (TRUTH_TOPIC in recording.topics) == has_room
+    with pytest.raises(SystemExit):
+        mumu(["simulate", "--help"])
+    assert "(default: 1); more than one imply --room" in " ".join(capsys.readouterr().out.split())
+
+
 def test_equal_arguments_give_equal_bytes(tmp_path, mumu):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
