@@ -85,10 +85,9 @@ def _start(plans: Mapping[str, NodePlan], namespace: str) -> int:
     """Run the nodes until one ends that is required; its status."""
     due_s = dict.fromkeys(plans, 0.0)
     with Processes() as nodes:
-        print(
-            f"Starting in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}; Ctrl-C stops. Display it with: mumu watch",
-            flush=True,
-        )
+        watch = f"mumu watch --namespace {namespace}" if namespace else "mumu watch"
+        domain = os.environ.get("ROS_DOMAIN_ID", "0")
+        print(f"Starting in ROS domain {domain}; Ctrl-C stops. Display it with: {watch}", flush=True)
         while True:
             for name in [name for name, at_s in due_s.items() if at_s <= time.monotonic()]:
                 del due_s[name]

@@ -23,6 +23,7 @@ import shutil
 import sys
 import textwrap
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,11 @@ RECENT = 1000
 """Number of recognitions that the latency shown is of."""
 PATIENCE_S = 3.0
 """Time for discovery and the first window, before which nothing is called a fault unless something was recognised."""
+RECOGNISING = ("/sensor_sync", "/people", "/inference")
+"""Ends of the full names of the nodes without which nothing is recognised."""
+RECOGNITION_TYPE = "mumu_ros/msg/ActivityRecognition"
+BODIES = "/humans/bodies/"
+"""Each body has a topic `activity`, too."""
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
 
 
@@ -103,10 +109,38 @@ class Screen:
         code, text = FaultCode.WAITING, "no recognition yet"
         if monitor.latest is not None:
             code, text = FaultCode.SILENT, f"no recognition for {silent_s:.0f} s"
-        if not reported:
+        if hint := self._hint(topic, reported):
+            code, text = FaultCode.SILENT, f"{text}; {hint}"
+        elif not reported:
             code, domain = FaultCode.SILENT, os.environ.get("ROS_DOMAIN_ID", "0")
             text += f", and nothing on /diagnostics: do the nodes run, in ROS_DOMAIN_ID={domain} and this namespace?"
         return {topic: (code, text), **problems}
+
+    def _hint(self, topic: str, reporting: Iterable[str]) -> str:
+        """Why nothing is recognised, from the graph; empty: it does not tell."""
+        monitor = self._monitor
+        if time.monotonic() - monitor.busy_s < STALE_S:
+            return monitor.busy
+        namespace = monitor.get_namespace().rstrip("/")
+        active = {f"{namespace}/{name.partition(':')[0]}" for name in reporting}
+        nodes = (f"{place.rstrip('/')}/{name}" for name, place in monitor.get_node_names_and_namespaces())
+        inactive = {name for name in nodes if name.startswith(f"{namespace}/") and name.endswith(RECOGNISING)} - active
+        if inactive:
+            return (
+                f"not active: {', '.join(sorted(inactive))}; the log says why, or with autostart:=false they wait for "
+                "ros2 lifecycle set NODE configure, and then activate"
+            )
+        places = [
+            name.removesuffix("/activity")
+            for name, types in monitor.get_topic_names_and_types()
+            if RECOGNITION_TYPE in types and name.endswith("/activity") and not name.startswith(BODIES)
+        ]
+        others = [place for place in places if place != namespace and monitor.count_publishers(f"{place}/activity")]
+        if others and not monitor.count_publishers(topic):
+            return (
+                f"nothing publishes {topic}: give --namespace {' or '.join(place or '/' for place in sorted(others))}"
+            )
+        return ""
 
     def _problem_lines(self) -> list[str]:
         """Every problem, wrapped to the width of the terminal."""

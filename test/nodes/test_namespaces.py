@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
 from mumu_ros.conversions import array_to_imu
-from mumu_ros.nodes.launching import HRI, REPLAY, plan_hri, plan_replay
+from mumu_ros.nodes import launcher
+from mumu_ros.nodes.launching import HRI, REPLAY, NodePlan, plan_hri, plan_replay
 from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recordings import RecordingWriter
 
@@ -89,3 +91,14 @@ def test_a_bag_of_a_robot_is_replayed_in_its_namespace(tmp_path: Path) -> None:
             plan_replay(given | {"namespace": namespace})
     for namespace in ("robot1", "/robot1", "fleet/robot2/"):
         assert {"player", "inference"} <= {plan.name for plan in plan_replay(given | {"namespace": namespace})}
+
+
+@pytest.mark.parametrize(("namespace", "command"), [("", "mumu watch\n"), ("/a/b", "mumu watch --namespace /a/b\n")])
+def test_mumu_launch_says_how_to_watch_its_namespace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], namespace: str, command: str
+) -> None:
+    processes = MagicMock()
+    processes.return_value.__enter__.return_value.ended.return_value = {"people": 1}
+    monkeypatch.setattr(launcher, "Processes", processes)
+    assert launcher._start({"people": NodePlan("people")}, namespace) == 1
+    assert capsys.readouterr().out.endswith(f"Display it with: {command}")

@@ -21,6 +21,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,9 @@ from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes import demo_monitor
 from mumu_ros.nodes.demo_monitor import Monitor
 from mumu_ros.nodes.diagnostics import status
+from mumu_ros.nodes.inference import Inference
 from mumu_ros.nodes.launching import node_namespace
+from mumu_ros.nodes.people import People
 from mumu_ros.nodes.screen import Screen
 from mumu_ros.simulation import parse_fault
 
@@ -250,6 +253,38 @@ def test_nothing_at_all_is_named_and_so_is_what_fell_silent(
     monkeypatch.setattr(demo_monitor, "STALE_S", 0.0)
     monkeypatch.setattr("mumu_ros.nodes.screen.STALE_S", 0.0)
     assert "no recognition for 0 s, and nothing on /diagnostics" in " ".join(drawn())
+
+
+def test_robots_in_other_namespaces_are_named_while_nothing_is_recognised(
+    ros: Any, monitor: Monitor, drawn: Callable[[], Any]
+) -> None:
+    for topic in ("/robot1/activity", "/fleet/robot2/activity", "/humans/bodies/abcde/activity"):
+        ros.node.create_publisher(ActivityRecognition, topic, 10)
+    ros.wait(lambda: monitor.count_publishers("/fleet/robot2/activity"))
+    report(monitor, FaultCode.NONE, "30.0 Hz", node="/robot1/sensor_sync")
+    shown = " ".join(" ".join(drawn()).split())
+    assert "no recognition yet; nothing publishes /activity: give --namespace /fleet/robot2 or /robot1" in shown
+    recognise(monitor, 0, "wave")
+    assert "--namespace" not in " ".join(drawn())
+
+
+def test_nodes_that_are_not_active_are_named_while_nothing_is_recognised(
+    ros: Any, monitor: Monitor, drawn: Callable[[], Any]
+) -> None:
+    people, inference = (ros.add(partial(node, namespace="/rear")) for node in (People, Inference))
+
+    def shown() -> str:
+        return " ".join(" ".join(drawn()).split())
+
+    ros.wait(lambda: "not active: /rear/inference, /rear/people; the log says why" in shown())
+    report(monitor, FaultCode.WAITING, "nobody", "people: image", people.get_fully_qualified_name())
+    assert "not active: /rear/inference; the log" in shown()
+    busy = DiagnosticStatus(name="inference: busy", hardware_id=inference.get_fully_qualified_name(), message="loading")
+    monitor._on_diagnostics(DiagnosticArray(status=[busy]))
+    assert "no recognition yet; rear/inference: loading" in shown()
+    monitor.busy_s = 0.0
+    report(monitor, FaultCode.WAITING, "nothing yet", "inference: recogniser", inference.get_fully_qualified_name())
+    assert "not active" not in shown()
 
 
 @pytest.fixture
