@@ -218,7 +218,8 @@ def markdown() -> str:
         lines += ["", f"## {title}", "", "| parameter | default | expected | meaning |", "|---|---|---|---|"]
         for row in rows:
             default = str(row.default).lower() if isinstance(row.default, bool) else repr(row.default)
-            lines.append(f"| `{row.name}` | `{default}` | {expected(row)} | {row.description} |")
+            words = f"{expected(row)} | {row.description}".replace("<", r"\<")  # otherwise a tag of HTML
+            lines.append(f"| `{row.name}` | `{default}` | {words} |")
     return "\n".join(lines) + "\n"
 
 

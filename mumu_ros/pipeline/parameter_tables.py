@@ -66,7 +66,9 @@ class Parameter:
         low: Least number, or least element of a list.
         high: Greatest number, or greatest element of a list.
         choices: The accepted texts; empty: any.
-        parse: Converts a value of the right type to what the node uses; raises ValueError with what was expected.
+        parse: Converts a value of the right type to what the node uses; raises ValueError, with a text if `accepts`
+            does not say what it takes.
+        accepts: What is accepted, where type, range and choices do not say it.
     """
 
     name: str
@@ -76,25 +78,24 @@ class Parameter:
     high: float = math.inf
     choices: Collection[str] = ()
     parse: Callable[[Any], Any] | None = None
+    accepts: str = ""
 
 
 def _different_names(names: Sequence[str]) -> tuple[str, ...]:
     if not names or not all(names) or len(set(names)) != len(names):
-        raise ValueError("expected different, non-empty names")
+        raise ValueError
     return tuple(names)
 
 
 def _rectangle(crop: Sequence[int]) -> tuple[int, ...] | None:
-    if len(crop) != 4:
-        raise ValueError("expected x, y, width, height")
-    if crop[2] and not crop[3]:
-        raise ValueError("expected x, y, width, height with a height from 1 on, or width 0 for the whole image")
+    if len(crop) != 4 or (crop[2] and not crop[3]):
+        raise ValueError
     return tuple(crop) if crop[2] else None
 
 
 def _side(pixels: int) -> int:
     if 0 < pixels < 16:
-        raise ValueError("expected 0 or at least 16")
+        raise ValueError
     return pixels
 
 
@@ -102,24 +103,21 @@ def _shape(shape: Sequence[int]) -> tuple[int, ...]:
     if list(shape) == [0]:
         return ()
     if not shape or 0 in shape:
-        raise ValueError("expected numbers from 1 on, or [0]")
+        raise ValueError
     return tuple(shape)
 
 
 def _threshold(value: float) -> float | None:
     if -1 < value < 0:
-        raise ValueError("expected 0 to 1, or -1 for the model's own")
+        raise ValueError
     return None if value == -1 else value
 
 
-def _pairs(expected: str) -> Callable[[Sequence[str]], dict[str, str]]:
-    def parse(texts: Sequence[str]) -> dict[str, str]:
-        pairs = [text.partition("=") for text in texts if text]
-        if not all(all(pair) for pair in pairs):
-            raise ValueError(f"expected {expected}")
-        return {name: value for name, _, value in pairs}
-
-    return parse
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts if text]
+    if not all(all(pair) for pair in pairs):
+        raise ValueError
+    return {name: value for name, _, value in pairs}
 
 
 IMAGE_TYPES = tuple(name for name, kind in SUPPORTED_TYPES.items() if kind == "image")
@@ -142,6 +140,7 @@ SENSOR_SYNC = (
         "Names of the streams; each has parameters <name>.topic, <name>.type and so on. The first live image stream is "
         "the reference that the others are paired with.",
         parse=_different_names,
+        accepts="a list of different, non-empty names",
     ),
     Parameter(
         "model",
@@ -195,6 +194,7 @@ STREAM = (
         0,
         4096,
         parse=_side,
+        accepts="0, or an integer from 16 to 4096",
     ),
     Parameter(
         "height",
@@ -203,6 +203,7 @@ STREAM = (
         0,
         4096,
         parse=_side,
+        accepts="0, or an integer from 16 to 4096",
     ),
     Parameter(
         "crop",
@@ -211,6 +212,7 @@ STREAM = (
         0,
         65536,
         parse=_rectangle,
+        accepts="x, y, width, height: integers from 0 to 65536, height from 1 on unless width is 0",
     ),
     Parameter(
         "shape",
@@ -220,6 +222,7 @@ STREAM = (
         0,
         4096,
         parse=_shape,
+        accepts="a list of integers from 1 to 4096, or [0]",
     ),
     Parameter(
         "target_frame",
@@ -280,6 +283,7 @@ INFERENCE = (
         -1.0,
         1.0,
         parse=_threshold,
+        accepts="a number from 0 to 1, or -1",
     ),
     Parameter("smoothing_s", 0.0, "Time constant of the moving average over decisions; 0: none.", 0.0, 60.0),
     Parameter(
@@ -319,14 +323,16 @@ INFERENCE = (
         "imu_bodies",
         [""],
         "Wearers of IMUs, if known: <modality>=<body id>. Other IMUs are assigned by matching motion.",
-        parse=_pairs("<modality>=<body id>"),
+        parse=_pairs,
+        accepts="a list of <modality>=<body id>",
     ),
     Parameter(
         "intents",
         [""],
         "What an activity asks of the robot when it begins, published on /intents (hri_actions_msgs): "
         "<activity>=<intent> or <activity>=<intent>:<object>, such as wave=greet.",
-        parse=_pairs("<activity>=<intent>"),
+        parse=_pairs,
+        accepts="a list of <activity>=<intent>",
     ),
 )
 
@@ -425,7 +431,8 @@ def _checked(name: str, row: Parameter, value: Any) -> Any:
     try:
         return row.parse(checked) if row.parse else checked
     except ValueError as error:
-        raise ParameterError(f"parameter {name} is {checked!r}; {error}") from error
+        what = str(error) or f"expected {expected(row)}"
+        raise ParameterError(f"parameter {name} is {checked!r}; {what}") from error
 
 
 def _element(name: str, row: Parameter, kind: type[Any], value: Any) -> Any:
@@ -440,10 +447,12 @@ def _element(name: str, row: Parameter, kind: type[Any], value: Any) -> Any:
 
 def expected(row: Parameter) -> str:
     """Description of the accepted values."""
+    if row.accepts:
+        return row.accepts
     if row.choices:
         return f"one of {', '.join(choice or 'empty' for choice in row.choices)}"
     names = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
     is_list = isinstance(row.default, list)
     name = names[type(row.default[0] if isinstance(row.default, list) else row.default)]
-    bounds = f" from {row.low:g} to {row.high:g}" if math.isfinite(row.low) else ""
+    bounds = f" from {row.low:.10g} to {row.high:.10g}" if math.isfinite(row.low) else ""
     return f"a list of {name.removeprefix('an ').removeprefix('a ')}s{bounds}" if is_list else name + bounds

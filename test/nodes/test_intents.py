@@ -74,6 +74,6 @@ def test_without_its_messages_intents_are_refused(robot: Callable[..., Any], cap
 
 
 def test_a_meaning_without_an_intent_is_refused() -> None:
-    with pytest.raises(ParameterError, match=r"intents .*'wave'.*expected <activity>=<intent>"):
+    with pytest.raises(ParameterError, match=r"intents .*'wave'.*expected a list of <activity>=<intent>"):
         InferenceConfig.of(intents=["wave"])
     assert InferenceConfig.of(intents=["wave=greet", ""]).intents == {"wave": "greet"}

@@ -69,19 +69,29 @@ def test_what_a_parameter_cannot_be_is_refused_when_it_is_set(ros: Any, node_cla
 @pytest.mark.parametrize(
     ("node_class", "name", "value", "text"),
     [
-        (SensorSync, "streams", ["a", "a"], "different, non-empty names"),
-        (SensorSync, "rgb.crop", [1, 2, 3], "x, y, width, height"),
-        (Inference, "unknown_threshold", -0.5, "0 to 1, or -1"),
-        (Inference, "imu_bodies", ["wrist"], "<modality>=<body id>"),
-        (Simulator, "faults", ["sonar:1-2"], "'sonar'"),
+        (SensorSync, "streams", ["a", "a"], "a list of different, non-empty names"),
+        (SensorSync, "rgb.crop", [1, 2, 3], "x, y, width, height: integers from 0 to 65536, height from 1 on"),
+        (SensorSync, "rgb.width", 8, "0, or an integer from 16 to 4096"),
+        (SensorSync, "rgb.width", 5000, "0, or an integer from 16 to 4096"),
+        (SensorSync, "rgb.shape", [2, 0], "a list of integers from 1 to 4096, or [0]"),
+        (Inference, "unknown_threshold", -0.5, "a number from 0 to 1, or -1"),
+        (Inference, "imu_bodies", ["wrist"], "a list of <modality>=<body id>"),
     ],
 )
 def test_so_is_what_has_the_right_type_and_cannot_be_meant(
     ros: Any, node_class: Any, name: str, value: Any, text: str
 ) -> None:
-    (result,) = ros.add(node_class).set_parameters([Parameter(name, value=value)])
+    node = ros.add(node_class)
+    (result,) = node.set_parameters([Parameter(name, value=value)])
     assert not result.successful
-    assert text in result.reason
+    assert f"; expected {text}" in result.reason
+    assert result.reason.endswith(node.describe_parameter(name).additional_constraints), "as in docs/parameters.md"
+
+
+def test_so_is_a_fault_of_no_sensor(ros: Any) -> None:
+    (result,) = ros.add(Simulator).set_parameters([Parameter("faults", value=["sonar:1-2"])])
+    assert not result.successful
+    assert "'sonar'" in result.reason
 
 
 def test_a_stream_that_is_named_has_its_parameters_at_once(ros: Any) -> None:

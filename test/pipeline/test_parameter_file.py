@@ -102,7 +102,7 @@ def test_sections_fit_by_name_and_wildcard_and_the_last_one_wins(tmp_path: Path)
         ),
         (
             "sensor_sync: {ros__parameters: {streams: [a], a: {topic: t, crop: [0, 0, 320, 0]}}}",
-            r"a.crop is \[0, 0, 320, 0\]; expected x, y, width, height with a height from 1 on, or width 0",
+            r"a.crop is \[0, 0, 320, 0\]; expected x, y, width, height: .*, height from 1 on unless width is 0",
         ),
         ("sensor_sync: {ros__parameters: {streams: [a, a]}}", r"streams is \['a', 'a'\]"),
         ("/**/sensor_sync: {ros__parameters: {timout_s: 1}}", "no parameter 'timout_s'; did you mean timeout_s"),

@@ -523,5 +523,5 @@ def test_a_depth_picture_with_a_room_behind_is_refused_by_name(people_model: Pat
 def test_an_imu_of_no_model_cannot_be_named(people_model: Path) -> None:
     with pytest.raises(ParameterError, match=r"imu_bodies names 'belt'; the model's IMUs are imu"):
         open_session(people_model, imu_bodies=["belt=anna1"])
-    with pytest.raises(ParameterError, match=r"expected <modality>=<body id>"):
+    with pytest.raises(ParameterError, match=r"expected a list of <modality>=<body id>"):
         open_session(people_model, imu_bodies=["anna1"])
