@@ -48,7 +48,7 @@ from mumu_ros.nodes.camera_source import View
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import CameraInfoTopic, why_silent
 from mumu_ros.nodes.managed import ManagedNode
-from mumu_ros.nodes.node_configuration import PeopleConfig
+from mumu_ros.nodes.node_configuration import BODIES, TRACKED, PeopleConfig
 from mumu_ros.nodes.subscribers import message_class, sensor_qos
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.people.bodies import lift_keypoints
@@ -60,10 +60,8 @@ from mumu_ros.people.person import Person, PositionSource
 from mumu_ros.skeletons import layout
 from mumu_ros.streams.stamps import JUMP_NS
 
-__all__ = ["TRACKED", "HumansPublisher", "HumansSource", "has_hri_msgs"]
+__all__ = ["HumansPublisher", "HumansSource", "has_hri_msgs"]
 
-BODIES = "/humans/bodies"
-TRACKED = f"{BODIES}/tracked"
 SKELETON_TYPE = "hri_msgs/msg/Skeleton2D"
 IDS_TYPE = "hri_msgs/msg/IdsList"
 BODY_TYPES = {

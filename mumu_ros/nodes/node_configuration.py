@@ -33,6 +33,8 @@ from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
 
 __all__ = [
+    "BODIES",
+    "TRACKED",
     "EvaluationConfig",
     "OverlayConfig",
     "PeopleConfig",
@@ -41,6 +43,11 @@ __all__ = [
     "SimulatorConfig",
     "input_topics",
 ]
+
+BODIES = "/humans/bodies"
+"""Of REP 155: a body has its topics under its id."""
+TRACKED = f"{BODIES}/tracked"
+"""Ids of the bodies that are tracked."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +239,7 @@ def input_topics(
     if "people" in sections:
         people = PeopleConfig.read(read_parameters(params_file, "people", PEOPLE, namespace))
         topics += (people.image.topic, people.camera_info_topic, people.depth.topic if people.depth else "")
+        topics += (TRACKED,) if people.source == "hri" else ()
     if not topics:
         raise ParameterError(f"{params_file} has no section for sensor_sync or people, which name topics")
     return frozenset(filter(None, topics))

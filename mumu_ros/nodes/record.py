@@ -43,7 +43,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from mumu_ros.nodes.__main__ import on_first_signal
 from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from mumu_ros.nodes.launching import node_namespace
-from mumu_ros.nodes.node_configuration import input_topics
+from mumu_ros.nodes.node_configuration import BODIES, TRACKED, input_topics
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.options import new_folder
@@ -174,7 +174,9 @@ class Recorder:
 
     def _is_wanted(self, name: str) -> bool:
         if self._wanted is not None:
-            return name in self._wanted
+            # With the bodies come their skeletons, which people reads: a tracker names them as it goes.
+            is_skeleton = name.startswith(f"{BODIES}/") and name.endswith("/skeleton2d")
+            return name in self._wanted or (is_skeleton and TRACKED in self._wanted)
         return not any(part.startswith("_") for part in name.split("/"))
 
     def _begin(self, name: str, types: Sequence[str], qos: QoSProfile, publishers: Sequence[Any]) -> None:

@@ -36,8 +36,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from mumu_ros.conversions import RosTypes, array_to_image, message_to_people, ns_to_time, person_to_skeleton2d
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.camera_source import View
-from mumu_ros.nodes.hri_bodies import BODIES, KEPT_NS, MAX_KEPT, TRACKED, HumansPublisher, HumansSource, has_hri_msgs
-from mumu_ros.nodes.node_configuration import PeopleConfig, PictureTopic
+from mumu_ros.nodes.hri_bodies import KEPT_NS, MAX_KEPT, HumansPublisher, HumansSource, has_hri_msgs
+from mumu_ros.nodes.node_configuration import BODIES, TRACKED, PeopleConfig, PictureTopic
 from mumu_ros.nodes.people import People
 from mumu_ros.people import LAYOUT, Person, track
 from mumu_ros.skeletons import layout

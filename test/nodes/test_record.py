@@ -31,7 +31,7 @@ from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
 from mumu_ros import cli
-from mumu_ros.nodes.node_configuration import input_topics
+from mumu_ros.nodes.node_configuration import BODIES, TRACKED, input_topics
 from mumu_ros.nodes.record import Recorder
 from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recordings import Recording, RecordingError
@@ -192,6 +192,24 @@ def test_a_parameter_file_names_the_topics_of_sensors_and_camera(tmp_path: Path)
     (tmp_path / "odd.yaml").write_text("/**/inference: {ros__parameters: {model: sim}}\n")
     with pytest.raises(ParameterError, match="no section for sensor_sync or people"):
         input_topics(tmp_path / "odd.yaml")
+
+
+def test_the_bodies_of_another_tracker_are_recorded_with_the_skeletons_that_people_reads(
+    ros: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "hri.yaml").write_text("/**/people: {ros__parameters: {source: hri}}\n")
+    wanted = input_topics(tmp_path / "hri.yaml")
+    assert wanted == {TRACKED, "camera/color/image_raw", "camera/color/camera_info"}
+    names = [TRACKED, f"{BODIES}/abcde/skeleton2d", f"{BODIES}/abcde/cropped"]
+    tracked, skeleton, cropped = (ros.node.create_publisher(String, name, 10) for name in names)
+    recorder = Recorder(ros.node, RawWriter(tmp_path / "bag"), wanted, print)
+    ros.wait(lambda: tracked.get_subscription_count() and skeleton.get_subscription_count())
+    recorder._look()
+    assert not cropped.get_subscription_count()
+    skeleton.publish(String(data="abcde"))
+    ros.wait(lambda: recorder.counts()[names[1]] == (1, 0))
+    assert recorder.absent == ["/camera/color/camera_info", "/camera/color/image_raw"]
+    recorder.close()
 
 
 def test_a_recording_without_a_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
