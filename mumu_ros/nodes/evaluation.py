@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -75,13 +76,15 @@ class _Log:
 class Evaluation(ManagedNode):
     """Compares `activity` with `annotation`, reports the accuracy in /diagnostics and writes a report at the end.
 
-    The end is when it is deactivated or interrupted. Each body is evaluated by itself, like a recording of its own, and
-    so is each model, should another one be set. A stamp that is not after the previous one begins a new epoch: a bag
-    that loops or seeks back. So does a model that returns after another one: what was done meanwhile it did not miss.
+    The end is when it is deactivated or interrupted; a further activation has a report of its own. Each body is
+    evaluated by itself, like a recording of its own, and so is each model, should another one be set. A stamp that is
+    not after the previous one begins a new epoch: a bag that loops or seeks back. So does a model that returns after
+    another one: what was done meanwhile it did not miss.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__("evaluation", EVALUATION, **options)
+        self._written: set[Path] = set()  # folders of reports
 
     def configure(self) -> None:
         """Read the model's labels, and the label file if there is one; see that the report can be written."""
@@ -130,14 +133,21 @@ class Evaluation(ManagedNode):
             mixed = f"the numbers of all recordings together are of {len(models)} models: {', '.join(models)}"
             self.get_logger().warning(mixed)
         results = [self._result(body_id, model, log, mixed) for (body_id, model), log in self._logs.items()]
-        out = self._config.out
+        out = self._folder()
         try:
             summary, timing = summarize(results, self._model), {"stages": self._stopwatch.summary()}
             write_outputs(out, ", ".join(models), results, self._model, summary, timing=timing)
         except OSError as error:
             self._fail(f"cannot write the report: {error}")
             return
+        self._written.add(out)
         self._say_end(results, headline(summary)["judged"], out / "report.html")
+
+    def _folder(self) -> Path:
+        """Where to write the report: `out`, or beside it if this node has written one there before."""
+        out = self._config.out.resolve()
+        numbered = (out.with_name(f"{out.name}-{number}") for number in itertools.count(2))
+        return out if out not in self._written else next(folder for folder in numbered if not folder.exists())
 
     def _say_end(self, results: Sequence[BagResult], judged: int | None, report: Path) -> None:
         """Log what the recognitions were compared with, and where the report is."""

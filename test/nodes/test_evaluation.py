@@ -181,6 +181,24 @@ def test_a_loop_and_a_pause_and_a_seek_are_judged_like_all_else(ros: Any, tmp_pa
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0"] * 5 + ["1"] * 2
 
 
+def test_each_activation_has_a_report_of_its_own(
+    ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out-2").mkdir()
+    write_labels(tmp_path / "labels.csv", [Label(T0, T0 + 60 * S, "", "wave")])
+    bench = Bench(ros, Path("out"), labels=str(tmp_path / "labels.csv"))
+    for number, folder in enumerate(("out", "out-3", "out-4"), 1):
+        bench.hear(*[(5.0 + index, "wave") for index in range(number)])
+        assert bench.node.trigger_deactivate() == SUCCESS
+        assert f"see {tmp_path / folder / 'report.html'}" in capfd.readouterr().err
+        if number == 2:
+            assert bench.node.trigger_cleanup() == bench.node.trigger_configure() == SUCCESS
+        assert bench.node.trigger_activate() == SUCCESS
+    assert [len(decided(tmp_path / folder)) for folder in ("out", "out-3", "out-4")] == [1, 2, 3]
+    assert not list((tmp_path / "out-2").iterdir())
+
+
 def test_recognitions_in_the_bag_are_not_judged_beside_the_live_ones(ros: Any, tmp_path: Path) -> None:
     """As `mumu record` makes it by default, beside a system that runs."""
     bench = Bench(ros, tmp_path / "out")
