@@ -182,6 +182,7 @@ class Inference(ManagedNode):
         names = self._session.checkpoint.config.names
         self._uses_frames = self._uses_frames or any(name in names for name, _, _ in samples)
         stamps_ns = self._session.receive(header_stamp_ns(message) or 0, samples, message.epoch)
+        self._follow_bodies(self._session.bodies)  # none once the camera is gone
         self._put(stamps_ns, message.header.frame_id)
 
     def _see(self, message: People) -> None:

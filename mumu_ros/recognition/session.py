@@ -236,6 +236,8 @@ class Session:
                 self._unseen_since_ns = stamps[0]
             if self._is_blind:
                 self._expect(people=False)
+                self._drop(list(self._bodies))
+                self._crowd, self._near = 0, []
             return [] if self._expects_people else stamps
 
     def see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> list[int]:
@@ -379,17 +381,23 @@ class Session:
                 self._assigner.see(person.body_id, stamp_ns, layout, person.joints)
             except (SampleError, LayoutError) as error:
                 self._refuse("people", error)
-        self._drop(stamp_ns)
+        self._drop(self._gone(stamp_ns))
 
-    def _drop(self, now_ns: int) -> None:
-        """Drop bodies that have been out of view for a window, and the longest gone if there are too many."""
+    def _gone(self, now_ns: int) -> list[str]:
+        """The bodies that have been out of view for a window, and the longest gone if there are too many."""
         longest_gone = sorted(self._bodies, key=lambda body: self._last_seen_ns[body])
         spare = len(self._bodies) - self.config.max_people
-        for place, body in enumerate(longest_gone):
-            if place < spare or self._last_seen_ns[body] <= now_ns - self._window_ns:
-                del self._bodies[body], self._last_seen_ns[body]
-                self.recognizer.drop(body)
-                self._assigner.drop(body)
+        return [
+            body
+            for place, body in enumerate(longest_gone)
+            if place < spare or self._last_seen_ns[body] <= now_ns - self._window_ns
+        ]
+
+    def _drop(self, bodies: Iterable[str]) -> None:
+        for body in bodies:
+            del self._bodies[body], self._last_seen_ns[body]
+            self.recognizer.drop(body)
+            self._assigner.drop(body)
 
     def _owners(self, now_ns: int) -> dict[str, frozenset[str]]:
         """The bodies to decide about, and which modalities of the scene belong to each."""

@@ -100,6 +100,7 @@ class Room:
         imu: bool = False,
         with_depth: bool = True,
         imu_ahead_ms: int = 0,
+        camera: bool = True,
     ) -> None:
         for number in range(first, first + count):
             stamp_ns = START_NS + number * STEP_MS * MS
@@ -110,6 +111,8 @@ class Room:
                 series = {"imu": (stamps, list(noise))}
                 self.frames.publish(samples_to_frame(imu_ns, "imu", {}, series, TYPES))
                 self.spin()
+            if not camera:
+                continue
             persons = [person(body, number) for body in bodies]
             persons = persons if with_depth else [replace(one, depth=None) for one in persons]
             self.people.publish(people_to_message(stamp_ns, "camera", 640, 480, "blazepose33", persons, TYPES))
@@ -201,6 +204,24 @@ def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Roo
 
     r.ros.wait(nobody)
     r.ros.wait(lambda: r.diagnosed("does the people node run?"))
+
+
+def test_nobody_is_known_or_talked_about_once_the_camera_is_gone(room: Callable[..., Room]) -> None:
+    r = room()
+    unassigned = "imu has not moved enough to be assigned"
+    numbers = itertools.count(0, 5)
+
+    def seen() -> bool:
+        r.play(next(numbers), 5, ("anna1", "berta"), imu=True)
+        return r.diagnosed(unassigned) and len(r.topics()) == 2
+
+    def gone() -> bool:
+        r.play(next(numbers), 5, (), imu=True, camera=False)
+        return r.diagnosed("nothing on /people") and not r.diagnosed(unassigned) and not r.topics()
+
+    r.ros.wait(seen)
+    r.ros.wait(gone, 40)
+    r.ros.wait(lambda: r.play(next(numbers), 5, (), imu=True, camera=False) or r.of("")[-1:])
 
 
 def test_beside_people_frames_that_stop_are_reported_only_if_the_model_used_them(room: Callable[..., Room]) -> None:

@@ -219,6 +219,23 @@ def test_pictures_of_the_whole_scene_that_nobody_is_alone_in_are_said_to_be_unas
     assert session.new_problems() == []
 
 
+def test_of_a_camera_that_is_gone_neither_bodies_nor_problems_are_left(tiny_model: Path) -> None:
+    session = open_session(tiny_model, max_people=2)
+    rgb = np.zeros((48, 64, 3), np.uint8)
+    for number in range(140):
+        stamp_ns = START_NS + number * FRAME_MS * MS
+        receive(session, stamp_ns)
+        session.receive(stamp_ns, [("rgb", stamp_ns, rgb)])
+        if number < 60:
+            see(session, number, ("anna1", "berta", "carla"))
+        if number == 59:
+            assert [code for code, _ in session.new_problems()] == ["crowded", "unassigned", "unassigned"]
+    assert session.new_problems() == []
+    assert session.bodies == ()
+    assert set(session.recognizer._bodies) == {""}
+    assert session.present == (session.config.body_id,)
+
+
 def test_a_joint_out_of_sight_is_filled_for_a_moment_and_then_the_skeleton_is_missing(people_model: Path) -> None:
     wrist = (15,)
     session = open_session(people_model)
