@@ -43,6 +43,7 @@ from mumu_ros.nodes.sensor_sync import SensorSync
 from mumu_ros.nodes.transforms import turn_axes
 from mumu_ros.recordings.typestore import BagTypes
 
+pytestmark = pytest.mark.serial
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 MS = 1_000_000
 IMU_TYPE = "sensor_msgs/msg/Imu"
