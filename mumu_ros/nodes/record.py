@@ -104,6 +104,10 @@ class _Topic:
 class Recorder:
     """Subscribes to topics, all but hidden ones if none is wanted by name, as they appear, and writes what comes on a
     thread of its own.
+
+    Attributes:
+        overrun: Topics of which as many messages waited as a subscription holds: older ones may have been lost.
+        error: Why not everything was written; None: everything was.
     """
 
     def __init__(
@@ -121,6 +125,7 @@ class Recorder:
         self._jobs: queue.SimpleQueue[tuple[str, int, bytes] | None] = queue.SimpleQueue()
         self._taken_bytes = self._written_bytes = 0
         self._overflow: Counter[str] = Counter()
+        self.overrun: set[str] = set()
         self.error: RecordingError | None = None
         self._thread = threading.Thread(target=self._write, name="record", daemon=True)
         self._thread.start()
@@ -194,21 +199,27 @@ class Recorder:
         self._say(f"recording {name} [{types[0]}], {qos.reliability.name.lower()}")
 
     def _subscribe(self, name: str, type_name: str, qos: QoSProfile) -> Subscription:
-        take, cls = partial(self._take, name), message_class(type_name)
+        take, cls = partial(self._take_all, name), message_class(type_name)
         try:
             events = SubscriptionEventCallbacks(message_lost=partial(self._lose, name))
             return self._node.create_subscription(cls, name, take, qos, event_callbacks=events, raw=True)
         except UnsupportedEventTypeError:
             return self._node.create_subscription(cls, name, take, qos, raw=True)
 
+    def _take_all(self, name: str, data: bytes) -> None:
+        """One message and all that wait behind it: one at a time is too slow for an IMU on a busy machine."""
+        self._take(name, data)
+        self._take_waiting(name, self._topics[name].subscription)
+
     def _take_waiting(self, name: str, subscription: Subscription) -> None:
         """What publishers have been told has arrived: a busy machine may not have come to it."""
+        count = 0
         with subscription.handle:
-            for _ in range(DEPTH):
-                taken = subscription.handle.take_message(subscription.msg_type, True)
-                if taken is None:
-                    return
+            while count < DEPTH and (taken := subscription.handle.take_message(subscription.msg_type, True)):
                 self._take(name, taken[0])
+                count += 1
+        if count >= DEPTH - 1:  # the executor may have taken one
+            self.overrun.add(name)
 
     def _take(self, name: str, data: bytes) -> None:
         self._topics[name].received += 1
@@ -319,7 +330,8 @@ def _record(node: Node, recorder: Recorder, stop: threading.Event) -> None:
 def _summarise(out: Path, recorder: Recorder) -> int:
     counts = recorder.counts()
     for name, (received, lost) in sorted(counts.items()):
-        print(f"{received:8d} {name}{f', {lost} lost' if lost else ''}")
+        more = ", more lost: the machine was too busy" if name in recorder.overrun else ""
+        print(f"{received:8d} {name}{f', {lost} lost' if lost else ''}{more}")
     for name in recorder.absent:
         print(f"nobody published {name}", file=sys.stderr)
     if not any(received for received, _ in counts.values()):

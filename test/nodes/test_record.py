@@ -32,7 +32,7 @@ from std_msgs.msg import String
 
 from mumu_ros import cli
 from mumu_ros.nodes.node_configuration import BODIES, TRACKED, input_topics
-from mumu_ros.nodes.record import Recorder
+from mumu_ros.nodes.record import Recorder, _summarise
 from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.raw_writer import RawWriter
@@ -137,6 +137,29 @@ def test_what_has_arrived_is_recorded_although_the_end_comes_first(ros: Any, tmp
     node.destroy_node()
     with Recording(tmp_path / "bag") as recording:
         assert [message.data for _, _, message in recording.messages()] == [str(number) for number in range(100)]
+
+
+@pytest.mark.parametrize(("count", "is_overrun"), [(100, False), (600, True)])
+def test_all_that_waits_is_taken_at_once_and_it_is_said_if_that_may_not_be_all(
+    ros: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, is_overrun: bool
+) -> None:
+    """A subscription holds 200 messages; the middleware does not count what is overwritten there."""
+    chatter = ros.node.create_publisher(String, "chatter", 1000)
+    node = rclpy.create_node("recorder", context=ros.node.context)
+    recorder = Recorder(node, RawWriter(tmp_path / "bag"), ["chatter"], print)
+    ros.wait(lambda: recorder._look() or chatter.get_subscription_count())
+    for number in range(count):
+        chatter.publish(String(data=str(number)))
+    ros.wait(chatter.wait_for_all_acked)
+    ros.executor.add_node(node)
+    ros.wait(lambda: recorder.counts()["/chatter"][0])
+    assert recorder.counts()["/chatter"] == (min(count, 200), 0)
+    recorder.close()
+    ros.executor.remove_node(node)
+    node.destroy_node()
+    _summarise(tmp_path / "bag", recorder)
+    said = f"{min(count, 200)} /chatter" + ", more lost: the machine was too busy" * is_overrun
+    assert capsys.readouterr().out.splitlines()[-2].endswith(said)
 
 
 @pytest.mark.parametrize("error", [RecordingError("full"), RuntimeError("full"), MemoryError("full")], ids=repr)
