@@ -29,6 +29,7 @@ TYPE_CHECKING = False  # that of `typing`, which takes a while to import
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
     from typing import TypeAlias
 
     Commands: TypeAlias = Mapping[str, tuple[str, str]]
@@ -70,7 +71,7 @@ COMMANDS = {
     },
 }
 UNTIL_INTERRUPTED = ("launch", "label", "watch", "demo", "recognize", "record")
-"""Commands that end by a signal: SIGINT and SIGTERM end them even where a script or nohup had SIGINT ignored."""
+"""Commands that end by a signal: SIGINT and SIGTERM end them even where a script had SIGINT ignored."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,23 +129,31 @@ def run(program: str, description: str, groups: Mapping[str, Commands], argument
 
 @contextlib.contextmanager
 def _ended_by_signals(always: bool) -> Iterator[None]:
-    """SIGINT and SIGTERM end the process without a word: an extension that is imported would make errors of them.
+    """SIGINT, SIGTERM and SIGHUP end the process without a word: an extension being imported would make errors of them.
 
     Args:
-        always: Whether also where they are ignored, and whether both raise KeyboardInterrupt afterwards.
+        always: Whether the first two also where they are ignored, and whether all raise KeyboardInterrupt afterwards.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     if threading.current_thread() is not threading.main_thread():
         before = {}
-    elif not always:
-        before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+    for number in [number for number, handler in before.items() if handler in (None, signal.SIG_IGN)]:
+        if not always or number == signal.SIGHUP:  # nohup has it ignored, and the command goes on
+            del before[number]
     for number in before:
         signal.signal(number, lambda came, _: os._exit(128 + came))
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, signal.default_int_handler if always else handler)
+            signal.signal(number, _interrupt if always else handler)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt; for SIGHUP once, because the shell and the kernel send it when a terminal is closed."""
+    if number == signal.SIGHUP:
+        signal.signal(number, lambda *_: None)  # SIG_IGN would complain of one that has just come
+    raise KeyboardInterrupt
 
 
 def _parser(program: str, description: str, groups: Mapping[str, Commands], asked: str) -> argparse.ArgumentParser:

@@ -161,11 +161,11 @@ def test_a_reader_that_has_enough_is_no_error(started: Start, tmp_path: Path) ->
     assert (errors, process.returncode) == ("", 128 + signal.SIGPIPE)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_ends_by_a_signal_heeds_it_though_it_was_started_with_sigint_ignored(
     started: Start, number: signal.Signals
 ) -> None:
-    """As nohup, a script's background job and some CI do."""
+    """As a script's background job and some CI do."""
     code = (
         "import time; from mumu_ros import cli\n"
         "def register(commands):\n"
@@ -181,6 +181,40 @@ def test_a_command_that_ends_by_a_signal_heeds_it_though_it_was_started_with_sig
     assert process.returncode == 0
 
 
+def test_a_command_under_nohup_goes_on_when_the_terminal_is_closed(started: Start) -> None:
+    code = (
+        "import os, signal; from mumu_ros import cli\n"
+        "def register(commands):\n"
+        "    commands.add_parser('watch').set_defaults(run=lambda _: os.kill(os.getpid(), signal.SIGHUP) or 7)\n"
+        "cli.COMMANDS['Run']['watch'] = ('__main__', '')\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "exit(cli.main(['watch']))"
+    )
+    process = started([sys.executable, "-c", code])
+    assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 7
+
+
+def test_a_second_hang_up_does_not_interrupt_what_the_first_one_began(started: Start) -> None:
+    """When a terminal is closed the shell sends one, and the kernel does."""
+    code = (
+        "import os, signal; from mumu_ros import cli\n"
+        "def watch(_):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    finally:\n"
+        "        os.kill(os.getpid(), signal.SIGHUP)\n"
+        "        print('saved')\n"
+        "def register(commands):\n"
+        "    commands.add_parser('watch').set_defaults(run=watch)\n"
+        "cli.COMMANDS['Run']['watch'] = ('__main__', '')\n"
+        "exit(cli.main(['watch']))"
+    )
+    process = started([sys.executable, "-c", code])
+    assert process.communicate(timeout=20) == ("saved\n", "")
+    assert process.returncode == 130
+
+
 SLOW = """
 import time
 try:
@@ -191,7 +225,7 @@ except KeyboardInterrupt as error:  # as pybind11 does
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("command", ["watch", "train"])
 def test_a_command_that_is_being_imported_ends_without_a_word(
     started: Start, tmp_path: Path, command: str, number: signal.Signals
@@ -216,7 +250,7 @@ def test_other_commands_heed_signals_as_they_were_started(started: Start, ignore
     code = (
         "import signal; from mumu_ros import cli\n"
         "def tell(*_):\n"
-        "    print([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])\n"
+        "    print([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)])\n"
         "def register(commands):\n"
         "    commands.add_parser('train').set_defaults(run=tell)\n"
         "cli.COMMANDS['Training']['train'] = ('__main__', '')\n"

@@ -29,19 +29,25 @@ if TYPE_CHECKING:
     from signal import Handlers
     from types import FrameType
 
-__all__ = ["main", "on_first_signal", "on_signals"]
+__all__ = ["SIGNALS", "heeded", "main", "on_first_signal", "on_signals"]
 
-_SIGNALS = (_signal.SIGINT, _signal.SIGTERM)
+SIGNALS = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
+"""Those that end a node in order."""
+
+
+def heeded() -> list[int]:
+    """Those of the signals that are handled: also SIGINT that a script had ignored, but not SIGHUP that nohup had."""
+    return [n for n in SIGNALS if n != _signal.SIGHUP or _signal.getsignal(n) != _signal.SIG_IGN]
 
 
 def on_signals(handler: Callable[[int, FrameType | None], object] | Handlers) -> None:
-    """Handle SIGINT and SIGTERM, also where the process was started with SIGINT ignored, as nohup and scripts do."""
-    for number in _SIGNALS:
+    """Handle the signals that are heeded."""
+    for number in heeded():
         _signal.signal(number, int(handler) if isinstance(handler, int) else handler)  # it does not know the enum
 
 
 def on_first_signal(handler: Callable[[], object]) -> None:
-    """Handle the first SIGINT or SIGTERM; those after it would interrupt the handler, and nest, and do nothing."""
+    """Handle the first signal that is heeded; those after it would interrupt the handler, and nest, and do nothing."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         on_signals(lambda *_: None)  # SIG_IGN would raise for one that has just come
@@ -53,7 +59,7 @@ def on_first_signal(handler: Callable[[], object]) -> None:
 def main() -> None:
     """Run the node named by the first argument."""
     on_signals(lambda *_: os._exit(0))  # nothing to clean up yet
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _SIGNALS)  # `Processes` starts nodes with both blocked
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, SIGNALS)  # `Processes` starts nodes with all blocked
     import importlib.util
     import runpy
 

@@ -33,6 +33,7 @@ from pathlib import Path
 
 from typing_extensions import Self
 
+from mumu_ros.nodes.__main__ import SIGNALS, heeded
 from mumu_ros.nodes.launching import enclave, value_text
 from mumu_ros.share import share_path
 
@@ -52,7 +53,6 @@ _DOMAINS = range(1, 101)
 """Their ports are below the ephemeral ones."""
 PR_SET_PDEATHSIG = 1
 _NODES = "mumu_ros.nodes"
-_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 STOP_TIMEOUT_S = 30.0
 """Time to end after an interrupt (a node may write a report, on a busy machine); then it is killed."""
 
@@ -212,10 +212,10 @@ class Processes:
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """SIGINT and SIGTERM wait: here for the end of the block, in a process that starts in it until it unblocks them."""
+    """Signals wait: here for the end of the block, in a process that starts in it until it unblocks them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # raises KeyboardInterrupt for what came just before
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # raises KeyboardInterrupt for what came just before
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -226,6 +226,6 @@ def _before(module: str) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if module != _NODES:  # which unblocks them when it handles them
-        for number in _SIGNALS:
+        for number in heeded():
             signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

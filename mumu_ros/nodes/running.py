@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Runs nodes as a process: starts by itself, and ends in order on SIGINT or SIGTERM."""
+"""Runs nodes as a process: starts by itself, and ends in order on SIGINT, SIGTERM or SIGHUP."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,7 +200,8 @@ def _run(arguments: argparse.Namespace) -> int:
                     _look(shot, finder, session, report, film)
                     _progress(report, started)
         except KeyboardInterrupt:
-            print(file=sys.stderr)
+            with suppress(OSError):  # the terminal may be closed
+                print(file=sys.stderr)
         found = segments(report.stretches)  # printed also where the film turns out not to be whole
         problems = _problems(found, report, session)
         _print_table(found, problems, report, session.checkpoint.calibration.unknown_threshold)

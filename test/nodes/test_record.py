@@ -70,7 +70,7 @@ def test_all_topics_are_recorded_as_they_are_offered_also_those_that_come_later(
         late.publish(String(data=str(number)))
         hasty.publish(Imu())
     ros.wait(late.wait_for_all_acked)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGHUP)  # as when its terminal is closed
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     with Recording(tmp_path / "bag") as recording:

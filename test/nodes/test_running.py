@@ -47,7 +47,7 @@ def has_loaded(process: subprocess.Popen[str], library: str) -> bool:
     return any(library in mapped.path for mapped in psutil.Process(process.pid).memory_maps())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("library", ["numpy", "libtorch", "librcl"])
 def test_a_node_that_is_being_imported_ends_without_a_word(
     ros: Any, started: Start, number: signal.Signals, library: str
@@ -142,7 +142,7 @@ def test_signals_are_handled_before_anything_slow_is_imported(started: Start) ->
 
 
 _NESTED = """
-import os, signal
+import os, signal, sys
 from mumu_ros.nodes.__main__ import on_first_signal
 
 def end():
@@ -150,16 +150,24 @@ def end():
     for _ in range(3):  # of a launcher without patience, while the handler runs
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGHUP)
 
+if sys.argv[1] == "under nohup":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 on_first_signal(end)
+os.kill(os.getpid(), signal.SIGHUP)
+print("goes on", flush=True)
 os.kill(os.getpid(), signal.SIGINT)
 """
 
 
-def test_signals_after_the_first_do_not_interrupt_its_handler(started: Start) -> None:
-    process = started([sys.executable, "-c", _NESTED])
+@pytest.mark.parametrize(
+    ("how", "expected"), [("in a terminal", "ends\ngoes on\n"), ("under nohup", "goes on\nends\n")]
+)
+def test_signals_after_the_first_do_not_interrupt_its_handler(started: Start, how: str, expected: str) -> None:
+    process = started([sys.executable, "-c", _NESTED, how])
     output, errors = process.communicate(timeout=60)
-    assert (process.returncode, output, errors) == (0, "ends\n", "")
+    assert (process.returncode, output, errors) == (0, expected, "")
 
 
 def test_a_node_that_lacks_a_module_says_how_to_install_it(started: Start) -> None:

@@ -17,6 +17,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise
@@ -279,6 +282,47 @@ def test_depth_without_a_reading_at_the_people_is_said(
     seen = [replace(person(name), position_source=its) for name, its in zip(("abcde", "fghij"), sources, strict=True)]
     shot = {"depth": np.full((24, 32), 2000, np.uint16)}
     assert recognize(times(3.0), [seen] * 60, shot=shot)["problems"] == problems
+
+
+ENDLESS = """
+import sys, time
+import numpy as np
+from pathlib import Path
+from types import SimpleNamespace
+from mumu_ros.cli import main
+from mumu_ros.recognize import cli
+from mumu_ros.recordings.pictures import Shot
+
+def pictures(*_):
+    for k in range(40):
+        yield Shot(10**18 + k * 50_000_000, np.full((48, 64, 3), 100 + k, np.uint8))
+    print("ready", flush=True)
+    time.sleep(60)
+
+def finder(*_):
+    return SimpleNamespace(update=lambda *_: [], left_out=0, tiny_size=None, sees_part=False, sees_picture=False)
+
+cli.open_source, cli.fetch_weights, cli.PeopleFinder = pictures, Path, finder
+sys.exit(main(["recognize", "0", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_film_and_the_table_of_what_was_seen_are_there_after_a_signal_also_of_a_closed_terminal(
+    started: Callable[..., Any], tiny_model: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    ours, terminal = os.openpty()
+    options = ["--model", str(tiny_model), "--out", str(tmp_path / "out" / "film.mp4")]
+    process = started([sys.executable, "-c", ENDLESS, *options], stderr=terminal)
+    os.close(terminal)
+    assert process.stdout.readline() == "ready\n"
+    os.close(ours)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert output.startswith("40 pictures, somebody in 0% of them")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["film.mp4"]
+    assert cv2.VideoCapture(str(tmp_path / "out" / "film.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 40
 
 
 def test_of_somebody_who_has_left_the_last_reason_in_view_is_said(recognize: Recognize) -> None:
