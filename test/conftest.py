@@ -21,7 +21,6 @@ nodes whose sensors keep time.
 
 from __future__ import annotations
 
-import functools
 import shutil
 import signal
 import subprocess
@@ -149,8 +148,10 @@ def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     timers: list[threading.Timer] = []
 
     def start(command: list[str], *, ignoring_sigint: bool = False, **options: Any) -> subprocess.Popen[str]:
-        # Else it is as the tests were started: ignored in a job of a script.
-        heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN if ignoring_sigint else signal.SIG_DFL)
+        def heed() -> None:  # else it is as the tests were started: ignored in a job of a script, under nohup
+            signal.signal(signal.SIGINT, signal.SIG_IGN if ignoring_sigint else signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": heed}
         processes.append(subprocess.Popen(command, **{**pipes, **options}))
         timers.append(threading.Timer(300, processes[-1].kill))
