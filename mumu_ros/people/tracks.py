@@ -47,6 +47,8 @@ _CLEARLY = 1.0
 """By how much less the cost has to be at which a pose is that of somebody hidden, and not of somebody who is seen."""
 _UNSEEN_NS = 300_000_000
 """Where nobody was seen for so long, nobody is behind anybody."""
+_LEFT_NS = 1_000_000_000
+"""Whoever was not seen for so long makes room for somebody new."""
 _STEPS = 1.5
 """These times, and the memory of a track, are at least so many intervals between pictures."""
 _LONGEST_NS = 5_000_000_000
@@ -57,8 +59,12 @@ class Tracker:
     """Assigns the poses of each frame to the tracked people.
 
     Args:
-        max_people: How many are followed at most.
+        max_people: How many are followed at most, and one more who is not confirmed yet.
         seed: Of the ids; None: other ids at every start.
+
+    Attributes:
+        tracks: Everybody who is followed, seen or not.
+        left_out: How many more would be published of the last picture if there were room.
     """
 
     def __init__(self, max_people: int, seed: int | None = None) -> None:
@@ -118,10 +124,10 @@ class Tracker:
         left = [o for o in left if not any(shares_limbs(o, track, stamp_ns) for track in recent)]
         left = self._assign(stamp_ns, hidden, left)
         left = self._assign(stamp_ns, new, left)
-        self.left_out = 0
-        for observation in left:
-            if observation.origin is None and not self._is_mixture(stamp_ns, observation):
-                self._add(stamp_ns, observation)
+        for o in left:
+            if o.origin is None and not self._is_mixture(stamp_ns, o):
+                self.tracks.append(Track(self._new_id(), o.pose, stamp_ns, o.appearance, o.lifted))
+        self._limit(stamp_ns, known)
         return [track for track in self.tracks if track.seen_ns == stamp_ns and track.is_confirmed]
 
     def merge(self, stamp_ns: int, observations: Sequence[Observation]) -> list[Observation]:
@@ -167,12 +173,19 @@ class Tracker:
         seen = [track for track in self.tracks if track.seen_ns == stamp_ns]
         return any(same_person(observation.pose, track.pose, SHARES_LIMBS) for track in seen)
 
-    def _add(self, stamp_ns: int, observation: Observation) -> None:
-        if len(self.tracks) >= self._max_people:
-            self.left_out += 1
-            return
-        o = observation
-        self.tracks.append(Track(self._new_id(), o.pose, stamp_ns, o.appearance, o.lifted))
+    def _limit(self, stamp_ns: int, known: Sequence[Track]) -> None:
+        """Drop tracks beyond `max_people`: those out of sight for longest, then those that are none of the known."""
+        confirmed = [track for track in self.tracks if track.is_confirmed]
+        surplus = max(len(confirmed) - self._max_people, 0)
+        gone = [track for track in known if stamp_ns - track.seen_ns > self._at_least_steps(_LEFT_NS)]
+        gone = sorted(gone, key=lambda track: track.seen_ns)[:surplus]
+        self.left_out = surplus - len(gone)
+        new = [track for track in confirmed if track not in known]
+        unpublished = new[len(new) - self.left_out :]
+        unconfirmed = [track for track in self.tracks if not track.is_confirmed]
+        unpublished += unconfirmed[self._max_people + 1 - (len(confirmed) - surplus) :]
+        self._used -= {track.body_id for track in unpublished}  # else they would be used up
+        self.tracks = [track for track in self.tracks if track not in gone and track not in unpublished]
 
     def _new_id(self) -> str:
         while True:

@@ -444,6 +444,66 @@ def test_the_legs_of_who_is_in_front_are_not_the_person_behind(below: float, hid
     assert behind not in found
 
 
+def unsure(observation: Observation) -> Observation:
+    """As of a thing on a table, or of somebody behind one."""
+    return replace(observation, pose=replace(observation.pose, score=0.6))
+
+
+@settings(max_examples=20)
+@given(hidden=st.integers(1, 60), is_sure=st.booleans())
+def test_whoever_is_new_takes_the_place_of_whoever_was_not_seen_for_a_second(hidden: int, is_sure: bool) -> None:
+    tracker = Tracker(2, seed=0)
+    front, behind = meet(tracker, seen(0.0, 3.0, RED), seen(0.4, 3.4, BLUE))
+    for k in range(1, hidden):
+        assert see(tracker, k, seen(0.0, 3.0, RED, front)) == [front]
+    comes = seen(-1.4, 3.0, GREY) if is_sure else unsure(seen(-1.4, 3.0, GREY))
+    pictures = 1 if is_sure else 3
+    for k in range(hidden, hidden + pictures):
+        assert front in tracker.tracks
+        assert behind in tracker.tracks
+        origin = next((track for track in tracker.tracks if track not in (front, behind)), None)
+        found = see(tracker, k, seen(0.0, 3.0, RED, front), replace(comes, origin=origin))
+    has_left = (hidden + pictures - 1) * STEP_NS > 1_000_000_000
+    assert len(found) == 2 if has_left else found == [front]
+    assert (behind in tracker.tracks) != has_left
+    assert len(tracker.tracks) == 2
+    assert tracker.left_out == (not has_left)
+    assert behind.body_id not in [track.body_id for track in found]
+
+
+def test_whoever_is_out_of_sight_for_longest_makes_room_and_nobody_who_is_seen() -> None:
+    tracker = Tracker(3, seed=0)
+    front, first, second = meet(tracker, seen(0.0, 3.0, RED), seen(0.4, 3.4, BLUE), seen(-0.4, 3.4, GREY))
+    for k in range(1, 30):
+        both = [seen(0.0, 3.0, RED, front), seen(-0.4, 3.4, GREY, second)]
+        see(tracker, k, *both[: 2 if k < 5 else 1])
+    found = see(tracker, 30, seen(0.0, 3.0, RED, front), seen(-1.4, 3.0, RED))
+    assert tracker.tracks == [front, second, found[1]]
+    assert first not in tracker.tracks
+    others = [seen(x, 3.0, clothes) for x, clothes in ((1.0, RED), (1.5, RED), (-0.8, RED))]
+    found = see(tracker, 31, seen(0.0, 3.0, RED, front), seen(-1.4, 3.0, RED, found[1]), *others)
+    assert len(found) == len(tracker.tracks) == 3
+    assert front in found
+    assert tracker.left_out == 2
+
+
+@pytest.mark.parametrize("pictures", [1, 2, 3, 30])
+def test_only_who_would_be_published_is_left_out_and_no_ids_are_used_up(pictures: int) -> None:
+    tracker = Tracker(2, seed=0)
+    people = meet(tracker, seen(-0.5, 3.0, RED), seen(0.5, 3.0, BLUE))
+    left_out = []
+    for k in range(1, 1 + pictures):
+        candidate = next((track for track in tracker.tracks if track not in people), None)
+        known = seen(-0.5, 3.0, RED, people[0]), seen(0.5, 3.0, BLUE, people[1])
+        things = [unsure(seen(1.4, 3.0, GREY, candidate)), *(unsure(seen(1.4, z, GREY)) for z in (4.0, 5.0))]
+        assert see(tracker, k, *known, *things) == people
+        assert len(tracker.tracks) <= 3
+        left_out.append(tracker.left_out)
+    assert left_out[:3] == [0, 0, 1][:pictures]
+    assert max(left_out) <= 1
+    assert len(tracker._used) <= 3
+
+
 def test_ids_are_never_given_again() -> None:
     tracker = Tracker(2, seed=0)
     ids = []
