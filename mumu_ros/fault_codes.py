@@ -77,7 +77,8 @@ class FaultCode(str, Enum):
     UNREADABLE = "unreadable", Level.WARN, "messages with invalid contents; the text has the last reason"
     IMPLAUSIBLE = "implausible", Level.WARN, (
         "values that are not finite or physically impossible; an IMU that for seconds feels less than 3 m/s² (in g, or "
-        "without gravity) or turns at more than 20 rad/s (in degrees a second)"
+        "without gravity) or turns at more than 20 rad/s (in degrees a second); depth of which less than 1 % is nearer "
+        "than 65 m (in millimetres)"
     )  # fmt: skip
     TOO_SLOW = "too_slow", Level.WARN, "this computer does not keep up, and messages are dropped"
 

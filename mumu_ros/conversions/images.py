@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.conversions.errors import ConversionError
 from mumu_ros.conversions.rvl import decode_rvl
+from mumu_ros.fault_codes import FaultCode
 
 __all__ = [
     "MAX_PIXELS",
@@ -43,6 +44,9 @@ __all__ = [
 ]
 
 ImageKind = Literal["rgb", "depth"]
+
+_LEAST_USED = 0.01
+"""If fewer of the readings are nearer than 65.535 m, depth is in another unit."""
 
 # encoding: (bytes per channel, channels, OpenCV's conversion to RGB).
 # OpenCV names a Bayer pattern by its second row.
@@ -311,6 +315,9 @@ def depth_to_millimetres(depth: NDArray[Any]) -> NDArray[np.uint16]:
 
     Args:
         depth: (H, W), uint16 millimetres (returned as it is) or float32 metres.
+
+    Raises:
+        ConversionError: Nearly all readings are beyond 65.535 m, as those in millimetres are.
     """
     if depth.dtype == np.uint16:
         return depth
@@ -318,4 +325,13 @@ def depth_to_millimetres(depth: NDArray[Any]) -> NDArray[np.uint16]:
         millimetres = depth * np.float32(1000)
     # NaN compares false, so it is replaced as well.
     millimetres[~((millimetres >= 0) & (millimetres < 65535.5))] = 0
+    used = np.count_nonzero(millimetres)
+    if used < _LEAST_USED * depth.size:
+        far = depth[(depth > 65.5355) & (depth < np.inf)]
+        if used < _LEAST_USED * far.size:
+            raise ConversionError(
+                f"depth is {np.median(far):.0f} m in the median: is it in millimetres? Publish 32FC1 in metres, or 16UC1 "
+                "in millimetres (REP 118)",
+                FaultCode.IMPLAUSIBLE,
+            )
     return np.rint(millimetres).astype(np.uint16)

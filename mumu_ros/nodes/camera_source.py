@@ -215,7 +215,9 @@ class CameraSource:
     def _read(self, name: str, message: Any) -> NDArray[Any] | None:
         found, topic = self._found, self._topics[name]
         try:
-            return topic.array(message.message, "rgb" if name == "image" else "depth")
+            if name == "image":
+                return topic.array(message.message, "rgb")
+            return depth_to_millimetres(topic.array(message.message, "depth"))
         except ConversionError as error:
             found.last_error[name] = error
             found.errors[name] += 1
@@ -228,7 +230,7 @@ class CameraSource:
             return None
         sizes = ((a.shape[1], a.shape[0]) for a in (picture, depth))
         self._found.depth = depth_problem(next(sizes), frame_id, next(sizes), message.header.frame_id) or ""
-        return None if self._found.depth else depth_to_millimetres(depth)
+        return None if self._found.depth else depth
 
     def _camera(self, width: int, height: int, frame_id: str) -> Camera | None:
         info = self._info.latest

@@ -90,8 +90,11 @@ class Frozen(Since):
 
 
 def depth_problem(picture: tuple[int, int], picture_frame: str, depth: tuple[int, int], depth_frame: str) -> str | None:
-    """Why a depth picture cannot be used with a colour picture, by (width, height) and frame_id; None: it can."""
-    if picture_frame != depth_frame:
+    """Why a depth picture cannot be used with a colour picture, by (width, height) and frame_id; None: it can.
+
+    An empty frame_id is not compared: it is unknown.
+    """
+    if picture_frame and depth_frame and picture_frame != depth_frame:
         return (
             f"depth is in frame {depth_frame!r}, the picture in {picture_frame!r}: not registered; use the topic on "
             "which the driver publishes depth aligned to colour"

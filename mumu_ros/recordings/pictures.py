@@ -33,6 +33,7 @@ from mumu_ros.conversions import (
     ImageKind,
     camera_info_to_camera,
     compressed_image_to_array,
+    depth_to_millimetres,
     header_stamp_ns,
     image_to_array,
     vector_to_array,
@@ -246,7 +247,7 @@ class _Reader:
         found = min(self._depths, key=lambda depth: abs(depth.stamp_ns - picture.stamp_ns), default=None)
         if found is None or abs(found.stamp_ns - picture.stamp_ns) > _SLOP_NS:
             return None
-        depth = self._try(found.topic, lambda: _pixels(found.message, "depth"))
+        depth = self._try(found.topic, lambda: depth_to_millimetres(_pixels(found.message, "depth")))
         if depth is None:
             return None
         sizes = [(pixels.shape[1], pixels.shape[0]) for pixels in (rgb, depth)]

@@ -197,6 +197,17 @@ def test_metres_become_millimetres_and_what_is_no_reading_becomes_zero():
     assert depth_to_millimetres(expected) is expected
 
 
+def test_readings_that_are_all_too_far_are_named_by_their_unit():
+    depth = np.full((48, 64), 2013.0, np.float32)
+    depth[:24], depth[0, 0] = (np.nan, 5.0)
+    with pytest.raises(ConversionError, match=r"^depth is 2013 m in the median: is it in millimetres\?") as caught:
+        depth_to_millimetres(depth)
+    assert caught.value.code == "implausible"
+    depth[40:] = 3.0
+    assert np.count_nonzero(depth_to_millimetres(depth)) == 8 * 64 + 1
+    assert not depth_to_millimetres(np.full((48, 64), np.inf, np.float32)).any()
+
+
 def compressed(extension: str, pixels: np.ndarray, format_: str) -> SimpleNamespace:
     ok, data = cv2.imencode(extension, pixels)
     assert ok

@@ -320,6 +320,20 @@ def test_depth_that_is_not_registered_is_not_used(
     assert all(call["depth"] is None for call in finder.calls)
 
 
+def test_depth_in_another_unit_is_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    finder.people = [person(position_source="perspective")]
+    r = rig(**{"depth.topic": "depth"}).start()
+    text = r.say("depth", is_warning, lambda: r.show(depth=np.full(SIZE, 2013, np.float32)))
+    assert "depth is 2013 m in the median: is it in millimetres?" in text
+    assert r.diagnostics["depth"].values[0].value == "implausible"
+
+
+def test_depth_without_a_frame_id_is_used(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig(**{"depth.topic": "depth"}).start()
+    r.say("depth", is_ok, lambda: r.show(depth=np.full(SIZE, 2000, np.uint16), depth_frame=""))
+    r.ros.wait(lambda: any(call["depth"] is not None for call in finder.calls))
+
+
 def test_depth_without_readings_where_people_are_is_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
     finder.people = [person(position_source="perspective")]
     r = rig(**{"depth.topic": "depth"}).start()

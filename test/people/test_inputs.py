@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from mumu_ros.people import LAYOUT, Camera, Person
 from mumu_ros.people.bodies import lift_keypoints
-from mumu_ros.people.inputs import FROZEN_S, Frozen, Since, is_upside_down, picture_problem
+from mumu_ros.people.inputs import FROZEN_S, Frozen, Since, depth_problem, is_upside_down, picture_problem
 from mumu_ros.skeletons import layout
 
 from .figures import standing
@@ -52,6 +52,12 @@ def test_a_camera_is_frozen_when_its_pictures_have_been_the_same_for_a_second() 
     said = [frozen.look(k * S // 10, bytes([min(k, 5)])) for k in range(20)]
     assert said == [k * 0.1 > 0.6 + FROZEN_S + 0.01 for k in range(20)], "the first repeat is at 0.6 s"
     assert not frozen.look(2 * S, b"new")
+
+
+@pytest.mark.parametrize(("picture", "depth"), [("", "c"), ("c", ""), ("", ""), ("c", "c")])
+def test_a_frame_that_is_not_named_is_none_that_differs(picture: str, depth: str) -> None:
+    assert depth_problem((128, 96), picture, (64, 48), depth) is None
+    assert "another aspect" in str(depth_problem((128, 96), picture, (64, 64), depth))
 
 
 def person(shoulders: tuple[float, float], hips: tuple[float, float]) -> Person:
