@@ -41,6 +41,7 @@ START_NS = 1_700_000_000_000_000_000
 TYPES = RosTypes()
 
 
+@pytest.mark.serial
 def test_frames_become_recognitions_whose_fields_agree(robot: Callable[..., Any]) -> None:
     r = robot(body_id="b1")
     r.start()
