@@ -33,6 +33,7 @@ from visualization_msgs.msg import MarkerArray
 from mumu_ros.conversions import ConversionError, RosTypes, array_to_image, message_to_people, time_to_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import ActivityRecognition
+from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import Arrivals, contest, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.markers import people_to_markers
@@ -59,6 +60,8 @@ MAX_BYTES = 256 * 2**20
 """Limit of the pictures kept; with larger ones, those of less time."""
 MAX_ASPECT = 0.01
 """A picture of the same camera in another resolution: most that its aspect differs, as by whole pixels."""
+MAX_DELAY_S = 10.0
+"""No computer takes so long to find people in a picture: stamps farther apart are of different clocks."""
 TIMEOUT_S = 1.0
 """Without a message about people for this long, the picture is shown unchanged."""
 POLL_PERIOD_S = 0.02
@@ -278,7 +281,7 @@ class Overlay(ManagedNode):
                 code, reason = why_silent(self, *topics[silent[0]], bool(streams[silent[0]].received))
                 text = f"no message on {topic}; {reason}"
         elif self._missing_since is not None and now_s - self._missing_since > KEPT_S:
-            code, text = FaultCode.UNPAIRED, self._gone()
+            code, text = self._gone()
         else:
             code, text = FaultCode.NONE, f"{streams['image'].rate_hz:.1f} Hz"
         if not silent:
@@ -289,11 +292,18 @@ class Overlay(ManagedNode):
             text += f"; {count} {what} skipped, the last one: {self._reason[what]}"
         yield self.status("picture", (code, text), drawn=self._drawn, dropped=self._worker.dropped)
 
-    def _gone(self) -> str:
-        return (
-            f"messages on {self.resolve_topic_name('people')} are {self._delay_s:.1f} s behind the newest picture, and "
-            f"theirs are gone: pictures are kept for {KEPT_S:.0f} s, at most {MAX_BYTES // 2**20} MiB of them; set "
-            "image.topic to the topic that people reads and, if people is slow, lower its rate_hz"
+    def _gone(self) -> Problem:
+        people, delay_s = f"messages on {self.resolve_topic_name('people')}", self._delay_s
+        if not -TIMEOUT_S <= delay_s <= MAX_DELAY_S:
+            side = "behind" if delay_s > 0 else "ahead of"
+            return FaultCode.CLOCK, (
+                f"{people} are {abs(delay_s):.1f} s {side} the newest picture, which is no delay but another clock: "
+                "set image.topic to the topic that people reads, or let the drivers stamp by one clock"
+            )
+        return FaultCode.UNPAIRED, (
+            f"{people} are {delay_s:.1f} s behind the newest picture, and theirs are gone: pictures are kept for "
+            f"{KEPT_S:.0f} s, at most {MAX_BYTES // 2**20} MiB of them; set image.topic to the topic that people reads "
+            "and, if people is slow, lower its rate_hz"
         )
 
 

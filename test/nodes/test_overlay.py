@@ -357,6 +357,22 @@ def test_people_whose_pictures_are_gone_are_named_with_their_delay_and_not_count
     rig.ros.wait(lambda: rig.play(0.0) or rig.diagnoses[-1].level == DiagnosticStatus.OK)
 
 
+@pytest.mark.parametrize(("delay_s", "side"), [(300.0, "behind"), (15.0, "behind"), (-300.0, "ahead of")])
+def test_people_of_another_clock_than_the_pictures_are_told_from_slow_ones(rig: Rig, delay_s: float, side: str) -> None:
+    listened(rig, Image, "overlay")
+
+    def named() -> DiagnosticStatus | None:
+        return next((diagnosis for diagnosis in rig.diagnoses if "another clock" in diagnosis.message), None)
+
+    rig.ros.wait(lambda: rig.show(START_NS) or rig.node._pictures.newest_ns)
+    diagnosis = rig.ros.wait(lambda: rig.play(delay_s) or named())
+    assert diagnosis.values[0].value == "clock"
+    said = re.match(rf"messages on /people are (\S+) s {side} the newest picture, which is no delay", diagnosis.message)
+    assert said
+    assert float(said[1]) == pytest.approx(abs(delay_s), abs=5.0)
+    assert "rate_hz" not in diagnosis.message
+
+
 def test_pictures_do_not_stay_when_their_people_are_known(rig: Rig) -> None:
     listened(rig, Image, "overlay")
     rig.ros.wait(lambda: rig.play(0.0) or rig.node._drawn > 10)
