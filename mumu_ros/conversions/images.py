@@ -330,8 +330,8 @@ def depth_to_millimetres(depth: NDArray[Any]) -> NDArray[np.uint16]:
         far = depth[(depth > 65.5355) & (depth < np.inf)]
         if used < _LEAST_USED * far.size:
             raise ConversionError(
-                f"depth is {np.median(far):.0f} m in the median: is it in millimetres? Publish 32FC1 in metres, or 16UC1 "
-                "in millimetres (REP 118)",
+                f"depth is {np.median(far):.0f} m in the median: is it in millimetres? Publish 32FC1 in metres, or "
+                "16UC1 in millimetres (REP 118)",
                 FaultCode.IMPLAUSIBLE,
             )
     return np.rint(millimetres).astype(np.uint16)

@@ -35,7 +35,7 @@ from mumu_ros.evaluation.sensor_reports import Outage, SensorLog, SensorReport, 
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.whatif import Alterer
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
-from mumu_ros.pipeline.framing import Frame, FrameBuilder, Received, content, message_to_array
+from mumu_ros.pipeline.framing import Frame, FrameBuilder, Received, content, is_of_stream, message_to_array
 from mumu_ros.recognition.session import Sample, Session
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.annotations import annotation_topics
@@ -154,7 +154,7 @@ class Chain:
         config = session.checkpoint.config
         self._stopwatch = stopwatch or Stopwatch()
         self._topics = topics
-        self._streams = [stream.name for stream in sync.streams]
+        self._streams = {stream.name: stream for stream in sync.streams}
         self._synchronizer = Synchronizer(
             [stream.name for stream in sync.streams if stream.is_image],
             [stream.name for stream in sync.streams if not stream.is_image],
@@ -180,6 +180,8 @@ class Chain:
     def take(self, stream: str, message: Any, log_ns: int) -> None:
         """Take in a message, as a subscription does."""
         self._poll_until(log_ns)
+        if not is_of_stream(self._streams[stream], message):
+            return
         own_ns = header_stamp_ns(message)
         recorded_ns = log_ns if own_ns is None else own_ns + self._offsets_ns[stream]
         stamp_ns = self._alterer.restamp(stream, recorded_ns) if self._alterer else recorded_ns
@@ -206,6 +208,8 @@ class Chain:
                 f"{self._builder.last_error[name]}"
             )
         for name, topic in self._topics.items():
+            if (joints := self._streams[name].joints) and not self._sensors[name].messages:
+                problems.append(f"no message of {topic} has any of the joints {list(joints)}: correct {name}.joints")
             if unused := statistics[name].late + statistics[name].refused:
                 problems.append(f"{unused} messages of {topic} are out of order or have impossible stamps; not used")
         pauses, outages = split_pauses({name: log.outages for name, log in self._sensors.items()}, self._timeout_ns)

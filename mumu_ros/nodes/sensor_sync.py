@@ -17,9 +17,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -40,7 +41,7 @@ from mumu_ros.nodes.transforms import AxesTurner
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
-from mumu_ros.pipeline.parameter_tables import declare_streams
+from mumu_ros.pipeline.parameter_tables import STREAM, declare_streams
 from mumu_ros.pipeline.stream_watch import Report, StreamWatch
 from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
 
@@ -68,11 +69,16 @@ class SensorSync(ManagedNode):
         self._types = RosTypes()
         self._turner: AxesTurner | None = None
         self._declare_streams()
-        self.add_post_set_parameters_callback(self._follow_streams)
+        self.add_pre_set_parameters_callback(self._prepare_streams)
 
-    def _follow_streams(self, parameters: Sequence[Any]) -> None:
-        if any(parameter.name == "streams" for parameter in parameters):
-            self._declare_streams()
+    def _prepare_streams(self, parameters: list[Any]) -> list[Any]:
+        """Declare the parameters of new streams, which may be set together with `streams`."""
+        for names in (parameter.value for parameter in parameters if parameter.name == "streams"):
+            with contextlib.suppress(ParameterError):  # what is invalid is rejected when it is set
+                self.values.check("streams", names)
+                for name, row in itertools.product(names, () if self._configured else STREAM):
+                    self.values.declare(row, prefix=f"{name}.")
+        return parameters
 
     def _declare_streams(self) -> None:
         """Declare the parameters of every stream before it is configured, so that they can be listed and set."""
@@ -176,7 +182,7 @@ class SensorSync(ManagedNode):
                 s,
                 self._published,
                 [other for other in self._watches.values() if other is not watch],
-                partial(self._why_silent, stream),
+                partial(self._why_silent, stream, subscriber),
                 now_s,
                 errors,
                 self._builder.last_error.get(stream.name),
@@ -185,7 +191,7 @@ class SensorSync(ManagedNode):
             )
             if self._turner and report.code.level == Level.OK and (text := self._turner.problems.get(stream.name)):
                 report = replace(report, code=FaultCode.NO_TRANSFORM, text=f"{text}; it is left out")
-            if watch.speaks(now_s):
+            if watch.speaks(now_s) and not stream.joints:  # several drivers may publish joints of their own
                 report = self._contested(stream, report)
             if not s.received and self.get_clock().now().nanoseconds == 0:
                 watch.restart(now_s)
@@ -219,11 +225,15 @@ class SensorSync(ManagedNode):
             code, text = contest(self, topic, stream.type, (code, text))
         return replace(report, code=code, text=text)
 
-    def _why_silent(self, stream: StreamConfig, has_spoken: bool) -> Problem:
+    def _why_silent(
+        self, stream: StreamConfig, subscriber: Subscriber | ImuPairSubscriber, has_spoken: bool
+    ) -> Problem:
         """See `why_silent`; of two topics, the first that the graph shows something wrong with is named."""
         problems = {
             topic: why_silent(self, topic, stream.type, stream.reliability, has_spoken) for topic in stream.topics
         }
+        if isinstance(subscriber, Subscriber) and subscriber.other and problems[stream.topic][0] is FaultCode.SILENT:
+            return FaultCode.SILENT, _without_joints(stream, subscriber.other)
         if len(problems) == 1:
             return problems[stream.topic]
         for topic, (code, text) in problems.items():
@@ -255,6 +265,13 @@ class SensorSync(ManagedNode):
                 self._black_box.write(f"{stream.name}_{report.code}")
         if report.code not in _UNLOGGED:
             self.log_throttled(f"{report.code} {stream.name}", f"stream {stream.name!r}: {report.text}")
+
+
+def _without_joints(stream: StreamConfig, message: Any) -> str:
+    return (
+        f"no message has any of the joints {list(stream.joints)}, the last one has {list(message.name)}: correct "
+        f"{stream.name}.joints, or check the driver"
+    )
 
 
 def _or_nan(value: float | None) -> float:

@@ -38,7 +38,7 @@ from mumu_ros.conversions import ConversionError
 from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.pipeline.configuration import StreamConfig
-from mumu_ros.pipeline.framing import Received
+from mumu_ros.pipeline.framing import Received, is_of_stream
 from mumu_ros.pipeline.imu_pair import ImuPair, PairedImu
 from mumu_ros.recordings import RecordingError
 from mumu_ros.recordings.typestore import InstalledTypes
@@ -93,7 +93,8 @@ def subscribe_to_stream(node: ManagedNode, stream: StreamConfig) -> Subscriber |
     qos = sensor_qos(stream.reliability, stream.depth)
     create = node.create_subscription if stream.is_image else node.create_polled_subscription
     offset_ns = seconds_to_ns(stream.offset_s)
-    parts = [Subscriber(create, node, stream.type, topic, qos, offset_ns) for topic in stream.topics]
+    is_meant = functools.partial(is_of_stream, stream) if stream.joints else None
+    parts = [Subscriber(create, node, stream.type, topic, qos, offset_ns, is_meant) for topic in stream.topics]
     return parts[0] if len(parts) == 1 else ImuPairSubscriber(*parts)
 
 
@@ -151,8 +152,10 @@ class Subscriber:
         topic: Their topic.
         qos: Of the subscription.
         offset_ns: Added to the stamps.
+        is_meant: Whether a message is delivered; None: every one is.
 
     Attributes:
+        other: The last message that was not delivered; None: all were.
         sub: The subscription.
         lost: Messages lost by the middleware; None if it cannot tell.
         came_ns: System time at which the message being delivered came to this process.
@@ -162,12 +165,21 @@ class Subscriber:
     """
 
     def __init__(
-        self, create: Callable[..., Any], node: Node, type_name: str, topic: str, qos: QoSProfile, offset_ns: int = 0
+        self,
+        create: Callable[..., Any],
+        node: Node,
+        type_name: str,
+        topic: str,
+        qos: QoSProfile,
+        offset_ns: int = 0,
+        is_meant: Callable[[Any], bool] | None = None,
     ) -> None:
         cls = message_class(type_name)
         self._type_name = type_name
         self._offset_ns = offset_ns
         self._depth = qos.depth
+        self._is_meant = is_meant
+        self.other: Any = None
         self._has_header = next(iter(cls.get_fields_and_field_types().items()), None) == ("header", "std_msgs/Header")
         self._callbacks: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._waiting: deque[tuple[bytes, Mapping[str, int]]] = deque(maxlen=_MOST_WAITING)
@@ -219,6 +231,9 @@ class Subscriber:
         except (struct.error, IndexError):  # shorter than a header; rmw drops what it cannot read, too
             return
         received = Received(header, functools.partial(self._message, data), len(data))
+        if self._is_meant and not self._is_meant(received):
+            self.other = received.message
+            return
         for callback, args in self._callbacks:
             callback(received, *args)
 

@@ -41,7 +41,7 @@ from mumu_ros.model.preprocessing import resize_image
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.streams import NS_PER_S, SynchronizedSet
 
-__all__ = ["Frame", "FrameBuilder", "Habits", "Received", "content", "message_to_array"]
+__all__ = ["Frame", "FrameBuilder", "Habits", "Received", "content", "is_of_stream", "message_to_array"]
 
 _WITHOUT_TURN = 100
 """So many messages of an IMU in a row that shake and do not turn at all are those of an accelerometer alone."""
@@ -81,6 +81,16 @@ class Received:
 def content(message: Any) -> Any:
     """Return the message itself, whether it is wrapped in `Received` or not."""
     return message.message if isinstance(message, Received) else message
+
+
+def is_of_stream(stream: StreamConfig, message: Any) -> bool:
+    """Whether a message is meant: not a JointState with none of the joints, as of a gripper beside an arm."""
+    if not stream.joints:
+        return True
+    try:
+        return not set(stream.joints).isdisjoint(content(message).name)
+    except ConversionError:
+        return True  # reported where it is converted
 
 
 @dataclass(frozen=True, eq=False)

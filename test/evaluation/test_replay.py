@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -26,9 +27,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mumu_ros.conversions import array_to_floats
+from mumu_ros.conversions.messages import make_header
 from mumu_ros.evaluation.replay import Chain, SharedConversions, replay
-from mumu_ros.pipeline.configuration import StreamConfig
+from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, StreamConfig
+from mumu_ros.recognition import Session
 from mumu_ros.recordings import Recording, RecordingWriter
+from mumu_ros.recordings.typestore import BagTypes
 
 START_NS = 1_700_000_000 * 1_000_000_000
 TOPICS = ("/left", "/right", "/both")
@@ -77,6 +81,30 @@ def test_a_message_is_converted_once_for_each_stream_as_that_one_takes_it() -> N
     convert = SharedConversions()
     assert {name: convert(stream, message).tolist() for name, stream in arms.items()} == {"left": [2], "right": [1]}
     assert all(convert(stream, message) is convert(stream, message) for stream in arms.values())
+
+
+@pytest.mark.parametrize("names", [["left_elbow"], ["right_elbow"]])
+def test_joints_of_another_driver_on_the_topic_are_passed_over_as_live(tiny_model: Path, names: list[str]) -> None:
+    """Both drivers stamp by the same step of a simulator's clock; if nobody sends the joints it is said."""
+    session = Session.open(InferenceConfig.of(model=str(tiny_model), backend="eager"))
+    topics = {"left_arm": "joint_states"}
+    chain = Chain(topics, SensorSyncConfig((arm("left"),), 10.0, 0.05, 0.5, 30), session)
+    types = BagTypes()
+    for k in range(20):
+        stamp_ns = START_NS + k * 10**8
+        for message_names in (["finger"], names):
+            header = make_header(stamp_ns, "", types)
+            message = SimpleNamespace(header=header, name=message_names, position=[1.0])
+            chain.take("left_arm", message, stamp_ns)
+    chain.drain(stamp_ns)
+    result = chain.result([], [])
+    sensor = result.sensors["left_arm"]
+    assert sensor.duplicate == sensor.unreadable == 0
+    if names == ["left_elbow"]:
+        assert (sensor.messages, result.problems) == (20, ())
+    else:
+        said = "no message of joint_states has any of the joints ['left_elbow']: correct left_arm.joints"
+        assert (sensor.messages, result.problems) == (0, (said,))
 
 
 def arm(side: str) -> StreamConfig:

@@ -33,7 +33,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
-from std_msgs.msg import Float32MultiArray
+from std_msgs.msg import Float32MultiArray, Header
 
 from mumu_ros.conversions import RosTypes, array_to_image, array_to_imu, array_to_pose_array, ns_to_time, time_to_ns
 from mumu_ros.model.preprocessing import resize_image
@@ -564,6 +564,44 @@ def test_vectors_of_every_type_and_compressed_images_are_taken(ros: Any) -> None
     shapes = {series.name: list(series.shape) for series in frame.series}
     assert shapes == {"joints": [4], "skeleton": [20, 3], "emg": [8]}
     assert abs(int(frame.images[0].image.data[0]) - 90) < 3
+
+
+ARM = {
+    "streams": ["arm"],
+    "arm.topic": "joint_states",
+    "arm.type": "sensor_msgs/msg/JointState",
+    "arm.kind": "vector",
+    "arm.joints": ["hip", "knee"],
+    "arm.shape": [2],
+}
+
+
+def test_joints_of_another_driver_on_the_topic_are_passed_over(ros: Any) -> None:
+    """Also where both drivers stamp by the same step of a simulator's clock, and when the one that is meant stops."""
+    node = ros.add(SensorSync, **ARM)
+    frames = ros.collect(MultimodalFrame, "multimodal_frame")
+    reports = ros.collect(DiagnosticArray, "/diagnostics")
+    gripper, arm = (ros.node.create_publisher(JointState, "joint_states", 10) for _ in range(2))
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.wait(lambda: gripper.get_subscription_count() and arm.get_subscription_count())
+    numbers = itertools.count()
+
+    def said(is_moving: bool, text: str) -> Any:
+        header = Header(stamp=ns_to_time(START_NS + next(numbers) * 20 * MS, TYPES))
+        gripper.publish(JointState(header=header, name=["finger"], position=[0.5]))
+        if is_moving:
+            arm.publish(JointState(header=header, name=["knee", "hip", "wrist"], position=[0.1, 0.2, 0.3]))
+        ros.executor.spin_once(timeout_sec=0.02)
+        statuses = [s for s in reports[-1].status if s.name == "sensor_sync: arm"] if reports else []
+        return next((s for s in statuses if text in s.message), None)
+
+    ros.wait(lambda: said(True, " Hz") and len(frames) >= 10)
+    status = ros.wait(lambda: said(True, " Hz"))
+    assert status.level == DiagnosticStatus.OK
+    counts = {pair.key: pair.value for pair in status.values}
+    assert (counts["unreadable"], counts["duplicate"], counts["publishers"]) == ("0", "0", "2")
+    np.testing.assert_allclose(frames[-1].series[0].data[:2], [0.2, 0.1], rtol=1e-6)
+    ros.wait(lambda: said(False, "no message has any of the joints ['hip', 'knee'], the last one has ['finger']"))
 
 
 class Glove:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,9 +29,9 @@ import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.conversions import array_to_image, array_to_imu, frame_to_samples, ns_to_time
+from mumu_ros.conversions import ConversionError, array_to_image, array_to_imu, frame_to_samples, ns_to_time
 from mumu_ros.pipeline.configuration import StreamConfig
-from mumu_ros.pipeline.framing import Frame, FrameBuilder, Received, message_to_array
+from mumu_ros.pipeline.framing import Frame, FrameBuilder, Received, is_of_stream, message_to_array
 from mumu_ros.recordings.typestore import BagTypes
 from mumu_ros.streams import SynchronizedSet
 
@@ -201,6 +202,24 @@ def test_joints_in_another_order_are_refused_unless_they_are_named() -> None:
     assert build(unnamed, ["b", "a"]) is None
     assert "arm.joints" in str(unnamed.last_error["arm"])
     assert build(named, ["a", "b"]) == build(named, ["b", "c", "a"]) == [98, 97]
+
+
+@pytest.mark.parametrize(
+    ("names", "meant"), [(["b", "a"], True), (["a"], True), (["finger", "b"], True), (["finger"], False), ([], False)]
+)
+def test_a_joint_state_with_none_of_the_named_joints_is_another_drivers(names: list[str], meant: bool) -> None:
+    message = Received(None, lambda: SimpleNamespace(name=names))
+    arm = stream("arm", "vector", "sensor_msgs/msg/JointState", shape=(2,))
+    assert is_of_stream(arm, message)
+    assert is_of_stream(replace(arm, joints=("a", "b")), message) is meant
+
+
+def test_a_joint_state_that_cannot_be_read_is_left_to_who_converts_it() -> None:
+    def read() -> Any:
+        raise ConversionError("cut off")
+
+    arm = stream("arm", "vector", "sensor_msgs/msg/JointState", shape=(2,), joints=("a", "b"))
+    assert is_of_stream(arm, Received(None, read))
 
 
 def test_a_message_under_another_header_has_its_stamp_and_its_own_content() -> None:
