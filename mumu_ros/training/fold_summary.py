@@ -45,9 +45,10 @@ FALSE_ACCEPT_RATE = 0.1
 def summarize(study: Study, taxonomy: Taxonomy) -> dict[str, Any]:
     """The numbers of a study, in JSON-able form.
 
-    A seed's accuracy is the share of all test clips, over all folds, that are recognised. The confidence interval is a
-    bootstrap over subjects of each clip's mean over the seeds. Each fold's temperature is fitted on the clips of the
-    other folds, all of them of training subjects, so the calibration error is of clips that it was not fitted on.
+    A seed's accuracy is the share of all test clips, over all folds, that are recognised; its macro F1 and the numbers
+    of each class are over all folds, too, and averaged over the seeds. The confidence interval is a bootstrap over
+    subjects of each clip's mean over the seeds. Each fold's temperature is fitted on the clips of the other folds, all
+    of them of training subjects, so the calibration error is of clips that it was not fitted on.
 
     `calibration` is a `Calibration` for a model of all clips: the temperature over all folds, and the threshold at
     `FALSE_ACCEPT_RATE` where there are unknown activities.
@@ -71,8 +72,7 @@ def summarize(study: Study, taxonomy: Taxonomy) -> dict[str, Any]:
         np.mean(np.concatenate([taxonomy.group_indices[r.truth] == r.group_logits.argmax(axis=1) for r in known]))
     )
     summary["ece"] = _calibration_error(known)
-    truth, decided = _pooled(known, CLEAN)
-    summary["per_class"] = per_class(truth, decided, taxonomy.activities)
+    summary["per_class"] = _per_class(known, taxonomy)
     summary["calibration"] = asdict(chosen)
     if study.manifest.protocol == "open_set":
         summary["unknown"] = _unknown(known, unknown, chosen)
@@ -101,25 +101,42 @@ def table(summary: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
+def _per_class(results: Sequence[FoldResult], taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
+    """Precision, recall and F1, means over the seeds, and the support, which is the same in each."""
+    seeds = [per_class(*_pooled(own, CLEAN), taxonomy.activities) for own in _by_seed(results)]
+    return {
+        activity: {key: type(value)(np.mean([seed[activity][key] for seed in seeds])) for key, value in part.items()}
+        for activity, part in seeds[0].items()
+    }
+
+
+def _by_seed(results: Sequence[FoldResult]) -> list[list[FoldResult]]:
+    return [[r for r in results if r.seed == seed] for seed in dict.fromkeys(r.seed for r in results)]
+
+
 def _condition(results: Sequence[FoldResult], name: str, taxonomy: Taxonomy) -> dict[str, Any]:
-    by_seed: dict[int, list[np.ndarray]] = {}
     by_subject: dict[int, list[np.ndarray]] = {}
     for result in results:
         right = result.logits[name].argmax(axis=1) == result.truth
-        by_seed.setdefault(result.seed, []).append(right)
         for subject in np.unique(result.subject):
             by_subject.setdefault(int(subject), []).append(right[result.subject == subject])
-    top1 = [float(np.concatenate(parts).mean()) for parts in by_seed.values()]
-    truth, decided = _pooled(results, name)
+    seeds = [_pooled(own, name) for own in _by_seed(results)]
+    top1 = [float((truth == decided).mean()) for truth, decided in seeds]
+    f1 = [macro_f1(truth, decided, len(taxonomy.activities)) for truth, decided in seeds]
     values = [np.concatenate(parts).astype(float) for parts in by_subject.values()]
     return {
         "top1": float(np.mean(top1)),
-        "std": float(np.std(top1, ddof=1)) if len(top1) > 1 else None,
+        "std": _std(top1),
         "by_seed": top1,
-        "macro_f1": macro_f1(truth, decided, len(taxonomy.activities)),
+        "macro_f1": float(np.mean(f1)),
+        "macro_f1_std": _std(f1),
         "interval": cluster_bootstrap(values) if len(values) > 1 else None,
         "by_subject": {str(s): float(v.mean()) for s, v in zip(by_subject, values, strict=True)},
     }
+
+
+def _std(values: Sequence[float]) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def _known(study: Study, result: FoldResult, taxonomy: Taxonomy) -> FoldResult:
@@ -176,7 +193,7 @@ def _calibration(known: Sequence[FoldResult], unknown: np.ndarray) -> Calibratio
 def _unknown(known: Sequence[FoldResult], unknown: np.ndarray, chosen: Calibration) -> dict[str, float]:
     of_known, of_unknown = (_confidences(logits, chosen.temperature) for logits in (_logits(known), unknown))
     return {
-        "clips": len(of_unknown),
+        "clips": len(of_unknown) // len(_by_seed(known)),
         "auroc": auroc(of_known, of_unknown),
         "threshold": chosen.unknown_threshold,
         "false_accept_rate": float((of_unknown >= chosen.unknown_threshold).mean()),

@@ -81,15 +81,26 @@ def test_accuracy_over_seeds_and_subjects(twice: Study) -> None:
     assert clean["by_subject"] == pytest.approx({"1": 7 / 8, "2": 1 / 4})
     # The bootstrap draws both subjects, or one of them twice.
     assert clean["interval"] == pytest.approx((1 / 4, 7 / 8))
-    # wave: 3 of 4 found, with 3 taken for it: 6/8... as 2 TP / (2 TP + FP + FN).
-    f1_wave, f1_clap, f1_walk = 2 * 3 / (2 * 3 + 3 + 1), 2 * 1 / (2 * 1 + 1 + 1), 2 * 4 / (2 * 4 + 0 + 2)
-    assert clean["macro_f1"] == pytest.approx((f1_wave + f1_clap + f1_walk) / 3)
-    assert summary["per_class"]["walk"] == pytest.approx({"precision": 1, "recall": 4 / 6, "f1": f1_walk, "support": 6})
+    # As 2 TP / (2 TP + FP + FN) of waving, clapping and walking.
+    f1 = [(4 / 5 + 1 + 4 / 5) / 3, (2 / 5 + 0 + 4 / 5) / 3]
+    assert clean["macro_f1"] == pytest.approx(np.mean(f1))
+    assert clean["macro_f1_std"] == pytest.approx(np.std(f1, ddof=1))
+    assert summary["per_class"]["walk"] == pytest.approx({"precision": 1, "recall": 4 / 6, "f1": 4 / 5, "support": 3})
+    assert sum(part["support"] for part in summary["per_class"].values()) == summary["clips"]
     without = summary["conditions"]["-imu"]
     assert without["by_seed"] == pytest.approx([2 / 6, 2 / 6])
     assert without["std"] == 0
     # One wave and one clap are taken for each other, in one group; two walks for waves are not.
     assert summary["group_top1"] == pytest.approx(10 / 12)
+
+
+def test_the_macro_f1_is_that_of_a_seed() -> None:
+    """Each takes everything for another class: over the decisions of all seeds it would be a third."""
+    truth = [WAVE, CLAP, WALK]
+    summary = summarize(study(*(result(1, seed, truth, [seed] * 3) for seed in (WAVE, CLAP, WALK))), TAXONOMY)
+    clean = summary["conditions"]["clean"]
+    assert clean["macro_f1"] == pytest.approx(1 / 6)
+    assert clean["macro_f1_std"] == pytest.approx(0)
 
 
 def test_facts_of_the_study(twice: Study) -> None:
@@ -170,6 +181,11 @@ def test_what_is_unknown(open_set: Study) -> None:
     # Two of twenty may pass: those above the third highest, 3.58.
     assert result["false_reject_rate"] == pytest.approx((np.sort(UNKNOWN)[-3] >= KNOWN).mean())
     assert summary["calibration"]["unknown_threshold"] == result["threshold"] > 0
+
+
+def test_clips_of_unknown_activities_are_counted_once(open_set: Study) -> None:
+    again = replace(open_set, results=(*open_set.results, replace(open_set.results[0], seed=1)))
+    assert summarize(again, TAXONOMY)["unknown"] == summarize(open_set, TAXONOMY)["unknown"]
 
 
 def test_the_table_has_the_conditions_in_their_order(twice: Study, open_set: Study) -> None:
