@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -102,6 +103,29 @@ def test_a_stream_that_is_named_has_its_parameters_at_once(ros: Any) -> None:
     assert result.successful
     assert all(node.has_parameter(f"belt.{row.name}") for row in STREAM)
     assert node.set_parameters([Parameter("belt.topic", value="imu/belt")])[0].successful
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        ({"streams": ["belt"], "belt.topic": "imu/belt"}, ""),
+        ({"belt.topic": "imu/belt", "streams": ["belt", "imu"]}, ""),
+        ({"streams": ["belt"], "belt.width": -1}, "belt.width is -1"),
+        ({"streams": ["belt", "belt"], "belt.topic": "imu/belt"}, "undeclared"),
+        ({"streams": 3}, "streams is 3"),
+    ],
+)
+def test_a_stream_is_named_and_described_in_one_call(ros: Any, given: dict[str, Any], refusal: str) -> None:
+    node = ros.add(SensorSync, streams=["imu"])
+    client = ros.node.create_client(SetParametersAtomically, "sensor_sync/set_parameters_atomically")
+    ros.wait(client.service_is_ready)
+    parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in given.items()]
+    future = client.call_async(SetParametersAtomically.Request(parameters=parameters))
+    ros.wait(future.done)
+    result = future.result().result
+    assert (result.successful, refusal in result.reason) == (not refusal, True)
+    assert node.get_parameter("streams").value == (["imu"] if refusal else given["streams"])
+    assert refusal or node.get_parameter("belt.topic").value == "imu/belt"
 
 
 def test_an_unknown_name_is_in_the_diagnostics(ros: Any) -> None:
