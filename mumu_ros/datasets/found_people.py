@@ -88,7 +88,8 @@ def find_people(bag: Path) -> FoundPeople:
 def write_skeletons(found: FoundPeople, pieces: Sequence[Piece], folder: Path) -> tuple[dict[str, int], list[str]]:
     """Write the stream `skeleton` of each piece: of the person in most of its pictures.
 
-    Tracks that share no picture with that person's are taken for the same person, lost and found again.
+    A track that shares no picture with that person's is taken for the same person, lost and found again; of several
+    that could be, the one that is nearest in place.
 
     Returns:
         Clip to number of samples, clips with nobody left out; and a sentence for each clip that shows several people.
@@ -96,24 +97,32 @@ def write_skeletons(found: FoundPeople, pieces: Sequence[Piece], folder: Path) -
     counts: dict[str, int] = {}
     problems = []
     for piece in pieces:
-        seen = {
-            body: {stamp_ns for stamp_ns in samples if piece.start_ns <= stamp_ns < piece.end_ns}
-            for body, samples in found.people.items()
-        }
-        bodies = sorted((body for body in seen if seen[body]), key=lambda body: -len(seen[body]))
-        if not bodies:
+        tracks = [
+            {stamp_ns: joints for stamp_ns, joints in seen.items() if piece.start_ns <= stamp_ns < piece.end_ns}
+            for seen in found.people.values()
+        ]
+        if not any(tracks):
             continue
-        first, *others = bodies
-        same = [first, *(body for body in others if seen[body].isdisjoint(seen[first]))]
-        also = [body for body in others if body not in same and len(seen[body]) >= _ALSO_SEEN * len(seen[first])]
+        first, *others = sorted(filter(None, tracks), key=len, reverse=True)
+        samples = dict(first)
+        while free := [i for i, track in enumerate(others) if samples.keys().isdisjoint(track)]:
+            samples |= others.pop(min(free, key=lambda i: _distance_m(samples, others[i])))
+        also = [track for track in others if len(track) >= _ALSO_SEEN * len(first)]
         if also:
             problems.append(
                 f"{piece.clip} shows {1 + len(also)} people; the label is taken to be of the one in most pictures"
             )
-        samples = {stamp_ns: found.people[body][stamp_ns] for body in reversed(same) for stamp_ns in seen[body]}
         _write(folder / piece.clip, samples)
         counts[piece.clip] = len(samples)
     return counts, problems
+
+
+def _distance_m(one: Mapping[int, Joints], other: Mapping[int, Joints]) -> float:
+    """How far apart the joints of two tracks are, on average, where these are nearest in time; inf: none is in both."""
+    stamps, others = np.array(list(one)), np.array(list(other))
+    i, j = np.unravel_index(np.abs(stamps[:, None] - others).argmin(), (len(stamps), len(others)))
+    apart = np.linalg.norm(one[int(stamps[i])] - other[int(others[j])], axis=-1)
+    return float(np.nanmean(apart)) if not np.isnan(apart).all() else np.inf
 
 
 def _skeletons(tilt: CameraTilt, seen: Mapping[int, Joints]) -> dict[int, Joints]:

@@ -70,11 +70,22 @@ def test_a_clip_is_of_the_person_who_is_seen_longest(tmp_path: Path) -> None:
 
 
 def test_who_was_lost_and_found_again_is_one_person(tmp_path: Path) -> None:
-    found = FoundPeople(1, 20, {"a": at(1, 2, 3, 4), "b": at(6, 7, 8), "c": at(8, 9, where=100)})
+    found = FoundPeople(1, 20, {"a": at(1, 2, 3, 4), "b": at(6, 7, 8), "c": at(9, 10, where=100)})
     counts, problems = write_skeletons(found, [Piece("one", 0, 20)], tmp_path)
-    assert counts == {"one": 8}
-    assert written(tmp_path, "one")[0] == [1, 2, 3, 4, 6, 7, 8, 9]
+    assert counts == {"one": 9}
+    assert written(tmp_path, "one")[0] == [1, 2, 3, 4, 6, 7, 8, 9, 10]
     assert problems == []
+
+
+def test_a_bystander_is_not_who_was_found_again_nearby(tmp_path: Path) -> None:
+    """The bystander is in more pictures than the second track, and in some of them at the same time."""
+    again = at(*(stamp for stamp in range(50, 90) if stamp % 4))
+    people = {"a": at(*range(1, 50)), "bystander": at(*range(53, 90), where=100), "again": again}
+    counts, problems = write_skeletons(FoundPeople(1, 90, people), [Piece("one", 0, 90)], tmp_path)
+    stamps = [*range(1, 50), *again]
+    assert written(tmp_path, "one") == (stamps, stamps)
+    assert counts == {"one": len(stamps)}
+    assert problems == ["one shows 2 people; the label is taken to be of the one in most pictures"]
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.sets(st.integers(0, 30), min_size=1), max_size=3))
