@@ -128,11 +128,14 @@ _SPLITS: Mapping[str, _Split] = {
 _SUBJECTS: Mapping[str, range] = {"utd_mhad": range(1, 9), "mmact": range(1, 21)}
 
 
-def make_manifest(protocol: str, dataset: str, clips: Sequence[ClipInfo]) -> Manifest:
+def make_manifest(
+    protocol: str, dataset: str, clips: Sequence[ClipInfo], groups: Mapping[str, Sequence[str]] | None = None
+) -> Manifest:
     """Divide clips by a protocol. The result does not depend on their order.
 
     Clips of subjects, cameras or scenes that the protocol does not name are in no part of a fold. `utd_mhad` and
-    `mmact` are known to have 8 and 20 subjects.
+    `mmact` are known to have 8 and 20 subjects. `groups`, group to activities, says what clips may show of which only
+    the group is known.
 
     Raises:
         ValueError: There is no such protocol, an id occurs twice, or no fold has both clips to train on and
@@ -144,7 +147,10 @@ def make_manifest(protocol: str, dataset: str, clips: Sequence[ClipInfo]) -> Man
     twice = [a.id for a, b in pairwise(clips) if a.id == b.id]
     if twice:
         raise ValueError(f"two clips of {dataset!r} have the id {twice[0]!r}; ids must be unique")
-    folds = [_SPLITS[protocol].fold(protocol, clips)] if protocol in _SPLITS else _FOLDS[protocol](clips)
+    if protocol in _SPLITS:
+        folds = [_SPLITS[protocol].fold(protocol, clips)]
+    else:
+        folds = _open_set(clips, groups or {}) if protocol == "open_set" else _FOLDS[protocol](clips)
     usable = tuple(fold for fold in folds if fold.train and fold.test)
     if not usable:
         raise ValueError(f"{protocol} needs {_needs(protocol)}; the clips of {dataset!r} have {_contents(clips)}")
@@ -175,22 +181,25 @@ def _three_fold(clips: Sequence[ClipInfo]) -> list[Fold]:
     return folds
 
 
-def _open_set(clips: Sequence[ClipInfo]) -> list[Fold]:
+def _open_set(clips: Sequence[ClipInfo], groups: Mapping[str, Sequence[str]]) -> list[Fold]:
     """Leave one subject out and, from training, every N-th activity: each is unknown in one of the N folds.
 
-    Where there are fewer activities than subjects, one is unknown in each fold, in turn.
+    Where there are fewer activities than subjects, one is unknown in each fold, in turn. Clips of which only a group is
+    known that one of these is in are not trained on either.
     """
-    activities = sorted({clip.activity for clip in clips})
-    if "" in activities:
-        unlabelled = next(clip.id for clip in clips if not clip.activity)
-        raise ValueError(f"open_set needs clips of one activity each; clip {unlabelled!r} has several")
+    if unlabelled := [clip.id for clip in clips if not clip.activity]:
+        raise ValueError(f"open_set needs clips of one activity each; clip {unlabelled[0]!r} has several")
+    vague = groups.keys() - {name for names in groups.values() for name in names}
+    shown = {c.id: set(groups[c.activity]) if c.activity in vague else {c.activity} for c in clips}
+    activities = sorted({clip.activity for clip in clips} - vague)
+    if not activities:
+        return []
     # Neighbours in the alphabet are often variants of one activity: no rule shall spread or gather them.
     random.Random(0).shuffle(activities)
-    activity = {clip.id: clip.activity for clip in clips}
     folds = []
     for i, fold in enumerate(subjects := _leave_one_subject_out(clips)):
         unknown = tuple(sorted(activities[i :: len(subjects)])) or (activities[i % len(activities)],)
-        train = tuple(clip for clip in fold.train if activity[clip] not in unknown)
+        train = tuple(clip for clip in fold.train if shown[clip].isdisjoint(unknown))
         folds.append(replace(fold, train=train, unknown=unknown))
     return folds
 
@@ -209,11 +218,10 @@ def _cross_session(clips: Sequence[ClipInfo]) -> list[Fold]:
 _FOLDS: Mapping[str, Callable[[Sequence[ClipInfo]], list[Fold]]] = {
     "leave_one_subject_out": _leave_one_subject_out,
     "three_fold": _three_fold,
-    "open_set": _open_set,
     "cross_session": _cross_session,
 }
 
-PROTOCOLS: tuple[str, ...] = (*_FOLDS, *_SPLITS)
+PROTOCOLS: tuple[str, ...] = (*_FOLDS, "open_set", *_SPLITS)
 """Names of the protocols; see the table at the head of this module."""
 
 

@@ -191,6 +191,20 @@ def test_open_set_names_the_folds_that_have_nothing_to_train_on(clips: list[Clip
         assert manifest.missing.endswith(named)
 
 
+def test_open_set_does_not_train_on_clips_that_may_show_what_is_unknown() -> None:
+    """Of some clips only the group is known; a group may have the name of an activity in it."""
+    groups = {"hands": ("clap", "wave"), "jog": ("jog",)}
+    clips = grid([1, 2, 3], ["clap", "wave", "jog", "hands"])
+    folds = make_manifest("open_set", "own", clips, groups).folds
+    assert sorted(a for fold in folds for a in fold.unknown) == ["clap", "jog", "wave"]
+    for fold in folds:
+        trained = {c.activity for c in clips if c.id in fold.train}
+        others = {"clap", "wave", "jog"} - set(fold.unknown)
+        assert trained == others | ({"hands"} if fold.unknown == ("jog",) else set())
+    with pytest.raises(ValueError, match="open_set needs two subjects and two activities"):
+        make_manifest("open_set", "own", grid([1, 2], ["hands"]), groups)
+
+
 def test_open_set_refuses_clips_of_several_activities() -> None:
     clips = [ClipInfo("a", 1, "walk"), ClipInfo("whole_morning", 2)]
     with pytest.raises(ValueError, match="one activity each; clip 'whole_morning'"):
