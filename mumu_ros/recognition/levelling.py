@@ -27,8 +27,13 @@ from mumu_ros.streams import NS_PER_S
 __all__ = ["CameraTilt"]
 
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+_KNEES = ("left_knee", "right_knee")
 _RATE = np.radians(2.0)
 """Radians a second: slow enough that a turn of a whole skeleton is not taken for motion."""
+_IN_LINE = np.cos(np.radians(30.0))
+"""Cosine of how far the thighs may be from the line of the torso of somebody who stands."""
+_NOT_STANDING = 0.1
+"""Weight of the torso of whoever sits, bends or whose legs are not seen: it may lean for long."""
 _UPRIGHT = np.cos(np.radians(60.0))
 """Cosine of how far a torso may be from upright to be counted: nobody who lies or bends down."""
 _FARTHEST = np.cos(np.radians(60.0))
@@ -47,8 +52,9 @@ class CameraTilt:
     """The direction of up in a camera's optical frame.
 
     It is where torsos point, as a median over time: with every picture the estimate turns towards the mean torso of
-    that picture, by at most 2° a second, however far away that is. So a camera that looks down by 30° is known after 15
-    seconds with people in view, and a bow of two seconds turns the estimate by 4° at most, and back.
+    that picture, by at most 2° a second, however far away that is, and by a tenth of that while nobody is seen to stand,
+    with thighs in line with the torso. So a camera that looks down by 30° is known after 15 seconds with somebody who
+    stands or walks in view, and whoever reclines for 20 seconds turns the estimate by 4° at most.
     """
 
     def __init__(self) -> None:
@@ -64,7 +70,8 @@ class CameraTilt:
             layout_name: Of the skeletons, one of `LAYOUTS`.
             skeletons: As for `see`, of all pictures.
         """
-        tilt, units = cls(), np.array(_torsos(layout_name, skeletons), np.float64).reshape(-1, 3)
+        tilt, torsos = cls(), _torsos(layout_name, skeletons)
+        units = np.array([unit for unit, _ in torsos], np.float64).reshape(-1, 3)
         for _ in range(_ITERATIONS):
             upright = units[units @ tilt._up > _UPRIGHT]
             direction = (1 / np.linalg.norm(upright - tilt._up, axis=1).clip(_NEAREST)) @ upright
@@ -93,11 +100,13 @@ class CameraTilt:
         """
         if layout_name not in LAYOUTS:
             return
-        upright = [unit for unit in _torsos(layout_name, skeletons) if unit @ self._up > _UPRIGHT]
+        upright = [(unit, weight) for unit, weight in _torsos(layout_name, skeletons) if unit @ self._up > _UPRIGHT]
         elapsed_s = 0.0 if self._stamp_ns is None else max(stamp_ns - self._stamp_ns, 0) / NS_PER_S
         self._stamp_ns = max(stamp_ns, self._stamp_ns or stamp_ns)
         if upright:
-            self._turn_towards(np.mean(upright, axis=0, dtype=np.float64), _RATE * min(elapsed_s, _LONGEST_S))
+            units, weights = zip(*upright, strict=True)
+            direction = np.average(np.array(units, np.float64), axis=0, weights=weights)
+            self._turn_towards(direction, max(weights) * _RATE * min(elapsed_s, _LONGEST_S))
 
     def level(self, joints: NDArray[np.float32]) -> NDArray[np.float32]:
         """Joints (J, 3) as a level camera in the same place would see them."""
@@ -121,9 +130,18 @@ class CameraTilt:
             self._up = up
 
 
-def _torsos(layout_name: str, skeletons: Iterable[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    """Directions from hips to shoulders, NaN where not seen."""
+def _torsos(layout_name: str, skeletons: Iterable[NDArray[np.float32]]) -> list[tuple[NDArray[np.float32], float]]:
+    """Directions from hips to shoulders, NaN where not seen, and how much each counts."""
     known = LAYOUTS[layout_name]
     left, right, left_hip, right_hip = known.index(*_TORSO)
-    torsos = [j[left] + j[right] - j[left_hip] - j[right_hip] for j in skeletons if len(j) == len(known)]
-    return [torso / length for torso in torsos if (length := np.linalg.norm(torso)) > 0]
+    left_knee, right_knee = known.index(*_KNEES)
+    found = []
+    for j in skeletons:
+        if len(j) != len(known):
+            continue
+        torso = j[left] + j[right] - j[left_hip] - j[right_hip]
+        thighs = np.nansum([j[left_knee] - j[left_hip], j[right_knee] - j[right_hip]], axis=0)
+        if (length := np.linalg.norm(torso)) > 0:
+            stands = -thighs @ torso > _IN_LINE * length * np.linalg.norm(thighs)
+            found.append((torso / length, 1.0 if stands else _NOT_STANDING))
+    return found

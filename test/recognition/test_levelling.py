@@ -38,12 +38,16 @@ HZ = 15
 STEP_NS = 1_000_000_000 // HZ
 UP = np.array([0.0, -1.0, 0.0])
 TORSO = layout("florence15").index("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+KNEES = layout("florence15").index("left_knee", "right_knee")
+THIGHS = {"standing": (0.0, 0.4, 0.0), "seated": (0.0, 0.0, -0.4), "not seen": (np.nan, np.nan, np.nan)}
+"""From the hips to the knees, before the lean."""
 
 
-def standing(lean: Rotation | None = None) -> np.ndarray:
-    """A torso of half a metre, three metres ahead of a level camera, upright but for the lean."""
+def standing(lean: Rotation | None = None, legs: str = "standing") -> np.ndarray:
+    """A torso of half a metre and thighs, three metres ahead of a level camera, upright but for the lean."""
     joints = np.zeros((15, 3))
     joints[TORSO] = [(0.2, -0.25, 0), (-0.2, -0.25, 0), (0.1, 0.25, 0), (-0.1, 0.25, 0)]
+    joints[KNEES] = joints[TORSO[2:]] + THIGHS[legs]
     return (lean.apply(joints) if lean else joints) + (0, 0, 3)
 
 
@@ -84,6 +88,40 @@ def test_the_estimate_never_turns_faster_than_two_degrees_a_second_and_stays_wit
     (after,) = watch(tilt, camera, [Rotation.from_euler("x", angles[0], degrees=True)], later)
     assert abs(after - found[-1]) <= 1 + 1e-3, "a pause teaches nothing"
     assert max(found) <= 60 + 1e-3
+
+
+@settings(max_examples=30)
+@given(lean=st.floats(-50, 50), across=st.floats(-50, 50), legs=st.sampled_from(["seated", "not seen"]))
+def test_whoever_reclines_or_bends_for_twenty_seconds_hardly_tilts_the_camera(lean, across, legs):
+    leaning = Rotation.from_euler("xz", [lean, across], degrees=True)
+    tilt = CameraTilt()
+    for number in range(20 * HZ):
+        tilt.see(number * STEP_NS, "florence15", [standing(leaning, legs).astype(np.float32)])
+    assert np.degrees(tilt.radians) <= 4 + 1e-3
+
+
+@settings(max_examples=30)
+@given(angle=st.floats(5, 45), legs=st.sampled_from(["standing", "seated", "not seen"]))
+def test_a_camera_is_level_in_15_seconds_with_somebody_who_stands_and_in_ten_times_as_long_with_others(angle, legs):
+    camera = Rotation.from_euler("x", angle, degrees=True)
+    seconds = angle / 2 * (1 if legs == "standing" else 10)
+    tilt = CameraTilt()
+    found = []
+    for number in range(round(seconds * HZ) + 2):
+        tilt.see(number * STEP_NS, "florence15", [camera.apply(standing(legs=legs)).astype(np.float32)])
+        found.append(np.degrees(tilt.radians))
+    assert found[-1] == pytest.approx(angle, abs=0.01)
+    assert found[len(found) // 2] == pytest.approx(angle / 2, abs=0.5)
+
+
+def test_of_several_whoever_stands_counts_most():
+    camera = Rotation.from_euler("x", 30, degrees=True)
+    reclines = camera.apply(standing(Rotation.from_euler("x", 40, degrees=True), "seated")).astype(np.float32)
+    stands = camera.apply(standing()).astype(np.float32)
+    tilt = CameraTilt()
+    for number in range(20 * HZ):
+        tilt.see(number * STEP_NS, "florence15", [reclines, stands])
+    assert np.degrees(tilt.radians) == pytest.approx(30, abs=5)
 
 
 @given(stamps=st.lists(st.integers(0, 60 * HZ), max_size=60))
@@ -133,15 +171,15 @@ def test_skeletons_are_turned_and_keep_their_size_and_gaps():
 
 def views(camera: Rotation) -> Iterator[tuple[int, list[Person]]]:
     """A simulated person as a turned camera sees it, 15 pictures a second."""
-    simulator = Simulator(seed=11, seconds=40.0, people=1, image_size=(48, 64))
-    times_s = np.arange(40 * HZ) / HZ
+    simulator = Simulator(seed=11, seconds=60.0, people=1, image_size=(48, 64))
+    times_s = np.arange(60 * HZ) / HZ
     for at_s, people in zip(times_s, simulator.people_at(times_s), strict=True):
         turned = [replace(p, joints=camera.apply(p.joints).astype(np.float32)) for p in people]
         yield 1_000_000_000 + round(at_s * 1e9), turned
 
 
 def test_what_a_person_does_is_the_same_for_a_camera_that_looks_down():
-    """The shipped model, from 25 seconds on."""
+    """The shipped model, from 40 seconds on: for five of these the person bends, which teaches little."""
     checkpoint = load_checkpoint("people")
     config = InferenceConfig.of(model="people", backend="eager")
     named = []
@@ -153,7 +191,7 @@ def test_what_a_person_does_is_the_same_for_a_camera_that_looks_down():
             for s in session.see(stamp, TRUTH_LAYOUT, people)
             for _, a in session.decide(s)
         ]
-        late = [a for a in answers if isinstance(a, Decision) and a.stamp_ns > 26e9]
+        late = [a for a in answers if isinstance(a, Decision) and a.stamp_ns > 41e9]
         named.append([int(a.activity_probabilities.argmax()) for a in late])
     level, tilted = named
     assert len(level) == len(tilted) > 60
