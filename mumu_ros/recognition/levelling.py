@@ -52,7 +52,7 @@ class CameraTilt:
     """The direction of up in a camera's optical frame.
 
     It is where torsos point, as a median over time: with every picture the estimate turns towards the mean torso of
-    that picture, by at most 2° a second, however far away that is, and by a tenth of that while nobody is seen to stand,
+    that picture, by at most 2° a second, however far away that is; by a tenth of that while nobody is seen to stand,
     with thighs in line with the torso. So a camera that looks down by 30° is known after 15 seconds with somebody who
     stands or walks in view, and whoever reclines for 20 seconds turns the estimate by 4° at most.
     """
