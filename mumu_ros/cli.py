@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     Commands: TypeAlias = Mapping[str, tuple[str, str]]
 
@@ -98,12 +98,13 @@ def run(program: str, description: str, groups: Mapping[str, Commands], argument
         with _ended_by_signals(asked in UNTIL_INTERRUPTED):
             parser = _parser(program, description, groups, asked)
         parsed, rest = parser.parse_known_args(arguments)
-        # argparse takes key=value before the options only; people write it anywhere.
-        overrides = [word for word in rest if hasattr(parsed, "overrides") and "=" in word and word[0] != "-"]
-        if unknown := [word for word in rest if word not in overrides]:
+        # argparse takes the words of a list in one place only; people write them before and behind options.
+        listed: argparse.Action | None = getattr(parsed, "listed", None)
+        if unknown := [word for word in rest if listed is None or word.startswith("-")]:
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        if overrides:
-            parsed.overrides += overrides
+        if listed is not None:
+            convert: Any = listed.type or str
+            getattr(parsed, listed.dest).extend(map(convert, rest))
         status: int = parsed.run(parsed)
         sys.stdout.flush()
     except ModuleNotFoundError as error:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import subprocess
@@ -21,6 +22,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,6 +150,33 @@ def test_overrides_may_stand_behind_the_options(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "no key 'epoch'; did you mean epochs" in result.stderr
     assert "unrecognized arguments: --unknown=1" in run(*arguments, "--unknown=1").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "dest", "words"),
+    [
+        (["evaluate", "sim", "one", "--json", "two"], "bags", [Path("one"), Path("two")]),
+        (["dataset", "build", "one", "--out", "set", "two"], "bags", [Path("one"), Path("two")]),
+        (["record", "bag", "/one", "--max-size", "9", "/two"], "topics", ["/one", "/two"]),
+        (["record", "bag", "--max-size", "9", "/two"], "topics", ["/two"]),
+        (["fuzz", "one", "--runs", "1", "two"], "targets", ["one", "two"]),
+    ],
+)
+def test_a_list_goes_on_behind_the_options(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], dest: str, words: list[object]
+) -> None:
+    if COMMANDS[arguments[0]][0].startswith("mumu_ros.nodes"):
+        pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
+    parse, lists = argparse.ArgumentParser.parse_known_args, []
+
+    def keep(*given: Any) -> tuple[argparse.Namespace, list[str]]:
+        parsed, rest = parse(*given)
+        parsed.run = lambda ready: lists.append(getattr(ready, dest)) or 0
+        return parsed, rest
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", keep)
+    assert cli.main(arguments) == 0
+    assert lists == [words]
 
 
 def test_a_reader_that_has_enough_is_no_error(started: Start, tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         ),
     )
     parser.add_argument("file", choices=[f for name in PLANS for f in (name, f"{name}.launch.py")], metavar="FILE")
-    parser.add_argument("arguments", nargs="*", metavar="NAME:=VALUE", help="see below")
+    listed = parser.add_argument("arguments", nargs="*", metavar="NAME:=VALUE", help="see below")
+    parser.set_defaults(listed=listed)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(_described(file, given) for file, (given, _) in PLANS.items())
     parser.set_defaults(run=_run)

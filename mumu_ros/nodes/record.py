@@ -76,7 +76,8 @@ def register(commands: Any) -> None:
         "later is recorded from then on. Quality of service is that of the publishers.",
     )
     parser.add_argument("out", type=new_folder, metavar="OUT", help="folder of the new recording")
-    parser.add_argument("topics", nargs="*", metavar="TOPIC", help="what to record; by default all topics")
+    listed = parser.add_argument("topics", nargs="*", metavar="TOPIC", help="what to record; by default all topics")
+    parser.set_defaults(listed=listed)
     parser.add_argument("--params", type=located, metavar="FILE", help="record the topics that a parameter file names")
     parser.add_argument("--namespace", default="", help="of topics without a slash in front, and of FILE's sections")
     parser.add_argument("--max-size", type=_mebibytes, metavar="MIB", help="begin a new file after so many MiB")

@@ -28,7 +28,8 @@ __all__ = ["add_labelled_recordings", "new_folder", "one_each"]
 
 def add_labelled_recordings(parser: argparse.ArgumentParser, params: str) -> None:
     """Add the bags, their label files and the nodes' parameter file."""
-    parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
+    listed = parser.add_argument("bags", nargs="+", type=Path, metavar="BAG", help="folder or file of a rosbag2")
+    parser.set_defaults(listed=listed)
     parser.add_argument("--params", type=located, metavar="FILE", help=f"the nodes' parameter file; {params}")
     parser.add_argument(
         "--labels",

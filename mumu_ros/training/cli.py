@@ -99,7 +99,8 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add a training configuration and its overrides to a command."""
     parser.add_argument("config", help="YAML file such as config/training/utd_mhad_sp.yaml")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as optimization.epochs=3")
+    listed = parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as optimization.epochs=3")
+    parser.set_defaults(listed=listed)
 
 
 def _train(arguments: argparse.Namespace) -> int:

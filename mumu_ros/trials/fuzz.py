@@ -54,7 +54,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
             "input that ends a run is kept in --out."
         ),
     )
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="(default: all; an unknown one lists them)")
+    listed = parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help="(default: all; an unknown one lists them)"
+    )
+    parser.set_defaults(listed=listed)
     parser.add_argument("--seconds", type=int, default=60, metavar="N", help="for each target (default: 60)")
     parser.add_argument("--runs", type=int, default=-1, metavar="N", help="for each target; -1: as many as it can")
     parser.add_argument("--out", type=Path, default=Path("fuzz"), help="folder for inputs and logs (default: fuzz)")

@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Add the commands; each sets `run`, a function of the parsed arguments that returns the exit status."""
     study = commands.add_parser("study", description=_study.__doc__)
-    study.add_argument("names", nargs="+", metavar="NAME", help=", ".join(STUDIES))
+    listed = study.add_argument("names", nargs="+", metavar="NAME", help=", ".join(STUDIES))
+    study.set_defaults(listed=listed)
     study.add_argument("--seeds", default="0-5", help="such as 0,1,2 (default: 0-5; six are needed for p < 0.05)")
     study.add_argument("--out", required=True, help="folder for the trainings' results, the same for all studies")
     study.add_argument("--jobs", type=int, help="trainings at a time (default: one for each processor)")
