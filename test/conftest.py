@@ -199,7 +199,7 @@ class Serial:
 @pytest.fixture
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clips are read in this process."""
-    monkeypatch.setattr("mumu_ros.training.loading.ProcessPoolExecutor", Serial)
+    monkeypatch.setattr("mumu_ros.training.loading.worker_pool", Serial)
 
 
 @pytest.fixture(scope="session")

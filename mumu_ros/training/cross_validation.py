@@ -27,9 +27,8 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.fit import check_machine
-from mumu_ros.training.loading import NONE_KNOWN, load_windows, tell_untaught
+from mumu_ros.training.loading import NONE_KNOWN, interrupts_held, load_windows, tell_untaught, worker_pool
 from mumu_ros.training.members import fit_members
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
 from mumu_ros.training.pseudo_labels import check_teacher_input, training_labels
@@ -162,17 +161,20 @@ def cross_validate(
 
     Raises:
         ConfigError: `out` holds a cross-validation of something else or of other data, or a damaged result; or too few
-            labels are left, or `teacher` has not seen the same clips, or is given their activities; see also
-            `check_trainings`.
+            labels are left, or `teacher` has not seen the same clips, or is given their activities, or `jobs` is below
+            1; see also `check_trainings`.
         DatasetError: The data cannot be read, or no activity of a fold's clips is known; the fold is named.
         ValueError: The protocol does not fit the clips.
     """
     check_trainings(settings, seeds)
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"--jobs is {jobs}; expected 1 or more, or leave it out: one for each processor")
     told = _teacher(teacher) if teacher else None
     out = Path(out)
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     tell_untaught(loaded.windows, settings.model.taxonomy)
-    manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips)
+    groups = settings.model.taxonomy.groups
+    manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips, groups)
     _check_folds(manifest, loaded.windows)
     reserve(out / "settings.json", settings)
     reserve(out / "manifest.json", manifest)
@@ -247,9 +249,10 @@ def _run(work: _Work, tasks: list[Task], jobs: int | None) -> Iterator[FoldResul
         for task in tasks:
             yield _train_fold(work, task)
         return
-    # Not forked: the parent's threads (torch, OpenCV) would not exist in the child but their locks would.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _set_up, (work, threads)) as pool:
-        for finished in as_completed([pool.submit(_train_shared, task) for task in tasks]):
+    with worker_pool(jobs, _set_up, (work, threads)) as pool:
+        with interrupts_held():
+            trainings = [pool.submit(_train_shared, task) for task in tasks]
+        for finished in as_completed(trainings):
             yield finished.result()
 
 
@@ -275,7 +278,7 @@ def _train_fold(work: _Work, task: Task) -> FoldResult:
     logits = None if work.teacher is None else _taught(work.teacher / "folds" / path.name, train)
     taught = training_labels(settings, train, logits)
     unfinished = path.with_suffix(".training")
-    model = fit_members(settings, lambda _: taught, unfinished, progress=False)
+    model = fit_members(settings, lambda _: taught, unfinished, progress=False, whole=path.parent.parent)
     test = test.known()
     predicted = {condition.name: predict(model, test, condition, seed) for condition in work.conditions}
     result = FoldResult(

@@ -38,6 +38,7 @@ def fit_members(
     *,
     init: Network | None = None,
     progress: bool = True,
+    whole: Path | None = None,
 ) -> Network:
     """Train every member, each with a seed of its own, and put them together.
 
@@ -47,10 +48,12 @@ def fit_members(
         work: See `fit`; several members have a folder each in it.
         init: Network of the same configuration, each member of which one begins with; None: random weights.
         progress: Show progress bars.
+        whole: Folder that `work` is a part of, as that of a cross-validation is; None: it is none.
 
     Raises:
         ConfigError, OSError: See `fit`.
     """
+    whole = whole or work
     seeds = member_seeds(settings)
     begin = init.members() if init else [None] * len(seeds)
     members: list[Network] = []
@@ -59,10 +62,10 @@ def fit_members(
         if work and len(seeds) > 1:
             if not members:
                 # Of all members, before the first is trained: a folder of another training is found out now.
-                reserve_training(work, settings, taught, init)
+                reserve_training(work, settings, taught, init, whole)
             folder = work / f"{_MEMBER}{index + 1}"
         one = replace(settings, model=replace(settings.model, members=1)).with_seed(seed)
-        members.append(fit(one, taught, folder, init=first, progress=progress, whole=work))
+        members.append(fit(one, taught, folder, init=first, progress=progress, whole=whole))
     return Network.of(members)
 
 

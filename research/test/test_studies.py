@@ -592,7 +592,7 @@ def tiny(tmp_path, write_folder, monkeypatch):
     monkeypatch.setattr(embedding, "CONFIG", str(path))
     monkeypatch.setattr(embedding, "ROWS", (HAMLET, MUMU))
     # Processes would import torch anew.
-    monkeypatch.setattr(loading, "ProcessPoolExecutor", lambda count, mp_context: ThreadPoolExecutor(count))
+    monkeypatch.setattr(loading, "worker_pool", ThreadPoolExecutor)
     trained, loaded = [], {}
     for module in (members, embedding, lying):
 

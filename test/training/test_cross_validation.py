@@ -19,6 +19,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -171,6 +175,54 @@ def test_two_processes_give_the_results_of_one(two: Settings, tmp_path: Path) ->
     one = cross_validate(two, [0], tmp_path / "one", jobs=1)
     both = cross_validate(two, [0], tmp_path / "two", jobs=2)
     assert same(one, both)
+
+
+def files(folder: Path, pattern: str) -> set[str]:
+    return {path.name for path in folder.glob(pattern)}
+
+
+def has_processes(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_what_ends_it_ends_its_processes_and_it_goes_on(
+    two: Settings, tmp_path: Path, started: Callable[..., subprocess.Popen[str]], number: signal.Signals
+) -> None:
+    """A terminal interrupts all processes; what kills one kills no other."""
+    out, folds = tmp_path / "out", tmp_path / "out" / "folds"
+    configuration = str(tmp_path / "data" / "two_train.yaml")
+    command = ["cross-validate", configuration, "data.train_subjects=1-2", "--out", str(out)]
+    code = "import sys; from mumu_ros.cli import main; sys.exit(main(sys.argv[1:]))"
+    many = [*command, "--jobs", "2", "--seeds", "0-999"]
+    process = started([sys.executable, "-c", code, *many], start_new_session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("[1/2000] subject_")
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in errors
+    deadline = time.monotonic() + 60
+    while has_processes(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    done = files(folds, "*.npz")
+    assert 1 <= len(done) < 1000
+    assert len(cross_validate(two, [0], out, jobs=1).results) == 2
+    assert files(folds, "*.npz") == done | {"seed_0_subject_1.npz", "seed_0_subject_2.npz"}
+
+
+def test_an_error_in_one_training_is_told_before_the_others_are_done(two: Settings, tmp_path: Path) -> None:
+    """It names the folder to remove: with another learning rate, all trainings are others."""
+    fast = replace(two, optimization=replace(two.optimization, epochs=3, learning_rate=1e30))
+    match = rf"the training diverged: .* optimization.learning_rate, which is 1e\+30, and remove '{tmp_path}/out'$"
+    with pytest.raises(ConfigError, match=match):
+        cross_validate(fast, range(1000), tmp_path / "out", jobs=2)
+    assert len(files(tmp_path / "out" / "folds", "*")) < 100
 
 
 def test_a_result_survives_a_file_with_the_order_of_its_conditions(tmp_path: Path) -> None:
