@@ -43,7 +43,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--backend",
         default="auto",
-        help="compile, openvino, openvino_int8, onnxruntime, or auto: the best here (default)",
+        help="compile, openvino, openvino_int8, onnxruntime, or auto: what the inference node takes here (default)",
     )
     parser.add_argument(
         "--calibrate",
@@ -72,19 +72,19 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _frames(checkpoint: Checkpoint, arguments: argparse.Namespace) -> dict[str, list[np.ndarray]]:
-    """Frames from all over the dataset, by modality."""
+    """Frames from all over the dataset, by modality, whatever is done in them."""
     from mumu_ros.datasets.clips import parse_subjects
-    from mumu_ros.training.loading import load_windows
+    from mumu_ros.training.health import ANY_OVERLAP, healthy_windows
     from mumu_ros.training.settings import Data
 
     check_folder(find_model(arguments.model))
     if arguments.frames < 1:
         raise ValueError(f"--frames is {arguments.frames}; expected 1 or more")
     dataset, root = arguments.calibrate
-    data = Data(dataset, root=root, windows_per_s=0.0)
+    data = Data(dataset, root=root, windows_per_s=0.0, min_overlap=ANY_OVERLAP)
     subjects = parse_subjects(arguments.subjects) if arguments.subjects else ()
     frames = {}
-    for name, found in load_windows(checkpoint.config, data, subjects).windows.frames.items():
+    for name, found in healthy_windows(checkpoint.config, data, subjects).frames.items():
         chosen = np.linspace(0, len(found) - 1, min(arguments.frames, len(found))).round().astype(int)
         dtype = np.uint8 if found.dtype == np.uint8 else np.float32
         frames[name] = [found[index].astype(dtype) for index in chosen]

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mumu_ros import cli
@@ -77,7 +78,7 @@ def test_health_of_clips_that_are_shorter_than_a_window_names_the_remedy(
         (["health", "MODEL", "simulator", "--subjects", "1-2"], "mumu_ros.training.health.healthy_windows"),
         (
             ["export", "MODEL", "--backend", "openvino_int8", "--calibrate", "simulator", "", "--subjects", "1"],
-            "mumu_ros.training.loading.load_windows",
+            "mumu_ros.training.health.healthy_windows",
         ),
     ],
 )
@@ -131,3 +132,26 @@ def test_a_sensor_that_no_clip_has_cannot_be_dropped(
     assert "folder, subjects 3: no clip has imu_belt, --drop takes nothing away there" in capsys.readouterr().err
     assert mumu(*command) == 0
     assert "no clip has" not in capsys.readouterr().err, "others have it"
+
+
+@pytest.mark.usefixtures("folder")
+def test_frames_to_calibrate_by_may_show_anything(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The activities of the folder are not those of the model, nor is there a frame of every modality in each clip."""
+    for path in (tmp_path / "data").iterdir():
+        if path.is_dir():
+            images = np.full((3, 32, 32, 3), int(path.name[6]), np.uint8)
+            np.savez(path / "rgb.npz", stamps_ns=np.arange(3) * 100_000_000, samples=images)
+    listed = tmp_path / "data" / "clips.csv"
+    listed.write_text(listed.read_text().replace(",walk", ",juggle"))
+    found: list[dict[str, list[np.ndarray]]] = []
+
+    def export(_name: str, _checkpoint: Any, folder: Path, frames: dict[str, list[np.ndarray]]) -> Path:
+        found.append(frames)
+        return folder
+
+    monkeypatch.setattr("mumu_ros.recognition.backends.export_backend", export)
+    calibrate = ("--calibrate", "folder", tmp_path / "data")
+    assert mumu("export", tiny_model, "--backend", "openvino_int8", *calibrate, "--subjects", "1-2") == 0
+    assert {int(frame[0, 0, 0]) for frame in found[0]["rgb"]} == {1, 2}
