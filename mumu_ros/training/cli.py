@@ -21,10 +21,11 @@ import json
 import shlex
 import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mumu_ros.files import replacing
+from mumu_ros.files import expanded, replacing
 from mumu_ros.model.config import ConfigError, build
 from mumu_ros.reading import read_json
 
@@ -158,8 +159,6 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
 
     settings = read_settings(arguments.config, arguments.overrides)
     seeds = parse_subjects(arguments.seeds, "--seeds")
-    if arguments.jobs is not None and arguments.jobs < 1:
-        raise ConfigError(f"--jobs is {arguments.jobs}; expected 1 or more, or leave it out: one for each processor")
     if settings.data.sets:
         if arguments.jobs is not None:
             raise ConfigError(
@@ -253,12 +252,42 @@ def _test(arguments: argparse.Namespace) -> int:
         shares = ", ".join(f"{result['agreement']:.2%} ({drop})" for drop, result in results.items())
         print(f"decisions on {name} that are PyTorch's, too: {shares}")
     _print_skipped(dict(loaded.skipped))
+    seen = _seen(checkpoint, arguments, {clip.subject for clip in loaded.clips})
     if told := [modality.name for modality in checkpoint.config.modalities if modality.label]:
         print(f"{checkpoint.id} is given the true label as {', '.join(told)}; a robot has none", file=sys.stderr)
     if arguments.json:
         whole = results.pop("nothing")
-        print(json.dumps({"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped)}))
+        content = {"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped)}
+        print(json.dumps({**content, **({"trained_on": seen} if seen else {})}))
     return 0
+
+
+def _seen(checkpoint: Checkpoint, arguments: argparse.Namespace, tested: set[int]) -> list[int]:
+    """Those of the tested subjects whom the model's training or calibration used, which are named."""
+    from mumu_ros.datasets.clips import parse_subjects
+
+    known = checkpoint.trained_on
+    sets = known["sets"] if isinstance(known.get("sets"), dict) else {}
+    if arguments.dataset not in (known.get("dataset"), *sets):
+        return []
+    if arguments.dataset == "folder":
+        root = Path(str(known.get("root", "")), "folder" if sets else "")
+        if expanded(root).resolve() != expanded(arguments.root).resolve():
+            return []
+    train, calibration = (known.get(f"{use}_subjects") for use in ("train", "calibration"))
+    try:
+        lists = [parse_subjects(str(text)) for text in (train, calibration) if text not in ("", None)]
+    except ConfigError:  # somebody wrote something else there
+        return []
+    everybody = train in ("", None) or sets
+    seen = sorted(tested if everybody else tested.intersection(chain(*lists)))
+    if seen:
+        print(
+            f"{checkpoint.id} was trained or calibrated on {len(seen)} of these {len(tested)} people, and recognises "
+            "others less well: choose some with --subjects",
+            file=sys.stderr,
+        )
+    return seen
 
 
 def _test_data(checkpoint: Checkpoint, arguments: argparse.Namespace) -> Data:

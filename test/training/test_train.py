@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.share import share_path
 from mumu_ros.training.module import NetworkModule
 from mumu_ros.training.settings import read_settings
+from mumu_ros.training.train import provenance
 
 torch.set_num_threads(1)
 
@@ -268,6 +270,31 @@ def test_the_last_line_of_a_test_is_one_object(run_test: Callable[..., Any]) -> 
     assert set(result["dropped"]) == {"imu:0.5", "imu_belt"}
     assert result["dropped"]["imu:0.5"]["top1"] < 1, "both sensors are gone from half of the clips"
     assert all(d["clips"] == 8 for d in result["dropped"].values())
+
+
+@pytest.mark.parametrize(
+    ("train", "calibration", "tested", "seen"),
+    [("1", "2", "", [1, 2]), ("1", "", "2-3", []), ("", "", "2-3", [2, 3]), ("0", "1", "3", [])],
+)
+def test_people_whom_the_model_knows_are_reported(
+    folder: str,
+    tmp_path: Path,
+    no_processes: None,
+    capsys: pytest.CaptureFixture[str],
+    train: str,
+    calibration: str,
+    tested: str,
+    seen: list[int],
+) -> None:
+    settings = read_settings(folder, [f"data.train_subjects={train}", f"data.calibration_subjects={calibration}"])
+    save_checkpoint(tmp_path / "model", Network(settings.model), provenance=provenance(settings, "x"))
+    other = shutil.copytree(tmp_path / "data", tmp_path / "other")
+    for root, known in ((tmp_path / "data", seen), (other, [])):
+        subjects = ["--subjects", tested] if tested else []
+        assert mumu("test", tmp_path / "model", "folder", root, *subjects, "--json") == 0
+        output, errors = capsys.readouterr()
+        assert json.loads(output.splitlines()[-1]).get("trained_on", []) == known
+        assert (f"was trained or calibrated on {len(known)} of these " in errors) == bool(known)
 
 
 def test_a_test_that_cannot_be_done_is_answered_with_the_reason(
