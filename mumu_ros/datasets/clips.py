@@ -145,7 +145,7 @@ def fills_window(start_ns: int, end_ns: int, window_s: float) -> bool:
 
 
 def parse_subjects(text: str, name: str = "subjects") -> tuple[int, ...]:
-    """Subjects, or what else `name` says for errors, written as `1,3,10-12`, both ends included.
+    """Subjects, or what else `name` says for errors, written as `1,3,10-12`, both ends included; each once.
 
     Raises:
         ConfigError: The text is something else, or empty.
@@ -158,4 +158,4 @@ def parse_subjects(text: str, name: str = "subjects") -> tuple[int, ...]:
         if len(subjects) + int(last or first) - int(first) >= _MAX_SUBJECTS:
             raise ConfigError(f"{name} are {text!r}; expected at most {_MAX_SUBJECTS} of them")
         subjects.extend(range(int(first), int(last or first) + 1))
-    return tuple(subjects)
+    return tuple(dict.fromkeys(subjects))

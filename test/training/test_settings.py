@@ -295,6 +295,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_subjects() -> None:
     assert parse_subjects("1,3,10-12") == (1, 3, 10, 11, 12)
     assert parse_subjects("7") == (7,)
+    assert parse_subjects("1,1") == (1,)
+    assert parse_subjects("2,0-2") == (2, 0, 1)
     for wrong in ("", "a", "3-1", "1,,2", "-1"):
         with pytest.raises(ConfigError, match="expected numbers and ranges"):
             parse_subjects(wrong)
