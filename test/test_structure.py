@@ -184,9 +184,13 @@ def test_torch_is_not_loaded_where_it_is_not_needed() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
-def test_messages_and_sensor_sync_load_without_torch_and_scipy() -> None:
+NODES_WITHOUT_LOADING_TORCH = ("sensor_sync", "overlay", "simulator", "player", "record", "watch", "demo")
+
+
+@pytest.mark.parametrize("name", ["msg", *(f"nodes.{node}" for node in NODES_WITHOUT_LOADING_TORCH)])
+def test_messages_and_nodes_without_a_model_load_without_torch_and_scipy(name: str) -> None:
     pytest.importorskip("rclpy", reason="ROS 2 is not set up: run `make setup`")
-    code = "import sys, mumu_ros.msg, mumu_ros.nodes.sensor_sync; sys.exit(bool({'torch', 'scipy'} & set(sys.modules)))"
+    code = f"import sys, mumu_ros.{name}; sys.exit(bool({{'torch', 'scipy'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 

@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mumu_ros.fault_codes import FaultCode
-from mumu_ros.health import ModalityHealth
 from mumu_ros.text import UNKNOWN
+
+if TYPE_CHECKING:  # it loads torch, which whoever watches does not need
+    from mumu_ros.health import ModalityHealth
 
 __all__ = ["UNKNOWN", "Decision", "NoDecision"]
 
