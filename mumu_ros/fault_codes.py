@@ -49,7 +49,9 @@ class FaultCode(str, Enum):
         return member
 
     NONE = "", Level.OK, "no fault"
-    WAITING = "waiting", Level.STALE, "no data yet; it is too early to tell why, or another status reports the reason"
+    WAITING = "waiting", Level.STALE, (
+        "no data yet; it is too early to tell why, simulated time stands still, or another status reports the reason"
+    )  # fmt: skip
 
     UNPUBLISHED = "unpublished", Level.ERROR, "nothing publishes the topic"
     WRONG_TYPE = "wrong_type", Level.ERROR, "the topic is published with another type"

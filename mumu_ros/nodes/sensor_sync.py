@@ -43,7 +43,7 @@ from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
 from mumu_ros.pipeline.parameter_tables import STREAM, declare_streams
 from mumu_ros.pipeline.stream_watch import Report, StreamWatch
-from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
+from mumu_ros.streams import NS_PER_S, SynchronizedSet, SynchronizerFilter
 
 __all__ = ["SensorSync"]
 
@@ -54,6 +54,8 @@ WAITING_SETS = 32
 reference times out."""
 _SLOW_S = 2.0
 """So long after a dropped frame the conversion is reported as too slow."""
+_OF_TIME = (FaultCode.SILENT, FaultCode.UNPUBLISHED, FaultCode.CLOCK, FaultCode.LATE)
+"""Problems of every sensor of a simulation that has paused or ended."""
 _UNLOGGED = (FaultCode.NONE, FaultCode.WAITING, FaultCode.UNREADABLE, FaultCode.IMPLAUSIBLE)
 """Problems of messages are logged on arrival."""
 
@@ -118,8 +120,8 @@ class SensorSync(ManagedNode):
         self._dropped, self._dropped_s = 0, -math.inf
         self._in_error: set[str] = set()
         self._subscribers: list[Subscriber | ImuPairSubscriber] = []
-        self._ahead_ns = 0
-        now_s = time.monotonic()
+        self._ahead_ns = self._clock_ns = 0
+        now_s = self._went_on_s = time.monotonic()
         self._watches = {s.name: StreamWatch(s, config.timeout_s, config.rate_hz, now_s) for s in config.streams}
         for stream in config.streams:
             subscriber = subscribe_to_stream(self, stream)
@@ -150,12 +152,28 @@ class SensorSync(ManagedNode):
         self._synchronizer.poll()
 
     def _take(self, _: object = None) -> None:
-        self._ahead_ns = self.get_clock().now().nanoseconds - time.time_ns()
+        self._read_clock()
         for subscriber in self._vectors:
             subscriber.take()
 
+    def _read_clock(self) -> None:
+        clock_ns = self.get_clock().now().nanoseconds
+        if clock_ns != self._clock_ns:
+            self._clock_ns, self._went_on_s = clock_ns, time.monotonic()
+        self._ahead_ns = clock_ns - time.time_ns()
+
     def _note(self, message: Any, watch: StreamWatch, subscriber: Subscriber | ImuPairSubscriber) -> None:
-        watch.note(time_to_ns(message.header.stamp), subscriber.came_ns + self._ahead_ns, time.monotonic())
+        now_s = time.monotonic()
+        arrival_ns = None if self._clock_problem(now_s) else subscriber.came_ns + self._ahead_ns
+        watch.note(time_to_ns(message.header.stamp), arrival_ns, now_s)
+
+    def _clock_problem(self, now_s: float) -> str:
+        """What is wrong with simulated time, in a sentence; empty: nothing."""
+        if not self._clock_ns:
+            return "simulated time is 0: does /clock come?"
+        if now_s - self._went_on_s > self._config.timeout_s:
+            return f"/clock stands still at {self._clock_ns / NS_PER_S:.3f} s: is it paused, or has it ended?"
+        return ""
 
     def _publish(self, synchronized: SynchronizedSet) -> None:
         frame = self._builder.build(synchronized)
@@ -173,6 +191,8 @@ class SensorSync(ManagedNode):
         """One status for each stream, one for the output."""
         statistics = self._synchronizer.statistics()
         now_s = time.monotonic()
+        self._read_clock()
+        clock_problem = self._clock_problem(now_s)
         for stream, subscriber in zip(self._config.streams, self._subscribers, strict=True):
             s = statistics[stream.name]
             watch = self._watches[stream.name]
@@ -193,10 +213,10 @@ class SensorSync(ManagedNode):
                 report = replace(report, code=FaultCode.NO_TRANSFORM, text=f"{text}; it is left out")
             if watch.speaks(now_s) and not stream.joints:  # several drivers may publish joints of their own
                 report = self._contested(stream, report)
-            if not s.received and self.get_clock().now().nanoseconds == 0:
+            if clock_problem and (not s.received or report.code in _OF_TIME):
                 watch.restart(now_s)
-                report = replace(report, code=FaultCode.WAITING, text="simulated time is 0: does /clock come?")
-                self.get_logger().info("simulated time is 0: waiting for /clock (use_sim_time)", once=True)
+                report = replace(report, code=FaultCode.WAITING, text=clock_problem)
+                self.log_throttled("clock", clock_problem)
             self._warn(stream, report)
             yield self.status(
                 stream.name,

@@ -243,8 +243,8 @@ STREAM = (
     Parameter(
         "joints",
         [""],
-        "JointState: names of the joints to use, in the model's order; messages with none of them are of another driver "
-        "and are passed over. Empty: all, in the order of the messages, which must then be constant.",
+        "JointState: names of the joints to use, in the model's order; messages with none of them are of another "
+        "driver and are passed over. Empty: all, in the order of the messages, which must then be constant.",
     ),
     Parameter(
         "offset_s",

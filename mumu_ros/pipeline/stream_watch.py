@@ -116,15 +116,16 @@ class StreamWatch:
         """Silence is counted from now on, if nothing has come yet: before, nothing could."""
         self._started_s = now_s
 
-    def note(self, stamp_ns: int, arrival_ns: int, now_s: float) -> None:
-        """Note a message: its stamp, the time of the node's clock at its arrival, and the monotonic one."""
+    def note(self, stamp_ns: int, arrival_ns: int | None, now_s: float) -> None:
+        """Note a message: its stamp, the time of the node's clock at its arrival if that is known, and another."""
         step_ns = stamp_ns - self._stamp_ns
         if self._came_s is None or not 0 <= step_ns <= self._timeout_s * NS_PER_S:
             self._steps_ns.clear()  # the first, a silence or a jump of the clock: no loss
         elif step_ns:
             self._steps_ns.append((now_s, step_ns))
         self._stamp_ns = stamp_ns
-        self._delays_ns.append((now_s, arrival_ns - stamp_ns))
+        if arrival_ns is not None:
+            self._delays_ns.append((now_s, arrival_ns - stamp_ns))
         self._median_ns = None
         self._came_s = now_s
         for recent, age_s in ((self._delays_ns, _DELAYS_S), (self._steps_ns, _STEPS_S)):

@@ -708,13 +708,45 @@ def test_before_simulated_time_begins_no_stream_is_silent(ros: Any, monkeypatch:
 
     assert set(ros.wait(said)) == {(DiagnosticStatus.STALE, "simulated time is 0: does /clock come?")}
     reports.clear()
+    numbers = itertools.count()
 
     def told() -> bool:
-        clock.publish(Clock(clock=ns_to_time(START_NS, TYPES)))
+        clock.publish(Clock(clock=ns_to_time(START_NS + next(numbers) * 20 * MS, TYPES)))
         return "nothing publishes it" in said()[-1][1] if said() else False
 
     ros.wait(told)
     assert any("waiting for the first message" in text for _, text in said()), "the sensors may have just begun"
+
+
+def test_when_simulated_time_begins_late_and_stands_still_no_sensor_is_blamed(ros: Any) -> None:
+    sensors = ("wrist", "belt")
+    topics = {f"{name}.topic": name for name in sensors} | {f"{name}.type": IMU_TYPE for name in sensors}
+    node = ros.add(SensorSync, streams=list(sensors), use_sim_time=True, **topics)
+    clock = ros.node.create_publisher(Clock, "/clock", 1)
+    publishers = {name: ros.node.create_publisher(Imu, name, 100) for name in sensors}
+    reports = ros.collect(DiagnosticArray, "/diagnostics")
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.wait(lambda: all(publisher.get_subscription_count() for publisher in publishers.values()))
+    numbers = itertools.count()
+
+    def play(name: str, text: str, *names: str, is_running: bool = True) -> bool:
+        """Let these sensors send, and time go on; whether this is said of a sensor."""
+        now_ns = START_NS + next(numbers) * 20 * MS
+        if is_running:
+            clock.publish(Clock(clock=ns_to_time(now_ns, TYPES)))
+        for sent in names:
+            publishers[sent].publish(array_to_imu(np.ones((2, 3)), now_ns, "imu", TYPES))
+        ros.executor.spin_once(timeout_sec=0.02)
+        last = {status.name: status.message for report in reports for status in report.status}
+        return text in last.get(f"sensor_sync: {name}", "")
+
+    ros.wait(lambda: play("belt", "simulated time is 0", "wrist", is_running=False))
+    ros.wait(lambda: [play("wrist", " Hz", "wrist", is_running=False) for _ in range(40)][-1])
+    ros.wait(lambda: play("belt", " Hz", *sensors))
+    ros.wait(lambda: play("belt", "/clock stands still at 17000", "wrist", is_running=False))
+    ros.wait(lambda: play("belt", " Hz", *sensors))
+    codes = {v.value for r in reports for s in r.status for v in s.values if v.key == "code"}
+    assert codes.isdisjoint(sensor_sync._OF_TIME)
 
 
 @pytest.mark.parametrize(
