@@ -61,8 +61,8 @@ class FaultCode(str, Enum):
     STAMPS = "stamps", Level.WARN, "stamps of 0 or less, or of pictures (`people`, `overlay`) that stay the same"
     CLOCK = "clock", Level.WARN, (
         "stamps differ by more than a second from the other sensors' (`offset_s` is the estimate, the parameter "
-        "`<stream>.offset_s` the remedy), those of frames from those of people (`inference` reports it), or from "
-        "earlier stamps of the stream"
+        "`<stream>.offset_s` the remedy), those of frames or pictures from those of people (`inference` and "
+        "`overlay` report it), or from earlier stamps of the stream"
     )  # fmt: skip
     LATE = "late", Level.WARN, (
         "more than 5 % of the frames (20 % of other samples) late, rejected or duplicate in the last second"

@@ -195,7 +195,11 @@ class StreamWatch:
         shares = [share for share in (counted, self._missing_share()) if share is not None]
         missing = max(shares, default=None)
         code, text = self._judge(counts, before, statistics, nearest, offset_ns, missing, why_silent, now_s)
-        if code is FaultCode.UNPAIRED and any(_is_off(other, nearest) for other in others if other.speaks(now_s)):
+        off = [other.stream.name for other in others if other.speaks(now_s) and _is_off(other, nearest)]
+        if off and code is FaultCode.LATE:
+            rate = f"{statistics.rate_hz:.1f} Hz"
+            text = f"{rate}, late or refused beside {', '.join(off)}, whose clock differs: see there"
+        if off and code is FaultCode.UNPAIRED:
             # The reference is on the wrong clock, and named for it.
             code, text = FaultCode.NONE, f"{statistics.rate_hz:.1f} Hz"
         if not code and leads and self._is_slow():

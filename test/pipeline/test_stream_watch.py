@@ -179,6 +179,16 @@ def test_every_reason_has_its_own_words(change: Change, code: str, text: str) ->
     assert ("QoS" in reports["depth"].text) is False
 
 
+def test_a_stream_refused_beside_a_reference_on_another_clock_is_sent_there() -> None:
+    def later(_: int, stamp_ns: int) -> int:
+        return stamp_ns - (300 * NS_PER_S if stamp_ns > START_NS + 5 * NS_PER_S else 0)
+
+    reports = Rig({"rgb": later, "depth": lambda *_: None}).run(15)
+    assert faults(reports) == {"rgb": "clock", "depth": "wrong_type", "imu": "late"}
+    assert "set rgb.offset_s: 300.000" in reports["rgb"].text
+    assert reports["imu"].text.endswith("late or refused beside rgb, whose clock differs: see there")
+
+
 def test_a_stream_that_recovers_has_no_fault() -> None:
     rig = Rig({"depth": lambda n, stamp: stamp - (2 * NS_PER_S if 60 <= n < 200 else 0)})
     assert faults(rig.run(6)) == {"depth": "clock"}
