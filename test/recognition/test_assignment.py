@@ -187,6 +187,49 @@ def test_a_named_wearer_is_assigned_and_a_body_out_of_view_is_not() -> None:
     assert assigner.problems(["berta"]) == ["imu is masked: anna1, given in imu_bodies, is not in view"]
 
 
+def play_at(assigner: ImuAssigner, movers: dict[str, Mover], imu: NDArray[np.floating], rate_hz: float) -> list[str]:
+    """The same for pictures at a rate; of slow cameras' people each movement takes four times as long."""
+    slower = 4 if rate_hz < 5 else 1
+    ends_s = slower * len(imu) / HZ
+    times_s = np.arange(0, len(imu)) * slower / HZ
+    events = [(at_s, "imu", sample * ((1,), (1 / slower,))) for at_s, sample in zip(times_s, imu, strict=True)]
+    for body, mover in movers.items():
+        for at_s in np.arange(0, ends_s - slower / HZ, 1 / rate_hz):
+            step, share = int(at_s * HZ / slower), at_s * HZ / slower % 1
+            events.append((at_s, body, (1 - share) * mover.joints[step] + share * mover.joints[step + 1]))
+    found, asked_s = [], 0.0
+    for at_s, name, sample in sorted(events, key=lambda event: event[0]):
+        if at_s >= asked_s:
+            found.append(assigner.assign(START_NS + round(asked_s * S), list(movers)).get("imu", ""))
+            asked_s += 0.2
+        if name == "imu":
+            assigner.push("imu", START_NS + round(at_s * S), sample)
+        else:
+            assigner.see(name, START_NS + round(at_s * S), "kinect20", sample.astype(np.float32))
+    return found
+
+
+@pytest.mark.parametrize("rate_hz", [3, 3.3, 4, 30, 60, 150, 240])
+def test_an_imu_is_assigned_however_often_people_come(rate_hz: float) -> None:
+    found = []
+    for seed in range(0, 8, 2):
+        movers = {"anna1": Mover(seed, 8), "berta": Mover(seed + 1, 8)}
+        assigned = play_at(ImuAssigner(["imu"], {}), movers, movers["berta"].imu(rotation(seed)), rate_hz)
+        found.append("berta" in assigned)
+        assert "anna1" not in assigned
+    assert sum(found) >= 3
+
+
+def test_people_who_come_too_rarely_to_be_compared_are_named_as_the_reason() -> None:
+    movers = {"anna1": Mover(1, 4), "berta": Mover(2, 4)}
+    assigner = ImuAssigner(["imu"], {})
+    assert set(play_at(assigner, movers, movers["berta"].imu(np.eye(3)), 1.5)) == {""}
+    assert assigner.problems(list(movers)) == [
+        "imu is masked: people come too rarely to be compared, 1.5 a second, expected 2.5 or more; set its wearer in "
+        "imu_bodies"
+    ]
+
+
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_joints_that_are_not_seen_claim_nothing(share: float) -> None:
     movers = {"anna1": Mover(1, 8), "berta": Mover(2, 8)}
