@@ -252,8 +252,9 @@ def _cut_all(
         return
     with worker_pool(min(len(people), os.cpu_count() or 1)) as pool:
         with interrupts_held():
-            parts = pool.map(partial(_cut_person, config, data, change), *zip(*people, strict=True))
-        yield from parts
+            parts = [pool.submit(_cut_person, config, data, change, clips, file) for clips, file in people]
+        for part in parts:
+            yield part.result()
 
 
 @contextmanager
