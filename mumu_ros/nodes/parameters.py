@@ -118,7 +118,7 @@ PEOPLE = (
     Parameter("camera_info.topic", "camera/color/camera_info", "Topic of the colour camera's CameraInfo."),
     Parameter("weights", "", "Folder of the pose network's weights; empty: the one of `mumu weights`."),
     Parameter("threads", 1, "CPU threads of the pose network.", 1, 256),
-    Parameter("max_people", 6, "Maximum number of tracked people; later ones are ignored.", 1, 100),
+    Parameter("max_people", 6, "Maximum number of tracked people; of more, those who came later are left out.", 1, 100),
     Parameter(
         "rate_hz",
         15.0,
