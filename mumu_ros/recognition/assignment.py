@@ -60,9 +60,9 @@ _MAX_LAG = _RATE_HZ // 5
 """Maximum difference between the clocks of a camera and an IMU: a fifth of a second."""
 _SMOOTHING = np.hanning(9)[1:-1] / np.hanning(9)[1:-1].sum()
 _STEP_NS = NS_PER_S // 200
-"""An IMU's samples are kept at 200 Hz at most, …"""
+"""An IMU's samples are kept at 200 Hz at most."""
 _SEEN_HZ = 60
-"""… and joints at this."""
+"""Joints are kept at this rate at most."""
 _PERIOD_NS = NS_PER_S // 2
 _STILL_RAD_S = 0.3
 """An IMU whose rate varies by less counts as still."""
