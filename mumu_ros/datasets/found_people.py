@@ -119,9 +119,12 @@ def write_skeletons(found: FoundPeople, pieces: Sequence[Piece], folder: Path) -
 
 def _distance_m(one: Mapping[int, Joints], other: Mapping[int, Joints]) -> float:
     """How far apart the joints of two tracks are, on average, where these are nearest in time; inf: none is in both."""
-    stamps, others = np.array(list(one)), np.array(list(other))
-    i, j = np.unravel_index(np.abs(stamps[:, None] - others).argmin(), (len(stamps), len(others)))
-    apart = np.linalg.norm(one[int(stamps[i])] - other[int(others[j])], axis=-1)
+    stamps, others = np.sort(list(one)), np.array(list(other))
+    at = np.searchsorted(stamps, others)
+    before, after = stamps[(at - 1).clip(0)], stamps[at.clip(max=len(stamps) - 1)]
+    near = np.where(abs(others - before) < abs(after - others), before, after)
+    j = np.abs(near - others).argmin()
+    apart = np.linalg.norm(one[int(near[j])] - other[int(others[j])], axis=-1)
     return float(np.nanmean(apart)) if not np.isnan(apart).all() else np.inf
 
 
