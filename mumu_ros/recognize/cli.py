@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,8 +201,7 @@ def _run(arguments: argparse.Namespace) -> int:
                     _look(shot, finder, session, report, film)
                     _progress(report, started)
         except KeyboardInterrupt:
-            with suppress(OSError):  # the terminal may be closed
-                print(file=sys.stderr)
+            _end_line()
         found = segments(report.stretches)  # printed also where the film turns out not to be whole
         problems = _problems(found, report, session)
         _print_table(found, problems, report, session.checkpoint.calibration.unknown_threshold)
@@ -215,6 +215,14 @@ def _check_out(out: Path, source: Path) -> None:
     check_file("--out", out, ".mp4")
     if out.exists() and source.exists() and out.samefile(source):
         raise SourceError(f"--out is {str(out)!r}, which is the source; name another file")
+
+
+def _end_line() -> None:
+    """End the line of progress; if its terminal is closed, say nothing more there."""
+    try:
+        print(file=sys.stderr)
+    except OSError:  # Python would try again at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _look(shot: Shot, finder: PeopleFinder, session: Session, report: _Report, film: Film | None) -> None:

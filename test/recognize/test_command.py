@@ -313,7 +313,8 @@ def test_the_film_and_the_table_of_what_was_seen_are_there_after_a_signal_also_o
 ) -> None:
     ours, terminal = os.openpty()
     options = ["--model", str(tiny_model), "--out", str(tmp_path / "out" / "film.mp4")]
-    process = started([sys.executable, "-c", ENDLESS, *options], stderr=terminal)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = started([sys.executable, "-c", ENDLESS, *options], stderr=terminal, env=buffered)
     os.close(terminal)
     assert process.stdout.readline() == "ready\n"
     os.close(ours)
