@@ -48,6 +48,7 @@ from mumu_ros.nodes.endpoints import contest, why_silent
 from mumu_ros.nodes.handover import Input
 from mumu_ros.nodes.intents import Intents
 from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.node_configuration import BODIES
 from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.worker import Worker
@@ -214,7 +215,7 @@ class Inference(ManagedNode):
                 self.destroy_publisher(self._of_bodies.pop(body))
             for body in bodies:
                 if body not in self._of_bodies:
-                    topic = f"/humans/bodies/{body}/activity"
+                    topic = f"{BODIES}/{body}/activity"
                     self._of_bodies[body] = self.create_publisher(ActivityRecognition, topic, 10)
 
     def _work(self, job: _Job) -> None:

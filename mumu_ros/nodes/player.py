@@ -32,7 +32,7 @@ from rosgraph_msgs.msg import Clock
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.managed import ManagedNode
-from mumu_ros.nodes.node_configuration import PlayerConfig
+from mumu_ros.nodes.node_configuration import BODIES, TRACKED, PlayerConfig
 from mumu_ros.nodes.parameters import PLAYER, ParameterError
 from mumu_ros.nodes.playback import Playback
 from mumu_ros.nodes.running import main
@@ -60,7 +60,6 @@ OUTPUT_TYPES = frozenset(
 )
 OUTPUT_NAMES = ("/intents", "/overlay", "/overlay/compressed", "/people_markers")
 """Types and ends of names of what the nodes of this package publish, beside REP 155's bodies."""
-BODIES = "/humans/bodies/"
 
 QOS = QoSProfile(depth=100)
 LATCHED_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -179,8 +178,8 @@ class Player(ManagedNode):
 
     def _sign(self, topic: Topic) -> str | None:
         """The topic whose publishers show that the node runs that a topic is of; None: it is of no node of ours."""
-        if topic.name.startswith(BODIES):  # each node has bodies of its own
-            return self.resolve_topic_name("activity") if topic.type_name in OUTPUT_TYPES else f"{BODIES}tracked"
+        if topic.name.startswith(f"{BODIES}/"):  # each node has bodies of its own
+            return self.resolve_topic_name("activity") if topic.type_name in OUTPUT_TYPES else TRACKED
         return topic.name if topic.type_name in OUTPUT_TYPES or topic.name.endswith(OUTPUT_NAMES) else None
 
     def _is_live(self, name: str) -> bool:

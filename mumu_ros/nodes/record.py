@@ -331,7 +331,7 @@ def _record(node: Node, recorder: Recorder, stop: threading.Event) -> None:
 def _summarise(out: Path, recorder: Recorder) -> int:
     counts = recorder.counts()
     for name, (received, lost) in sorted(counts.items()):
-        more = ", more lost: the machine was too busy" if name in recorder.overrun else ""
+        more = ", more may be lost: the machine was too busy" if name in recorder.overrun else ""
         print(f"{received:8d} {name}{f', {lost} lost' if lost else ''}{more}")
     for name in recorder.absent:
         print(f"nobody published {name}", file=sys.stderr)

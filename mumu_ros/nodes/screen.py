@@ -32,6 +32,7 @@ from mumu_ros.conversions import header_stamp_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes.demo_monitor import NO_FAULT, STALE_S, Monitor
+from mumu_ros.nodes.node_configuration import BODIES
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Screen"]
@@ -44,8 +45,6 @@ PATIENCE_S = 3.0
 RECOGNISING = ("/sensor_sync", "/people", "/inference")
 """Ends of the full names of the nodes without which nothing is recognised."""
 RECOGNITION_TYPE = "mumu_ros/msg/ActivityRecognition"
-BODIES = "/humans/bodies/"
-"""Each body has a topic `activity`, too."""
 GREEN, RED, DIM, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[2m", "\033[1m", "\033[0m"
 
 
@@ -133,7 +132,8 @@ class Screen:
         places = [
             name.removesuffix("/activity")
             for name, types in monitor.get_topic_names_and_types()
-            if RECOGNITION_TYPE in types and name.endswith("/activity") and not name.startswith(BODIES)
+            # Each body has a topic `activity`, too.
+            if RECOGNITION_TYPE in types and name.endswith("/activity") and not name.startswith(f"{BODIES}/")
         ]
         others = [place for place in places if place != namespace and monitor.count_publishers(f"{place}/activity")]
         if others and not monitor.count_publishers(topic):

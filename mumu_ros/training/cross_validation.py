@@ -40,7 +40,7 @@ from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.fit import check_machine
-from mumu_ros.training.loading import NONE_KNOWN, interrupts_held, load_windows, tell_untaught, worker_pool
+from mumu_ros.training.loading import NONE_KNOWN, load_windows, tell_untaught
 from mumu_ros.training.members import fit_members
 from mumu_ros.training.protocols import Fold, Manifest, make_manifest
 from mumu_ros.training.pseudo_labels import check_teacher_input, training_labels
@@ -48,6 +48,7 @@ from mumu_ros.training.scoring import predict
 from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet
 from mumu_ros.training.work_folder import reserve
+from mumu_ros.training.worker_pool import interrupts_held, worker_pool
 
 __all__ = ["FoldResult", "Study", "check_trainings", "cross_validate"]
 

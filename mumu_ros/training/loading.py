@@ -16,20 +16,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -44,22 +39,20 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.given_labels import show_labels
 from mumu_ros.training.settings import Data
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
+from mumu_ros.training.worker_pool import interrupts_held, worker_pool
 
 __all__ = [
     "NONE_KNOWN",
     "Loaded",
     "check_subjects",
-    "interrupts_held",
     "known_windows",
     "load_windows",
     "simulated_s",
     "tell_untaught",
-    "worker_pool",
 ]
 
 NONE_KNOWN = "has an activity, all are labelled with their group only; label some, or choose other subjects"
 """What is wrong with clips that can be neither tested nor trained on by themselves, and the remedy."""
-_PR_SET_PDEATHSIG = 1
 _TOLD_S = 1.0
 """Labels beyond the samples are reported from this length on; less is rounding."""
 _ONE_EACH = "; one window of each clip, however short: --windows-per-s 0, mumu train: data.windows_per_s=0"
@@ -255,45 +248,6 @@ def _cut_all(
             parts = [pool.submit(_cut_person, config, data, change, clips, file) for clips, file in people]
         for part in parts:
             yield part.result()
-
-
-@contextmanager
-def worker_pool(
-    count: int, set_up: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
-) -> Iterator[ProcessPoolExecutor]:
-    """Processes that begin with set_up(*arguments). They are killed, whatever they do, when the block ends with an
-    exception, as by Ctrl-C, and when this process ends.
-    """
-    before = set(active_children())
-    # Not forked: the parent's threads (torch, OpenCV) would not exist in the child but their locks would.
-    with ProcessPoolExecutor(count, get_context("spawn"), _begin, (os.getpid(), set_up, arguments)) as pool:
-        try:
-            yield pool
-        except BaseException:
-            for process in set(active_children()) - before:
-                process.kill()
-            raise
-
-
-def _begin(parent: int, set_up: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-    if set_up:
-        set_up(*arguments)
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Ctrl-C has its effect after the block. Processes that begin in it never notice: a pool's would print tracebacks,
-    and go on with the next task.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cut_person(config: ModelConfig, data: Data, change: Change | None, clips: Clips, path: Path | None) -> Part:
