@@ -112,11 +112,13 @@ class Performance:
 
     Attributes:
         skeleton: float32 (T, J, 3) at 30 Hz.
+        imu: float32 (T, 2, 3) at the same times, NaN where it was not recorded; None: not in all of the clips.
         spans: First step and end of each activity.
         labels: Of each activity.
     """
 
     skeleton: Array
+    imu: Array | None
     spans: tuple[tuple[int, int], ...]
     labels: tuple[tuple[str, ...], ...]
 
@@ -197,15 +199,15 @@ class _Composer:
         """See `compose_stream`."""
         parts: list[_Part] = []
         for take in map(_in_view, takes):
-            parts.append(_Part(self._still(take, self._rest(rest_s), take.skeleton[0])[0], None, ()))
-            parts.append(_Part(take.skeleton, None, take.labels))
+            parts.append(_Part(*self._still(take, self._rest(rest_s), take.skeleton[0]), ()))
+            parts.append(_Part(take.skeleton, take.imu, take.labels))
             # The end of a part is blended into the next one: the last pose, not the activity.
-            parts.append(_Part(np.repeat(take.skeleton[-1:], round(_BLEND_S * TAKE_HZ) + 1, axis=0), None, ()))
+            parts.append(_last(parts[-1], round(_BLEND_S * TAKE_HZ) + 1))
         parts.append(self._held(parts[-1], self._rest(rest_s)))
         ends = np.cumsum([len(part.skeleton) for part in parts])
         active = range(1, len(parts) - 1, 3)
         spans = tuple((int(ends[i - 1]), int(ends[i])) for i in active)
-        return Performance(_joined(parts, int(ends[-1]))[0], spans, tuple(parts[i].labels for i in active))
+        return Performance(*_joined(parts, int(ends[-1])), spans, tuple(parts[i].labels for i in active))
 
     def _rest(self, rest_s: tuple[float, float]) -> int:
         return round(self._generator.uniform(*rest_s) * TAKE_HZ)
@@ -383,6 +385,12 @@ def _over_ground(joints: Array) -> NDArray[np.float64]:
 
 def _cut(part: _Part, length: int) -> _Part:
     return _Part(part.skeleton[:length], None if part.imu is None else part.imu[:length], part.labels)
+
+
+def _last(part: _Part, steps: int) -> _Part:
+    """The last pose of a part."""
+    imu = None if part.imu is None else np.repeat(part.imu[-1:], steps, axis=0)
+    return _Part(np.repeat(part.skeleton[-1:], steps, axis=0), imu, ())
 
 
 def _joined(parts: Sequence[_Part], steps: int) -> tuple[Array, Array | None]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -96,8 +97,8 @@ def cross_validate_people(
     a run that was interrupted goes on.
 
     Returns:
-        `conditions`: by dataset or kind of joints, means and spreads over the seeds; `streams`: the same, empty if
-        nobody has any; `calibration`: fitted on the datasets left out.
+        `conditions`: by dataset or kind of joints, means and spreads over the seeds; `streams`: the same by sensors,
+        empty if nobody has any; `calibration`: fitted on the datasets left out.
 
     Raises:
         ConfigError: `out` is of other work or other clips, or the data have nothing to leave out; see also
@@ -111,7 +112,7 @@ def cross_validate_people(
     reserve(out / "manifest.json", {"clips": {take.id: list(take.labels) for take in takes}})
     reserve(out / "contents.json", {"clips": {take.id: _contents(take) for take in takes}})
     tested: dict[int, dict[str, ClipDecisions]] = {seed: {} for seed in seeds}
-    streams: dict[int, list[PersonStream]] = {seed: [] for seed in seeds}
+    streams: dict[int, dict[str, list[PersonStream]]] = {seed: defaultdict(list) for seed in seeds}
     for seed in seeds:
         for fold in folds:
             began = time.monotonic()
@@ -123,7 +124,8 @@ def cross_validate_people(
                 before = tested[seed].get(condition)
                 tested[seed][condition] = found if before is None else _both(before, found)
             if not fold.dataset:
-                streams[seed] += decide_streams(network, novelty, own, seed)
+                for sensors, decided in _streams(network, novelty, own, seed).items():
+                    streams[seed][sensors] += decided
             report(f"{fold.name}, seed {seed}: {time.monotonic() - began:.0f} s")
     taxonomy = settings.model.taxonomy
     left_out = [t for seed in seeds for f in folds if f.dataset and (t := tested[seed][f.name]).known.any()]
@@ -137,7 +139,10 @@ def cross_validate_people(
             condition: _spread([_score(tested[seed][condition], taxonomy, calibration) for seed in seeds])
             for condition in tested[seeds[0]]
         },
-        "streams": _spread([score_streams(streams[seed], taxonomy, calibration) for seed in seeds]),
+        "streams": {
+            sensors: _spread([score_streams(streams[seed][sensors], taxonomy, calibration) for seed in seeds])
+            for sensors in streams[seeds[0]]
+        },
     }
     for name, content in (("results", results), ("calibration", results["calibration"])):
         with replacing(out / f"{name}.json") as temporary:
@@ -178,12 +183,14 @@ def assess_people(
         people = _Fold("people", subjects=tuple({take.subject for take in utd}))
         conditions = _conditions(people, utd, network.config)
         tested |= {name: _test(network, novelty, clips, activities) for name, clips in conditions}
-    streams = list(decide_streams(network, novelty, utd, seed))
+    streams = _streams(network, novelty, utd, seed)
     return calibration, {
         "seeds": [seed],
         "calibration": asdict(calibration),
         "conditions": {name: _spread([_score(found, taxonomy, calibration)]) for name, found in tested.items()},
-        "streams": _spread([score_streams(streams, taxonomy, calibration)]),
+        "streams": {
+            sensors: _spread([score_streams(found, taxonomy, calibration)]) for sensors, found in streams.items()
+        },
     }
 
 
@@ -203,9 +210,9 @@ def people_table(results: Mapping[str, Any]) -> str:
         lines.append(
             f"| {condition} | {score['known']['mean']:.0f} | {' | '.join(cells)} | {_cell(score['auroc'], 1)} |"
         )
-    if results["streams"]:
-        lines += ["", "| streams of people left out | |", "|---|---|"]
-    lines += [f"| {name.replace('_', ' ')} | {_cell(value, 1)} |" for name, value in results["streams"].items()]
+    for sensors, scores in results["streams"].items():
+        lines += ["", f"| streams of people left out, {sensors} | |", "|---|---|"]
+        lines += [f"| {name.replace('_', ' ')} | {_cell(value, 1)} |" for name, value in scores.items()]
     return "\n".join(lines)
 
 
@@ -290,6 +297,16 @@ def _conditions(fold: _Fold, takes: Sequence[Take], config: ModelConfig) -> Iter
             yield name, front
             if worn:
                 yield f"{name} and IMU", [_beside(take, imus.get(take.id.split("/")[1])) for take in front]
+
+
+def _streams(
+    network: Network, novelty: Novelty | None, takes: Sequence[Take], seed: int
+) -> dict[str, list[PersonStream]]:
+    """Streams of UTD-MHAD's people by the sensors in them, without those that nobody has."""
+    worn = _worn([take for take in takes if take.source == "utd_mhad"], network.config)
+    sensors = {"joints": [replace(take, imu=None) for take in takes], "Kinect's joints and IMU": worn}
+    found = {name: list(decide_streams(network, novelty, clips, seed)) for name, clips in sensors.items()}
+    return {name: streams for name, streams in found.items() if streams}
 
 
 def _beside(take: Take, worn: Take | None) -> Take:

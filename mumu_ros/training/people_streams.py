@@ -86,10 +86,13 @@ def decide_streams(
         performance = compose_stream(own, network.config, _REST_S, seed)
         step = round(30 / _DECISIONS_HZ)
         ends = np.arange(step, len(performance.skeleton) + 1, step)
-        modality = next(m for m in network.config.modalities if m.layout)
-        steps = network.config.steps(modality.name)
-        x, mask = window_series(modality, steps, [performance.skeleton[:end] for end in ends])
-        logits, scores = decide(network, novelty, {modality.name: x}, {modality.name: mask})
+        inputs, masks = {}, {}
+        for modality in network.config.measured:
+            whole = performance.skeleton if modality.layout else performance.imu
+            series = [None if whole is None else whole[:end] for end in ends]
+            steps = network.config.steps(modality.name)
+            inputs[modality.name], masks[modality.name] = window_series(modality, steps, series)
+        logits, scores = decide(network, novelty, inputs, masks)
         yield PersonStream(ends, logits, scores, performance.spans, performance.labels)
 
 

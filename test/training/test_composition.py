@@ -196,3 +196,19 @@ def test_windows_are_composed_of_clips_with_gaps() -> None:
     assert windows.masks["imu"][windows.activity == ACTIVITIES.index(IDLE), -1].all()
     stream = compose_stream(takes, CONFIG, (1.0, 2.0), seed=0)
     assert len(stream.spans) == len(takes)
+    assert stream.imu is not None
+    assert np.isnan(stream.imu).any(axis=(1, 2)).mean() < 0.2, "the gaps of the clips, not of the rest between them"
+
+
+def test_an_imu_is_worn_through_a_stream_and_rests_with_the_person() -> None:
+    takes = [take(label, imu=True, seconds=2.0) for label in ("wave", "knock")]
+    stream = compose_stream(takes, CONFIG, (1.0, 2.0), seed=0)
+    assert stream.imu is not None
+    for (start, end), shown in zip(stream.spans, takes, strict=True):
+        assert shown.imu is not None
+        np.testing.assert_allclose(stream.imu[start:end], shown.imu, atol=1e-5)
+    resting = np.ones(len(stream.imu), np.bool_)
+    for start, end in stream.spans:
+        resting[start : end + 10] = False
+    assert np.abs(stream.imu[resting, 1]).max() < 0.5, "rad/s: rest does not turn"
+    assert compose_stream([takes[0], replace(takes[1], imu=None)], CONFIG, (1.0, 2.0), seed=0).imu is None

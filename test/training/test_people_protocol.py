@@ -81,7 +81,7 @@ def test_every_dataset_and_every_third_of_the_people_is_left_out_once(settings: 
     assert [conditions[name]["known"]["mean"] for name in ("florence3d", "kard")] == [4, 4]
     assert conditions["kard"]["unknown_accepted"] is not None
     assert conditions["front end's joints with depth"]["known"]["mean"] == 6
-    assert 0 <= results["streams"]["right at the end of an activity, share"]["mean"] <= 1
+    assert 0 <= results["streams"]["joints"]["right at the end of an activity, share"]["mean"] <= 1
     assert Calibration(**results["calibration"]).temperature > 0
     assert "| kard | 4 |" in people_table(results)
 
@@ -99,9 +99,14 @@ def test_the_spread_over_seeds_is_that_of_a_sample_and_one_seed_has_none() -> No
         "auroc": {"mean": 0.5, "std": None},
         "refused": None,
     }
-    results = {"seeds": [0, 1, 2], "calibration": {"unknown_threshold": 0.5}, "conditions": {}, "streams": spread}
+    results = {
+        "seeds": [0, 1, 2],
+        "calibration": {"unknown_threshold": 0.5},
+        "conditions": {},
+        "streams": {"joints": spread},
+    }
     assert people_table(results).splitlines()[-3:] == ["| top1 | 0.70 ± 0.10 |", "| auroc | 0.50 |", "| refused | – |"]
-    same = {**results, "streams": _spread(scores[:1] * 2)}
+    same = {**results, "streams": {"joints": _spread(scores[:1] * 2)}}
     assert "| top1 | 0.60 ± 0.00 |" in people_table(same)
 
 
@@ -243,4 +248,6 @@ def test_people_are_assessed_by_the_joints_and_imus_that_there_are(
     assert sources <= conditions
     assert any("IMU" in name for name in conditions) == (model_has_imu and worn and "utd_mhad" in sources)
     assert ("Kinect's joints" in conditions) == ("utd_mhad" in sources)
-    assert bool(found["streams"]) == (trial == 1 and sources != {"kard"})
+    assert ("joints" in found["streams"]) == (trial == 1 and sources != {"kard"})
+    imu_streams = trial == 1 and model_has_imu and worn and "utd_mhad" in sources
+    assert ("Kinect's joints and IMU" in found["streams"]) == imu_streams
