@@ -15,7 +15,8 @@
 """A bag, the nodes that recognise what it shows, and a report in the end: hri.launch.py on recorded time."""
 
 from mumu_ros.nodes.launch_actions import description
-from mumu_ros.nodes.launching import REPLAY, plan_replay
+from mumu_ros.nodes.launch_arguments import REPLAY
+from mumu_ros.nodes.launching import plan_replay
 
 
 def generate_launch_description():

@@ -200,8 +200,8 @@ def test_launch_files_need_nothing_that_only_pip_installs() -> None:
 import sys
 for name in ("torch", "safetensors", "rosbags", "lz4", "backports", "openvino", "onnxruntime", "lightning"):
     sys.modules[name] = None
-from mumu_ros.nodes import launching
-for arguments, plan in ((launching.HRI, launching.plan_hri), (launching.DEMO, launching.plan_demo)):
+from mumu_ros.nodes import launch_arguments, launching
+for arguments, plan in ((launch_arguments.HRI, launching.plan_hri), (launch_arguments.DEMO, launching.plan_demo)):
     assert plan({argument.name: argument.default or "" for argument in arguments})
 """
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -165,15 +165,16 @@ def _from_lerobot(arguments: argparse.Namespace) -> int:
 def _sources(params: Path | None) -> tuple[bool, bool]:
     """Whether people are to be found in pictures, for a model that takes skeletons; and whether there are streams."""
     from mumu_ros.model.checkpoint import read_config
-    from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
+    from mumu_ros.pipeline.parameter_file import ParameterFile
     from mumu_ros.pipeline.parameter_tables import INFERENCE
 
-    sections = node_sections(params) if params else set()
+    file = ParameterFile(params)
+    sections = file.nodes()
     if "people" not in sections:
         return False, True
     if "sensor_sync" not in sections:
         return True, False
-    model = read_parameters(params if "inference" in sections else None, "inference", INFERENCE).read("model")
+    model = (file if "inference" in sections else ParameterFile(None)).read("inference", INFERENCE).read("model")
     return any(modality.layout for modality in read_config(model).modalities), True
 
 

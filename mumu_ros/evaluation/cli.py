@@ -155,11 +155,12 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     """See that everything can be read before anything is computed."""
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
     from mumu_ros.pipeline.configuration import InferenceConfig, read_sensor_sync
-    from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
+    from mumu_ros.pipeline.parameter_file import ParameterFile
     from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
     from mumu_ros.recordings.storage_files import check_distinct
 
-    sections = node_sections(arguments.params) if arguments.params else set()
+    params = ParameterFile(arguments.params)
+    sections = params.nodes()
     if "people" in sections and "sensor_sync" not in sections:
         given = [("bag", arguments.bags[0]), ("model", arguments.model), ("params_file", arguments.params)]
         given += [("labels", path) for path in arguments.labels[:1]]
@@ -177,7 +178,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
         import mumu_ros.evaluation.rerun_recording  # noqa: F401  # what is missing is said at once
     model = find_model(arguments.model)
     sync = read_sensor_sync(arguments.params, str(model)) if arguments.params else None
-    inference = InferenceConfig.read(read_parameters(arguments.params, "inference", INFERENCE))
+    inference = InferenceConfig.read(params.read("inference", INFERENCE))
 
     import torch
 

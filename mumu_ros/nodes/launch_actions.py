@@ -32,7 +32,8 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from mumu_ros.nodes.launching import RESPAWN_DELAY_S, Argument, NodePlan, enclave, node_namespace
+from mumu_ros.nodes.launch_arguments import Argument, node_namespace
+from mumu_ros.nodes.launching import RESPAWN_DELAY_S, NodePlan, enclave
 from mumu_ros.nodes.processes import STOP_TIMEOUT_S, dds_variables
 
 __all__ = ["description"]

@@ -23,16 +23,8 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from mumu_ros.nodes.launching import (
-    HRI,
-    REPLAY,
-    RESPAWN_DELAY_S,
-    Argument,
-    NodePlan,
-    node_namespace,
-    plan_hri,
-    plan_replay,
-)
+from mumu_ros.nodes.launch_arguments import HRI, REPLAY, Argument, node_namespace
+from mumu_ros.nodes.launching import RESPAWN_DELAY_S, NodePlan, plan_hri, plan_replay
 from mumu_ros.nodes.processes import Processes
 
 __all__ = ["register"]

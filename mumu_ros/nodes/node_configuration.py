@@ -30,7 +30,7 @@ from mumu_ros.files import expanded
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.nodes.parameters import PEOPLE, SENSOR_SYNC, ParameterError, Values
 from mumu_ros.pipeline.configuration import SensorSyncConfig
-from mumu_ros.pipeline.parameter_file import node_sections, read_parameters
+from mumu_ros.pipeline.parameter_file import ParameterFile
 
 __all__ = [
     "BODIES",
@@ -222,24 +222,22 @@ class EvaluationConfig:
         )
 
 
-def input_topics(
-    params_file: Path, nodes: Collection[str] = ("sensor_sync", "people"), namespace: str | None = None
-) -> frozenset[str]:
-    """Topics of sensors that a parameter file names for these nodes, of a namespace as in `parameter_file`.
+def input_topics(file: ParameterFile, nodes: Collection[str] = ("sensor_sync", "people")) -> frozenset[str]:
+    """Topics of sensors that a parameter file names for these nodes.
 
     Raises:
         ParameterError: It names none, or a parameter is invalid.
         OSError: It cannot be read.
     """
-    sections = node_sections(params_file, namespace) & set(nodes)
+    sections = file.nodes() & set(nodes)
     topics: list[str] = []
     if "sensor_sync" in sections:
-        config = SensorSyncConfig.read(read_parameters(params_file, "sensor_sync", SENSOR_SYNC, namespace))
+        config = SensorSyncConfig.read(file.read("sensor_sync", SENSOR_SYNC))
         topics += (topic for stream in config.streams for topic in stream.topics)
     if "people" in sections:
-        people = PeopleConfig.read(read_parameters(params_file, "people", PEOPLE, namespace))
+        people = PeopleConfig.read(file.read("people", PEOPLE))
         topics += (people.image.topic, people.camera_info_topic, people.depth.topic if people.depth else "")
         topics += (TRACKED,) if people.source == "hri" else ()
     if not topics:
-        raise ParameterError(f"{params_file} has no section for sensor_sync or people, which name topics")
+        raise ParameterError(f"{file.path} has no section for sensor_sync or people, which name topics")
     return frozenset(filter(None, topics))

@@ -42,9 +42,10 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 
 from mumu_ros.nodes.__main__ import on_first_signal
 from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
-from mumu_ros.nodes.launching import node_namespace
+from mumu_ros.nodes.launch_arguments import node_namespace
 from mumu_ros.nodes.node_configuration import BODIES, TRACKED, input_topics
 from mumu_ros.nodes.subscribers import message_class
+from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.options import new_folder
 from mumu_ros.recordings.raw_writer import RawWriter
@@ -278,7 +279,7 @@ def _run(arguments: argparse.Namespace) -> int:
     namespace = "/" + node_namespace(arguments.namespace).strip("/")
     wanted = set(arguments.topics)
     if arguments.params:
-        wanted |= input_topics(arguments.params, namespace=namespace if arguments.namespace else None)
+        wanted |= input_topics(ParameterFile(arguments.params, namespace if arguments.namespace else None))
     for topic in sorted(wanted):
         _check_name(topic, namespace)
     writer = RawWriter(arguments.out, arguments.max_size)

@@ -31,7 +31,7 @@ from rclpy.signals import SignalHandlerOptions
 from mumu_ros.nodes.__main__ import on_signals
 from mumu_ros.nodes.declaring import declare
 from mumu_ros.nodes.demo_monitor import Monitor, Summary
-from mumu_ros.nodes.launching import node_namespace
+from mumu_ros.nodes.launch_arguments import node_namespace
 from mumu_ros.nodes.parameters import WATCH
 from mumu_ros.nodes.screen import Screen
 

@@ -25,7 +25,7 @@ from mumu_ros.conversions import MAX_PIXELS, SUPPORTED_TYPES
 from mumu_ros.files import expanded
 from mumu_ros.model.checkpoint import find_model, read_config
 from mumu_ros.model.config import Modality
-from mumu_ros.pipeline.parameter_file import given_parameters, node_sections, read_parameters
+from mumu_ros.pipeline.parameter_file import ParameterFile, given_parameters
 from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC, ParameterError, Values, declare_streams
 
 __all__ = ["InferenceConfig", "SensorSyncConfig", "StreamConfig", "read_sensor_sync"]
@@ -184,9 +184,9 @@ def read_sensor_sync(path: Path | None, model: str = "") -> SensorSyncConfig:
         ParameterError, CheckpointError: See `SensorSyncConfig.read`.
         OSError: The file cannot be read.
     """
-    has_inference = path is not None and "inference" in node_sections(path)
-    of_inference = read_parameters(path, "inference", INFERENCE).read("model") if has_inference else ""
-    values = read_parameters(path, "sensor_sync", SENSOR_SYNC)
+    file = ParameterFile(path)
+    of_inference = file.read("inference", INFERENCE).read("model") if "inference" in file.nodes() else ""
+    values = file.read("sensor_sync", SENSOR_SYNC)
     return SensorSyncConfig.read(values, model or values.read("model") or of_inference)
 
 

@@ -14,8 +14,7 @@
 
 """ROS 2 parameter files, read without ROS: a bag is evaluated with the file that the nodes are launched with.
 
-Sections apply to nodes of a namespace as rcl has it: "" is the root, `/**` stands for any number of names, `/*` for
-one. Without a namespace (None), sections of any apply, as long as they are of one.
+Sections apply to nodes of a namespace as rcl has it: `/**` stands for any number of names, `/*` for one.
 """
 
 from __future__ import annotations
@@ -23,13 +22,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mumu_ros.pipeline.parameter_tables import Parameter, ParameterError, Values, unknown_names
 from mumu_ros.reading import read_yaml
 
-__all__ = ["check_names", "check_sections", "given_parameters", "node_sections", "own_parameters", "read_parameters"]
+__all__ = ["ParameterFile", "given_parameters"]
 
 _PARAMETERS = "ros__parameters"
 _NEARLY = 0.88
@@ -48,85 +48,99 @@ class _Given:
         return self._given.get(name, self._defaults[name])
 
 
-def read_parameters(path: Path | None, node: str, rows: Sequence[Parameter], namespace: str | None = None) -> Values:
-    """Read a node's parameters from a parameter file; None gives the defaults.
+@dataclass(frozen=True)
+class ParameterFile:
+    """Parameters of the nodes in a namespace.
 
-    A later section overrides an earlier one. A section for all nodes may have parameters of others.
+    All that reads raises ParameterError where the file is no parameter file, and OSError where it cannot be read.
 
-    Raises:
-        ParameterError: The file is no parameter file, has no section for the node or, without a namespace, some of
-            several, or a section of the node's own has a parameter that the table does not have.
-        OSError: It cannot be read.
+    Attributes:
+        path: Of the file. None: there is none, which leaves the defaults.
+        namespace: Of the nodes; "" is the root. None: any, as long as the sections for a node are of one.
     """
-    if path is None:
-        return given_parameters({}, rows)
-    sections = _sections(path, node, namespace)
-    if not sections:
-        raise ParameterError(
-            f"{path} has no section for {node}; it has {', '.join(map(str, _content(path))) or 'none'}"
-        )
-    check_names(path, node, rows, namespace)
-    given: dict[str, Any] = {}
-    for _, section in sections:
-        given.update(section)
-    return given_parameters(given, rows)
 
+    path: Path | None
+    namespace: str | None = None
 
-def own_parameters(path: Path, node: str, namespace: str | None = None) -> dict[str, Any]:
-    """Parameters in the node's own sections of a parameter file, names flat.
+    def nodes(self) -> set[str]:
+        """Names of the nodes that it has a section for; wildcards are not counted."""
+        names = (name for name, _ in _named(_content(self.path)))
+        return {_last(name) for name in names if _applies(name, _last(name), self.namespace)} - {"*", "**"}
 
-    Raises:
-        ParameterError: The file is no parameter file or, without a namespace, has sections for the node of several.
-        OSError: It cannot be read.
-    """
-    sections = _sections(path, node, namespace)
-    return {name: value for is_own, section in sections if is_own for name, value in section.items()}
+    def read(self, node: str, rows: Sequence[Parameter]) -> Values:
+        """Read a node's parameters, with a table's defaults for those that are not given.
 
+        A later section overrides an earlier one. A section for all nodes may have parameters of others.
 
-def check_names(path: Path, node: str, rows: Sequence[Parameter], namespace: str | None = None) -> None:
-    """Reject unknown parameters in the node's own sections of a parameter file.
-
-    Raises:
-        ParameterError: There is one; the text has the most similar name that the table has.
-        OSError: The file cannot be read.
-    """
-    for problem in unknown_names(own_parameters(path, node, namespace), rows):
-        raise ParameterError(f"{path}: {node} has {problem}")
-
-
-def check_sections(path: Path, nodes: Collection[str], namespace: str) -> None:
-    """Reject a section with a misspelt name of a node that has no section, and a file for other namespaces only.
-
-    Other names may be of other packages' nodes.
-
-    Raises:
-        ParameterError: There is one, or the file is no parameter file.
-        OSError: The file cannot be read.
-    """
-    given = node_sections(path)
-    absent = [node for node in nodes if node not in given]
-    for name in sorted(given.difference(nodes)):
-        if near := difflib.get_close_matches(name, absent, n=1, cutoff=_NEARLY):
+        Raises:
+            ParameterError: There is no section for the node or, without a namespace, some of several, or a section of
+                the node's own has a parameter that the table does not have.
+        """
+        sections = self._sections(node)
+        if not sections and self.path is not None:
             raise ParameterError(
-                f"{path} has a section for {name!r}, which is not a node of mumu_ros; did you mean {near[0]}?"
+                f"{self.path} has no section for {node}; it has {', '.join(map(str, _content(self.path))) or 'none'}"
             )
-    spaces = {name.rpartition("/")[0] or "/" for name, _ in _named(_content(path)) if _last(name) in nodes}
-    if spaces and node_sections(path, namespace).isdisjoint(nodes):
-        raise ParameterError(
-            f"{path} has sections for nodes in {' and '.join(sorted(spaces))}, and these are in "
-            f"/{namespace.strip('/')}: give that namespace:=, or name the sections /**/NODE"
-        )
+        self.check_names(node, rows)
+        given: dict[str, Any] = {}
+        for _, section in sections:
+            given.update(section)
+        return given_parameters(given, rows)
+
+    def own(self, node: str) -> dict[str, Any]:
+        """Parameters in the node's own sections, names flat.
+
+        Raises:
+            ParameterError: Without a namespace, there are sections for the node of several.
+        """
+        return {name: value for is_own, section in self._sections(node) if is_own for name, value in section.items()}
+
+    def check_names(self, node: str, rows: Sequence[Parameter]) -> None:
+        """Reject unknown parameters in the node's own sections.
+
+        Raises:
+            ParameterError: There is one; the text has the most similar name that the table has.
+        """
+        for problem in unknown_names(self.own(node), rows):
+            raise ParameterError(f"{self.path}: {node} has {problem}")
+
+    def check_sections(self, nodes: Collection[str]) -> None:
+        """Reject a section with a misspelt name of a node that has no section, and a file for other namespaces only.
+
+        Other names may be of other packages' nodes.
+
+        Raises:
+            ParameterError: There is one.
+        """
+        given = ParameterFile(self.path).nodes()
+        absent = [node for node in nodes if node not in given]
+        for name in sorted(given.difference(nodes)):
+            if near := difflib.get_close_matches(name, absent, n=1, cutoff=_NEARLY):
+                raise ParameterError(
+                    f"{self.path} has a section for {name!r}, which is not a node of mumu_ros; did you mean {near[0]}?"
+                )
+        spaces = {name.rpartition("/")[0] or "/" for name, _ in _named(_content(self.path)) if _last(name) in nodes}
+        if spaces and self.nodes().isdisjoint(nodes):
+            raise ParameterError(
+                f"{self.path} has sections for nodes in {' and '.join(sorted(spaces))}, and these are in "
+                f"/{(self.namespace or '').strip('/')}: give that namespace:=, or name the sections /**/NODE"
+            )
+
+    def _sections(self, node: str) -> list[tuple[bool, dict[str, Any]]]:
+        """Whether a section is the node's own and its parameters, flat, for each that applies to the node."""
+        found = {name: values for name, values in _named(_content(self.path)) if _applies(name, node, self.namespace)}
+        spaces = {name.rpartition("/")[0] or "/" for name in found if "*" not in name}
+        if self.namespace is None and len(spaces) > 1:
+            raise ParameterError(
+                f"{self.path} has sections for {node} in {' and '.join(sorted(spaces))}; give a file with those of one "
+                "robot"
+            )
+        return [(_last(name) == node, _flat(values)) for name, values in found.items() if isinstance(values, Mapping)]
 
 
-def _sections(path: Path, node: str, namespace: str | None) -> list[tuple[bool, dict[str, Any]]]:
-    """Whether a section is the node's own and its parameters, flat, for each that applies to the node."""
-    found = {name: values for name, values in _named(_content(path)) if _applies(name, node, namespace)}
-    spaces = {name.rpartition("/")[0] or "/" for name in found if "*" not in name}
-    if namespace is None and len(spaces) > 1:
-        raise ParameterError(
-            f"{path} has sections for {node} in {' and '.join(sorted(spaces))}; give a file with those of one robot"
-        )
-    return [(_last(name) == node, _flat(values)) for name, values in found.items() if isinstance(values, Mapping)]
+def given_parameters(given: Mapping[str, Any], rows: Sequence[Parameter]) -> Values:
+    """Parameters that are given by name, with the defaults of a table for the others."""
+    return Values(_Given(given), rows)
 
 
 def _named(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -152,11 +166,6 @@ def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def given_parameters(given: Mapping[str, Any], rows: Sequence[Parameter]) -> Values:
-    """Parameters that are given by name, with the defaults of a table for the others."""
-    return Values(_Given(given), rows)
-
-
 def _flat(section: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in section.items():
@@ -164,18 +173,9 @@ def _flat(section: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def node_sections(path: Path, namespace: str | None = None) -> set[str]:
-    """Names of the nodes that a parameter file has a section for; wildcards are not counted.
-
-    Raises:
-        ParameterError: The file is no parameter file.
-        OSError: It cannot be read.
-    """
-    names = (name for name, _ in _named(_content(path)))
-    return {_last(name) for name in names if _applies(name, _last(name), namespace)} - {"*", "**"}
-
-
-def _content(path: Path) -> Mapping[Any, Any]:
+def _content(path: Path | None) -> Mapping[Any, Any]:
+    if path is None:
+        return {}
     try:
         content = read_yaml(path)
     except ValueError as error:

@@ -24,7 +24,7 @@ from mumu_ros.conversions import SUPPORTED_TYPES, VECTOR_TYPES, ConversionError
 from mumu_ros.conversions.transports import picture_kind
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
-from mumu_ros.pipeline.parameter_file import read_parameters
+from mumu_ros.pipeline.parameter_file import given_parameters
 from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC
 from mumu_ros.recordings import Recording, RecordingError, Topic
 
@@ -95,7 +95,7 @@ def guess_streams(config: ModelConfig, recording: Recording) -> SensorSyncConfig
             f"{_listing(recording)}. Say with --params which topic is which"
         )
     streams = [_stream(m, recording.topics[chosen[m.name]]) for m in config.modalities if m.name in chosen]
-    defaults = read_parameters(None, "sensor_sync", SENSOR_SYNC)
+    defaults = given_parameters({}, SENSOR_SYNC)
     rates = [modality.rate_hz for modality in config.modalities if modality.is_image]
     return SensorSyncConfig(
         streams=tuple(sorted(streams, key=lambda stream: not stream.is_image)),

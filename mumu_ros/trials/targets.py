@@ -45,7 +45,7 @@ from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.people.person import Person
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.pipeline.framing import FrameBuilder
-from mumu_ros.pipeline.parameter_file import read_parameters
+from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.label_files import read_labels
@@ -267,7 +267,7 @@ def _novelty() -> bytes:
 
 
 def _sensor_sync_yaml(path: Path) -> None:
-    SensorSyncConfig.read(read_parameters(path, "sensor_sync", SENSOR_SYNC))
+    SensorSyncConfig.read(ParameterFile(path).read("sensor_sync", SENSOR_SYNC))
 
 
 def _taxonomies() -> list[bytes]:

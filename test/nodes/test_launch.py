@@ -41,10 +41,11 @@ from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes import demo, launching, parameters
 from mumu_ros.nodes.demo import DemoError, default_faults, run_demo
 from mumu_ros.nodes.demo_monitor import Summary
-from mumu_ros.nodes.launching import CAMERAS, DEMO, HRI, REPLAY, Argument, plan_demo, plan_hri, plan_replay
+from mumu_ros.nodes.launch_arguments import CAMERAS, DEMO, HRI, REPLAY, Argument
+from mumu_ros.nodes.launching import plan_demo, plan_hri, plan_replay
 from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.pipeline.configuration import read_sensor_sync
-from mumu_ros.pipeline.parameter_file import check_names, node_sections, read_parameters
+from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recordings import RecordingWriter
 from mumu_ros.share import share_path
@@ -54,7 +55,7 @@ DEMO_TIMEOUT_S = 120.0
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
-@pytest.mark.parametrize("arguments", [launching.HRI, launching.REPLAY, launching.DEMO], ids=["hri", "replay", "demo"])
+@pytest.mark.parametrize("arguments", [HRI, REPLAY, DEMO], ids=["hri", "replay", "demo"])
 def test_every_launch_argument_is_described_and_its_default_is_allowed(arguments: Sequence[Argument]) -> None:
     assert all(len(a.description) > 10 for a in arguments)
     assert all(a.default in a.choices for a in arguments if a.choices)
@@ -282,9 +283,9 @@ def test_launch_files_load_where_launch_is_installed(path: Path) -> None:
 @pytest.mark.parametrize("name", ["hri", "sim", "utd_mhad", *(f"cameras/{camera}" for camera in CAMERAS)])
 def test_the_parameter_files_name_known_parameters_only(name: str) -> None:
     path = share_path("config", f"{name}.yaml")
-    assert node_sections(path) <= set(parameters.TABLES)
-    for node in node_sections(path):
-        check_names(path, node, parameters.TABLES[node])
+    assert ParameterFile(path).nodes() <= set(parameters.TABLES)
+    for node in ParameterFile(path).nodes():
+        ParameterFile(path).check_names(node, parameters.TABLES[node])
 
 
 @pytest.mark.parametrize("camera", CAMERAS)
@@ -293,7 +294,7 @@ def test_a_camera_by_name_gives_the_nodes_topics_that_fit_together(camera: str) 
     people, overlay = plans["people"].parameters, plans["overlay"].parameters
     assert people["image.topic"] == overlay["image.topic"]
     assert all(people[name].startswith("/") for name in ("image.topic", "camera_info.topic")), "whatever the namespace"
-    assert people["image.topic"] != read_parameters(hri_file(), "people", parameters.PEOPLE).read("image.topic") or (
+    assert people["image.topic"] != ParameterFile(hri_file()).read("people", parameters.PEOPLE).read("image.topic") or (
         camera == "realsense"
     )
     assert plans["inference"].parameters == {}
@@ -324,8 +325,8 @@ def test_a_camera_by_name_starts_people_whatever_the_file_has_a_section_for(
     file.write_text(f"/**/{sections}\n")
     values = {"camera": camera, "params_file": str(file), "model": "utd-mhad-dsp"}
     plans = {plan.name: plan for plan in plan_hri(given(HRI, **values))}
-    assert set(plans) == {"people", "inference"} | ({"sensor_sync"} & node_sections(file))
-    preset = read_parameters(share_path("config", "cameras", f"{camera}.yaml"), "people", parameters.PEOPLE)
+    assert set(plans) == {"people", "inference"} | ({"sensor_sync"} & ParameterFile(file).nodes())
+    preset = ParameterFile(share_path("config", "cameras", f"{camera}.yaml")).read("people", parameters.PEOPLE)
     for name in ("image.topic", "camera_info.topic", "depth.topic"):
         assert plans["people"].parameters[name] == preset.read(name)
     bare = {"params_file": str(file), "camera": camera, "model": "utd-mhad-dp"}

@@ -33,6 +33,7 @@ from std_msgs.msg import String
 from mumu_ros import cli
 from mumu_ros.nodes.node_configuration import BODIES, TRACKED, input_topics
 from mumu_ros.nodes.record import Recorder, _summarise
+from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.raw_writer import RawWriter
@@ -208,20 +209,20 @@ def test_a_recording_that_exists_is_kept_and_named(tmp_path: Path, capsys: pytes
 
 
 def test_a_parameter_file_names_the_topics_of_sensors_and_camera(tmp_path: Path) -> None:
-    assert input_topics(share_path("config", "hri.yaml")) == {
+    assert input_topics(ParameterFile(share_path("config", "hri.yaml"))) == {
         "/camera/camera/color/image_raw",
         "/camera/camera/color/camera_info",
     }
     (tmp_path / "odd.yaml").write_text("/**/inference: {ros__parameters: {model: sim}}\n")
     with pytest.raises(ParameterError, match="no section for sensor_sync or people"):
-        input_topics(tmp_path / "odd.yaml")
+        input_topics(ParameterFile(tmp_path / "odd.yaml"))
 
 
 def test_the_bodies_of_another_tracker_are_recorded_with_the_skeletons_that_people_reads(
     ros: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "hri.yaml").write_text("/**/people: {ros__parameters: {source: hri}}\n")
-    wanted = input_topics(tmp_path / "hri.yaml")
+    wanted = input_topics(ParameterFile(tmp_path / "hri.yaml"))
     assert wanted == {TRACKED, "camera/color/image_raw", "camera/color/camera_info"}
     names = [TRACKED, f"{BODIES}/abcde/skeleton2d", f"{BODIES}/abcde/cropped"]
     tracked, skeleton, cropped = (ros.node.create_publisher(String, name, 10) for name in names)

@@ -31,7 +31,8 @@ from rclpy.action import get_action_client_names_and_types_by_node, get_action_s
 from rclpy.node import Node
 
 from mumu_ros.nodes.inference import Inference
-from mumu_ros.nodes.launching import COMPOSED, HRI, enclave, plan_hri
+from mumu_ros.nodes.launch_arguments import HRI
+from mumu_ros.nodes.launching import COMPOSED, enclave, plan_hri
 from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.nodes.people import People
 from mumu_ros.nodes.processes import Processes

@@ -37,7 +37,7 @@ from mumu_ros.nodes import demo_monitor
 from mumu_ros.nodes.demo_monitor import Monitor
 from mumu_ros.nodes.diagnostics import status
 from mumu_ros.nodes.inference import Inference
-from mumu_ros.nodes.launching import node_namespace
+from mumu_ros.nodes.launch_arguments import node_namespace
 from mumu_ros.nodes.people import People
 from mumu_ros.nodes.screen import Screen
 from mumu_ros.simulation import parse_fault

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, read_sensor_sync
-from mumu_ros.pipeline.parameter_file import node_sections, own_parameters, read_parameters
+from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC, ParameterError
 from mumu_ros.share import share_path
 
@@ -32,7 +32,7 @@ def written(path: Path, text: str) -> Path:
 
 
 def sync(path: Path | None) -> SensorSyncConfig:
-    return SensorSyncConfig.read(read_parameters(path, "sensor_sync", SENSOR_SYNC))
+    return SensorSyncConfig.read(ParameterFile(path).read("sensor_sync", SENSOR_SYNC))
 
 
 def test_the_shipped_file_is_read() -> None:
@@ -42,7 +42,7 @@ def test_the_shipped_file_is_read() -> None:
     assert (config.rate_hz, config.timeout_s) == (15.0, 0.5)
     assert config.streams[0].size == (96, 128)
     assert config.streams[2].shape == (20, 3)
-    inference = InferenceConfig.read(read_parameters(path, "inference", INFERENCE))
+    inference = InferenceConfig.read(ParameterFile(path).read("inference", INFERENCE))
     assert (inference.unknown_threshold, inference.rate_hz) == (None, 5.0)
 
 
@@ -68,7 +68,7 @@ def test_what_a_stream_leaves_open_is_of_its_modality(own: str, tmp_path: Path) 
 
 
 def test_without_a_file_there_are_the_defaults() -> None:
-    inference = InferenceConfig.read(read_parameters(None, "inference", INFERENCE))
+    inference = InferenceConfig.read(ParameterFile(None).read("inference", INFERENCE))
     assert inference.model == share_path("models", "people")
     assert inference.unknown_threshold is None
     with pytest.raises(ParameterError, match=r"rgb\.topic is empty"):
@@ -153,7 +153,7 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]
 )
 def test_yaml_without_measure_is_refused_by_file_and_line(tmp_path: Path, text: str, reason: str) -> None:
     path = written(tmp_path / "params.yaml", text)
-    for read in (lambda: read_parameters(path, "sensor_sync", SENSOR_SYNC), lambda: node_sections(path)):
+    for read in (lambda: ParameterFile(path).read("sensor_sync", SENSOR_SYNC), lambda: ParameterFile(path).nodes()):
         with pytest.raises(ParameterError, match=reason) as error:
             read()
         assert str(error.value).startswith(str(path))
@@ -185,10 +185,10 @@ def test_sections_apply_in_a_namespace_as_rcl_has_it(section: str, namespaces: s
     path = written(tmp_path / "p.yaml", f"{section}: {{ros__parameters: {{rate_hz: 5.0}}}}{'}' * section.count('{')}")
     found = set()
     for namespace in ("", "robot1", "/fleet/robot1"):
-        is_own = "inference" in node_sections(path, namespace)
-        assert own_parameters(path, "inference", namespace) == ({"rate_hz": 5.0} if is_own else {})
+        is_own = "inference" in ParameterFile(path, namespace).nodes()
+        assert ParameterFile(path, namespace).own("inference") == ({"rate_hz": 5.0} if is_own else {})
         try:
-            read_parameters(path, "inference", INFERENCE, namespace)
+            ParameterFile(path, namespace).read("inference", INFERENCE)
             found.add(namespace)
         except ParameterError:
             assert not is_own
@@ -200,6 +200,6 @@ def test_a_file_of_several_robots_needs_a_namespace(tmp_path: Path) -> None:
         f"/{name}/inference: {{ros__parameters: {{rate_hz: {hz}}}}}\n" for name, hz in (("a", 5.0), ("b", 6.0))
     )
     path = written(tmp_path / "p.yaml", text)
-    assert read_parameters(path, "inference", INFERENCE, "b").read("rate_hz") == 6.0
+    assert ParameterFile(path, "b").read("inference", INFERENCE).read("rate_hz") == 6.0
     with pytest.raises(ParameterError, match="has sections for inference in /a and /b; give a file"):
-        read_parameters(path, "inference", INFERENCE)
+        ParameterFile(path).read("inference", INFERENCE)

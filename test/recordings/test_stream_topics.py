@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from mumu_ros.conversions import array_to_image, array_to_imu, array_to_pose_array
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.pipeline.configuration import SensorSyncConfig
-from mumu_ros.pipeline.parameter_file import read_parameters
+from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
 from mumu_ros.recordings.stream_topics import guess_streams, resolve_topics
@@ -146,7 +146,7 @@ def test_a_refusal_says_that_the_recording_is_cut_off(write: Write) -> None:
 
 def resolved(path: Path, **fields: str) -> dict[str, str]:
     """The topics by the simulator's parameters, with fields of its belt IMU changed."""
-    config = SensorSyncConfig.read(read_parameters(share_path("config", "sim.yaml"), "sensor_sync", SENSOR_SYNC))
+    config = SensorSyncConfig.read(ParameterFile(share_path("config", "sim.yaml")).read("sensor_sync", SENSOR_SYNC))
     streams = tuple(replace(s, **fields) if s.name == "imu_belt" else s for s in config.streams)
     with Recording(path) as recording:
         return resolve_topics(replace(config, streams=streams), recording)
