@@ -22,6 +22,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 from typing import Any
@@ -37,15 +38,23 @@ def worker_pool(
 ) -> Iterator[ProcessPoolExecutor]:
     """Processes that begin with set_up(*arguments). They are killed, whatever they do, when the block ends with an
     exception, as by Ctrl-C, and when this process ends.
+
+    Raises:
+        ChildProcessError: One of them was killed.
     """
     before = set(active_children())
     # Not forked: the parent's threads (torch, OpenCV) would not exist in the child but their locks would.
     with ProcessPoolExecutor(count, get_context("spawn"), _begin, (os.getpid(), set_up, arguments)) as pool:
         try:
             yield pool
-        except BaseException:
+        except BaseException as error:
             for process in set(active_children()) - before:
                 process.kill()
+            if isinstance(error, BrokenProcessPool):
+                raise ChildProcessError(
+                    f"one of {count} worker processes was killed, as Linux does when memory runs out: close other "
+                    "programs, or use fewer of them (cross-validate: --jobs)"
+                ) from error
             raise
 
 
