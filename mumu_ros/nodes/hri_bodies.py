@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -83,6 +84,7 @@ SLOP_NS = 50_000_000
 RECENT_NS = 500_000_000
 """A skeleton older than the newest by more than this is of a person who is not visible any more."""
 SILENT_S = 3.0
+"""Silence after which a camera, or a stack, counts as silent."""
 NOMINAL_SIZE = (640, 480)
 HIPS = ("left_hip", "right_hip")
 
@@ -101,22 +103,43 @@ class _Published:
 
 
 class HumansPublisher:
-    """Publishes the tracked bodies, and of each `roi`, `skeleton2d`, `position` and, if subscribed, `cropped`."""
+    """Publishes the tracked bodies, and of each `roi`, `skeleton2d`, `position` and, if subscribed, `cropped`.
+
+    Without pictures nobody is tracked any more after `SILENT_S`.
+    """
 
     def __init__(self, node: ManagedNode) -> None:
         self._node = node
         self._types = RosTypes()
         self._tracked = node.create_publisher(message_class(IDS_TYPE), TRACKED, 10)
         self._bodies: dict[str, _Published] = {}  # the last one seen comes last
+        self._header: Any = None
+        self._published_at = time.monotonic()
+        self._publishing = threading.Lock()
+        self._timer = node.create_timer(SILENT_S / 4, self._look, clock=node.steady_clock)
 
     def close(self) -> None:
         """Stop publishing."""
+        self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._tracked)
         for body_id in list(self._bodies):
             self._drop(body_id)
 
     def publish(self, view: View, picture_frame: str) -> None:
         """Publish everybody in view: joints in the view's frame, what is of the picture in that of the camera."""
+        with self._publishing:
+            self._publish(view, picture_frame)
+            self._published_at = time.monotonic()
+
+    def _look(self) -> None:
+        """A camera that has stopped tracks nobody."""
+        with self._publishing:
+            if self._bodies and time.monotonic() - self._published_at > SILENT_S:
+                for body_id in list(self._bodies):
+                    self._drop(body_id)
+                self._tracked.publish(self._types.message(IDS_TYPE, header=self._header, ids=[]))
+
+    def _publish(self, view: View, picture_frame: str) -> None:
         types, stamp = self._types, ns_to_time(view.stamp_ns, self._types)
         in_space, in_picture = (
             types.message("std_msgs/msg/Header", stamp=stamp, frame_id=frame)
@@ -126,6 +149,7 @@ class HumansPublisher:
             self._publish_body(person, view, in_space, in_picture)
         ids = [person.body_id for person in view.people]
         self._forget(view.stamp_ns, ids)
+        self._header = in_picture
         self._tracked.publish(types.message(IDS_TYPE, header=in_picture, ids=ids))
 
     def _publish_body(self, person: Person, view: View, in_space: Any, in_picture: Any) -> None:

@@ -153,7 +153,7 @@ class Inference(ManagedNode):
         self.undo.callback(self._follow_bodies, ())
         self.undo.callback(self._events.stop)
         self.undo.callback(self._worker.stop)
-        timer = self.create_timer(_ENDED_S / 4, self._end_events, clock=self.steady_clock)
+        timer = self.create_timer(_ENDED_S / 4, self._end, clock=self.steady_clock)
         self.undo.callback(self.destroy_timer, timer)
         for source in self.inputs:
             self.undo.callback(source.close)
@@ -168,9 +168,14 @@ class Inference(ManagedNode):
             self._answers = {}
         self._events.clear()
 
-    def _end_events(self) -> None:
-        if time.monotonic() - self._decidable_at > _ENDED_S:
+    def _end(self) -> None:
+        """End the activities, and then the topics, of people of whom nothing comes any more."""
+        assert self._session is not None
+        silent_s = time.monotonic() - self._decidable_at
+        if silent_s > _ENDED_S:
             self._events.clear()
+        if silent_s > self._session.checkpoint.config.window_s:
+            self._follow_bodies(())
 
     def _receive(self, message: MultimodalFrame) -> None:
         assert self._session is not None

@@ -36,7 +36,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from mumu_ros.conversions import RosTypes, array_to_image, message_to_people, ns_to_time, person_to_skeleton2d
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.camera_source import View
-from mumu_ros.nodes.hri_bodies import KEPT_NS, MAX_KEPT, HumansPublisher, HumansSource, has_hri_msgs
+from mumu_ros.nodes.hri_bodies import KEPT_NS, MAX_KEPT, SILENT_S, HumansPublisher, HumansSource, has_hri_msgs
 from mumu_ros.nodes.node_configuration import BODIES, TRACKED, PeopleConfig, PictureTopic
 from mumu_ros.nodes.people import People
 from mumu_ros.people import LAYOUT, Person, track
@@ -384,6 +384,24 @@ def test_topics_of_the_last_seen_bodies_are_kept_however_many_there_were(news: l
             humans.publish(view(START_NS + number * 1_000_000, *now), FRAME)
             seen += now
             assert node.bodies() == set(seen[-(count + MAX_KEPT) :])
+
+
+def test_nobody_is_tracked_once_the_camera_is_silent_until_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("mumu_ros.nodes.hri_bodies.time.monotonic", lambda: now_s)
+    with publisher() as (node, humans):
+        humans.publish(view(START_NS, "abcde", "fghij"), FRAME)
+        tracked = node.publishers[TRACKED].messages
+        now_s += SILENT_S
+        node.tick()
+        assert tracked[-1].ids == ["abcde", "fghij"]
+        now_s += 0.1
+        node.tick()
+        node.tick()
+        assert [message.ids for message in tracked] == [["abcde", "fghij"], []]
+        assert not node.bodies()
+        humans.publish(view(START_NS + 10**10, "abcde"), FRAME)
+        assert node.bodies() == set(tracked[-1].ids) == {"abcde"}
 
 
 def test_what_is_of_the_picture_is_in_the_frame_of_the_picture_and_positions_are_in_the_target_frame() -> None:

@@ -206,6 +206,20 @@ def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Roo
     r.ros.wait(lambda: r.diagnosed("does the people node run?"))
 
 
+def test_topics_of_people_end_once_nothing_comes_any_more(room: Callable[..., Room]) -> None:
+    """A model that needs no frames."""
+    r = room()
+    numbers = itertools.count()
+
+    def seen() -> bool:
+        r.play(next(numbers), 1, ("anna1", "berta"))
+        return r.topics() == {f"/humans/bodies/{body}/activity" for body in ("anna1", "berta")}
+
+    for _ in range(2):
+        r.ros.wait(seen)
+        r.ros.wait(lambda: not r.topics(), 30)
+
+
 def test_nobody_is_known_or_talked_about_once_the_camera_is_gone(room: Callable[..., Room]) -> None:
     r = room()
     unassigned = "imu has not moved enough to be assigned"
