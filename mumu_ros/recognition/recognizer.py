@@ -249,10 +249,13 @@ class Recognizer:
         """
         return self.recognize_all(stamp_ns, {SCENE: ()})[SCENE]
 
-    def recognize_all(self, stamp_ns: int, bodies: Mapping[str, Collection[str]]) -> dict[str, Decision | NoDecision]:
+    def recognize_all(
+        self, stamp_ns: int, bodies: Mapping[str, Collection[str]], scene_after_ns: int = 0
+    ) -> dict[str, Decision | NoDecision]:
         """Decide about the windows that end at `stamp_ns`, in one pass of the network.
 
-        Each body takes some modalities from the samples that were pushed without naming one.
+        Each body takes some modalities from the samples that were pushed without naming one, and of their frames those
+        newer than `scene_after_ns`.
 
         Returns:
             A decision for each, or the reason why there is none: no modality has enough samples, or the network's
@@ -261,7 +264,7 @@ class Recognizer:
         config = self.checkpoint.config
         answers: dict[str, Decision | NoDecision] = {}
         snapshots = []
-        for snapshot in self._snapshot(stamp_ns, bodies):
+        for snapshot in self._snapshot(stamp_ns, bodies, scene_after_ns):
             present = snapshot.coverage >= self._min_coverage
             snapshot.choose([modality for modality, there in zip(config.modalities, present, strict=True) if there])
             if snapshot.names:
@@ -289,7 +292,9 @@ class Recognizer:
             self._health() if self._health else None,
         )
 
-    def _snapshot(self, stamp_ns: int, bodies: Mapping[str, Collection[str]]) -> list[Snapshot]:
+    def _snapshot(
+        self, stamp_ns: int, bodies: Mapping[str, Collection[str]], scene_after_ns: int = 0
+    ) -> list[Snapshot]:
         """Snapshot at this instant of each body that still exists."""
         with self._lock:
             scene = self._bodies[SCENE]
@@ -306,6 +311,7 @@ class Recognizer:
             if name != SCENE:
                 others = frozenset(m for m, s in windows[SCENE].series.items() if m not in shared and s.coverage)
                 series = {m: windows[SCENE if m in shared else name].series[m] for m in window.series}
+                series |= {m: series[m].after(scene_after_ns) for m in self._images if m in shared}
                 window = Window(window.start_ns, window.end_ns, window.epoch, series)
                 caches = {m: (scene if m in shared else known[name]).caches[m] for m in caches}
             coverage = np.array([window.series[m].coverage for m in self.checkpoint.config.names], np.float32)

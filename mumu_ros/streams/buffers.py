@@ -88,6 +88,13 @@ class Series:
     coverage: float
     age_ns: int | None
 
+    def after(self, stamp_ns: int) -> Series:
+        """Of frames, the newer ones."""
+        older = bisect_right(self.stamps_ns, stamp_ns)
+        newer = slice(older, None)
+        coverage = self.coverage * (1 - older / max(1, len(self.mask)))
+        return Series(self.stamps_ns[newer], self.samples[newer], self.mask[newer], coverage, self.age_ns)
+
 
 @dataclass(frozen=True, slots=True)
 class BufferStatistics:

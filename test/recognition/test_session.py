@@ -219,6 +219,32 @@ def test_pictures_of_the_whole_scene_that_nobody_is_alone_in_are_said_to_be_unas
     assert session.new_problems() == []
 
 
+@pytest.mark.parametrize("apart", [0, 6], ids=["at once", "after 0.3 s"])
+@pytest.mark.parametrize("stays", [False, True], ids=["comes", "was one of two"])
+def test_pictures_of_somebody_else_before_are_not_of_the_person_who_is_alone_now(
+    tiny_model: Path, apart: int, stays: bool
+) -> None:
+    def decisions(first: int) -> dict[int, Decision]:
+        session = open_session(tiny_model, smoothing_s=0.0, hysteresis=0.0)
+        found = {}
+        for number in range(first, 120):
+            stamp_ns = START_NS + number * FRAME_MS * MS
+            picture = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
+            session.receive(stamp_ns, [("rgb", stamp_ns, picture)])
+            bodies = ("berta",) if number >= 60 + apart else ("anna1", "berta")[: 1 + stays] if number < 60 else ()
+            found |= {
+                d.stamp_ns: d for b, d in see(session, number, bodies) if b == "berta" and isinstance(d, Decision)
+            }
+        return found
+
+    after, alone = decisions(0), decisions(60)
+    common = after.keys() & alone.keys()
+    assert {stamp_ns for stamp_ns in alone if stamp_ns > START_NS + 81 * FRAME_MS * MS} <= common, "a second later"
+    for stamp_ns in common:
+        decision = after[stamp_ns]
+        np.testing.assert_allclose(decision.activity_probabilities, alone[stamp_ns].activity_probabilities, atol=1e-5)
+
+
 def test_of_a_camera_that_is_gone_neither_bodies_nor_problems_are_left(tiny_model: Path) -> None:
     session = open_session(tiny_model, max_people=2)
     rgb = np.zeros((48, 64, 3), np.uint8)
@@ -405,6 +431,62 @@ def test_a_bag_that_loops_is_no_other_clock(people_model: Path, late: int, back_
         is_held = 120 <= k < 130
         said = clock_problems(session, k, stamps_ns[k - late], None if is_held else stamps_ns[k], int(k >= 130))
         assert [text for text in said if "offset_s" in text] == []
+
+
+def test_a_decision_of_the_old_round_that_still_waits_does_not_hinder_those_of_the_next(people_model: Path) -> None:
+    """A worker takes the last stamp of a bag when the first frame of the next round has come."""
+    session = open_session(people_model)
+    waiting: list[int] = []
+    for k in range(100):
+        frame_ns = START_NS + k * FRAME_MS * MS
+        session.receive(frame_ns, imu(frame_ns))
+        waiting = session.see(frame_ns, "blazepose33", [make_person("anna1", k)])
+    session.receive(START_NS, imu(START_NS), epoch=1)
+    assert waiting
+    assert [answer for stamp in waiting for answer in session.decide(stamp)] == []
+    found = [bool(decided(see(session, k, ("anna1",)))) for k in range(30)]
+    assert any(found[:20])
+    assert sum(found) >= 4
+
+
+@pytest.mark.parametrize("ahead_s", [5, 3600])
+def test_a_waiting_decision_about_frames_does_not_hinder_those_about_people_with_an_earlier_clock(
+    people_model: Path, ahead_s: int
+) -> None:
+    session = open_session(people_model)
+    frame_ns = START_NS + ahead_s * S
+    stamps = session.receive(frame_ns, imu(frame_ns))
+    stamps += session.see(START_NS, "blazepose33", [make_person("anna1", 0)])
+    for stamp_ns in stamps:
+        session.decide(stamp_ns)
+    assert any(decided(see(session, k, ("anna1",))) for k in range(1, 20))
+
+
+@SHARED
+@given(
+    rounds=st.lists(
+        st.tuples(st.integers(10, 60), st.sampled_from([-3600, -20, -2, 0, 60]), st.booleans()), max_size=4
+    ),
+    seed=st.integers(0, 99),
+)
+def test_however_far_the_worker_is_behind_decisions_go_on_after_a_jump_of_time(
+    people_model: Path, rounds: list[tuple[int, int, bool]], seed: int
+) -> None:
+    """Like that of inference, the worker takes the newest stamp: late or never, also once time has jumped."""
+    session, rng = open_session(people_model), np.random.default_rng(seed)
+    now_ns, epoch, waiting, found = START_NS, 0, [0], 0
+    for count, jump_s, has_people in [*rounds, (10, -7, True), (50, 0, True)]:
+        now_ns += jump_s * S
+        epoch += jump_s < 0
+        found = 0
+        for k in range(count):
+            now_ns += FRAME_MS * MS
+            waiting = session.receive(now_ns, imu(now_ns), epoch)[-1:] or waiting
+            if count == 50 or rng.random() < 0.5:
+                found += any(isinstance(a, Decision) for _, a in session.decide(waiting[-1]))
+            if has_people:
+                waiting = session.see(now_ns, "blazepose33", [make_person("anna1", k)])[-1:] or waiting
+    assert found >= 5
 
 
 @SHARED
