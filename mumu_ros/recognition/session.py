@@ -262,16 +262,20 @@ class Session:
             An answer for each body that is in view or was until recently; none if no decision is due.
         """
         with self._lock:
+            if stamp_ns > (self._views if self._expects_people else self._frames).newest_ns:
+                return []  # accepted before time jumped back, or of the source that decisions no longer follow
             if self._sampled != self._restarts:
                 self._sampled = self._restarts
                 self._sampler.reset()
             bodies = self._owners(stamp_ns) if self._expects_people else {SCENE: frozenset()}
+            others_ns = max((seen for body, seen in self._last_seen_ns.items() if body not in bodies), default=0)
             self.present = tuple(body or self.config.body_id for body in bodies)
         if not self._sampler.accept(stamp_ns):
             if self._live:
                 self.recognizer.encode(stamp_ns, bodies)
             return []
-        answers = self.recognizer.recognize_all(stamp_ns, bodies)
+        # A picture of the scene that shows somebody else, too, is of nobody.
+        answers = self.recognizer.recognize_all(stamp_ns, bodies, scene_after_ns=others_ns)
         return [(body or self.config.body_id, answer) for body, answer in answers.items()]
 
     def new_problems(self) -> list[tuple[FaultCode, str]]:
