@@ -26,7 +26,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.model.checkpoint import load_checkpoint
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mumu_ros.model.network import Network
 from mumu_ros.pipeline.configuration import InferenceConfig
 from mumu_ros.pipeline.parameter_tables import ParameterError
 from mumu_ros.recognition import Decision, NoDecision, Recognizer, Session
@@ -222,12 +223,16 @@ def test_pictures_of_the_whole_scene_that_nobody_is_alone_in_are_said_to_be_unas
 @pytest.mark.parametrize("apart", [0, 6], ids=["at once", "after 0.3 s"])
 @pytest.mark.parametrize("stays", [False, True], ids=["comes", "was one of two"])
 def test_pictures_of_somebody_else_before_are_not_of_the_person_who_is_alone_now(
-    tiny_model: Path, apart: int, stays: bool
+    tiny_model: Path, tmp_path: Path, apart: int, stays: bool
 ) -> None:
+    """Of a window that is longer than somebody out of view is decided about."""
+    config = replace(load_checkpoint(tiny_model).config, window_s=3.0)
+    save_checkpoint(tmp_path / "long", Network(config).eval())
+
     def decisions(first: int) -> dict[int, Decision]:
-        session = open_session(tiny_model, smoothing_s=0.0, hysteresis=0.0)
+        session = open_session(tmp_path / "long", smoothing_s=0.0, hysteresis=0.0)
         found = {}
-        for number in range(first, 120):
+        for number in range(first, 150):
             stamp_ns = START_NS + number * FRAME_MS * MS
             picture = np.random.default_rng(number).integers(0, 256, (48, 64, 3), np.uint8)
             session.receive(stamp_ns, [("rgb", stamp_ns, picture)])
