@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -28,6 +29,10 @@ _NOMINAL_FOCAL = 0.9
 """Focal length in widths of the picture where nothing is known: 58° across. Kinect has 0.89, RealSense 0.72 to 0.96."""
 _COEFFICIENTS = (0, 4, 5, 8, 12, 14)
 """How many distortion coefficients OpenCV takes."""
+_STEPS, _PRECISE = 20, 1e-4
+"""Newton steps towards a ray, at most, and how near is near enough: a fifth of a millimetre at 2 m."""
+_BEYOND = 1.02
+"""So far from the axis, in distances of the farthest corner's ray, the model of a lens says nothing more."""
 
 
 class CameraError(ValueError):
@@ -106,26 +111,65 @@ class Camera:
 
     def rays(self, pixels: NDArray[np.floating]) -> NDArray[np.float32]:
         """Where pixels look: (…, 2) pixels to (…, 2) x / z and y / z in the optical frame (REP 103); NaN stays."""
-        if self.distortion:
-            flat = np.ascontiguousarray(pixels, np.float64).reshape(-1, 1, 2)
-            found = cv2.undistortPoints(np.nan_to_num(flat), self._matrix(), np.array(self.distortion))
-            found[np.isnan(flat).any(axis=-1)] = np.nan
-            return found.reshape(pixels.shape).astype(np.float32)
-        return ((pixels - (self.cx, self.cy)) / (self.fx, self.fy)).astype(np.float32)
+        seen = (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
+        if self.distortion and seen.size:
+            flat = seen.reshape(-1, 2)
+            found = self._undistorted(np.nan_to_num(flat))
+            seen = np.where(np.isnan(flat).any(axis=1, keepdims=True), np.nan, found).reshape(pixels.shape)
+        return seen.astype(np.float32)
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Where points are seen: (…, 3) metres in the optical frame to (…, 2) pixels; NaN behind the camera."""
+        """Where points are seen: (…, 3) metres in the optical frame to (…, 2) pixels.
+
+        NaN behind the camera; with distortion also where points are farther from the axis than the picture's corners:
+        the polynomial of a wide lens would fold them back into the picture.
+        """
         flat = np.asarray(points, np.float64).reshape(-1, 3)
         z = np.where(flat[:, 2:] > 0.01, flat[:, 2:], np.nan)
         rays = flat[:, :2] / z
-        if self.distortion:
-            lifted = np.concatenate([np.nan_to_num(rays), np.ones_like(z)], axis=1)
-            zero = np.zeros(3)
-            pixels = cv2.projectPoints(lifted, zero, zero, self._matrix(), np.array(self.distortion))[0].reshape(-1, 2)
-            pixels[np.isnan(rays)] = np.nan
-        else:
-            pixels = rays * (self.fx, self.fy) + (self.cx, self.cy)
+        if self.distortion and rays.size:
+            is_seen = np.linalg.norm(rays, axis=1, keepdims=True) <= _BEYOND * self._widest
+            rays = np.where(is_seen, self._distorted(np.nan_to_num(rays))[0], np.nan)
+        pixels = rays * (self.fx, self.fy) + (self.cx, self.cy)
         return pixels.reshape(*points.shape[:-1], 2).astype(np.float32)
 
-    def _matrix(self) -> NDArray[np.float64]:
-        return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]])
+    @functools.cached_property
+    def _widest(self) -> float:
+        """How far from the axis the picture's corners are, x / z and y / z."""
+        corners = np.array([(x, y) for x in (0.0, self.width) for y in (0.0, self.height)])
+        return float(np.linalg.norm(self.rays(corners), axis=1).max())
+
+    def _undistorted(self, seen: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The rays, (N, 2), that the lens bends to these; of one that no ray is bent to, a ray that comes near.
+
+        OpenCV stops after five steps, which is too early towards the corners of wide lenses. From there on it is
+        Newton's method, from the ray as it is seen; steps that lead farther off are halved, else they would end beyond
+        where the polynomial folds.
+        """
+        found = cv2.undistortPoints(seen[:, np.newaxis], np.eye(3), np.array(self.distortion))
+        found = np.asarray(found, np.float64).reshape(-1, 2)
+        if np.abs(self._distorted(found)[0] - seen).max() < _PRECISE:
+            return found
+        rays, share = seen, np.ones((len(seen), 1))
+        bent, slopes = self._distorted(rays)
+        for _ in range(_STEPS):
+            off = seen - bent
+            if np.abs(off).max() < _PRECISE:
+                break
+            turned = slopes.transpose(0, 2, 1)
+            # Least squares: at the fold a slope is zero.
+            step = np.linalg.solve(turned @ slopes + 1e-9 * np.eye(2), turned @ off[:, :, np.newaxis])[:, :, 0]
+            tried = rays + share * step
+            tried_bent, tried_slopes = self._distorted(tried)
+            is_nearer = (((seen - tried_bent) ** 2).sum(axis=1) < (off**2).sum(axis=1))[:, np.newaxis]
+            rays, bent = np.where(is_nearer, tried, rays), np.where(is_nearer, tried_bent, bent)
+            slopes = np.where(is_nearer[:, :, np.newaxis], tried_slopes, slopes)
+            share = np.where(is_nearer, 1.0, share / 2)
+        return rays
+
+    def _distorted(self, rays: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where the lens bends rays, (N, 2) to (N, 2), and the derivatives, (N, 2, 2)."""
+        lifted, zero = np.column_stack([rays, np.ones(len(rays))]), np.zeros(3)
+        found = cv2.projectPoints(lifted, zero, zero, np.eye(3), np.array(self.distortion))
+        bent, slopes = (np.asarray(part, np.float64) for part in found[:2])
+        return bent.reshape(-1, 2), slopes[:, 3:5].reshape(-1, 2, 2)  # by the translation along x and y

@@ -42,6 +42,36 @@ def test_a_point_is_seen_along_the_ray_of_its_pixel(camera: Camera, place: tuple
     np.testing.assert_allclose(camera.rays(camera.project(point)), point[:, :2] / z, atol=2e-3)
 
 
+@pytest.mark.parametrize(
+    "camera",
+    [
+        Camera(1280, 720, 667.0, 667.0, 640.0, 360.0, (0.9348, 0.1747, 0, 0, 0.0034, 1.2681, 0.3976, 0.0245)),
+        Camera(1280, 720, 611.0, 611.0, 640.0, 360.0, (0.8452, 0.1335, 0, 0, 0.002, 1.1784, 0.3269, 0.0166)),
+        Camera(640, 576, 504.0, 504.0, 320.0, 330.0, (1.4, 0.9, 0, 0, 0.04, 1.75, 1.35, 0.23)),
+        Camera(1280, 800, 570.0, 570.0, 640.0, 400.0, (10, 5, 3e-4, -2e-4, 0.2, 10.3, 8, 1.2, 0, 0, 0, 0, 0, 0)),
+        Camera(1280, 720, 910.0, 910.0, 640.0, 360.0, (0.16, -0.5, 0.0, 0.0, 0.45)),
+    ],
+    ids=["110°", "120°", "Azure Kinect", "OAK-D wide", "RealSense"],
+)
+def test_every_pixel_is_seen_along_its_ray_also_in_the_corners_of_wide_lenses(camera: Camera) -> None:
+    pixels = np.stack(np.meshgrid(np.linspace(0, camera.width, 33), np.linspace(0, camera.height, 19)), axis=-1)
+    rays = camera.rays(pixels)
+    points = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1)
+    np.testing.assert_allclose(camera.project(points), pixels, atol=0.5)
+
+
+@given(turn=st.floats(-np.pi, np.pi), off_axis=st.floats(0.0, np.pi / 2))
+def test_what_is_outside_the_picture_of_a_wide_lens_is_not_folded_back_into_it(turn: float, off_axis: float) -> None:
+    """Its polynomial with three coefficients rises up to 63° and falls behind that; the corners are at 60°."""
+    camera = Camera(1280, 720, 658.0, 658.0, 640.0, 360.0, (-0.2633, 0.0673, 0, 0, -0.0074))
+    corner = np.arctan(np.linalg.norm(camera.rays(np.zeros(2))))
+    ray = np.array([np.cos(turn) * np.sin(off_axis), np.sin(turn) * np.sin(off_axis), np.cos(off_axis)])
+    x, y = camera.project(ray)
+    is_inside = 0 <= x < camera.width and 0 <= y < camera.height
+    assert not is_inside or off_axis < corner + 0.01
+    assert is_inside or off_axis > 0.5
+
+
 @given(CAMERAS, st.sampled_from([0.5, 2.0, 0.25]))
 def test_a_smaller_picture_of_the_same_camera_has_the_same_rays(camera: Camera, scale: float) -> None:
     small = camera.resized(round(camera.width * scale), round(camera.height * scale))
