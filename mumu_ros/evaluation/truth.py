@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mumu_ros.evaluation.decisions import Decisions
@@ -30,14 +31,15 @@ __all__ = ["covering", "from_annotations", "from_labels"]
 
 
 def from_labels(labels: Iterable[Label]) -> list[TruthSegment]:
-    """Return labels as segments."""
-    return [TruthSegment(label.start_ns, label.end_ns, label.activity, label.group) for label in labels]
+    """Return labels in order of time as segments; those that touch and say the same are one segment."""
+    return _joined(TruthSegment(label.start_ns, label.end_ns, label.activity, label.group) for label in labels)
 
 
 def from_annotations(annotations: Sequence[Any], problems: list[str]) -> list[TruthSegment]:
     """Return messages of mumu_ros/msg/ActivityAnnotation as segments, see `recordings.annotations.annotated`.
 
-    The last one without an end lasts for ever. `problems` gets a sentence about what is dropped or cut.
+    The last one without an end lasts for ever. Those that touch and say the same are one segment. `problems` gets a
+    sentence about what is dropped or cut.
     """
     bodies = {message.body_id for message in annotations}
     if len(bodies) > 1:
@@ -45,7 +47,9 @@ def from_annotations(annotations: Sequence[Any], problems: list[str]) -> list[Tr
             f"annotations are of {len(bodies)} bodies, {', '.join(sorted(map(repr, bodies)))}; all are taken for one"
         )
     rows = annotated(annotations, FOREVER_NS, problems)
-    return [TruthSegment(label.start_ns, label.end_ns, label.activity, label.group, subject) for label, subject in rows]
+    return _joined(
+        TruthSegment(label.start_ns, label.end_ns, label.activity, label.group, subject) for label, subject in rows
+    )
 
 
 def covering(truth: Sequence[TruthSegment], decisions: Decisions, problems: list[str]) -> Sequence[TruthSegment]:
@@ -66,3 +70,14 @@ def covering(truth: Sequence[TruthSegment], decisions: Decisions, problems: list
         f"{'s on' if truth[-1].end_ns == FOREVER_NS else f'to {end} s'} covers one; do they have the sensors' clock?"
     )
     return ()
+
+
+def _joined(segments: Iterable[TruthSegment]) -> list[TruthSegment]:
+    """Repetitions that were labelled one by one are one activity, as decisions are that name it one after the other."""
+    joined: list[TruthSegment] = []
+    for segment in segments:
+        if joined and segment == replace(joined[-1], start_ns=joined[-1].end_ns, end_ns=segment.end_ns):
+            joined[-1] = replace(joined[-1], end_ns=segment.end_ns)
+        else:
+            joined.append(segment)
+    return joined

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -239,7 +240,7 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
             waiting = next(samples, None)
         window = assembler.window(end_ns)
         activity, overlap = _label(clip.segments, window.start_ns, end_ns)
-        if overlap < min_overlap:
+        if not overlap or overlap < min_overlap:
             continue
         inputs, masks = preprocessing.batch([window])
         if not any(mask.any() for mask in masks.values()):
@@ -279,10 +280,13 @@ def _poses(stream: Stream, stamps_ns: np.ndarray) -> np.ndarray:
 
 
 def _label(segments: tuple[Segment, ...], start_ns: int, end_ns: int) -> tuple[str, float]:
-    overlaps = [min(end_ns, s.end_ns) - max(start_ns, s.start_ns) for s in segments]
-    best = int(np.argmax(overlaps))
-    recorded = min(end_ns, segments[-1].end_ns) - max(start_ns, segments[0].start_ns)
-    return segments[best].activity, overlaps[best] / max(recorded, 1)
+    """The activity that lasts longest, of all its segments together, and its share of what was recorded."""
+    lasting: Counter[str] = Counter()
+    for segment in segments:
+        lasting[segment.activity] += max(min(end_ns, segment.end_ns) - max(start_ns, segment.start_ns), 0)
+    ((activity, longest_ns),) = lasting.most_common(1)
+    recorded_ns = min(end_ns, segments[-1].end_ns) - max(start_ns, segments[0].start_ns)
+    return activity, longest_ns / max(recorded_ns, 1)
 
 
 def _label_index(taxonomy: Taxonomy, label: str) -> int:

@@ -19,19 +19,25 @@ from __future__ import annotations
 import csv
 import errno
 import io
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mumu_ros.evaluation.output as output
 from mumu_ros.evaluation.decisions import UNDECIDED, DecisionLog, Decisions, to_csv
 from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.summary import headline, reliability, summarize
+from mumu_ros.evaluation.truth import from_labels
 from mumu_ros.model.config import Modality, ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition import Decision, NoDecision
+from mumu_ros.recordings.label_files import Label
 
 S = 1_000_000_000
 TAXONOMY = Taxonomy("tiny", {"gesture": ("wave", "point"), "gait": ("walk",)})
@@ -167,6 +173,38 @@ def test_the_interval_is_over_people_where_they_are_named() -> None:
     same = (TruthSegment(0, 4 * S, "wave", "", "ann"),)
     two = [result(decision(2, predicted), truth=same, name=predicted) for predicted in ("wave", "walk")]
     assert summarize(two, CONFIG)["pooled"]["accuracy_interval"] is None, "one person in two recordings"
+
+
+def judged(labels: Iterable[tuple[float, float, str]], decisions: Iterable[Decision]) -> dict[str, object]:
+    """The numbers of a recording with these labels, as (start, end, activity) in seconds."""
+    truth = from_labels(Label(round(a * S), round(b * S), "gesture", activity) for a, b, activity in labels)
+    return summarize([result(*decisions, truth=tuple(truth))], CONFIG)["pooled"]
+
+
+def test_repetitions_that_were_labelled_one_by_one_are_found_as_what_they_are_together() -> None:
+    decisions = [decision(second, "wave") for second in range(1, 11)]
+    whole = judged([(0, 10, "wave")], decisions)
+    assert [whole[name] for name in ("f1@10", "f1@25", "f1@50", "edit", "accuracy_inside")] == [1.0] * 5
+    assert judged([(0, 5, "wave"), (5, 10, "wave")], decisions) == whole
+
+
+@given(
+    ends=st.lists(
+        st.tuples(st.integers(1, 99), st.sampled_from(TAXONOMY.activities)), max_size=5, unique_by=lambda x: x[0]
+    ),
+    cuts=st.lists(st.integers(1, 99), max_size=9, unique=True),
+    said=st.lists(st.sampled_from([*TAXONOMY.activities, "unknown"]), min_size=1, max_size=10),
+)
+def test_where_labels_are_cut_changes_no_number(ends: list[tuple[int, str]], cuts: list[int], said: list[str]) -> None:
+    starts = dict(sorted([(0, "wave"), *ends]))
+    decisions = [decision(second, activity) for second, activity in enumerate(said, start=1)]
+
+    def labelled(times: Iterable[int]) -> dict[str, object]:
+        edges = [*sorted(times), 100]
+        at = [starts[max(start for start in starts if start <= edge)] for edge in edges]
+        return judged([(a / 10, b / 10, name) for (a, b), name in zip(pairwise(edges), at, strict=False)], decisions)
+
+    assert labelled(starts) == labelled({*starts, *cuts})
 
 
 def test_a_recording_that_loops_is_judged_run_by_run() -> None:

@@ -29,6 +29,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition import Decision, NoDecision
 from mumu_ros.recordings.label_files import Label
 from mumu_ros.recordings.typestore import BagTypes
+from mumu_ros.streams.stamps import FOREVER_NS
 
 TYPES = BagTypes()
 S = 1_000_000_000
@@ -113,3 +114,20 @@ def test_truth_that_covers_no_decision_is_none_and_both_times_are_named() -> Non
 
 def test_labels_are_truth_too() -> None:
     assert from_labels([Label(1, 2, "g", "walk")]) == [TruthSegment(1, 2, "walk", "g")]
+
+
+def test_repetitions_that_touch_are_one_activity() -> None:
+    walks = [annotation(1, 3, "walk"), annotation(3, 5, "walk"), annotation(5, 0, "walk"), annotation(6, 7, "walk")]
+    others = [annotation(7, 9, "sit"), annotation(10, 11, "sit"), annotation(11, 0, "sit"), annotation(12, 0, "sit")]
+    segments, problems = read(*walks, *others)
+    assert segments[:3] == [(1, 7, "walk"), (7, 9, "sit"), (10, FOREVER_NS // S, "sit")]
+    assert len(segments) == 3
+    assert not problems
+    labels = [Label(1, 2, "g", "walk"), Label(2, 4, "g", "walk"), Label(5, 6, "g", "walk"), Label(6, 7, "h", "walk")]
+    assert from_labels(labels) == [TruthSegment(a, b, "walk", g) for a, b, g in ((1, 4, "g"), (5, 6, "g"), (6, 7, "h"))]
+
+
+def test_repetitions_of_two_people_are_two_activities() -> None:
+    notes = [annotation(1, 3, "walk"), annotation(3, 5, "walk")]
+    people = [type(note)(**{**vars(note), "subject": name}) for note, name in zip(notes, "ab", strict=True)]
+    assert [segment.subject for segment in from_annotations(people, [])] == ["a", "b"]

@@ -113,6 +113,28 @@ def test_labels_come_from_the_activity_that_fills_most(config: ModelConfig, make
     assert windows.inside.tolist() == [True, True, False, False, True]
 
 
+def test_an_activity_fills_what_its_segments_fill_together(config: ModelConfig, make_clip: MakeClip) -> None:
+    """Repetitions may be labelled one by one."""
+    clip = make_clip(0)
+    start = clip.segments[0].start_ns
+    repeated = [Segment(start + i * S // 2, start + (i + 1) * S // 2, "stand" if i < 6 else "walk") for i in range(12)]
+    ends = start + np.arange(2 * S, 6 * S, S // 10)
+    for min_overlap in (0.6, 1.0):
+        whole, cut = (
+            cut_windows(replace(clip, segments=tuple(segments)), config, ends, min_overlap)
+            for segments in (clip.segments, repeated)
+        )
+        assert same(whole, cut)
+
+
+def test_a_window_in_which_nothing_is_done_is_left_out(config: ModelConfig, make_clip: MakeClip) -> None:
+    clip = make_clip(0)
+    start = clip.segments[0].start_ns
+    segments = (Segment(start, start + S, "stand"), Segment(start + 4 * S, start + 6 * S, "stand"))
+    windows = cut_windows(replace(clip, segments=segments), config, start + np.arange(1, 7) * S, min_overlap=0.0)
+    assert len(windows) == 3
+
+
 def test_a_frame_that_windows_share_is_kept_once(config: ModelConfig, make_clip: MakeClip) -> None:
     clip = make_clip(0)
     ends = clip.segments[0].start_ns + np.arange(2 * S, 5 * S, S // 20)
