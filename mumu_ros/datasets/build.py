@@ -22,7 +22,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -138,8 +138,9 @@ def build_dataset(
 ) -> Report:
     """Write a training set; one clip for each label, of every stream that was recorded.
 
-    Samples are converted, cropped and resized as the nodes do it, images are thinned out to the nodes' rate. A
-    recording that cannot be read is reported and left out.
+    Labels shorter than a window are joined to those of the same activity that touch them. Samples are converted,
+    cropped and resized as the nodes do it, images are thinned out to the nodes' rate. A recording that cannot be read
+    is reported and left out.
 
     Args:
         sources: The recordings.
@@ -249,7 +250,7 @@ def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels:
     """Write the clips of a recording and fill in its report."""
     dropped: list[tuple[Label, str]] = []
     usable = []
-    for label in labels:
+    for label in _joined(labels, plan.window_s):
         if reason := plan.refuse(label):
             dropped.append((label, reason))
         else:
@@ -286,6 +287,26 @@ def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels:
         start_s, end_s = ((stamp_ns - written.start_ns) / NS_PER_S for stamp_ns in (label.start_ns, label.end_ns))
         bag.dropped.append(Dropped(start_s, end_s, label.activity, reason))
     return clips
+
+
+def _joined(labels: Sequence[Label], window_s: float) -> list[Label]:
+    """Labels of which those shorter than a window are joined to neighbours of their activity that touch them.
+
+    Repetitions that were labelled one by one may be too short alone.
+    """
+    shortest_ns = window_s * NS_PER_S
+    joined: list[Label] = []
+    for label in labels:
+        before = joined[-1] if joined else None
+        if (
+            before
+            and (before.activity, before.end_ns) == (label.activity, label.start_ns)
+            and min(before.end_ns - before.start_ns, label.end_ns - label.start_ns) < shortest_ns
+        ):
+            joined[-1] = replace(before, end_ns=label.end_ns)
+        else:
+            joined.append(label)
+    return joined
 
 
 def _write(plan: _Plan, path: Path, pieces: list[Piece], bag: BagReport) -> Written:

@@ -190,11 +190,11 @@ def test_two_streams_of_one_topic_have_one_clock(
 def test_what_is_dropped_is_reported_with_its_reason(
     write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    labels = [(0, 3, "g", "wave"), (3, 4.5, "g", "wave"), (5, 8, "", "hop"), (30, 34, "g", "wave")]
+    labels = [(0, 3, "g", "wave"), (3.1, 4.6, "g", "wave"), (5, 8, "", "hop"), (30, 34, "g", "wave")]
     assert build(write_bag("anna", labels), write_bag("ben"), write_bag("carl", [(0, 3, "", "wave")])) == 0
     anna, ben, carl = report()
     assert [(x["activity"], round(x["start_s"], 6), x["reason"]) for x in anna["dropped"]] == [
-        ("wave", 3, "too short for a window of 2 s"),
+        ("wave", 3.1, "too short for a window of 2 s"),
         ("hop", 5, "hop has no group; write one into the label file, or give a --taxonomy"),
         ("wave", 30, "none of its streams has a sample then"),
     ]
@@ -203,9 +203,37 @@ def test_what_is_dropped_is_reported_with_its_reason(
     assert list(carl["clips"].values()) == ["wave"], "its group is said by another label"
     said = capsys.readouterr()
     assert "clips: 1, 3 s; labels dropped: 3" in said.out
-    assert "dropped: 3.00 to 4.50 s, wave: too short" in said.out
+    assert "dropped: 3.10 to 4.60 s, wave: too short" in said.out
     assert "1 of 1 clips lack depth: it is masked there" in said.out
     assert "it is unlabelled" in said.err
+
+
+@pytest.mark.parametrize(
+    ("lengths_s", "clips_s"),
+    [
+        ([1.5, 1.5, 1.5], [4.5]),
+        ([2.0, 2.5, 3.0], [2.0, 2.5, 3.0]),
+        ([2.5, 1.5, 3.0], [4.0, 3.0]),
+        ([0.5, 2.5, 2.0], [3.0, 2.0]),
+        ([0.5] * 3, []),
+    ],
+    ids=["all short", "all long", "one short", "the first short", "short together"],
+)
+def test_repetitions_that_are_too_short_are_joined_to_those_that_they_touch(
+    write_bag: WriteBag,
+    build: Callable[..., int],
+    report: Callable[[], list],
+    lengths_s: list[float],
+    clips_s: list[float],
+) -> None:
+    ends = [sum(lengths_s[: i + 1]) for i in range(len(lengths_s))]
+    waves = [(end - length, end, "g", "wave") for end, length in zip(ends, lengths_s, strict=True)]
+    hops = [(ends[-1], ends[-1] + 2, "g", "hop")]
+    assert build(write_bag("anna", waves + hops)) == 0
+    (anna,) = report()
+    assert list(anna["clips"].values()) == ["wave"] * len(clips_s) + ["hop"]
+    assert anna["seconds"] == sum(clips_s) + 2
+    assert [x["end_s"] - x["start_s"] for x in anna["dropped"]] == ([] if clips_s else [sum(lengths_s)])
 
 
 def test_annotations_that_overlap_are_cut_and_said(
@@ -217,7 +245,7 @@ def test_annotations_that_overlap_are_cut_and_said(
     assert build(bag) == 0
     (anna,) = report()
     assert list(anna["clips"].values()) == ["wave", "hop"]
-    assert anna["seconds"] == 6
+    assert anna["seconds"] == 7
     assert anna["problems"] == [
         f"1 annotations overlap the next one and were cut where that begins, first wave at {START_NS} ns",
         f"1 annotations last no time and were left out, first hop at {START_NS + 7 * S} ns",
@@ -325,7 +353,8 @@ def test_training_uses_every_clip_that_is_kept(
 ) -> None:
     """Skeletons are for a model with a longer window than that of `sim`; in the first label hardly anybody is seen."""
     spans = [(2.5, 6), (6, 8.3), (8.3, 11), (11, 14), (14, 16.8), (16.8, 19.2)]
-    assert build_people(write_bag("anna", [(a, b, "g", "wave") for a, b in spans], seconds=1)) == 0
+    labels = [(a, b, "g", ("wave", "hop")[i % 2]) for i, (a, b) in enumerate(spans)]
+    assert build_people(write_bag("anna", labels, seconds=1)) == 0
     (anna,) = report()
     short = "too short for a window of 3 s"
     own = read_settings(share_path("config", "training", "own_people.yaml"), [f"data.root={tmp_path / 'set'}"])
