@@ -162,7 +162,9 @@ def to_csv(
         ]
         writer.writerow(
             ["bag", "epoch", "window_start", "stamp", "group", "activity", "true_group", "true_activity"]
-            + [f"p:{name}" for name in (*groups[:-2], *activities[:-2])]
+            # A group may be called as an activity is.
+            + [f"p_group:{name}" for name in taxonomy.group_names]
+            + [f"p:{name}" for name in taxonomy.activities]
             + of_modalities
             + ["group_confidence", "activity_confidence", "novelty"]
         )

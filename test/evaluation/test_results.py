@@ -19,7 +19,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -233,7 +233,18 @@ def test_predictions_can_be_read_back() -> None:
     assert rows[4]["stamp"] == "5"
     assert rows[4]["window_start"] == "4"
     assert [rows[4][name] for name in ("p:walk", "present:belt", "gm:imu", "age_s:belt")] == ["0.7", "0", "1", ""]
+    assert rows[4]["p_group:gait"] == "0.7"
     assert "p:unknown" not in rows[0]
+
+
+@pytest.mark.parametrize("groups", [{"walk": ("walk", "group:walk"), "group:walk": ("run",)}, TAXONOMY.groups])
+def test_every_column_of_the_predictions_has_a_name_of_its_own(groups: Mapping[str, Sequence[str]]) -> None:
+    """Also where a group is called as an activity or a sensor is."""
+    taxonomy = Taxonomy("t", {group: tuple(names) for group, names in groups.items()})
+    modalities = ["walk", *CONFIG.names]
+    nobody = true_labels(table := DecisionLog(taxonomy, modalities).table(), (), taxonomy)
+    names = next(csv.reader(io.StringIO(to_csv(table, nobody, "b", taxonomy, modalities, header=True))))
+    assert len(set(names)) == len(names) == 11 + 7 * 3 + len(taxonomy.groups) + len(taxonomy.activities)
 
 
 @pytest.mark.parametrize("stage", ["render", "to_csv", "write_json"])
