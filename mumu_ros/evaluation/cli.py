@@ -253,8 +253,7 @@ def _print_problems(name: str, problems: Sequence[str]) -> None:
 
 def _print_headline(numbers: Mapping[str, Any], unknown_threshold: float) -> None:
     def percent(name: str) -> str:
-        value = numbers.get(name)
-        return "—" if value is None else f"{value:.1%}"
+        return _percent(numbers.get(name))
 
     unknown = f"{percent('unknown_share')} of them unknown, with a confidence below {unknown_threshold:.4g}"
     print(f"{numbers['decisions']} decisions, {unknown}")
@@ -274,11 +273,15 @@ def _print_headline(numbers: Mapping[str, Any], unknown_threshold: float) -> Non
     )
 
 
+def _percent(value: float | None) -> str:
+    return "—" if value is None else f"{value:.1%}"
+
+
 def _print_robustness(rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows or rows[0]["accuracy"] is None:
         return
     print(f"accuracy at one decision a second: {rows[0]['accuracy']:.1%}")
     for kind, modality in dict.fromkeys((row["kind"], row["modality"]) for row in rows[1:]):
         amounts = [row for row in rows if (row["kind"], row["modality"]) == (kind, modality)]
-        cells = ", ".join(f"{row['amount']:g}: {row['accuracy'] or 0:.1%}" for row in amounts)
+        cells = ", ".join(f"{row['amount']:g}: {_percent(row['accuracy'])}" for row in amounts)
         print(f"  {kind:6} {modality:12} {cells}")

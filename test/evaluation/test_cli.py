@@ -198,12 +198,16 @@ def test_robustness_tries_each_sensor_and_fault(evaluate: Run, tmp_path: Path, m
     from mumu_ros.evaluation import robustness
     from mumu_ros.evaluation.whatif import Alteration
 
-    faults = [Alteration("drop", (name,), 1.0) for name in ("rgb", "imu_belt")]
+    parts = [("rgb",), ("imu_belt",), ("depth", "rgb", "imu_wrist", "imu_belt")]
+    faults = [Alteration("drop", names, 1.0) for names in parts]
     monkeypatch.setattr(robustness, "robustness_alterations", lambda names: faults)
-    assert evaluate("--robustness", "--out", tmp_path / "out", "--params", PARAMS)[0] == 0
+    status, said, _ = evaluate("--robustness", "--out", tmp_path / "out", "--params", PARAMS)
+    assert status == 0
     found = metrics(tmp_path / "out")["robustness"]
-    assert [(row["kind"], row["modality"]) for row in found] == [("none", ""), ("drop", "rgb"), ("drop", "imu_belt")]
-    assert all(row["accuracy"] is not None for row in found)
+    assert [(row["kind"], row["modality"]) for row in found] == [("none", ""), *(("drop", names[0]) for names in parts)]
+    assert [row["accuracy"] is None for row in found] == [False, False, False, True], "nothing is decided without any"
+    assert re.search(r"drop +imu_belt +1: \d+\.\d%", said)
+    assert re.search(r"drop +depth +1: —", said)
     assert "What if a sensor fails?" in (tmp_path / "out" / "report.html").read_text()
 
 
