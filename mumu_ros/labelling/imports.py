@@ -42,6 +42,9 @@ from mumu_ros.text import composed
 
 __all__ = ["import_labels"]
 
+_ROUNDED_NS = NS_PER_S
+"""A recording of 23.99 s may be labelled until 24 s."""
+
 
 def _read_csv(path: Path, timeline: Timeline) -> Iterable[Mark]:
     text = read_label_text(path)
@@ -137,8 +140,14 @@ def _zero_ns(path: Path, marks: Sequence[Mark], timeline: Timeline, report: Call
         sum(max(min(end, zero + duration_ns) - max(begin, zero), 0) for begin, end in spans) for zero in (0, start_ns)
     )
     are_stamps = as_stamps_ns > from_start_ns
-    fits, fits_as_stamps = (x == sum(end - begin for begin, end in spans) for x in (from_start_ns, as_stamps_ns))
-    if report and spans and start_ns and fits == fits_as_stamps:
+
+    def lie_within(zero_ns: int, margin_ns: int = 0) -> bool:
+        end_ns = zero_ns + duration_ns
+        return all(zero_ns <= begin < end_ns and end <= end_ns + margin_ns for begin, end in spans)
+
+    taken_ns, other_ns = (start_ns, 0) if are_stamps else (0, start_ns)
+    fits = lie_within(taken_ns, _ROUNDED_NS)
+    if report and spans and start_ns and fits == lie_within(other_ns):
         fit = "both from its start and as stamps" if fits else "neither from its start nor as stamps"
         start = format_seconds(start_ns)
         taken = (
