@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from mumu_ros.model.calibration import Calibration
     from mumu_ros.model.checkpoint import Checkpoint
     from mumu_ros.training.cross_validation import FoldResult
+    from mumu_ros.training.loading import Loaded
+    from mumu_ros.training.scoring import Predictions
     from mumu_ros.training.settings import Data
 
 __all__ = ["add_config", "register"]
@@ -199,7 +201,6 @@ def _test(arguments: argparse.Namespace) -> int:
     from mumu_ros.evaluation.whatif import parse_alteration
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
     from mumu_ros.recognition.backends import choose_backend, open_backend
-    from mumu_ros.training.acceptance import ClipDecisions, score_accepted
     from mumu_ros.training.conditions import Condition
     from mumu_ros.training.loading import known_windows, load_windows
     from mumu_ros.training.scoring import predict, score
@@ -233,17 +234,15 @@ def _test(arguments: argparse.Namespace) -> int:
     dropped = {name for drop in drops for name in drop.gone}
     if absent := [name for name in checkpoint.config.names if name in dropped and not windows.shows(name)]:
         print(f"{whose}: no clip has {', '.join(absent)}, --drop takes nothing away there", file=sys.stderr)
-    temperature = checkpoint.calibration.temperature
     results = {}
     for drop in drops:
         predictions = predict(checkpoint.model, windows, drop)
         if backend is not None:
             eager, predictions = predictions, predict(checkpoint.model, windows, drop, backend=backend)
         if labelled:
-            tested = ClipDecisions.of(checkpoint, predictions, windows)
-            results[drop.name] = score_accepted(tested, loaded.clips, taxonomy, checkpoint.calibration)
+            results[drop.name] = _score_clips(checkpoint, predictions, loaded)
         else:
-            results[drop.name] = score(predictions, windows, taxonomy, temperature)
+            results[drop.name] = score(predictions, windows, taxonomy, checkpoint.calibration.temperature)
         if backend is not None:
             same = predictions.activity_logits.argmax(axis=1) == eager.activity_logits.argmax(axis=1)
             results[drop.name]["agreement"] = float(same.mean())
@@ -260,6 +259,21 @@ def _test(arguments: argparse.Namespace) -> int:
         content = {"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped)}
         print(json.dumps({**content, **({"trained_on": seen} if seen else {})}))
     return 0
+
+
+def _score_clips(checkpoint: Checkpoint, predictions: Predictions, loaded: Loaded) -> dict[str, Any]:
+    """Compare decisions about clips, of which anything was left, with what is right."""
+    from mumu_ros.training.acceptance import ClipDecisions, score_accepted
+
+    rows = predictions.shown.nonzero()[0]
+    windows = loaded.windows.take(rows)
+    shown = set(windows.clip.tolist())
+    clips = [clip for clip in loaded.clips if clip.id in shown]
+    found: dict[str, Any] = {"clips": 0}
+    if clips:
+        tested = ClipDecisions.of(checkpoint, predictions.take(rows), windows)
+        found = score_accepted(tested, clips, checkpoint.config.taxonomy, checkpoint.calibration)
+    return {**found, "left_out": len(loaded.clips) - len(clips)}
 
 
 def _seen(checkpoint: Checkpoint, arguments: argparse.Namespace, tested: set[int]) -> list[int]:
@@ -318,9 +332,8 @@ def _print_accepted(model: str, results: dict[str, dict[str, Any]]) -> None:
     )
     print(f"{'without':24} {'top-1':>7} {'known refused':>14} {'unknown accepted':>17} {'AUROC':>6}")
     for text, result in results.items():
-        keys = ("top1", "known_refused", "unknown_accepted", "auroc")
-        shares = ["–" if result[key] is None else f"{result[key]:.3f}" for key in keys]
-        print(f"{text:24} {shares[0]:>7} {shares[1]:>14} {shares[2]:>17} {shares[3]:>6}")
+        shares = [_share(result.get(key)) for key in ("top1", "known_refused", "unknown_accepted", "auroc")]
+        print(f"{text:24} {shares[0]:>7} {shares[1]:>14} {shares[2]:>17} {shares[3]:>6}{_left_out(result, 'clips')}")
     print(f"\n{'activity':24} {'clips':>6} {'right':>6} {'refused':>8}  most frequent decisions")
     for activity, part in whole["per_class"].items():
         right = "–" if part["right"] is None else f"{part['right']:.2f}"
@@ -333,8 +346,17 @@ def _print_results(model: str, results: dict[str, dict[str, Any]]) -> None:
     print(f"{model}, {whole['clips']} clips, {whole['windows']} windows of {len(whole['per_subject'])} subjects")
     print(f"{'without':24} {'top-1':>7} {'group':>7} {'macro F1':>9} {'ECE':>6}  most frequent errors")
     for text, result in results.items():
-        errors = ", ".join(f"{a} as {b} {share:.0%}" for a, b, share in result["confusions"][:3])
+        shares = [_share(result.get(key)) for key in ("top1", "group_top1", "macro_f1", "ece")]
+        errors = ", ".join(f"{a} as {b} {share:.0%}" for a, b, share in result.get("confusions", ())[:3])
         print(
-            f"{text:24} {result['top1']:7.3f} {result['group_top1']:7.3f} {result['macro_f1']:9.3f} "
-            f"{result['ece']:6.3f}  {errors}"
+            f"{text:24} {shares[0]:>7} {shares[1]:>7} {shares[2]:>9} {shares[3]:>6}  {errors}"
+            f"{_left_out(result, 'windows')}"
         )
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _left_out(result: dict[str, Any], what: str) -> str:
+    return f" ({result['left_out']} {what} not counted: nothing is left)" if result["left_out"] else ""

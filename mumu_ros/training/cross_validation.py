@@ -64,7 +64,7 @@ class FoldResult:
         truth: int64 (N,), indices of the activities.
         subject: int64 (N,).
         logits: By condition, float32 (N, K).
-        weights: By condition, weights of the fusion for the activity, float32 (N, M).
+        weights: By condition, weights of the fusion for the activity, float32 (N, M); all 0 where nothing was left.
         group_logits: float32 (N, G), clean.
         cpu_s: Processor time of training and test.
         parameters: Of the model.

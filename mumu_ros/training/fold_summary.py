@@ -34,7 +34,7 @@ from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.conditions import CLEAN
 from mumu_ros.training.cross_validation import FoldResult, Study
-from mumu_ros.training.scoring import fit_temperature, softmax
+from mumu_ros.training.scoring import fit_temperature, softmax, tell_all_right
 
 __all__ = ["FALSE_ACCEPT_RATE", "summarize", "table"]
 
@@ -85,8 +85,11 @@ def table(summary: dict[str, Any]) -> str:
     rows = [f"{'':24} {'top-1 %':>8} {'± seeds':>8} {'macro F1 %':>11}   95 % by subject"]
     for name, c in summary["conditions"].items():
         interval = "" if c["interval"] is None else f"{100 * c['interval'][0]:.1f} to {100 * c['interval'][1]:.1f}"
-        spread = f"{100 * c['std']:8.2f}" if seeds > 1 else f"{'':8}"
-        rows.append(f"{name:24} {100 * c['top1']:8.2f} {spread} {100 * c['macro_f1']:11.2f}   {interval}")
+        rows.append(
+            f"{name:24} {_percent(c['top1'], 8)} {_percent(c['std'], 8, '')} {_percent(c['macro_f1'], 11)}   {interval}"
+        )
+        if c["left_out"]:
+            rows.append(f"{'':24} not counted: {c['left_out']:g} clips of which nothing is left")
     missing = f", {summary['missing']} missing" if summary["missing"] else ""
     rows.append(
         f"{summary['protocol']}, {summary['folds']} folds{missing}, {summary['clips']} clips, {seeds} seeds; "
@@ -99,6 +102,10 @@ def table(summary: dict[str, Any]) -> str:
             "{false_reject_rate:.1%} of the known are refused".format(**summary["unknown"])
         )
     return "\n".join(rows)
+
+
+def _percent(share: float | None, width: int, none: str = "–") -> str:
+    return f"{none:>{width}}" if share is None else f"{100 * share:{width}.2f}"
 
 
 def _per_class(results: Sequence[FoldResult], taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
@@ -115,20 +122,24 @@ def _by_seed(results: Sequence[FoldResult]) -> list[list[FoldResult]]:
 
 
 def _condition(results: Sequence[FoldResult], name: str, taxonomy: Taxonomy) -> dict[str, Any]:
+    """Accuracy over the clips of which anything is left, None if there is none; and how many are not, of each seed."""
+    shown = [_rows(result, result.weights[name].max(axis=1) > 0) for result in results]
     by_subject: dict[int, list[np.ndarray]] = {}
-    for result in results:
+    for result in shown:
         right = result.logits[name].argmax(axis=1) == result.truth
         for subject in np.unique(result.subject):
             by_subject.setdefault(int(subject), []).append(right[result.subject == subject])
-    seeds = [_pooled(own, name) for own in _by_seed(results)]
+    pooled = [_pooled(own, name) for own in _by_seed(shown)]
+    seeds = [(truth, decided) for truth, decided in pooled if len(truth)]
     top1 = [float((truth == decided).mean()) for truth, decided in seeds]
     f1 = [macro_f1(truth, decided, len(taxonomy.activities)) for truth, decided in seeds]
     values = [np.concatenate(parts).astype(float) for parts in by_subject.values()]
     return {
-        "top1": float(np.mean(top1)),
+        "left_out": sum(len(r.truth) - len(s.truth) for r, s in zip(results, shown, strict=True)) / len(pooled),
+        "top1": float(np.mean(top1)) if seeds else None,
         "std": _std(top1),
         "by_seed": top1,
-        "macro_f1": float(np.mean(f1)),
+        "macro_f1": float(np.mean(f1)) if seeds else None,
         "macro_f1_std": _std(f1),
         "interval": cluster_bootstrap(values) if len(values) > 1 else None,
         "by_subject": {str(s): float(v.mean()) for s, v in zip(by_subject, values, strict=True)},
@@ -141,7 +152,11 @@ def _std(values: Sequence[float]) -> float | None:
 
 def _known(study: Study, result: FoldResult, taxonomy: Taxonomy) -> FoldResult:
     """A result without the clips of activities that its training lacked on purpose."""
-    rows = ~_is_unknown(study, result, taxonomy)
+    return _rows(result, ~_is_unknown(study, result, taxonomy))
+
+
+def _rows(result: FoldResult, rows: np.ndarray) -> FoldResult:
+    """A result of some of its clips, bool (N,)."""
     return replace(
         result,
         clips=result.clips[rows],
@@ -182,7 +197,9 @@ def _calibration_error(results: Sequence[FoldResult]) -> float:
 
 
 def _calibration(known: Sequence[FoldResult], unknown: np.ndarray) -> Calibration:
-    temperature = fit_temperature(_logits(known), np.concatenate([r.truth for r in known]))
+    logits, truth = _logits(known), np.concatenate([r.truth for r in known])
+    tell_all_right(logits, truth)
+    temperature = fit_temperature(logits, truth)
     if not len(unknown):
         return Calibration(temperature)
     return Calibration(

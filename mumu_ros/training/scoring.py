@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
@@ -38,6 +39,7 @@ __all__ = [
     "predict",
     "score",
     "softmax",
+    "tell_all_right",
 ]
 
 _BATCH = 64
@@ -54,7 +56,7 @@ class Predictions:
         group_logits: float32 (N, G).
         unimodal_logits: float32 (N, M, K); None without deep supervision.
         sm_weights: float32 (N, M).
-        gm_weights: float32 (N, M).
+        gm_weights: float32 (N, M); 0 for an absent modality.
         features: float32 (N, M, D).
     """
 
@@ -64,6 +66,17 @@ class Predictions:
     sm_weights: np.ndarray
     gm_weights: np.ndarray
     features: np.ndarray
+
+    @property
+    def shown(self) -> np.ndarray:
+        """Whether anything was left of a window, bool (N,): otherwise nothing is decided live."""
+        shown: np.ndarray = self.gm_weights.max(axis=1) > 0
+        return shown
+
+    def take(self, rows: np.ndarray) -> Predictions:
+        """Those for the windows of these rows."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Predictions(**{name: None if x is None else x[rows] for name, x in parts.items()})  # type: ignore[arg-type]
 
 
 @torch.inference_mode()
@@ -134,14 +147,19 @@ def _run_window(model: Network, backend: Backend, inputs: Arrays, masks: Arrays,
 
 
 def score(predictions: Predictions, windows: WindowSet, taxonomy: Taxonomy, temperature: float = 1.0) -> dict[str, Any]:
-    """Compare decisions with the truth.
+    """Compare decisions with the truth, where anything was left to decide by.
 
     Returns:
-        clips, windows: how many; top1, macro_f1, group_top1: over all windows; top1_inside: over those within one
-        activity; ece: expected calibration error; per_class: precision, recall, f1 and support by activity;
-        per_subject: top1 by subject; confusions: the most frequent errors, as [truth, decision, share of the
-        truth's windows].
+        clips, windows: how many; left_out: windows of which nothing was left; top1, macro_f1, group_top1: over all
+        other windows; top1_inside: over those within one activity; ece: expected calibration error; per_class:
+        precision, recall, f1 and support by activity; per_subject: top1 by subject; confusions: the most frequent
+        errors, as [truth, decision, share of the truth's windows]. Only the first three where there is no other window.
     """
+    rows = np.flatnonzero(predictions.shown)
+    left_out = len(windows) - len(rows)
+    if not len(rows):
+        return {"clips": 0, "windows": 0, "left_out": left_out}
+    predictions, windows = predictions.take(rows), windows.take(rows)
     truth, decided = windows.activity, predictions.activity_logits.argmax(axis=1)
     judged = JudgedWindows(
         taxonomy.group_indices[truth],
@@ -155,6 +173,7 @@ def score(predictions: Predictions, windows: WindowSet, taxonomy: Taxonomy, temp
     return {
         "clips": len(np.unique(windows.clip)),
         "windows": len(windows),
+        "left_out": left_out,
         "top1": scores["accuracy"],
         "top1_inside": scores["accuracy_inside"],
         "macro_f1": scores["macro_f1"],
@@ -174,25 +193,61 @@ def calibrate(model: Network, windows: WindowSet) -> Calibration:
     """Fit the temperature and a threshold that refuses the least certain percent of the right decisions.
 
     The temperature is fitted over windows of people that were not trained on, whole and with each modality taken
-    away in turn.
+    away in turn, where another one is left. The threshold is no higher than what so many right decisions support:
+    (n + 1) / (n + 2), Laplace's rule of succession.
     """
     sets = [condition for condition in standard_conditions(model.config.names) if condition.share == 1]
-    logits = np.concatenate([predict(model, windows, condition).activity_logits for condition in sets])
-    truth = np.tile(windows.activity, len(sets))
+    predicted = [predict(model, windows, condition) for condition in sets]
+    logits = np.concatenate([each.activity_logits[each.shown] for each in predicted])
+    truth = np.concatenate([windows.activity[each.shown] for each in predicted])
+    tell_all_right(logits, truth)
     temperature = fit_temperature(logits, truth)
-    confidence = softmax(logits / temperature).max(axis=1)
     right = logits.argmax(axis=1) == truth
-    threshold = float(np.quantile(confidence[right], 0.01)) if right.any() else 0.0
+    confidence = softmax(logits / temperature).max(axis=1)[right]
+    threshold = min(float(np.quantile(confidence, 0.01)), _supported(len(confidence))) if right.any() else 0.0
     return Calibration(temperature, threshold)
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature that minimises the cross-entropy of logits (N, K) (Guo et al. 2017)."""
+    """The temperature that minimises the cross-entropy of logits (N, K) (Guo et al. 2017); 1 where there are none.
+
+    The target of the right class is (N + 1) / (N + 2), as in Platt (1999), "Probabilistic outputs for support vector
+    machines": with targets of 1 the cross-entropy of decisions that are all right falls without end as the
+    temperature does, and every confidence would be 1.
+    """
+    count, classes = logits.shape
+    if not count:
+        return 1.0
+    rest = (1 - _supported(count)) / max(classes - 1, 1)
+    targets = np.full((count, classes), rest)
+    targets[np.arange(count), truth] = _supported(count)
     # The loss is convex in 1/T: a fine grid over two orders of magnitude finds its minimum well enough.
     temperatures = np.geomspace(0.05, 20, 301)
-    rows = np.arange(len(truth))
-    losses = [-np.log(softmax(logits / t)[rows, truth].clip(1e-12)).mean() for t in temperatures]
+    losses = [-(targets * _log_softmax(logits / t)).sum() for t in temperatures]
     return float(temperatures[int(np.argmin(losses))])
+
+
+def tell_all_right(logits: np.ndarray, truth: np.ndarray) -> None:
+    """Say, on the standard error stream, when no decision is wrong that a temperature is to be fitted on."""
+    if (logits.argmax(axis=1) == truth).all():
+        print(
+            f"none of the {len(truth)} decisions that the confidence is calibrated on is wrong: the temperature "
+            "follows from their number; calibrate on more people",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _supported(count: int) -> float:
+    """Probability of being right after so many decisions that all were."""
+    return (count + 1) / (count + 2)
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    """In float64, over the last axis."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    result: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -94,6 +94,22 @@ def test_accuracy_over_seeds_and_subjects(twice: Study) -> None:
     assert summary["group_top1"] == pytest.approx(10 / 12)
 
 
+def test_clips_of_which_nothing_is_left_are_not_counted(twice: Study) -> None:
+    """Without the IMU something is left of the first clip of each subject only, and it is right."""
+    for r in twice.results:
+        r.weights["-imu"][1:] = 0
+    summary = summarize(twice, TAXONOMY)
+    without = summary["conditions"]["-imu"]
+    assert (without["top1"], without["macro_f1"], without["left_out"]) == (1, 1, 4)
+    assert summary["conditions"]["clean"]["left_out"] == 0
+    assert table(summary).splitlines()[3].strip() == "not counted: 4 clips of which nothing is left"
+    for r in twice.results:
+        r.weights["-imu"][:] = 0
+    summary = summarize(twice, TAXONOMY)
+    assert json.loads(json.dumps(summary["conditions"]["-imu"]))["top1"] is None
+    assert table(summary).splitlines()[2].split() == ["-imu", "–", "–"]
+
+
 def test_the_macro_f1_is_that_of_a_seed() -> None:
     """Each takes everything for another class: over the decisions of all seeds it would be a third."""
     truth = [WAVE, CLAP, WALK]
@@ -133,16 +149,17 @@ def test_the_calibration_error_is_of_temperatures_fitted_on_the_other_folds() ->
     a = result(1, 0, [WAVE, CLAP, WALK, WALK], [WAVE, CLAP, WALK, WAVE], sharpness=9)
     b = result(2, 0, [WAVE, WALK], [WAVE, WAVE], sharpness=9)
     summary = summarize(study(a, b), TAXONOMY)
-    # All confidences of a fold are 0.5 and 0.75: 4 clips by 0.25 too little, 2 by 0.25 too much.
-    assert summary["ece"] == pytest.approx(0.25, abs=0.01)
+    # The targets are 5/6 and 3/4 for what is right, half of the rest for each other activity. So the confidence is
+    # 7/16 in the first fold, where 3/4 are right, and 31/48 in the second, where 1/2 is.
+    assert summary["ece"] == pytest.approx((4 * (3 / 4 - 7 / 16) + 2 * (31 / 48 - 1 / 2)) / 6, abs=0.01)
     one = summarize(study(a), TAXONOMY)
     assert one["ece"] == pytest.approx(softmax(np.array([9.0, 0, 0]))[0] - 0.75), "nothing to fit on"
 
 
 def test_the_temperature_for_the_model_is_fitted_on_all_folds(twice: Study) -> None:
-    """8 of 12 are right: probabilities of 2/3 and 1/6 are logits of log 4 and 0."""
+    """8 of 12 are right, with a target of 13/14: the confidence is 53/84, the logits are log(106/31) and 0."""
     chosen = summarize(twice, TAXONOMY)["calibration"]
-    assert chosen["temperature"] == pytest.approx(2 / np.log(4), rel=0.02)
+    assert chosen["temperature"] == pytest.approx(2 / np.log(106 / 31), rel=0.02)
     assert replace(Calibration(**chosen), temperature=1.0) == Calibration()
 
 
@@ -185,7 +202,9 @@ def test_what_is_unknown(open_set: Study) -> None:
 
 def test_clips_of_unknown_activities_are_counted_once(open_set: Study) -> None:
     again = replace(open_set, results=(*open_set.results, replace(open_set.results[0], seed=1)))
-    assert summarize(again, TAXONOMY)["unknown"] == summarize(open_set, TAXONOMY)["unknown"]
+    once, twice = (summarize(each, TAXONOMY)["unknown"] for each in (open_set, again))
+    assert twice.pop("threshold") > once.pop("threshold"), "more decisions support a higher confidence"
+    assert twice == once
 
 
 def test_the_table_has_the_conditions_in_their_order(twice: Study, open_set: Study) -> None:

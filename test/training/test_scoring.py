@@ -30,6 +30,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.training import scoring
 from mumu_ros.training.conditions import Condition
 from mumu_ros.training.scoring import Predictions, fit_temperature, predict, score, softmax
+from mumu_ros.training.settings import Settings
 from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
 
 torch.set_num_threads(1)
@@ -42,8 +43,8 @@ def windows(config: ModelConfig, make_clip: Callable[..., Clip]) -> WindowSet:
 
 
 def saying(activity_logits: np.ndarray, group_logits: np.ndarray) -> Predictions:
-    nothing = np.zeros((len(activity_logits), 0))
-    return Predictions(activity_logits, group_logits, None, nothing, nothing, nothing)
+    weights = np.ones((len(activity_logits), 1))
+    return Predictions(activity_logits, group_logits, None, weights, weights, weights[:, :, None])
 
 
 def test_score_counts(config: ModelConfig, windows: WindowSet) -> None:
@@ -140,6 +141,58 @@ def test_the_threshold_refuses_the_least_certain(
     assert calibration.temperature == pytest.approx(3, rel=0.1)
     refused = softmax(logits / calibration.temperature).max(axis=1) < calibration.unknown_threshold
     assert refused[logits.argmax(axis=1) == truth].mean() == pytest.approx(0.01, abs=0.005)
+
+
+def test_a_window_counts_where_something_is_left_of_it(vector_settings: Settings, vector_windows: WindowSet) -> None:
+    """Half of the windows lack one sensor: without the other one there is nothing to decide by, live as here."""
+    model = Network(vector_settings.model).eval()
+    belt = vector_windows.masks["imu_belt"] & (np.arange(12) % 2 == 1)[:, None]
+    windows = replace(vector_windows, masks={**vector_windows.masks, "imu_belt": belt})
+    gone = predict(model, windows, Condition("c", ("imu_wrist",)))
+    assert gone.shown.tolist() == [False, True] * 6
+    whole, lacking = predict(model, windows), predict(model, windows, Condition("c", ("imu_belt",)))
+    logits = [whole.activity_logits, gone.activity_logits[1::2], lacking.activity_logits]
+    truth = [windows.activity, windows.activity[1::2], windows.activity]
+    found = scoring.calibrate(model, windows)
+    assert found.temperature == fit_temperature(np.concatenate(logits), np.concatenate(truth))
+
+    taxonomy = vector_settings.model.taxonomy
+    scored, expected = score(gone, windows, taxonomy), score(gone.take(gone.shown), windows.take(gone.shown), taxonomy)
+    assert (scored["windows"], scored["clips"], scored["left_out"]) == (6, 6, 6)
+    assert scored == {**expected, "left_out": 6}
+    nothing = gone.take(~gone.shown)
+    assert score(nothing, windows.take(~gone.shown), taxonomy) == {"clips": 0, "windows": 0, "left_out": 6}
+
+
+@pytest.mark.parametrize("margin", [1.0, 3.0, 15.0])
+@pytest.mark.parametrize("count", [1, 50, 2000])
+def test_without_an_error_confidences_are_what_so_many_right_decisions_support(margin: float, count: int) -> None:
+    logits, truth = margin * np.eye(3)[np.arange(count) % 3], np.arange(count) % 3
+    confidence = softmax(logits / fit_temperature(logits, truth)).max(axis=1)
+    np.testing.assert_allclose(confidence, (count + 1) / (count + 2), rtol=0.01)
+
+
+def test_one_error_of_little_consequence_does_not_make_the_rest_certain() -> None:
+    """499 are right by a margin of 1 to 8; of the wrong one both activities are nearly as probable."""
+    truth = np.arange(500) % 3
+    logits = np.linspace(1, 8, 500)[:, None] * np.eye(3)[truth]
+    logits[0] = 0.01 * np.eye(3)[1]
+    assert 0.3 < fit_temperature(logits, truth) < 1, "the cross-entropy with targets of 1 is least at 0.12"
+
+
+def test_without_any_decision_nothing_is_fitted() -> None:
+    assert fit_temperature(np.zeros((0, 3), np.float32), np.zeros(0, np.int64)) == 1
+
+
+def test_what_was_fitted_without_an_error_is_said_and_refuses_little(
+    config: ModelConfig, windows: WindowSet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logits = 1000 * np.eye(3)[windows.activity]
+    monkeypatch.setattr(scoring, "predict", lambda *_: saying(logits, logits))
+    calibration = scoring.calibrate(Network(config), windows)
+    count = 4 * len(windows)
+    assert calibration.unknown_threshold == (count + 1) / (count + 2)
+    assert f"none of the {count} decisions that the confidence is calibrated on is wrong" in capsys.readouterr().err
 
 
 def test_softmax_of_large_numbers() -> None:

@@ -268,8 +268,15 @@ def test_the_last_line_of_a_test_is_one_object(run_test: Callable[..., Any]) -> 
     assert result["top1"] == pytest.approx(sum(result["per_subject"].values()) / 2)
     assert result["top1"] == 1, "three standard deviations lie between the two activities"
     assert set(result["dropped"]) == {"imu:0.5", "imu_belt"}
-    assert result["dropped"]["imu:0.5"]["top1"] < 1, "both sensors are gone from half of the clips"
-    assert all(d["clips"] == 8 for d in result["dropped"].values())
+    half = result["dropped"]["imu:0.5"]
+    assert half["top1"] == 1, "nothing is left of the other half of the clips, and nothing is decided about it"
+    assert half["clips"] + half["left_out"] == 8
+    assert 0 < half["left_out"] < 8
+    assert (result["dropped"]["imu_belt"]["clips"], result["dropped"]["imu_belt"]["left_out"]) == (8, 0)
+
+
+def test_a_test_without_any_sensor_has_no_score(run_test: Callable[..., Any]) -> None:
+    assert run_test("--drop", "imu")["dropped"]["imu"] == {"clips": 0, "windows": 0, "left_out": 12}
 
 
 @pytest.mark.parametrize(
