@@ -334,7 +334,7 @@ class PeopleFinder:
 def _observation(pose: Pose, track: Track | None, picture: _Picture) -> Observation:
     before_m = track.depth_m if track else None
     reach = (before_m, track.reach_m(picture.stamp_ns)) if track and before_m else None
-    lifted = lift(pose, picture.camera, picture.depth, reach)
+    lifted = lift(pose, picture.camera, picture.depth, reach, track.body(picture.stamp_ns) if track else None)
     clothes = appearance(picture.rgb, pose, picture.depth, lifted.depth_m if lifted else None)
     return Observation(pose, track, clothes, lifted)
 

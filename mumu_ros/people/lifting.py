@@ -26,7 +26,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.landmarks import BONES, FACE, MIN_VISIBILITY, TORSO, Pose
 from mumu_ros.people.person import PositionSource
 
-__all__ = ["Lifted", "head_depth", "is_flat", "lift", "surfaces_under", "tiny_size"]
+__all__ = ["Body", "Lifted", "head_depth", "is_flat", "lift", "surfaces_under", "tiny_size"]
 
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
@@ -56,6 +56,19 @@ _MAX_OFFSET_M = 0.45
 
 
 @dataclass(frozen=True, eq=False)
+class Body:
+    """What depth tells of a body, and the network does not know.
+
+    Attributes:
+        size: In heights of an average body: its distance by depth to that by perspective.
+        offsets: (33,) how much farther from the torso each joint is in depth than the network says, metres.
+    """
+
+    size: float
+    offsets: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
 class Lifted:
     """Where a person is.
 
@@ -63,10 +76,12 @@ class Lifted:
         joints: (33, 3) metres in the camera's optical frame, also of joints that are hidden: where the network expects
             them.
         source: Where the distance comes from.
+        body: What depth tells of the body; None: it was not read.
     """
 
     joints: NDArray[np.float32]
     source: PositionSource
+    body: Body | None = None
 
     @functools.cached_property
     def middle(self) -> NDArray[np.float32]:
@@ -81,7 +96,11 @@ class Lifted:
 
 
 def lift(
-    pose: Pose, camera: Camera, depth: NDArray[np.float32] | None, reach: tuple[float, float] | None = None
+    pose: Pose,
+    camera: Camera,
+    depth: NDArray[np.float32] | None,
+    reach: tuple[float, float] | None = None,
+    body: Body | None = None,
 ) -> Lifted | None:
     """Lift a pose into space.
 
@@ -95,6 +114,7 @@ def lift(
         depth: (H, W) metres, registered to the picture (its size may differ), 0 for no reading; None: no sensor.
         reach: Distance of the torso a moment ago and how much it may have changed, metres: where shoulders and hips are
             partly hidden, readings within that are preferred.
+        body: What depth said of the body a moment ago.
 
     Returns:
         None if the torso is not visible enough to determine its distance.
@@ -109,17 +129,28 @@ def lift(
         torso_m = None  # in another unit
     if torso_m and place is not None and torso_m > _TALLEST * place[2] and not camera.is_nominal:
         torso_m = None  # of somebody seen from the side the sensor may read the wall behind
-    if depth is None or torso_m is None:
-        if place is None:
-            return None
-        joints = world + place
-        source: PositionSource = "nominal" if camera.is_nominal else "perspective"
-    else:
+    if depth is not None and torso_m is not None:
         expected = torso_m + _SURFACE_M + world[:, 2] - world[TORSO, 2].mean()
-        z = _joint_depths(pose, camera, depth, expected)
-        joints = np.concatenate([rays * z[:, np.newaxis], z[:, np.newaxis]], axis=1)
-        source = "depth"
-    return Lifted(joints.astype(np.float32), source)
+        lifted = _along(rays, _joint_depths(pose, camera, depth, expected))
+        return Lifted(lifted, "depth", None if place is None else _body(lifted, world + place))
+    if place is None:
+        return None
+    joints = (world + place).astype(np.float32)
+    if body is not None:
+        nearer = (body.size - 1) * joints[TORSO, 2].mean()
+        joints = _along(rays, joints[:, 2] + nearer + body.offsets)
+    return Lifted(joints, "nominal" if camera.is_nominal else "perspective")
+
+
+def _along(rays: NDArray[np.float32], z: NDArray[np.float32]) -> NDArray[np.float32]:
+    z = z[:, np.newaxis]
+    return np.concatenate([rays * z, z], axis=1).astype(np.float32)
+
+
+def _body(joints: NDArray[np.float32], average: NDArray[np.float32]) -> Body:
+    """What depth tells of a body, by its joints and those of an average one that looks like it."""
+    z, average_z = joints[TORSO, 2].mean(), average[TORSO, 2].mean()
+    return Body(float(z / average_z), (joints[:, 2] - z) - (average[:, 2] - average_z))
 
 
 def _turned_to_ray(world: NDArray[np.float32], ray: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.people.appearance import OTHER_CLOTHES, differences
 from mumu_ros.people.landmarks import Pose
-from mumu_ros.people.lifting import Lifted
+from mumu_ros.people.lifting import Body, Lifted
 from mumu_ros.people.regions import Region
 from mumu_ros.streams import NS_PER_S
 
@@ -102,6 +102,8 @@ class Track:
     hider: Track | None = None
     depth_m: float | None = field(init=False)
     _hider_from: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    _body: Body | None = field(init=False)
+    _body_ns: int = field(init=False)
     _was_sure: bool = field(init=False)
     _depth_ns: int = field(init=False)
     _before_jump_m: float | None = None
@@ -110,6 +112,7 @@ class Track:
     def __post_init__(self) -> None:
         self._was_sure = _is_sure(self.pose)
         self.depth_m, self._depth_ns = self.lifted.depth_m if self.lifted else None, self.seen_ns
+        self._body, self._body_ns = self.lifted.body if self.lifted else None, self.seen_ns
 
     def step_m(self, stamp_ns: int, depth_m: float | None) -> float | None:
         """How much nearer or farther a distance is, metres; None: it, or that of the track, was not read."""
@@ -171,6 +174,11 @@ class Track:
         """How much nearer or farther it may be by now, metres."""
         return _STRIDE_M + _SPEED_MPS * (stamp_ns - self._depth_ns) / NS_PER_S
 
+    def body(self, stamp_ns: int) -> Body | None:
+        """What depth said of the body. Its size is that for good, its offsets, of one posture, fade after a while."""
+        fresh = min(max(2 - (stamp_ns - self._body_ns) / _MEMORY_NS, 0.0), 1.0)
+        return self._body and replace(self._body, offsets=self._body.offsets * np.float32(fresh))
+
     def see(self, stamp_ns: int, observation: Observation) -> None:
         """Take in where it is now."""
         pose = observation.pose
@@ -188,6 +196,8 @@ class Track:
         # A distance that was read long ago says nothing any more.
         if observation.depth_m is not None or stamp_ns - self._depth_ns > _MEMORY_NS:
             self.depth_m, self._depth_ns = observation.depth_m, stamp_ns
+        if observation.lifted and observation.lifted.body:
+            self._body, self._body_ns = observation.lifted.body, stamp_ns
         self.hits += 1
         self._was_sure |= _is_sure(pose)
 

@@ -71,6 +71,25 @@ def test_with_depth_joints_are_where_the_sensor_reads_them(
     assert error[TORSO].max() < 0.15
 
 
+@settings(max_examples=10)
+@given(CAMERAS, PLACES, st.floats(0.6, 1.2), st.integers(0, 2**16))
+def test_where_depth_fails_the_body_is_as_it_was_read_before(
+    camera: Camera, place: tuple[float, float, float], size: float, seed: int
+) -> None:
+    """A child is no average body farther away; also where the network's own third dimension is 10 cm off."""
+    joints = size * standing() + np.array(place, np.float32)
+    world = standing()
+    world[:, 2] += np.random.default_rng(seed).normal(scale=0.1, size=33).astype(np.float32)
+    pose = pose_of(joints, camera, world)
+    read = lift(pose, camera, depth_of([joints], camera))
+    assert read is not None
+    assert read.body is not None
+    again = lift(pose, camera, None, body=read.body)
+    assert again is not None
+    assert (again.source, again.depth_m, again.body) == ("perspective", None, None)
+    np.testing.assert_allclose(again.joints, read.joints, atol=0.01)
+
+
 def test_joints_that_are_hidden_do_not_move_the_rest() -> None:
     camera = Camera.nominal(640, 480)
     joints = standing() + np.array([0, 0, 3], np.float32)

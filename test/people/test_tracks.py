@@ -25,7 +25,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.people.camera import Camera
-from mumu_ros.people.lifting import Lifted
+from mumu_ros.people.lifting import Body, Lifted
 from mumu_ros.people.track import Observation, Track
 from mumu_ros.people.tracks import Tracker
 
@@ -82,6 +82,19 @@ def test_somebody_who_walks_behind_another_person_is_the_same_on_the_other_side(
         assert len(nearest) == 1 + bool(np.isfinite(x))
         ids.append((nearest[0].body_id, nearest[1].body_id if len(nearest) > 1 else ids[-1][1]))
     assert set(ids) == {ids[0]}
+
+
+def test_what_depth_said_of_a_body_is_its_size_for_good_and_its_shape_for_a_while() -> None:
+    joints, tracker = standing() + np.array([0, 0, 3.0], np.float32), Tracker(4, seed=0)
+    body = Body(0.65, np.full(33, 0.2, np.float32))
+    (track,) = see(tracker, 0, replace(seen(0.0, 3.0, RED), lifted=Lifted(joints, "depth", body)))
+    for frame in range(1, 41):
+        see(tracker, frame, replace(seen(0.0, 3.0, RED, track), lifted=Lifted(joints, "perspective")))
+        known = track.body(START_NS + frame * STEP_NS)
+        assert known is not None
+        assert known.size == 0.65
+        at_s = frame * STEP_NS / 1e9
+        np.testing.assert_allclose(known.offsets, 0.2 * np.clip(2 - at_s / 1.2, 0, 1), atol=1e-6)
 
 
 @settings(max_examples=20)

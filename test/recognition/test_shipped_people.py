@@ -16,10 +16,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from mumu_ros.recognition import Recognizer
+from mumu_ros.people import LAYOUT, PeopleFinder
+from mumu_ros.people.landmarks import TORSO
+from mumu_ros.pipeline.configuration import InferenceConfig
+from mumu_ros.recognition import Decision, Recognizer, Session
 from mumu_ros.simulation import Simulator
 from mumu_ros.simulation.true_people import TRUTH_LAYOUT
 from mumu_ros.skeletons import convert
@@ -50,3 +55,27 @@ def test_a_pose_that_is_held_is_no_activity(poses: np.ndarray, noise_m: float, i
         decision = recognizer.classify({"skeleton": (stamps, joints)})
         assert decision.activity in _NAMES_NO_ACTIVITY
         assert decision.novelty < 2, "the novelty that is shipped belongs to the weights"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1.0, 0.65])
+def test_somebody_at_rest_stays_where_and_what_they_are_while_depth_fails(weights: Path, size: float) -> None:
+    """An adult, and a child, who is as large in the picture and nearer: 0.3 s in every second, then for good."""
+    simulator = Simulator(seed=1, seconds=7.0, activities=["stand"], room=False, image_size=(480, 640))
+    finder = PeopleFinder(weights, seed=0)
+    session = Session.open(InferenceConfig.of(model="people", threads=1, device="cpu"))
+    torsos_m, sources, activities = [], set(), set()
+    samples = [sample for sample in simulator.samples() if sample.stream in ("rgb", "depth")]
+    for rgb, depth in list(zip(samples[::2], samples[1::2], strict=True))[::2]:
+        stamp_ns, at_s = rgb.stamp_ns, (rgb.stamp_ns - simulator.start_ns) / 1e9
+        read = None if at_s % 1 > 0.7 or at_s > 5 else (size * depth.data).astype(np.uint16)
+        people = finder.update(stamp_ns, rgb.data, read, simulator.camera.intrinsics)
+        torsos_m += [float(np.nanmean(person.joints[TORSO, 2])) for person in people]
+        sources |= {person.position_source for person in people}
+        for now_ns in session.see(stamp_ns, LAYOUT, people):
+            activities |= {found.activity for _, found in session.decide(now_ns) if isinstance(found, Decision)}
+    truth = next(simulator.people_at(np.array([3.0])))[0].joints[TORSO, 2].mean()
+    np.testing.assert_allclose(torsos_m, size * truth, atol=0.1)
+    assert len(torsos_m) > 95
+    assert sources == {"depth", "perspective"}
+    assert "idle" in activities <= {"idle", "unknown"}
