@@ -19,6 +19,7 @@ tf2_ros is needed for that; it is part of every ROS 2 installation, and not amon
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 
 from mumu_ros.pipeline.framing import Frame
+from mumu_ros.streams.stamps import JUMP_NS
 
 if TYPE_CHECKING:
     from mumu_ros.nodes.camera_source import View
@@ -38,6 +40,8 @@ __all__ = ["AxesTurner", "FrameChanger", "is_optical", "turn_axes"]
 
 WAIT = Duration(seconds=0.05)
 """A transform may arrive a little later than its picture."""
+AGAIN_S = 1.0
+"""After waiting in vain, a transform is not waited for during this time: other streams would wait, too."""
 MIN_ALIGNED = 0.7
 """Minimum cosine of the angle between an axis of the camera and the same axis of an optical frame."""
 
@@ -60,10 +64,26 @@ class _Transforms:
         self.failure = tf2_ros.TransformException
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
+        self._newest_ns: dict[tuple[str, str], int] = {}  # by target and source
+        self._waits_from_s: dict[tuple[str, str], float] = {}
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> Any:
         """The transform at a stamp; raises `failure` if there is none."""
-        return self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp_ns), timeout=WAIT).transform
+        pair, now_s = (target, source), time.monotonic()
+        if stamp_ns < self._newest_ns.get(pair, 0) - JUMP_NS:
+            # Time jumped back. The buffer refuses what is ten seconds older than its newest; static transforms stay.
+            self._buffer.clear()
+            self._newest_ns.clear()
+        self._newest_ns[pair] = max(stamp_ns, self._newest_ns.get(pair, 0))
+        wait = WAIT if now_s >= self._waits_from_s.get(pair, 0.0) else Duration()
+        try:
+            found = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp_ns), timeout=wait)
+        except self.failure:
+            if wait is WAIT:
+                self._waits_from_s[pair] = now_s + AGAIN_S
+            raise
+        self._waits_from_s[pair] = 0.0
+        return found.transform
 
     def close(self) -> None:
         """Unsubscribe."""
