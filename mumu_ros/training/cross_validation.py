@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 import zipfile
 import zlib
@@ -38,6 +39,7 @@ import torch
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
+from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.conditions import CLEAN, Condition, standard_conditions
 from mumu_ros.training.fit import check_machine
 from mumu_ros.training.loading import NONE_KNOWN, load_windows, tell_untaught
@@ -131,11 +133,13 @@ class Study:
         manifest: What the folds were.
         results: One a fold and seed, seeds first.
         skipped: Clips that could not be read, and why.
+        untaught: By fold, activities that it tests and whose clips it is not trained on, though not on purpose.
     """
 
     manifest: Manifest
     results: tuple[FoldResult, ...]
     skipped: dict[str, str]
+    untaught: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def cross_validate(
@@ -177,6 +181,7 @@ def cross_validate(
     groups = settings.model.taxonomy.groups
     manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips, groups)
     _check_folds(manifest, loaded.windows)
+    untaught = _untaught(manifest, loaded.windows, settings.model.taxonomy)
     reserve(out / "settings.json", settings)
     reserve(out / "manifest.json", manifest)
     reserve(out / "contents.json", {"clips": _contents(loaded.windows)})
@@ -189,7 +194,7 @@ def cross_validate(
     for done, result in enumerate(_run(work, missing, jobs), len(tasks) - len(missing) + 1):
         report(result, done, len(tasks))
     results = tuple(FoldResult.load(path) for _, _, path in tasks)
-    return Study(manifest, results, dict(loaded.skipped))
+    return Study(manifest, results, dict(loaded.skipped), untaught)
 
 
 def check_trainings(settings: Settings, seeds: Sequence[int]) -> None:
@@ -215,6 +220,23 @@ def _check_folds(manifest: Manifest, windows: WindowSet) -> None:
         for clips, use in ((fold.train, "trained on"), (fold.test, "tested")):
             if known.isdisjoint(clips):
                 raise DatasetError(f"fold {fold.name!r}: no clip that is {use} {NONE_KNOWN}")
+
+
+def _untaught(manifest: Manifest, windows: WindowSet, taxonomy: Taxonomy) -> dict[str, tuple[str, ...]]:
+    """`Study.untaught`, which is also said on the standard error stream."""
+    untaught = {}
+    for fold in manifest.folds:
+        tested, taught = (set(windows.activity[np.isin(windows.clip, c)].tolist()) for c in (fold.test, fold.train))
+        unseen = [name for i, name in enumerate(taxonomy.activities) if i in tested - taught]
+        if names := tuple(name for name in unseen if name not in fold.unknown):
+            untaught[fold.name] = names
+            print(
+                f"fold {fold.name!r} cannot learn {', '.join(names)}: no clip that it is trained on shows "
+                f"{'it' if len(names) == 1 else 'them'}; such clips count as errors and are not calibrated on",
+                file=sys.stderr,
+                flush=True,
+            )
+    return untaught
 
 
 def _teacher(folder: Path) -> dict[str, Any]:

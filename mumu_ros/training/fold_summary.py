@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -48,14 +48,17 @@ def summarize(study: Study, taxonomy: Taxonomy) -> dict[str, Any]:
     A seed's accuracy is the share of all test clips, over all folds, that are recognised; its macro F1 and the numbers
     of each class are over all folds, too, and averaged over the seeds. The confidence interval is a bootstrap over
     subjects of each clip's mean over the seeds. Each fold's temperature is fitted on the clips of the other folds, all
-    of them of training subjects, so the calibration error is of clips that it was not fitted on.
+    of them of training subjects, so the calibration error is of clips that it was not fitted on. Clips of activities
+    that a fold could not learn are errors, and have no part in the calibration.
 
     `calibration` is a `Calibration` for a model of all clips: the temperature over all folds, and the threshold at
     `FALSE_ACCEPT_RATE` where there are unknown activities.
     """
-    known = [_known(study, result, taxonomy) for result in study.results]
-    unknown = np.concatenate([r.logits[CLEAN][_is_unknown(study, r, taxonomy)] for r in study.results])
-    chosen = _calibration(known, unknown)
+    lacked = {fold.name: fold.unknown for fold in study.manifest.folds}  # on purpose
+    known = [_rows(r, ~_is_of(r, lacked, taxonomy)) for r in study.results]
+    unknown = np.concatenate([r.logits[CLEAN][_is_of(r, lacked, taxonomy)] for r in study.results])
+    taught = [_rows(r, ~_is_of(r, study.untaught, taxonomy)) for r in known]
+    chosen = _calibration(taught, unknown)
     summary: dict[str, Any] = {
         "dataset": study.manifest.dataset,
         "protocol": study.manifest.protocol,
@@ -64,6 +67,7 @@ def summarize(study: Study, taxonomy: Taxonomy) -> dict[str, Any]:
         "seeds": sorted({result.seed for result in study.results}),
         "clips": len({clip for result in study.results for clip in result.clips}),
         "skipped": study.skipped,
+        "untaught": study.untaught,
         "parameters": study.results[0].parameters,
         "cpu_s_per_fold": float(np.median([result.cpu_s for result in study.results])),
         "conditions": {name: _condition(known, name, taxonomy) for name in study.results[0].logits},
@@ -71,7 +75,7 @@ def summarize(study: Study, taxonomy: Taxonomy) -> dict[str, Any]:
     summary["group_top1"] = float(
         np.mean(np.concatenate([taxonomy.group_indices[r.truth] == r.group_logits.argmax(axis=1) for r in known]))
     )
-    summary["ece"] = _calibration_error(known)
+    summary["ece"] = _calibration_error(taught)
     summary["per_class"] = _per_class(known, taxonomy)
     summary["calibration"] = asdict(chosen)
     if study.manifest.protocol == "open_set":
@@ -94,7 +98,7 @@ def table(summary: dict[str, Any]) -> str:
     rows.append(
         f"{summary['protocol']}, {summary['folds']} folds{missing}, {summary['clips']} clips, {seeds} seeds; "
         f"{summary['parameters']:,} parameters, {summary['cpu_s_per_fold']:.0f} CPU s a fold; "
-        f"calibration error {100 * summary['ece']:.1f} %"
+        f"calibration error {_percent(summary['ece'], digits=1)} %"
     )
     if "unknown" in summary:
         rows.append(
@@ -104,8 +108,8 @@ def table(summary: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def _percent(share: float | None, width: int, none: str = "–") -> str:
-    return f"{none:>{width}}" if share is None else f"{100 * share:{width}.2f}"
+def _percent(share: float | None, width: int = 0, none: str = "–", digits: int = 2) -> str:
+    return f"{none if share is None else f'{100 * share:.{digits}f}':>{width}}"
 
 
 def _per_class(results: Sequence[FoldResult], taxonomy: Taxonomy) -> dict[str, dict[str, float]]:
@@ -150,11 +154,6 @@ def _std(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def _known(study: Study, result: FoldResult, taxonomy: Taxonomy) -> FoldResult:
-    """A result without the clips of activities that its training lacked on purpose."""
-    return _rows(result, ~_is_unknown(study, result, taxonomy))
-
-
 def _rows(result: FoldResult, rows: np.ndarray) -> FoldResult:
     """A result of some of its clips, bool (N,)."""
     return replace(
@@ -168,9 +167,9 @@ def _rows(result: FoldResult, rows: np.ndarray) -> FoldResult:
     )
 
 
-def _is_unknown(study: Study, result: FoldResult, taxonomy: Taxonomy) -> np.ndarray:
-    fold = next(fold for fold in study.manifest.folds if fold.name == result.fold)
-    return np.isin(result.truth, [taxonomy.activity_index(activity) for activity in fold.unknown])
+def _is_of(result: FoldResult, activities: Mapping[str, Sequence[str]], taxonomy: Taxonomy) -> np.ndarray:
+    """Which clips are of the activities that are listed by fold, bool (N,)."""
+    return np.isin(result.truth, [taxonomy.activity_index(name) for name in activities.get(result.fold, ())])
 
 
 def _pooled(results: Sequence[FoldResult], name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +181,9 @@ def _logits(results: Sequence[FoldResult]) -> np.ndarray:
     return np.concatenate([result.logits[CLEAN] for result in results])
 
 
-def _calibration_error(results: Sequence[FoldResult]) -> float:
+def _calibration_error(results: Sequence[FoldResult]) -> float | None:
+    if not any(len(result.truth) for result in results):
+        return None
     folds = sorted({result.fold for result in results})
     if len(folds) == 1:
         return expected_calibration_error(softmax(_logits(results)), np.concatenate([r.truth for r in results]))

@@ -267,6 +267,21 @@ def test_a_fold_without_a_known_activity_is_refused_before_anything_is_trained(
     assert not (tmp_path / "out").exists()
 
 
+def test_an_activity_that_a_fold_cannot_learn_is_named(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only subject 1 walks."""
+    listed = tmp_path / "data" / "clips.csv"
+    lines = [line for line in listed.read_text().splitlines() if line[:7] not in ("walk_s2", "walk_s3")]
+    listed.write_text("\n".join(lines))
+    study = cross_validate(settings, [0], tmp_path / "out", jobs=1)
+    assert study.untaught == {"subject_1": ("walk",)}
+    told = "fold 'subject_1' cannot learn walk: no clip that it is trained on shows it; such clips count as errors"
+    errors = capsys.readouterr().err
+    assert told in errors
+    assert errors.count("cannot learn") == 1
+
+
 def test_the_command_prints_writes_and_hands_on_its_calibration(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -163,6 +163,30 @@ def test_the_temperature_for_the_model_is_fitted_on_all_folds(twice: Study) -> N
     assert replace(Calibration(**chosen), temperature=1.0) == Calibration()
 
 
+def test_what_a_fold_could_not_learn_has_no_part_in_the_calibration(twice: Study) -> None:
+    """Only subject 1 claps."""
+    lonely = replace(twice, untaught={"subject_1": ("clap",)})
+    summary, before = summarize(lonely, TAXONOMY), summarize(twice, TAXONOMY)
+    assert summary["untaught"] == {"subject_1": ("clap",)}
+    assert summary["conditions"] == before["conditions"], "they are errors"
+    without = study(
+        result(1, 0, [WAVE, WALK, WALK], [WAVE, WALK, WALK]),
+        result(2, 0, [WAVE, WALK], [WAVE, WAVE]),
+        result(1, 1, [WAVE, WALK, WALK], [WAVE, WALK, WALK]),
+        result(2, 1, [WAVE, WALK], [CLAP, WAVE]),
+    )
+    expected = summarize(without, TAXONOMY)
+    for key in ("calibration", "ece"):
+        assert summary[key] == expected[key] != before[key]
+
+
+def test_where_no_fold_learns_what_it_tests_nothing_is_calibrated() -> None:
+    alone = study(result(1, 0, [WAVE, WAVE], [WALK, WALK]), result(2, 0, [WALK], [WAVE]))
+    summary = summarize(replace(alone, untaught={"subject_1": ("wave",), "subject_2": ("walk",)}), TAXONOMY)
+    assert (summary["ece"], Calibration(**summary["calibration"])) == (None, Calibration())
+    assert table(summary).endswith("calibration error – %")
+
+
 KNOWN, UNKNOWN = np.linspace(1.05, 6.05, 10), np.linspace(0.0, 4.0, 20)
 """The model's confidence in each clip: the higher logit."""
 
