@@ -115,6 +115,11 @@ class ImuAssigner:
         self._imus = {imu: _Imu() for imu in self._imus}
         self._limbs.clear()
 
+    def drop_samples(self) -> None:
+        """Drop the samples of all IMUs; who wears them stays known."""
+        for imu in self._imus.values():
+            imu.samples.clear()
+
     def drop(self, body: str) -> None:
         """Drop a body."""
         self._limbs.pop(body, None)

@@ -23,7 +23,7 @@ import math
 import shlex
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -46,7 +46,7 @@ from mumu_ros.recognition.levelling import CameraTilt
 from mumu_ros.recognition.recognizer import SCENE, Recognizer, RecognizerSettings
 from mumu_ros.skeletons import LayoutError
 from mumu_ros.streams import NS_PER_S, RateSampler, seconds_to_ns
-from mumu_ros.streams.stamps import StampGuard, StreamClock, Verdict
+from mumu_ros.streams.stamps import JUMP_NS, StampGuard, StreamClock, Verdict
 
 __all__ = ["Answers", "Sample", "Session", "recognizer_settings"]
 
@@ -62,16 +62,9 @@ BLIND_NS = 3 * NS_PER_S
 """A camera silent for this long, without empty detections either, counts as gone."""
 SCENE_ONLY = "of the whole scene, used only for a person who is alone in view"
 """Said of pictures that are used for nobody, since several people are in view."""
+_Guard: TypeAlias = StampGuard[StreamClock, Callable[[], None]]
 _HELD = 64
 _LONGEST_TEXT = 300
-
-
-@dataclass(frozen=True)
-class _Arrival:
-    """Samples without a person, or the people in view."""
-
-    epoch: int | None
-    act: Callable[[], None]
 
 
 class Session:
@@ -166,10 +159,11 @@ class Session:
     def restart(self) -> None:
         """Drop all samples and bodies."""
         with self._lock:
-            self._drop_all()
             self._frames, self._views = StreamClock(_HELD), StreamClock(_HELD)
-            # People first: if frames have another clock, decisions follow that of people, whichever starts or jumps.
-            self._guard: StampGuard[StreamClock, _Arrival] = StampGuard([self._views, self._frames])
+            # One each: frames may have another clock than people, and jump without them.
+            self._guards: dict[StreamClock, _Guard] = {c: StampGuard([c]) for c in (self._frames, self._views)}
+            self._drop_frames()
+            self._drop_people()
             self._epoch: int | None = None
             self._expects_people = False
             self._crowd = 0
@@ -217,21 +211,22 @@ class Session:
             stamp_ns: Acquisition time of the reference sample.
             samples: Modalities that the model does not have are ignored; an invalid sample is rejected
                 individually, see `refused`. Pictures are kept, not copied: do not write into them again.
-            epoch: An increase means that time jumped back. Another process counts from 0: a decrease
-                has no meaning, the stamps decide.
+            epoch: An increase means that the time of frames jumped back. Another process counts from 0: a
+                decrease has no meaning, the stamps decide.
 
         Returns:
             Stamps to `decide` at, oldest first; none if people are tracked, unless no people arrived in the
             last three seconds of frames: decisions then continue with the worn sensors.
         """
         arrived = list(samples)
-        arrival = _Arrival(epoch, partial(self._push_all, arrived))
         with self._lock:
             names = {name for name, _, _ in arrived}
             self.seen |= names
             self._framed.update(filter(self._is_used, names))
             self._clocks.note_frame(stamp_ns)
-            stamps = self._take(self._frames, stamp_ns, arrival)
+            if self._is_newer(epoch):
+                self._drop_frames()
+            stamps = self._take(self._frames, stamp_ns, partial(self._push_all, arrived))
             if stamps and self._unseen_since_ns is None:
                 self._unseen_since_ns = stamps[0]
             if self._is_blind:
@@ -248,10 +243,10 @@ class Session:
         Returns:
             Stamps to `decide` at, oldest first.
         """
-        arrival = _Arrival(None, partial(self._see, stamp_ns, layout, tuple(people)))
+        act = partial(self._see, stamp_ns, layout, tuple(people))
         with self._lock:
             self._clocks.note_people(stamp_ns)
-            return self._take(self._views, stamp_ns, arrival)
+            return self._take(self._views, stamp_ns, act)
 
     def decide(self, stamp_ns: int) -> Answers:
         """Decide about everybody, if a decision is due.
@@ -302,48 +297,52 @@ class Session:
                 problems.append((FaultCode.UNASSIGNED, f"{', '.join(scene)}: {SCENE_ONLY}"))
             return problems + [(FaultCode.UNASSIGNED, text) for text in self._assigner.problems(self._near)]
 
-    def _take(self, clock: StreamClock, stamp_ns: int, arrival: _Arrival) -> list[int]:
+    def _take(self, clock: StreamClock, stamp_ns: int, act: Callable[[], None]) -> list[int]:
         """Accept an arrival with a valid stamp, and the ones held back before it. Called with the lock held."""
-        if arrival.epoch is not None and self._is_newer(arrival.epoch):
-            self._drop_all()
-            self._guard.begin_epoch()
-        verdict = self._guard.judge(clock, stamp_ns, arrival)
+        guard = self._guards[clock]
+        verdict = guard.judge(clock, stamp_ns, act)
         if verdict is Verdict.TURNED_AWAY:
             return []
-        if verdict is Verdict.GOOD:
-            released = [(clock, stamp_ns, arrival)]
-        else:
-            released = self._guard.release()
-            if verdict is Verdict.BACKWARD:
-                self._drop_all()
+        released = [(clock, stamp_ns, act)] if verdict is Verdict.GOOD else guard.release()
+        if verdict is Verdict.FORWARD and clock is self._frames:
+            self._unseen_since_ns = None
+        if verdict is Verdict.BACKWARD and clock is self._views:
+            self._drop_people()
+        # In a bag that loops, either may jump first: frames that are later than people now are of the old round.
+        if verdict is Verdict.BACKWARD and (clock is self._frames or self._frames.newest_ns > stamp_ns + JUMP_NS):
+            self._drop_frames()
         due = []
-        for from_clock, its_ns, its in released:
+        for _, its_ns, its_act in released:
             # A late one, within the guard's tolerance, adds samples, but there is no decision in the past.
-            if from_clock is clock and its_ns > clock.newest_ns:
+            if its_ns > clock.newest_ns:
                 due.append(its_ns)
-            from_clock.newest_ns = max(from_clock.newest_ns, its_ns)
-            if its.epoch is not None and self._epoch is None:
-                self._epoch = its.epoch
-            its.act()
+            clock.newest_ns = max(clock.newest_ns, its_ns)
+            its_act()
         return due
 
     def _is_newer(self, epoch: int) -> bool:
         newer = self._epoch is not None and 0 < (epoch - self._epoch) % 2**32 < 2**31
-        if newer:
+        if newer or self._epoch is None:
             self._epoch = epoch
         return newer
 
-    def _drop_all(self) -> None:
-        self.recognizer.clear()
+    def _drop_frames(self) -> None:
+        """Drop what is of no known person; the timeline of frames begins anew."""
+        self._guards[self._frames].begin_epoch()
+        self.recognizer.drop(SCENE)
+        self._assigner.drop_samples()
+        self._clocks.clear()
+        self._unseen_since_ns = None
+        if not self._expects_people:
+            self._restarts += 1
+
+    def _drop_people(self) -> None:
+        self._drop(list(self._bodies))
         self._assigner.clear()
         self._tilt.clear()
         self._clocks.clear()
         self._restarts += 1
-        self._bodies.clear()
-        self._last_seen_ns.clear()
-        self._unseen_since_ns = None
-        self._in_view = []
-        self._near = []
+        self._in_view, self._near = [], []
 
     def _is_used(self, name: str) -> bool:
         return name in self._modalities and not (self._expects_people and name in self._personal)

@@ -413,6 +413,56 @@ def test_people_are_decided_about_whichever_clock_is_set(people_model: Path, by_
     assert all(isinstance(answer, Decision) and answer.present[0] for _, answer in found)
 
 
+@pytest.mark.parametrize("every", [1, 16])
+@pytest.mark.parametrize("jump_s", [-4, -3600, 60])
+def test_frames_whose_clock_jumps_change_nothing_about_people(people_model: Path, jump_s: int, every: int) -> None:
+    """An IMU whose clock counts from its start is started again and again; or it is set."""
+
+    def run(jump_s: int) -> tuple[list[Decision], list[tuple[str, ...]]]:
+        session, bodies = open_session(people_model), []
+        found: Answers = []
+        for k in range(160):
+            session.expect_people()
+            frame_ns = START_NS // 2 + (k * FRAME_MS + k // 50 * jump_s * 1000) * MS
+            stamps = session.receive(frame_ns, imu(frame_ns), epoch=k // 50 if jump_s < 0 else 0)
+            if k % every == 0:
+                stamps += session.see(START_NS + k * FRAME_MS * MS, "blazepose33", [make_person("anna1", k)])
+            found += [answer for stamp in stamps for answer in session.decide(stamp)]
+            bodies.append(session.bodies)
+        return [answer for _, answer in found if isinstance(answer, Decision)], bodies
+
+    expected, bodies = run(0)
+    found, bodies_found = run(jump_s)
+    assert bodies_found == bodies
+    assert [d.stamp_ns for d in found] == [d.stamp_ns for d in expected]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.activity_probabilities, other.activity_probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize(("late", "held"), [(0, 0), (0, 16), (6, 10), (15, 0)])
+@pytest.mark.parametrize("back_s", [2, 4])
+def test_of_a_bag_that_loops_no_samples_of_the_old_round_are_used_with_people_of_the_next(
+    people_model: Path, back_s: int, late: int, held: int
+) -> None:
+    """People are late; frames wait until sensor_sync is sure, and then come at once."""
+    session, held_back, used = open_session(people_model), [], []
+    stamps_ns = [START_NS + (k * FRAME_MS * MS - (back_s * S if k >= 120 else 0)) for k in range(200)]
+    for k in range(late, 200):
+        held_back.append(k)
+        while held_back and not 120 <= k < 120 + held:
+            number = held_back.pop(0)
+            is_new, frame_ns = number >= 120, stamps_ns[number]
+            samples = [(name, at, abs(x) if is_new else -abs(x)) for name, at, x in imu(frame_ns)]
+            session.receive(frame_ns, samples, int(is_new))
+        for stamp_ns in session.see(stamps_ns[k - late], "blazepose33", [make_person("anna1", k)]):
+            answers = decided(session.decide(stamp_ns))
+            signs = np.sign(session.recognizer._bodies[""].windows.window(stamp_ns).series["imu"].samples)
+            assert (1 if k - late < 120 else -1) not in signs
+            used += [k for decision in answers.values() if decision.present[2]]
+    assert any(k < 120 for k in used)
+    assert any(120 + max(late, held) <= k <= 140 + max(late, held) for k in used)
+
+
 @pytest.mark.parametrize("late_ms", [0, 300, 900, -300])
 @pytest.mark.parametrize("stopped", ["people", "frames", "both", "none"])
 def test_delays_and_streams_that_stop_are_no_other_clock(people_model: Path, late_ms: int, stopped: str) -> None:
@@ -438,18 +488,25 @@ def test_a_bag_that_loops_is_no_other_clock(people_model: Path, late: int, back_
         assert [text for text in said if "offset_s" in text] == []
 
 
-def test_a_decision_of_the_old_round_that_still_waits_does_not_hinder_those_of_the_next(people_model: Path) -> None:
-    """A worker takes the last stamp of a bag when the first frame of the next round has come."""
+@pytest.mark.parametrize("late", [0, 5, 12])
+def test_a_decision_of_the_old_round_that_still_waits_does_not_hinder_those_of_the_next(
+    people_model: Path, late: int
+) -> None:
+    """A worker takes the last stamp of a bag when frames, and people, of the next round have come."""
     session = open_session(people_model)
     waiting: list[int] = []
     for k in range(100):
         frame_ns = START_NS + k * FRAME_MS * MS
         session.receive(frame_ns, imu(frame_ns))
         waiting = session.see(frame_ns, "blazepose33", [make_person("anna1", k)])
+    (end_ns,) = waiting
     session.receive(START_NS, imu(START_NS), epoch=1)
-    assert waiting
-    assert [answer for stamp in waiting for answer in session.decide(stamp)] == []
-    found = [bool(decided(see(session, k, ("anna1",)))) for k in range(30)]
+    found = []
+    for k in range(30):
+        stamps = session.see(START_NS + k * FRAME_MS * MS, "blazepose33", [make_person("anna1", k)])
+        if k == late:
+            session.decide(end_ns)
+        found.append(bool(decided([answer for stamp in stamps for answer in session.decide(stamp)])))
     assert any(found[:20])
     assert sum(found) >= 4
 
