@@ -119,11 +119,10 @@ class HumansPublisher:
         self._timer = node.create_timer(SILENT_S / 4, self._look, clock=node.steady_clock)
 
     def close(self) -> None:
-        """Stop publishing."""
+        """Track nobody, and stop publishing."""
         self._node.destroy_timer(self._timer)
+        self._track_nobody()
         self._node.destroy_publisher(self._tracked)
-        for body_id in list(self._bodies):
-            self._drop(body_id)
 
     def publish(self, view: View, picture_frame: str) -> None:
         """Publish everybody in view: joints in the view's frame, what is of the picture in that of the camera."""
@@ -134,10 +133,14 @@ class HumansPublisher:
     def _look(self) -> None:
         """A camera that has stopped tracks nobody."""
         with self._publishing:
-            if self._bodies and time.monotonic() - self._published_at > SILENT_S:
-                for body_id in list(self._bodies):
-                    self._drop(body_id)
-                self._tracked.publish(self._types.message(IDS_TYPE, header=self._header, ids=[]))
+            if time.monotonic() - self._published_at > SILENT_S:
+                self._track_nobody()
+
+    def _track_nobody(self) -> None:
+        if self._bodies:
+            self._tracked.publish(self._types.message(IDS_TYPE, header=self._header, ids=[]))
+        for body_id in list(self._bodies):
+            self._drop(body_id)
 
     def _publish(self, view: View, picture_frame: str) -> None:
         types, stamp = self._types, ns_to_time(view.stamp_ns, self._types)

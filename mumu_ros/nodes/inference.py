@@ -54,6 +54,7 @@ from mumu_ros.nodes.running import main
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import InferenceConfig
 from mumu_ros.recognition import Decision, NoDecision, Session
+from mumu_ros.recognition.session import Answers
 from mumu_ros.text import shorten
 
 __all__ = ["Inference"]
@@ -98,6 +99,7 @@ class Inference(ManagedNode):
         self._deciding = threading.Lock()
         self._of_bodies: dict[str, Publisher[ActivityRecognition]] = {}
         self._publishing = threading.Lock()
+        self._drops = 0
         serve_controls(self, self._drop, self._prepare)
 
     def configure(self) -> None:
@@ -142,7 +144,8 @@ class Inference(ManagedNode):
         self._answers: dict[str, Decision | NoDecision] = {}
         self._unreadable: dict[str, Problem] = {}
         self._missing: list[str] = []
-        self._began_at = self._framed_at = self._seen_at = self._decidable_at = time.monotonic()
+        self._began_at = self._framed_at = self._seen_at = self._put_at = self._worked_at = time.monotonic()
+        self._dropped = 0
         self._frame_gap_s = 0.0
         self._uses_frames = False
         self._seconds: deque[float] = deque(maxlen=200)
@@ -160,21 +163,22 @@ class Inference(ManagedNode):
             source.open()
 
     def _drop(self) -> None:
-        """Drop all inputs, and end ongoing activities."""
+        """Drop all inputs, also those of the decision that is being made, and end ongoing activities."""
         if self._session:
             self._session.restart()
         self._began_at = time.monotonic()
         with self._publishing:
+            self._drops += 1
             self._answers = {}
-        self._events.clear()
+            self._events.clear()
 
     def _end(self) -> None:
-        """End the activities, and then the topics, of people of whom nothing comes any more."""
+        """End the activities of people about whom nothing is decided any more, and the topics of those not seen."""
         assert self._session is not None
-        silent_s = time.monotonic() - self._decidable_at
-        if silent_s > _ENDED_S:
+        now_s = time.monotonic()
+        if now_s - self._worked_at > _ENDED_S:
             self._events.clear()
-        if silent_s > self._session.checkpoint.config.window_s:
+        if now_s - self._seen_at > self._session.checkpoint.config.window_s:
             self._follow_bodies(())
 
     def _receive(self, message: MultimodalFrame) -> None:
@@ -188,7 +192,8 @@ class Inference(ManagedNode):
         names = self._session.checkpoint.config.names
         self._uses_frames = self._uses_frames or any(name in names for name, _, _ in samples)
         stamps_ns = self._session.receive(header_stamp_ns(message) or 0, samples, message.epoch)
-        self._follow_bodies(self._session.bodies)  # none once the camera is gone
+        # None once the camera is gone; new ones come with people.
+        self._follow_bodies([body for body in self._session.bodies if body in self._of_bodies])
         self._put(stamps_ns, message.header.frame_id)
 
     def _see(self, message: People) -> None:
@@ -210,7 +215,8 @@ class Inference(ManagedNode):
 
     def _put(self, stamps_ns: Sequence[int], frame_id: str) -> None:
         if stamps_ns:
-            self._decidable_at = time.monotonic()
+            if self._put_at <= self._worked_at:
+                self._put_at = time.monotonic()  # the first that was not worked on
             self._worker.put(_Job(stamps_ns[-1], frame_id))
 
     def _follow_bodies(self, bodies: Sequence[str]) -> None:
@@ -226,25 +232,31 @@ class Inference(ManagedNode):
     def _work(self, job: _Job) -> None:
         """Encode new inputs; decide when a decision is due."""
         assert self._session is not None
+        drops = self._drops
         with self._deciding:
             start = time.perf_counter()
             answers = self._session.decide(job.stamp_ns)
             seconds = time.perf_counter() - start
-        present = self._session.present
-        with self._publishing:
-            latest = {**self._answers, **dict(answers)}
-            self._answers = {body: answer for body, answer in latest.items() if body in present}
-        for body, answer in answers:
-            with self._publishing:
-                if isinstance(answer, NoDecision):
-                    continue
-                message = self._message(body, answer, seconds, job.frame_id)
-                self._publisher.publish(message)
-                if body in self._of_bodies:
-                    self._of_bodies[body].publish(message)
-            self._decisions += 1
+        self._worked_at = time.monotonic()
         if answers:
             self._seconds.append(seconds)
+        with self._publishing:
+            if drops == self._drops:
+                self._publish(job, answers, seconds)
+
+    def _publish(self, job: _Job, answers: Answers, seconds: float) -> None:
+        assert self._session is not None
+        present = self._session.present
+        latest = {**self._answers, **dict(answers)}
+        self._answers = {body: answer for body, answer in latest.items() if body in present}
+        for body, answer in answers:
+            if isinstance(answer, NoDecision):
+                continue
+            message = self._message(body, answer, seconds, job.frame_id)
+            self._publisher.publish(message)
+            if body in self._of_bodies:
+                self._of_bodies[body].publish(message)
+            self._decisions += 1
         self._events.update(job.stamp_ns, job.frame_id, answers, present)
 
     def _message(self, body: str, d: Decision, seconds: float, frame_id: str) -> ActivityRecognition:
@@ -321,7 +333,7 @@ class Inference(ManagedNode):
         if not problems or (not self._unreadable and self._session.seen.isdisjoint(names)):
             problems += self._never_arrived(names)
         self._unreadable.clear()
-        problems[:0] = self._silences()
+        problems[:0] = [*self._silences(), *self._slowness()]
         if problems:
             return problems[0][0], "; ".join(dict.fromkeys(text for _, text in problems))
         is_empty = self._session.has_people and not self._session.bodies
@@ -341,6 +353,20 @@ class Inference(ManagedNode):
             cause = "does the people node run?"
             problems.append(self._silence(self._people_input, _PEOPLE_TYPE, silent_s, bool(self._views), cause))
         return problems
+
+    def _slowness(self) -> list[Problem]:
+        """Decisions that are not made, or later than they are due."""
+        assert self._session is not None
+        dropped, self._dropped = self._worker.dropped - self._dropped, self._worker.dropped
+        waits_s = time.monotonic() - self._put_at
+        if waits_s > _ENDED_S and self._put_at > self._worked_at:
+            text = f"input has been arriving for {waits_s:.0f} s, and nothing is decided: see the status errors"
+            return [(FaultCode.FAILING, text)]
+        seconds, rate_hz = float(np.median(list(self._seconds) or [0.0])), self._session.config.rate_hz
+        if not dropped or seconds * rate_hz < 1:
+            return []
+        remedy = f"lower rate_hz (now {rate_hz:g}) or max_people, or raise threads"
+        return [(FaultCode.TOO_SLOW, f"a decision takes {seconds * 1e3:.0f} ms: {remedy}")]
 
     def _silence(self, source: Input[Any], type_name: str, silent_s: float, has_spoken: bool, cause: str) -> Problem:
         code, reason = why_silent(self, source.topic_name, type_name, "reliable", has_spoken)

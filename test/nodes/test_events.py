@@ -16,7 +16,9 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from mumu_ros.srv import SetModel
 
 BEGIN, END = ActivityEvent.BEGIN, ActivityEvent.END
 S = 1_000_000_000
+START_NS = 1_700_000_000 * S
 
 
 class Wait:
@@ -150,6 +153,45 @@ def test_pausing_and_resetting_end_what_goes_on_and_keep_the_model(active: Any) 
     before = len(active.recognitions)
     active.play(0, 12)  # earlier stamps are good again, as at the start
     active.ros.wait(lambda: len(active.recognitions) > before)
+
+
+def test_events_end_when_decisions_fail_although_input_comes(active: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    active.ros.provokes_errors = True
+    numbers = itertools.count()
+    active.ros.wait(lambda: active.play(next(numbers), 1) or active.events)
+
+    def fail(_stamp_ns: int) -> Any:
+        raise RuntimeError("the device has had enough")
+
+    def ended() -> bool:
+        active.play(next(numbers), 1)
+        kinds = [event.kind for event in active.events]
+        return kinds.count(END) == kinds.count(BEGIN)
+
+    monkeypatch.setattr(active.node._session, "decide", fail)
+    active.ros.wait(ended)
+
+
+def test_what_was_being_decided_at_a_reset_is_not_published(active: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = active.node._session.decide
+    active.play(0, 12)
+    active.ros.wait(lambda: active.recognitions)
+    numbers, is_decided, goes_on = itertools.count(12), threading.Event(), threading.Event()
+
+    def wait(stamp_ns: int) -> Any:
+        if answers := decide(stamp_ns):
+            is_decided.set()
+            goes_on.wait(60)
+        return answers
+
+    monkeypatch.setattr(active.node._session, "decide", wait)
+    active.ros.wait(lambda: active.play(next(numbers), 1) or is_decided.is_set())
+    active.node._drop()
+    before = len(active.recognitions)
+    goes_on.set()
+    active.play(0, 12)
+    active.ros.wait(lambda: len(active.recognitions) > before)
+    assert all(time_to_ns(r.header.stamp) < START_NS + 12 * S // 10 for r in active.recognitions[before:])
 
 
 def test_a_wait_ends_when_another_model_takes_over(active: Any) -> None:

@@ -404,6 +404,16 @@ def test_nobody_is_tracked_once_the_camera_is_silent_until_it_comes_back(monkeyp
         assert node.bodies() == set(tracked[-1].ids) == {"abcde"}
 
 
+@pytest.mark.parametrize("ids", [("abcde", "fghij"), ()])
+def test_nobody_is_tracked_once_the_node_has_stopped(ids: tuple[str, ...]) -> None:
+    with publisher() as (node, humans):
+        humans.publish(view(START_NS, *ids), FRAME)
+        tracked = node.publishers[TRACKED].messages
+        humans.close()
+        assert tracked[-1].ids == []
+        assert len(tracked) == 1 + bool(ids)
+
+
 def test_what_is_of_the_picture_is_in_the_frame_of_the_picture_and_positions_are_in_the_target_frame() -> None:
     with publisher() as (node, humans):
         humans.publish(view(START_NS, "abcde", frame_id="level"), FRAME)

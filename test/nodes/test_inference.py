@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -262,10 +263,10 @@ def test_a_decision_that_fails_is_skipped_and_the_node_lives(
     recognize = r.node._session.recognizer.recognize_all
     failing = [True]
 
-    def fail_at_first(*arguments: Any) -> Any:
+    def fail_at_first(*arguments: Any, **keywords: Any) -> Any:
         if failing[0]:
             raise RuntimeError("the device has had enough")
-        return recognize(*arguments)
+        return recognize(*arguments, **keywords)
 
     monkeypatch.setattr(r.node._session.recognizer, "recognize_all", fail_at_first)
     r.play(0, 15)
@@ -274,6 +275,34 @@ def test_a_decision_that_fails_is_skipped_and_the_node_lives(
     r.play(15, 15)
     r.ros.wait(lambda: r.recognitions)
     assert "the device has had enough" in capfd.readouterr().err
+
+
+def test_decisions_that_all_fail_or_take_too_long_are_named(
+    robot: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    r = robot(rate_hz=20.0)
+    r.ros.provokes_errors = True
+    r.start()
+    numbers = itertools.count()
+    code: Callable[[], Any] = lambda: r.status["inference: recogniser"].values[0].value  # noqa: E731
+    recognizer = r.node._session.recognizer
+    recognize = recognizer.recognize_all
+    r.ros.wait(lambda: r.play(next(numbers), 1) or r.diagnosed("decisions"))
+
+    def slow(*arguments: Any, **keywords: Any) -> Any:
+        time.sleep(0.2)
+        return recognize(*arguments, **keywords)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("the device has had enough")
+
+    monkeypatch.setattr(recognizer, "recognize_all", slow)
+    r.ros.wait(lambda: r.play(next(numbers), 1) or code() == "too_slow")
+    assert "ms: lower rate_hz (now 20) or max_people" in r.status["inference: recogniser"].message
+    monkeypatch.setattr(recognizer, "recognize_all", fail)
+    r.ros.wait(lambda: r.play(next(numbers), 1) or code() == "failing")
+    monkeypatch.setattr(recognizer, "recognize_all", recognize)
+    r.ros.wait(lambda: r.play(next(numbers), 1) or code() != "failing")
 
 
 def stamps(messages: list[Any]) -> list[int]:
