@@ -97,6 +97,15 @@ class Checkpoint:
         data = self.provenance.get("data")
         return data if isinstance(data, Mapping) else {}
 
+    @property
+    def made_from(self) -> tuple[Mapping[str, Any], ...]:
+        """`id` and `data` of the models that it began with or was taught by, and of those that they were made from;
+        empty where the provenance has none, as that of older models, or something else that somebody wrote.
+        """
+        parents = self.provenance.get("made_from")
+        found = [parent for parent in parents if isinstance(parent, Mapping)] if isinstance(parents, list) else []
+        return tuple(p for p in found if isinstance(p.get("id"), str) and isinstance(p.get("data"), Mapping))
+
     def __repr__(self) -> str:
         names, taxonomy = ", ".join(self.config.names), self.config.taxonomy
         return f"<Checkpoint {self.id}: {names}; {self.config.window_s:g} s; {len(taxonomy.activities)} activities>"

@@ -20,6 +20,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -277,31 +278,39 @@ def _score_clips(checkpoint: Checkpoint, predictions: Predictions, loaded: Loade
 
 
 def _seen(checkpoint: Checkpoint, arguments: argparse.Namespace, tested: set[int]) -> list[int]:
-    """Those of the tested subjects whom the model's training or calibration used, which are named."""
-    from mumu_ros.datasets.clips import parse_subjects
-
-    known = checkpoint.trained_on
-    sets = known["sets"] if isinstance(known.get("sets"), dict) else {}
-    if arguments.dataset not in (known.get("dataset"), *sets):
-        return []
-    if arguments.dataset == "folder":
-        root = Path(str(known.get("root", "")), "folder" if sets else "")
-        if expanded(root).resolve() != expanded(arguments.root).resolve():
-            return []
-    train, calibration = (known.get(f"{use}_subjects") for use in ("train", "calibration"))
-    try:
-        lists = [parse_subjects(str(text)) for text in (train, calibration) if text not in ("", None)]
-    except ConfigError:  # somebody wrote something else there
-        return []
-    everybody = train in ("", None) or sets
-    seen = sorted(tested if everybody else tested.intersection(chain(*lists)))
+    """Those of the tested subjects whom the training or calibration of the model, or of those that it was made from,
+    used; they are counted on the standard error stream.
+    """
+    seen = _seen_in(checkpoint.trained_on, arguments, tested)
+    for parent in checkpoint.made_from:
+        seen = seen | _seen_in(parent["data"], arguments, tested)
     if seen:
         print(
             f"{checkpoint.id} was trained or calibrated on {len(seen)} of these {len(tested)} people, and recognises "
             "others less well: choose some with --subjects",
             file=sys.stderr,
         )
-    return seen
+    return sorted(seen)
+
+
+def _seen_in(data: Mapping[str, Any], arguments: argparse.Namespace, tested: set[int]) -> set[int]:
+    """Those of the tested subjects who are among some data, as a provenance has them."""
+    from mumu_ros.datasets.clips import parse_subjects
+
+    sets = data["sets"] if isinstance(data.get("sets"), dict) else {}
+    if arguments.dataset not in (data.get("dataset"), *sets):
+        return set()
+    if arguments.dataset == "folder":
+        root = Path(str(data.get("root", "")), "folder" if sets else "")
+        if expanded(root).resolve() != expanded(arguments.root).resolve():
+            return set()
+    train, calibration = (data.get(f"{use}_subjects") for use in ("train", "calibration"))
+    try:
+        lists = [parse_subjects(str(text)) for text in (train, calibration) if text not in ("", None)]
+    except ConfigError:  # somebody wrote something else there
+        return set()
+    everybody = train in ("", None) or sets
+    return tested if everybody else tested.intersection(chain(*lists))
 
 
 def _test_data(checkpoint: Checkpoint, arguments: argparse.Namespace) -> Data:

@@ -20,7 +20,7 @@ import dataclasses
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from mumu_ros.files import naming, replacing
 from mumu_ros.model.calibration import Calibration
-from mumu_ros.model.checkpoint import check_target, load_checkpoint, save_checkpoint
+from mumu_ros.model.checkpoint import Checkpoint, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.acceptance import novelty_modality, training_features
@@ -99,7 +99,8 @@ def train(
             "labels, a teacher has none to fill in: leave it out"
         )
     check_machine(settings)
-    begin = None if init is None else _begin(init, settings)
+    parent = None if init is None or is_backbone(init) else load_checkpoint(init)
+    begin = None if init is None else _begin(init, parent, settings)
     master = None if teacher is None else load_checkpoint(teacher)
     began = time.monotonic()
     held_out = _held_out(settings)
@@ -143,7 +144,8 @@ def train(
     if left:
         calibration, metrics["held_out"] = assess_people(model, left, settings.optimization.seed, calibration, novelty)
     with naming(out, kept=True):
-        save_checkpoint(out, model, calibration=calibration, provenance=provenance(settings, command), novelty=novelty)
+        origin = provenance(settings, command, [known for known in (parent, master) if known])
+        save_checkpoint(out, model, calibration=calibration, provenance=origin, novelty=novelty)
     with replacing(out / "metrics.json") as temporary:
         temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     discard_members(work)
@@ -164,8 +166,7 @@ def _composed(settings: Settings, takes: Takes, seed: int) -> Loaded:
     return Loaded(compose(kept, settings.model, settings.data.windows, seed), (), takes.skipped)
 
 
-def _begin(init: str | Path, settings: Settings) -> Network:
-    known = None if is_backbone(init) else load_checkpoint(init)
+def _begin(init: str | Path, known: Checkpoint | None, settings: Settings) -> Network:
     torch.manual_seed(settings.optimization.seed)  # of what is new
     if known is None:
         return load_backbones(init, settings.model)
@@ -180,8 +181,11 @@ def _begin(init: str | Path, settings: Settings) -> Network:
     return found.model
 
 
-def provenance(settings: Settings, command: str) -> Mapping[str, Any]:
-    """What a model was made from."""
+def provenance(settings: Settings, command: str, models: Sequence[Checkpoint] = ()) -> Mapping[str, Any]:
+    """What a model was made from: also `models`, such as one that it began with, and those that they were made from."""
+    parents = {model.id: {"id": model.id, "data": model.trained_on} for model in models}
+    for model in models:
+        parents |= {parent["id"]: parent for parent in model.made_from}
     return {
         "command": command,
         "data": dataclasses.asdict(settings.data),
@@ -189,5 +193,6 @@ def provenance(settings: Settings, command: str) -> Mapping[str, Any]:
         "augmentation": dataclasses.asdict(settings.augmentation),
         "machine": dataclasses.asdict(settings.machine),
         "labels": dataclasses.asdict(settings.labels),
+        "made_from": list(parents.values()),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }

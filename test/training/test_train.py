@@ -304,6 +304,23 @@ def test_people_whom_the_model_knows_are_reported(
         assert (f"was trained or calibrated on {len(known)} of these " in errors) == bool(known)
 
 
+@pytest.mark.parametrize("how", ["--init", "--teacher"])
+def test_people_whom_the_model_knows_by_another_are_reported(
+    folder: str, tmp_path: Path, no_processes: None, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    """The first one knows subject 3, the third one goes on from the second one."""
+    few = ["labels.share=0.5", "data.train_subjects=1-2"]
+    assert mumu("train", folder, "data.train_subjects=3", "data.calibration_subjects=2", "--out", tmp_path / "a") == 0
+    assert mumu("train", folder, *few, how, tmp_path / "a", "--out", tmp_path / "b") == 0
+    assert mumu("train", folder, "data.train_subjects=1", "--init", tmp_path / "b", "--out", tmp_path / "c") == 0
+    for model, tested, seen in (("a", "1", []), ("a", "2-3", [2, 3]), ("b", "3", [3]), ("c", "1-3", [1, 2, 3])):
+        capsys.readouterr()
+        assert mumu("test", tmp_path / model, "folder", tmp_path / "data", "--subjects", tested, "--json") == 0
+        output, errors = capsys.readouterr()
+        assert json.loads(output.splitlines()[-1]).get("trained_on", []) == seen, model
+        assert ("was trained or calibrated on" in errors) == bool(seen)
+
+
 def test_a_test_that_cannot_be_done_is_answered_with_the_reason(
     tiny_model: Path, folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
 ) -> None:
@@ -326,6 +343,8 @@ def test_a_test_that_cannot_be_done_is_answered_with_the_reason(
         ({"data": "x"}, ""),
         ({"data": ["dataset"]}, ""),
         ({"data": {"dataset": ["folder"]}}, ""),
+        ({"made_from": "x"}, ""),
+        ({"made_from": ["x", {}, {"id": "a", "data": "x"}, {"id": "a", "data": {"dataset": "folder", "root": 1}}]}, ""),
         ({"data": {"dataset": "folder"}}, ""),
         ({"data": {"dataset": "folder", "windows_per_s": 0, "min_overlap": 0.5}}, ""),
         ({"data": {"dataset": "folder", "windows_per_s": None}}, "data.windows_per_s is None"),
