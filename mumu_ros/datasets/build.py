@@ -20,17 +20,17 @@ import json
 import math
 import re
 import shutil
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from mumu_ros.datasets.clip_writer import Piece, Written, write_clips
+from mumu_ros.datasets.clip_writer import Piece, Span, equal_parts, recorded_stamps, spans_of, within, write_clips
 from mumu_ros.datasets.clips import ClipInfo, DatasetError, fills_window
-from mumu_ros.datasets.found_people import SKELETON, find_people, write_skeletons
+from mumu_ros.datasets.found_people import SKELETON, FoundPeople, find_people, write_skeletons
 from mumu_ros.files import folder_beside
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
@@ -41,11 +41,11 @@ from mumu_ros.recordings.progress import ReadingProgress
 from mumu_ros.recordings.storage_files import check_distinct
 from mumu_ros.recordings.stream_topics import resolve_topics
 from mumu_ros.streams import NS_PER_S
+from mumu_ros.streams.stamps import FOREVER_NS
 
 __all__ = ["BagReport", "Dropped", "Report", "Source", "build_dataset"]
 
-_LONGEST_S = 60.0
-"""A longer label becomes several clips, so that training need not hold an hour of one in memory."""
+_NO_SAMPLE = "none of its streams has a sample then"
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _read_labels(source: Source, bag: BagReport) -> list[Label]:
     bag.labels = "annotations"
     try:
         with Recording(source.bag) as recording:
-            labels = read_annotations(recording, recording.end_ns)
+            labels = read_annotations(recording, FOREVER_NS)
             bag.problems += recording.problems
     except RecordingError:
         return []
@@ -248,45 +248,85 @@ def _occurring(taxonomy: Taxonomy | None, clips: Sequence[ClipInfo]) -> Taxonomy
 
 def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels: Sequence[Label]) -> list[ClipInfo]:
     """Write the clips of a recording and fill in its report."""
-    dropped: list[tuple[Label, str]] = []
-    usable = []
-    for label in _joined(labels, plan.window_s):
-        if reason := plan.refuse(label):
-            dropped.append((label, reason))
-        else:
-            usable.append(label)
-    parts = [(label, *span) for label in usable for span in _spans(label)]
     name = f"{number:02d}_{re.sub(r'[^0-9A-Za-z_.-]', '_', source.bag.resolve().name)}"
-    pieces = [Piece(f"{name}_{i:03d}", start_ns, end_ns) for i, (_, start_ns, end_ns) in enumerate(parts)]
     try:
-        written = _write(plan, source.bag, pieces, bag)
+        found, spans = _look(plan, source.bag, bag)
+        parts, dropped = _parts(plan, labels, spans)
+        pieces = [Piece(f"{name}_{i:03d}", start_ns, end_ns) for i, (_, start_ns, end_ns) in enumerate(parts)]
+        samples = _write(plan, source.bag, pieces, found, bag)
     except RecordingError as error:
         bag.add([str(error)])
         return []
     clips = []
     for (label, start_ns, end_ns), piece in zip(parts, pieces, strict=True):
-        samples = written.samples.get(piece.clip, {})
-        if not samples:
-            dropped.append((label, "none of its streams has a sample then"))
-            continue
-        first_ns, behind_ns = _span_ns(plan.folder / piece.clip)
-        if not fills_window(first_ns, behind_ns, plan.window_s):
-            spanned_s = (behind_ns - first_ns) / NS_PER_S
-            dropped.append((label, f"{plan.too_short}: its samples span {spanned_s:.1f} s"))
-            shutil.rmtree(plan.folder / piece.clip)
+        if reason := _useless(plan, piece, samples[piece.clip]):
+            dropped.setdefault(label, reason)
             continue
         clips.append(ClipInfo(piece.clip, source.subject, label.activity, session=number))
         bag.clips[piece.clip] = label.activity
         bag.seconds += (end_ns - start_ns) / NS_PER_S
         for stream in plan.streams:
-            if stream not in samples:
+            if stream not in samples[piece.clip]:
                 bag.incomplete[stream] = bag.incomplete.get(stream, 0) + 1
-    seconds = [(label.end_ns - label.start_ns) / NS_PER_S for label in labels]
-    bag.unlabelled_s = max((written.end_ns - written.start_ns) / NS_PER_S - sum(seconds), 0.0)
-    for label, reason in dropped:
-        start_s, end_s = ((stamp_ns - written.start_ns) / NS_PER_S for stamp_ns in (label.start_ns, label.end_ns))
-        bag.dropped.append(Dropped(start_s, end_s, label.activity, reason))
+    used = {label for (label, _, _), piece in zip(parts, pieces, strict=True) if piece.clip in bag.clips}
+    bag.dropped = [_dropped(label, reason, spans) for label, reason in dropped.items() if label not in used]
+    labelled = (end_ns - start_ns for label in labels for start_ns, end_ns in within(label, spans))
+    bag.unlabelled_s = (sum(end_ns - start_ns for start_ns, end_ns in spans) - sum(labelled)) / NS_PER_S
     return clips
+
+
+def _look(plan: _Plan, path: Path, bag: BagReport) -> tuple[FoundPeople | None, list[Span]]:
+    """The people in a recording, if they are wanted, and when it has samples."""
+    stamps_ns = array("q")
+    if plan.config:
+        with Recording(path) as recording, ReadingProgress(recording) as bar:
+            topics = resolve_topics(plan.config, recording)
+            stamps_ns.extend(recorded_stamps(recording, plan.config, topics, bar.update))
+            bag.add(recording.problems)
+    found = None
+    if plan.skeletons:
+        try:
+            found = find_people(path)
+        except RecordingError as error:
+            if not plan.config:
+                raise
+            bag.add([str(error)])  # the other streams are taken
+        else:
+            stamps_ns.extend(found.stamps_ns)
+    return found, spans_of(stamps_ns)
+
+
+def _parts(
+    plan: _Plan, labels: Sequence[Label], spans: Sequence[Span]
+) -> tuple[list[tuple[Label, int, int]], dict[Label, str]]:
+    """What to make clips of, in order of time: of which label, and [from, to); and why other labels can be no clip."""
+    parts: list[tuple[Label, int, int]] = []
+    refused = {}
+    for label in _joined(labels, plan.window_s):
+        inside = list(within(label, spans))
+        if reason := plan.refuse(label) or ("" if inside else _NO_SAMPLE):
+            refused[label] = reason
+        else:
+            parts += ((label, *part) for span in inside for part in equal_parts(span))
+    return parts, refused
+
+
+def _useless(plan: _Plan, piece: Piece, samples: Mapping[str, int]) -> str:
+    """Why a piece is no clip, and it is removed then; empty if it is one."""
+    if not samples:
+        return _NO_SAMPLE
+    first_ns, behind_ns = _span_ns(plan.folder / piece.clip)
+    if fills_window(first_ns, behind_ns, plan.window_s):
+        return ""
+    shutil.rmtree(plan.folder / piece.clip)
+    return f"{plan.too_short}: its samples span {(behind_ns - first_ns) / NS_PER_S:.1f} s"
+
+
+def _dropped(label: Label, reason: str, spans: Sequence[Span]) -> Dropped:
+    begin_ns, behind_ns = (spans[0][0], spans[-1][1]) if spans else (0, 0)
+    end_ns = max(label.start_ns, behind_ns) if label.end_ns == FOREVER_NS else label.end_ns
+    start_s, end_s = ((stamp_ns - begin_ns) / NS_PER_S for stamp_ns in (label.start_ns, end_ns))
+    return Dropped(start_s, end_s, label.activity, reason)
 
 
 def _joined(labels: Sequence[Label], window_s: float) -> list[Label]:
@@ -309,31 +349,23 @@ def _joined(labels: Sequence[Label], window_s: float) -> list[Label]:
     return joined
 
 
-def _write(plan: _Plan, path: Path, pieces: list[Piece], bag: BagReport) -> Written:
-    """Write the samples of a recording's pieces."""
-    written = Written(0, 0, {})
+def _write(
+    plan: _Plan, path: Path, pieces: list[Piece], found: FoundPeople | None, bag: BagReport
+) -> dict[str, dict[str, int]]:
+    """Write the samples of a recording's pieces; clip to stream to their number."""
+    samples: dict[str, dict[str, int]] = {piece.clip: {} for piece in pieces}
     if plan.config:
-        with Recording(path) as recording:
+        with Recording(path) as recording, ReadingProgress(recording) as bar:
             topics = resolve_topics(plan.config, recording)
-            with ReadingProgress(recording) as bar:
-                written = write_clips(recording, plan.config, topics, pieces, plan.folder, bar.update)
+            written = write_clips(recording, plan.config, topics, pieces, plan.folder, bar.update)
             bag.add(recording.problems)
-    if not plan.skeletons:
-        return written
-    try:
-        found = find_people(path)
-    except RecordingError as error:
-        if not plan.config:
-            raise
-        bag.add([str(error)])
-        return written  # of the other streams
-    counts, problems = write_skeletons(found, pieces, plan.folder)
-    bag.add(problems)
-    samples = {piece.clip: dict(written.samples.get(piece.clip, {})) for piece in pieces}
-    for clip, count in counts.items():
-        samples[clip][SKELETON] = count
-    starts = [start_ns for start_ns in (written.start_ns, found.start_ns) if start_ns]
-    return Written(min(starts, default=0), max(written.end_ns, found.end_ns), samples)
+        samples |= {clip: dict(counts) for clip, counts in written.samples.items()}
+    if found:
+        counts, problems = write_skeletons(found, pieces, plan.folder)
+        bag.add(problems)
+        for clip, count in counts.items():
+            samples[clip][SKELETON] = count
+    return samples
 
 
 @dataclass(frozen=True)
@@ -373,11 +405,3 @@ def _span_ns(folder: Path) -> tuple[int, int]:
         with np.load(path) as file:
             stamps_ns += file["stamps_ns"][[0, -1]].tolist()
     return min(stamps_ns), max(stamps_ns) + 1
-
-
-def _spans(label: Label) -> Iterator[tuple[int, int]]:
-    """Equal parts of a label, none longer than `_LONGEST_S`."""
-    length_ns = label.end_ns - label.start_ns
-    count = math.ceil(length_ns / (_LONGEST_S * NS_PER_S))
-    edges = [label.start_ns + length_ns * i // count for i in range(count + 1)]
-    yield from pairwise(edges)

@@ -16,10 +16,12 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -30,10 +32,19 @@ from mumu_ros.conversions import ConversionError
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import Habits, message_to_array
 from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings.label_files import Label
 from mumu_ros.recordings.stamped import read_stamped
 from mumu_ros.streams import NS_PER_S, RateSampler, seconds_to_ns
 
-__all__ = ["Piece", "Written", "write_clips"]
+__all__ = ["Piece", "Written", "Span", "equal_parts", "recorded_stamps", "spans_of", "within", "write_clips"]
+
+Span = tuple[int, int]
+"""[from, to), in nanoseconds of header stamps."""
+
+_LONGEST_NS = 60 * NS_PER_S
+"""A longer part of a label becomes several clips, so that training need not hold an hour of one in memory."""
+_SILENCE_NS = 60 * NS_PER_S
+"""A longer one ends a span of time; so does a clock that is set forward, by years when it had none of its own."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +67,11 @@ class Written:
     """What was written.
 
     Attributes:
-        start_ns: First accepted stamp of the recording; 0: none.
-        end_ns: Last one.
+        spans: Of the accepted stamps, see `spans_of`.
         samples: Clip to stream to number of samples; streams without any are not there.
     """
 
-    start_ns: int
-    end_ns: int
+    spans: Sequence[Span]
     samples: Mapping[str, Mapping[str, int]]
 
 
@@ -98,6 +107,43 @@ class _Clip:
         self._vectors.clear()
 
 
+def recorded_stamps(
+    recording: Recording,
+    config: SensorSyncConfig,
+    topics: Mapping[str, str],
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[int]:
+    """The stamps of a recording that `write_clips` accepts, in nanoseconds, `offset_s` added.
+
+    Raises:
+        RecordingError: Two streams of one topic have different `offset_s`.
+    """
+    offsets_ns = _offsets_ns(_streams(config, topics))
+    return (message.stamp_ns for message in read_stamped(recording, list(offsets_ns), progress, offsets_ns))
+
+
+def spans_of(stamps_ns: Sequence[int]) -> list[Span]:
+    """Where stamps, in any order, are: [first, behind the last), apart by silences of more than a minute."""
+    ordered = np.sort(np.array(stamps_ns, np.int64))
+    parts = np.split(ordered, np.flatnonzero(np.diff(ordered) > _SILENCE_NS) + 1)
+    return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
+
+
+def within(label: Label, spans: Iterable[Span]) -> Iterator[Span]:
+    """The parts of a label in which there are samples: it may last longer than the recording, or through a pause."""
+    for start_ns, end_ns in spans:
+        if label.start_ns < end_ns and start_ns < label.end_ns:
+            yield max(label.start_ns, start_ns), min(label.end_ns, end_ns)
+
+
+def equal_parts(span: Span) -> Iterator[Span]:
+    """Equal parts of a span, none longer than a minute."""
+    start_ns, end_ns = span
+    length_ns = end_ns - start_ns
+    count = -(-length_ns // _LONGEST_NS)
+    yield from pairwise(start_ns + length_ns * i // count for i in range(count + 1))
+
+
 def write_clips(
     recording: Recording,
     config: SensorSyncConfig,
@@ -115,10 +161,8 @@ def write_clips(
         OSError: The folder cannot be written.
         RecordingError: Two streams of one topic have different `offset_s`.
     """
-    streams = {
-        topic: [stream for stream in config.streams if topics.get(stream.name) == topic] for topic in topics.values()
-    }
-    offsets_ns = {topic: seconds_to_ns(_offset_s(topic, fed)) for topic, fed in streams.items()}
+    streams = _streams(config, topics)
+    offsets_ns = _offsets_ns(streams)
     samplers = {name: RateSampler(round(NS_PER_S / config.rate_hz)) for name in topics}
     habits = {stream.name: Habits(stream) for stream in config.streams}
     clips = [_Clip(folder / piece.clip) for piece in pieces]
@@ -126,10 +170,10 @@ def write_clips(
     bad: Counter[str] = Counter()
     late: Counter[str] = Counter()
     reasons: dict[str, str] = {}
-    first_ns = last_ns = open_from = 0
+    stamps_ns = array("q")
+    open_from = 0
     for message in read_stamped(recording, list(streams), progress, offsets_ns):
-        first_ns = min(first_ns or message.stamp_ns, message.stamp_ns)
-        last_ns = max(last_ns, message.stamp_ns)
+        stamps_ns.append(message.stamp_ns)
         index = bisect_right(starts, message.stamp_ns) - 1
         if index < 0 or message.stamp_ns >= pieces[index].end_ns:
             continue
@@ -157,7 +201,17 @@ def write_clips(
     recording.problems += [f"{n} messages of {t} are not used; the last one: {reasons[t]}" for t, n in bad.items()]
     recording.problems += [f"{n} messages of {t} come two clips after their own; not used" for t, n in late.items()]
     samples = {piece.clip: dict(clip.samples) for piece, clip in zip(pieces, clips, strict=True)}
-    return Written(first_ns, last_ns, samples)
+    return Written(spans_of(stamps_ns), samples)
+
+
+def _streams(config: SensorSyncConfig, topics: Mapping[str, str]) -> dict[str, list[StreamConfig]]:
+    """The streams that each topic feeds."""
+    streams = config.streams
+    return {topic: [stream for stream in streams if topics.get(stream.name) == topic] for topic in topics.values()}
+
+
+def _offsets_ns(streams: Mapping[str, Sequence[StreamConfig]]) -> dict[str, int]:
+    return {topic: seconds_to_ns(_offset_s(topic, fed)) for topic, fed in streams.items()}
 
 
 def _offset_s(topic: str, streams: Sequence[StreamConfig]) -> float:

@@ -51,14 +51,12 @@ class FoundPeople:
     """Everybody in the pictures of a recording.
 
     Attributes:
-        start_ns: Stamp of the first picture; 0: there was none.
-        end_ns: Of the last one.
+        stamps_ns: Of the pictures.
         people: By id, the skeleton at each stamp: (15, 3) metres as a level camera sees it, NaN where a joint is not
             seen, with at least one that is.
     """
 
-    start_ns: int
-    end_ns: int
+    stamps_ns: Sequence[int]
     people: Mapping[str, Mapping[int, Joints]]
 
 
@@ -74,15 +72,15 @@ def find_people(bag: Path) -> FoundPeople:
     """
     finder, sampler = PeopleFinder(seed=0), RateSampler(NS_PER_S // _RATE_HZ)
     found: defaultdict[str, dict[int, Joints]] = defaultdict(dict)
-    start_ns = end_ns = 0
+    stamps_ns: list[int] = []
     for shot in tqdm(read_pictures(bag, ()), f"people in {bag.name}", unit=" pictures", disable=None, leave=False):
-        start_ns, end_ns = start_ns or shot.stamp_ns, shot.stamp_ns
+        stamps_ns.append(shot.stamp_ns)
         if not sampler.accept(shot.stamp_ns):
             continue
         for person in finder.update(shot.stamp_ns, shot.rgb, shot.depth, shot.camera):
             found[person.body_id][shot.stamp_ns] = person.joints
     tilt = CameraTilt.of_recording(LAYOUT, (joints for seen in found.values() for joints in seen.values()))
-    return FoundPeople(start_ns, end_ns, {body: _skeletons(tilt, seen) for body, seen in found.items()})
+    return FoundPeople(stamps_ns, {body: _skeletons(tilt, seen) for body, seen in found.items()})
 
 
 def write_skeletons(found: FoundPeople, pieces: Sequence[Piece], folder: Path) -> tuple[dict[str, int], list[str]]:

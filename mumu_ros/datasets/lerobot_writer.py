@@ -19,7 +19,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mumu_ros.datasets import lerobot_format as form
-from mumu_ros.datasets.clip_writer import Piece, write_clips
+from mumu_ros.datasets.clip_writer import Piece, Span, write_clips
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.datasets.lerobot_format import Grid
 from mumu_ros.files import folder_beside
@@ -42,11 +43,14 @@ from mumu_ros.recordings.annotations import read_annotations
 from mumu_ros.recordings.label_files import Label, find_labels, read_labels
 from mumu_ros.recordings.storage_files import check_distinct
 from mumu_ros.recordings.stream_topics import resolve_topics
+from mumu_ros.streams import NS_PER_S, ns_to_seconds
+from mumu_ros.streams.stamps import FOREVER_NS
 
 __all__ = ["EpisodeReport", "write_lerobot"]
 
 _BATCH = 100
 _MAX_NS = 2**62
+_LONGEST_PAUSE_S = 600
 _SAMPLED = 10
 """The statistics of pictures are of every one of so many."""
 
@@ -126,11 +130,14 @@ def _extract(bag: Path, label_file: Path | None, config: SensorSyncConfig, folde
         topics = resolve_topics(config, recording)
         written = write_clips(recording, config, topics, [Piece("clip", 0, _MAX_NS)], folder)
         path = label_file or find_labels(bag)
-        labels = read_labels(path) if path else read_annotations(recording, recording.end_ns)
+        labels = read_labels(path) if path else read_annotations(recording, FOREVER_NS)
         problems = list(recording.problems)
-    if not written.start_ns:
+    if not written.spans:
         raise DatasetError(f"{bag} has no sample of {', '.join(stream.topic for stream in config.streams)}")
-    grid = Grid.over(written.start_ns, written.end_ns, int(config.rate_hz))
+    _check_pauses(bag, written.spans)
+    start_ns, behind_ns = written.spans[0][0], written.spans[-1][1]
+    labels = [replace(x, end_ns=max(x.start_ns + 1, behind_ns)) if x.end_ns == FOREVER_NS else x for x in labels]
+    grid = Grid.over(start_ns, behind_ns - 1, int(config.rate_hz))
     pictures: dict[str, Sequence[Path | None]] = {}
     series: dict[str, tuple[NDArray[np.int64], NDArray[np.float32], Sequence[slice]]] = {}
     dropped: dict[str, int] = {}
@@ -145,6 +152,17 @@ def _extract(bag: Path, label_file: Path | None, config: SensorSyncConfig, folde
             series[stream.name] = _series(stream, place.with_suffix(".npz"), grid)
     report = EpisodeReport(bag, grid.rows, len(labels), {k: n for k, n in dropped.items() if n}, problems)
     return _Episode(grid, labels, report, pictures, series)
+
+
+def _check_pauses(bag: Path, spans: Sequence[Span]) -> None:
+    """Refuse years of empty rows, as of a clock that was set forward while it was recorded."""
+    for (_, behind_ns), (next_ns, _) in pairwise(spans):
+        if next_ns - behind_ns > _LONGEST_PAUSE_S * NS_PER_S:
+            start, end = ns_to_seconds(behind_ns - 1), ns_to_seconds(next_ns)
+            raise DatasetError(
+                f"{bag} has no sample between {start:.3f} and {end:.3f} s, over {_LONGEST_PAUSE_S} s: was a clock "
+                "set while it was recorded? Split it there, into two episodes"
+            )
 
 
 def _series(

@@ -286,9 +286,10 @@ def test_long_labels_become_several_clips(
 ) -> None:
     assert build(write_bag("anna", [(0, 90, "g", "wave")], seconds=2)) == 0
     (anna,) = report()
-    assert len(anna["clips"]) == 1, "the second part lies behind the recording's end"
-    assert anna["dropped"][0]["reason"] == "none of its streams has a sample then"
-    assert anna["seconds"] == 45
+    assert len(anna["clips"]) == 1, "a label counts until the recording's end"
+    assert anna["dropped"] == []
+    assert anna["seconds"] == pytest.approx(2, abs=0.1)
+    assert anna["unlabelled_s"] == 0
 
 
 def test_a_broken_recording_gives_what_is_whole_and_a_lost_one_is_left_out(
@@ -334,12 +335,30 @@ def test_other_streams_are_taken_where_nobody_can_be_found(
     assert report()[0]["problems"] == [f"{bag} has no colour picture"]
 
 
+@pytest.mark.parametrize("ahead_s", [-1_699_999_995, 0, 5], ids=["simulated time", "one clock", "a pause"])
+def test_what_a_label_says_beyond_the_samples_is_no_clip(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], tmp_path: Path, ahead_s: int
+) -> None:
+    """The last annotation has no end, and header stamps need not be on the log's clock; nor need time be continuous."""
+    years_ns = 2 * 365 * 86400 * S
+
+    def stamp_ns(logged_ns: int) -> int:
+        return logged_ns + ahead_s * S + (years_ns if ahead_s > 0 and logged_ns >= START_NS + 5 * S else 0)
+
+    bag = write_bag("anna", annotations=[(ahead_s, -START_NS // S, "g", "wave")], stamp_ns=stamp_ns)
+    assert build(bag) == 0
+    (anna,) = report()
+    assert len(anna["clips"]) == (2 if ahead_s > 0 else 1)
+    assert anna["seconds"] == pytest.approx(10, abs=0.1)
+    assert (anna["dropped"], anna["unlabelled_s"]) == ([], 0)
+
+
 @pytest.fixture
 def build_people(build: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """`build` with parameters for people alone; of each recording somebody is found, 15 times a second from 5 s on."""
     joints = np.random.default_rng(0).normal(size=(15, 3)).astype(np.float32)
     seen = {START_NS + i * S // 15: joints for i in range(75, 450)}
-    monkeypatch.setattr("mumu_ros.datasets.build.find_people", lambda bag: FoundPeople(START_NS, 0, {"a": seen}))
+    monkeypatch.setattr("mumu_ros.datasets.build.find_people", lambda bag: FoundPeople([START_NS, *seen], {"a": seen}))
     (tmp_path / "params.yaml").write_text("/**/people:\n  ros__parameters: {image.topic: /camera}\n")
     return build
 

@@ -60,7 +60,7 @@ def written(folder: Path, clip: str) -> tuple[list[int], list[float]]:
 
 
 def test_a_clip_is_of_the_person_who_is_seen_longest(tmp_path: Path) -> None:
-    found = FoundPeople(1, 40, {"a": at(*range(1, 40)), "b": at(*range(5, 9), *range(20, 35), where=100)})
+    found = FoundPeople(range(1, 40), {"a": at(*range(1, 40)), "b": at(*range(5, 9), *range(20, 35), where=100)})
     counts, problems = write_skeletons(
         found, [Piece("one", 0, 10), Piece("two", 10, 40), Piece("late", 50, 60)], tmp_path
     )
@@ -70,7 +70,7 @@ def test_a_clip_is_of_the_person_who_is_seen_longest(tmp_path: Path) -> None:
 
 
 def test_who_was_lost_and_found_again_is_one_person(tmp_path: Path) -> None:
-    found = FoundPeople(1, 20, {"a": at(1, 2, 3, 4), "b": at(6, 7, 8), "c": at(9, 10, where=100)})
+    found = FoundPeople(range(1, 20), {"a": at(1, 2, 3, 4), "b": at(6, 7, 8), "c": at(9, 10, where=100)})
     counts, problems = write_skeletons(found, [Piece("one", 0, 20)], tmp_path)
     assert counts == {"one": 9}
     assert written(tmp_path, "one")[0] == [1, 2, 3, 4, 6, 7, 8, 9, 10]
@@ -81,7 +81,7 @@ def test_a_bystander_is_not_who_was_found_again_nearby(tmp_path: Path) -> None:
     """The bystander is in more pictures than the second track, and in some of them at the same time."""
     again = at(*(stamp for stamp in range(50, 90) if stamp % 4))
     people = {"a": at(*range(1, 50)), "bystander": at(*range(53, 90), where=100), "again": again}
-    counts, problems = write_skeletons(FoundPeople(1, 90, people), [Piece("one", 0, 90)], tmp_path)
+    counts, problems = write_skeletons(FoundPeople(range(1, 90), people), [Piece("one", 0, 90)], tmp_path)
     stamps = [*range(1, 50), *again]
     assert written(tmp_path, "one") == (stamps, stamps)
     assert counts == {"one": len(stamps)}
@@ -94,7 +94,7 @@ def test_every_sample_is_of_somebody_at_that_time(
 ) -> None:
     folder = tmp_path_factory.mktemp("clips")
     people = {body: at(*stamps, where=100.0 * (ord(body) - ord("a"))) for body, stamps in seen.items()}
-    counts, _ = write_skeletons(FoundPeople(0, 30, people), [Piece("one", 5, 25)], folder)
+    counts, _ = write_skeletons(FoundPeople(range(31), people), [Piece("one", 5, 25)], folder)
     inside = {body: {t for t in stamps if 5 <= t < 25} for body, stamps in seen.items()}
     assert bool(counts) == any(inside.values())
     if counts:

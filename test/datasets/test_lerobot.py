@@ -27,7 +27,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mumu_ros.conversions import array_to_image, array_to_imu, header_stamp_ns, image_to_array, imu_to_array
+from mumu_ros.conversions import (
+    array_to_image,
+    array_to_imu,
+    header_stamp_ns,
+    image_to_array,
+    imu_to_array,
+    segment_to_annotation,
+)
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.datasets.lerobot_reader import read_lerobot
 from mumu_ros.datasets.lerobot_writer import write_lerobot
@@ -125,6 +132,34 @@ def test_the_tables_are_what_lerobot_reads(bag: Path, config: SensorSyncConfig, 
     mean = json.loads((tmp_path / "set/meta/stats.json").read_text())["observation.images.rgb"]["mean"]
     assert np.shape(mean) == (3, 1, 1)
     assert 0.3 < mean[0][0][0] < 0.6
+
+
+def test_years_without_a_sample_are_no_rows(bag: Path, config: SensorSyncConfig, tmp_path: Path) -> None:
+    """A clock was set forward after a second: two years would be a billion rows."""
+    ahead = tmp_path / "ahead"
+    with Recording(bag) as recording, RecordingWriter(ahead) as writer:
+        for topic, at_ns, message in recording.messages():
+            message.header.stamp.sec += 2 * 365 * 86400 * (at_ns >= START_NS + S)
+            writer.write(topic, recording.topics[topic].type_name, message, at_ns)
+    with pytest.raises(DatasetError, match=r"no sample between 17000\d+\.\d+ and 17630\d+\.\d+ s.*Split it there"):
+        write_lerobot([ahead], tmp_path / "set", config, [None])
+    assert not (tmp_path / "set").exists()
+
+
+def test_an_annotation_without_an_end_lasts_until_the_last_sample(
+    bag: Path, config: SensorSyncConfig, tmp_path: Path
+) -> None:
+    """The log's clock is a day ahead of the stamps'."""
+    later = tmp_path / "later"
+    with Recording(bag) as recording, RecordingWriter(later) as writer:
+        note = segment_to_annotation(START_NS, 0, "gait", "walk", writer.types)
+        writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, START_NS + 86400 * S)
+        for topic, at_ns, message in recording.messages():
+            writer.write(topic, recording.topics[topic].type_name, message, at_ns + 86400 * S)
+            newest_ns = header_stamp_ns(message) or 0
+    write_lerobot([later], tmp_path / "set", config, [None])
+    read_lerobot(tmp_path / "set", tmp_path / "back")
+    assert read_labels(labels_path(tmp_path / "back/episode_000")) == [Label(START_NS, newest_ns + 1, "gait", "walk")]
 
 
 def test_stamps_that_do_not_fit_the_rate_are_named(bag: Path, config: SensorSyncConfig, tmp_path: Path) -> None:
