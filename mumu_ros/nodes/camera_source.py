@@ -49,6 +49,7 @@ from mumu_ros.people.inputs import (
 )
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
+from mumu_ros.pipeline.framing import Received
 from mumu_ros.streams import NS_PER_S, RateSampler, StreamStatistics, SynchronizedSet, SynchronizerFilter
 from mumu_ros.text import shorten
 
@@ -66,7 +67,11 @@ MAX_DROPPED = 0.1
 PATIENCE_S = 3.0
 """Time after the start before silence is logged."""
 QUEUE = 5
-"""Pictures kept of each stream, in the subscription and in the synchroniser; few, because they are large."""
+"""Pictures kept in each subscription; few, because they are large."""
+WAITING = 45
+"""Pictures of each stream that wait for those of the other: half a second at 90 Hz."""
+MAX_BYTES = 64 * 2**20
+"""Limit of these; of larger ones fewer wait, but `QUEUE` at least."""
 POLL_PERIOD_S = 0.02
 
 
@@ -153,11 +158,13 @@ class CameraSource:
         self._arrivals = {name: Arrivals(s) for name, s in zip(self._topics, subscribers, strict=True)}
         self._synchronizer = SynchronizerFilter(
             subscribers,
-            QUEUE,
+            WAITING,
             SLOP_S,
             names=list(self._topics),
             timeout_s=TIMEOUT_S,
         )
+        for name, subscriber in zip(self._topics, subscribers, strict=True):
+            subscriber.registerCallback(self._limit, name)
         self._sampler = RateSampler(round(NS_PER_S / config.rate_hz))
         self._epoch = self._depth_ns = self._chosen_ns = 0
         self._chose_depth = False
@@ -167,6 +174,10 @@ class CameraSource:
         node.undo.callback(node.destroy_timer, timer)
         self._info = CameraInfoTopic(node, config.camera_info_topic)
         node.undo.callback(self._info.close)
+
+    def _limit(self, picture: Received, name: str) -> None:
+        waiting = min(MAX_BYTES // max(picture.size, 1), WAITING)
+        self._synchronizer.limit(name, max(waiting, QUEUE))
 
     def _choose(self, synchronized: SynchronizedSet) -> None:
         """Give the worker `rate_hz` pictures a second; where depth is slower, those with depth, but half as many."""
@@ -274,6 +285,7 @@ class CameraSource:
             late=s.late,
             duplicate=s.duplicate,
             refused=s.refused,
+            dropped=s.dropped,
             unreadable=self._found.errors[name],
         )
 
@@ -324,10 +336,11 @@ class CameraSource:
         found = self._found
         if found.unpaired.seconds > UNPAIRED_S:
             s = self._synchronizer.statistics()["depth"]
+            dropped = f"{s.dropped} were dropped before their colour pictures came, " if s.dropped else ""
             return FaultCode.UNPAIRED, (
                 f"it comes, but with none of the pictures of the last {found.unpaired.seconds:.0f} s: {s.late} of "
-                f"{s.received} came too late, stamps of others differ by more than {SLOP_S * 1e3:.0f} ms; let the "
-                "driver synchronise depth with colour, and send both from one computer"
+                f"{s.received} came too late, {dropped}stamps of others differ by more than {SLOP_S * 1e3:.0f} ms; let "
+                "the driver synchronise depth with colour, and send both from one computer"
             )
         if found.depth:
             return FaultCode.UNREGISTERED, f"{found.depth}; depth is not used"

@@ -140,6 +140,11 @@ class SynchronizerFilter:
             self._outbox.extend(self._synchronizer.poll(self._clock()))
         self._deliver()
 
+    def limit(self, name: str, queue_size: int) -> None:
+        """From now on keep at most so many messages, 1 or more, of a frame stream."""
+        with self._lock:
+            self._synchronizer.limit(name, queue_size)
+
     def statistics(self) -> Mapping[str, StreamStatistics]:
         """Counters and state of each stream, by name in declared order."""
         with self._lock:

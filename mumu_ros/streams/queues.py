@@ -69,17 +69,20 @@ class StreamStatistics:
 
 
 class StreamQueue(StreamClock):
-    """What both kinds of stream share. `order` is the place in the declaration, `alarm_ns` see Synchronizer.add."""
+    """What both kinds of stream share. `order` is the place in the declaration, `alarm_ns` see Synchronizer.add,
+    `limit` the most entries kept.
+    """
 
     __slots__ = (
-        "accepted", "alarm_ns", "append", "duplicate", "late_kept", "marks", "name", "order", "paired", "queue",
-        "seen_ns", "shortest_ns", "spoke",
+        "accepted", "alarm_ns", "append", "duplicate", "late_kept", "limit", "marks", "name", "order", "paired",
+        "queue", "seen_ns", "shortest_ns", "spoke",
     )  # fmt: skip
     is_frames: bool
 
-    def __init__(self, name: str, order: int, hold_limit: int, maxlen: int | None) -> None:
+    def __init__(self, name: str, order: int, hold_limit: int, maxlen: int | None, limit: int) -> None:
         super().__init__(hold_limit)
         self.name = name
+        self.limit = limit
         self.order = order
         self.queue: deque[Entry] = deque(maxlen=maxlen)
         self.append = self.queue.append
@@ -160,7 +163,7 @@ class FrameQueue(StreamQueue):
     is_frames = True
 
     def __init__(self, name: str, order: int, queue_size: int) -> None:
-        super().__init__(name, order, max(queue_size, _HOLD_FRAMES), None)
+        super().__init__(name, order, max(queue_size, _HOLD_FRAMES), None, queue_size)
         self.dropped = 0
         self.skew_ns = 0
 
@@ -219,7 +222,7 @@ class RangeQueue(StreamQueue):
     is_frames = False
 
     def __init__(self, name: str, order: int, range_size: int) -> None:
-        super().__init__(name, order, range_size, range_size)
+        super().__init__(name, order, range_size, range_size, range_size)
         self.delivered: deque[int] = deque(maxlen=range_size)
         self.cleared = 0
         self.collected_ns = 0

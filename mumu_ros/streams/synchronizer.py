@@ -116,7 +116,6 @@ class Synchronizer:
             *(RangeQueue(name, i, range_size) for i, name in enumerate(ranges, len(frames))),
         )
         self._by_name = {s.name: s for s in self._streams}
-        self._queue_size = queue_size
         self._slop_ns = seconds_to_ns(slop_s)
         self._deadline_ns = seconds_to_ns(deadline_s)
         self._timeout_ns = seconds_to_ns(timeout_s)
@@ -178,6 +177,10 @@ class Synchronizer:
             self._flush(now_ns)
         return self._take()
 
+    def limit(self, stream: str, queue_size: int) -> None:
+        """From now on keep at most so many frames, 1 or more, of a declared stream (KeyError otherwise)."""
+        self._by_name[stream].limit = queue_size
+
     def statistics(self, now_ns: int) -> Mapping[str, StreamStatistics]:
         """Counters and state of each stream at this time, by name in declared order."""
         for s in self._streams:
@@ -233,7 +236,7 @@ class Synchronizer:
             if s.is_frames:
                 self._drop_late(s, stamp_ns)
                 return self.poll(now_ns)
-        if s.is_frames and len(s.queue) > self._queue_size:
+        if s.is_frames and len(s.queue) > s.limit:
             self._make_room(s)
         due = now_ns >= self._wake_ns
         if not ((due or s.order < self._lead) and self._elect(now_ns)) and s.order == self._lead:
@@ -283,10 +286,10 @@ class Synchronizer:
         queue, pending = s.queue, self._pending
         reference_ns = self._streams[self._lead].newest_ns if self._lead < len(self._streams) else 0
         s.prune(pending[0][0] if pending else max(self._last_ns, reference_ns))
-        if len(queue) > self._queue_size and s.order == self._lead and pending:
+        if len(queue) > s.limit and s.order == self._lead and pending:
             self._emit(pending.popleft()[0])
-        if len(queue) > self._queue_size and queue.popleft()[0] > self._last_ns:
-            s.dropped += 1
+        while len(queue) > s.limit:
+            s.dropped += queue.popleft()[0] > self._last_ns
 
     def _elect(self, now_ns: int) -> bool:
         """Update the reference. Returns whether it is another one, whose queued messages are then proposed."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import sys
 import time
 from collections import Counter
@@ -424,6 +425,55 @@ def test_depth_that_comes_later_than_pictures_wait_for_it_is_named(
         value.key: int(value.value) for value in r.diagnostics["depth"].values if value.key in ("late", "received")
     }
     assert 0 < values["late"] <= values["received"]
+
+
+class LateColour:
+    """Depth at 90 Hz, and colour at 30 Hz that comes `late` colour pictures later than depth of the same stamps."""
+
+    def __init__(self, r: Rig, late: int) -> None:
+        self.r = r
+        self.depth = np.full(SIZE, 2000, np.uint16)
+        self.late, self.number = late, 0
+        for _ in range(late):
+            self.show()
+
+    def show(self) -> None:
+        for third in range(3):
+            stamp_ns = START_NS + (3 * self.number + third) * 10**9 // 90
+            self.r.depth.publish(array_to_image(self.depth, stamp_ns, FRAME, TYPES))
+        if (shown := self.number - self.late) >= 0:
+            noise = np.random.default_rng(shown).integers(0, 255, (*SIZE, 3), np.uint8)
+            self.r.image.publish(array_to_image(noise, START_NS + 3 * shown * 10**9 // 90, FRAME, TYPES))
+        self.number += 1
+        received = self.r.node._source._synchronizer.statistics
+        self.r.ros.wait(lambda: received()["depth"].received >= 3 * self.number)
+        self.r.ros.wait(lambda: received()["image"].received >= self.number - self.late)
+
+
+def test_depth_is_kept_until_its_colour_picture_comes(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig(**{"depth.topic": "depth", "depth.reliability": "reliable", "image.reliability": "reliable"}).start()
+    camera = LateColour(r, 4)
+    r.ros.wait(lambda: camera.show() or len(finder.calls) >= 10)
+    assert all(call["depth"] is not None for call in finder.calls)
+
+
+def test_depth_that_is_dropped_before_its_colour_picture_comes_is_named(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    r = rig(**{"depth.topic": "depth", "depth.reliability": "reliable", "image.reliability": "reliable"}).start()
+    text = r.say("depth", is_warning, LateColour(r, 60).show)
+    assert re.search(r"0 of \d+ came too late, [1-9]\d* were dropped before their colour pictures came, stamps", text)
+
+
+def test_of_large_pictures_fewer_wait(
+    rig: Callable[..., Rig], finder: ScriptedFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depth = np.full(SIZE, 2000, np.uint16)
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.MAX_BYTES", round(6.5 * depth.nbytes))
+    r = rig(**{"depth.topic": "depth"}).start()
+    r.ros.wait(lambda: r.show(depth=depth) and finder.calls and finder.calls[-1]["depth"] is not None)
+    limits = [queue.limit for queue in r.node._source._synchronizer._synchronizer._streams]
+    assert limits == [5, 6]
 
 
 def test_a_depth_sensor_that_is_silent_is_named_and_not_waited_for(

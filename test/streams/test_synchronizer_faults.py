@@ -196,6 +196,19 @@ class TestDropout:
         assert set(delivered) >= {t for t in traffic.stamps(messages, "imu") if sets and t <= sets[-1].stamp_ns - 0.6e9}
 
 
+def test_frames_that_wait_are_dropped_from_the_oldest_when_fewer_are_to_be_kept(traffic):
+    s = Synchronizer(["rgb", "depth"])
+    stamps = [traffic.START_NS + k * 33 * traffic.MS for k in range(12)]
+    s.add("rgb", stamps[0], 0, stamps[0])
+    for k, stamp in enumerate(stamps[:-1]):
+        s.add("depth", stamp, k, stamp)
+    s.limit("depth", 4)
+    s.add("depth", stamps[-1], 11, stamps[-1])
+    assert s.statistics(stamps[-1])["depth"].dropped == 7
+    (found,) = s.add("rgb", stamps[8], 8, stamps[-1])
+    assert found.items == (8, 8)
+
+
 class TestBadStamps:
     def test_zero_negative_and_oversized_stamps_are_refused_and_counted(self, traffic):
         s = synchronizer()
