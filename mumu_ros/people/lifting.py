@@ -29,7 +29,7 @@ from mumu_ros.people.person import PositionSource
 __all__ = ["Body", "Lifted", "head_depth", "is_flat", "lift", "surfaces_under", "tiny_size"]
 
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
-_TORSO_WINDOW, _JOINT_WINDOW = 0.15, 0.06
+_TORSO_WINDOW, _JOINT_WINDOW, _INSIDE_WINDOW = 0.15, 0.06, 0.03
 """Half sides of the windows in which depth is read, in lengths of the torso."""
 _SAMPLES, _MIN_READINGS = np.linspace(-1, 1, 7)[:, np.newaxis], 3
 """Where along a side of a window there are readings, and how many there must be in all of it."""
@@ -40,6 +40,9 @@ _SMALLEST, _TALLEST = 0.55, 1.4
 _HEAD_REACH_M, _OTHERS = 0.35, 2
 """A torso is this near to the head in depth, unless the person bends. A pose is of another person in front if its head
 is nearer than the person was and this many times more readings of the torso are near the head than within reach."""
+_INSIDE, _FEWEST_READ = np.linspace(0.25, 0.75, 5)[:, np.newaxis], 0.3
+"""Where between the shoulders, and from there to the hips, a torso is looked at. Where a smaller share of readings is
+there, the clothes absorb the sensor's light: what is read beside them is behind the person."""
 _STEPS = 7
 _GAP_M = 0.35
 """A step between two bodies; a surface that is one has smaller ones."""
@@ -239,6 +242,27 @@ def head_depth(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> float 
 def _torso_depth(
     pose: Pose, camera: Camera, depth: NDArray[np.float32], reach: tuple[float, float] | None
 ) -> float | None:
+    """Distance of shoulders and hips; of the head, if in clothes that the sensor does not read only the wall behind is
+    read around them; None where nothing is read.
+    """
+    head_m = head_depth(pose, camera, depth)
+    torso_m = _girdle_depth(pose, camera, depth, reach, head_m)
+    if head_m is None or (torso_m is not None and abs(torso_m - head_m) <= _HEAD_REACH_M):
+        return torso_m
+    left, right = pose.keypoints[TORSO[::2]], pose.keypoints[TORSO[1::2]]
+    above, below = left[:, np.newaxis] + _INSIDE * (right - left)[:, np.newaxis]
+    inside = (above + _INSIDE[:, np.newaxis] * (below - above)).reshape(-1, 2)
+    is_read = np.isfinite(_windows(inside, _INSIDE_WINDOW * pose.torso, camera, depth))
+    return torso_m if is_read.mean() >= _FEWEST_READ else head_m
+
+
+def _girdle_depth(
+    pose: Pose,
+    camera: Camera,
+    depth: NDArray[np.float32],
+    reach: tuple[float, float] | None,
+    head_m: float | None,
+) -> float | None:
     """Median of what the sensor reads around shoulders and hips; None where it reads nothing.
 
     Somebody who is partly hidden has the one who is before them, and the wall, around their shoulders: the readings
@@ -248,7 +272,6 @@ def _torso_depth(
     seen = pose.visibility[TORSO] >= MIN_VISIBILITY
     points = pose.keypoints[TORSO][seen] if seen.sum() >= 2 else pose.keypoints[TORSO]
     windows = _windows(points, _TORSO_WINDOW * pose.torso, camera, depth)
-    head_m = head_depth(pose, camera, depth)
     near = _within(windows, head_m, _HEAD_REACH_M)
     own = _within(windows, reach[0] - _SURFACE_M, reach[1]) if reach else None
     if reach and head_m and own is not None and near is not None:

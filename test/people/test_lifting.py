@@ -131,6 +131,25 @@ def test_a_torso_with_a_box_before_it_is_where_its_head_is(gap: float, z: float,
     assert lifted.middle[2] == pytest.approx(z, abs=0.15)
 
 
+@settings(max_examples=20)
+@given(gap=st.floats(0.5, 1.2), z=st.floats(2.0, 4.0), is_tracked=st.booleans())
+def test_in_black_clothes_before_a_wall_somebody_is_where_their_head_is(gap: float, z: float, is_tracked: bool) -> None:
+    """The sensor reads skin, and of black clothes nothing."""
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    joints = standing() + np.array([0, 0.25, z], np.float32)
+    pose, depth = pose_of(joints, camera, standing()), depth_of([joints], camera, z + gap)
+    rows, columns = np.indices(depth.shape)
+    chin = pose.keypoints[TORSO[:2], 1].min() - 0.1 * pose.torso
+    clothes = (depth_of([joints], camera, radius_m=0.12) < 6) & (rows > chin)
+    for x, y in pose.keypoints[JOINTS.index("left_index", "right_index")]:
+        clothes &= np.hypot(columns - x, rows - y) > 0.07 * 525 / z
+    depth[clothes] = 0
+    lifted = lift(pose, camera, depth, reach=(z, 0.33) if is_tracked else None)
+    assert lifted is not None
+    assert lifted.source == "depth"
+    assert lifted.middle[2] == pytest.approx(z, abs=0.15)
+
+
 @given(z=st.floats(2.0, 4.0), wall=st.floats(1.5, 2.5))
 @settings(max_examples=20)
 def test_a_wall_behind_somebody_who_would_be_a_giant_there_is_not_where_they_are(z: float, wall: float) -> None:
