@@ -358,6 +358,21 @@ def test_mumu_test_tells_known_from_unknown_activities(
         assert list(result["skipped"]) == ["a14_s01_e01_realworld"]
 
 
+def test_clips_of_which_nothing_is_left_are_not_scored(
+    kard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(tmp_path / "m", Network(CONFIG).eval())
+    drops = ["--drop", "skeleton", "--drop", "skeleton:0.5"]
+    assert main(["test", str(tmp_path / "m"), "kard", str(kard / "kard"), *drops, "--json"]) == 0
+    output = capsys.readouterr().out
+    assert "(6 clips not counted: nothing is left)" in output
+    result = json.loads(output.splitlines()[-1])
+    assert (result["left_out"], result["dropped"]["skeleton"]) == (0, {"clips": 0, "left_out": 6})
+    half = result["dropped"]["skeleton:0.5"]
+    assert half["clips"] == half["known"] + half["unknown"] == 6 - half["left_out"]
+    assert 0 < half["left_out"] < 6
+
+
 def test_a_model_is_trained_on_several_datasets_at_once(kard: Path, tmp_path: Path) -> None:
     (kard / "florence3d").mkdir()
     rng = np.random.default_rng(1)
