@@ -25,7 +25,7 @@ from mumu_ros.conversions import SUPPORTED_TYPES
 from mumu_ros.evaluation.decision_features import FeatureLog
 from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, replay
-from mumu_ros.evaluation.results import BagResult, true_labels
+from mumu_ros.evaluation.results import BagResult, pause_problems, true_labels
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
 from mumu_ros.evaluation.whatif import Alteration, Alterer
@@ -156,11 +156,13 @@ def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) ->
         problems.append(f"time jumped back {outcome.epochs} times: several recordings in one, or a loop")
     if not outcome.decisions.decided.any():
         problems.append("no decision: at no moment had a sensor enough samples in the window")
+    period_ns = round(NS_PER_S / evaluation.inference.rate_hz)
+    problems += pause_problems(outcome.decisions, period_ns)
     return BagResult(
         name=name,
         start_ns=outcome.start_ns,
         end_ns=outcome.end_ns,
-        period_ns=round(NS_PER_S / evaluation.inference.rate_hz),
+        period_ns=period_ns,
         decisions=outcome.decisions,
         truth=truth,
         labels=true_labels(outcome.decisions, truth, evaluation.checkpoint.config.taxonomy),

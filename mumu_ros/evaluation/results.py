@@ -18,19 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.evaluation.decisions import UNDECIDED, Decisions, TrueLabels
 from mumu_ros.evaluation.live_accuracy import Truth, TruthSegment
-from mumu_ros.evaluation.segment_scores import Segment, merge
+from mumu_ros.evaluation.segment_scores import Segment, longest_step, merge
 from mumu_ros.evaluation.sensor_reports import Outage, SensorReport
 from mumu_ros.failures import Fault
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN
+from mumu_ros.streams import NS_PER_S, ns_to_seconds
 
-__all__ = ["BagResult", "Run", "right_activity", "true_labels"]
+__all__ = ["BagResult", "Run", "pause_problems", "right_activity", "true_labels"]
+
+_PAUSE_NS = 10 * NS_PER_S
+"""Without a decision for longer, nothing was recorded, or a clock was set forward: that is no time to recognise in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,7 @@ class Run:
         predicted: Their activities; None where it is unknown or there is none.
         truth: What was going on, as segments.
         found: The decisions, joined to segments.
+        spans: Where it has decisions: (from, to), apart by pauses.
     """
 
     start_ns: int
@@ -52,6 +58,7 @@ class Run:
     predicted: Sequence[str | None]
     truth: Sequence[Segment]
     found: Sequence[Segment]
+    spans: Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +95,8 @@ class BagResult:
 
     @property
     def minutes(self) -> float:
-        """How much was recorded, all runs together."""
-        return sum(run.end_ns - run.start_ns for run in self.runs(())) * 1e-9 / 60
+        """How much was recorded, all runs together, without pauses."""
+        return sum(end_ns - start_ns for run in self.runs(()) for start_ns, end_ns in run.spans) * 1e-9 / 60
 
     def runs(self, names: Sequence[str]) -> list[Run]:
         """The parts between jumps back in time: each is judged by itself, or a bag that loops would count as one.
@@ -115,7 +122,28 @@ class BagResult:
         stamps = self.decisions.stamp_ns[rows].tolist()
         predicted = [names[i] if 0 <= i < len(names) else None for i in self.decisions.activity[rows].tolist()]
         found = merge(stamps, predicted, self.period_ns)
-        return Run(start_ns, end_ns, stamps, predicted, self.true_segments(start_ns, end_ns), found)
+        cuts = _pauses([start_ns, *stamps, end_ns], self.period_ns) if stamps else []
+        begins, ends = [start_ns, *(b - self.period_ns for _, b in cuts)], [*(a for a, _ in cuts), end_ns]
+        spans = list(zip(begins, ends, strict=True))
+        return Run(start_ns, end_ns, stamps, predicted, self.true_segments(start_ns, end_ns), found, spans)
+
+
+def pause_problems(decisions: Decisions, period_ns: int) -> list[str]:
+    """A sentence about the pauses in a recording, if there are any: a clock that was set forward looks like one."""
+    runs = (decisions.stamp_ns[decisions.epoch == epoch].tolist() for epoch in np.unique(decisions.epoch))
+    pauses = [pause for stamps_ns in runs for pause in _pauses(stamps_ns, period_ns)]
+    if not pauses:
+        return []
+    start_ns, end_ns = max(pauses, key=lambda pause: pause[1] - pause[0])
+    return [
+        f"{len(pauses)} pauses count as no time, the longest {ns_to_seconds(end_ns - start_ns):.1f} s, from "
+        f"{ns_to_seconds(start_ns):.3f} to {ns_to_seconds(end_ns):.3f} s: nothing was recorded then, or a clock was set"
+    ]
+
+
+def _pauses(stamps_ns: Sequence[int], period_ns: int) -> list[tuple[int, int]]:
+    longest_ns = max(_PAUSE_NS, longest_step(period_ns))
+    return [(a, b) for a, b in pairwise(stamps_ns) if b - a > longest_ns]
 
 
 def right_activity(activity: str, taxonomy: Taxonomy) -> str:

@@ -46,7 +46,7 @@ _RED = "#d62728"
 def timeline(bag: BagResult, config: ModelConfig, colours: dict[str, str]) -> list[Markup]:
     """Draw a recording in rows of two minutes, less where segments are short; the rows of a long recording are longer.
 
-    Of a recording in which time jumps back, only the first run is drawn.
+    A pause ends a row. Of a recording in which time jumps back, only the first run is drawn.
     """
     rows = _rows(bag)
     if not rows:
@@ -57,15 +57,18 @@ def timeline(bag: BagResult, config: ModelConfig, colours: dict[str, str]) -> li
 
 
 def _rows(bag: BagResult) -> list[tuple[int, int]]:
-    seconds = (bag.end_ns - bag.start_ns) * 1e-9
-    if not len(bag.decisions) or seconds <= 0:
+    if not len(bag.decisions) or bag.end_ns <= bag.start_ns:
         return []
+    spans = bag.runs(())[0].spans
     lengths = [s.end_ns - s.start_ns for s in bag.true_segments(bag.start_ns, bag.end_ns)]
     row_s = _SEGMENTS_IN_ROW * float(np.median(lengths)) * 1e-9 if lengths else _MAX_ROW_S
     row_s = min(max(row_s, _MIN_ROW_S), _MAX_ROW_S)
-    count = min(max(1, math.ceil(seconds / row_s - 0.25)), _MAX_ROWS)
-    edges = np.linspace(bag.start_ns, bag.end_ns, count + 1).astype(np.int64).tolist()
-    return list(itertools.pairwise(edges))
+    row_s = max(row_s, sum(end_ns - start_ns for start_ns, end_ns in spans) * 1e-9 / _MAX_ROWS)
+    rows: list[tuple[int, int]] = []
+    for start_ns, end_ns in spans[:_MAX_ROWS]:
+        count = max(1, math.ceil((end_ns - start_ns) * 1e-9 / row_s - 0.25))
+        rows += itertools.pairwise(np.linspace(start_ns, end_ns, count + 1).astype(np.int64).tolist())
+    return rows
 
 
 class _Row:
@@ -192,7 +195,7 @@ class _Row:
 
     def _axis(self, y: float) -> Iterator[str]:
         span = (self._end_ns - self._start_ns) * 1e-9
-        step = next((s for s in _TICKS_S if span / s <= 12), _TICKS_S[-1])
+        step = next((s for s in _TICKS_S if span / s <= 12), math.ceil(span / 12 / _TICKS_S[-1]) * _TICKS_S[-1])
         yield f'<path d="M{_LEFT} {y:.1f}h{_WIDTH}" class="guide"/>'
         second = math.ceil(self._seconds(self._start_ns) / step) * step
         while second <= self._seconds(self._end_ns) + 1e-6:

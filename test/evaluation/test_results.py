@@ -20,6 +20,7 @@ import csv
 import errno
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from hypothesis import strategies as st
 import mumu_ros.evaluation.output as output
 from mumu_ros.evaluation.decisions import UNDECIDED, DecisionLog, Decisions, to_csv
 from mumu_ros.evaluation.live_accuracy import TruthSegment
-from mumu_ros.evaluation.results import BagResult, true_labels
+from mumu_ros.evaluation.results import BagResult, pause_problems, true_labels
 from mumu_ros.evaluation.summary import headline, reliability, summarize
 from mumu_ros.evaluation.truth import from_labels
 from mumu_ros.model.config import Modality, ModelConfig
@@ -265,3 +266,15 @@ def test_an_evaluation_that_fails_leaves_no_folder(
         output.write_outputs(out, "model", bags, CONFIG, summarize(bags, CONFIG))
     assert out.exists() == existed
     assert not existed or (out / "notes.txt").exists()
+
+
+def test_a_pause_is_no_time_to_recognise_in_nor_is_a_clock_that_was_set_forward() -> None:
+    years = 2 * 365 * 86400
+    seconds = [*range(1, 11), *(years + second for second in range(11, 21))]
+    truth = (TruthSegment(0, (years + 20) * S, "wave"),)
+    bag = replace(result(*(decision(t, "walk") for t in seconds), truth=truth), end_ns=(years + 20) * S)
+    assert bag.minutes == pytest.approx(20 / 60)
+    assert summarize([bag], CONFIG)["pooled"]["false_alarms_per_min"] == pytest.approx(6)
+    (problem,) = pause_problems(bag.decisions, S)
+    assert f"1 pauses count as no time, the longest {years + 1}.0 s, from 10.000 to {years + 11}.000 s" in problem
+    assert pause_problems(logged(*(decision(t, "walk") for t in (1, 5, 15))), S) == []

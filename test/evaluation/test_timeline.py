@@ -45,16 +45,21 @@ def drawn(
     sensors: dict[str, SensorReport] | None = None,
     faults: Sequence[Fault] = (),
     step_ns: int = S // 5,
+    pause_s: int = 0,
 ) -> list[str]:
+    """Rows of a recording; half of it comes after a pause."""
     log = DecisionLog(TAXONOMY, CONFIG.names)
     one = np.ones(1, np.float32)
     for stamp_ns in range(step_ns, seconds * S, step_ns):
         p = np.array([0.2, 0.6, 0.2])
+        stamp_ns += pause_s * S * (2 * stamp_ns > seconds * S)
         log.append(0, Decision(stamp_ns - S, stamp_ns, "gesture", "wave", p[:2], p, one, one, 0 * one, one, one))
     table = log.table()
     truth = [TruthSegment(i * S, (i + segment_s) * S, activity) for i in range(0, seconds, segment_s)]
     labels = true_labels(table, truth, TAXONOMY)
-    bag = BagResult("bag", 0, seconds * S, S // 5, table, truth, labels, sensors or {}, (), None, (), faults)
+    bag = BagResult(
+        "bag", 0, (seconds + pause_s) * S, S // 5, table, truth, labels, sensors or {}, (), None, (), faults
+    )
     return [str(row) for row in timeline(bag, CONFIG, activity_colours(TAXONOMY))]
 
 
@@ -63,6 +68,20 @@ def drawn(
 )
 def test_rows_are_short_where_segments_are_and_never_too_many(seconds: int, segment_s: int, rows: int) -> None:
     assert len(drawn(seconds, segment_s)) == rows
+
+
+def test_a_pause_of_years_is_not_drawn() -> None:
+    years = 2 * 365 * 86400
+    first, second = drawn(120, 60, pause_s=years)
+    assert "bag from 0 to 60 s" in first
+    assert f"bag from {years + 60} to {years + 120} s" in second
+    assert max(map(len, (first, second))) < 20_000
+
+
+@pytest.mark.parametrize("seconds", [10, 3600, 2 * 86400])
+def test_a_row_has_no_more_ticks_than_fit(seconds: int) -> None:
+    for row in drawn(seconds, max(seconds // 10, 5), step_ns=max(S // 5, min(seconds * S // 3000, 9 * S))):
+        assert 2 <= len(re.findall(r">\d+ s</text>", row)) <= 13
 
 
 def test_decisions_of_a_slow_camera_are_joined_and_reach_over_the_edges_of_rows() -> None:
