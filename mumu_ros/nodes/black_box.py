@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import threading
@@ -34,6 +35,8 @@ from mumu_ros.streams import NS_PER_S
 __all__ = ["BlackBox"]
 
 KEPT_S = 10.0
+TOGETHER_S = 1.0
+"""A fault that is reported this soon after a bag is in it: it began before."""
 MOST_BYTES = 64 * 2**20
 """Limit of samples in memory; with larger frames, fewer seconds are kept."""
 MOST_BAGS = 10
@@ -45,8 +48,9 @@ TOPIC, TYPE = "/multimodal_frame", "mumu_ros/msg/MultimodalFrame"
 class BlackBox:
     """Keeps the last ten seconds of frames in memory and writes them, on its own thread, on request.
 
-    At most one bag in ten seconds is written, since bags in quick succession have the same contents. `report` is
-    called, on any thread, with a sentence about each bag or error.
+    At most one bag in ten seconds is written, since bags in quick succession have the same contents: a request waits
+    until they are over, for one bag that has all of them. `report` is called, on any thread, with a sentence about each
+    bag or error.
     """
 
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
@@ -55,7 +59,9 @@ class BlackBox:
         self._frames: deque[tuple[float, Frame]] = deque()
         self._bytes = 0
         self._lock = threading.Lock()
-        self._written_s = -KEPT_S
+        self._written_s = -math.inf
+        self._is_requested = False
+        self._closing = threading.Event()
         self._worker: Worker[str] = Worker("black_box", self._write, lambda error: report(f"black box: {error}"))
 
     def keep(self, frame: Frame) -> None:
@@ -69,21 +75,26 @@ class BlackBox:
                     return
 
     def write(self, why: str) -> None:
-        """Write a bag named after the time and `why`."""
-        now_s = time.monotonic()
-        if now_s - self._written_s >= KEPT_S:
-            self._written_s = now_s
-            self._worker.put(why)
+        """Write a bag named after the time and `why`, unless there are no frames yet, or a bag has them or will."""
+        with self._lock:
+            is_in_bag = self._is_requested or time.monotonic() - self._written_s < TOGETHER_S
+            if is_in_bag or not self._frames:
+                return
+            self._is_requested = True
+        self._worker.put(why)
 
     def close(self) -> None:
-        """End the thread; a bag that is being written is completed."""
+        """End the thread; a bag that is being written is completed, and one that is due later is written now."""
+        self._closing.set()
         self._worker.stop()
 
     def _write(self, why: str) -> None:
-        now_s, now_ns = time.monotonic(), time.time_ns()
+        self._closing.wait(max(0.0, self._written_s + KEPT_S - time.monotonic()))
         with self._lock:
+            now_s, now_ns = time.monotonic(), time.time_ns()
             frames = tuple(self._frames)
-        if not frames:
+            self._written_s, self._is_requested = now_s, False
+        if not frames:  # the newest was too large
             return
         when = datetime.fromtimestamp(now_ns / NS_PER_S, timezone.utc).strftime("%Y%m%dT%H%M%S")
         path = self._folder / re.sub(r"\W", "_", f"{PREFIX}{when}_{why}")[:120]

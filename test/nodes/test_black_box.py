@@ -16,7 +16,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +65,14 @@ class Box:
     def write(self, why: str = "imu_silent") -> str:
         """Have it written; what is reported then."""
         count = len(self.said)
-        self.box._written_s = -black_box.KEPT_S  # ten seconds have passed
+        self.box._written_s = -math.inf  # ten seconds have passed
         self.box.write(why)
+        return self.hear(count + 1)
+
+    def hear(self, count: int) -> str:
+        """Wait until so much has been reported; the last of it."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.said) > count, 20)
+            assert self._changed.wait_for(lambda: len(self.said) >= count, 20)
         return self.said[-1]
 
     @property
@@ -118,13 +124,50 @@ def test_at_most_so_many_bags_are_kept_and_others_files_stay(tmp_path: Path, mon
     box.box.close()
 
 
-def test_one_fault_after_the_other_makes_one_bag(tmp_path: Path) -> None:
+def test_faults_that_appear_together_make_one_bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(black_box, "TOGETHER_S", 1e6)
     box = Box(tmp_path / "bags")
     box.box.keep(frame(1))
     box.write("first")
     box.box.write("second")
     box.box.close()
     assert len(box.bags) == 1
+
+
+def test_faults_before_the_first_frame_do_not_keep_a_later_one_from_its_bag(tmp_path: Path) -> None:
+    """As with sensors whose drivers start late."""
+    box = Box(tmp_path / "bags")
+    box.box.write("rgb_unpublished")
+    box.box.keep(frame(1))
+    box.box.write("imu_silent")
+    box.hear(1)
+    (bag,) = box.bags
+    assert bag.name.endswith("imu_silent")
+    box.box.close()
+
+
+@pytest.mark.parametrize("kept_s", [1.0, 1e6])
+def test_faults_soon_after_a_bag_are_in_one_more_when_it_is_time_or_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_s: float
+) -> None:
+    monkeypatch.setattr(black_box, "KEPT_S", kept_s)
+    monkeypatch.setattr(black_box, "TOGETHER_S", 0.0)
+    box = Box(tmp_path / "bags")
+    box.box.keep(frame(1))
+    box.write("first")
+    box.box.keep(frame(2))
+    box.box.write("second")
+    if kept_s > 1.0:
+        box.box.write("third")
+        deadline_s = time.monotonic() + 20
+        while box.box._worker._jobs and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        assert len(box.bags) == 1
+        box.box.close()
+    box.hear(2)
+    box.box.close()
+    assert sorted(bag.name.rpartition("_")[2] for bag in box.bags) == ["first", "second"]
+    assert [stamps(bag)[-1] for bag in box.bags if bag.name.endswith("second")] == [2]
 
 
 def test_a_folder_that_cannot_be_written_is_reported_and_nothing_else_happens(tmp_path: Path) -> None:
