@@ -25,7 +25,7 @@ from mumu_ros.conversions import SUPPORTED_TYPES
 from mumu_ros.evaluation.decision_features import FeatureLog
 from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, replay
-from mumu_ros.evaluation.results import BagResult, pause_problems, true_labels
+from mumu_ros.evaluation.results import BagResult, pause_problems, true_labels, unknown_names
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
 from mumu_ros.evaluation.whatif import Alteration, Alterer
@@ -157,6 +157,8 @@ def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) ->
     if not outcome.decisions.decided.any():
         problems.append("no decision: at no moment had a sensor enough samples in the window")
     period_ns = round(NS_PER_S / evaluation.inference.rate_hz)
+    taxonomy = evaluation.checkpoint.config.taxonomy
+    problems += unknown_names(outcome.decisions, truth, taxonomy)
     problems += pause_problems(outcome.decisions, period_ns)
     return BagResult(
         name=name,
@@ -165,7 +167,7 @@ def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) ->
         period_ns=period_ns,
         decisions=outcome.decisions,
         truth=truth,
-        labels=true_labels(outcome.decisions, truth, evaluation.checkpoint.config.taxonomy),
+        labels=true_labels(outcome.decisions, truth, taxonomy),
         sensors=outcome.sensors,
         pauses=outcome.pauses,
         waits_ms=outcome.waits_ms,

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,11 +33,13 @@ from mumu_ros.failures import Fault
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.decision import UNKNOWN
 from mumu_ros.streams import NS_PER_S, ns_to_seconds
+from mumu_ros.text import shorten
 
-__all__ = ["BagResult", "Run", "pause_problems", "right_activity", "true_labels"]
+__all__ = ["BagResult", "Run", "pause_problems", "right_activity", "true_labels", "unknown_names"]
 
 _PAUSE_NS = 10 * NS_PER_S
 """Without a decision for longer, nothing was recorded, or a clock was set forward: that is no time to recognise in."""
+_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +132,36 @@ class BagResult:
         return Run(start_ns, end_ns, stamps, predicted, self.true_segments(start_ns, end_ns), found, spans)
 
 
+def unknown_names(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: Taxonomy) -> list[str]:
+    """A sentence about the activities and one about the groups of the truth that a model does not know.
+
+    It may well be that nobody taught them to it; or somebody has written them otherwise.
+    """
+    lookup = Truth(truth)
+    segments = [s for s in map(lookup.at, decisions.stamp_ns[decisions.decided].tolist()) if s and s.activity]
+    activities = Counter(s.activity for s in segments if s.activity not in taxonomy.activities)
+    groups = Counter(s.group for s in segments if s.group and s.group not in taxonomy.group_names)
+    sentences = []
+    if activities:
+        names = _listed(activities, taxonomy.activities)
+        sentences.append(f"the model does not know the activities {names}: there only 'unknown' is right")
+    if groups:
+        names = _listed(groups, taxonomy.group_names)
+        sentences.append(f"the model does not know the groups {names}: its own count for activities that it knows")
+    return sentences
+
+
+def _listed(counts: Counter[str], known: Sequence[str]) -> str:
+    """Names with the number of decisions, and what of the known ones was perhaps meant."""
+    by_case = {name.casefold(): name for name in known}
+    texts = []
+    for name, count in counts.most_common(_SHOWN):
+        near = difflib.get_close_matches(name.casefold(), by_case, n=1)
+        meant = f", did you mean {by_case[near[0]]}?" if near else ""
+        texts.append(f"{shorten(name, 120)} ({count} decisions{meant})")
+    return ", ".join(texts) + (f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else "")
+
+
 def pause_problems(decisions: Decisions, period_ns: int) -> list[str]:
     """A sentence about the pauses in a recording, if there are any: a clock that was set forward looks like one."""
     runs = (decisions.stamp_ns[decisions.epoch == epoch].tolist() for epoch in np.unique(decisions.epoch))
@@ -154,8 +188,8 @@ def right_activity(activity: str, taxonomy: Taxonomy) -> str:
 def true_labels(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: Taxonomy) -> TrueLabels:
     """Look up what was going on at the stamps of decisions.
 
-    An activity that the model does not know counts as unknown, see `right_activity`. A segment without a group has that
-    of its activity in the model's taxonomy.
+    An activity that the model does not know counts as unknown, see `right_activity`. A segment without a group, or with
+    one that the model does not know, has that of its activity in the model's taxonomy.
     """
     activities = {name: i for i, name in enumerate((*taxonomy.activities, UNKNOWN))}
     groups = {name: i for i, name in enumerate((*taxonomy.group_names, UNKNOWN))}
@@ -172,7 +206,7 @@ def true_labels(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: T
             continue
         activity[i] = activities[right_activity(segment.activity, taxonomy)]
         named = segment.group
-        if not named and segment.activity in taxonomy.activities:
+        if named not in groups and segment.activity in taxonomy.activities:
             named = taxonomy.group_of(segment.activity)
         group[i] = groups.get(named, groups[UNKNOWN])
         subject[i] = segment.subject

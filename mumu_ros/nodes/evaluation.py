@@ -32,7 +32,7 @@ from mumu_ros.conversions import header_stamp_ns, time_to_ns
 from mumu_ros.evaluation.decisions import DecisionLog
 from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment
 from mumu_ros.evaluation.output import write_outputs
-from mumu_ros.evaluation.results import BagResult, pause_problems, right_activity, true_labels
+from mumu_ros.evaluation.results import BagResult, pause_problems, right_activity, true_labels, unknown_names
 from mumu_ros.evaluation.stopwatch import Stopwatch
 from mumu_ros.evaluation.summary import headline, summarize
 from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
@@ -214,6 +214,7 @@ class Evaluation(ManagedNode):
         steps = np.diff(decisions.stamp_ns)
         steps = steps[steps > 0]
         period_ns = int(np.median(steps)) if len(steps) else USUAL_PERIOD_NS
+        problems += unknown_names(decisions, truth, self._model.taxonomy)
         problems += pause_problems(decisions, period_ns)
         return BagResult(
             name=f"live {body_id}".rstrip() + (f", {model}" if mixed else ""),

@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 import mumu_ros.evaluation.output as output
 from mumu_ros.evaluation.decisions import UNDECIDED, DecisionLog, Decisions, to_csv
 from mumu_ros.evaluation.live_accuracy import TruthSegment
-from mumu_ros.evaluation.results import BagResult, pause_problems, true_labels
+from mumu_ros.evaluation.results import BagResult, pause_problems, true_labels, unknown_names
 from mumu_ros.evaluation.summary import headline, reliability, summarize
 from mumu_ros.evaluation.truth import from_labels
 from mumu_ros.model.config import Modality, ModelConfig
@@ -278,3 +278,20 @@ def test_a_pause_is_no_time_to_recognise_in_nor_is_a_clock_that_was_set_forward(
     (problem,) = pause_problems(bag.decisions, S)
     assert f"1 pauses count as no time, the longest {years + 1}.0 s, from 10.000 to {years + 11}.000 s" in problem
     assert pause_problems(logged(*(decision(t, "walk") for t in (1, 5, 15))), S) == []
+
+
+def test_what_the_labels_call_otherwise_than_the_model_is_said() -> None:
+    segments = [("Wave", "gestures"), ("point", "tools"), ("walk", ""), ("hop", "sport"), ("", "")]
+    truth = [TruthSegment(i * S, (i + 1) * S, activity, group) for i, (activity, group) in enumerate(segments)]
+    table = logged(*(decision(i + 0.5, "walk") for i in range(5)))
+    unknown, groups = TAXONOMY.activities.index("walk") + 1, len(TAXONOMY.group_names)
+    labels = true_labels(table, truth, TAXONOMY)
+    assert labels.activity.tolist() == [unknown, 1, 2, unknown, UNDECIDED]
+    assert labels.group.tolist() == [groups, 0, 1, groups, UNDECIDED], "the model's own groups, where it knows them"
+    assert unknown_names(table, truth, TAXONOMY) == [
+        "the model does not know the activities Wave (1 decisions, did you mean wave?), hop (1 decisions): there only "
+        "'unknown' is right",
+        "the model does not know the groups gestures (1 decisions, did you mean gesture?), tools (1 decisions), sport "
+        "(1 decisions): its own count for activities that it knows",
+    ]
+    assert unknown_names(table, truth[2:3], TAXONOMY) == []
