@@ -108,7 +108,8 @@ class Recorder:
     thread of its own.
 
     Attributes:
-        overrun: Topics of which as many messages waited as a subscription holds: older ones may have been lost.
+        overrun: Topics of which messages may have been lost uncounted, and why: as many waited as a subscription holds,
+            or it was replaced by one of another quality of service.
         error: Why not everything was written; None: everything was.
     """
 
@@ -127,7 +128,7 @@ class Recorder:
         self._jobs: queue.SimpleQueue[tuple[str, int, bytes] | None] = queue.SimpleQueue()
         self._taken_bytes = self._written_bytes = 0
         self._overflow: Counter[str] = Counter()
-        self.overrun: set[str] = set()
+        self.overrun: dict[str, str] = {}
         self.error: RecordingError | None = None
         self._thread = threading.Thread(target=self._write, name="record", daemon=True)
         self._thread.start()
@@ -172,8 +173,10 @@ class Recorder:
             if known is None:
                 self._begin(name, types, qos, publishers)
             elif (known.qos.reliability, known.qos.durability) != (qos.reliability, qos.durability):
+                self._take_waiting(name, known.subscription)
                 self._node.destroy_subscription(known.subscription)
                 known.qos, known.subscription = qos, self._subscribe(name, known.type_name, qos)
+                self.overrun[name] = "other publishers came or went"  # what is sent until the new one is found
         if not self._has_named_absent and time.monotonic() - self._started > PATIENCE_S:
             self._has_named_absent = True
             for name in self.absent:
@@ -221,7 +224,7 @@ class Recorder:
                 self._take(name, taken[0])
                 count += 1
         if count >= DEPTH - 1:  # the executor may have taken one
-            self.overrun.add(name)
+            self.overrun[name] = "the machine was too busy"
 
     def _take(self, name: str, data: bytes) -> None:
         self._topics[name].received += 1
@@ -332,7 +335,7 @@ def _record(node: Node, recorder: Recorder, stop: threading.Event) -> None:
 def _summarise(out: Path, recorder: Recorder) -> int:
     counts = recorder.counts()
     for name, (received, lost) in sorted(counts.items()):
-        more = ", more may be lost: the machine was too busy" if name in recorder.overrun else ""
+        more = f", more may be lost: {recorder.overrun[name]}" if name in recorder.overrun else ""
         print(f"{received:8d} {name}{f', {lost} lost' if lost else ''}{more}")
     for name in recorder.absent:
         print(f"nobody published {name}", file=sys.stderr)

@@ -163,6 +163,30 @@ def test_all_that_waits_is_taken_at_once_and_it_is_said_if_that_may_not_be_all(
     assert capsys.readouterr().out.splitlines()[-2].endswith(said)
 
 
+def test_what_waits_is_kept_when_the_quality_of_service_changes_and_that_more_may_be_lost_is_said(
+    ros: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of an arm whose gripper sends best effort on the same topic."""
+    arm = ros.node.create_publisher(String, "joints", 100)
+    node = rclpy.create_node("recorder", context=ros.node.context)  # in no executor
+    recorder = Recorder(node, RawWriter(tmp_path / "bag"), ["joints"], print)
+    ros.wait(lambda: recorder._look() or arm.get_subscription_count())
+    for number in range(100):
+        arm.publish(String(data=str(number)))
+    ros.wait(arm.wait_for_all_acked)
+    ros.node.create_publisher(String, "joints", QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT))
+    ros.wait(lambda: node.count_publishers("/joints") == 2)
+    recorder._look()
+    assert recorder._topics["/joints"].qos.reliability == ReliabilityPolicy.BEST_EFFORT
+    assert recorder.counts()["/joints"] == (100, 0)
+    recorder.close()
+    node.destroy_node()
+    _summarise(tmp_path / "bag", recorder)
+    assert "100 /joints, more may be lost: other publishers came or went" in capsys.readouterr().out
+    with Recording(tmp_path / "bag") as recording:
+        assert [message.data for _, _, message in recording.messages()] == [str(number) for number in range(100)]
+
+
 @pytest.mark.parametrize("error", [RecordingError("full"), RuntimeError("full"), MemoryError("full")], ids=repr)
 def test_any_error_of_the_writer_ends_the_recording(
     ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
