@@ -41,6 +41,7 @@ from mumu_ros.recordings import Recording
 from mumu_ros.recordings.annotations import annotation_topics
 from mumu_ros.recordings.typestore import BagTypes
 from mumu_ros.streams import NS_PER_S, SynchronizedSet, Synchronizer, seconds_to_ns
+from mumu_ros.streams.stamps import JUMP_NS
 
 __all__ = ["Chain", "Replay", "SharedConversions", "replay"]
 
@@ -136,8 +137,8 @@ class SharedConversions:
 class Chain:
     """sensor_sync and inference, one behind the other, for a recording.
 
-    A message's log time stands for its arrival, so deadlines and timeouts work as they did when it was recorded. The
-    session is a fresh one.
+    A message's log time stands for its arrival, so deadlines and timeouts work as they did when it was recorded; where
+    the recorder's clock was set back, arrival goes on. The session is a fresh one.
     """
 
     def __init__(
@@ -175,11 +176,17 @@ class Chain:
         self._types = BagTypes()
         self._waits_ms = array("f")
         self._polled_ns = 0
+        self._logged_ns = 0
+        self._set_back_ns = 0
         self._first_ns = self._last_ns = 0
 
     def take(self, stream: str, message: Any, log_ns: int) -> None:
         """Take in a message, as a subscription does."""
-        self._poll_until(log_ns)
+        if log_ns < self._logged_ns - JUMP_NS:
+            self._set_back_ns += self._logged_ns - log_ns
+        self._logged_ns = log_ns
+        now_ns = log_ns + self._set_back_ns
+        self._poll_until(now_ns)
         if not is_of_stream(self._streams[stream], message):
             return
         own_ns = header_stamp_ns(message)
@@ -191,12 +198,12 @@ class Chain:
             message = Received(self._header(stamp_ns, message), partial(content, message))
         self._sensors[stream].add(stamp_ns)
         with self._stopwatch.measure("synchronise"):
-            found = self._synchronizer.add(stream, stamp_ns, message, log_ns)
-        self._deliver(found, log_ns)
+            found = self._synchronizer.add(stream, stamp_ns, message, now_ns)
+        self._deliver(found, now_ns)
 
     def drain(self, log_ns: int) -> None:
         """Deliver what is still due after the last message."""
-        self._poll_until(log_ns + DRAIN_NS)
+        self._poll_until(log_ns + self._set_back_ns + DRAIN_NS)
 
     def result(self, annotations: Sequence[Any], problems: Sequence[str]) -> Replay:
         """What came out; the recording's annotations and problems are given."""
@@ -247,11 +254,11 @@ class Chain:
             problems=tuple(problems),
         )
 
-    def _poll_until(self, log_ns: int) -> None:
+    def _poll_until(self, now_ns: int) -> None:
         """Poll as often as sensor_sync does until a message arrives."""
         # In a silence nothing is due any more after a while.
-        self._polled_ns = max(self._polled_ns, log_ns - 10 * NS_PER_S)
-        while (next_ns := self._polled_ns + POLL_NS) < log_ns:
+        self._polled_ns = max(self._polled_ns, now_ns - 10 * NS_PER_S)
+        while (next_ns := self._polled_ns + POLL_NS) < now_ns:
             self._polled_ns = next_ns
             self._deliver(self._synchronizer.poll(next_ns), next_ns)
 
@@ -259,12 +266,12 @@ class Chain:
         frame_id = message.header.frame_id if hasattr(message, "header") else ""
         return make_header(stamp_ns, frame_id, self._types)
 
-    def _deliver(self, found: Sequence[SynchronizedSet], log_ns: int) -> None:
+    def _deliver(self, found: Sequence[SynchronizedSet], now_ns: int) -> None:
         for synchronized in found:
             # Not those of all messages: one may have another clock, and is refused.
             self._first_ns = min(self._first_ns or synchronized.stamp_ns, synchronized.stamp_ns)
             self._last_ns = max(self._last_ns, synchronized.stamp_ns)
-            self._waits_ms.append((log_ns - synchronized.stamp_ns) * 1e-6)
+            self._waits_ms.append((now_ns - self._set_back_ns - synchronized.stamp_ns) * 1e-6)
             with self._stopwatch.measure("convert"):
                 frame = self._builder.build(synchronized)
             self._receive(frame)

@@ -148,9 +148,11 @@ class Player(ManagedNode):
             # What is latched holds at the start, too.
             for topic, _, data in takewhile(lambda row: row[1] < start_ns, self._recording.raw_messages(self._latched)):
                 yield start_ns, partial(self._publish, topic, data)
-            clock_ns = 0
+            clock_ns = last_ns = 0
             for topic, stamp_ns, data in self._recording.raw_messages(tuple(self._classes), start_s):
-                clock_ns = clock_ns or stamp_ns
+                if not clock_ns or stamp_ns < last_ns:  # the recorder's clock was set back
+                    clock_ns = stamp_ns
+                last_ns = stamp_ns
                 while clock_hz and clock_ns <= stamp_ns:
                     yield clock_ns, partial(self._publish_clock, clock_ns)
                     clock_ns += round(NS_PER_S / clock_hz)

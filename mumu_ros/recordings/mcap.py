@@ -25,13 +25,16 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 import lz4.frame
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.storage import LONGEST_LOG_NS, Channel, DamageError, Row, from_zstd, is_latched
+from mumu_ros.recordings.storage import LONGEST_LOG_NS, Channel, ClockWatch, DamageError, Row, from_zstd, is_latched
+from mumu_ros.streams.stamps import JUMP_NS
 
 __all__ = ["McapStorage"]
 
@@ -122,26 +125,54 @@ class McapStorage:
         self.problems = index.problems
         if unknown := sum(count for channel, count in index.counts.items() if channel not in index.channels):
             self.problems.append(f"{path}: nothing says what {unknown} messages are; they are not read")
-        self._blocks = sorted(index.blocks, key=lambda block: block.start_ns)
-        self.start_ns = self._blocks[0].start_ns if self._blocks else 0
+        self._blocks = sorted(index.blocks, key=lambda block: block.offset)
+        self.start_ns = min((block.start_ns for block in self._blocks), default=0)
         self.end_ns = max((block.end_ns for block in self._blocks), default=0)
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def messages(self, channels: Collection[int], start_ns: int) -> Iterator[Row]:
-        """Yield the messages of channels from a log time on, by their log times; damaged parts are left out."""
+    @property
+    def parts(self) -> int:
+        """See `Storage`."""
+        return len(self._edges) - 1
+
+    @cached_property
+    def _edges(self) -> list[tuple[int, int]]:
+        """Where parts begin, and the end: block in the order of writing, and message of it."""
+        watch, last_ns = ClockWatch[tuple[int, int]](), 0
+        for number, block in enumerate(self._blocks):
+            # Most are too short to hold such a place, and need no decompression.
+            is_open = max(block.end_ns, last_ns) - block.start_ns > JUMP_NS
+            last_ns = block.end_ns
+            if block.channels and not is_open:
+                watch.skip(block.channels, block.start_ns, block.end_ns)
+                continue
+            for row, (channel, log_ns, _) in enumerate(self._rows(block)):
+                watch.take((number, row), channel, log_ns)
+        return [(0, 0), *watch.places(self._path, self.problems), (len(self._blocks), 0)]
+
+    def _blocks_of(self, part: int) -> Iterator[tuple[_Block, slice]]:
+        """The blocks of a part by their first log time, and which of their messages are of it."""
+        begin, end = self._edges[part : part + 2]
+        numbers = range(begin[0], end[0] + (end[1] > 0))
+        for number in sorted(numbers, key=lambda number: self._blocks[number].start_ns):
+            first, behind = (edge[1] if edge[0] == number else None for edge in (begin, end))
+            yield self._blocks[number], slice(first, behind)
+
+    def messages(self, channels: Collection[int], start_ns: int, part: int = 0) -> Iterator[Row]:
+        """Yield a part's messages of channels from a log time on, by their log times; what is damaged is left out."""
         waiting: list[tuple[int, int, int, bytes]] = []
         order = 0
-        for block in self._blocks:
+        for block, rows in self._blocks_of(part):
             if block.end_ns < start_ns or (block.channels and block.channels.isdisjoint(channels)):
                 continue
             # Nothing that is still to come is earlier than these.
             while waiting and waiting[0][0] < block.start_ns:
                 log_ns, _, channel, data = heapq.heappop(waiting)
                 yield channel, log_ns, data
-            for channel, log_ns, data in self._rows(block):
+            for channel, log_ns, data in islice(self._rows(block), rows.start, rows.stop):
                 if channel in channels and log_ns >= start_ns:
                     order += 1
                     heapq.heappush(waiting, (log_ns, order, channel, data))

@@ -114,7 +114,8 @@ class Recording:
 
     def messages(self, topics: Collection[str] | None = None, start_s: float = 0.0) -> Iterator[tuple[str, int, Any]]:
         """Yield (topic, log time in nanoseconds, message) in the order of log time, from `start_s` after the first
-        message.
+        message. Where the recorder's clock was set back, log time does not go on: what was written from there on comes
+        after the rest, in its own order.
 
         Raises:
             RecordingError: a topic is not there, or cannot be decoded.
@@ -163,15 +164,29 @@ class Recording:
         names -= self._foreign
         start_ns = self.start_ns + round(start_s * 1e9)
         found: Counter[str] = Counter()
-        parts = (self._read(storage, names, start_ns) for storage in self._storages)
-        for row in heapq.merge(*parts, key=itemgetter(1)):
-            found[row[0]] += 1
-            yield row
+        for storages in self._turns():
+            parts = (self._read(storage, part, names, start_ns) for storage, part in storages)
+            for row in heapq.merge(*parts, key=itemgetter(1)):
+                found[row[0]] += 1
+                yield row
         for name in sorted(names):
             if start_s <= 0 and found[name] < self.topics[name].count:
                 self._report(f"of the {self.topics[name].count} messages of {name}, {found[name]} can be read")
 
-    def _read(self, storage: Storage, names: set[str], start_ns: int) -> Iterator[tuple[str, int, bytes]]:
+    def _turns(self) -> list[list[tuple[Storage, int]]]:
+        """The storages' parts that are merged, in the order in which they are read.
+
+        A file is read with the last part of the one before, since splitting goes on by the same clock.
+        """
+        turns: list[list[tuple[Storage, int]]] = [[]]
+        for storage in self._storages:
+            turns[-1].append((storage, 0))
+            turns += [[(storage, part)] for part in range(1, storage.parts)]
+            for problem in storage.problems:
+                self._report(problem)
+        return turns
+
+    def _read(self, storage: Storage, part: int, names: set[str], start_ns: int) -> Iterator[tuple[str, int, bytes]]:
         wanted = {
             channel.id: channel.topic
             for channel in storage.channels
@@ -179,7 +194,7 @@ class Recording:
         }
         if not wanted:
             return
-        for channel, log_ns, data in storage.messages(wanted, start_ns):
+        for channel, log_ns, data in storage.messages(wanted, start_ns, part):
             topic = wanted[channel]
             if data.startswith(ZSTD):
                 try:

@@ -18,15 +18,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.storage import SQLITE_ERRORS, Channel, Row, is_latched
+from mumu_ros.recordings.storage import SQLITE_ERRORS, Channel, ClockWatch, Row, is_latched
 
 __all__ = ["SqliteStorage"]
 
 _TIME = "CASE WHEN typeof(timestamp) = 'integer' THEN timestamp END"
 _COUNTS = f"SELECT topic_id, COUNT(*), MIN({_TIME}), MAX({_TIME}) FROM messages GROUP BY topic_id"
+_ORDER = "SELECT rowid, topic_id, timestamp FROM messages ORDER BY rowid"
 _DEFINITIONS = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
 _COLUMNS = "SELECT name FROM pragma_table_info('topics')"
 _TOPICS = "SELECT id, name, type, serialization_format, {} FROM topics ORDER BY id"
@@ -85,11 +87,30 @@ class SqliteStorage:
         """Close the file."""
         self._database.close()
 
-    def messages(self, channels: Collection[int], start_ns: int) -> Iterator[Row]:
-        """Yield the messages of channels from a log time on, by their log times; damaged parts are left out."""
+    @property
+    def parts(self) -> int:
+        """See `Storage`."""
+        return len(self._cuts) + 1
+
+    @cached_property
+    def _cuts(self) -> list[int]:
+        """The rows before which the recorder's clock was set back."""
+        watch = ClockWatch[int]()
+        try:
+            for row, channel, log_ns in self._database.execute(_ORDER):
+                if isinstance(log_ns, int):
+                    watch.take(row, channel, log_ns)
+        except SQLITE_ERRORS:
+            pass  # Reading meets the damage, too, and reports it.
+        return watch.places(self._path, self.problems)
+
+    def messages(self, channels: Collection[int], start_ns: int, part: int = 0) -> Iterator[Row]:
+        """Yield a part's messages of channels from a log time on, by their log times; what is damaged is left out."""
         marks = ", ".join("?" * len(channels))
+        rows = f"AND rowid >= {self._cuts[part - 1]} " if part else ""
+        rows += f"AND rowid < {self._cuts[part]} " if part < len(self._cuts) else ""
         query = (
-            f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) AND timestamp >= ? "
+            f"SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({marks}) AND timestamp >= ? {rows}"
             "ORDER BY timestamp"
         )
         last_ns, skip_ns, damage = start_ns, 0, ""

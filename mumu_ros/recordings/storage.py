@@ -21,7 +21,10 @@ import sqlite3
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from mumu_ros.streams.stamps import FOREVER_NS, JUMP_NS, NS_PER_S
 
 if sys.version_info >= (3, 14):
     from compression.zstd import ZstdDecompressor, ZstdError
@@ -33,6 +36,7 @@ __all__ = [
     "SQLITE_ERRORS",
     "ZSTD",
     "Channel",
+    "ClockWatch",
     "DamageError",
     "Row",
     "Storage",
@@ -50,6 +54,7 @@ _MAX_BYTES = 1 << 30
 _LATCHED = re.compile(r"durability['\"]?: *['\"]?(1\b|transient_local)")
 """In offered QoS profiles: a number before Jazzy."""
 
+PlaceT = TypeVar("PlaceT")
 Row = tuple[int, int, bytes]
 """Channel, log time in nanoseconds, data."""
 
@@ -91,6 +96,8 @@ class Storage(Protocol):
         start_ns: Log time of its first message; 0 when there is none.
         end_ns: Of its last one.
         problems: What is missing or damaged, a sentence each; reading may add to it.
+        parts: Their number, in the order of writing. Another begins where the recorder's clock was set back: the same
+            log times mean other moments there. It is known after a look at what the log times leave open.
     """
 
     channels: Sequence[Channel]
@@ -98,11 +105,64 @@ class Storage(Protocol):
     end_ns: int
     problems: list[str]
 
-    def messages(self, channels: Collection[int], start_ns: int) -> Iterator[Row]:
-        """Yield the messages of channels from a log time on, by their log times; damaged parts are left out."""
+    @property
+    def parts(self) -> int:
+        """See above."""
+
+    def messages(self, channels: Collection[int], start_ns: int, part: int = 0) -> Iterator[Row]:
+        """Yield a part's messages of channels from a log time on, by their log times; what is damaged is left out."""
 
     def close(self) -> None:
         """Close the file."""
+
+
+class ClockWatch(Generic[PlaceT]):
+    """Finds, of log times in the order of writing, those before which the recorder's clock was set back.
+
+    There a channel's log time is more than `JUMP_NS` before its last two: one wrong log time is no such place, nor is
+    where another channel begins in a file that was written channel by channel. Neither is a fall after which no time
+    comes twice: in the order of log time nothing is mixed there.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[int, int]] = {}
+        self._falls: list[tuple[PlaceT, int, int]] = []
+        self._spans = [(FOREVER_NS, 0)]  # of the parts between falls
+
+    def take(self, place: PlaceT, channel: int, log_ns: int) -> None:
+        """Take in a message."""
+        older_ns, last_ns = self._last.get(channel, (0, 0))
+        if min(older_ns, last_ns) - log_ns > JUMP_NS:
+            self._falls.append((place, last_ns - log_ns, log_ns))
+            self._spans.append((FOREVER_NS, 0))
+            self._last, last_ns = {}, 0
+        self._last[channel] = (last_ns, log_ns)
+        self._widen(log_ns, log_ns)
+
+    def skip(self, channels: Collection[int], start_ns: int, end_ns: int) -> None:
+        """Take in messages of channels of which no more is known than that they are from then until then."""
+        self._last.update(dict.fromkeys(channels, (start_ns, start_ns)))
+        self._widen(start_ns, end_ns)
+
+    def places(self, path: Path, problems: list[str]) -> list[PlaceT]:
+        """The places in a file; `problems` gets a sentence for each."""
+        found: list[PlaceT] = []
+        start_ns, end_ns = self._spans[0]
+        for (place, by_ns, log_ns), (first_ns, last_ns) in zip(self._falls, self._spans[1:], strict=True):
+            if first_ns >= end_ns or last_ns <= start_ns:
+                start_ns, end_ns = min(start_ns, first_ns), max(end_ns, last_ns)
+                continue
+            found.append(place)
+            start_ns, end_ns = first_ns, last_ns
+            problems.append(
+                f"{path}: the recorder's clock was set back by {by_ns / NS_PER_S:.1f} s, to {log_ns} ns; what was "
+                "written from there on is read after the rest"
+            )
+        return found
+
+    def _widen(self, start_ns: int, end_ns: int) -> None:
+        first_ns, last_ns = self._spans[-1]
+        self._spans[-1] = min(first_ns, start_ns), max(last_ns, end_ns)
 
 
 def is_latched(offered_qos: str) -> bool:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,7 +27,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mumu_ros.conversions import array_to_floats
+from mumu_ros.conversions import array_to_floats, array_to_imu
 from mumu_ros.conversions.messages import make_header
 from mumu_ros.evaluation.replay import Chain, SharedConversions, replay
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, StreamConfig
@@ -34,7 +35,8 @@ from mumu_ros.recognition import Session
 from mumu_ros.recordings import Recording, RecordingWriter
 from mumu_ros.recordings.typestore import BagTypes
 
-START_NS = 1_700_000_000 * 1_000_000_000
+S = 1_000_000_000
+START_NS = 1_700_000_000 * S
 TOPICS = ("/left", "/right", "/both")
 
 
@@ -120,3 +122,27 @@ def arm(side: str) -> StreamConfig:
         depth=10,
         joints=(f"{side}_elbow",),
     )
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_clock_that_is_set_back_while_recording_begins_an_epoch(
+    tiny_model: Path, tmp_path: Path, storage: str
+) -> None:
+    """After 10 s, stamps and log times are 6 s earlier: 20 s of one moment after the other, at the same rate."""
+    with RecordingWriter(tmp_path / "bag", storage) as writer:
+        for k in range(1000):
+            stamp_ns = START_NS + k * S // 50 - (6 * S if k >= 500 else 0)
+            imu = array_to_imu(np.zeros((2, 3)), stamp_ns, "", writer.types)
+            writer.write("/imu", "sensor_msgs/msg/Imu", imu, stamp_ns)
+    session = Session.open(InferenceConfig.of(model=str(tiny_model), backend="eager"))
+    stream = replace(arm("left"), name="imu", type="sensor_msgs/msg/Imu", size=(2, 3), shape=(2, 3), joints=())
+    chain = Chain({"imu": "/imu"}, SensorSyncConfig((stream,), 10.0, 0.05, 0.5, 30), session)
+    with Recording(tmp_path / "bag") as recording:
+        (result,) = replay(recording, {"imu": "/imu"}, [chain])
+    assert result.epochs == 1
+    assert "the recorder's clock was set back by 6.0 s" in result.problems[0]
+    sensor = result.sensors["imu"]
+    assert (sensor.messages, sensor.lost, sensor.late, sensor.dropped, len(result.pauses)) == (1000, 0, 0, 0, 0)
+    assert sensor.rate_hz == pytest.approx(50)
+    assert result.waits_ms is not None
+    assert 0 <= min(result.waits_ms) <= max(result.waits_ms) < 1000

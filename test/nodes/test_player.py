@@ -279,6 +279,23 @@ def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:
     assert not node.finished
 
 
+def test_the_clock_goes_back_where_that_of_the_recorder_was_set_back(ros: Any, tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for k in range(400):
+            stamp_ns = START_NS + k * 10 * MS - (1900 * MS if k >= 200 else 0)
+            imu = array_to_imu(np.zeros((2, 3)), stamp_ns, "", writer.types)
+            writer.write("/imu/wrist", "sensor_msgs/msg/Imu", imu, stamp_ns)
+    node, received = play(ros, tmp_path / "bag", rate=2.0, wait_for=["/clock"])
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+    last_ns = START_NS + 2090 * MS
+    ros.wait_for_last(received["/imu/wrist"], lambda m: time_to_ns(m.header.stamp), last_ns)
+    clock = [time_to_ns(message.clock) for message in received["/clock"]]
+    (again,) = (i for i, (a, b) in enumerate(itertools.pairwise(clock), start=1) if b < a)
+    assert clock[again] == START_NS + 100 * MS
+    assert len(clock[again:]) > 50
+
+
 def test_nothing_is_played_before_the_awaited_topics_have_subscribers(ros: Any, bag: Path) -> None:
     node, received = play(ros, bag, wait_for=["activity"])
     assert node.trigger_activate() == SUCCESS

@@ -23,8 +23,9 @@ import re
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from operator import itemgetter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +36,7 @@ import yaml
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from mumu_ros.conversions import array_to_imu, imu_to_array
+from mumu_ros.conversions import array_to_image, array_to_imu, imu_to_array
 from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
 from mumu_ros.recordings.storage import DamageError, from_zstd
 from mumu_ros.recordings.typestore import BagTypes, load_typestore
@@ -119,6 +120,65 @@ def spoil(bag: Path, *statements: str) -> None:
 def test_a_sound_recording_of_several_files_has_no_problems(split: Path) -> None:
     with Recording(split) as recording:
         assert values(recording) == list(range(SAMPLES))
+        assert recording.problems == []
+
+
+def write_logged(path: Path, storage: str, rows: Sequence[tuple[str, int]], side: int = 8) -> list[tuple[str, int]]:
+    """Pictures of so many rows and columns, logged so many periods after the start, written in this order."""
+    logged = [(topic, START_NS + number * PERIOD_NS + (topic == "/b")) for topic, number in rows]
+    with RecordingWriter(path, storage) as writer:
+        image = array_to_image(np.zeros((side, side, 3), np.uint8), START_NS, "", writer.types)
+        for topic, log_ns in logged:
+            writer.write(topic, "sensor_msgs/msg/Image", image, log_ns)
+    return logged
+
+
+def two_topics(numbers: Iterable[int]) -> list[tuple[str, int]]:
+    """Messages of two topics, of which one is written a tenth of a second late."""
+    return [row for number in numbers for row in (("/a", number), ("/b", number - 10))]
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("side", [8, 100])
+@pytest.mark.parametrize("first", [200, 235, 270])
+def test_what_was_written_after_the_clock_was_set_back_is_read_after_the_rest(
+    tmp_path: Path, storage: str, side: int, first: int
+) -> None:
+    """In one chunk of an MCAP and in chunks of 0.2 s; the second file begins before the clock has caught up."""
+    before, after = two_topics(range(first)), two_topics(range(first - 150, first - 50))
+    rows = write_logged(tmp_path / "bag", storage, [*before, *after], side)
+    further = write_logged(tmp_path / "next", storage, two_topics(range(first - 50, first + 150)), side)
+    file = next((tmp_path / "next").glob("next.*"))
+    file.rename(tmp_path / "bag" / f"bag_1{file.suffix}")
+    (tmp_path / "bag" / "metadata.yaml").unlink()
+    again = next(i for i, (_, log_ns) in enumerate(rows) if i and log_ns < rows[i - 1][1] - 10**9)
+    parts = rows[:again], [*rows[again:], *further]
+    with Recording(tmp_path / "bag") as recording:
+        for topics in (None, ["/a"]):
+            read = [row[:2] for row in recording.raw_messages(topics)]
+            expected = [row for part in parts for row in sorted(part, key=itemgetter(1))]
+            assert read == [row for row in expected if not topics or row[0] in topics]
+            assert [row[:2] for row in recording.raw_messages(topics, 1.5)] == [
+                row for row in read if row[1] >= recording.start_ns + 15 * 10**8
+            ]
+        assert len(recording.problems) == 2
+        assert "the recorder's clock was set back by 1.5 s" in recording.problems[-1]
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("side", [8, 100])
+@pytest.mark.parametrize("case", ["by topic", "late by less", "one too late", "one too early", "parts swapped"])
+def test_other_orders_of_writing_are_read_by_log_time(tmp_path: Path, storage: str, side: int, case: str) -> None:
+    rows = {
+        "by topic": [("/a", number) for number in range(300)] + [("/b", number) for number in range(300)],
+        "late by less": [("/a", number ^ 32) for number in range(320)],
+        "one too late": [("/a", 10**6 if number == 150 else number) for number in range(300)],
+        "one too early": [("/a", number if number < 299 else -(10**6)) for number in range(300)],
+        "parts swapped": [("/a", (number + 150) % 300) for number in range(300)],
+    }[case]
+    rows = write_logged(tmp_path / "bag", storage, rows, side)
+    with Recording(tmp_path / "bag") as recording:
+        assert [row[:2] for row in recording.raw_messages()] == sorted(rows, key=itemgetter(1))
         assert recording.problems == []
 
 
