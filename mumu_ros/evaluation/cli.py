@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mumu_ros.evaluation.whatif import KINDS, Alteration, parse_alteration
-from mumu_ros.failures import NOTATION, Fault, parse_fault
+from mumu_ros.failures import NOTATION, parse_fault
 from mumu_ros.files import check_file, check_folder
 from mumu_ros.missing import install
 from mumu_ros.recordings.label_files import find_labels
@@ -197,7 +197,7 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
         name = str(path) if name in setups else name
         setups[name] = setup
         _print_streams(name, setup, checkpoint.config.names, guessed=sync is None)
-        _print_idle(name, setup, alterations, faults)
+        _print_idle(name, setup, alterations)
     health = load_health(model, checkpoint) if arguments.health or inference.health else None
     evaluation = Evaluation(checkpoint, inference, alterations, faults, health)
     evaluation.session().recognizer.warm_up()
@@ -227,16 +227,13 @@ def _print_streams(name: str, setup: Setup, modalities: Sequence[str], *, guesse
     sys.stdout.flush()
 
 
-def _print_idle(name: str, setup: Setup, alterations: Sequence[Alteration], faults: Sequence[Fault]) -> None:
-    """Say what of the failures and rates that were asked for changes nothing in a recording."""
+def _print_idle(name: str, setup: Setup, alterations: Sequence[Alteration]) -> None:
+    """Say which of the rates that were asked for change nothing in a recording."""
     from mumu_ros.recordings import Recording
 
     with Recording(setup.path) as recording:
         duration_s = recording.duration_s
         counts = {stream: recording.topics[topic].count for stream, topic in setup.topics.items()}
-    for fault in faults:
-        if fault.start_s >= duration_s > 0:
-            print(f"{name}: {fault} changes nothing, the recording lasts {duration_s:.1f} s", file=sys.stderr)
     for rate in (alteration for alteration in alterations if alteration.kind == "rate"):
         for modality in rate.modalities:
             if counts.get(modality, 0) < rate.amount * duration_s:

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.replay import Chain, Replay, SharedConversions, replay
 from mumu_ros.evaluation.results import BagResult, pause_problems, true_labels, unknown_names
 from mumu_ros.evaluation.stopwatch import Stopwatch
-from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
+from mumu_ros.evaluation.truth import covering, from_labels, from_runs
 from mumu_ros.evaluation.whatif import Alteration, Alterer
 from mumu_ros.failures import Fault
 from mumu_ros.health import HealthModel, HealthMonitor
@@ -131,14 +131,16 @@ def evaluate_bag(
     config, faults = evaluation.checkpoint.config, evaluation.faults
     convert = SharedConversions()
     chains: list[Chain] = []
+    alterers: list[Alterer | None] = []
     for variant in variants:
         alterations = (*evaluation.alterations, *variant)
+        alterers.append(Alterer(alterations, config.sensors, faults) if alterations or faults else None)
         chains.append(
             Chain(
                 setup.topics,
                 setup.sync,
                 evaluation.session(),
-                alterer=Alterer(alterations, config.sensors, faults) if alterations or faults else None,
+                alterer=alterers[-1],
                 stopwatch=stopwatch,
                 convert=convert,
                 features=None if chains else features,
@@ -146,11 +148,16 @@ def evaluate_bag(
         )
     with Recording(setup.path) as recording:
         outcomes = replay(recording, setup.topics, chains, stopwatch=stopwatch, progress=progress)
-    return [_result(evaluation, setup, name, outcome) for outcome in outcomes]
+    idle = (alterer.idle if alterer else () for alterer in alterers)
+    return [_result(evaluation, setup, name, *each) for each in zip(outcomes, idle, strict=True)]
 
 
-def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) -> BagResult:
+def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay, idle: Iterable[Fault]) -> BagResult:
     problems = [*outcome.problems, *(f"{topic} has 0 messages" for topic in setup.empty)]
+    lasts_s = ns_to_seconds(outcome.end_ns - outcome.start_ns)
+    problems += [
+        f"{fault} changes nothing: no message came then; the recording lasts {lasts_s:.1f} s" for fault in idle
+    ]
     truth = covering(_truth(setup, outcome, problems), outcome.decisions, problems)
     if outcome.epochs:
         problems.append(f"time jumped back {outcome.epochs} times: several recordings in one, or a loop")
@@ -178,7 +185,7 @@ def _result(evaluation: Evaluation, setup: Setup, name: str, outcome: Replay) ->
 
 def _truth(setup: Setup, outcome: Replay, problems: list[str]) -> Sequence[TruthSegment]:
     if setup.labels is None:
-        truth = from_annotations(outcome.annotations, problems)
+        truth = from_runs(outcome.annotations, problems)
         if not truth:
             problems.append("no annotations and no label file: only what needs no truth is measured")
         return truth

@@ -98,7 +98,7 @@ class Alterer:
     Args:
         alterations: Changes for good.
         sensors: Modality → what it is, one of `mumu_ros.failures.SENSORS`.
-        faults: What fails when; the recording begins with the first stamp that it is asked about.
+        faults: What fails when; the recording begins with the first possible stamp, above 0, that it is asked about.
     """
 
     def __init__(
@@ -117,10 +117,18 @@ class Alterer:
             name: seconds_to_ns(1 / a.amount) for a in alterations if a.kind == "rate" for name in a.modalities
         }
         self._samplers = {name: RateSampler(period_ns) for name, period_ns in periods_ns.items()}
+        self._given = faults
         self._injector: FaultInjector | None = None
+
+    @property
+    def idle(self) -> list[Fault]:
+        """Those faults that have changed nothing, because no sample came in their time."""
+        return [fault for fault in self._given if self._injector is None or fault in self._injector.idle]
 
     def restamp(self, stream: str, stamp_ns: int) -> int | None:
         """Return the stamp that a message is to have, or None if it is not to come."""
+        if stamp_ns <= 0:
+            return stamp_ns  # as a driver without a clock sends it: the synchroniser refuses it
         if not len(self._begun(stamp_ns).arrive(stream, np.array([stamp_ns]))):
             return None
         if stream in self._samplers and not self._samplers[stream].accept(stamp_ns):

@@ -149,6 +149,7 @@ class FaultInjector:
 
     def __init__(self, faults: Sequence[Fault], sensors: Mapping[str, str], start_ns: int, seed: int = 0) -> None:
         self._injectors: dict[str, list[Injector]] = {}
+        self._of_fault: list[tuple[Fault, list[Injector]]] = [(fault, []) for fault in faults]
         for index, fault in enumerate(faults):
             for stream in fault.streams:
                 injector = Injector(
@@ -160,6 +161,12 @@ class FaultInjector:
                     end_ns=None if fault.end_s == math.inf else start_ns + seconds_to_ns(fault.end_s),
                 )
                 self._injectors.setdefault(stream, []).append(injector)
+                self._of_fault[index][1].append(injector)
+
+    @property
+    def idle(self) -> list[Fault]:
+        """Those in whose time no sample has come."""
+        return [fault for fault, injectors in self._of_fault if not any(each.has_begun for each in injectors)]
 
     def arrive(self, stream: str, stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the stamps whose samples are kept; `show` changes the samples themselves."""

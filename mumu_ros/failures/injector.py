@@ -82,6 +82,11 @@ class Injector:
         self._first_ns: int | None = None
         self._onset_ns: int | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a sample has come in its time."""
+        return self._onset_ns is not None
+
     def apply(self, stamps_ns: NDArray[np.int64], samples: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Return the next N samples as changed by the failure.
 

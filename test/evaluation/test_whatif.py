@@ -130,6 +130,17 @@ def test_a_fault_fails_in_its_time_since_the_recordings_start() -> None:
     assert [int(sample[0, 0]) for sample in late[5:]] == list(range(55))
 
 
+def test_a_driver_that_begins_without_a_clock_moves_no_fault() -> None:
+    faults = [parse_fault(text, SENSORS) for text in ("rgb:1-2", "imu_belt:stuck:1-2", "depth:1-2", "rgb:1000-2000")]
+    alterer = Alterer((), SENSORS, faults)
+    assert alterer.idle == faults
+    assert [alterer.restamp("rgb", stamp) for stamp in (0, -1)] == [0, -1], "the synchroniser counts them"
+    for stamp in STAMPS[:60]:
+        assert (alterer.restamp("rgb", stamp) is None) == (S <= stamp - T0 < 2 * S)
+        alterer.change("imu_belt", stamp, np.zeros((2, 3), np.float32))
+    assert alterer.idle == faults[2:], "depth was not recorded, nor did it last that long"
+
+
 def test_the_curves_ask_for_each_sensor_and_kind() -> None:
     asked = {(a.kind, a.modalities) for a in robustness_alterations(NAMES)}
     assert asked == {(kind, (name,)) for kind in ("drop", "noise", "offset") for name in NAMES}
