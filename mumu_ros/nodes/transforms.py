@@ -188,8 +188,8 @@ class FrameChanger:
         rotation, t = _matrix(transform.rotation), transform.translation
         if not is_optical(rotation):
             raise LookupError(
-                f"target_frame {self._target!r} is not optical, or the camera looks up or down by more than 45°: neither "
-                "its y nor its z axis is near the camera's; name one with x right, y down, z forward"
+                f"target_frame {self._target!r} is not optical, or the camera looks up or down by more than 45°: "
+                "neither its y nor its z axis is near the camera's; name one with x right, y down, z forward"
             )
         return rotation, np.array([t.x, t.y, t.z])
 
