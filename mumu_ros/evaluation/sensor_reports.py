@@ -69,20 +69,32 @@ class SensorReport:
 
 @dataclass
 class SensorLog:
-    """Looks at a stream's stamps as they come; keeps no more of them than the outages, silences above `timeout_ns`."""
+    """Looks at a stream's stamps as they come; keeps no more of them than the outages, silences above `timeout_ns`.
+
+    A stamp of another time, after which the stream continues where it was, begins and ends no outage.
+    """
 
     timeout_ns: int
     messages: int = 0
     lost: int = 0
     outages: list[Outage] = field(default_factory=list)
     _last_ns: int = 0
+    _before_ns: int = 0
+    """The last stamp before one of another time, if that has only just come; else 0."""
     _steps_ns: list[int] = field(default_factory=list)
     _period_ns: float = 0.0
 
     def add(self, stamp_ns: int) -> None:
         """Take in a message's stamp."""
         self.messages += 1
+        if self._before_ns and 0 < stamp_ns - self._before_ns <= self.timeout_ns:
+            if self._last_ns > self._before_ns:
+                self.outages.pop()
+            self._last_ns = self._before_ns
+        self._before_ns = 0
         step_ns = stamp_ns - self._last_ns
+        if abs(step_ns) > self.timeout_ns:
+            self._before_ns = self._last_ns
         if self._last_ns and 0 < step_ns <= self.timeout_ns:
             self._step(step_ns)
         elif self._last_ns and step_ns > self.timeout_ns:

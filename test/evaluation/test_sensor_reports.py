@@ -58,6 +58,17 @@ def test_a_jump_back_and_a_message_out_of_order_are_no_loss() -> None:
     assert not log.outages
 
 
+@pytest.mark.parametrize("garbage", [1, 90_000_000])
+@pytest.mark.parametrize("at", [1, 50, 250])
+def test_a_stamp_of_another_time_begins_and_ends_no_outage(garbage: int, at: int) -> None:
+    stamps = [*range(5000, 8000, 10), *range(9000, 9500, 10)]
+    stamps[at] = garbage
+    log = watched(stamps)
+    assert log.outages == [Outage(7990 * MS, 9000 * MS)]
+    assert log.lost == 1
+    assert log.messages == len(stamps)
+
+
 @pytest.mark.parametrize("stamps", [[], [1000]])
 def test_too_few_messages_have_no_rate(stamps: list[int]) -> None:
     assert watched(stamps).rate_hz is None
