@@ -16,7 +16,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -65,6 +67,11 @@ QOS = QoSProfile(depth=100)
 LATCHED_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 WAIT_PERIOD_S = 0.05
 """How often `wait_for` is checked."""
+PATIENCE_S = 3.0
+"""After this long, what is waited for is logged."""
+
+SILENCE_S = 10.0
+"""A longer wait for the next message is logged when it begins."""
 
 
 class Player(ManagedNode):
@@ -123,6 +130,7 @@ class Player(ManagedNode):
             for name, cls in {**self._classes, CLOCK: Clock}.items()
         }
         self._leaving = threading.Event()
+        self._waits_for = ""
         self._playback = Playback("player", self._events(), None, self._config.rate, self.finish, self._fail)
 
     def deactivate(self) -> None:
@@ -141,8 +149,7 @@ class Player(ManagedNode):
         assert self._recording is not None
         clock_hz, start_s = 0.0 if CLOCK in self._classes else self._config.clock_hz, self._config.start_s
         start_ns = self._recording.start_ns + round(start_s * NS_PER_S)
-        while not self._awaited() and not self._leaving.wait(WAIT_PERIOD_S):
-            pass
+        self._wait()
         self._give_way()
         while True:
             # What is latched holds at the start, too.
@@ -152,6 +159,7 @@ class Player(ManagedNode):
             for topic, stamp_ns, data in self._recording.raw_messages(tuple(self._classes), start_s):
                 if not clock_ns or stamp_ns < last_ns:  # the recorder's clock was set back
                     clock_ns = stamp_ns
+                self._name_silence(last_ns or stamp_ns, stamp_ns)
                 last_ns = stamp_ns
                 while clock_hz and clock_ns <= stamp_ns:
                     yield clock_ns, partial(self._publish_clock, clock_ns)
@@ -160,15 +168,32 @@ class Player(ManagedNode):
             if not self._config.loop or not self._played:
                 return
 
-    def _awaited(self) -> bool:
-        """Whether all required subscribers exist."""
+    def _wait(self) -> None:
+        """Wait until all required subscribers exist, or playing is stopped."""
+        named_s = time.monotonic() + PATIENCE_S
+        while text := self._unheard():
+            self._waits_for = text
+            if time.monotonic() >= named_s:
+                named_s = math.inf
+                self.get_logger().info(shorten(text))
+            if self._leaving.wait(WAIT_PERIOD_S):
+                break
+        self._waits_for = ""
+
+    def _unheard(self) -> str:
+        """Which required subscribers are missing, in a sentence; empty: none."""
         topics = self._config.wait_for
-        heard = any(
-            publisher.get_subscription_count()
+        absent = [self.resolve_topic_name(topic) for topic in topics if not self.count_subscribers(topic)]
+        if absent:
+            return f"waiting for a subscriber of {', '.join(absent)}: are wait_for and the namespace right?"
+        others = [
+            publisher
             for name, publisher in self._publishers_by_topic.items()
             if name not in (*topics, CLOCK) and not self._is_live(name)
-        )
-        return not topics or (heard and all(self.count_subscribers(topic) for topic in topics))
+        ]
+        if topics and others and not any(publisher.get_subscription_count() for publisher in others):
+            return f"waiting for a subscriber of any topic of {self._config.bag}: are names and the namespace right?"
+        return ""
 
     @property
     def _has_clock(self) -> bool:
@@ -206,16 +231,28 @@ class Player(ManagedNode):
             self._publishers_by_topic[topic].publish(bytes(data))
             self._played[topic] += 1
 
+    def _name_silence(self, last_ns: int, next_ns: int) -> None:
+        """Log what would look like a player that hangs: a pause, or a clock that was set forward while recording."""
+        assert self._recording is not None
+        wait_s = (next_ns - last_ns) / NS_PER_S / self._config.rate
+        if wait_s >= SILENCE_S:
+            start_s = (next_ns - self._recording.start_ns) // NS_PER_S
+            self.get_logger().warning(
+                f"nothing was recorded for {(next_ns - last_ns) / NS_PER_S:.0f} s: the next message is played in "
+                f"{wait_s:.0f} s, at rate {self._config.rate:g}; start_s:={start_s}.0 begins there"
+            )
+
     def _publish_clock(self, stamp_ns: int) -> None:
         sec, nanosec = divmod(stamp_ns, NS_PER_S)
         self._publishers_by_topic[CLOCK].publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """One status: number of messages played of each topic."""
+        """One status: what is waited for, or else the number of messages played of each topic."""
         assert self._recording is not None
         problems = self._recording.problems
-        code = FaultCode.DAMAGED if problems else FaultCode.NONE
-        yield self.status("bag", (code, "; ".join(problems)), **dict(self._played))
+        problem = (FaultCode.DAMAGED if problems else FaultCode.NONE, "; ".join(problems))
+        waiting = (FaultCode.WAITING, self._waits_for)
+        yield self.status("bag", waiting if self._waits_for else problem, **dict(self._played))
 
 
 def _is_latched(topic: Topic) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from numpy.typing import NDArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -296,6 +297,24 @@ def test_the_clock_goes_back_where_that_of_the_recorder_was_set_back(ros: Any, t
     assert len(clock[again:]) > 50
 
 
+@pytest.mark.parametrize("rate", [1.0, 100.0])
+def test_a_long_silence_is_named_when_it_begins(
+    ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], rate: float
+) -> None:
+    """A clock was set forward by an hour while recording: nobody would wait without a word."""
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for second in (0, 0.5, 3605):
+            text = writer.types.message("std_msgs/msg/String", data=str(second))
+            writer.write("/text", "std_msgs/msg/String", text, START_NS + round(second * S))
+    node, _ = play(ros, tmp_path / "bag", rate=rate)
+    assert node.trigger_activate() == SUCCESS
+    log: list[str] = []
+    ros.wait(lambda: log.append(capfd.readouterr().err) or "start_s:=3605.0 begins there" in "".join(log))
+    assert f"the next message is played in {3604.5 / rate:.0f} s, at rate {rate:g}" in "".join(log)
+    assert "".join(log).count("nothing was recorded for") == 1, "half a second is none"
+    assert node.trigger_deactivate() == SUCCESS
+
+
 def test_nothing_is_played_before_the_awaited_topics_have_subscribers(ros: Any, bag: Path) -> None:
     node, received = play(ros, bag, wait_for=["activity"])
     assert node.trigger_activate() == SUCCESS
@@ -308,6 +327,44 @@ def test_nothing_is_played_before_the_awaited_topics_have_subscribers(ros: Any, 
         expected = [time_to_ns(m.header.stamp) for _, _, m in recording.messages(["/imu/wrist"])]
     got = ros.wait_for_last(received["/imu/wrist"], lambda m: time_to_ns(m.header.stamp), expected[-1])
     assert got == expected, "from the first one on"
+
+
+@pytest.mark.parametrize(
+    ("heard", "text"),
+    [("/imu/wrist", "a subscriber of /robot/activity:"), ("/robot/activity", "a subscriber of any topic of ")],
+)
+def test_what_is_waited_for_is_in_the_diagnostics_and_once_in_the_log(
+    ros: Any,
+    bag: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    heard: str,
+    text: str,
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.player.PATIENCE_S", 0.2)
+    types = {"/imu/wrist": Imu, "/robot/activity": ActivityRecognition}
+    ros.collect(types.pop(heard), heard)
+    node = ros.add(Player, bag=str(bag), wait_for=["/robot/activity"])
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    log: list[str] = []
+    ros.wait(lambda: log.append(capfd.readouterr().err) or text in "".join(log))
+    (status,) = node.diagnose()
+    assert (status.level, status.values[0].value) == (DiagnosticStatus.STALE, "waiting")
+    assert text in status.message
+    for name, cls in types.items():
+        ros.collect(cls, name)
+    ros.wait(lambda: node.finished)
+    (status,) = node.diagnose()
+    assert (status.level, status.message) == (DiagnosticStatus.OK, "")
+    assert "".join([*log, capfd.readouterr().err]).count(text) == 1
+
+
+def test_a_bag_of_awaited_topics_alone_is_played(ros: Any, tmp_path: Path) -> None:
+    node = ros.add(Player, bag=str(record(tmp_path / "bag", SENSORS)), wait_for=list(SENSORS))
+    for topic, type_name in SENSORS.items():
+        ros.collect(message_class(type_name), topic)
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
 
 
 def test_a_player_that_waits_can_be_stopped(ros: Any, bag: Path) -> None:
