@@ -20,7 +20,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Recognition", "Truth", "TruthSegment"]
+__all__ = ["Recognition", "Truth", "TruthSegment", "of_epoch"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,22 @@ class Recognition:
 
 @dataclass(frozen=True)
 class TruthSegment:
-    """True activity and person in [start_ns, end_ns); the texts are empty if unlabelled."""
+    """True activity and person in [start_ns, end_ns); the texts are empty if unlabelled.
+
+    `epoch` is the run between jumps back in time of which it is; None: of every one.
+    """
 
     start_ns: int
     end_ns: int
     activity: str
     group: str = ""
     subject: str = ""
+    epoch: int | None = None
+
+
+def of_epoch(segments: Iterable[TruthSegment], epoch: int) -> list[TruthSegment]:
+    """The segments of a run between jumps back in time."""
+    return [segment for segment in segments if segment.epoch in (None, epoch)]
 
 
 class Truth:

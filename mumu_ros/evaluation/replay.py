@@ -60,7 +60,7 @@ class Replay:
         decisions: In the order in which they were made.
         sensors: Of each stream.
         pauses: Silences of all of them at once.
-        annotations: Messages of mumu_ros/msg/ActivityAnnotation.
+        annotations: Messages of mumu_ros/msg/ActivityAnnotation that came in each run between jumps back in time.
         start_ns: First stamp of a frame; 0 if there is none.
         end_ns: Last one.
         waits_ms: Time on the recording's clock from a frame's stamp until its set left: median and 99th percentile.
@@ -71,7 +71,7 @@ class Replay:
     decisions: Decisions
     sensors: Mapping[str, SensorReport]
     pauses: Sequence[Outage]
-    annotations: Sequence[Any]
+    annotations: Sequence[Sequence[Any]]
     start_ns: int
     end_ns: int
     waits_ms: tuple[float, float] | None
@@ -92,7 +92,6 @@ def replay(
     streams_of: defaultdict[str, list[str]] = defaultdict(list)
     for stream, topic in topics.items():
         streams_of[topic].append(stream)
-    annotations: list[Any] = []
     messages = recording.messages([*streams_of, *annotation_topics(recording)])
     log_ns = 0
     while True:
@@ -104,14 +103,15 @@ def replay(
         if progress:
             progress(log_ns)
         if topic not in streams_of:
-            annotations.append(message)
+            for chain in chains:
+                chain.annotate(message)
             continue
         for chain in chains:
             for stream in streams_of[topic]:
                 chain.take(stream, message, log_ns)
     for chain in chains:
         chain.drain(log_ns)
-    return [chain.result(annotations, recording.problems) for chain in chains]
+    return [chain.result(recording.problems) for chain in chains]
 
 
 class SharedConversions:
@@ -178,7 +178,9 @@ class Chain:
         self._polled_ns = 0
         self._logged_ns = 0
         self._set_back_ns = 0
-        self._first_ns = self._last_ns = 0
+        self._first_ns = self._last_ns = self._newest_ns = 0
+        self._annotations: list[list[Any]] = [[]]
+        self._on_time = 0
 
     def take(self, stream: str, message: Any, log_ns: int) -> None:
         """Take in a message, as a subscription does."""
@@ -199,14 +201,28 @@ class Chain:
         self._sensors[stream].add(stamp_ns)
         with self._stopwatch.measure("synchronise"):
             found = self._synchronizer.add(stream, stamp_ns, message, now_ns)
+        self._note_run(stamp_ns)
         self._deliver(found, now_ns)
+
+    def annotate(self, message: Any) -> None:
+        """Take in an annotation, a message of mumu_ros/msg/ActivityAnnotation."""
+        self._annotations[-1].append(message)
+
+    def _note_run(self, stamp_ns: int) -> None:
+        """Begin another list of annotations if time has jumped back, with those that came since it did."""
+        if self._synchronizer.epoch >= len(self._annotations):
+            self._annotations.append(self._annotations[-1][self._on_time :])
+            del self._annotations[-2][self._on_time :]
+            self._newest_ns = 0
+        if stamp_ns >= self._newest_ns - JUMP_NS:
+            self._on_time = len(self._annotations[-1])
 
     def drain(self, log_ns: int) -> None:
         """Deliver what is still due after the last message."""
         self._poll_until(log_ns + self._set_back_ns + DRAIN_NS)
 
-    def result(self, annotations: Sequence[Any], problems: Sequence[str]) -> Replay:
-        """What came out; the recording's annotations and problems are given."""
+    def result(self, problems: Sequence[str]) -> Replay:
+        """What came out; the recording's problems are given."""
         statistics = self._synchronizer.statistics(self._polled_ns)
         problems = [*problems, *(f"{n} times: {reason}" for n, reason in self._session.refused.values())]
         for name, errors in self._builder.errors.items():
@@ -246,7 +262,7 @@ class Chain:
             decisions=self._log.table(),
             sensors=MappingProxyType(sensors),
             pauses=pauses,
-            annotations=annotations,
+            annotations=self._annotations,
             start_ns=self._first_ns,
             end_ns=self._last_ns,
             waits_ms=(float(np.median(waits)), float(np.quantile(waits, 0.99))) if waits else None,
@@ -271,6 +287,7 @@ class Chain:
             # Not those of all messages: one may have another clock, and is refused.
             self._first_ns = min(self._first_ns or synchronized.stamp_ns, synchronized.stamp_ns)
             self._last_ns = max(self._last_ns, synchronized.stamp_ns)
+            self._newest_ns = synchronized.stamp_ns
             self._waits_ms.append((now_ns - self._set_back_ns - synchronized.stamp_ns) * 1e-6)
             with self._stopwatch.measure("convert"):
                 frame = self._builder.build(synchronized)

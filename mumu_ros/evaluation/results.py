@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.evaluation.decisions import UNDECIDED, Decisions, TrueLabels
-from mumu_ros.evaluation.live_accuracy import Truth, TruthSegment
+from mumu_ros.evaluation.live_accuracy import Truth, TruthSegment, of_epoch
 from mumu_ros.evaluation.segment_scores import Segment, longest_step, merge
 from mumu_ros.evaluation.sensor_reports import Outage, SensorReport
 from mumu_ros.failures import Fault
@@ -117,9 +117,10 @@ class BagResult:
             runs.append(self._run(names, rows, int(stamps.min()) - self.period_ns, int(stamps.max())))
         return runs
 
-    def true_segments(self, start_ns: int, end_ns: int) -> list[Segment]:
-        """The truth within a time."""
-        clipped = (Segment(max(s.start_ns, start_ns), min(s.end_ns, end_ns), s.activity) for s in self.truth)
+    def true_segments(self, start_ns: int, end_ns: int, epoch: int = 0) -> list[Segment]:
+        """The truth of a run within a time."""
+        truth = of_epoch(self.truth, epoch)
+        clipped = (Segment(max(s.start_ns, start_ns), min(s.end_ns, end_ns), s.activity) for s in truth)
         return [segment for segment in clipped if segment.end_ns > segment.start_ns]
 
     def _run(self, names: Sequence[str], rows: NDArray[np.int64], start_ns: int, end_ns: int) -> Run:
@@ -129,7 +130,8 @@ class BagResult:
         cuts = _pauses([start_ns, *stamps, end_ns], self.period_ns) if stamps else []
         begins, ends = [start_ns, *(b - self.period_ns for _, b in cuts)], [*(a for a, _ in cuts), end_ns]
         spans = list(zip(begins, ends, strict=True))
-        return Run(start_ns, end_ns, stamps, predicted, self.true_segments(start_ns, end_ns), found, spans)
+        truth = self.true_segments(start_ns, end_ns, int(self.decisions.epoch[rows[0]]) if len(rows) else 0)
+        return Run(start_ns, end_ns, stamps, predicted, truth, found, spans)
 
 
 def unknown_names(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: Taxonomy) -> list[str]:
@@ -137,8 +139,8 @@ def unknown_names(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy:
 
     It may well be that nobody taught them to it; or somebody has written them otherwise.
     """
-    lookup = Truth(truth)
-    segments = [s for s in map(lookup.at, decisions.stamp_ns[decisions.decided].tolist()) if s and s.activity]
+    found = _at(decisions, truth)
+    segments = [s for s, decided in zip(found, decisions.decided, strict=True) if decided and s and s.activity]
     activities = Counter(s.activity for s in segments if s.activity not in taxonomy.activities)
     groups = Counter(s.group for s in segments if s.group and s.group not in taxonomy.group_names)
     sentences = []
@@ -180,6 +182,13 @@ def _pauses(stamps_ns: Sequence[int], period_ns: int) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise(stamps_ns) if b - a > longest_ns]
 
 
+def _at(decisions: Decisions, truth: Sequence[TruthSegment]) -> Iterator[TruthSegment | None]:
+    """The segment that holds each decision's stamp, of the run that it is of; None where there is none."""
+    lookups = {epoch: Truth(of_epoch(truth, epoch)) for epoch in np.unique(decisions.epoch).tolist()}
+    for epoch, stamp_ns in zip(decisions.epoch.tolist(), decisions.stamp_ns.tolist(), strict=True):
+        yield lookups[epoch].at(stamp_ns)
+
+
 def right_activity(activity: str, taxonomy: Taxonomy) -> str:
     """What a model has to say of an activity: unknown if it does not know it."""
     return activity if activity in taxonomy.activities else UNKNOWN
@@ -193,15 +202,11 @@ def true_labels(decisions: Decisions, truth: Sequence[TruthSegment], taxonomy: T
     """
     activities = {name: i for i, name in enumerate((*taxonomy.activities, UNKNOWN))}
     groups = {name: i for i, name in enumerate((*taxonomy.group_names, UNKNOWN))}
-    lookup = Truth(truth)
     activity = np.full(len(decisions), UNDECIDED)
     group = np.full(len(decisions), UNDECIDED)
     inside = np.zeros(len(decisions), np.bool_)
     subject = np.full(len(decisions), "", dtype=object)
-    for i, (start_ns, stamp_ns) in enumerate(
-        zip(decisions.start_ns.tolist(), decisions.stamp_ns.tolist(), strict=True)
-    ):
-        segment = lookup.at(stamp_ns)
+    for i, (start_ns, segment) in enumerate(zip(decisions.start_ns.tolist(), _at(decisions, truth), strict=True)):
         if segment is None or not segment.activity:
             continue
         activity[i] = activities[right_activity(segment.activity, taxonomy)]

@@ -21,13 +21,13 @@ from dataclasses import replace
 from typing import Any
 
 from mumu_ros.evaluation.decisions import Decisions
-from mumu_ros.evaluation.live_accuracy import Truth, TruthSegment
+from mumu_ros.evaluation.live_accuracy import Truth, TruthSegment, of_epoch
 from mumu_ros.recordings.annotations import annotated
 from mumu_ros.recordings.label_files import Label
 from mumu_ros.streams import ns_to_seconds
 from mumu_ros.streams.stamps import FOREVER_NS
 
-__all__ = ["covering", "from_annotations", "from_labels"]
+__all__ = ["covering", "from_annotations", "from_labels", "from_runs"]
 
 
 def from_labels(labels: Iterable[Label]) -> list[TruthSegment]:
@@ -52,14 +52,31 @@ def from_annotations(annotations: Sequence[Any], problems: list[str]) -> list[Tr
     )
 
 
+def from_runs(runs: Sequence[Sequence[Any]], problems: list[str]) -> list[TruthSegment]:
+    """Return the annotations that came in each run between jumps back in time as segments of it, in order of time.
+
+    See `from_annotations`. The same stamps mean other moments in each run. A run in which none came has those of all: a
+    bag in a loop whose annotations were published once.
+    """
+    everything = [message for run in runs for message in run]
+    if len(runs) < 2:
+        return from_annotations(everything, problems)
+    said: list[str] = []
+    found = [replace(s, epoch=k) for k, run in enumerate(runs) for s in from_annotations(run or everything, said)]
+    problems += dict.fromkeys(said)
+    return sorted(found, key=lambda segment: segment.start_ns)
+
+
 def covering(truth: Sequence[TruthSegment], decisions: Decisions, problems: list[str]) -> Sequence[TruthSegment]:
     """The truth in order of time, or none of it if it covers no decision: then `problems` gets a sentence.
 
     Without a decision it is returned as it is: all of it was missed.
     """
-    lookup = Truth(truth)
     stamps_ns = decisions.stamp_ns[decisions.decided].tolist()
-    if not truth or not stamps_ns or any(map(lookup.at, stamps_ns)):
+    epochs = decisions.epoch[decisions.decided].tolist()
+    lookups = {epoch: Truth(of_epoch(truth, epoch)) for epoch in set(epochs)}
+    covers = (lookups[epoch].at(stamp_ns) for epoch, stamp_ns in zip(epochs, stamps_ns, strict=True))
+    if not truth or not stamps_ns or any(covers):
         return truth
     first, last, begin, end = (
         f"{ns_to_seconds(stamp_ns):.3f}"

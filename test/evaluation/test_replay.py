@@ -27,7 +27,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mumu_ros.conversions import array_to_floats, array_to_imu
+from mumu_ros.conversions import array_to_floats, array_to_imu, segment_to_annotation
 from mumu_ros.conversions.messages import make_header
 from mumu_ros.evaluation.replay import Chain, SharedConversions, replay
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, StreamConfig
@@ -99,7 +99,7 @@ def test_joints_of_another_driver_on_the_topic_are_passed_over_as_live(tiny_mode
             message = SimpleNamespace(header=header, name=message_names, position=[1.0])
             chain.take("left_arm", message, stamp_ns)
     chain.drain(stamp_ns)
-    result = chain.result([], [])
+    result = chain.result([])
     sensor = result.sensors["left_arm"]
     assert sensor.duplicate == sensor.unreadable == 0
     if names == ["left_elbow"]:
@@ -107,6 +107,12 @@ def test_joints_of_another_driver_on_the_topic_are_passed_over_as_live(tiny_mode
     else:
         said = "no message of joint_states has any of the joints ['left_elbow']: correct left_arm.joints"
         assert (sensor.messages, result.problems) == (0, (said,))
+
+
+def imu_chain(model: Path) -> Chain:
+    session = Session.open(InferenceConfig.of(model=str(model), backend="eager"))
+    stream = replace(arm("left"), name="imu", type="sensor_msgs/msg/Imu", size=(2, 3), shape=(2, 3), joints=())
+    return Chain({"imu": "/imu"}, SensorSyncConfig((stream,), 10.0, 0.05, 0.5, 30), session)
 
 
 def arm(side: str) -> StreamConfig:
@@ -124,6 +130,21 @@ def arm(side: str) -> StreamConfig:
     )
 
 
+def test_annotations_are_of_the_run_in_which_they_came(tiny_model: Path, tmp_path: Path) -> None:
+    """A simulator is reset after 10 s: stamps begin again, log times go on."""
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for k in range(1000):
+            log_ns, stamp_ns = START_NS + k * S // 50, START_NS + k % 500 * S // 50
+            if k % 500 in (0, 250):
+                note = segment_to_annotation(stamp_ns, 0, "", f"at {k}", writer.types)
+                writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, log_ns - 1)
+            imu = array_to_imu(np.zeros((2, 3)), stamp_ns, "", writer.types)
+            writer.write("/imu", "sensor_msgs/msg/Imu", imu, log_ns)
+    with Recording(tmp_path / "bag") as recording:
+        (result,) = replay(recording, {"imu": "/imu"}, [imu_chain(tiny_model)])
+    assert [[note.activity for note in run] for run in result.annotations] == [["at 0", "at 250"], ["at 500", "at 750"]]
+
+
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_a_clock_that_is_set_back_while_recording_begins_an_epoch(
     tiny_model: Path, tmp_path: Path, storage: str
@@ -134,11 +155,8 @@ def test_a_clock_that_is_set_back_while_recording_begins_an_epoch(
             stamp_ns = START_NS + k * S // 50 - (6 * S if k >= 500 else 0)
             imu = array_to_imu(np.zeros((2, 3)), stamp_ns, "", writer.types)
             writer.write("/imu", "sensor_msgs/msg/Imu", imu, stamp_ns)
-    session = Session.open(InferenceConfig.of(model=str(tiny_model), backend="eager"))
-    stream = replace(arm("left"), name="imu", type="sensor_msgs/msg/Imu", size=(2, 3), shape=(2, 3), joints=())
-    chain = Chain({"imu": "/imu"}, SensorSyncConfig((stream,), 10.0, 0.05, 0.5, 30), session)
     with Recording(tmp_path / "bag") as recording:
-        (result,) = replay(recording, {"imu": "/imu"}, [chain])
+        (result,) = replay(recording, {"imu": "/imu"}, [imu_chain(tiny_model)])
     assert result.epochs == 1
     assert "the recorder's clock was set back by 6.0 s" in result.problems[0]
     sensor = result.sensors["imu"]

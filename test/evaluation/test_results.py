@@ -113,6 +113,18 @@ def test_the_truth_is_that_of_the_stamp_and_its_group_the_models_by_default() ->
     assert labels.inside.tolist() == [True, True, True, False, True, False, True, True]
 
 
+def test_the_truth_of_a_run_is_that_of_its_epoch() -> None:
+    log = DecisionLog(TAXONOMY, CONFIG.names)
+    for epoch in (0, 1):
+        log.append(epoch, decision(2, "wave"))
+    truth = (TruthSegment(0, 4 * S, "wave", epoch=0), TruthSegment(S, 3 * S, "walk", epoch=1))
+    table = log.table()
+    labels = true_labels(table, truth, TAXONOMY)
+    assert labels.activity.tolist() == [0, 2]
+    bag = replace(result(truth=truth), decisions=table, labels=labels)
+    assert [[segment.label for segment in run.truth] for run in bag.runs(TAXONOMY.activities)] == [["wave"], ["walk"]]
+
+
 def test_numbers_are_what_counting_gives() -> None:
     summary = summarize([result(*DECISIONS, truth=TRUTH)], CONFIG)
     numbers = headline(summary)

@@ -24,7 +24,7 @@ import pytest
 from mumu_ros.conversions import segment_to_annotation
 from mumu_ros.evaluation.decisions import DecisionLog, Decisions
 from mumu_ros.evaluation.live_accuracy import TruthSegment
-from mumu_ros.evaluation.truth import covering, from_annotations, from_labels
+from mumu_ros.evaluation.truth import covering, from_annotations, from_labels, from_runs
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition import Decision, NoDecision
 from mumu_ros.recordings.label_files import Label
@@ -110,6 +110,20 @@ def test_truth_that_covers_no_decision_is_none_and_both_times_are_named() -> Non
     between, before = problems
     assert "they are from 0.000 to 10.000 s, and no annotation or label from 1.000 to 9.000 s covers one" in between
     assert "from 6.000 s on covers one" in before
+
+
+def test_each_run_has_the_annotations_that_came_in_it() -> None:
+    walk, sit, late = annotation(1, 3, "walk"), annotation(2, 5, "sit"), annotation(3, 3, "late")
+    problems: list[str] = []
+    segments = from_runs([[walk], [sit, late]], problems)
+    assert [(s.start_ns // S, s.end_ns // S, s.activity, s.epoch) for s in segments] == [
+        (1, 3, "walk", 0),
+        (2, 3, "sit", 1),
+    ]
+    assert len(problems) == 2, "both of the second run"
+    once = from_runs([[walk], []], problems)
+    assert [(s.activity, s.epoch) for s in once] == [("walk", 0), ("walk", 1)], "a loop that repeats no annotation"
+    assert from_runs([[walk, sit]], []) == from_annotations([walk, sit], [])
 
 
 def test_labels_are_truth_too() -> None:
