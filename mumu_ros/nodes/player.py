@@ -69,7 +69,6 @@ WAIT_PERIOD_S = 0.05
 """How often `wait_for` is checked."""
 PATIENCE_S = 3.0
 """After this long, what is waited for is logged."""
-
 SILENCE_S = 10.0
 """A longer wait for the next message is logged when it begins."""
 
