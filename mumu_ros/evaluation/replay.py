@@ -50,6 +50,8 @@ POLL_NS = 20_000_000
 DRAIN_NS = NS_PER_S
 """So long after the last message sets are still looked for."""
 _KEPT_MESSAGES = 512
+_LONGEST_WAIT_MS = 60_000
+"""No set is waited for as long: the log has another clock than the stamps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,8 @@ class Replay:
         annotations: Messages of mumu_ros/msg/ActivityAnnotation that came in each run between jumps back in time.
         start_ns: First stamp of a frame; 0 if there is none.
         end_ns: Last one.
-        waits_ms: Time on the recording's clock from a frame's stamp until its set left: median and 99th percentile.
+        waits_ms: Time on the recording's clock from a frame's stamp until its set left: median and 99th percentile;
+            None where there is no frame, or the stamps have another clock, such as simulated time.
         epochs: How often time jumped back.
         problems: What is wrong with the recording, a sentence each.
     """
@@ -257,7 +260,6 @@ class Chain:
                 unreadable=self._builder.errors[name],
                 skew_ms=None if skew_ns is None else skew_ns * 1e-6,
             )
-        waits = self._waits_ms
         return Replay(
             decisions=self._log.table(),
             sensors=MappingProxyType(sensors),
@@ -265,7 +267,7 @@ class Chain:
             annotations=self._annotations,
             start_ns=self._first_ns,
             end_ns=self._last_ns,
-            waits_ms=(float(np.median(waits)), float(np.quantile(waits, 0.99))) if waits else None,
+            waits_ms=_summary(self._waits_ms),
             epochs=self._synchronizer.epoch,
             problems=tuple(problems),
         )
@@ -313,3 +315,9 @@ class Chain:
                 changed = self._alterer.change(name, stamp_ns, sample) if self._alterer else sample
                 if changed is not None:
                     yield name, stamp_ns, changed
+
+
+def _summary(waits_ms: Sequence[float]) -> tuple[float, float] | None:
+    if not waits_ms or abs(median_ms := float(np.median(waits_ms))) > _LONGEST_WAIT_MS:
+        return None
+    return median_ms, float(np.quantile(waits_ms, 0.99))

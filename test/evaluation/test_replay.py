@@ -145,6 +145,20 @@ def test_annotations_are_of_the_run_in_which_they_came(tiny_model: Path, tmp_pat
     assert [[note.activity for note in run] for run in result.annotations] == [["at 0", "at 250"], ["at 500", "at 750"]]
 
 
+@pytest.mark.parametrize(("ahead_s", "known"), [(0, True), (1_699_999_995, False)])
+def test_waits_are_unknown_where_the_log_has_another_clock(
+    tiny_model: Path, tmp_path: Path, ahead_s: int, known: bool
+) -> None:
+    """Simulated time begins at 0 s, and the log's clock is the recorder's."""
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for k in range(100):
+            imu = array_to_imu(np.zeros((2, 3)), START_NS - ahead_s * S + k * S // 50, "", writer.types)
+            writer.write("/imu", "sensor_msgs/msg/Imu", imu, START_NS + k * S // 50)
+    with Recording(tmp_path / "bag") as recording:
+        (result,) = replay(recording, {"imu": "/imu"}, [imu_chain(tiny_model)])
+    assert (result.waits_ms is not None) == known
+
+
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_a_clock_that_is_set_back_while_recording_begins_an_epoch(
     tiny_model: Path, tmp_path: Path, storage: str
