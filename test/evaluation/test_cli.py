@@ -163,7 +163,7 @@ def test_what_if_says_what_changes_nothing(evaluate: Run) -> None:
     said = [line for line in errors.splitlines() if "changes nothing" in line]
     assert said == [
         "person: rate imu_belt: 1000 Hz changes nothing of imu_belt, which has 200.1 Hz",
-        "person: imu_wrist:stuck:100-200 changes nothing: no message came then; the recording lasts 6.0 s",
+        "person: imu_wrist:stuck:100-200 changes nothing: no message came then; the recording lasts 5.8 s",
     ]
 
 
