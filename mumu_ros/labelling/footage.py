@@ -34,7 +34,7 @@ from mumu_ros.conversions import (
     image_to_array,
 )
 from mumu_ros.recordings import Recording, RecordingError
-from mumu_ros.recordings.annotations import read_annotations
+from mumu_ros.recordings.annotations import annotation_topics, decoded, labels_of
 from mumu_ros.recordings.stamped import Stamped, cdr_stamp_ns, read_stamped
 from mumu_ros.streams import NS_PER_S
 
@@ -130,7 +130,12 @@ class Footage:
         self._vectors = {name: _Vectors() for name, kind in kinds.items() if kind == "vector"}
         frames: dict[str, tuple[array[int], array[int]]] = {name: (array("q"), array("q")) for name in self._images}
         bad: dict[str, list[str]] = {}
-        for message in read_stamped(recording, [*self._images, *self._vectors], progress):
+        noted: list[Stamped] = []
+        notes = annotation_topics(recording)
+        for message in read_stamped(recording, [*self._images, *self._vectors], progress, beside=notes):
+            if message.topic in notes:
+                noted.append(message)
+                continue
             if message.topic in self._images:
                 frames[message.topic][0].append(message.stamp_ns)
                 frames[message.topic][1].append(message.logged_ns)
@@ -155,7 +160,7 @@ class Footage:
             )
         self.start_ns = min(int(s[0]) for s in stamps)
         self.end_ns = max(int(s[-1]) for s in stamps)
-        self.annotations = read_annotations(recording, self.end_ns)
+        self.annotations = labels_of(recording, list(decoded(recording, noted)), self.end_ns)
 
     def frame(self, camera: Camera, index: int) -> bytes:
         """One frame as JPEG.

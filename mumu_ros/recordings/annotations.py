@@ -16,17 +16,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mumu_ros.conversions import time_to_ns
+from mumu_ros.conversions import SUPPORTED_TYPES, time_to_ns
+from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.label_files import Label
+from mumu_ros.recordings.progress import ReadingProgress
 from mumu_ros.recordings.reader import Recording
+from mumu_ros.recordings.stamped import Stamped, read_stamped
 from mumu_ros.recordings.topics import ANNOTATION_TYPE
 from mumu_ros.streams.stamps import FOREVER_NS
 from mumu_ros.text import composed, shorten
 
-__all__ = ["annotated", "annotation_topics", "distinct", "of_body", "read_annotations"]
+__all__ = ["annotated", "annotation_topics", "decoded", "distinct", "labels_of", "of_body", "read_annotations"]
 
 
 def annotation_topics(recording: Recording) -> list[str]:
@@ -84,12 +87,38 @@ def annotated(annotations: Iterable[Any], end_ns: int, problems: list[str]) -> l
 
 
 def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
-    """Read a recording's annotations as labels, see `annotated`.
+    """Read the annotations of a recording's first run, before time jumps back, as labels: see `labels_of`.
 
-    Its `problems` name what is dropped or cut; so are all bodies but the first, because a label has no body.
+    The rest is about other moments of the same stamps, of which `read_stamped` reads nothing.
     """
     topics = annotation_topics(recording)
     messages = [message for _, _, message in recording.messages(topics)] if topics else []
+    streams = [topic.name for topic in recording.topics.values() if topic.type_name in SUPPORTED_TYPES and topic.count]
+    if messages and streams:
+        problems = list(recording.problems)
+        with ReadingProgress(recording) as bar:
+            stamped = [
+                row for row in read_stamped(recording, streams, bar.update, beside=topics) if row.topic in topics
+            ]
+        messages = list(decoded(recording, stamped))
+        recording.problems[:] = problems  # What the streams lack is reported by who uses them.
+    return labels_of(recording, messages, end_ns)
+
+
+def decoded(recording: Recording, rows: Iterable[Stamped]) -> Iterator[Any]:
+    """Yield messages without those that are damaged, which are reported in the recording's `problems`."""
+    for row in rows:
+        try:
+            yield recording.decode(row.topic, row.data)
+        except RecordingError as error:
+            recording.problems.append(f"an annotation of {row.topic} is not read: {error}")
+
+
+def labels_of(recording: Recording, messages: Sequence[Any], end_ns: int) -> list[Label]:
+    """Return a recording's annotations as labels, see `annotated`.
+
+    Its `problems` name what is dropped or cut; so are all bodies but the first, because a label has no body.
+    """
     bodies = sorted({str(message.body_id) for message in messages})
     if len(bodies) > 1:
         recording.problems.append(

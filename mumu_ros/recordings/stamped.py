@@ -53,22 +53,29 @@ def read_stamped(
     topics: Collection[str],
     progress: Callable[[int], None] | None = None,
     offsets_ns: Mapping[str, int] | None = None,
+    beside: Collection[str] = (),
 ) -> Iterator[Stamped]:
     """Yield the messages of topics with acceptable stamps, by the rule of the live nodes.
 
     `offsets_ns` are added to the stamps of a topic's headers before they are judged, as sensor_sync adds `offset_s`.
     Reading ends where time jumps back: from there on the same stamps would mean other moments. What is left out is
     reported in the recording's `problems` when everything has been read. Messages of the topics begin with a header, or
-    have none.
+    have none. Those of the topics `beside`, such as annotations, are about other times than that of a header: they come
+    last, each with its log time, without those since time jumped back.
     """
     offsets_ns = offsets_ns or {}
     clocks = {name: StreamClock(_LEAST_HELD) for name in topics}
     guard: StampGuard[StreamClock, Stamped] = StampGuard(list(clocks.values()))
     cut_off = dict.fromkeys(topics, 0)
+    waiting: list[Stamped] = []
+    on_time = 0  # how many of them came before a message that was on the timeline
     newest_ns = 0  # the clocks forget theirs in a jump back
-    for topic, logged_ns, data in recording.raw_messages(topics):
+    for topic, logged_ns, data in recording.raw_messages([*topics, *beside]):
         if progress:
             progress(logged_ns)
+        if topic in beside:
+            waiting.append(Stamped(topic, logged_ns, logged_ns, data))
+            continue
         headless = recording.topics[topic].type_name == _WITHOUT_HEADER
         try:
             own_ns = logged_ns if headless else cdr_stamp_ns(data) + offsets_ns.get(topic, 0)
@@ -83,13 +90,16 @@ def read_stamped(
                 f"time jumps back after {newest_ns} ns: the bag holds two recordings, only the first is used; split it "
                 "for the others"
             )
+            del waiting[on_time:]
             break
         if verdict is Verdict.TURNED_AWAY:
             continue
+        on_time = len(waiting)
         for clock, stamp_ns, good in guard.release() or [(clocks[topic], message.stamp_ns, message)]:
             clock.newest_ns = max(clock.newest_ns, stamp_ns)
             newest_ns = max(newest_ns, stamp_ns)
             yield good
+    yield from waiting
     for name, clock in clocks.items():
         if wrong := clock.refused + clock.late:
             recording.problems.append(f"{wrong} messages of {name} have unacceptable stamps; not used")

@@ -128,12 +128,17 @@ class ClockWatch(Generic[PlaceT]):
         self._last: dict[int, tuple[int, int]] = {}
         self._falls: list[tuple[PlaceT, int, int]] = []
         self._spans = [(FOREVER_NS, 0)]  # of the parts between falls
+        self._before_ns = 0
+        self._since: PlaceT | None = None  # where log times of any channel fell and stayed
 
     def take(self, place: PlaceT, channel: int, log_ns: int) -> None:
         """Take in a message."""
+        if abs(log_ns - self._before_ns) > JUMP_NS:
+            self._since = place if log_ns < self._before_ns else None
+        self._before_ns = log_ns
         older_ns, last_ns = self._last.get(channel, (0, 0))
         if min(older_ns, last_ns) - log_ns > JUMP_NS:
-            self._falls.append((place, last_ns - log_ns, log_ns))
+            self._falls.append((place if self._since is None else self._since, last_ns - log_ns, log_ns))
             self._spans.append((FOREVER_NS, 0))
             self._last, last_ns = {}, 0
         self._last[channel] = (last_ns, log_ns)
@@ -143,6 +148,7 @@ class ClockWatch(Generic[PlaceT]):
         """Take in messages of channels of which no more is known than that they are from then until then."""
         self._last.update(dict.fromkeys(channels, (start_ns, start_ns)))
         self._widen(start_ns, end_ns)
+        self._before_ns, self._since = end_ns, None
 
     def places(self, path: Path, problems: list[str]) -> list[PlaceT]:
         """The places in a file; `problems` gets a sentence for each."""

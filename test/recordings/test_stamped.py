@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 
 from mumu_ros.conversions import array_to_imu, segment_to_annotation
+from mumu_ros.labelling.footage import Footage
 from mumu_ros.recordings import Recording, RecordingWriter
 from mumu_ros.recordings.annotations import of_body, read_annotations
 from mumu_ros.recordings.label_files import Label, labels_path
@@ -141,6 +142,29 @@ def test_annotations_last_until_the_next_and_overlaps_are_reported(tmp_path: Pat
         assert recording.problems == [
             f"1 annotations last no time and were left out, first sit at {START_NS + 7 * S} ns"
         ]
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("set_back", [False, True], ids=["a simulator is reset", "the recorder's clock is set back"])
+def test_annotations_are_read_until_time_jumps_back(tmp_path: Path, storage: str, set_back: bool) -> None:
+    with RecordingWriter(tmp_path / "bag", storage) as writer:
+        for index in range(1000):
+            stamp_ns = START_NS + index * PERIOD_NS - (6 * S if index >= 500 else 0)
+            log_ns = stamp_ns if set_back else START_NS + index * PERIOD_NS
+            if index in (0, 250, 500, 750):
+                note = segment_to_annotation(stamp_ns, 0, "", f"at {index}", writer.types)
+                writer.write("/annotation", "mumu_ros/msg/ActivityAnnotation", note, log_ns)
+            imu = array_to_imu(np.zeros((2, 3)), stamp_ns, "i", writer.types)
+            writer.write("/imu", "sensor_msgs/msg/Imu", imu, log_ns)
+    labels = [
+        Label(START_NS, START_NS + 5 * S, "", "at 0"),
+        Label(START_NS + 5 * S, START_NS + 499 * PERIOD_NS, "", "at 250"),
+    ]
+    with Recording(tmp_path / "bag") as recording:
+        assert read_annotations(recording, START_NS + 499 * PERIOD_NS) == labels
+        assert len(recording.problems) == set_back, "what streams lack is reported by who reads them"
+    with Recording(tmp_path / "bag") as recording:
+        assert Footage(recording).annotations == labels
 
 
 def test_the_order_in_which_annotations_were_logged_means_nothing(tmp_path: Path) -> None:
