@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from array import array
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ from mumu_ros.conversions import (
     SUPPORTED_TYPES,
     VECTOR_TYPES,
     ConversionError,
+    ImageKind,
     compressed_image_to_array,
     image_to_array,
 )
@@ -43,6 +45,8 @@ __all__ = ["Camera", "Footage", "Trace"]
 _MAX_HEIGHT = 480
 _MAX_CHANNELS = 6
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
+_UNNAMED = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC3": "bgr16", "16UC4": "bgra16"}
+"""As what pictures are shown that do not say their colours: in the order of OpenCV. Labels do not depend on it."""
 _IMU_TYPE = "sensor_msgs/msg/Imu"
 
 
@@ -125,6 +129,7 @@ class Footage:
         self._recording = recording
         self._lock = threading.Lock()
         self._depth_range: dict[str, tuple[float, float]] = {}
+        self._unnamed: set[str] = set()
         kinds = {name: SUPPORTED_TYPES.get(topic.type_name) for name, topic in recording.topics.items()}
         self._images = {name for name, kind in kinds.items() if kind == "image"}
         self._vectors = {name: _Vectors() for name, kind in kinds.items() if kind == "vector"}
@@ -194,8 +199,14 @@ class Footage:
         compressed = self._recording.topics[topic].type_name.endswith("CompressedImage")
         encoding = str(message.format if compressed else message.encoding)
         depth = "compressedDepth" in encoding or encoding.split(";")[0].strip() in _DEPTH_ENCODINGS
-        read = compressed_image_to_array if compressed else image_to_array
-        pixels = read(message, "depth" if depth else "rgb")
+        if encoding in _UNNAMED and topic not in self._unnamed:
+            self._unnamed.add(topic)
+            print(f"{topic} does not say its colours, {encoding}: shown as {_UNNAMED[encoding]}", file=sys.stderr)
+        kind: ImageKind = "depth" if depth else "rgb"
+        if compressed:
+            pixels = compressed_image_to_array(message, kind)
+        else:
+            pixels = image_to_array(message, kind, encoding=_UNNAMED.get(encoding, ""))
         picture = self._colored(topic, pixels) if depth else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         height, width = picture.shape[:2]
         if height > _MAX_HEIGHT:

@@ -54,6 +54,23 @@ def test_stamps_are_those_of_the_headers_not_of_the_log(write_bag: Callable[...,
         assert grey(footage.frame(footage.cameras[0], 40)) == pytest.approx(80, abs=1)
 
 
+@pytest.mark.parametrize("encoding", ["8UC1", "8UC3", "8UC4", "16UC3", "16UC4"])
+def test_pictures_that_do_not_say_their_colours_are_shown(
+    tmp_path: Path, encoding: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    depth, channels = np.dtype(f"u{int(encoding.split('U')[0]) // 8}"), int(encoding[-1])
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for index in range(2):
+            image = array_to_image(np.zeros((8, 8, 3), np.uint8), START_NS + index * S, "", writer.types)
+            image.encoding, image.step = encoding, 8 * channels * depth.itemsize
+            image.data = np.full(8 * 8 * channels, np.iinfo(depth).max, depth).view(np.uint8)
+            writer.write("/camera", "sensor_msgs/msg/Image", image, START_NS + index * S)
+    with Recording(tmp_path / "bag") as recording:
+        footage = Footage(recording)
+        assert [grey(footage.frame(footage.cameras[0], index)) for index in range(2)] == [255, 255]
+    assert capsys.readouterr().err.count("/camera does not say its colours") == 1
+
+
 def test_an_imu_has_a_row_of_acceleration_and_one_of_angular_rate(footage: Footage) -> None:
     assert [trace.name for trace in footage.traces] == ["/imu · acceleration, m/s²", "/imu · angular rate, rad/s"]
     assert all(trace.values.shape == (600, 3) for trace in footage.traces)
