@@ -62,6 +62,8 @@ TIMEOUT_S = 1.0
 UNPAIRED_S = 1.0
 """Duration of pictures without one of depth after which depth that comes counts as unpaired."""
 UPSIDE_DOWN_S = 2.0
+UNSEEN_S = 2.0
+"""Duration of pictures of which none could be processed after which it is unknown who is in view."""
 MAX_DROPPED = 0.1
 """Share of dropped pictures above which the processor counts as too slow."""
 PATIENCE_S = 3.0
@@ -110,6 +112,8 @@ class _Findings:
     brightest: int = 255
     frozen: Frozen = field(default_factory=Frozen)
     upside_down: Since = field(default_factory=Since)
+    unseen: Since = field(default_factory=Since)
+    failure: Problem = FaultCode.NONE, ""
     unpaired: Since = field(default_factory=Since)
     depthless: Since = field(default_factory=Since)
     errors: Counter[str] = field(default_factory=Counter)
@@ -200,6 +204,16 @@ class CameraSource:
     # On the worker's thread.
 
     def _look(self, synchronized: SynchronizedSet) -> None:
+        found = self._found
+        found.pictures += 1
+        found.unseen.note(synchronized.stamp_ns, True)
+        try:
+            self._process(synchronized)
+        except Exception as error:
+            found.failure = FaultCode.EXCEPTION, f"{type(error).__name__}: {error}"
+            raise
+
+    def _process(self, synchronized: SynchronizedSet) -> None:
         start = time.perf_counter()
         message, depth_message = (*synchronized.items, None)[:2]
         picture = None if message is None else self._read("image", message)
@@ -209,12 +223,12 @@ class CameraSource:
         found.unpaired.note(stamp_ns, depth_message is None)
         found.brightest = int(picture.max())
         if found.frozen.look(stamp_ns, message.message.data):
+            found.unseen.note(stamp_ns, False)
             return
         height, width = picture.shape[:2]
         depth = self._depth(depth_message, picture, frame_id)
         people = self._finder.update(stamp_ns, picture, depth, self._camera(width, height, frame_id))
         people = [person for person in people if person.confidence >= self._config.min_confidence]
-        found.pictures += 1
         found.people = len(people)
         found.left_out = self._finder.left_out
         found.upside_down.note(stamp_ns, is_upside_down(people, LAYOUT))
@@ -222,6 +236,7 @@ class CameraSource:
             found.depthless.note(stamp_ns, is_without_depth(people))
         found.seconds.append(time.perf_counter() - start)
         self._deliver(View(stamp_ns, frame_id, width, height, LAYOUT, people, picture))
+        found.unseen.note(stamp_ns, False)
 
     def _read(self, name: str, message: Any) -> NDArray[Any] | None:
         found, topic = self._found, self._topics[name]
@@ -231,6 +246,8 @@ class CameraSource:
             return depth_to_millimetres(topic.array(message.message, "depth"))
         except ConversionError as error:
             found.last_error[name] = error
+            if name == "image":
+                found.failure = error.code, str(error)
             found.errors[name] += 1
             self._node.log_throttled(f"convert {name}", f"{topic.topic}: {error}; the message is skipped")
             return None
@@ -264,7 +281,9 @@ class CameraSource:
         if self._config.depth:
             yield self._diagnose_stream("depth", self._depth_problem())
         yield self._node.status("camera", self._diagnose_camera())
-        yield self._node.status("people", self._people_problem(), people=self._found.people)
+        unseen = self._unseen_problem()
+        people = 0 if unseen else self._found.people
+        yield self._node.status("people", unseen or self._people_problem(), people=people)
 
     def _diagnose_stream(self, name: str, problem: Problem | None) -> DiagnosticStatus:
         s, t = self._synchronizer.statistics()[name], self._topics[name]
@@ -297,7 +316,7 @@ class CameraSource:
 
     def _picture_problem(self) -> Problem | None:
         found = self._found
-        now = (self._worker.dropped, found.pictures + found.errors["image"])
+        now = (self._worker.dropped, found.pictures)
         dropped, looked = now[0] - self._reported[0], now[1] - self._reported[1]
         self._reported = now
         if found.frozen.seconds > FROZEN_S:
@@ -354,10 +373,18 @@ class CameraSource:
             return None
         return last.code, f"{self._found.errors[name]} messages skipped, the last one: {last}"
 
-    def _people_problem(self) -> Problem:
+    def _unseen_problem(self) -> Problem | None:
+        """Why it is unknown who is in view; None: it is known."""
         found = self._found
         if not self._synchronizer.statistics()["image"].alive or found.frozen.seconds > FROZEN_S:
             return FaultCode.WAITING, "no picture to process"
+        if found.unseen.seconds > UNSEEN_S:
+            code, text = found.failure
+            return code, f"none of the pictures of the last {found.unseen.seconds:.0f} s could be processed: {text}"
+        return None
+
+    def _people_problem(self) -> Problem:
+        found = self._found
         if found.left_out:
             most = self._config.max_people
             return FaultCode.CROWDED, f"{found.left_out} more are in view and left out: max_people is {most}"

@@ -68,6 +68,7 @@ class ScriptedFinder:
     sees_picture: bool = False
     tiny_size: float | None = None
     seconds: float = 0.0
+    error: Exception | None = None
     calls: list[dict[str, Any]] = field(default_factory=list)
 
     def clear(self) -> None: ...
@@ -75,6 +76,8 @@ class ScriptedFinder:
     def update(self, stamp_ns: int, rgb: Any, depth: Any = None, camera: Any = None) -> list[Person]:
         self.calls.append({"stamp_ns": stamp_ns, "rgb": rgb, "depth": depth, "camera": camera})
         time.sleep(self.seconds)
+        if self.error:
+            raise self.error
         return self.people
 
 
@@ -639,6 +642,46 @@ def test_a_picture_that_cannot_be_read_is_skipped_and_named(rig: Callable[..., R
     r.people.clear()
     r.ros.wait(lambda: r.show() and r.people)
     assert "Hz" in r.say("image", is_ok), "reported until the next report"
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "text"),
+    [("network", "exception", "RuntimeError: device lost"), ("picture", "unreadable", "encoding '8UC3'")],
+)
+def test_nobody_is_said_to_be_in_view_while_no_picture_can_be_processed(
+    rig: Callable[..., Rig], finder: ScriptedFinder, what: str, code: str, text: str
+) -> None:
+    finder.people = [person()]
+    r = rig().start()
+    r.ros.provokes_errors = True
+    assert r.say("people", is_ok) == "1 in view"
+    broken = array_to_image(np.zeros((*SIZE, 3), np.uint8), START_NS, FRAME, TYPES)
+    broken.encoding = "8UC3"
+
+    def show_broken() -> None:
+        r.number += 1
+        broken.header.stamp = ns_to_time(START_NS + r.number * PERIOD_NS, TYPES)
+        r.image.publish(broken)
+
+    if what == "network":
+        finder.error = RuntimeError("device lost")
+    said = r.say("people", is_warning, None if what == "network" else show_broken)
+    assert said.startswith("none of the pictures of the last 2 s could be processed: ")
+    assert text in said
+    assert [value.value for value in r.diagnostics["people"].values] == [code, "0"]
+    finder.error = None
+    assert r.say("people", is_ok) == "1 in view"
+
+
+def test_pictures_that_fail_are_not_taken_for_a_slow_processor(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    r = rig().start()
+    r.ros.provokes_errors = True
+    r.say("people", is_ok)
+    finder.error = RuntimeError("device lost")
+    r.say("people", is_warning)  # after twenty pictures or more
+    source = r.node._source
+    source._reported = (source._worker.dropped - 1, 0)
+    assert source._picture_problem() is None
 
 
 def test_compressed_pictures_are_read(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
