@@ -43,7 +43,7 @@ from mumu_ros.people.inputs import depth_problem
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.picture_topics import IMU, PictureTopics
 from mumu_ros.recordings.reader import Recording
-from mumu_ros.streams.stamps import NS_PER_S, StampGuard, StreamClock, Verdict
+from mumu_ros.streams.stamps import FOREVER_NS, NS_PER_S, StampGuard, StreamClock, Verdict
 
 __all__ = ["Shot", "Worn", "read_pictures"]
 
@@ -174,7 +174,7 @@ class _Reader:
         _print(problems)
 
     def _read(self, clocks: dict[str, StreamClock]) -> Iterator[Shot]:
-        info, log_ns = self._topics.info, 0
+        info = self._topics.info
         guard: StampGuard[StreamClock, _Stamped] = StampGuard(list(clocks.values()))
         for topic, log_ns, message in self._recording.messages([*clocks, *([info] if info else [])]):
             if topic == info:
@@ -183,14 +183,14 @@ class _Reader:
             new = _Stamped(topic, header_stamp_ns(message) or log_ns, log_ns, message)
             verdict = guard.judge(clocks[topic], new.stamp_ns, new)
             if verdict is Verdict.BACKWARD:
-                yield from self._due(log_ns)
+                yield from self._due(FOREVER_NS)
                 self._clear()
             if verdict is not Verdict.TURNED_AWAY:
                 for clock, stamp_ns, good in guard.release() or [(clocks[topic], new.stamp_ns, new)]:
                     clock.newest_ns = max(clock.newest_ns, stamp_ns)
                     self._take(good)
             yield from self._due(log_ns - _WAIT_NS)
-        yield from self._due(log_ns)
+        yield from self._due(FOREVER_NS)
 
     def _problems(self, clocks: dict[str, StreamClock]) -> list[str]:
         """What was not used, and why."""

@@ -191,6 +191,14 @@ def test_a_bag_whose_time_begins_anew_is_read_to_its_end(path: Path) -> None:
     assert all(worn.stamp_ns <= shot.stamp_ns for shot in shots for worn in shot.worn)
 
 
+def test_no_picture_is_lost_where_the_clock_of_the_recorder_was_set_back(path: Path) -> None:
+    times = [*range(0, 4000, 50), *range(1000, 3000, 50)]
+    with writing(path) as bag:
+        for at in times:
+            bag.picture(at)
+    assert at_ms(shot.stamp_ns for shot in read(path)) == times
+
+
 def test_what_of_a_bag_could_not_be_used_is_said_at_the_end(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with writing(path) as bag:
         for k in range(5):
