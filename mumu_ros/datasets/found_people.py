@@ -74,6 +74,8 @@ def find_people(bag: Path) -> FoundPeople:
     found: defaultdict[str, dict[int, Joints]] = defaultdict(dict)
     stamps_ns: list[int] = []
     for shot in tqdm(read_pictures(bag, ()), f"people in {bag.name}", unit=" pictures", disable=None, leave=False):
+        if stamps_ns and shot.stamp_ns < stamps_ns[-1]:
+            break  # Time jumps back: from here on the same stamps mean other moments, as for the other streams.
         stamps_ns.append(shot.stamp_ns)
         if not sampler.accept(shot.stamp_ns):
             continue

@@ -122,6 +122,18 @@ def found_in_pictures(seen: Mapping[str, Sequence[set[str]]]) -> FoundPeople:
         return find_people(Path("bag"))
 
 
+def test_people_are_found_until_time_jumps_back() -> None:
+    camera = [Shot((10 + index % 5) * S // 10, np.zeros((4, 4, 3), np.uint8)) for index in range(10)]
+    with (
+        patch.object(found_people, "read_pictures", return_value=camera),
+        patch.object(found_people, "PeopleFinder") as finder,
+    ):
+        finder.return_value.update.side_effect = [[person(name, set())] for name in "aaaaabbbbb"]
+        found = find_people(Path("bag"))
+    assert found.stamps_ns == [shot.stamp_ns for shot in camera[:5]]
+    assert finder.return_value.update.call_count == 5
+
+
 def person(body: str, seen: set[str]) -> Person:
     layout = LAYOUTS[LAYOUT]
     joints = np.full((len(layout), 3), np.nan, np.float32)
