@@ -83,11 +83,6 @@ class FaultCode(str, Enum):
         "than 65 m (in millimetres)"
     )  # fmt: skip
     TOO_SLOW = "too_slow", Level.WARN, "this computer does not keep up, and messages are dropped"
-    FAILING = (
-        "failing",
-        Level.ERROR,
-        "input arrives, and its processing fails or takes seconds: see the status `errors`",
-    )
 
     FROZEN = "frozen", Level.WARN, "the camera repeats the same picture"
     DARK = "dark", Level.WARN, "the picture is almost black, and nobody is found in it"

@@ -146,6 +146,7 @@ class Inference(ManagedNode):
         self._missing: list[str] = []
         self._began_at = self._framed_at = self._seen_at = self._put_at = self._worked_at = time.monotonic()
         self._dropped = 0
+        self._failure = ""
         self._frame_gap_s = 0.0
         self._uses_frames = False
         self._seconds: deque[float] = deque(maxlen=200)
@@ -233,11 +234,15 @@ class Inference(ManagedNode):
         """Encode new inputs; decide when a decision is due."""
         assert self._session is not None
         drops = self._drops
-        with self._deciding:
-            start = time.perf_counter()
-            answers = self._session.decide(job.stamp_ns)
-            seconds = time.perf_counter() - start
-        self._worked_at = time.monotonic()
+        try:
+            with self._deciding:
+                start = time.perf_counter()
+                answers = self._session.decide(job.stamp_ns)
+                seconds = time.perf_counter() - start
+        except Exception as error:
+            self._failure = f"{type(error).__name__}: {error}"
+            raise
+        self._failure, self._worked_at = "", time.monotonic()
         if answers:
             self._seconds.append(seconds)
         with self._publishing:
@@ -360,8 +365,8 @@ class Inference(ManagedNode):
         dropped, self._dropped = self._worker.dropped - self._dropped, self._worker.dropped
         waits_s = time.monotonic() - self._put_at
         if waits_s > _ENDED_S and self._put_at > self._worked_at:
-            text = f"input has been arriving for {waits_s:.0f} s, and nothing is decided: see the status errors"
-            return [(FaultCode.FAILING, text)]
+            text = f"nothing has been decided for {waits_s:.0f} s"
+            return [(FaultCode.EXCEPTION, f"{text}: {self._failure}") if self._failure else (FaultCode.TOO_SLOW, text)]
         seconds, rate_hz = float(np.median(list(self._seconds) or [0.0])), self._session.config.rate_hz
         if not dropped or seconds * rate_hz < 1:
             return []

@@ -300,9 +300,11 @@ def test_decisions_that_all_fail_or_take_too_long_are_named(
     r.ros.wait(lambda: r.play(next(numbers), 1) or code() == "too_slow")
     assert "ms: lower rate_hz (now 20) or max_people" in r.status["inference: recogniser"].message
     monkeypatch.setattr(recognizer, "recognize_all", fail)
-    r.ros.wait(lambda: r.play(next(numbers), 1) or code() == "failing")
+    r.ros.wait(lambda: r.play(next(numbers), 1) or code() == "exception")
+    failure = "s: RuntimeError: the device has had enough"
+    assert failure in r.status["inference: recogniser"].message
     monkeypatch.setattr(recognizer, "recognize_all", recognize)
-    r.ros.wait(lambda: r.play(next(numbers), 1) or code() != "failing")
+    r.ros.wait(lambda: r.play(next(numbers), 1) or code() != "exception")
 
 
 def stamps(messages: list[Any]) -> list[int]:
