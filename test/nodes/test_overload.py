@@ -42,10 +42,10 @@ def test_the_newest_frame_wins_and_the_others_are_counted_in_the_diagnostics(
     busy, go = threading.Event(), threading.Event()
     recognize = Recognizer.recognize_all
 
-    def slowly(*arguments: Any) -> Any:
+    def slowly(*arguments: Any, **keywords: Any) -> Any:
         busy.set()
         assert go.wait(TIMEOUT_S)
-        return recognize(*arguments)
+        return recognize(*arguments, **keywords)
 
     monkeypatch.setattr(Recognizer, "recognize_all", slowly)
     node = ros.add(Inference, model=str(tiny_model), backend="eager", min_coverage=[0.05])
