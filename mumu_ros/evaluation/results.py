@@ -172,8 +172,9 @@ def pause_problems(decisions: Decisions, period_ns: int) -> list[str]:
         return []
     start_ns, end_ns = max(pauses, key=lambda pause: pause[1] - pause[0])
     return [
-        f"{len(pauses)} pauses count as no time, the longest {ns_to_seconds(end_ns - start_ns):.1f} s, from "
-        f"{ns_to_seconds(start_ns):.3f} to {ns_to_seconds(end_ns):.3f} s: nothing was recorded then, or a clock was set"
+        f"pauses between decisions count as no time: {len(pauses)}, the longest "
+        f"{ns_to_seconds(end_ns - start_ns):.1f} s, from {ns_to_seconds(start_ns):.3f} to {ns_to_seconds(end_ns):.3f} s; "
+        "nothing was recorded or nobody was in view then, or a clock was set"
     ]
 
 

@@ -288,7 +288,7 @@ def test_a_pause_is_no_time_to_recognise_in_nor_is_a_clock_that_was_set_forward(
     assert bag.minutes == pytest.approx(20 / 60)
     assert summarize([bag], CONFIG)["pooled"]["false_alarms_per_min"] == pytest.approx(6)
     (problem,) = pause_problems(bag.decisions, S)
-    assert f"1 pauses count as no time, the longest {years + 1}.0 s, from 10.000 to {years + 11}.000 s" in problem
+    assert f"count as no time: 1, the longest {years + 1}.0 s, from 10.000 to {years + 11}.000 s" in problem
     assert pause_problems(logged(*(decision(t, "walk") for t in (1, 5, 15))), S) == []
 
 
