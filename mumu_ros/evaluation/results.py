@@ -174,8 +174,8 @@ def pause_problems(decisions: Decisions, period_ns: int) -> list[str]:
     start, end = f"{ns_to_seconds(start_ns):.3f}", f"{ns_to_seconds(end_ns):.3f}"
     return [
         f"pauses between decisions count as no time: {len(pauses)}, the longest "
-        f"{ns_to_seconds(end_ns - start_ns):.1f} s, from {start} to {end} s; nothing was recorded or nobody was in view "
-        "then, or a clock was set"
+        f"{ns_to_seconds(end_ns - start_ns):.1f} s, from {start} to {end} s; then nothing was recorded, nobody was in "
+        "view, or a clock was set"
     ]
 
 
