@@ -56,7 +56,7 @@ def from_runs(runs: Sequence[Sequence[Any]], problems: list[str]) -> list[TruthS
     """Return the annotations that came in each run between jumps back in time as segments of it, in order of time.
 
     See `from_annotations`. The same stamps mean other moments in each run. A run in which none came has those of all: a
-    bag in a loop whose annotations were published once.
+    bag in a loop, with annotations that were published once.
     """
     everything = [message for run in runs for message in run]
     if len(runs) < 2:

@@ -165,7 +165,7 @@ class FaultInjector:
 
     @property
     def idle(self) -> list[Fault]:
-        """Those in whose time no sample has come."""
+        """Faults during which no sample has come."""
         return [fault for fault, injectors in self._of_fault if not any(each.has_begun for each in injectors)]
 
     def arrive(self, stream: str, stamps_ns: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -65,8 +65,8 @@ HRI = (
     Argument(
         "camera",
         "",
-        "A camera whose driver runs with its default names: topics and types come from config/cameras and override "
-        "params_file's. Empty: as in params_file.",
+        "A camera with a driver that runs with its default names: topics and types come from config/cameras and "
+        "override params_file's. Empty: as in params_file.",
         ("", *CAMERAS),
     ),
     _MODEL,
