@@ -46,9 +46,9 @@ from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import contest, why_silent
 from mumu_ros.nodes.handover import Input
+from mumu_ros.nodes.humans_topics import BODIES
 from mumu_ros.nodes.intents import Intents
 from mumu_ros.nodes.managed import ManagedNode
-from mumu_ros.nodes.node_configuration import BODIES
 from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.worker import Worker

@@ -28,13 +28,12 @@ from mumu_ros.conversions import ImageKind, compressed_image_to_array, image_to_
 from mumu_ros.failures import Fault
 from mumu_ros.files import expanded
 from mumu_ros.model.checkpoint import find_model
+from mumu_ros.nodes.humans_topics import TRACKED
 from mumu_ros.nodes.parameters import PEOPLE, SENSOR_SYNC, ParameterError, Values
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.pipeline.parameter_file import ParameterFile
 
 __all__ = [
-    "BODIES",
-    "TRACKED",
     "EvaluationConfig",
     "OverlayConfig",
     "PeopleConfig",
@@ -43,11 +42,6 @@ __all__ = [
     "SimulatorConfig",
     "input_topics",
 ]
-
-BODIES = "/humans/bodies"
-"""Of REP 155: a body has its topics under its id."""
-TRACKED = f"{BODIES}/tracked"
-"""Ids of the bodies that are tracked."""
 
 
 @dataclass(frozen=True)

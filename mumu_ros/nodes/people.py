@@ -27,9 +27,11 @@ from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.camera_source import CameraSource, View
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import contest
-from mumu_ros.nodes.hri_bodies import HumansPublisher, HumansSource, has_hri_msgs
+from mumu_ros.nodes.humans_publisher import HumansPublisher
+from mumu_ros.nodes.humans_source import HumansSource
+from mumu_ros.nodes.humans_topics import TRACKED, has_hri_msgs
 from mumu_ros.nodes.managed import ManagedNode
-from mumu_ros.nodes.node_configuration import TRACKED, PeopleConfig
+from mumu_ros.nodes.node_configuration import PeopleConfig
 from mumu_ros.nodes.parameters import PEOPLE
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.transforms import FrameChanger

@@ -33,8 +33,9 @@ from rclpy.validate_topic_name import validate_topic_name
 from rosgraph_msgs.msg import Clock
 
 from mumu_ros.fault_codes import FaultCode
+from mumu_ros.nodes.humans_topics import BODIES, TRACKED
 from mumu_ros.nodes.managed import ManagedNode
-from mumu_ros.nodes.node_configuration import BODIES, TRACKED, PlayerConfig
+from mumu_ros.nodes.node_configuration import PlayerConfig
 from mumu_ros.nodes.parameters import PLAYER, ParameterError
 from mumu_ros.nodes.playback import Playback
 from mumu_ros.nodes.running import main

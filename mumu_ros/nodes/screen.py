@@ -32,7 +32,7 @@ from mumu_ros.conversions import header_stamp_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes.demo_monitor import NO_FAULT, STALE_S, Monitor
-from mumu_ros.nodes.node_configuration import BODIES
+from mumu_ros.nodes.humans_topics import BODIES
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Screen"]

@@ -31,7 +31,8 @@ from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
 from mumu_ros import cli
-from mumu_ros.nodes.node_configuration import BODIES, TRACKED, input_topics
+from mumu_ros.nodes.humans_topics import BODIES, TRACKED
+from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.record import Recorder, _summarise
 from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.pipeline.parameter_tables import ParameterError

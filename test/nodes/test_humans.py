@@ -35,9 +35,12 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from mumu_ros.conversions import RosTypes, array_to_image, message_to_people, ns_to_time, person_to_skeleton2d
 from mumu_ros.msg import People as PeopleMessage
+from mumu_ros.nodes import humans_publisher, humans_source
 from mumu_ros.nodes.camera_source import View
-from mumu_ros.nodes.hri_bodies import KEPT_NS, MAX_KEPT, SILENT_S, HumansPublisher, HumansSource, has_hri_msgs
-from mumu_ros.nodes.node_configuration import BODIES, TRACKED, PeopleConfig, PictureTopic
+from mumu_ros.nodes.humans_publisher import KEPT_NS, MAX_KEPT, SILENT_S, HumansPublisher
+from mumu_ros.nodes.humans_source import HumansSource
+from mumu_ros.nodes.humans_topics import BODIES, TRACKED, has_hri_msgs
+from mumu_ros.nodes.node_configuration import PeopleConfig, PictureTopic
 from mumu_ros.nodes.people import People
 from mumu_ros.people import LAYOUT, Person, track
 from mumu_ros.skeletons import layout
@@ -321,11 +324,12 @@ class AtOnce:
 
 @contextlib.contextmanager
 def without_hri_msgs() -> Iterator[None]:
-    """hri_bodies with stand-ins."""
+    """Publisher and source with stand-ins."""
     stand_ins = {"message_class": str, "RosTypes": StandInTypes, "has_hri_msgs": lambda: True, "Worker": AtOnce}
     with pytest.MonkeyPatch.context() as patch:
-        for name, stand_in in stand_ins.items():
-            patch.setattr(f"mumu_ros.nodes.hri_bodies.{name}", stand_in)
+        for module in (humans_publisher, humans_source):
+            for name in stand_ins.keys() & vars(module):
+                patch.setattr(module, name, stand_ins[name])
         yield
 
 
@@ -388,7 +392,7 @@ def test_topics_of_the_last_seen_bodies_are_kept_however_many_there_were(news: l
 
 def test_nobody_is_tracked_once_the_camera_is_silent_until_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 100.0
-    monkeypatch.setattr("mumu_ros.nodes.hri_bodies.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("mumu_ros.nodes.humans_publisher.time.monotonic", lambda: now_s)
     with publisher() as (node, humans):
         humans.publish(view(START_NS, "abcde", "fghij"), FRAME)
         tracked = node.publishers[TRACKED].messages
