@@ -26,6 +26,7 @@ from typing import Any
 import pytest
 import rclpy
 import yaml
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Imu
 from std_msgs.msg import String
@@ -126,11 +127,16 @@ def test_the_topics_of_a_robot_by_one_file(ros: Any, record: Callable[..., Any],
     assert "nobody published /fleet/robot1/nearby" in errors
 
 
+def not_spinning(ros: Any, bag: Path, topic: str) -> tuple[Node, Recorder]:
+    """A recorder of a topic, whose node is in no executor."""
+    node = rclpy.create_node("recorder", context=ros.node.context)
+    return node, Recorder(node, RawWriter(bag), [topic], print)
+
+
 def test_what_has_arrived_is_recorded_although_the_end_comes_first(ros: Any, tmp_path: Path) -> None:
     """As on a machine that is too busy to call the recorder before Ctrl-C."""
     chatter = ros.node.create_publisher(String, "chatter", 100)
-    node = rclpy.create_node("recorder", context=ros.node.context)  # in no executor
-    recorder = Recorder(node, RawWriter(tmp_path / "bag"), ["chatter"], print)
+    node, recorder = not_spinning(ros, tmp_path / "bag", "chatter")
     ros.wait(lambda: recorder._look() or chatter.get_subscription_count())
     for number in range(100):
         chatter.publish(String(data=str(number)))
@@ -147,8 +153,7 @@ def test_all_that_waits_is_taken_at_once_and_it_is_said_if_that_may_not_be_all(
 ) -> None:
     """A subscription holds 200 messages; the middleware does not count what is overwritten there."""
     chatter = ros.node.create_publisher(String, "chatter", 1000)
-    node = rclpy.create_node("recorder", context=ros.node.context)
-    recorder = Recorder(node, RawWriter(tmp_path / "bag"), ["chatter"], print)
+    node, recorder = not_spinning(ros, tmp_path / "bag", "chatter")
     ros.wait(lambda: recorder._look() or chatter.get_subscription_count())
     for number in range(count):
         chatter.publish(String(data=str(number)))
@@ -169,8 +174,7 @@ def test_what_waits_is_kept_when_the_quality_of_service_changes_and_that_more_ma
 ) -> None:
     """As of an arm whose gripper sends best effort on the same topic."""
     arm = ros.node.create_publisher(String, "joints", 100)
-    node = rclpy.create_node("recorder", context=ros.node.context)  # in no executor
-    recorder = Recorder(node, RawWriter(tmp_path / "bag"), ["joints"], print)
+    node, recorder = not_spinning(ros, tmp_path / "bag", "joints")
     ros.wait(lambda: recorder._look() or arm.get_subscription_count())
     for number in range(100):
         arm.publish(String(data=str(number)))
