@@ -156,7 +156,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     from mumu_ros.model.checkpoint import find_model, load_checkpoint, select_device
     from mumu_ros.pipeline.configuration import InferenceConfig, read_sensor_sync
     from mumu_ros.pipeline.parameter_file import ParameterFile
-    from mumu_ros.pipeline.parameter_tables import INFERENCE, ParameterError
+    from mumu_ros.pipeline.parameter_tables import INFERENCE
+    from mumu_ros.pipeline.parameter_values import ParameterError
     from mumu_ros.recordings.storage_files import check_distinct
 
     params = ParameterFile(arguments.params)

@@ -26,7 +26,8 @@ from typing import Any
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
-from mumu_ros.pipeline.parameter_tables import Parameter, Values, expected, unknown_names
+from mumu_ros.pipeline.parameter_tables import unknown_names
+from mumu_ros.pipeline.parameter_values import Parameter, Values, expected
 
 __all__ = ["declare", "unknown_parameters"]
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.share import share_path
 
 __all__ = ["CAMERAS", "DEMO", "HRI", "REPLAY", "Argument", "node_namespace"]

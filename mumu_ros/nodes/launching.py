@@ -32,7 +32,8 @@ from mumu_ros.nodes.launch_arguments import HRI, node_namespace
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.parameters import PEOPLE, TABLES
 from mumu_ros.pipeline.parameter_file import ParameterFile
-from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC, ParameterError
+from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC
+from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.reading import read_json
 from mumu_ros.share import located, share_path
 

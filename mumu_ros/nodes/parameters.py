@@ -30,11 +30,8 @@ from mumu_ros.pipeline.parameter_tables import (
     RELIABILITY,
     SENSOR_SYNC,
     STREAM,
-    Parameter,
-    ParameterError,
-    Values,
-    expected,
 )
+from mumu_ros.pipeline.parameter_values import Parameter, ParameterError, Values, expected
 from mumu_ros.simulation import MAX_PEOPLE, parse_fault
 
 __all__ = [

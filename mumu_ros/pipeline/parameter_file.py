@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mumu_ros.pipeline.parameter_tables import Parameter, ParameterError, Values, unknown_names
+from mumu_ros.pipeline.parameter_tables import unknown_names
+from mumu_ros.pipeline.parameter_values import Parameter, ParameterError, Values
 from mumu_ros.reading import read_yaml
 
 __all__ = ["ParameterFile", "given_parameters"]

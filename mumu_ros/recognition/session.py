@@ -36,7 +36,7 @@ from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.people.person import Person
 from mumu_ros.pipeline.configuration import InferenceConfig
-from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.pipeline.stream_watch import ClockWatch
 from mumu_ros.recognition.assignment import ImuAssigner
 from mumu_ros.recognition.backends import Backend, choose_backend, is_exported, open_backend, takes_long

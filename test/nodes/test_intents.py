@@ -25,7 +25,7 @@ import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from mumu_ros.pipeline.configuration import InferenceConfig
-from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.pipeline.parameter_values import ParameterError
 
 FAILURE = TransitionCallbackReturn.FAILURE
 IS_INSTALLED = importlib.util.find_spec("hri_actions_msgs") is not None

@@ -46,7 +46,7 @@ from mumu_ros.nodes.launching import plan_demo, plan_hri, plan_replay
 from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.pipeline.configuration import read_sensor_sync
 from mumu_ros.pipeline.parameter_file import ParameterFile
-from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.recordings import RecordingWriter
 from mumu_ros.share import share_path
 

@@ -27,7 +27,7 @@ from mumu_ros.conversions import array_to_imu
 from mumu_ros.nodes import launcher
 from mumu_ros.nodes.launch_arguments import HRI, REPLAY
 from mumu_ros.nodes.launching import NodePlan, plan_hri, plan_replay
-from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.recordings import RecordingWriter
 
 TWO_ROBOTS = """

@@ -36,7 +36,7 @@ from mumu_ros.nodes.humans_topics import BODIES, TRACKED
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.record import Recorder, _summarise
 from mumu_ros.pipeline.parameter_file import ParameterFile
-from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.raw_writer import RawWriter
 from mumu_ros.share import share_path

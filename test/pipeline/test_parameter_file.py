@@ -22,7 +22,8 @@ import pytest
 
 from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig, read_sensor_sync
 from mumu_ros.pipeline.parameter_file import ParameterFile
-from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC, ParameterError
+from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC
+from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.share import share_path
 
 

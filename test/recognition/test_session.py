@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.network import Network
 from mumu_ros.pipeline.configuration import InferenceConfig
-from mumu_ros.pipeline.parameter_tables import ParameterError
+from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.recognition import Decision, NoDecision, Recognizer, Session
 from mumu_ros.recognition.backends import Eager, Outputs
 from mumu_ros.recognition.session import Answers, recognizer_settings
