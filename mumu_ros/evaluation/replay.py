@@ -195,7 +195,7 @@ class Chain:
         if not is_of_stream(self._streams[stream], message):
             return
         own_ns = header_stamp_ns(message)
-        recorded_ns = log_ns if own_ns is None else own_ns + self._offsets_ns[stream]
+        recorded_ns = (log_ns if own_ns is None else own_ns) + self._offsets_ns[stream]
         stamp_ns = self._alterer.restamp(stream, recorded_ns) if self._alterer else recorded_ns
         if stamp_ns is None:
             return

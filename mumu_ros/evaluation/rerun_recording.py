@@ -129,8 +129,8 @@ def _samples(setup: Setup) -> Iterator[tuple[StreamConfig, int, NDArray[Any]]]:
                 try:
                     decoded = recording.decode(message.topic, message.data)
                     own_ns = header_stamp_ns(decoded)
-                    stamp_ns = message.stamp_ns if own_ns is None else own_ns + seconds_to_ns(config.offset_s)
-                    yield config, stamp_ns, message_to_array(config, decoded)
+                    stamp_ns = message.logged_ns if own_ns is None else own_ns
+                    yield config, stamp_ns + seconds_to_ns(config.offset_s), message_to_array(config, decoded)
                 except (ConversionError, RecordingError):
                     continue  # the evaluation has counted it
 

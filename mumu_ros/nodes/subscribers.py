@@ -238,12 +238,13 @@ class Subscriber:
             callback(received, *args)
 
     def _header(self, data: bytes) -> Header:
-        if not self._has_header:
+        if self._has_header:
+            # Four bytes that name the encoding, seconds, nanoseconds, and frame_id with its length and a final 0.
+            sec, nanosec, length = _STAMP[data[1] & 1].unpack_from(data, 4)
+            frame_id = data[16 : 15 + length].decode(errors="replace")
+        else:
             sec, nanosec = divmod(self._times.at(self.came_ns), NS_PER_S)
-            return Header(stamp=Time(sec=sec, nanosec=nanosec))
-        # Behind four bytes that name the encoding: seconds, nanoseconds, and frame_id with its length and a final 0.
-        sec, nanosec, length = _STAMP[data[1] & 1].unpack_from(data, 4)
-        frame_id = data[16 : 15 + length].decode(errors="replace")
+            frame_id = ""
         if self._offset_ns:
             # Stamps out of range become 0, which is rejected and counted like any other stamp of 0.
             stamp_ns = sec * NS_PER_S + nanosec + self._offset_ns

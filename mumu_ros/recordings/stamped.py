@@ -37,7 +37,7 @@ class Stamped(NamedTuple):
 
     Attributes:
         topic: Where it was published.
-        stamp_ns: Of its header; its log time where the type has none.
+        stamp_ns: Of its header, its log time where the type has none; with the topic's offset.
         logged_ns: Its log time.
         data: What `Recording.decode` takes.
     """
@@ -57,7 +57,7 @@ def read_stamped(
 ) -> Iterator[Stamped]:
     """Yield the messages of topics with acceptable stamps, by the rule of the live nodes.
 
-    `offsets_ns` are added to the stamps of a topic's headers before they are judged, as sensor_sync adds `offset_s`.
+    `offsets_ns` are added to the stamps of a topic before they are judged, as sensor_sync adds `offset_s`.
     Reading ends where time jumps back: from there on the same stamps would mean other moments. What is left out is
     reported in the recording's `problems` when everything has been read. Messages of the topics begin with a header, or
     have none. Those of the topics `beside`, such as annotations, are about other times than that of a header: they come
@@ -78,8 +78,8 @@ def read_stamped(
             continue
         headless = recording.topics[topic].type_name == _WITHOUT_HEADER
         try:
-            own_ns = logged_ns if headless else cdr_stamp_ns(data) + offsets_ns.get(topic, 0)
-            message = Stamped(topic, own_ns, logged_ns, data)
+            own_ns = logged_ns if headless else cdr_stamp_ns(data)
+            message = Stamped(topic, own_ns + offsets_ns.get(topic, 0), logged_ns, data)
         except ConversionError:
             cut_off[topic] += 1
             continue

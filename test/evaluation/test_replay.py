@@ -109,6 +109,17 @@ def test_joints_of_another_driver_on_the_topic_are_passed_over_as_live(tiny_mode
         assert (sensor.messages, result.problems) == (0, (said,))
 
 
+def test_an_offset_is_added_to_the_log_times_of_messages_without_a_header_as_live(tiny_model: Path) -> None:
+    session = Session.open(InferenceConfig.of(model=str(tiny_model), backend="eager"))
+    stream = replace(arm("left"), type="std_msgs/msg/Float32MultiArray", joints=(), offset_s=-0.15)
+    chain = Chain({"left_arm": "glove"}, SensorSyncConfig((stream,), 10.0, 0.05, 0.5, 30), session)
+    for k in range(20):
+        chain.take("left_arm", array_to_floats(np.ones(1), BagTypes()), START_NS + k * S // 10)
+    chain.drain(START_NS + 2 * S)
+    result = chain.result([])
+    assert (result.start_ns, result.end_ns) == (START_NS - 15 * S // 100, START_NS + 175 * S // 100)
+
+
 def imu_chain(model: Path) -> Chain:
     session = Session.open(InferenceConfig.of(model=str(model), backend="eager"))
     stream = replace(arm("left"), name="imu", type="sensor_msgs/msg/Imu", size=(2, 3), shape=(2, 3), joints=())

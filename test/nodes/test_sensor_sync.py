@@ -648,6 +648,14 @@ def test_a_message_without_a_header_is_stamped_when_it_arrives_not_when_it_is_ta
     assert np.median(np.diff(glove.stamps)) > 15 * MS
 
 
+def test_the_offset_of_a_sensor_without_a_header_is_added_to_the_times_of_arrival(ros: Any) -> None:
+    glove = Glove(ros, **{"glove.offset_s": -60.0})
+    began_ns = time.time_ns()
+    glove.send(1, period_s=0.0)
+    (stamp_ns,) = glove.stamps
+    assert began_ns < stamp_ns + 60_000 * MS < time.time_ns()
+
+
 def test_messages_without_a_header_within_a_step_of_simulated_time_have_stamps_of_their_own(ros: Any) -> None:
     glove = Glove(ros, use_sim_time=True)
     step_ns = 50 * MS

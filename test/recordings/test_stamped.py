@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mumu_ros.conversions import array_to_imu, segment_to_annotation
+from mumu_ros.conversions import array_to_floats, array_to_imu, segment_to_annotation
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.recordings import Recording, RecordingWriter
 from mumu_ros.recordings.annotations import of_body, read_annotations
@@ -118,6 +118,16 @@ def test_an_offset_is_added_before_stamps_are_judged(write: Callable[..., Record
         assert [message.stamp_ns for message in read] == stamps_ns
         assert list(read_stamped(recording, ["/imu"], offsets_ns={"/imu": -2 * START_NS})) == []
         assert recording.problems == ["50 messages of /imu have unacceptable stamps; not used"]
+
+
+def test_an_offset_is_added_to_the_log_times_of_messages_without_a_header(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for index in range(50):
+            floats = array_to_floats(np.ones(5), writer.types)
+            writer.write("/glove", "std_msgs/msg/Float32MultiArray", floats, START_NS + index * PERIOD_NS)
+    with Recording(tmp_path / "bag") as recording:
+        read = read_stamped(recording, ["/glove"], offsets_ns={"/glove": -S})
+        assert [message.stamp_ns + S for message in read] == [START_NS + index * PERIOD_NS for index in range(50)]
 
 
 def test_empty_messages_are_counted(write: Callable[..., Recording], monkeypatch: pytest.MonkeyPatch) -> None:
