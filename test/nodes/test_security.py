@@ -23,12 +23,15 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from rclpy.action import get_action_client_names_and_types_by_node, get_action_server_names_and_types_by_node
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
+from std_msgs.msg import Empty
 
 from mumu_ros.nodes.inference import Inference
 from mumu_ros.nodes.launch_arguments import HRI
@@ -62,8 +65,8 @@ RULES: dict[tuple[str, str], Callable[..., list[tuple[str, list[str]]]]] = {
 }
 Access = dict[tuple[str, str], set[str]]
 
-# What these nodes use in other settings: `use_sim_time`, `target_frame`, and REP 155, whose messages are not in pip.
-IN_OTHER_SETTINGS = {"/clock", "/tf", "/tf_static", "/humans/bodies/tracked", "/intents"} | {
+# What these nodes use in other settings: `use_sim_time`, `target_frame`, `room`, and REP 155, which is not in pip.
+IN_OTHER_SETTINGS = {"/clock", "/tf", "/tf_static", "/truth/people", "/humans/bodies/tracked", "/intents"} | {
     f"/humans/bodies/*/{name}" for name in ("cropped", "position", "roi", "skeleton2d")
 }
 
@@ -98,6 +101,17 @@ def of(node: str) -> Access:
     return ALLOWED[enclave(node)]
 
 
+def used(ros: Any, node: str, rule: tuple[str, str]) -> set[str]:
+    """What a node does by the graph of ROS."""
+    # The topics and services of which an action consists are not named one by one.
+    return {name for name, _ in RULES[rule](ros.node, node, "/") if "/_action/" not in name}
+
+
+def denied(node: str, rule: tuple[str, str], names: set[str]) -> set[str]:
+    """Those of the names that the policy does not allow."""
+    return {name for name in names if not any(fnmatchcase(name, e) for e in of(node)[rule])}
+
+
 class OnePerson:
     """Stands in for the pose network: somebody is always in view."""
 
@@ -120,10 +134,7 @@ def measured(ros: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Access]:
         node.trigger_configure()
         node.trigger_activate()
 
-    def names(node: str, rule: tuple[str, str]) -> set[str]:
-        # The topics and services of which an action consists are not named one by one.
-        return {name for name, _ in RULES[rule](ros.node, node, "/") if "/_action/" not in name}
-
+    names = partial(used, ros)
     # A body has come, and the graph is known.
     ros.wait(lambda: "/humans/bodies/abcde/activity" in names("inference", ("topics", "publish")), 60.0)
     return {node: {rule: names(node, rule) for rule in RULES} for node in NODES}
@@ -133,10 +144,40 @@ def test_the_nodes_do_what_the_policy_allows_and_all_of_it(measured: dict[str, A
     for node, access in measured.items():
         for rule, names in access.items():
             expressions = of(node)[rule]
-            denied = {name for name in names if not any(fnmatchcase(name, e) for e in expressions)}
             unused = {e for e in expressions if not any(fnmatchcase(name, e) for name in names)}
-            assert not denied, f"{node} would not be allowed to {rule[1]} {denied}"
+            assert not (missing := denied(node, rule, names)), f"{node} would not be allowed to {rule[1]} {missing}"
             assert unused <= IN_OTHER_SETTINGS, f"{node} is allowed to {rule[1]} {unused - IN_OTHER_SETTINGS}"
+
+
+def listen_to_tf(_buffer: Any, node: Node) -> SimpleNamespace:
+    """In the place of a tf2_ros.TransformListener, which is not in pip."""
+    subscriptions = [node.create_subscription(Empty, topic, print, 10) for topic in ("/tf", "/tf_static")]
+    return SimpleNamespace(unregister=lambda: [node.destroy_subscription(s) for s in subscriptions])
+
+
+@pytest.mark.parametrize(
+    ("node", "parameters", "rule", "names"),
+    [
+        ("sensor_sync", {"imu_wrist.target_frame": "base"}, ("topics", "subscribe"), {"/tf", "/tf_static"}),
+        ("people", {"target_frame": "base"}, ("topics", "subscribe"), {"/tf", "/tf_static"}),
+        ("simulator", {"room": True}, ("topics", "publish"), {"/truth/people"}),
+    ],
+)
+def test_what_other_settings_add_is_allowed(
+    ros: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    node: str,
+    parameters: dict[str, Any],
+    rule: tuple[str, str],
+    names: set[str],
+) -> None:
+    tf = SimpleNamespace(TransformException=RuntimeError, Buffer=object, TransformListener=listen_to_tf)
+    monkeypatch.setitem(sys.modules, "tf2_ros", tf)  # type: ignore[arg-type]
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: OnePerson())
+    started = ros.add(partial(NODES[node], cli_args=["--ros-args", "--params-file", str(PARAMETERS)]), **parameters)
+    assert started.trigger_configure() == started.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    ros.wait(lambda: names <= used(ros, node, rule))
+    assert not denied(node, rule, used(ros, node, rule))
 
 
 def test_every_node_that_is_launched_has_an_enclave() -> None:
