@@ -32,7 +32,7 @@ from mumu_ros.evaluation.live_accuracy import Recognition, Truth
 from mumu_ros.evaluation.truth import from_annotations
 from mumu_ros.failures import Fault
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
-from mumu_ros.nodes.managed import BUSY
+from mumu_ros.nodes.managed import BUSY, OVER
 from mumu_ros.recordings.annotations import of_body
 from mumu_ros.streams import NS_PER_S
 
@@ -231,7 +231,8 @@ class Monitor(Node):
                 continue  # /diagnostics is shared by all robots
             name = _below(namespace, status.hardware_id) + status.name
             if name.endswith(f": {BUSY}"):
-                self.busy_s, self.busy = time.monotonic(), f"{name.removesuffix(f': {BUSY}')}: {status.message}"
+                if status.message != OVER:
+                    self.busy_s, self.busy = time.monotonic(), f"{name.removesuffix(f': {BUSY}')}: {status.message}"
                 continue
             self.status[name] = {pair.key: pair.value for pair in status.values}
             self.messages[name] = status.message

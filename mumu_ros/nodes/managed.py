@@ -42,10 +42,13 @@ from mumu_ros.nodes.handover import Input, Output
 from mumu_ros.nodes.parameters import Parameter, ParameterError
 from mumu_ros.text import reason, shorten
 
-__all__ = ["BUSY", "ManagedNode"]
+__all__ = ["BUSY", "OVER", "ManagedNode"]
 
 BUSY = "busy"
 """Status of a node that configures for long: "<node>: busy" on /diagnostics, once a second meanwhile."""
+
+OVER = "no longer reported"
+"""Text of a status that the node has published and has nothing to say of any more."""
 
 LOG_PERIOD_S = 5.0
 """Minimum period between logs of the same problem."""
@@ -86,6 +89,7 @@ class ManagedNode(LifecycleNode):
         self._last_error = ""
         self._last_log = ""
         self._codes: dict[str, str] = {}
+        self._status_names: set[str] = set()  # of all so far
         self._published_s = -_PERIOD_S
         self._configured = False
         self._active = False
@@ -238,7 +242,7 @@ class ManagedNode(LifecycleNode):
         self.finished = True
 
     def publish_diagnostics(self) -> None:
-        """Publish `diagnose` on /diagnostics, and the errors of callbacks if there were any."""
+        """Publish `diagnose` on /diagnostics, the errors of callbacks if there were any, and what is `OVER`."""
         if self._active:
             self._publish_statuses(self._statuses())
 
@@ -254,19 +258,25 @@ class ManagedNode(LifecycleNode):
 
     def _statuses(self) -> list[DiagnosticStatus]:
         statuses: list[DiagnosticStatus] = []
+        over = self._status_names
         try:
             statuses += self.diagnose()
         except Exception as error:  # must not silence the other statuses and nodes
             self.report_error(error)
+            over = set()
         if self._errors:
             text = f"{self._errors} unexpected errors, the last one: {self._last_error}"
             statuses.append(self.status("errors", (FaultCode.EXCEPTION, text), errors=self._errors))
         if self._unknown:
             text = f"ignored: {'; '.join(self._unknown)}"
             statuses.append(self.status("parameters", (FaultCode.UNKNOWN_PARAMETER, text)))
+        # diagnostic_aggregator takes a status that stops coming for an error.
+        for name in sorted(over - {known.name for known in statuses}):
+            statuses.append(status(name, (FaultCode.NONE, OVER), self.get_fully_qualified_name()))
         return statuses
 
     def _publish_statuses(self, statuses: list[DiagnosticStatus]) -> None:
+        self._status_names.update(known.name for known in statuses)
         message = DiagnosticArray(status=statuses)
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)

@@ -34,7 +34,7 @@ from std_msgs.msg import Empty
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes import demo, running
 from mumu_ros.nodes.demo_monitor import Monitor
-from mumu_ros.nodes.managed import BUSY, ManagedNode
+from mumu_ros.nodes.managed import BUSY, OVER, ManagedNode
 from mumu_ros.nodes.parameters import AUTOSTART
 from mumu_ros.nodes.processes import Processes
 from mumu_ros.nodes.worker import Worker
@@ -191,7 +191,8 @@ def test_what_callbacks_raise_is_counted_and_reported_and_ends_nothing(ros: Any,
     assert client.change(Transition.TRANSITION_DEACTIVATE)
     node.fails = {}
     assert node.trigger_activate() == SUCCESS
-    assert not any(status.name.endswith("errors") for status in node._statuses()), "they are of before"
+    ros.wait(lambda: client.diagnostics["node: errors"].message == OVER)
+    assert client.diagnostics["node: errors"].level == DiagnosticStatus.OK, "they are of before"
 
 
 def test_what_waits_in_the_executor_is_dropped_with_its_subscription_or_timer(client: Client) -> None:
@@ -251,6 +252,30 @@ def test_a_node_that_takes_long_to_configure_says_so_while_it_does(
     thread.join()
     ros.executor.add_node(node)
     assert "converting sim" in status.message
+    assert node.trigger_activate() == SUCCESS
+    status = ros.wait(lambda: (s := client.diagnostics[f"node: {BUSY}"]).message == OVER and s)
+    assert status.level == DiagnosticStatus.OK
+
+
+def test_no_status_stops_coming_while_the_node_is_active(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a stream that it no longer has; but nothing is over because `diagnose` fails."""
+    ros.provokes_errors = True
+    node = ros.add(Checking)
+    messages = ros.collect(DiagnosticArray, "/diagnostics")
+    ros.wait(lambda: node.count_subscribers("/diagnostics"))
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.wait(lambda: messages)
+    monkeypatch.setattr(node, "diagnose", lambda: [node.status("other stream", (FaultCode.NONE, "good"))])
+    ros.wait(lambda: len(messages[-1].status) == 2)
+    said = [(status.name, status.level, status.message) for status in messages[-1].status]
+    assert said == [
+        ("node: other stream", DiagnosticStatus.OK, "good"),
+        ("node: stream", DiagnosticStatus.OK, OVER),
+    ]
+    monkeypatch.undo()
+    node.fails = {"diagnose": ZeroDivisionError("by zero")}
+    monkeypatch.setattr(node, "diagnose", lambda: node._fail("diagnose"))
+    ros.wait(lambda: [status.name for status in messages[-1].status] == ["node: errors"])
 
 
 def test_a_demo_waits_while_a_node_says_that_it_is_busy(
@@ -276,6 +301,9 @@ def test_a_demo_waits_while_a_node_says_that_it_is_busy(
     nodes = Processes()
     demo._wait(ros.executor, monitor, is_done, nodes, tmp_path / "log")
     assert "inference: configuring for" in capsys.readouterr().out
+    busy_s = monitor.busy_s
+    monitor._on_diagnostics(DiagnosticArray(status=[DiagnosticStatus(name=f"inference: {BUSY}", message=OVER)]))
+    assert monitor.busy_s == busy_s
     with pytest.raises(demo.DemoError, match=r"Timed out after 1 s (?s:.*)the last line"):
         demo._wait(ros.executor, monitor, lambda: False, nodes, tmp_path / "log")
     ros.executor.remove_node(monitor)
