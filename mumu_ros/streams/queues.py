@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+from mumu_ros.streams.shortest_step import ShortestStep
 from mumu_ros.streams.stamps import FOREVER_NS, NS_PER_S, StreamClock
 
 __all__ = ["FrameQueue", "RangeQueue", "StreamQueue", "StreamStatistics"]
@@ -51,7 +52,7 @@ class StreamStatistics:
         alive: Whether a message arrived within its timeout.
         age_s: Time since the last message, by the arrival clock; None if there was none.
         rate_hz: Messages a second of stamps, over the last seconds; 0 if unknown.
-        shortest_period_ns: Shortest step seen between two consecutive stamps; None if unknown.
+        shortest_period_ns: Shortest of the last steps between two consecutive stamps; None if unknown.
         mean_skew_ns: Mean distance of the paired frames from their reference; None for range streams.
     """
 
@@ -75,7 +76,7 @@ class StreamQueue(StreamClock):
 
     __slots__ = (
         "accepted", "alarm_ns", "append", "duplicate", "late_kept", "limit", "marks", "name", "order", "paired",
-        "queue", "seen_ns", "shortest_ns", "spoke",
+        "queue", "seen_ns", "shortest", "spoke",
     )  # fmt: skip
     is_frames: bool
 
@@ -87,7 +88,7 @@ class StreamQueue(StreamClock):
         self.queue: deque[Entry] = deque(maxlen=maxlen)
         self.append = self.queue.append
         self.alarm_ns = 0
-        self.shortest_ns = FOREVER_NS
+        self.shortest = ShortestStep()
         self.seen_ns = FOREVER_NS
         self.spoke = False
         self.accepted = 0
@@ -145,7 +146,7 @@ class StreamQueue(StreamClock):
             alive=self.spoke and now_ns - self.seen_ns <= timeout_ns,
             age_s=(now_ns - self.seen_ns) / NS_PER_S if self.spoke else None,
             rate_hz=(self.accepted - from_count) * NS_PER_S / span_ns if span_ns > 0 and from_ns else 0.0,
-            shortest_period_ns=self.shortest_ns if self.shortest_ns < FOREVER_NS else None,
+            shortest_period_ns=self.shortest.ns if self.shortest.ns < FOREVER_NS else None,
             mean_skew_ns=self._mean_skew_ns(),
         )
 
@@ -168,12 +169,12 @@ class FrameQueue(StreamQueue):
         self.skew_ns = 0
 
     def settled(self, stamp_ns: int, slop_ns: int) -> bool:
-        """Whether no frame nearer to the stamp can come, given the shortest period seen.
+        """Whether no frame nearer to the stamp can come, given the shortest period seen of late.
 
         With a tenth off for the jitter not seen yet: without it 1 pair in 10⁴ is not the nearest (10 % jitter).
         """
         ahead_ns = stamp_ns - self.newest_ns
-        shortest_ns = self.shortest_ns
+        shortest_ns = self.shortest.ns
         if self.accepted <= _FEW or shortest_ns == FOREVER_NS:
             return False
         shortest_ns -= shortest_ns // 10

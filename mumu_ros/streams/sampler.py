@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from mumu_ros.streams.shortest_step import ShortestStep
 from mumu_ros.streams.stamps import FOREVER_NS
 
 __all__ = ["RateSampler"]
@@ -24,7 +25,7 @@ __all__ = ["RateSampler"]
 class RateSampler:
     """Chooses, as they come, the frames nearest to due times one period apart.
 
-    A frame is chosen once no later one can be nearer to the due time, given the shortest period seen, so nothing
+    A frame is chosen once no later one can be nearer to the due time, given the shortest period of late, so nothing
     waits for the next frame. Due times accumulate: any camera faster than the rate gives the rate exactly, a slower
     one gives all its frames. After a gap the phase restarts at the first frame.
 
@@ -32,7 +33,7 @@ class RateSampler:
         ValueError: The period is not positive.
     """
 
-    __slots__ = ("_due_ns", "_newest_ns", "_period_ns", "_shortest_ns")
+    __slots__ = ("_due_ns", "_newest_ns", "_period_ns", "_shortest")
 
     def __init__(self, period_ns: int) -> None:
         if period_ns <= 0:
@@ -48,7 +49,7 @@ class RateSampler:
     def follow(self) -> None:
         """Continue with another stream's frames: keep the phase, reset the period seen."""
         self._newest_ns = 0
-        self._shortest_ns = FOREVER_NS
+        self._shortest = ShortestStep()
 
     def accept(self, stamp_ns: int, *, is_rare: bool = False) -> bool:
         """Whether to choose the frame of this stamp. A stamp not after the newest is never chosen.
@@ -58,12 +59,12 @@ class RateSampler:
         step_ns = stamp_ns - self._newest_ns
         if step_ns <= 0:
             return False
-        if self._newest_ns and step_ns < self._shortest_ns:
-            self._shortest_ns = step_ns
+        if self._newest_ns:
+            self._shortest.note(step_ns)
         self._newest_ns = stamp_ns
 
         early_ns = self._due_ns - stamp_ns
-        tolerance_ns = self._shortest_ns if self._shortest_ns < FOREVER_NS else 0
+        tolerance_ns = self._shortest.ns if self._shortest.ns < FOREVER_NS else 0
         if 2 * early_ns > tolerance_ns and not (is_rare and early_ns < self._period_ns):
             return False
         self._due_ns += self._period_ns

@@ -162,8 +162,7 @@ class Synchronizer:
         s.newest_ns = stamp_ns
         s.seen_ns = now_ns
         s.accepted += 1
-        if step_ns < s.shortest_ns:
-            s.shortest_ns = step_ns
+        s.shortest.note(step_ns)
         s.append((stamp_ns, item))
         if stamp_ns >= s.alarm_ns or now_ns >= self._wake_ns:
             return self._arrived(s, stamp_ns, now_ns)
@@ -315,9 +314,9 @@ class Synchronizer:
             self._sampler.follow()
         elif self._sampler:
             self._sampler.reset()  # no set of this epoch has left: the grid may be on another clock
-        elif reference and self._last_ns and reference.shortest_ns < FOREVER_NS:
+        elif reference and self._last_ns and reference.shortest.ns < FOREVER_NS:
             # Less than half a period after the last set, it is the same moment seen by the other stream.
-            self._floor_ns += reference.shortest_ns // 2
+            self._floor_ns += reference.shortest.ns // 2
         for stamp_ns in stamps:
             self._propose(stamp_ns, now_ns)
         return True
