@@ -12,7 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Finds out why no messages of a topic are used, from the graph of publishers and from their stamps."""
+"""Finds out why no messages of a topic are used, from the graph of publishers and from their stamps.
+
+Topics are given as they are subscribed to: `get_publishers_info_by_topic` remaps a name, and would remap a resolved one
+once more.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,7 @@ def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spo
 
     If messages arrived before (`has_spoken`), the quality of service is right.
     """
-    publishers = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
+    publishers = node.get_publishers_info_by_topic(topic)
     if not publishers:
         return FaultCode.UNPUBLISHED, "nothing publishes it: check the driver" + (
             "" if has_spoken else " and the topic name"
@@ -71,7 +75,7 @@ def contest(node: Node, topic: str, type_name: str, problem: Problem) -> Problem
     name = node.resolve_topic_name(topic)
     if node.count_publishers(name) < 2:
         return problem
-    publishers = [p for p in node.get_publishers_info_by_topic(name) if p.topic_type == type_name]
+    publishers = [p for p in node.get_publishers_info_by_topic(topic) if p.topic_type == type_name]
     if len(publishers) < 2:
         return problem
     code, text = problem
@@ -91,7 +95,7 @@ class CameraInfoTopic:
 
     def __init__(self, node: Node, topic: str) -> None:
         self._node = node
-        self._topic = node.resolve_topic_name(topic)
+        self._topic = topic
         self.latest: CameraInfo | None = None
         self._subscriptions = [self._subscribe(QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))]
 
@@ -118,7 +122,7 @@ class CameraInfoTopic:
     def why_missing(self) -> str:
         """Why none has come, in a sentence."""
         _, reason = why_silent(self._node, self._topic, INFO_TYPE, "best_effort", False)
-        return f"no CameraInfo on {self._topic} yet; {reason}"
+        return f"no CameraInfo on {self._node.resolve_topic_name(self._topic)} yet; {reason}"
 
 
 class Arrivals:

@@ -219,8 +219,8 @@ class HumansSource:
             return None
         found = min(list(self._depths), key=lambda m: abs(time_to_ns(m.header.stamp) - job.stamp_ns), default=None)
         if found is None or abs(time_to_ns(found.header.stamp) - job.stamp_ns) > SLOP_NS:
+            code, reason = why_silent(self._node, topic.topic, topic.type, topic.reliability, found is not None)
             name = self._node.resolve_topic_name(topic.topic)
-            code, reason = why_silent(self._node, name, topic.type, topic.reliability, found is not None)
             problems["depth"] = code, f"no depth picture on {name} of the skeletons' time; {reason}"
             return None
         try:

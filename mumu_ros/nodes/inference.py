@@ -45,7 +45,6 @@ from mumu_ros.nodes.activity_events import ActivityEvents
 from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import contest, why_silent
-from mumu_ros.nodes.handover import Input
 from mumu_ros.nodes.humans_topics import BODIES
 from mumu_ros.nodes.intents import Intents
 from mumu_ros.nodes.managed import ManagedNode
@@ -54,6 +53,7 @@ from mumu_ros.nodes.running import main
 from mumu_ros.nodes.worker import Worker
 from mumu_ros.pipeline.configuration import InferenceConfig
 from mumu_ros.recognition import Decision, NoDecision, Session
+from mumu_ros.recognition.events import ENDED_S
 from mumu_ros.recognition.session import Answers
 from mumu_ros.text import shorten
 
@@ -68,8 +68,6 @@ _SILENT_S = 2.0
 """Time without a message on an input, or without a modality since the start, after which the diagnostics report it."""
 _SILENT_GAPS = 3
 """So many times the time between the last two frames, too: sensor_sync may send one in ten seconds."""
-_ENDED_S = 2.0
-"""Time without a decision after which activities end."""
 _STILL_COMING_S = 0.5
 """A modality whose newest sample is older than this has stopped, which sensor_sync reports."""
 _Loaded: TypeAlias = tuple[Session, Intents | None]
@@ -157,7 +155,7 @@ class Inference(ManagedNode):
         self.undo.callback(self._follow_bodies, ())
         self.undo.callback(self._events.stop)
         self.undo.callback(self._worker.stop)
-        timer = self.create_timer(_ENDED_S / 4, self._end, clock=self.steady_clock)
+        timer = self.create_timer(ENDED_S / 4, self._end, clock=self.steady_clock)
         self.undo.callback(self.destroy_timer, timer)
         for source in self.inputs:
             self.undo.callback(source.close)
@@ -177,7 +175,7 @@ class Inference(ManagedNode):
         """End the activities of people about whom nothing is decided any more, and the topics of those not seen."""
         assert self._session is not None
         now_s = time.monotonic()
-        if now_s - self._worked_at > _ENDED_S:
+        if now_s - self._worked_at > ENDED_S:
             self._events.clear()
         if now_s - self._seen_at > self._session.checkpoint.config.window_s:
             self._follow_bodies(())
@@ -305,13 +303,14 @@ class Inference(ManagedNode):
         recognizer = self._session.recognizer
         yield self.status(
             "recogniser",
-            contest(self, self._publisher.topic_name, "mumu_ros/msg/ActivityRecognition", self._state()),
+            contest(self, "activity", "mumu_ros/msg/ActivityRecognition", self._state()),
             model=recognizer.checkpoint.id,
             device=self._device,
             frames=self._frames,
             people_messages=self._views,
             bodies=len(self._session.bodies),
             decisions=self._decisions,
+            waits=self._events.waits,
             not_finite=recognizer.not_finite,
             backend=self._session.backend,
             dropped=self._worker.dropped,
@@ -352,11 +351,11 @@ class Inference(ManagedNode):
         silent_s = now_s - self._framed_at
         if self._uses_frames and silent_s > max(_SILENT_S, _SILENT_GAPS * self._frame_gap_s):
             cause = "is sensor_sync active, and do its sensors send?"
-            problems.append(self._silence(self._frames_input, _FRAME_TYPE, silent_s, True, cause))
+            problems.append(self._silence("multimodal_frame", _FRAME_TYPE, silent_s, True, cause))
         silent_s = now_s - self._seen_at
         if (self._views or self._session.has_people) and silent_s > _SILENT_S:
             cause = "does the people node run?"
-            problems.append(self._silence(self._people_input, _PEOPLE_TYPE, silent_s, bool(self._views), cause))
+            problems.append(self._silence("people", _PEOPLE_TYPE, silent_s, bool(self._views), cause))
         return problems
 
     def _slowness(self) -> list[Problem]:
@@ -364,7 +363,7 @@ class Inference(ManagedNode):
         assert self._session is not None
         dropped, self._dropped = self._worker.dropped - self._dropped, self._worker.dropped
         waits_s = time.monotonic() - self._put_at
-        if waits_s > _ENDED_S and self._put_at > self._worked_at:
+        if waits_s > ENDED_S and self._put_at > self._worked_at:
             text = f"nothing has been decided for {waits_s:.0f} s"
             return [(FaultCode.EXCEPTION, f"{text}: {self._failure}") if self._failure else (FaultCode.TOO_SLOW, text)]
         seconds, rate_hz = float(np.median(list(self._seconds) or [0.0])), self._session.config.rate_hz
@@ -373,9 +372,9 @@ class Inference(ManagedNode):
         remedy = f"lower rate_hz (now {rate_hz:g}) or max_people, or raise threads"
         return [(FaultCode.TOO_SLOW, f"a decision takes {seconds * 1e3:.0f} ms: {remedy}")]
 
-    def _silence(self, source: Input[Any], type_name: str, silent_s: float, has_spoken: bool, cause: str) -> Problem:
-        code, reason = why_silent(self, source.topic_name, type_name, "reliable", has_spoken)
-        return code, f"nothing on {source.topic_name} for {silent_s:.0f} s: {cause} {reason}"
+    def _silence(self, topic: str, type_name: str, silent_s: float, has_spoken: bool, cause: str) -> Problem:
+        code, reason = why_silent(self, topic, type_name, "reliable", has_spoken)
+        return code, f"nothing on {self.resolve_topic_name(topic)} for {silent_s:.0f} s: {cause} {reason}"
 
     def _never_arrived(self, names: Sequence[str]) -> list[Problem]:
         """The modalities of which nothing came: without frames only if there are people and nothing of them is used."""

@@ -104,7 +104,7 @@ class People(ManagedNode):
         """The source's statuses, and one for the output."""
         assert self._source is not None
         yield from self._source.diagnose()
-        problem = contest(self, self._output.topic_name, "mumu_ros/msg/People", self._output_problem())
+        problem = contest(self, "people", "mumu_ros/msg/People", self._output_problem())
         yield self.status("output", problem, published=self._published)
 
     def _output_problem(self) -> Problem:

@@ -183,7 +183,7 @@ class Player(ManagedNode):
     def _unheard(self) -> str:
         """Which required subscribers are missing, in a sentence; empty: none."""
         topics = self._config.wait_for
-        absent = [self.resolve_topic_name(topic) for topic in topics if not self.count_subscribers(topic)]
+        absent = [name for name in map(self.resolve_topic_name, topics) if not self.count_subscribers(name)]
         if absent:
             return f"waiting for a subscriber of {', '.join(absent)}: are wait_for and the namespace right?"
         others = [
@@ -206,7 +206,7 @@ class Player(ManagedNode):
     def _sign(self, topic: Topic) -> str | None:
         """The topic whose publishers show that the node runs that a topic is of; None: it is of no node of ours."""
         if topic.name.startswith(f"{BODIES}/"):  # each node has bodies of its own
-            return self.resolve_topic_name("activity") if topic.type_name in OUTPUT_TYPES else TRACKED
+            return "activity" if topic.type_name in OUTPUT_TYPES else TRACKED
         return topic.name if topic.type_name in OUTPUT_TYPES or topic.name.endswith(OUTPUT_NAMES) else None
 
     def _is_live(self, name: str) -> bool:

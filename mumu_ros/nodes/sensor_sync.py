@@ -269,7 +269,7 @@ class SensorSync(ManagedNode):
         problem = slow if now_s - self._dropped_s < _SLOW_S else (FaultCode.NONE, "")
         return self.status(
             "output",
-            contest(self, self._output.topic_name, "mumu_ros/msg/MultimodalFrame", problem),
+            contest(self, "multimodal_frame", "mumu_ros/msg/MultimodalFrame", problem),
             published=self._published,
             dropped=dropped,
             epoch=self._synchronizer.epoch,

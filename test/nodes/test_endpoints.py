@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
@@ -85,3 +86,26 @@ def test_two_nodes_of_one_kind_name_each_other_until_one_has_ended(
     second.trigger_shutdown()
     second.destroy_node()
     ros.wait(lambda: not are_named(first))
+
+
+def test_topics_exchanged_by_remapping_are_looked_up_where_they_are_read(ros: Any) -> None:
+    exchanged = ["--ros-args", "-r", "imu:=other", "-r", "other:=imu"]
+    node = ros.add(partial(SensorSync, cli_args=exchanged), **STREAMS)
+    assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+
+    def diagnosed() -> str:
+        return next(status.message for status in node.diagnose() if status.name == "sensor_sync: imu")
+
+    ros.node.create_publisher(Imu, "imu", 10)
+    ros.wait(lambda: node.count_publishers("/imu"))
+    ros.wait(lambda: "nothing publishes it" in diagnosed())
+    imu = [ros.node.create_publisher(Imu, "other", 10)]
+    ros.wait(lambda: "/test publishes it with the right type and QoS" in diagnosed())
+    imu.append(ros.node.create_publisher(Imu, "other", 10))
+    stamps = itertools.count(START_NS, 10_000_000)
+
+    def contested() -> bool:
+        imu[0].publish(array_to_imu(np.ones((2, 3)), next(stamps), "wrist", TYPES))
+        return "; 2 publishers send /other (/test, /test)" in diagnosed()
+
+    ros.wait(contested)

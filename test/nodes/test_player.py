@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -362,6 +363,17 @@ def test_what_is_waited_for_is_in_the_diagnostics_and_once_in_the_log(
 def test_a_bag_of_awaited_topics_alone_is_played(ros: Any, tmp_path: Path) -> None:
     node = ros.add(Player, bag=str(record(tmp_path / "bag", SENSORS)), wait_for=list(SENSORS))
     for topic, type_name in SENSORS.items():
+        ros.collect(message_class(type_name), topic)
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+
+
+def test_an_awaited_topic_may_be_remapped(ros: Any, tmp_path: Path) -> None:
+    remapped = ["--ros-args", "-r", "/imu/wrist:=/wrist"]
+    node = ros.add(
+        partial(Player, cli_args=remapped), bag=str(record(tmp_path / "bag", SENSORS)), wait_for=["/imu/wrist"]
+    )
+    for topic, type_name in {"/wrist": "sensor_msgs/msg/Imu", "/truth/people": "mumu_ros/msg/People"}.items():
         ros.collect(message_class(type_name), topic)
     assert node.trigger_configure() == node.trigger_activate() == SUCCESS
     ros.wait(lambda: node.finished)
