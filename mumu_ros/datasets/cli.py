@@ -107,7 +107,9 @@ def _register_lerobot(actions: argparse._SubParsersAction[Any]) -> None:
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    from mumu_ros.datasets import open_dataset
     from mumu_ros.datasets.build import Source, build_dataset
+    from mumu_ros.datasets.clips import unlike_names
     from mumu_ros.model.taxonomy import find_taxonomy
 
     bags = arguments.bags
@@ -117,16 +119,20 @@ def _build(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--subjects: {wrong[0]!r} is not a whole number; expected one for each bag, such as 1,1,2")
     finds_people, has_streams = _sources(arguments.params)
     configuration = "own_people" if finds_people else "own"
+    model = _model(configuration)
     report = build_dataset(
         [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],
         arguments.out,
         _sensor_sync(arguments.params) if has_streams else None,
-        _window_s(configuration) if arguments.shortest is None else arguments.shortest,
+        float(model["window_s"]) if arguments.shortest is None else arguments.shortest,
         skeletons=finds_people,
         taxonomy=find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None,
         progress=_print_bag,
     )
     _print_report(report, arguments.out, configuration)
+    streams = open_dataset("folder", str(arguments.out)).streams
+    if text := unlike_names(streams, [modality["name"] for modality in model["modalities"]]):
+        print(f"config/training/{configuration}.yaml: {text}", file=sys.stderr)
     return 0
 
 
@@ -178,13 +184,13 @@ def _sources(params: Path | None) -> tuple[bool, bool]:
     return any(modality.layout for modality in read_config(model).modalities), True
 
 
-def _window_s(configuration: str) -> float:
-    """The window of a shipped training configuration."""
+def _model(configuration: str) -> dict[str, Any]:
+    """The section `model` of a shipped training configuration."""
     from mumu_ros.reading import read_yaml
     from mumu_ros.share import share_path
 
-    content = read_yaml(share_path("config", "training", f"{configuration}.yaml"))
-    return float(content["model"]["window_s"])
+    model: dict[str, Any] = read_yaml(share_path("config", "training", f"{configuration}.yaml"))["model"]
+    return model
 
 
 def _sensor_sync(params: Path | None) -> SensorSyncConfig:

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,7 @@ __all__ = [
     "Stream",
     "fills_window",
     "parse_subjects",
+    "unlike_names",
 ]
 
 FEWEST_FRAMES = 6
@@ -142,6 +143,21 @@ def fills_window(start_ns: int, end_ns: int, window_s: float) -> bool:
     A tenth of the window may be missing: the samples of a label of a window's length span less than it.
     """
     return end_ns - start_ns >= _LEAST_FILLED * window_s * NS_PER_S
+
+
+def unlike_names(streams: Collection[str], modalities: Collection[str]) -> str:
+    """A sentence on the streams of a dataset that no modality takes, and the modalities without one; empty: none.
+
+    Args:
+        streams: Those of which there are samples.
+        modalities: Those of the model.
+    """
+    missing = ", ".join(name for name in modalities if name not in streams)
+    unused = ", ".join(name for name in streams if name not in modalities)
+    if not unused:
+        return f"no clip has {missing}, of which the model learns nothing" if missing else ""
+    names = f"no clip has {missing} and " * bool(missing) + f"the model does not take {unused}"
+    return f"{names}; a modality (model.modalities) has the name of the stream that it takes"
 
 
 def parse_subjects(text: str, name: str = "subjects") -> tuple[int, ...]:

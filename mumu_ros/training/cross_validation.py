@@ -177,7 +177,7 @@ def cross_validate(
     told = _teacher(teacher) if teacher else None
     out = Path(out)
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
-    tell_untaught(loaded.windows, settings.model.taxonomy)
+    tell_untaught(loaded.windows, settings.model, loaded.unused)
     groups = settings.model.taxonomy.groups
     manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips, groups)
     _check_folds(manifest, loaded.windows)

@@ -30,12 +30,11 @@ import cv2
 import numpy as np
 
 from mumu_ros.datasets import open_dataset
-from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError
+from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, unlike_names
 from mumu_ros.datasets.utd_mhad_clips import find_utd_mhad
 from mumu_ros.files import expanded
 from mumu_ros.model.config import ConfigError, Modality, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
-from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.given_labels import show_labels
 from mumu_ros.training.settings import Data
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
@@ -67,11 +66,13 @@ class Loaded:
         windows: Of all clips that could be read and have room for a window.
         clips: What those clips are.
         skipped: Id of each other clip, and what is wrong with it; or why there is no window of it.
+        unused: Streams of the dataset that the model does not take.
     """
 
     windows: WindowSet
     clips: tuple[ClipInfo, ...]
     skipped: Mapping[str, str]
+    unused: tuple[str, ...] = ()
 
 
 def load_windows(
@@ -118,7 +119,8 @@ def load_windows(
         remedy = _ONE_EACH if short and data.windows_per_s else ""
         raise DatasetError(f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()))}{remedy}")
     clips = tuple(clip for clip in dataset.clips if clip.id not in skipped)
-    return Loaded(show_labels(WindowSet.concatenate(windows), model), clips, skipped)
+    unused = tuple(name for name in dataset.streams if name not in (*config.names, data.pose))
+    return Loaded(show_labels(WindowSet.concatenate(windows), model), clips, skipped, unused)
 
 
 def check_subjects(dataset: str, clips: Sequence[ClipInfo], subjects: Collection[int]) -> set[int]:
@@ -156,8 +158,17 @@ def known_windows(windows: WindowSet, whose: str) -> WindowSet:
     return known
 
 
-def tell_untaught(windows: WindowSet, taxonomy: Taxonomy) -> None:
-    """Name the activities that a training on these windows cannot teach, on the standard error stream."""
+def tell_untaught(windows: WindowSet, config: ModelConfig, unused: Sequence[str] = ()) -> None:
+    """Name what a training on these windows cannot teach, on the standard error stream.
+
+    Args:
+        windows: Those of the training.
+        config: The model's.
+        unused: Streams of the dataset that it does not take.
+    """
+    taxonomy, modalities = config.taxonomy, [modality.name for modality in config.measured]
+    if text := unlike_names([*filter(windows.shows, modalities), *unused], modalities):
+        print(text, file=sys.stderr, flush=True)
     if names := windows.untaught(taxonomy):
         it = "it" if len(names) == 1 else "them"
         print(

@@ -121,7 +121,7 @@ def train(
         return windows if not takes or own == seed else _composed(settings, takes, own).windows
 
     if not rank_zero_only.rank:  # type: ignore[attr-defined]
-        tell_untaught(windows, settings.model.taxonomy)
+        tell_untaught(windows, settings.model, loaded.unused)
     read = time.monotonic()
     work = out.with_name(out.name + ".training")
     model = fit_members(settings, of_member, work, init=begin, progress=progress)

@@ -398,6 +398,22 @@ def test_a_window_of_another_length_may_be_given(
     assert list(report()[0]["clips"].values()) == ["wave"]
 
 
+def test_streams_that_the_configuration_of_the_training_does_not_take_are_named(
+    write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_bag("anna", [(0, 3, "g", "wave"), (4, 7, "g", "hop")])
+    assert build(bag) == 0
+    text = "own.yaml: no clip has depth, imu_wrist, imu_belt and the model does not take imu; a modality (model.mod"
+    assert text in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "set")
+    params = PARAMS.replace("imu]", "imu_wrist, imu_belt]").replace("    imu:", "    imu_wrist:")
+    params += "    imu_belt: {topic: imu, type: sensor_msgs/msg/Imu, kind: vector}\n"
+    params = params.replace("depth: {topic: depth,", "depth: {topic: camera,").replace("kind: depth", "kind: rgb")
+    (tmp_path / "params.yaml").write_text(params)
+    assert build(bag) == 0
+    assert "own.yaml" not in capsys.readouterr().err
+
+
 def test_a_recording_that_is_not_there_is_no_damaged_one(
     write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -200,7 +200,19 @@ def test_an_activity_that_no_window_shows_is_named(
         assert "6 clips were skipped: walk_s1_1, " in errors
         assert "the first: walk_s1_1: too short for a window of 1 s" in errors
     assert mumu("train", folder, "--out", tmp_path / "whole") == 0
-    assert "no window shows" not in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert "no window shows" not in errors
+    assert "modality" not in errors
+
+
+def test_streams_that_no_modality_takes_and_modalities_without_one_are_named(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], no_processes: None
+) -> None:
+    for path in (tmp_path / "data").glob("*/imu_wrist.csv"):
+        path.rename(path.with_name("imu_hand.csv"))
+    for command in (["train", folder], ["cross-validate", folder, "--jobs", "1"]):
+        assert mumu(*command, "--out", tmp_path / command[0]) == 0
+        assert "no clip has imu_wrist and the model does not take imu_hand; a modality" in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written_is_named(
