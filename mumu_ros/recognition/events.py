@@ -20,8 +20,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
+from mumu_ros.streams import seconds_to_ns
 
-__all__ = ["ActivityEvent", "EventTracker"]
+__all__ = ["ENDED_S", "ActivityEvent", "EventTracker"]
+
+ENDED_S = 2.0
+"""Time without decisions after which what was going on has ended, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,14 @@ class EventTracker:
     ) -> list[ActivityEvent]:
         """Take the decisions at an instant.
 
-        A stamp that decreases means that time has jumped, and ends everything. No decision has no label; bodies that
-        are not `present` have left.
+        A stamp that decreases, or is more than `ENDED_S` after the last one, ends everything: time has jumped, or
+        nobody was watched meanwhile. No decision has no label; bodies that are not `present` have left.
 
         Returns:
             Beginnings and ends, ends first.
         """
-        left = [body for body, _ in self._levels if body not in present or stamp_ns < self._stamp_ns]
+        is_continued = 0 <= stamp_ns - self._stamp_ns <= seconds_to_ns(ENDED_S)
+        left = [body for body, _ in self._levels if body not in present or not is_continued]
         events = [event for body in dict.fromkeys(left) for event in self._drop(body)]
         self._stamp_ns = stamp_ns
         for body, answer in answers:

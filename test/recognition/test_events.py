@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mumu_ros.recognition.decision import UNKNOWN, Decision, NoDecision
-from mumu_ros.recognition.events import ActivityEvent, EventTracker
+from mumu_ros.recognition.events import ENDED_S, ActivityEvent, EventTracker
 
 GROUPS = {"drill": "work", "screw": "work", "wave": "talk"}
 STEP_NS = 200
@@ -124,6 +124,17 @@ def test_a_jump_back_of_time_ends_everything() -> None:
     tracker = EventTracker(GROUPS, 2, 5)
     play(tracker, ["drill", "drill"])
     assert [brief(e) for e in play(tracker, ["drill", "drill"], first=2)] == [["-drill", "-work"], ["+work", "+drill"]]
+
+
+@given(st.one_of(st.integers(0, 4 * 10**9), st.integers(0, 10**13)))
+def test_what_is_done_after_a_gap_is_another_activity(gap_ns: int) -> None:
+    """As of a computer that slept for an hour, or a clock that was set forward."""
+    tracker = EventTracker(GROUPS, 1, 5)
+    stamp_ns = 10 * STEP_NS
+    tracker.update(stamp_ns, [("anna", answer("wave", stamp_ns))], ["anna"])
+    stamp_ns += gap_ns
+    heard = brief(tracker.update(stamp_ns, [("anna", answer("wave", stamp_ns))], ["anna"]))
+    assert heard == ([] if gap_ns <= ENDED_S * 1e9 else ["-wave", "-talk", "+talk", "+wave"])
 
 
 def test_clearing_ends_everything_once() -> None:
