@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
@@ -40,6 +40,7 @@ __all__ = ["ActivityEvents"]
 
 TOPIC = "activity_event"
 MAX_WAITS = 100
+"""Clients that have died leave waits behind, which nothing tells from those of others."""
 _QUEUE = 64
 """When a crowd leaves at once, every body ends an activity and a group."""
 
@@ -73,10 +74,14 @@ class ActivityEvents:
             WaitForActivity,
             "~/wait_for_activity",
             execute_callback=lambda _: WaitForActivity.Result(),  # never called: see below
-            goal_callback=self._judge,
             handle_accepted_callback=self._accept,
             cancel_callback=self._cancel,
         )
+
+    @property
+    def waits(self) -> int:
+        """Number of goals that wait."""
+        return len(self._waits)
 
     def start(self, taxonomy: Taxonomy, begin_after: int, end_after: int, intents: Intents | None) -> None:
         """Begin without ongoing activities; where there are `intents`, they are published as well."""
@@ -139,13 +144,14 @@ class ActivityEvents:
     # Waits. A goal is executed when its wait is over, not while it lasts: rclpy would poll an awaiting coroutine
     # continuously, and a thread for each would be wasteful.
 
-    def _judge(self, _: WaitForActivity.Goal) -> GoalResponse:
-        return GoalResponse.ACCEPT if len(self._waits) < MAX_WAITS else GoalResponse.REJECT
-
     def _accept(self, goal: ServerGoalHandle) -> None:
         if reason := self._refusal(goal.request):
             _abort(goal, reason)
             return
+        if len(self._waits) >= MAX_WAITS:
+            reason = f"{MAX_WAITS} others have begun to wait since; give waits a timeout, or cancel those not needed"
+            self._node.log_throttled("waits", f"the oldest wait for an activity is aborted: {reason}")
+            self._give_up(self._waits[0].goal, reason)
         timeout = goal.request.timeout
         timeout_s = timeout.sec + timeout.nanosec * 1e-9
         timer = None

@@ -33,6 +33,7 @@ from mumu_ros.action import WaitForActivity
 from mumu_ros.conversions import time_to_ns
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.msg import ActivityEvent
+from mumu_ros.nodes import activity_events
 from mumu_ros.srv import SetModel
 
 BEGIN, END = ActivityEvent.BEGIN, ActivityEvent.END
@@ -131,6 +132,21 @@ def test_a_wait_that_does_not_succeed_says_why(active: Any) -> None:
     active.node.trigger_deactivate()
     assert "deactivated" in wait.answer(handles[1])[1].reason
     assert "not active, or paused: activate it, or call ~/pause with false" in wait.refusal()
+
+
+def test_of_too_many_waits_the_oldest_is_aborted(active: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of clients that have died stay."""
+    monkeypatch.setattr(activity_events, "MAX_WAITS", 3)
+    wait = Wait(active.ros)
+    handles = [wait.send(body_id="nobody") for _ in range(4)]
+    status, result = wait.answer(handles[0])
+    assert status == GoalStatus.STATUS_ABORTED
+    assert "3 others have begun to wait since; give waits a timeout" in result.reason
+    assert "no activity 'drill'" in wait.refusal(activity="drill")
+    statuses = active.status
+    statuses.clear()
+    values = active.ros.wait(lambda: statuses.get("inference: recogniser")).values
+    assert ("waits", "3") in [(pair.key, pair.value) for pair in values]
 
 
 def test_pausing_and_resetting_end_what_goes_on_and_keep_the_model(active: Any) -> None:
