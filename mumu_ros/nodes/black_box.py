@@ -42,7 +42,7 @@ MOST_BYTES = 64 * 2**20
 MOST_BAGS = 10
 """Limit of bags in the folder; the oldest is deleted."""
 PREFIX = "black_box_"
-TOPIC, TYPE = "/multimodal_frame", "mumu_ros/msg/MultimodalFrame"
+NAME, TYPE = "/multimodal_frame", "mumu_ros/msg/MultimodalFrame"
 
 
 class BlackBox:
@@ -51,10 +51,14 @@ class BlackBox:
     At most one bag in ten seconds is written, since bags in quick succession have the same contents: a request waits
     until they are over, for one bag that has all of them. `report` is called, on any thread, with a sentence about each
     bag or error.
+
+    Frames are of the full name `topic`. What is before `NAME` in it is a folder in `folder`: of several robots, each
+    has its own.
     """
 
-    def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, topic: str, report: Callable[[str], None]) -> None:
+        self._folder = folder / topic.removesuffix(NAME).strip("/")
+        self._topic = topic
         self._report = report
         self._frames: deque[tuple[float, Frame]] = deque()
         self._bytes = 0
@@ -102,7 +106,7 @@ class BlackBox:
             with RecordingWriter(path) as writer:
                 for came_s, frame in frames:
                     came_ns = now_ns - round((now_s - came_s) * NS_PER_S)
-                    writer.write(TOPIC, TYPE, frame.message(writer.types), came_ns)
+                    writer.write(self._topic, TYPE, frame.message(writer.types), came_ns)
         except RecordingError as error:
             self._report(f"black box: {error}")
             return

@@ -114,8 +114,9 @@ class SensorSync(ManagedNode):
             "sensor_sync", self._publish, self.report_worker_error, capacity=capacity
         )
         self.undo.callback(self._worker.stop)
-        self._black_box = BlackBox(config.black_box, self.get_logger().warning) if config.black_box else None
-        if self._black_box:
+        self._black_box = None
+        if config.black_box:
+            self._black_box = BlackBox(config.black_box, self._output.topic_name, self.get_logger().warning)
             self.undo.callback(self._black_box.close)
         self._dropped, self._dropped_s = 0, -math.inf
         self._in_error: set[str] = set()

@@ -19,8 +19,11 @@ from __future__ import annotations
 import math
 import threading
 import time
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -51,11 +54,11 @@ def stamps(bag: Path) -> list[int]:
 class Box:
     """A black box, and what it reports."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, topic: str = "/multimodal_frame") -> None:
         self.folder = folder
         self.said: list[str] = []
         self._changed = threading.Condition()
-        self.box = BlackBox(folder, self._hear)
+        self.box = BlackBox(folder, topic, self._hear)
 
     def _hear(self, text: str) -> None:
         with self._changed:
@@ -124,6 +127,26 @@ def test_at_most_so_many_bags_are_kept_and_others_files_stay(tmp_path: Path, mon
     box.box.close()
 
 
+def test_each_robot_keeps_its_own_bags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of one second and one stream."""
+    monkeypatch.setattr(black_box, "MOST_BAGS", 1)
+    monkeypatch.setattr(black_box, "datetime", MagicMock(fromtimestamp=lambda *_: datetime(2026, 1, 1)))
+    topics = ["/multimodal_frame", "/robot1/multimodal_frame", "/robot2/multimodal_frame", "/robot2/frames"]
+    for number, topic in enumerate(topics):
+        box = Box(tmp_path, topic)
+        box.box.keep(frame(number))
+        assert "are in" in box.write()
+        box.box.close()
+    bags = sorted(path.parent for path in tmp_path.rglob("metadata.yaml"))
+    name = "black_box_20260101T000000_imu_silent"
+    folders = ["", "robot1", "robot2", "robot2/frames"]
+    assert bags == [tmp_path / folder / name for folder in folders]
+    for number, (bag, topic) in enumerate(zip(bags, topics, strict=True)):
+        assert stamps(bag) == [number]
+        with Recording(bag) as recording:
+            assert set(recording.topics) == {topic}
+
+
 def test_faults_that_appear_together_make_one_bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(black_box, "TOGETHER_S", 1e6)
     box = Box(tmp_path / "bags")
@@ -181,8 +204,9 @@ def test_a_folder_that_cannot_be_written_is_reported_and_nothing_else_happens(tm
 def test_sensor_sync_writes_what_was_before_a_sensor_fell_silent(ros: Any, tmp_path: Path) -> None:
     folder = tmp_path / "bags"
     streams = {"streams": ["rgb", "imu"], **SENSORS["rgb"].parameters("rgb"), **SENSORS["imu"].parameters("imu")}
-    node = ros.add(SensorSync, black_box=str(folder), timeout_s=2.0, **streams)  # a busy machine is no fault
-    frames = ros.collect(MultimodalFrame, "multimodal_frame")
+    named = partial(SensorSync, namespace="robot1")
+    node = ros.add(named, black_box=str(folder), timeout_s=2.0, **streams)  # a busy machine is no fault
+    frames = ros.collect(MultimodalFrame, "/robot1/multimodal_frame")
     assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     subscribers = dict(zip([s.name for s in node._config.streams], node._subscribers, strict=True))
 
@@ -193,11 +217,11 @@ def test_sensor_sync_writes_what_was_before_a_sensor_fell_silent(ros: Any, tmp_p
 
     ros.wait(lambda: play("rgb", "imu") or len(frames) >= 3)
     assert not folder.exists(), "nothing is wrong yet"
-    ros.wait(lambda: play("rgb") or (folder.exists() and any(p.name[0] != "." for p in folder.iterdir())))
-    (bag,) = [path for path in folder.iterdir() if path.name[0] != "."]
+    ros.wait(lambda: play("rgb") or any(folder.glob("robot1/[!.]*")))
+    (bag,) = folder.glob("robot1/[!.]*")
     assert bag.name.endswith(("imu_unpublished", "rgb_unpublished"))
     with Recording(bag) as recording:
-        assert {topic for topic, _, _ in recording.messages()} == {"/multimodal_frame"}
+        assert {topic for topic, _, _ in recording.messages()} == {"/robot1/multimodal_frame"}
 
 
 def test_a_black_box_that_is_a_file_is_refused(ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
