@@ -190,7 +190,7 @@ class Subscriber:
             self._read = _types.store(type_name).deserialize_cdr
         except RecordingError as error:
             raise ImportError(f"{type_name}: {error}") from error
-        create = functools.partial(create, cls, topic, self._receive, qos, raw=True)
+        create = functools.partial(create, cls, topic, self._arrive, qos, raw=True)
         try:
             self.sub = create(event_callbacks=SubscriptionEventCallbacks(message_lost=self._lose))
         except UnsupportedEventTypeError:
@@ -223,6 +223,10 @@ class Subscriber:
             return
         while self._waiting:
             self._receive(*self._waiting.popleft())
+
+    def _arrive(self, data: bytes, info: Mapping[str, int]) -> None:
+        """Called by the executor, which may be late: it passes the time of arrival if two arguments are required."""
+        self._receive(data, info)
 
     def _receive(self, data: bytes, info: Mapping[str, int] | None = None) -> None:
         self.came_ns = (info and info["received_timestamp"]) or time.time_ns()

@@ -1,0 +1,38 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What a subscription knows of its messages."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sensor_msgs.msg import Image
+
+from mumu_ros.nodes.subscribers import sensor_qos, subscribe
+
+
+def test_a_message_came_when_it_arrived_however_late_the_executor_calls_for_it(ros: Any) -> None:
+    """Else a machine that was busy for a second looks like a camera whose clock is a second behind."""
+    subscriber = subscribe(ros.node, "sensor_msgs/msg/Image", "image", sensor_qos("reliable", 10))
+    came_ns: list[int] = []
+    subscriber.registerCallback(lambda _: came_ns.append(subscriber.came_ns))
+    publisher = ros.node.create_publisher(Image, "image", 10)
+    ros.wait(publisher.get_subscription_count)
+    publisher.publish(Image())
+    publisher.wait_for_all_acked()
+    acknowledged_ns = time.time_ns()
+    ros.wait(lambda: came_ns)
+    assert came_ns[0] <= acknowledged_ns
