@@ -31,7 +31,7 @@ from mumu_ros.benchmarks.live import Live, live
 from mumu_ros.benchmarks.rounds import percentiles
 from mumu_ros.model.checkpoint import find_model, read_config
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.nodes.launching import value_text
+from mumu_ros.nodes.launching import parameter_texts
 
 __all__ = ["measure", "register", "table"]
 
@@ -93,7 +93,7 @@ def _start(run: Live, way: str, parameters: Mapping[str, Mapping[str, object]]) 
         for node, values in parameters.items():
             run.processes.start(node, values, log=run.log)
         return
-    texts = [f"{node}.{name}={value_text(v)}" for node, values in parameters.items() for name, v in values.items()]
+    texts = [f"{node}.{text}" for node, values in parameters.items() for text in parameter_texts(values)]
     run.processes.start("composed", {}, log=run.log, arguments=[*parameters, *texts])
 
 

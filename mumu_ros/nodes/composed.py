@@ -26,10 +26,11 @@ from functools import partial
 
 from rclpy.utilities import remove_ros_args
 
+from mumu_ros.nodes.declaring import own_arguments
 from mumu_ros.nodes.inference import Inference
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.people import People
-from mumu_ros.nodes.running import main
+from mumu_ros.nodes.running import leave, run
 from mumu_ros.nodes.sensor_sync import SensorSync
 
 __all__ = ["parse"]
@@ -50,10 +51,10 @@ def parse(arguments: Sequence[str]) -> list[Callable[[], ManagedNode]]:
         if node not in given or node not in NODES:
             raise ValueError(f"{text!r}: expected names of {', '.join(NODES)}, and NODE.NAME=VALUE for a named one")
         if parameter:
-            given[node] += ["-p", f"{parameter}:={value}"]
+            given[node].append(f"{parameter}={value}")
     if not given:
         raise ValueError(f"no node is named; expected some of {', '.join(NODES)}")
-    return [partial(NODES[node], cli_args=["--ros-args", *parameters]) for node, parameters in given.items()]
+    return [partial(NODES[node], cli_args=own_arguments(parameters)) for node, parameters in given.items()]
 
 
 if __name__ == "__main__":
@@ -61,4 +62,4 @@ if __name__ == "__main__":
         classes = parse(remove_ros_args(sys.argv)[1:])
     except ValueError as error:
         sys.exit(f"composed: {error}")
-    main(*classes)
+    leave(run(classes))

@@ -29,7 +29,7 @@ from rclpy.node import Node
 from mumu_ros.pipeline.parameter_tables import unknown_names
 from mumu_ros.pipeline.parameter_values import Parameter, Values, expected
 
-__all__ = ["declare", "unknown_parameters"]
+__all__ = ["declare", "own_arguments", "unknown_parameters"]
 
 
 class _NodeSource:
@@ -51,6 +51,21 @@ class _NodeSource:
 def declare(node: Node, rows: Sequence[Parameter]) -> Values:
     """Declare a table of parameters on a node."""
     return Values(_NodeSource(node), rows)
+
+
+def own_arguments(texts: Sequence[str]) -> list[str]:
+    """The `cli_args` of a node with these parameters, each NAME=VALUE: they override what any file says.
+
+    `-p` for the process would not: it is a value in the file's section /**, if there is one, and later ones override it.
+
+    Raises:
+        ValueError: A text is something else.
+    """
+    for text in texts:
+        if not all(text.partition("=")):
+            raise ValueError(f"{text!r}: expected a parameter as NAME=VALUE, or ROS's arguments after --ros-args")
+    rules = (text.replace("=", ":=", 1) for text in texts)
+    return ["--ros-args", *(part for rule in rules for part in ("-p", rule))]
 
 
 def unknown_parameters(node: Node, rows: Sequence[Parameter]) -> list[str]:

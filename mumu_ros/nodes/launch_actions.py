@@ -33,7 +33,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from mumu_ros.nodes.launch_arguments import Argument, node_namespace
-from mumu_ros.nodes.launching import RESPAWN_DELAY_S, NodePlan, enclave
+from mumu_ros.nodes.launching import RESPAWN_DELAY_S, NodePlan, enclave, parameter_texts
 from mumu_ros.nodes.processes import STOP_TIMEOUT_S, dds_variables
 
 __all__ = ["description"]
@@ -66,14 +66,13 @@ def description(
 
 
 def _action(plan: NodePlan, namespace: str, ended: list[str]) -> Node:
-    files = [str(plan.params_file)] if plan.params_file else []
     return Node(
         package="mumu_ros",
         executable=plan.name,
-        arguments=list(plan.arguments),
+        arguments=[*plan.arguments, *parameter_texts(plan.parameters)],
         namespace=namespace,
         ros_arguments=["--enclave", enclave(plan.name)],
-        parameters=[*files, *([dict(plan.parameters)] if plan.parameters else [])],
+        parameters=[str(plan.params_file)] if plan.params_file else [],
         output="screen",
         sigterm_timeout=str(STOP_TIMEOUT_S),
         respawn=plan.respawn,

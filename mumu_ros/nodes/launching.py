@@ -43,10 +43,10 @@ __all__ = [
     "NodePlan",
     "check_demo",
     "enclave",
+    "parameter_texts",
     "plan_demo",
     "plan_hri",
     "plan_replay",
-    "value_text",
 ]
 
 AWAITED = ["multimodal_frame", "activity"]
@@ -83,9 +83,12 @@ def enclave(node: str) -> str:
     return f"/mumu_ros/{node}"
 
 
-def value_text(value: object) -> str:
-    """A parameter for ROS's command line; texts are quoted, or "1000" and "" would be read as a number and nothing."""
-    return json.dumps(value, default=str)
+def parameter_texts(parameters: Mapping[str, object]) -> list[str]:
+    """NAME=VALUE for each, for a node's command line (`declaring.own_arguments`).
+
+    Texts are quoted, or "1000" and "" would be read as a number and nothing; rcl cannot read JSON's escapes of emoji.
+    """
+    return [f"{name}={json.dumps(value, default=str, ensure_ascii=False)}" for name, value in parameters.items()]
 
 
 def plan_hri(arguments: Mapping[str, str]) -> list[NodePlan]:
@@ -223,7 +226,7 @@ def _check_names(plans: Sequence[NodePlan], file: ParameterFile) -> None:
 def _composed(plans: Sequence[NodePlan]) -> list[NodePlan]:
     """The plans, with one process for all nodes that can share it."""
     inside = [plan for plan in plans if plan.name in COMPOSED]
-    texts = [f"{plan.name}.{name}={value_text(value)}" for plan in inside for name, value in plan.parameters.items()]
+    texts = [f"{plan.name}.{text}" for plan in inside for text in parameter_texts(plan.parameters)]
     arguments = (*(plan.name for plan in inside), *texts)
     composed = replace(inside[-1], name="composed", parameters={}, arguments=arguments)
     return [composed, *(plan for plan in plans if plan not in inside)]

@@ -31,10 +31,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from typing_extensions import Self
-
 from mumu_ros.nodes.__main__ import SIGNALS, heeded
-from mumu_ros.nodes.launching import enclave, value_text
+from mumu_ros.nodes.launching import enclave, parameter_texts
 from mumu_ros.share import share_path
 
 __all__ = [
@@ -126,7 +124,7 @@ class Processes:
         self._environment = {**chosen, **dds_variables(chosen)}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Processes:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -150,9 +148,7 @@ class Processes:
             of_ros += ["-r", f"__ns:=/{namespace.strip('/')}"]
         if params_file:
             of_ros += ["--params-file", str(params_file)]
-        for name, value in parameters.items():
-            of_ros += ["-p", f"{name}:={value_text(value)}"]
-        self.run(node, _NODES, [node, *arguments, *of_ros], log)
+        self.run(node, _NODES, [node, *arguments, *parameter_texts(parameters), *of_ros], log)
 
     def run(self, name: str, module: str, arguments: Sequence[str], log: Path | None = None) -> None:
         """Start any module as a process that is called `name` here; `log` as for `start`."""

@@ -24,20 +24,25 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
 
 import rclpy
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
+from rclpy.utilities import remove_ros_args
 
 from mumu_ros.nodes.__main__ import on_first_signal, on_signals
+from mumu_ros.nodes.declaring import own_arguments
 from mumu_ros.nodes.distributions import EventsExecutor
 from mumu_ros.nodes.handover import connect
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.text import shorten
 
-__all__ = ["main", "make_executor", "run", "spin_some"]
+__all__ = ["leave", "main", "make_executor", "run", "spin_some"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Options of mallopt, from malloc.h."""
@@ -150,9 +155,17 @@ def _shut_down(node: ManagedNode) -> None:
         node.get_logger().info(f"shutdown: {error}")
 
 
-def main(*node_classes: Callable[[], ManagedNode]) -> None:
-    """Entry point of a node's module."""
-    status = run(node_classes)
+def main(node_class: Callable[..., ManagedNode]) -> None:
+    """Entry point of a node's module; NAME=VALUE on the command line is a parameter, as `own_arguments` has it."""
+    try:
+        arguments = own_arguments(remove_ros_args(sys.argv)[1:])
+    except ValueError as error:
+        sys.exit(f"{Path(sys.argv[0]).stem}: {error}")
+    leave(run([partial(node_class, cli_args=arguments)]))
+
+
+def leave(status: int) -> NoReturn:
+    """End the process with this status."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # skips Python's teardown of torch, which takes seconds

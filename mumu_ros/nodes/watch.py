@@ -27,9 +27,10 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 from mumu_ros.nodes.__main__ import on_signals
-from mumu_ros.nodes.declaring import declare
+from mumu_ros.nodes.declaring import declare, own_arguments
 from mumu_ros.nodes.demo_monitor import Monitor, Summary
 from mumu_ros.nodes.launch_arguments import node_namespace
 from mumu_ros.nodes.parameters import WATCH
@@ -103,8 +104,13 @@ def _watch(**options: Any) -> int:
 
 
 def main(_arguments: Sequence[str] | None = None) -> int:
-    """Entry point of `ros2 run mumu_ros watch`."""
-    return _watch()
+    """Entry point of `ros2 run mumu_ros watch`; for its arguments, see `own_arguments`."""
+    try:
+        own = own_arguments(remove_ros_args(sys.argv)[1:])
+    except ValueError as error:
+        print(f"watch: {error}", file=sys.stderr)
+        return 2
+    return _watch(cli_args=own)
 
 
 if __name__ == "__main__":

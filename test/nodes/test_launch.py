@@ -195,12 +195,25 @@ def test_a_replay_without_a_recognition_ends_with_an_error(ros: Any, wrist: Path
 
 
 @pytest.fixture
-def after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """after(name, ended, status, is_shutdown): what a launch file does when a node ends; ros2 launch may be missing."""
+def actions(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What launch_actions.py defines; ros2 launch may be missing."""
     for name in ("launch", "launch_ros"):
         for module in (name, f"{name}.actions", f"{name}.events.process", f"{name}.substitutions"):
             monkeypatch.setitem(sys.modules, module, MagicMock())
-    action = runpy.run_module("mumu_ros.nodes.launch_actions")["_after"]
+    return runpy.run_module("mumu_ros.nodes.launch_actions")
+
+
+def test_ros2_launch_gives_parameters_to_the_node_itself(actions: dict[str, Any]) -> None:
+    """In a file of their own, as launch_ros writes it, they would lose to a section of the parameter file."""
+    actions["_action"](launching.NodePlan("people", Path("mine.yaml"), {"image.topic": "/usb"}, ("more",)), "", [])
+    passed = actions["Node"].call_args.kwargs
+    assert (passed["arguments"], passed["parameters"]) == (["more", 'image.topic="/usb"'], ["mine.yaml"])
+
+
+@pytest.fixture
+def after(actions: dict[str, Any]) -> Callable[..., Any]:
+    """after(name, ended, status, is_shutdown): what a launch file does when a node ends."""
+    action = actions["_after"]
 
     def call(name: str, ended: list[str], status: int, is_shutdown: bool) -> Any:
         return action(launching.NodePlan(name), ended, Namespace(returncode=status), Namespace(is_shutdown=is_shutdown))

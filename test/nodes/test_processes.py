@@ -20,13 +20,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rcl_interfaces.srv import GetParameters
 from rclpy.duration import Duration
 from std_msgs.msg import String
 
 from mumu_ros.nodes import processes
+from mumu_ros.nodes.launching import parameter_texts
 from mumu_ros.share import share_path
 
 _SUBSCRIBER = """
@@ -83,6 +86,35 @@ def test_an_interrupt_while_a_process_starts_waits_until_it_can_be_handled(
     process = started([sys.executable, "-c", _INTERRUPTED, hook, module])
     assert process.communicate(timeout=60) == (said, "")
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_parameters_override_every_section_of_a_file_whatever_their_order(ros: Any, tmp_path: Path, order: int) -> None:
+    sections = ["/**: {ros__parameters: {image.topic: /all, use_sim_time: true}}"]
+    sections += [f"/**/{node}: {{ros__parameters: {{image.topic: /own}}}}" for node in ("overlay", "people")]
+    file = tmp_path / "mine.yaml"
+    file.write_text("\n".join(sections[::order]))
+    chosen = {"image.topic": "/given 😀", "use_sim_time": False, "autostart": False}
+    inside = [f"people.{text}" for text in parameter_texts(chosen)]
+    with processes.Processes({"ROS_DOMAIN_ID": str(ros.domain)}) as nodes:
+        nodes.start("overlay", chosen, file)
+        nodes.start("composed", {}, file, arguments=["people", *inside])
+        for node in ("overlay", "people"):
+            client = ros.node.create_client(GetParameters, f"{node}/get_parameters")
+            ros.wait(client.service_is_ready, 60.0)
+            future = client.call_async(GetParameters.Request(names=list(chosen)))
+            ros.wait(future.done)
+            topic, *flags = future.result().values
+            assert topic.string_value == "/given 😀"
+            assert not any(flag.bool_value for flag in flags)
+
+
+@pytest.mark.parametrize("name", ["overlay", "watch"])
+def test_an_argument_that_is_no_parameter_is_refused(name: str, started: Callable[..., subprocess.Popen[str]]) -> None:
+    process = started([sys.executable, "-m", "mumu_ros.nodes", name, "/camera", "--ros-args", "-r", "__ns:=/a"])
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode
+    assert errors == f"{name}: '/camera': expected a parameter as NAME=VALUE, or ROS's arguments after --ros-args\n"
 
 
 def test_a_domain_that_somebody_is_in_is_not_chosen(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
