@@ -200,7 +200,8 @@ def test_launch_files_need_nothing_that_only_pip_installs() -> None:
 import sys
 for name in ("torch", "safetensors", "rosbags", "lz4", "backports", "openvino", "onnxruntime", "lightning"):
     sys.modules[name] = None
-from mumu_ros.nodes import launch_arguments, launching
+sys.modules["typing_extensions"] = None  # that of Humble is too old
+from mumu_ros.nodes import launch_arguments, launching, processes
 for arguments, plan in ((launch_arguments.HRI, launching.plan_hri), (launch_arguments.DEMO, launching.plan_demo)):
     assert plan({argument.name: argument.default or "" for argument in arguments})
 """

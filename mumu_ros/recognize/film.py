@@ -23,7 +23,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from mumu_ros.files import replacing
 from mumu_ros.people import Person
@@ -55,7 +54,7 @@ class Film:
         self._last = np.zeros((0, 0, 3), np.uint8)
         self._count = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Film:
         return self
 
     def __exit__(self, *exception: object) -> None:
