@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -180,7 +181,7 @@ def to_csv(
                 activities[decisions.activity[i]],
                 groups[truth.group[i]],
                 activities[truth.activity[i]],
-                *("" if np.isnan(value) else f"{value:.5g}" for value in numbers[i].tolist()),
+                *("" if math.isnan(value) else f"{value:.5g}" for value in numbers[i].tolist()),
             ]
         )
     return text.getvalue()

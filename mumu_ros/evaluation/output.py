@@ -44,12 +44,12 @@ def write_outputs(
 ) -> None:
     """Write predictions.csv, metrics.json and report.html, and timing.json if there is one.
 
-    The first two are the same bytes whenever the same is evaluated; what depends on the machine is in the others.
+    The first two are the same bytes whenever the same is evaluated; what depends on the machine is in the others. The
+    page comes last: it takes long, and the numbers stay if it cannot be made or the process is killed.
 
     Raises:
-        OSError: They cannot be written; a folder that was not there is not left behind.
+        OSError: They cannot be written; without the numbers a folder that was not there is not left behind.
     """
-    page = render(model, bags, config, summary, timing=timing, maps=maps)
     existed = out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -60,12 +60,13 @@ def write_outputs(
         write_json(out / "metrics.json", {"model": model, **summary})
         if timing is not None:
             write_json(out / "timing.json", timing)
-        with replacing(out / "report.html") as temporary:
-            temporary.write_text(page, encoding="utf-8")
     except BaseException:
         if not existed:
             shutil.rmtree(out, ignore_errors=True)
         raise
+    page = render(model, bags, config, summary, timing=timing, maps=maps)
+    with replacing(out / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -16,12 +16,19 @@
 
 Segmental F1 and edit score are those of Lea, Flynn, Vidal, Reiter and Hager: Temporal convolutional networks for action
 segmentation and detection, CVPR 2017. Instants without an activity are background, which neither counts.
+
+Segments are in order of time and do not overlap; decisions are in order of time. A day of them is judged in seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
 
 from mumu_ros.streams import NS_PER_S
 
@@ -75,15 +82,13 @@ def overlap_f1_counts(truth: Sequence[Segment], found: Sequence[Segment], overla
     Returns:
         TP, FP, FN.
     """
-    taken = [False] * len(truth)
-    right = 0
-    for segment in found:
-        ratios = [_intersection_over_union(segment, other) if other.label == segment.label else 0.0 for other in truth]
-        best = max(range(len(truth)), key=ratios.__getitem__, default=-1)
-        if best >= 0 and ratios[best] >= overlap and ratios[best] > 0 and not taken[best]:
-            taken[best] = True
-            right += 1
-    return right, len(found) - right, len(truth) - right
+    taken: set[Segment] = set()
+    for segment, others in _sharing_time(truth, found):
+        ratio = partial(_intersection_over_union, segment)
+        best = max(others, key=ratio, default=None)
+        if best is not None and ratio(best) >= overlap:
+            taken.add(best)
+    return len(taken), len(found) - len(taken), len(truth) - len(taken)
 
 
 def edit_score(truth: Sequence[Segment], found: Sequence[Segment]) -> float:
@@ -92,13 +97,14 @@ def edit_score(truth: Sequence[Segment], found: Sequence[Segment]) -> float:
     Returns:
         0 to 1; 1 if both are empty.
     """
-    a, b = [segment.label for segment in truth], [segment.label for segment in found]
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, start=1):
-        diagonal, row[0] = row[0], i
-        for j, y in enumerate(b, start=1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (x != y))
-    return 1 - row[-1] / max(len(a), len(b), 1)
+    codes: dict[str, int] = {}
+    a, b = (np.array([codes.setdefault(s.label, len(codes)) for s in segments], int) for segments in (truth, found))
+    steps = np.arange(len(b) + 1)
+    row = steps
+    for i, code in enumerate(a, start=1):
+        row = np.concatenate([[i], np.minimum(row[1:] + 1, row[:-1] + (b != code))])
+        row = np.minimum.accumulate(row - steps) + steps  # or one more than the distance to the left of it
+    return float(1 - row[-1] / max(len(a), len(b), 1))
 
 
 def onset_delays(
@@ -107,21 +113,27 @@ def onset_delays(
     """For each true segment the seconds from its start to the first right decision inside it; None: there is none."""
     delays: list[float | None] = []
     for segment in truth:
-        hits = (
-            stamp_ns - segment.start_ns
-            for stamp_ns, label in zip(stamps_ns, labels, strict=True)
-            if segment.start_ns <= stamp_ns < segment.end_ns and label == segment.label
-        )
-        first = next(hits, None)
-        delays.append(None if first is None else first * 1e-9)
+        inside = range(bisect_left(stamps_ns, segment.start_ns), bisect_left(stamps_ns, segment.end_ns))
+        first = next((stamps_ns[i] for i in inside if labels[i] == segment.label), None)
+        delays.append(None if first is None else (first - segment.start_ns) * 1e-9)
     return delays
 
 
 def false_alarms(truth: Sequence[Segment], found: Sequence[Segment]) -> int:
     """How many found segments share no time with a true one of their label: insertions (Ward et al. 2011)."""
-    return sum(
-        not any(other.label == s.label and _intersection_over_union(s, other) > 0 for other in truth) for s in found
-    )
+    return sum(not others for _, others in _sharing_time(truth, found))
+
+
+def _sharing_time(truth: Sequence[Segment], found: Sequence[Segment]) -> Iterator[tuple[Segment, Sequence[Segment]]]:
+    """Each found segment, and the true ones of its label that share time with it."""
+    by_label: defaultdict[str, list[Segment]] = defaultdict(list)
+    for segment in truth:
+        by_label[segment.label].append(segment)
+    for segment in found:
+        others = by_label[segment.label]
+        first = bisect_right(others, segment.start_ns, key=lambda other: other.end_ns)
+        last = bisect_left(others, segment.end_ns, key=lambda other: other.start_ns)
+        yield segment, others[first:last]
 
 
 def _intersection_over_union(a: Segment, b: Segment) -> float:

@@ -133,6 +133,8 @@ class Evaluation(ManagedNode):
             mixed = f"the numbers of all recordings together are of {len(models)} models: {', '.join(models)}"
             self.get_logger().warning(mixed)
         results = [self._result(body_id, model, log, mixed) for (body_id, model), log in self._logs.items()]
+        count = sum(len(result.decisions) for result in results)
+        self.get_logger().info(f"writing the report of {count} recognitions")
         out = self._folder()
         try:
             summary, timing = summarize(results, self._model), {"stages": self._stopwatch.summary()}

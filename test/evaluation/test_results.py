@@ -260,11 +260,13 @@ def test_every_column_of_the_predictions_has_a_name_of_its_own(groups: Mapping[s
     assert len(set(names)) == len(names) == 11 + 7 * 3 + len(taxonomy.groups) + len(taxonomy.activities)
 
 
-@pytest.mark.parametrize("stage", ["render", "to_csv", "write_json"])
+@pytest.mark.parametrize("stage", ["to_csv", "write_json", "render"])
 @pytest.mark.parametrize("existed", [False, True])
-def test_an_evaluation_that_fails_leaves_no_folder(
+def test_an_evaluation_that_fails_leaves_no_folder_or_all_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, existed: bool
 ) -> None:
+    """The page is made last: that of a day takes long."""
+
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -276,8 +278,9 @@ def test_an_evaluation_that_fails_leaves_no_folder(
     bags = [result(decision(1, "wave"))]
     with pytest.raises(OSError, match="No space left"):
         output.write_outputs(out, "model", bags, CONFIG, summarize(bags, CONFIG))
-    assert out.exists() == existed
-    assert not existed or (out / "notes.txt").exists()
+    assert out.exists() == (existed or stage == "render")
+    assert (out / "notes.txt").exists() == existed
+    assert all((out / name).exists() for name in ("metrics.json", "predictions.csv")) == (stage == "render")
 
 
 def test_a_pause_is_no_time_to_recognise_in_nor_is_a_clock_that_was_set_forward() -> None:

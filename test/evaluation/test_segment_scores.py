@@ -17,12 +17,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mumu_ros.evaluation import segment_scores
 from mumu_ros.evaluation.segment_scores import (
     Segment,
     edit_score,
@@ -63,6 +66,72 @@ def test_every_segment_is_counted_once(truth: list[Segment], found: list[Segment
     assert edit_score(truth, truth) == 1
     assert false_alarms(truth, truth) == 0
     assert false_alarms(truth, found) <= len(found)
+
+
+def by_hand(truth: list[Segment], found: list[Segment], overlap: float) -> tuple[int, int]:
+    """Found segments that are right, and those that share no time with a true one: each is compared with all."""
+
+    def ratio(a: Segment, b: Segment) -> float:
+        shared, both = (set(range(s.start_ns, s.end_ns)) for s in (a, b))
+        return len(shared & both) / len(shared | both) if a.label == b.label else 0.0
+
+    rows = [[ratio(segment, other) for other in truth] for segment in found]
+    best = {row.index(max(row)) for row in rows if max(row, default=0.0) >= overlap}
+    return len(best), sum(not any(row) for row in rows)
+
+
+def distance(a: str, b: str) -> int:
+    if not a or not b:
+        return len(a) + len(b)
+    change = distance(a[1:], b[1:]) + (a[0] != b[0])
+    return min(change, distance(a[1:], b) + 1, distance(a, b[1:]) + 1)
+
+
+@given(timelines(), timelines(), st.sampled_from([0.1, 0.25, 0.5]))
+def test_scores_are_those_that_one_would_count_by_hand(
+    truth: list[Segment], found: list[Segment], overlap: float
+) -> None:
+    right, alarms = by_hand(truth, found, overlap)
+    assert overlap_f1_counts(truth, found, overlap)[0] == right
+    assert false_alarms(truth, found) == alarms
+    words = ["".join(segment.label for segment in segments) for segments in (truth, found)]
+    assert edit_score(truth, found) == pytest.approx(1 - distance(*words) / max(*map(len, words), 1))
+    decisions = [(t, s.label) for s in found for t in range(s.start_ns, s.end_ns)]
+    stamps, labels = [t for t, _ in decisions], [label for _, label in decisions]
+    first = [[t for t, label in decisions if s.start_ns <= t < s.end_ns and label == s.label][:1] for s in truth]
+    expected = [pytest.approx((t[0] - s.start_ns) * 1e-9) if t else None for s, t in zip(truth, first, strict=True)]
+    assert onset_delays(truth, stamps, labels) == expected
+
+
+class Counted(list[int]):
+    """Counts how many of its items are looked at."""
+
+    looks = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(index)
+
+    def __iter__(self) -> Iterator[int]:
+        self.looks += len(self)
+        return super().__iter__()
+
+
+def test_twice_as_long_a_day_is_not_four_times_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[Segment] = []
+
+    def ratio(a: Segment, b: Segment) -> float:
+        compared.append(a)
+        return float(a == b)
+
+    monkeypatch.setattr(segment_scores, "_intersection_over_union", ratio)
+    truth = [Segment(50 * k, 50 * (k + 1), "ab"[k % 2]) for k in range(1000)]
+    stamps = Counted(range(50_000))
+    assert onset_delays(truth, stamps, ["ab"[t // 50 % 2] for t in range(50_000)]) == [0.0] * 1000
+    assert stamps.looks < 50_000
+    assert overlap_f1_counts(truth, truth, 0.5) == (1000, 0, 0)
+    assert false_alarms(truth, truth) == 0
+    assert len(compared) <= 2000
 
 
 def test_f1_counts_overlap_and_takes_a_true_segment_once() -> None:

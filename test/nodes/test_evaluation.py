@@ -333,7 +333,7 @@ def test_the_last_line_names_the_truth(
     bench.numbers()
     said = capfd.readouterr().err
     level = "INFO" if annotated or labelled else "WARN"
-    assert re.search(rf"\[{level}\] .*\]: {end}", said), said
+    assert re.search(rf"writing the report of 2 recognitions\n.*\[{level}\] .*\]: {end}", said), said
 
 
 @pytest.mark.parametrize("bag", ["walk", "walk/", "walk.mcap"])
