@@ -39,12 +39,13 @@ _MOVING = 1.0
 def find_fault(modality: Modality, series: Series) -> FaultCode:
     """STUCK, SATURATED or NONE.
 
-    Cameras, IMUs and skeletons have noise, so that no two samples are equal. Other vectors, such as joint angles of a
-    robot, may repeat without a fault and are never flagged.
+    Cameras, worn IMUs and skeletons have noise, so that no two samples are equal. Other vectors, such as joint angles
+    of a robot, may repeat without a fault and are never flagged.
     """
-    if (modality.is_image or modality.shape[-1] == 3) and _is_stuck(series):
+    has_noise = modality.is_image or modality.is_worn_imu or modality.joint_layout or modality.body
+    if has_noise and _is_stuck(series):
         return FaultCode.STUCK
-    if not modality.is_image and modality.shape == (2, 3) and _is_saturated(np.asarray(series.samples), series.mask):
+    if modality.is_worn_imu and _is_saturated(np.asarray(series.samples), series.mask):
         return FaultCode.SATURATED
     return FaultCode.NONE
 

@@ -155,6 +155,8 @@ class Modality:
         focal: `pose_cnn`: the camera's focal length in widths of its picture (fx / width of CameraInfo).
         label: Not a sensor but a label of the window, one-hot: `group` or `activity`. Teachers have one
             (`training/given_labels.py`); a robot does not.
+        worn: A (2, 3) vector is an IMU that somebody wears. False: of that shape, but of everybody in view, such as the
+            robot's own IMU or a force/torque sensor.
 
     Raises:
         ConfigError: A value is impossible by itself or together with another.
@@ -176,6 +178,7 @@ class Modality:
     focal: float = 0.9
     label: Literal["", "group", "activity"] = ""
     layout: str = ""
+    worn: bool = True
 
     def __post_init__(self) -> None:
         for field in ("shape", "mean", "std", "range_m", "body"):
@@ -203,6 +206,9 @@ class Modality:
         _number(f"{where}: range_m farthest", self.range_m[1], self.range_m[0])
         self._check_coordinates(where)
         check_choice(f"{where}: label", self.label, _LABELS)
+        _boolean(f"{where}: worn", self.worn)
+        if not self.worn and (self.kind, self.shape) != ("vector", (2, 3)):
+            raise ConfigError(f"{where}: worn is False; that is for vectors of shape (2, 3), leave it out")
 
     def _check_coordinates(self, where: str) -> None:
         _boolean(f"{where}: centered", self.centered)
@@ -254,6 +260,16 @@ class Modality:
     def is_image(self) -> bool:
         """Whether samples are images (frames), not vectors."""
         return self.kind != "vector"
+
+    @property
+    def is_worn_imu(self) -> bool:
+        """Whether its samples are of one person, the wearer."""
+        return self.kind == "vector" and self.shape == (2, 3) and self.worn
+
+    @property
+    def joint_layout(self) -> str:
+        """The joint layout of its skeletons; empty if it has none. (20, 3) without a name is the Kinect's."""
+        return self.layout or ("kinect20" if self.shape == (20, 3) else "")
 
     @property
     def sees_poses(self) -> bool:

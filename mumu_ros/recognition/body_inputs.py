@@ -28,16 +28,10 @@ from mumu_ros.people.person import Person
 from mumu_ros.skeletons import convert
 from mumu_ros.streams import seconds_to_ns
 
-__all__ = ["PersonSamples", "check_background", "layout_of", "reframe"]
+__all__ = ["PersonSamples", "check_background", "reframe"]
 
-_KINECT = "kinect20"
 _MOST_READINGS = 0.4
 """Share of the pixels: a person who fits into the picture covers less than half of this (UTD-MHAD: a tenth at most)."""
-
-
-def layout_of(modality: Modality) -> str:
-    """The joint layout of a modality's skeletons; empty if it has none. (20, 3) without a name is the Kinect's."""
-    return modality.layout or (_KINECT if modality.shape == (20, 3) else "")
 
 
 def check_background(modality: Modality, depth: NDArray[Any]) -> None:
@@ -63,7 +57,7 @@ class PersonSamples:
     """Converts one person's joints and depth into samples of a model's modalities."""
 
     def __init__(self, modalities: Iterable[Modality]) -> None:
-        self._skeletons = [m for m in modalities if layout_of(m)]
+        self._skeletons = [m for m in modalities if m.joint_layout]
         self._depths = [m for m in modalities if m.sees_poses]
         self._seen: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
 
@@ -77,7 +71,7 @@ class PersonSamples:
             LayoutError: The layout is unknown or has another number of joints.
         """
         for modality in self._skeletons:
-            joints = convert(person.joints, layout, layout_of(modality))
+            joints = convert(person.joints, layout, modality.joint_layout)
             if not modality.layout:
                 joints = self._filled(modality, stamp_ns, joints)
             elif np.isnan(joints).all():

@@ -40,7 +40,7 @@ from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.pipeline.stream_watch import ClockWatch
 from mumu_ros.recognition.assignment import ImuAssigner
 from mumu_ros.recognition.backends import Backend, choose_backend, is_exported, open_backend, takes_long
-from mumu_ros.recognition.body_inputs import PersonSamples, check_background, layout_of
+from mumu_ros.recognition.body_inputs import PersonSamples, check_background
 from mumu_ros.recognition.decision import Decision, NoDecision
 from mumu_ros.recognition.levelling import CameraTilt
 from mumu_ros.recognition.recognizer import SCENE, Recognizer, RecognizerSettings
@@ -107,8 +107,8 @@ class Session:
         self._live = live
         self._on_error = on_error
         self._modalities = {modality.name: modality for modality in model.modalities}
-        self._imus = [m.name for m in model.modalities if not m.is_image and m.shape == (2, 3)]
-        self._personal = [m.name for m in model.modalities if layout_of(m) or m.sees_poses]
+        self._imus = [m.name for m in model.modalities if m.is_worn_imu]
+        self._personal = [m.name for m in model.modalities if m.joint_layout or m.sees_poses]
         self._scene = [m.name for m in model.modalities if m.is_image and m.name not in self._personal]
         self._window_ns = seconds_to_ns(model.window_s)
         self._lock = threading.Lock()

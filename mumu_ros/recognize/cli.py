@@ -189,9 +189,9 @@ def _run(arguments: argparse.Namespace) -> int:
     weights = find_weights(arguments.weights) if arguments.weights else fetch_weights()
     finder = PeopleFinder(weights, arguments.threads, arguments.max_people, _SEED)
     modalities = session.checkpoint.config.modalities
-    imus = tuple(m.name for m in modalities if not m.is_image and m.shape == (2, 3))
+    imus = tuple(m.name for m in modalities if m.is_worn_imu)
     if missing := _never_given(modalities, imus):
-        print(f"not used: {', '.join(missing)}; a source has one camera and IMUs", file=sys.stderr)
+        print(f"not used: {', '.join(missing)}; a source has one camera and worn IMUs", file=sys.stderr)
     report = _Report()
     started = time.monotonic()
     with Film(arguments.out) if arguments.out else nullcontext() as film:
@@ -255,11 +255,9 @@ def _of_scene(modalities: Sequence[Modality]) -> dict[str, str]:
 
 
 def _never_given(modalities: Sequence[Modality], imus: Sequence[str]) -> list[str]:
-    """The modalities that no source has: sensors that are neither the camera nor an IMU, and a second camera."""
-    from mumu_ros.recognition.body_inputs import layout_of
-
+    """The modalities that no source has: sensors that are neither the camera nor a worn IMU, and a second camera."""
     given = [*imus, *_of_scene(modalities).values()]
-    return [m.name for m in modalities if m.name not in given and not m.sees_poses and not layout_of(m)]
+    return [m.name for m in modalities if m.name not in given and not m.sees_poses and not m.joint_layout]
 
 
 def _note(body_id: str, answer: Decision | NoDecision, session: Session, report: _Report) -> None:

@@ -49,7 +49,8 @@ class Augmentation:
         color: Images: gain and offset of each channel by up to this share.
         zoom: Single images, in `frame_epochs` only: size by up to this share.
         flip: Likewise: half of them mirrored, as a person of the other hand.
-        rotation_deg: Vectors: about a random axis by up to this, as a sensor mounted askew.
+        rotation_deg: Vectors, but for those with `worn: false`: about a random axis by up to this, as a sensor mounted
+            askew.
         scale: Vectors: by up to this share.
         body: Of skeletons with a layout; `rotation_deg` and `scale` are for the other vectors then.
 
@@ -133,7 +134,7 @@ def augment(
             x = _shift(x, augmentation.shift, generator)
             changed[modality.name] = _color(x, augmentation.color, generator) if modality.kind == "rgb" else x
         else:
-            if modality.shape == (2, 3):
+            if modality.is_worn_imu:
                 x = mirror_imu(x, mirrored)
             changed[modality.name] = _mount(modality, x, augmentation, generator)
     return Augmented(
@@ -245,7 +246,7 @@ def _color(x: np.ndarray, share: float, generator: np.random.Generator) -> np.nd
 def _mount(modality: Modality, x: np.ndarray, augmentation: Augmentation, generator: np.random.Generator) -> np.ndarray:
     """Rotate three-dimensional vectors about a random axis (Rodrigues' formula) and scale them."""
     scaled = x * generator.uniform(1 - augmentation.scale, 1 + augmentation.scale, (len(x), 1, 1, 1))
-    if modality.shape[-1] == 3 and augmentation.rotation_deg:
+    if modality.shape[-1] == 3 and modality.worn and augmentation.rotation_deg:
         axis = generator.normal(size=(len(x), 3))
         axis /= np.linalg.norm(axis, axis=1, keepdims=True)
         angle = np.deg2rad(generator.uniform(0, augmentation.rotation_deg, (len(x), 1, 1)))

@@ -30,14 +30,12 @@ from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import Stream
 from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.taxonomy import IDLE, OTHER
 from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.windows import WindowSet
 
 __all__ = ["IDLE", "OTHER", "TAKE_HZ", "Performance", "Take", "compose", "compose_stream", "resample", "window_series"]
-
-IDLE, OTHER = "idle", "other"
-"""Activities for rest and for unnamed movements."""
 
 Array = NDArray[np.float32]
 TAKE_HZ = 30.0
@@ -162,7 +160,7 @@ class _Composer:
         self._recorded, self._takes = takes, [_in_view(take) for take in takes]
         self._config, self._generator = config, generator
         self._skeleton = next(m for m in config.modalities if m.layout)
-        self._imu = next((m for m in config.modalities if m.shape == (2, 3)), None)
+        self._imu = next((m for m in config.modalities if m.is_worn_imu), None)
         self._steps = round(config.window_s * TAKE_HZ)
         self._by_label: dict[str, dict[tuple[str, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
         self._by_person: dict[tuple[str, int], list[int]] = defaultdict(list)

@@ -335,7 +335,7 @@ def _kinect_conditions(takes: Sequence[Take], config: ModelConfig) -> Iterator[t
 
 def _worn(takes: Sequence[Take], config: ModelConfig) -> list[Take]:
     """Those with an IMU, for a model that takes one."""
-    has_imu = any(modality.shape == (2, 3) for modality in config.measured)
+    has_imu = any(modality.is_worn_imu for modality in config.measured)
     return [take for take in takes if has_imu and take.imu is not None]
 
 

@@ -246,7 +246,7 @@ def _take(dataset: str, clip: Clip, labels: tuple[str, ...], config: ModelConfig
     skeleton = next(m for m in config.modalities if m.layout)
     if skeleton.name not in clip.streams:
         raise DatasetError(f"{clip.id} has no stream {skeleton.name!r}, of which windows are composed")
-    imu = next((m for m in config.modalities if m.shape == (2, 3)), None)
+    imu = next((m for m in config.modalities if m.is_worn_imu), None)
     used = {m: clip.streams[m.name] for m in (skeleton, imu) if m and m.name in clip.streams}
     start_ns = min(int(stream.stamps_ns[0]) for stream in used.values())
     end_ns = max(int(stream.stamps_ns[-1]) for stream in used.values())

@@ -31,6 +31,8 @@ MODALITIES = {
     "imu": Modality("imu", "vector", (2, 3), 50.0, "cooccurrence"),
     "skeleton": Modality("skeleton", "vector", (20, 3), 15.0, "cooccurrence1d", max_gap_s=0.3, layout="kinect20"),
     "joints": Modality("joints", "vector", (6, 1), 50.0, "cooccurrence"),
+    "glove": Modality("glove", "vector", (5, 3), 50.0, "cooccurrence"),
+    "wrench": Modality("wrench", "vector", (2, 3), 50.0, "cooccurrence", worn=False),
     "rgb": Modality("rgb", "rgb", (32, 32, 3), 30.0, "small_cnn"),
     "depth": Modality("depth", "depth", (32, 32, 1), 10.0, "small_cnn"),
 }
@@ -38,13 +40,13 @@ TAXONOMY = Taxonomy("tiny", {"gesture": ("wave", "point"), "gait": ("walk", "run
 
 
 def samples(name: str, count: int, noise: float = 0.02) -> np.ndarray:
-    """Of somebody who stands still in front of sensors with noise; of joint angles without."""
+    """Of somebody who stands still in front of sensors with noise; of others without."""
     rng, shape = np.random.default_rng(count), (count, *MODALITIES[name].shape)
     if name == "rgb":
         return (128 + rng.integers(-1, 2, shape)).astype(np.uint8)
     if name == "depth":
         return (2.0 + 0.001 * rng.integers(-1, 2, shape)).astype(np.float32)
-    if name == "joints":
+    if name in ("joints", "glove", "wrench"):
         return np.full(shape, 0.25)
     x: np.ndarray = 9.81 + noise * rng.normal(size=shape)
     if name == "skeleton":

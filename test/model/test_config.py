@@ -126,6 +126,8 @@ def test_the_shipped_model_loads() -> None:
         ("encoder", "pose_cnn", "encoder is 'pose_cnn'; rgb is encoded by small_cnn or resnet50"),
         ("body", (0, 1, 2, 3), r"body is \(0, 1, 2, 3\); that is for cooccurrence1d and pose_cnn, not small_cnn"),
         ("joints", 20, "joints is 20; that is for encoder pose_cnn, not small_cnn"),
+        ("worn", 0, "worn is 0; expected true or false"),
+        ("worn", False, r"worn is False; that is for vectors of shape \(2, 3\), leave it out"),
     ],
 )
 def test_impossible_modalities(field: str, value: Any, message: str) -> None:

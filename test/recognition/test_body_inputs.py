@@ -29,7 +29,7 @@ from mumu_ros.datasets.utd_mhad import UtdMhad
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.model.config import Modality
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
-from mumu_ros.recognition.body_inputs import PersonSamples, check_background, layout_of, reframe
+from mumu_ros.recognition.body_inputs import PersonSamples, check_background, reframe
 from mumu_ros.share import share_path
 from mumu_ros.skeletons import convert
 
@@ -60,8 +60,8 @@ def test_a_plate_is_as_large_in_metres_whatever_the_focal_length(
 def test_joints_come_in_the_models_layout_and_unseen_ones_are_nan_where_the_model_masks_them() -> None:
     masked = Modality("skeleton", "vector", (20, 3), 20.0, "cooccurrence1d", stride=2, layout="kinect20")
     plain = Modality("old", "vector", (20, 3), 20.0, "cooccurrence", stride=2)
-    assert layout_of(masked) == layout_of(plain) == "kinect20"
-    assert layout_of(Modality("imu", "vector", (2, 3), 50.0, "cooccurrence", stride=5)) == ""
+    assert masked.joint_layout == plain.joint_layout == "kinect20"
+    assert Modality("imu", "vector", (2, 3), 50.0, "cooccurrence", stride=5).joint_layout == ""
     samples = PersonSamples([masked, plain, DEPTH])
     whole, hidden = make_person("anna1", 0), make_person("anna1", 1, unseen=(15, 17, 19, 21))
     first = dict(samples.of(10**18, "blazepose33", whole))

@@ -196,6 +196,27 @@ def test_of_somebody_new_samples_are_too_few_whoever_wears_the_imu(people_model:
     assert "imu 0% of 25% (unassigned)" in answer.reason
 
 
+@pytest.mark.parametrize("worn", [True, False])
+def test_a_sensor_of_the_shape_of_an_imu_that_is_not_worn_is_of_everybody(
+    people_model: Path, tmp_path: Path, worn: bool
+) -> None:
+    """A wrench matches nobody's motion."""
+    config = load_checkpoint(people_model).config
+    modalities = [replace(m, worn=worn) if m.name == "imu" else m for m in config.modalities]
+    save_checkpoint(tmp_path / "wrench", Network(replace(config, modalities=tuple(modalities))).eval())
+    session = open_session(tmp_path / "wrench")
+    answers: Answers = []
+    for number in range(60):
+        stamp_ns = START_NS + number * FRAME_MS * MS
+        session.receive(stamp_ns, imu(stamp_ns))
+        answers += see(session, number, ("anna1", "berta"))
+    fault = "unassigned" if worn else ""
+    assert [decision.faults[config.names.index("imu")] for decision in decided(answers).values()] == [fault] * 2
+    if not worn:
+        with pytest.raises(ParameterError, match=r"imu_bodies names 'imu'; the model's IMUs are none"):
+            open_session(tmp_path / "wrench", imu_bodies=["imu=anna1"])
+
+
 def test_pictures_of_the_whole_scene_that_nobody_is_alone_in_are_said_to_be_unassigned(tiny_model: Path) -> None:
     """As sensors that are missing, they would be looked for where there is nothing wrong."""
     session = open_session(tiny_model)

@@ -362,5 +362,5 @@ def test_sensors_that_no_source_has_are_named_at_the_start(
     for name, modalities in {"two": (rgb, replace(rgb, name="rgb_2"), arm, imu), "one": (rgb, depth, imu)}.items():
         save_checkpoint(tmp_path / name, Network(replace(config, modalities=modalities)).eval())
     two, one = (recognize([0.0], [[]], "--model", str(tmp_path / name))["errors"] for name in ("two", "one"))
-    assert "not used: rgb, rgb_2, arm; a source has one camera and IMUs" in two
+    assert "not used: rgb, rgb_2, arm; a source has one camera and worn IMUs" in two
     assert "not used" not in one

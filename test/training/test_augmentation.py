@@ -160,6 +160,15 @@ def test_rotation_keeps_lengths_and_angles(config: ModelConfig, draw: Draw) -> N
     assert not np.allclose(before, turned)
 
 
+def test_a_sensor_that_is_not_worn_is_neither_turned_nor_mirrored(config: ModelConfig, draw: Draw) -> None:
+    """Its mounting is known, and it does not change sides with the person."""
+    modalities = tuple(dataclasses.replace(m, worn=not m.name.startswith("imu")) for m in config.modalities)
+    fixed = dataclasses.replace(config, modalities=modalities)
+    augmentation = Augmentation(rotation_deg=90, body=BodyAugmentation(mirror=0.9))
+    changed, windows = change(draw(20), fixed, augmentation).inputs["imu_wrist"].numpy(), draw(20)
+    np.testing.assert_array_equal(changed, windows.vectors["imu_wrist"])
+
+
 def encoder_config(encoder: str) -> ModelConfig:
     modalities = (
         Modality("depth", "depth", (32, 32, 1), 10, "small_cnn", stride=3),
