@@ -37,8 +37,10 @@ from mumu_ros.streams import NS_PER_S
 if TYPE_CHECKING:
     from mumu_ros.nodes.subscribers import Subscriber
 
-__all__ = ["INFO_TYPE", "Arrivals", "CameraInfoTopic", "contest", "why_silent"]
+__all__ = ["CLOCK", "CLOCK_TYPE", "INFO_TYPE", "Arrivals", "CameraInfoTopic", "contest", "why_silent"]
 
+CLOCK = "/clock"
+CLOCK_TYPE = "rosgraph_msgs/msg/Clock"
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """Name that rcl gives to a node that is not discovered yet, while its publisher is."""

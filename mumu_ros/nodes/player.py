@@ -33,6 +33,7 @@ from rclpy.validate_topic_name import validate_topic_name
 from rosgraph_msgs.msg import Clock
 
 from mumu_ros.fault_codes import FaultCode
+from mumu_ros.nodes.endpoints import CLOCK, CLOCK_TYPE, contest
 from mumu_ros.nodes.humans_topics import BODIES, TRACKED
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PlayerConfig
@@ -47,8 +48,6 @@ from mumu_ros.text import shorten
 
 __all__ = ["Player"]
 
-CLOCK = "/clock"
-CLOCK_TYPE = "rosgraph_msgs/msg/Clock"
 OF_RECORDED_NODES = frozenset(
     {
         "diagnostic_msgs/msg/DiagnosticArray",
@@ -247,12 +246,13 @@ class Player(ManagedNode):
         self._publishers_by_topic[CLOCK].publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """One status: what is waited for, or else the number of messages played of each topic."""
+        """One status: what is waited for, or else the number of messages played of each topic; several clocks."""
         assert self._recording is not None
         problems = self._recording.problems
         problem = (FaultCode.DAMAGED if problems else FaultCode.NONE, "; ".join(problems))
-        waiting = (FaultCode.WAITING, self._waits_for)
-        yield self.status("bag", waiting if self._waits_for else problem, **dict(self._played))
+        if self._waits_for:
+            problem = FaultCode.WAITING, self._waits_for
+        yield self.status("bag", contest(self, CLOCK, CLOCK_TYPE, problem), **dict(self._played))
 
 
 def _is_latched(topic: Topic) -> bool:

@@ -32,7 +32,7 @@ from mumu_ros.fault_codes import FaultCode, Level
 from mumu_ros.msg import MultimodalFrame
 from mumu_ros.nodes.black_box import BlackBox
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import contest, why_silent
+from mumu_ros.nodes.endpoints import CLOCK, CLOCK_TYPE, contest, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import SENSOR_SYNC, ParameterError
 from mumu_ros.nodes.running import main
@@ -54,7 +54,9 @@ WAITING_SETS = 32
 reference times out."""
 _SLOW_S = 2.0
 """So long after a dropped frame the conversion is reported as too slow."""
-_OF_TIME = (FaultCode.SILENT, FaultCode.UNPUBLISHED, FaultCode.CLOCK, FaultCode.LATE)
+_OF_CLOCK = (FaultCode.CLOCK, FaultCode.LATE)
+"""Problems of every sensor if two publishers send simulated time."""
+_OF_PAUSE = (FaultCode.SILENT, FaultCode.UNPUBLISHED, *_OF_CLOCK)
 """Problems of every sensor of a simulation that has paused or ended."""
 _UNLOGGED = (FaultCode.NONE, FaultCode.WAITING, FaultCode.UNREADABLE, FaultCode.IMPLAUSIBLE)
 """Problems of messages are logged on arrival."""
@@ -122,6 +124,7 @@ class SensorSync(ManagedNode):
         self._in_error: set[str] = set()
         self._subscribers: list[Subscriber | ImuPairSubscriber] = []
         self._ahead_ns = self._clock_ns = 0
+        self._clocks: Problem = (FaultCode.NONE, "")
         now_s = self._went_on_s = time.monotonic()
         self._watches = {s.name: StreamWatch(s, config.timeout_s, config.rate_hz, now_s) for s in config.streams}
         for stream in config.streams:
@@ -165,16 +168,21 @@ class SensorSync(ManagedNode):
 
     def _note(self, message: Any, watch: StreamWatch, subscriber: Subscriber | ImuPairSubscriber) -> None:
         now_s = time.monotonic()
-        arrival_ns = None if self._clock_problem(now_s) else subscriber.came_ns + self._ahead_ns
+        arrival_ns = None if self._clock_problem(now_s)[0] else subscriber.came_ns + self._ahead_ns
         watch.note(time_to_ns(message.header.stamp), arrival_ns, now_s)
 
-    def _clock_problem(self, now_s: float) -> str:
-        """What is wrong with simulated time, in a sentence; empty: nothing."""
+    def _clock_problem(self, now_s: float) -> Problem:
+        """What is wrong with simulated time."""
         if not self._clock_ns:
-            return "simulated time is 0: does /clock come?"
+            return FaultCode.WAITING, "simulated time is 0: does /clock come?"
         if now_s - self._went_on_s > self._config.timeout_s:
-            return f"/clock stands still at {self._clock_ns / NS_PER_S:.3f} s: is it paused, or has it ended?"
-        return ""
+            text = f"/clock stands still at {self._clock_ns / NS_PER_S:.3f} s: is it paused, or has it ended?"
+            return FaultCode.WAITING, text
+        return self._clocks
+
+    def _contest_clock(self, problem: Problem) -> Problem:
+        """A problem, with the publishers of simulated time if that is used and there are several."""
+        return contest(self, CLOCK, CLOCK_TYPE, problem) if self.get_parameter("use_sim_time").value else problem
 
     def _publish(self, synchronized: SynchronizedSet) -> None:
         frame = self._builder.build(synchronized)
@@ -193,7 +201,7 @@ class SensorSync(ManagedNode):
         statistics = self._synchronizer.statistics()
         now_s = time.monotonic()
         self._read_clock()
-        clock_problem = self._clock_problem(now_s)
+        self._clocks = self._contest_clock((FaultCode.NONE, ""))
         for stream, subscriber in zip(self._config.streams, self._subscribers, strict=True):
             s = statistics[stream.name]
             watch = self._watches[stream.name]
@@ -214,10 +222,7 @@ class SensorSync(ManagedNode):
                 report = replace(report, code=FaultCode.NO_TRANSFORM, text=f"{text}; it is left out")
             if watch.speaks(now_s) and not stream.joints:  # several drivers may publish joints of their own
                 report = self._contested(stream, report)
-            if clock_problem and (not s.received or report.code in _OF_TIME):
-                watch.restart(now_s)
-                report = replace(report, code=FaultCode.WAITING, text=clock_problem)
-                self.log_throttled("clock", clock_problem)
+            report = self._judge_clock(watch, report, bool(s.received), now_s)
             self._warn(stream, report)
             yield self.status(
                 stream.name,
@@ -238,6 +243,19 @@ class SensorSync(ManagedNode):
                 offset_s=_or_nan(report.offset_s),
             )
         yield self._output_status(now_s)
+
+    def _judge_clock(self, watch: StreamWatch, report: Report, has_come: bool, now_s: float) -> Report:
+        """The report, or what is wrong with simulated time if that explains it."""
+        code, text = self._clock_problem(now_s)
+        if code is FaultCode.CONTESTED:
+            report, is_explained = replace(report, offset_s=None), report.code in _OF_CLOCK
+        else:
+            is_explained = bool(code) and (not has_come or report.code in _OF_PAUSE)
+        if not is_explained:
+            return report
+        watch.restart(now_s)
+        self.log_throttled("clock", text)
+        return replace(report, code=code, text=text)
 
     def _contested(self, stream: StreamConfig, report: Report) -> Report:
         """The report, with the publishers of a topic if there are several."""
@@ -270,7 +288,7 @@ class SensorSync(ManagedNode):
         problem = slow if now_s - self._dropped_s < _SLOW_S else (FaultCode.NONE, "")
         return self.status(
             "output",
-            contest(self, "multimodal_frame", "mumu_ros/msg/MultimodalFrame", problem),
+            contest(self, "multimodal_frame", "mumu_ros/msg/MultimodalFrame", self._contest_clock(problem)),
             published=self._published,
             dropped=dropped,
             epoch=self._synchronizer.epoch,

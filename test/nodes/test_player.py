@@ -269,6 +269,14 @@ def test_a_clock_in_the_bag_is_the_only_one(ros: Any, tmp_path: Path, clock_hz: 
     assert set(jumps) == ({times[0]} if loop else set())
 
 
+def test_another_publisher_of_the_clock_is_named(ros: Any, bag: Path) -> None:
+    node, _ = play(ros, bag, loop=True)
+    ros.node.create_publisher(Clock, "/clock", 10)
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: "2 publishers send /clock (/player, /test)" in next(iter(node.diagnose())).message)
+    assert next(iter(node.diagnose())).values[0].value == "contested"
+
+
 def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:
     node, received = play(ros, bag, loop=True, rate=4.0)
     assert node.trigger_activate() == SUCCESS

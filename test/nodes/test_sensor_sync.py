@@ -754,7 +754,40 @@ def test_when_simulated_time_begins_late_and_stands_still_no_sensor_is_blamed(ro
     ros.wait(lambda: play("belt", "/clock stands still at 17000", "wrist", is_running=False))
     ros.wait(lambda: play("belt", " Hz", *sensors))
     codes = {v.value for r in reports for s in r.status for v in s.values if v.key == "code"}
-    assert codes.isdisjoint(sensor_sync._OF_TIME)
+    assert codes.isdisjoint(sensor_sync._OF_PAUSE)
+
+
+def test_two_publishers_of_simulated_time_are_named_and_no_sensor_is_blamed(ros: Any) -> None:
+    """As of two replays: each sensor's stamps agree with one of the clocks."""
+    sensors = ("wrist", "belt")
+    topics = {f"{name}.topic": name for name in sensors} | {f"{name}.type": IMU_TYPE for name in sensors}
+    node = ros.add(SensorSync, streams=list(sensors), use_sim_time=True, **topics)
+    clocks = [ros.node.create_publisher(Clock, "/clock", 1) for _ in sensors]
+    publishers = {name: ros.node.create_publisher(Imu, name, 100) for name in sensors}
+    reports = ros.collect(DiagnosticArray, "/diagnostics")
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.wait(lambda: all(publisher.get_subscription_count() for publisher in (*publishers.values(), *clocks)))
+    numbers = itertools.count()
+
+    def play(text: str) -> bool:
+        now_ns = START_NS + next(numbers) * 20 * MS
+        for clock, ahead_ns, name in zip(clocks, (0, 10_000 * MS), sensors, strict=True):
+            clock.publish(Clock(clock=ns_to_time(now_ns + ahead_ns, TYPES)))
+            ros.wait(lambda of=now_ns + ahead_ns: node.get_clock().now().nanoseconds == of)
+            publishers[name].publish(array_to_imu(np.full((2, 3), 6.0), now_ns, "imu", TYPES))
+            ros.wait(publishers[name].wait_for_all_acked)
+            node._poll()
+        return any(text in status.message for report in reports[-2:] for status in report.status)
+
+    ros.wait(lambda: play("2 publishers send /clock (/test, /test)"))
+    reports.clear()
+    ros.wait(lambda: play("") and len(reports) > 2)
+    said = [status for report in reports for status in report.status if status.name != "sensor_sync: output"]
+    assert {v.value for status in said for v in status.values if v.key == "code"}.isdisjoint(sensor_sync._OF_CLOCK)
+    assert {v.value for status in said for v in status.values if v.key == "offset_s"} == {"nan"}
+    ros.node.destroy_publisher(clocks.pop())
+    reports.clear()
+    ros.wait(lambda: reports and not any("send /clock" in status.message for status in reports[-1].status))
 
 
 @pytest.mark.parametrize(
