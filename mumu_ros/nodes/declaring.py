@@ -56,7 +56,7 @@ def declare(node: Node, rows: Sequence[Parameter]) -> Values:
 def own_arguments(texts: Sequence[str]) -> list[str]:
     """The `cli_args` of a node with these parameters, each NAME=VALUE: they override what any file says.
 
-    `-p` for the process would not: it is a value in the file's section /**, if there is one, and later ones override it.
+    `-p` for the process would not: it is a value of the file's section /**, if it has one; later ones override it.
 
     Raises:
         ValueError: A text is something else.
