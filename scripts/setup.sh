@@ -93,5 +93,5 @@ else
     echo "$wanted" > "$venv/mumu-build"
 fi
 # The pose network's weights, kept in the user's cache folder; without them everything but the people front end works.
-"$venv/bin/python" -P -m mumu_ros.cli weights > /dev/null || say "no pose network: people are not found in pictures until \`mumu weights\` succeeds"
+mumu weights > /dev/null || say "no pose network: people are not found in pictures until \`mumu weights\` succeeds"
 say "Ready. '. ./env.sh' puts a shell into this environment."

@@ -115,6 +115,13 @@ def test_the_public_ci_installs_what_make_setup_installs_beside_a_ros() -> None:
     assert set(setup[1].split()) <= named
 
 
+def test_set_up_runs_on_every_python_that_is_promised() -> None:
+    """`python -P` is of 3.11."""
+    assert 'python_requires=">=3.10"' in (ROOT / "setup.py").read_text()
+    paths = [*(ROOT / "scripts").iterdir(), *(ROOT / name for name in ("env.sh", "Makefile", "Dockerfile"))]
+    assert [path.name for path in paths if path.is_file() and re.search(r"\s-P\s", path.read_text())] == []
+
+
 def test_the_suite_runs_beside_a_ros_with_launch_testing(tmp_path: Path) -> None:
     """Its plugin has a hook with an argument that pytest 9 has no more, which would end the run (ros2/launch#979)."""
     (tmp_path / "hooks.py").write_text("def pytest_pycollect_makemodule(path, parent): ...")
