@@ -64,6 +64,7 @@ class BlackBox:
         self._bytes = 0
         self._lock = threading.Lock()
         self._written_s = -math.inf
+        self._bags: list[Path] = []  # of this run, in order
         self._is_requested = False
         self._closing = threading.Event()
         self._worker: Worker[str] = Worker("black_box", self._write, lambda error: report(f"black box: {error}"))
@@ -102,6 +103,7 @@ class BlackBox:
             return
         when = datetime.fromtimestamp(now_ns / NS_PER_S, timezone.utc).strftime("%Y%m%dT%H%M%S")
         path = self._folder / re.sub(r"\W", "_", f"{PREFIX}{when}_{why}")[:120]
+        self._make_room()
         try:
             with RecordingWriter(path) as writer:
                 for came_s, frame in frames:
@@ -110,9 +112,15 @@ class BlackBox:
         except RecordingError as error:
             self._report(f"black box: {error}")
             return
-        for old in sorted(self._folder.glob(f"{PREFIX}*"))[:-MOST_BAGS]:
-            shutil.rmtree(old, ignore_errors=True)
+        self._bags.append(path)
         self._report(f"black box: the last {now_s - frames[0][0]:.0f} s of frames are in {path}")
+
+    def _make_room(self) -> None:
+        """Delete the oldest bags; those of this run last, since the clock may have been set back before it."""
+        self._bags = [bag for bag in self._bags if bag.exists()]
+        bags = [*sorted(set(self._folder.glob(f"{PREFIX}*")).difference(self._bags)), *self._bags]
+        for old in bags[: max(0, len(bags) - MOST_BAGS + 1)]:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _size(frame: Frame) -> int:

@@ -127,6 +127,24 @@ def test_at_most_so_many_bags_are_kept_and_others_files_stay(tmp_path: Path, mon
     box.box.close()
 
 
+def test_the_bags_of_this_run_are_deleted_last_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a robot that begins in 1970 until it is told the time."""
+    monkeypatch.setattr(black_box, "MOST_BAGS", 3)
+    for day in (1, 2, 3):
+        (tmp_path / f"black_box_2026010{day}T000000_imu_silent").mkdir()
+    box = Box(tmp_path)
+    box.box.keep(frame(1))
+    for year, kept in ((1971, ["1971", "20260102", "20260103"]), (1970, ["1970", "1971", "20260103"])):
+        monkeypatch.setattr(black_box, "datetime", MagicMock(fromtimestamp=lambda *_, y=year: datetime(y, 1, 1)))
+        written = Path(box.write().rpartition(" in ")[2])
+        assert stamps(written) == [1]
+        names = [bag.name.removeprefix("black_box_") for bag in box.bags]
+        assert [name.startswith(begin) for name, begin in zip(names, kept, strict=True)] == [True] * 3
+    box.box.close()
+
+
 def test_each_robot_keeps_its_own_bags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those of one second and one stream."""
     monkeypatch.setattr(black_box, "MOST_BAGS", 1)
