@@ -34,7 +34,7 @@ from launch_ros.actions import Node
 from launch import LaunchContext, LaunchDescription
 from mumu_ros.nodes.launch_arguments import Argument, node_namespace
 from mumu_ros.nodes.launching import RESPAWN_DELAY_S, NodePlan, enclave, parameter_texts
-from mumu_ros.nodes.processes import STOP_TIMEOUT_S, dds_variables
+from mumu_ros.nodes.processes import dds_variables, stop_timeout_s
 
 __all__ = ["description"]
 
@@ -74,7 +74,7 @@ def _action(plan: NodePlan, namespace: str, ended: list[str]) -> Node:
         ros_arguments=["--enclave", enclave(plan.name)],
         parameters=[str(plan.params_file)] if plan.params_file else [],
         output="screen",
-        sigterm_timeout=str(STOP_TIMEOUT_S),
+        sigterm_timeout=str(stop_timeout_s(plan.name)),
         respawn=plan.respawn,
         respawn_delay=RESPAWN_DELAY_S,
         on_exit=None if plan.respawn else partial(_after, plan, ended),

@@ -67,41 +67,42 @@ def _described(file: str, arguments: Sequence[Argument]) -> str:
 def _run(parsed: argparse.Namespace) -> int:
     arguments, plan = PLANS[parsed.file.removesuffix(".launch.py")]
     given = _parse(arguments, parsed.arguments)
-    plans = plan(given)
-    try:
-        return _start({plan.name: plan for plan in plans}, node_namespace(given.get("namespace", "")))
-    except KeyboardInterrupt:
-        return 0
-
-
-def _start(plans: Mapping[str, NodePlan], namespace: str) -> int:
-    """Run the nodes until one ends that is required; its status."""
-    due_s = dict.fromkeys(plans, 0.0)
+    plans = {plan.name: plan for plan in plan(given)}
     with Processes() as nodes:
-        watch = f"mumu watch --namespace {namespace}" if namespace else "mumu watch"
-        domain = os.environ.get("ROS_DOMAIN_ID", "0")
-        print(f"Starting in ROS domain {domain}; Ctrl-C stops. Display it with: {watch}", flush=True)
-        while True:
-            for name in [name for name, at_s in due_s.items() if at_s <= time.monotonic()]:
-                del due_s[name]
-                plan = plans[name]
-                nodes.start(name, plan.parameters, plan.params_file, namespace, arguments=plan.arguments)
-            time.sleep(POLL_PERIOD_S)
-            for name, status in nodes.ended().items():
-                nodes.stop(name)
-                if plans[name].respawn:
-                    print(f"mumu launch: {name} ended with status {status}; restarting it", file=sys.stderr)
-                    due_s[name] = time.monotonic() + RESPAWN_DELAY_S
-                elif status:
-                    print(f"mumu launch: {name} ended with status {status}; stopping the others", file=sys.stderr)
-                    return 1
-                elif not plans[name].may_end:
-                    return _stop(nodes)
+        try:
+            has_failed = _watch(nodes, plans, node_namespace(given.get("namespace", "")))
+        except KeyboardInterrupt:  # a second one, while they are stopped, kills them and is an error
+            has_failed = False
+        return 1 if has_failed else _stop(nodes, plans)
 
 
-def _stop(nodes: Processes) -> int:
+def _watch(nodes: Processes, plans: Mapping[str, NodePlan], namespace: str) -> bool:
+    """Run the nodes until one fails, or ends that is required; whether it has failed."""
+    due_s = dict.fromkeys(plans, 0.0)
+    watch = f"mumu watch --namespace {namespace}" if namespace else "mumu watch"
+    domain = os.environ.get("ROS_DOMAIN_ID", "0")
+    print(f"Starting in ROS domain {domain}; Ctrl-C stops. Display it with: {watch}", flush=True)
+    while True:
+        for name in [name for name, at_s in due_s.items() if at_s <= time.monotonic()]:
+            del due_s[name]
+            plan = plans[name]
+            nodes.start(name, plan.parameters, plan.params_file, namespace, arguments=plan.arguments)
+        time.sleep(POLL_PERIOD_S)
+        for name, status in nodes.ended().items():
+            nodes.stop(name)
+            if plans[name].respawn:
+                print(f"mumu launch: {name} ended with status {status}; restarting it", file=sys.stderr)
+                due_s[name] = time.monotonic() + RESPAWN_DELAY_S
+            elif status:
+                print(f"mumu launch: {name} ended with status {status}; stopping the others", file=sys.stderr)
+                return True
+            elif not plans[name].may_end:
+                return False
+
+
+def _stop(nodes: Processes, plans: Mapping[str, NodePlan]) -> int:
     """Stop all nodes; 1 if one of them could not do its task."""
-    failed = [name for name, status in nodes.stop().items() if status]
+    failed = [name for name, status in nodes.stop().items() if status and not plans[name].respawn]
     for name in failed:
         print(f"mumu launch: {name} ended with an error", file=sys.stderr)
     return int(bool(failed))

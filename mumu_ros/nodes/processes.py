@@ -37,11 +37,11 @@ from mumu_ros.share import share_path
 
 __all__ = [
     "PROFILE_VARIABLES",
-    "STOP_TIMEOUT_S",
     "Processes",
     "Resources",
     "dds_variables",
     "own_domain",
+    "stop_timeout_s",
     "unused_domain",
 ]
 
@@ -52,7 +52,14 @@ _DOMAINS = range(1, 101)
 PR_SET_PDEATHSIG = 1
 _NODES = "mumu_ros.nodes"
 STOP_TIMEOUT_S = 30.0
-"""Time to end after an interrupt (a node may write a report, on a busy machine); then it is killed."""
+"""Time to end after an interrupt, on a busy machine; then it is killed."""
+REPORT_TIMEOUT_S = 600.0
+"""The same for `evaluation`, which then writes its report, perhaps of a day."""
+
+
+def stop_timeout_s(node: str) -> float:
+    """How long a node may take to end after an interrupt; then it is killed."""
+    return REPORT_TIMEOUT_S if node == "evaluation" else STOP_TIMEOUT_S
 
 
 def dds_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -182,27 +189,33 @@ class Processes:
 
     def kill(self, name: str) -> None:
         """End a process as a crash would."""
-        process = self._running.pop(name)
+        process = self._running[name]
         process.kill()
         process.wait()
+        del self._running[name]
 
     def stop(self, *names: str) -> dict[str, int]:
-        """Interrupt these processes, by default all, and wait for their end; kill those that take over 30 s.
+        """Interrupt these processes, by default all, and wait for their end; kill those that take too long.
+
+        An exception meanwhile, such as that of a second Ctrl-C, kills them at once.
 
         Returns:
             Their exit status.
         """
-        stopped = {name: self._running.pop(name) for name in names or list(self._running)}
-        for process in stopped.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        for process in stopped.values():
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        stopped = {name: self._running[name] for name in names or list(self._running)}
+        began_s = time.monotonic()
+        try:
+            for process in stopped.values():
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+            for name in sorted(stopped, key=stop_timeout_s):
+                try:
+                    stopped[name].wait(max(0.0, began_s + stop_timeout_s(name) - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    stopped[name].kill()
+        finally:
+            for name in stopped:
+                self.kill(name)  # does nothing to one that has ended
         return {name: process.returncode for name, process in stopped.items()}
 
 

@@ -210,6 +210,14 @@ def test_ros2_launch_gives_parameters_to_the_node_itself(actions: dict[str, Any]
     assert (passed["arguments"], passed["parameters"]) == (["more", 'image.topic="/usb"'], ["mine.yaml"])
 
 
+@pytest.mark.parametrize(("name", "timeout_s"), [("people", "30.0"), ("evaluation", "600.0")])
+def test_ros2_launch_gives_evaluation_the_time_for_its_report(
+    actions: dict[str, Any], name: str, timeout_s: str
+) -> None:
+    actions["_action"](launching.NodePlan(name), "", [])
+    assert actions["Node"].call_args.kwargs["sigterm_timeout"] == timeout_s
+
+
 @pytest.fixture
 def after(actions: dict[str, Any]) -> Callable[..., Any]:
     """after(name, ended, status, is_shutdown): what a launch file does when a node ends."""

@@ -17,12 +17,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from rcl_interfaces.srv import GetParameters
 from rclpy.duration import Duration
@@ -115,6 +117,98 @@ def test_an_argument_that_is_no_parameter_is_refused(name: str, started: Callabl
     _, errors = process.communicate(timeout=60)
     assert process.returncode
     assert errors == f"{name}: '/camera': expected a parameter as NAME=VALUE, or ROS's arguments after --ros-args\n"
+
+
+_STUB = """
+import os, signal, sys
+
+signal.signal(signal.SIGINT, lambda *_: print("told", os.getpid(), flush=True) or {reaction})
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """stub(reaction): the name of a module that says `up`, and evaluates something when it is interrupted."""
+    path = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{path}" if path else str(tmp_path))
+
+    def write(reaction: str) -> str:
+        (tmp_path / "stub.py").write_text(_STUB.format(reaction=reaction))
+        return "stub"
+
+    return write
+
+
+def test_evaluation_has_the_time_for_its_report_and_other_nodes_that_do_not_end_are_killed(
+    ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: Callable[[str], str]
+) -> None:
+    monkeypatch.setattr(processes, "STOP_TIMEOUT_S", 0.0)
+    log = tmp_path / "log"
+    with processes.Processes() as nodes:
+        for name, reaction in (("people", "None"), ("evaluation", "sys.exit(3)")):
+            nodes.run(name, stub(reaction), [], log)
+            ros.wait(lambda: not nodes.ended() and log.exists() and log.read_text() == "up\n", timeout_s=60.0)
+            log.unlink()
+        assert nodes.stop() == {"people": -signal.SIGKILL, "evaluation": 3}
+
+
+def test_no_process_is_left_where_waiting_for_its_end_is_interrupted(
+    ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stub: Callable[[str], str]
+) -> None:
+    wait = subprocess.Popen.wait
+
+    def interrupt(*_: object) -> None:
+        monkeypatch.setattr(subprocess.Popen, "wait", wait)
+        raise KeyboardInterrupt
+
+    log = tmp_path / "log"
+    with processes.Processes() as nodes:
+        for name in ("one", "two"):
+            nodes.run(name, stub("None"), [], log)
+        ros.wait(lambda: log.exists() and log.read_text() == "up\n" * 2, timeout_s=60.0)
+        left = list(nodes._running.values())
+        monkeypatch.setattr(subprocess.Popen, "wait", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            nodes.stop()
+        assert [process.returncode for process in left] == [-signal.SIGKILL] * 2
+
+
+_LAUNCHER = """
+import sys
+from mumu_ros import cli
+from mumu_ros.nodes import launcher, processes
+from mumu_ros.nodes.launching import NodePlan
+
+processes.Processes.start = lambda self, node, *_, **__: self.run(node, "stub", [])
+launcher.PLANS["hri"] = (launcher.HRI, lambda _: [NodePlan("people")])
+sys.exit(cli.main(["launch", "hri"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("reaction", "status"),
+    [("sys.exit(0)", 0), ("sys.exit(1)", 1), ("None", 130)],
+    ids=["ended", "failed", "killed"],
+)
+def test_ctrl_c_ends_mumu_launch_with_its_nodes_and_once_more_kills_them(
+    started: Callable[..., subprocess.Popen[str]], stub: Callable[[str], str], reaction: str, status: int
+) -> None:
+    stub(reaction)
+    process = started([sys.executable, "-c", _LAUNCHER], ignoring_sigint=True)
+    assert process.stdout
+    lines = iter(process.stdout.readline, "")
+    assert "up\n" in lines
+    process.send_signal(signal.SIGINT)
+    told = next(line for line in lines if line.startswith("told"))
+    if status == 130:
+        process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert ("people ended with an error" in errors) == (status == 1)
+    assert not psutil.pid_exists(int(told.split()[1]))
 
 
 def test_a_domain_that_somebody_is_in_is_not_chosen(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
