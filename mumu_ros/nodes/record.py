@@ -62,6 +62,8 @@ LOOK_S = 0.2
 """New topics are looked for this often."""
 PATIENCE_S = 3.0
 """After this long a topic that was asked for and is not there is named."""
+GONE_S = 10.0
+"""After this long without a publisher a topic is no longer subscribed to, until one returns: people come and go."""
 DRAIN_S = 0.2
 """So long is taken in, at the end, what has arrived."""
 DEPTH = 200
@@ -95,13 +97,14 @@ def _mebibytes(text: str) -> int:
 
 @dataclass
 class _Topic:
-    """A topic that is recorded."""
+    """A topic that is recorded; without a subscription while it has had no publisher for long."""
 
     type_name: str
     qos: QoSProfile
-    subscription: Subscription
+    subscription: Subscription | None
     received: int = 0
     lost: int = 0
+    seen_s: float = 0.0  # when it last had a publisher
 
 
 class Recorder:
@@ -150,9 +153,8 @@ class Recorder:
         Raises:
             RecordingError: Not everything was written.
         """
-        for name, topic in self._topics.items():
-            self._take_waiting(name, topic.subscription)
-            self._node.destroy_subscription(topic.subscription)
+        for name in self._topics:
+            self._end(name)
         self._jobs.put(None)
         self._thread.join()
         try:
@@ -163,22 +165,23 @@ class Recorder:
             raise self.error
 
     def _look(self) -> None:
-        """Subscribe to what is new, and anew where a publisher has come that the subscription does not fit."""
+        """Subscribe to what is new, and anew where a publisher has come that the subscription does not fit.
+
+        What nobody publishes any more is unsubscribed from: the subscription itself would keep its name in the graph.
+        """
+        now_s = time.monotonic()
         for name, types in self._node.get_topic_names_and_types():
             if name in self._refused or not self._is_wanted(name):
                 continue
-            publishers = self._node.get_publishers_info_by_topic(name)
-            if not publishers:
-                continue
-            qos, known = _fitting_qos(publishers), self._topics.get(name)
-            if known is None:
-                self._begin(name, types, qos, publishers)
-            elif (known.qos.reliability, known.qos.durability) != (qos.reliability, qos.durability):
-                self._take_waiting(name, known.subscription)
-                self._node.destroy_subscription(known.subscription)
-                known.qos, known.subscription = qos, self._subscribe(name, known.type_name, qos)
-                self.overrun[name] = "other publishers came or went"  # what is sent until the new one is found
-        if not self._has_named_absent and time.monotonic() - self._started > PATIENCE_S:
+            publishers, known = self._node.get_publishers_info_by_topic(name), self._topics.get(name)
+            if publishers and known:
+                known.seen_s = now_s
+                self._adapt(name, known, _fitting_qos(publishers))
+            elif publishers:
+                self._begin(name, types, _fitting_qos(publishers), publishers)
+            elif known and now_s - known.seen_s > GONE_S:
+                self._end(name)
+        if not self._has_named_absent and now_s - self._started > PATIENCE_S:
             self._has_named_absent = True
             for name in self.absent:
                 self._say(f"nobody publishes {name} yet")
@@ -201,8 +204,24 @@ class Recorder:
             self._say(shorten(f"{name} is not recorded: {error}"))
             return
         self._writer.add_topic(name, types[0], store, list(dict.fromkeys(_offered(p.qos_profile) for p in publishers)))
-        self._topics[name] = _Topic(types[0], qos, subscription)
+        self._topics[name] = _Topic(types[0], qos, subscription, seen_s=time.monotonic())
         self._say(f"recording {name} [{types[0]}], {qos.reliability.name.lower()}")
+
+    def _adapt(self, name: str, topic: _Topic, qos: QoSProfile) -> None:
+        """Have a topic's subscription fit what is offered."""
+        if topic.subscription:
+            if (topic.qos.reliability, topic.qos.durability) == (qos.reliability, qos.durability):
+                return
+            self._end(name)
+            self.overrun[name] = "other publishers came or went"  # what is sent until the new one is found
+        topic.qos, topic.subscription = qos, self._subscribe(name, topic.type_name, qos)
+
+    def _end(self, name: str) -> None:
+        """Take what waits, and unsubscribe."""
+        self._take_waiting(name)
+        if subscription := self._topics[name].subscription:
+            self._node.destroy_subscription(subscription)
+            self._topics[name].subscription = None
 
     def _subscribe(self, name: str, type_name: str, qos: QoSProfile) -> Subscription:
         take, cls = partial(self._take_all, name), message_class(type_name)
@@ -215,11 +234,13 @@ class Recorder:
     def _take_all(self, name: str, data: bytes) -> None:
         """One message and all that wait behind it: one at a time is too slow for an IMU on a busy machine."""
         self._take(name, data)
-        self._take_waiting(name, self._topics[name].subscription)
+        self._take_waiting(name)
 
-    def _take_waiting(self, name: str, subscription: Subscription) -> None:
+    def _take_waiting(self, name: str) -> None:
         """What publishers have been told has arrived: a busy machine may not have come to it."""
-        count = 0
+        subscription, count = self._topics[name].subscription, 0
+        if subscription is None:
+            return
         with subscription.handle:
             while count < DEPTH and (taken := subscription.handle.take_message(subscription.msg_type, True)):
                 self._take(name, taken[0])

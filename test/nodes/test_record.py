@@ -32,6 +32,7 @@ from sensor_msgs.msg import Imu
 from std_msgs.msg import String
 
 from mumu_ros import cli
+from mumu_ros.nodes import record as record_module
 from mumu_ros.nodes.humans_topics import BODIES, TRACKED
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.record import Recorder, _summarise
@@ -127,10 +128,10 @@ def test_the_topics_of_a_robot_by_one_file(ros: Any, record: Callable[..., Any],
     assert "nobody published /fleet/robot1/nearby" in errors
 
 
-def not_spinning(ros: Any, bag: Path, topic: str) -> tuple[Node, Recorder]:
-    """A recorder of a topic, whose node is in no executor."""
+def not_spinning(ros: Any, bag: Path, *topics: str) -> tuple[Node, Recorder]:
+    """A recorder of topics, whose node is in no executor."""
     node = rclpy.create_node("recorder", context=ros.node.context)
-    return node, Recorder(node, RawWriter(bag), [topic], print)
+    return node, Recorder(node, RawWriter(bag), topics, print)
 
 
 def test_what_has_arrived_is_recorded_although_the_end_comes_first(ros: Any, tmp_path: Path) -> None:
@@ -190,6 +191,42 @@ def test_what_waits_is_kept_when_the_quality_of_service_changes_and_that_more_ma
     assert "100 /joints, more may be lost: other publishers came or went" in capsys.readouterr().out
     with Recording(tmp_path / "bag") as recording:
         assert [message.data for _, _, message in recording.messages()] == [str(number) for number in range(100)]
+
+
+def test_what_nobody_publishes_any_more_is_unsubscribed_from_until_somebody_does_again(
+    ros: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of people, who come and go all day."""
+    monkeypatch.setattr(record_module, "GONE_S", 1e6)
+    names = ["lasting", *(f"person{number}" for number in range(5))]
+    node, recorder = not_spinning(ros, tmp_path / "bag", *names)
+
+    def subscribed() -> list[str]:
+        recorder._look()
+        return [name for name in names if ros.node.count_subscribers(f"/{name}")]
+
+    def publish(*publishers: Any) -> None:
+        ros.wait(lambda: subscribed() and all(p.get_subscription_count() for p in publishers))
+        for publisher in publishers:
+            publisher.publish(String(data="here"))
+            ros.wait(publisher.wait_for_all_acked)
+
+    people = [ros.node.create_publisher(String, name, 10) for name in names]
+    publish(*people)
+    for publisher in people[1:]:
+        ros.node.destroy_publisher(publisher)
+    ros.wait(lambda: not any(node.count_publishers(f"/{name}") for name in names[1:]))
+    assert subscribed() == names, "perhaps for a moment only"
+    monkeypatch.setattr(record_module, "GONE_S", 0.0)
+    ros.wait(lambda: subscribed() == ["lasting"])
+    publish(people[0], ros.node.create_publisher(String, names[-1], 10))
+    recorder.close()
+    node.destroy_node()
+    counts = {f"/{name}": 1 for name in names} | dict.fromkeys(("/lasting", f"/{names[-1]}"), 2)
+    assert recorder.counts() == {name: (count, 0) for name, count in counts.items()}
+    assert not recorder.overrun
+    with Recording(tmp_path / "bag") as recording:
+        assert {name: topic.count for name, topic in recording.topics.items()} == counts
 
 
 @pytest.mark.parametrize("error", [RecordingError("full"), RuntimeError("full"), MemoryError("full")], ids=repr)
