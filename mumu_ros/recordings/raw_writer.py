@@ -91,7 +91,7 @@ class RawWriter:
                 self._end_part()
             if self._parts:
                 scratch = self.path / "metadata.yaml.tmp"
-                scratch.write_text(yaml.safe_dump({_KEY: _joined(self._parts)}, sort_keys=False))
+                scratch.write_text(yaml.dump({_KEY: _joined(self._parts)}, Dumper=_Dumper, sort_keys=False))
                 scratch.replace(self.path / "metadata.yaml")
             else:
                 shutil.rmtree(self.path)
@@ -112,7 +112,7 @@ class RawWriter:
         folder = self._writer.path
         self._writer.close()
         self._writer = None
-        self._parts.append(yaml.safe_load((folder / "metadata.yaml").read_text())[_KEY])
+        self._parts.append(yaml.load((folder / "metadata.yaml").read_text(), _Loader)[_KEY])
         shutil.rmtree(folder)
 
     def _failure(self, error: Exception) -> RecordingError:
@@ -121,6 +121,8 @@ class RawWriter:
 
 
 _KEY = "rosbag2_bagfile_information"
+_Loader, _Dumper = (getattr(yaml, f"C{name}", getattr(yaml, name)) for name in ("SafeLoader", "SafeDumper"))
+"""Those in C are ten times as fast: hundreds of topics take seconds."""
 
 
 def _joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
