@@ -34,6 +34,9 @@ class Playback:
         rate: Speed: 2 fires twice as fast as the stamps.
         on_end: Called on the thread after the last event.
         on_error: Called there if the events raise; no further events are fired.
+
+    Attributes:
+        late_s: Time from when the last event was due to when it was ready, in seconds.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Playback:
         self._on_end = on_end
         self._on_error = on_error
         self._stopping = threading.Event()
+        self.late_s = 0.0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -75,7 +79,8 @@ class Playback:
                 first_ns, started_ns = stamp_ns, time.monotonic_ns()
             last_ns = stamp_ns
             due_ns = started_ns + (stamp_ns - first_ns) / self._rate
-            if self._stopping.wait(max(0.0, (due_ns - time.monotonic_ns()) * 1e-9)):
+            self.late_s = (time.monotonic_ns() - due_ns) * 1e-9
+            if self._stopping.wait(max(0.0, -self.late_s)):
                 return False
             act()
         return True

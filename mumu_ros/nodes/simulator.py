@@ -56,6 +56,8 @@ ROOM_PERFORMANCE_S = 600.0
 
 LEAD_NS = NS_PER_S
 """Time to draw the person and for subscribers to discover the topics before the performance begins."""
+LATE_S = 1.0
+"""Delay from which the computer is too slow to simulate in real time."""
 
 
 class Simulator(ManagedNode):
@@ -131,8 +133,13 @@ class Simulator(ManagedNode):
         self._published[topic] += publisher.get_subscription_count() > 0
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """One status: number of messages of each topic with a subscriber."""
-        yield self.status("person", (FaultCode.NONE, self._name), **dict(self._published))
+        """One status: whether the simulation is on time, and the number of messages of each topic with a subscriber."""
+        problem = FaultCode.NONE, self._name
+        if (late_s := self._playback.late_s) > LATE_S:
+            height, width = self._config.image_size
+            text = f"{late_s:.1f} s behind: pictures of {width}×{height} take longer than their period"
+            problem = FaultCode.TOO_SLOW, f"{text}; lower width and height, or people"
+        yield self.status("person", problem, **dict(self._published))
 
 
 def _after(faults: Sequence[Fault], begin_s: float) -> list[Fault]:

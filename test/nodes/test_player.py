@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -452,6 +453,16 @@ def test_the_simulator_publishes_what_a_recording_of_it_holds(ros: Any, bag: Pat
     assert len(seen) > 0.5 * len(recorded)
     assert seen == recorded[-len(seen) :]
     assert felt == accelerations[-len(felt) :]
+
+
+def test_a_simulation_that_falls_behind_real_time_says_so(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a computer with a third of the speed."""
+    real = time.monotonic_ns
+    monkeypatch.setattr("mumu_ros.nodes.playback.time.monotonic_ns", lambda: 3 * real())
+    node = ros.add(Simulator, seconds=5.0, width=64, height=48)
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: "s behind: pictures of 64×48" in next(iter(node.diagnose())).message)
 
 
 def test_the_simulator_publishes_the_true_people_in_view_and_the_camera(ros: Any) -> None:
