@@ -30,8 +30,10 @@ from mumu_ros.reading import read_yaml, yaml_text
 from mumu_ros.share import share_path
 from mumu_ros.text import check_activity, check_name, composed
 
-__all__ = ["Taxonomy", "find_taxonomy"]
+__all__ = ["IDLE", "OTHER", "Taxonomy", "find_taxonomy"]
 
+IDLE, OTHER = "idle", "other"
+"""Activities for rest and for unnamed movements: whoever does one of these does none that has a name."""
 _MAX_ACTIVITIES = 4096
 
 

@@ -29,7 +29,7 @@ from rclpy.timer import Timer
 
 from mumu_ros.action import WaitForActivity
 from mumu_ros.conversions import RosTypes, ns_to_time
-from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.model.taxonomy import IDLE, OTHER, Taxonomy
 from mumu_ros.msg import ActivityEvent
 from mumu_ros.nodes.intents import Intents
 from mumu_ros.nodes.managed import ManagedNode
@@ -210,8 +210,10 @@ class ActivityEvents:
 
 def _is_meant(request: WaitForActivity.Goal, event: events.ActivityEvent) -> bool:
     is_group = bool(request.group) and not request.activity
+    is_any = not request.group and not request.activity
     return (
         is_group == (not event.activity)
+        and not (is_any and event.activity in (IDLE, OTHER))
         and request.activity in ("", event.activity)
         and request.group in ("", event.group)
         and request.body_id in ("", event.body_id)

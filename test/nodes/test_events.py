@@ -34,6 +34,7 @@ from mumu_ros.conversions import time_to_ns
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.msg import ActivityEvent
 from mumu_ros.nodes import activity_events
+from mumu_ros.recognition import events
 from mumu_ros.srv import SetModel
 
 BEGIN, END = ActivityEvent.BEGIN, ActivityEvent.END
@@ -132,6 +133,21 @@ def test_a_wait_that_does_not_succeed_says_why(active: Any) -> None:
     active.node.trigger_deactivate()
     assert "deactivated" in wait.answer(handles[1])[1].reason
     assert "not active, or paused: activate it, or call ~/pause with false" in wait.refusal()
+
+
+@pytest.mark.parametrize(
+    ("goal", "activity", "is_meant"),
+    [
+        ({}, "idle", False),
+        ({"body_id": "b1"}, "other", False),
+        ({}, "wave", True),
+        ({"activity": "idle"}, "idle", True),
+        ({"group": "none"}, "", True),
+    ],
+)
+def test_any_activity_is_one_with_a_name(goal: dict[str, str], activity: str, is_meant: bool) -> None:
+    event = events.ActivityEvent("b1", "gesture" if activity == "wave" else "none", activity, START_NS, START_NS, 1.0)
+    assert activity_events._is_meant(WaitForActivity.Goal(**goal), event) is is_meant
 
 
 def test_of_too_many_waits_the_oldest_is_aborted(active: Any, monkeypatch: pytest.MonkeyPatch) -> None:
