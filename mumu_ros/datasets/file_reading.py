@@ -119,7 +119,7 @@ class Video:
         if problem := name_problem(path):
             raise DatasetError(problem)
         self.path = path
-        self._capture = cv2.VideoCapture(str(path))
+        self._capture = cv2.VideoCapture(str(path.absolute()))  # FFmpeg takes what is before a colon for a protocol
         if not self._capture.isOpened():
             raise DatasetError(f"{path} is {'no video, or a truncated one' if path.is_file() else 'missing'}")
         self.rate_hz = float(self._capture.get(cv2.CAP_PROP_FPS))

@@ -222,7 +222,7 @@ class _Episode:
         place = {"chunk_index": row[f"videos/{name}/chunk_index"], "file_index": row[f"videos/{name}/file_index"]}
         path = self._dataset.root / str(self._dataset.paths["video"]).format(video_key=name, **place)
         begin_s = row[f"videos/{name}/from_timestamp"]
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:  # FFmpeg takes what is before a colon for a protocol
             stream = container.streams.video[0]
             container.seek(max(0, int(begin_s / stream.time_base) - 1), stream=stream)
             index = 0

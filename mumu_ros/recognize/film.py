@@ -95,7 +95,8 @@ class Film:
 
     def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._part = self._stack.enter_context(replacing(self._path))
+        # Absolute: FFmpeg takes what is before a colon for a protocol.
+        self._part = self._stack.enter_context(replacing(self._path.absolute()))
         codec = cv2.VideoWriter_fourcc(*self._CODEC)  # type: ignore[attr-defined]
         writer = cv2.VideoWriter(str(self._part), codec, self._rate, size)
         self._require(writer.isOpened())

@@ -96,7 +96,7 @@ def open_source(
 
 
 def _video(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, None]:
-    capture = cv2.VideoCapture(str(path))
+    capture = cv2.VideoCapture(str(path.absolute()))  # FFmpeg takes what is before a colon for a protocol
     with closing(_Capture(capture)):
         if not capture.isOpened():
             raise SourceError(f"{str(path)!r} cannot be read as a video; convert it to MP4 (H.264) first")

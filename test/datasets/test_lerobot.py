@@ -244,6 +244,11 @@ def test_another_dataset_with_a_video_becomes_recordings(foreign: Path, tmp_path
     assert (label.activity, label.end_ns - label.start_ns) == ("push the T", 4 * S // FPS)
 
 
+def test_the_folder_of_a_video_may_have_a_colon(foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(read_lerobot(foreign.rename(tmp_path / "12:30").relative_to(tmp_path), tmp_path / "back")) == 2
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"codebase_version": "v2.1"}'])
 def test_what_is_no_such_dataset_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "meta").mkdir()

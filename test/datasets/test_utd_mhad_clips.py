@@ -171,6 +171,12 @@ def test_a_video_whose_name_is_no_utf_8_is_refused(tmp_path, write_video):
         Video(path)
 
 
+def test_the_name_of_a_video_may_have_a_colon(tmp_path, write_video, monkeypatch):
+    write_video(tmp_path / "12:30" / "color.mp4", 3)
+    monkeypatch.chdir(tmp_path)
+    assert len(list(Video(Path("12:30/color.mp4")))) == 3
+
+
 def test_a_model_with_another_shape_is_refused(root, preprocessing):
     dataset = open_root(root)
     with pytest.raises(DatasetError, match=r"a27_s2_t1_inertial.mat: imu: .*\(2, 3\); expected .*\(1, 3\)"):

@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 
 from mumu_ros.cli import main
 from mumu_ros.recognize.film import Film
-from mumu_ros.recognize.sources import SourceError
+from mumu_ros.recognize.sources import SourceError, open_source
 
 PICTURE = np.zeros((48, 64, 3), np.uint8)
 
@@ -41,7 +41,7 @@ def film(path: Path, times_s: Sequence[float]) -> tuple[float, int]:
     with Film(path) as written:
         for time_s in times_s:
             written.write(time_s, PICTURE, [], {})
-    capture = cv2.VideoCapture(str(path))
+    capture = cv2.VideoCapture(str(path.absolute()))
     count = 0
     while capture.read()[0]:
         count += 1
@@ -80,6 +80,12 @@ def test_a_film_is_as_long_as_what_it_shows(tmp_path: Path, periods: list[tuple[
     times_s = np.cumsum(steps_s * rng.uniform(1 - jitter, 1 + jitter, len(steps_s)))
     rate, count = film(tmp_path / "film.mp4", [0.0, *times_s])
     assert count / rate == pytest.approx(times_s[-1] + 1 / rate, rel=1e-3, abs=1 / rate)
+
+
+def test_a_name_may_have_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert film(Path("2026-11-29T12:30.mp4"), [k / 10 for k in range(20)]) == (10.0, 20)
+    assert len(list(open_source("2026-11-29T12:30.mp4"))) == 20
 
 
 def test_without_pictures_there_is_no_film(tmp_path: Path) -> None:
