@@ -68,6 +68,18 @@ class ParameterFile:
         names = (name for name, _ in _named(_content(self.path)))
         return {_last(name) for name in names if _applies(name, _last(name), self.namespace)} - {"*", "**"}
 
+    def namespaces(self, nodes: Collection[str]) -> list[str]:
+        """Namespaces of the sections for these nodes, sorted; "/" is the root.
+
+        Those with wildcards that may be for nodes in the deepest namespace are not counted beside it.
+        """
+        names = [
+            name for name, _ in _named(_content(self.path)) if any(_applies(name, n, self.namespace) for n in nodes)
+        ]
+        literal = {name: "/".join(p for p in name.split("/")[:-1] if p not in ("*", "**")) or "/" for name in names}
+        deepest = max(literal.values(), key=len, default="/")
+        return sorted({deepest, *(s for name, s in literal.items() if "*" not in name or not _is_in(deepest, s))})
+
     def read(self, node: str, rows: Sequence[Parameter]) -> Values:
         """Read a node's parameters, with a table's defaults for those that are not given.
 
@@ -130,11 +142,9 @@ class ParameterFile:
     def _sections(self, node: str) -> list[tuple[bool, dict[str, Any]]]:
         """Whether a section is the node's own and its parameters, flat, for each that applies to the node."""
         found = {name: values for name, values in _named(_content(self.path)) if _applies(name, node, self.namespace)}
-        spaces = {name.rpartition("/")[0] or "/" for name in found if "*" not in name}
-        if self.namespace is None and len(spaces) > 1:
+        if self.namespace is None and len(spaces := self.namespaces([node])) > 1:
             raise ParameterError(
-                f"{self.path} has sections for {node} in {' and '.join(sorted(spaces))}; give a file with those of one "
-                "robot"
+                f"{self.path} has sections for {node} in {' and '.join(spaces)}; give a file with those of one robot"
             )
         return [(_last(name) == node, _flat(values)) for name, values in found.items() if isinstance(values, Mapping)]
 
@@ -161,6 +171,10 @@ def _applies(section: str, node: str, namespace: str | None) -> bool:
     wild = {"**": r"(/\w+)*", "*": r"/\w+"}
     pattern = "".join(wild.get(part, "/" + re.escape(part)) for part in section.split("/")[1:])
     return bool(re.fullmatch(pattern, "/" + f"{namespace}/{node}".strip("/"), re.ASCII))
+
+
+def _is_in(namespace: str, outer: str) -> bool:
+    return outer == "/" or f"{namespace}/".startswith(f"{outer}/")
 
 
 def _last(name: str) -> str:

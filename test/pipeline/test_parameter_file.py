@@ -204,3 +204,30 @@ def test_a_file_of_several_robots_needs_a_namespace(tmp_path: Path) -> None:
     assert ParameterFile(path, "b").read("inference", INFERENCE).read("rate_hz") == 6.0
     with pytest.raises(ParameterError, match="has sections for inference in /a and /b; give a file"):
         ParameterFile(path).read("inference", INFERENCE)
+
+
+@pytest.mark.parametrize(
+    ("names", "namespaces"),
+    [
+        (("/a/**/inference", "/b/**/inference"), ["/a", "/b"]),
+        (("/a/**", "/b/**"), ["/a", "/b"]),
+        (("/a/*", "/a/inference", "/b/inference"), ["/a", "/b"]),
+        (("/inference", "/a/**"), ["/", "/a"]),
+        (("/**/inference", "/a/**", "/a/inference"), ["/a"]),
+        (("/a/**", "/a/b/inference"), ["/a/b"]),
+        (("/a/**", "/ab/inference"), ["/a", "/ab"]),
+        (("/**", "/**/inference", "/b/**/people"), ["/"]),
+    ],
+)
+def test_wildcards_do_not_hide_that_a_file_is_of_several_robots(
+    names: tuple[str, ...], namespaces: list[str], tmp_path: Path
+) -> None:
+    text = "".join(f"{name}: {{ros__parameters: {{rate_hz: {i + 1}.0}}}}\n" for i, name in enumerate(names))
+    file = ParameterFile(written(tmp_path / "p.yaml", text))
+    assert file.namespaces(["inference"]) == namespaces
+    if len(namespaces) == 1:
+        assert file.read("inference", INFERENCE)
+    else:
+        with pytest.raises(ParameterError, match=f"sections for inference in {' and '.join(namespaces)}; give a file"):
+            file.read("inference", INFERENCE)
+        assert ParameterFile(file.path, namespaces[1]).read("inference", INFERENCE).read("rate_hz") > 1.0
