@@ -190,7 +190,12 @@ class Subscriber:
             self._read = _types.store(type_name).deserialize_cdr
         except RecordingError as error:
             raise ImportError(f"{type_name}: {error}") from error
-        create = functools.partial(create, cls, topic, self._arrive, qos, raw=True)
+
+        @functools.wraps(self._arrive)  # rclpy looks at its signature
+        def arrive(*arguments: Any) -> None:
+            self._arrive(*(arguments if len(arguments) > 1 else arguments[0]))  # EventsExecutor passes both as one
+
+        create = functools.partial(create, cls, topic, arrive, qos, raw=True)
         try:
             self.sub = create(event_callbacks=SubscriptionEventCallbacks(message_lost=self._lose))
         except UnsupportedEventTypeError:

@@ -19,8 +19,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+import rclpy
+from rclpy.task import Future
 from sensor_msgs.msg import Image
 
+from mumu_ros.nodes.distributions import EventsExecutor
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 
 
@@ -36,3 +40,24 @@ def test_a_message_came_when_it_arrived_however_late_the_executor_calls_for_it(r
     acknowledged_ns = time.time_ns()
     ros.wait(lambda: came_ns)
     assert came_ns[0] <= acknowledged_ns
+
+
+@pytest.mark.skipif(EventsExecutor is None, reason="rclpy has no EventsExecutor")
+def test_the_executor_of_the_nodes_delivers_messages_too(ros: Any) -> None:
+    """It calls otherwise than that of the tests."""
+    node = rclpy.create_node("receiver", context=ros.context)
+    subscriber = subscribe(node, "sensor_msgs/msg/Image", "image", sensor_qos("reliable", 10))
+    came_ns: list[int] = []
+    subscriber.registerCallback(lambda _: came_ns.append(subscriber.came_ns))
+    publisher = ros.node.create_publisher(Image, "image", 10)
+    ros.wait(publisher.get_subscription_count)
+    executor = EventsExecutor(context=ros.context)
+    executor.add_node(node)
+    began_ns = time.time_ns()
+    publisher.publish(Image())
+    try:
+        ros.wait(lambda: executor.spin_until_future_complete(Future(), timeout_sec=0.1) or came_ns)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+    assert began_ns <= came_ns[0] <= time.time_ns()
