@@ -47,6 +47,7 @@ from mumu_ros.nodes.launch_arguments import node_namespace
 from mumu_ros.nodes.node_configuration import input_topics
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.pipeline.parameter_file import ParameterFile
+from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.options import new_folder
 from mumu_ros.recordings.raw_writer import RawWriter
@@ -83,7 +84,9 @@ def register(commands: Any) -> None:
     listed = parser.add_argument("topics", nargs="*", metavar="TOPIC", help="what to record; by default all topics")
     parser.set_defaults(listed=listed)
     parser.add_argument("--params", type=located, metavar="FILE", help="record the topics that a parameter file names")
-    parser.add_argument("--namespace", default="", help="of topics without a slash in front, and of FILE's sections")
+    parser.add_argument(
+        "--namespace", default="", help="of topics without a slash in front, and of FILE's sections; default: theirs"
+    )
     parser.add_argument("--max-size", type=_mebibytes, metavar="MIB", help="begin a new file after so many MiB")
     parser.set_defaults(run=_run)
 
@@ -301,7 +304,7 @@ def _offered(qos: QoSProfile) -> Qos:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    namespace = "/" + node_namespace(arguments.namespace).strip("/")
+    namespace = _namespace(arguments)
     wanted = set(arguments.topics)
     if arguments.params:
         wanted |= input_topics(ParameterFile(arguments.params, namespace if arguments.namespace else None))
@@ -320,6 +323,23 @@ def _run(arguments: argparse.Namespace) -> int:
         node.destroy_node()
         rclpy.try_shutdown()
     return _summarise(arguments.out, recorder)
+
+
+def _namespace(arguments: argparse.Namespace) -> str:
+    """The namespace that is given, else that of the parameter file's sections, else the root.
+
+    Raises:
+        ParameterError: No node can be in it, or the sections are of several.
+    """
+    if arguments.namespace or not arguments.params:
+        return "/" + node_namespace(arguments.namespace).strip("/")
+    namespace, *others = ParameterFile(arguments.params).namespaces(["sensor_sync", "people"])
+    if others:
+        raise ParameterError(
+            f"{arguments.params} has sections in {' and '.join([namespace, *others])}: give --namespace {namespace} or "
+            "another of them"
+        )
+    return namespace
 
 
 def _check_name(topic: str, namespace: str) -> None:

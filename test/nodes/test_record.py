@@ -109,6 +109,30 @@ def test_the_topics_of_a_parameter_file_and_no_others_until_ctrl_c(
     assert len(list(bag.glob("bag_*.mcap"))) > 2
 
 
+def test_a_file_of_one_robot_gives_the_namespace_of_its_topics(
+    ros: Any, record: Callable[..., Any], tmp_path: Path
+) -> None:
+    imu = ros.node.create_publisher(Imu, "/robot1/imu", 10)
+    file = tmp_path / "mine.yaml"
+    section = "{ros__parameters: {streams: [imu], imu: {topic: imu, type: sensor_msgs/msg/Imu}}}"
+    file.write_text(f"/robot1/sensor_sync: {section}\n/**/inference: {{}}\n")
+    process = record(str(tmp_path / "bag"), "--params", str(file))
+    ros.wait(imu.get_subscription_count, 60.0)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("second", ["/robot2/**/sensor_sync", "/robot2/people"])
+def test_a_file_of_several_robots_is_recorded_with_a_namespace_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], second: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"/robot1/**/sensor_sync: {{ros__parameters: {{}}}}\n{second}: {{ros__parameters: {{}}}}\n")
+    assert cli.main(["record", str(tmp_path / "bag"), "--params", str(file)]) == 2
+    assert "sections in /robot1 and /robot2: give --namespace /robot1 or another of them" in capsys.readouterr().err
+    assert not (tmp_path / "bag").exists()
+
+
 def test_the_topics_of_a_robot_by_one_file(ros: Any, record: Callable[..., Any], tmp_path: Path) -> None:
     wrist = ros.node.create_publisher(Imu, "/fleet/robot1/imu/wrist", 10)
     file = tmp_path / "mine.yaml"
