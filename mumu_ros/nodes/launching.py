@@ -285,10 +285,11 @@ def _check_recorded(bag: Path, file: ParameterFile, sources: Sequence[str]) -> N
     if wanted and recorded.isdisjoint(full):
         ends = [f"/{topic}" for topic in wanted if not topic.startswith("/")]
         spaces = {name.removesuffix(end) for end in ends for name in recorded if name.endswith(end)}
-        remedy = " or ".join(f"namespace:={space[1:]}" for space in sorted(spaces))
+        remedies = [f"give namespace:={space[1:]}" if space else "leave out namespace:=" for space in sorted(spaces)]
         raise ParameterError(
             f"bag:={bag} has none of {', '.join(full)}, which {file.path} names; it has "
-            f"{', '.join(sorted(recorded)) or 'no topic'}: give {remedy or 'the params_file that it was recorded with'}"
+            f"{', '.join(sorted(recorded)) or 'no topic'}: "
+            f"{' or '.join(remedies) or 'give the params_file that it was recorded with'}"
         )
 
 

@@ -87,11 +87,21 @@ def test_a_bag_of_a_robot_is_replayed_in_its_namespace(tmp_path: Path) -> None:
     given = {argument.name: argument.default or "" for argument in REPLAY}
     given |= {"bag": str(tmp_path / "bag"), "model": "sim"}
     for namespace, full in (("", "/imu/wrist"), ("robot2", "/robot2/imu/wrist")):
-        remedy = "give namespace:=fleet/robot2 or namespace:=robot1$"
+        remedy = "give namespace:=fleet/robot2 or give namespace:=robot1$"
         with pytest.raises(ParameterError, match=f"has none of .*{full}, which .*; it has .*: {remedy}"):
             plan_replay(given | {"namespace": namespace})
     for namespace in ("robot1", "/robot1", "fleet/robot2/"):
         assert {"player", "inference"} <= {plan.name for plan in plan_replay(given | {"namespace": namespace})}
+
+
+def test_a_bag_of_the_root_is_replayed_without_a_namespace(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        message = array_to_imu(np.zeros((2, 3)), 1, "imu_wrist", writer.types)
+        writer.write("/imu/wrist", "sensor_msgs/msg/Imu", message, 1)
+    given = {argument.name: argument.default or "" for argument in REPLAY}
+    given |= {"bag": str(tmp_path / "bag"), "model": "sim", "namespace": "robot1"}
+    with pytest.raises(ParameterError, match=r"which .* names; it has /imu/wrist: leave out namespace:=$"):
+        plan_replay(given)
 
 
 @pytest.mark.parametrize(("namespace", "command"), [("", "mumu watch\n"), ("/a/b", "mumu watch --namespace /a/b\n")])
