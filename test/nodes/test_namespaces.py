@@ -106,10 +106,9 @@ def test_a_bag_of_the_root_is_replayed_without_a_namespace(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("namespace", "command"), [("", "mumu watch\n"), ("/a/b", "mumu watch --namespace /a/b\n")])
 def test_mumu_launch_says_how_to_watch_its_namespace(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], namespace: str, command: str
+    capsys: pytest.CaptureFixture[str], namespace: str, command: str
 ) -> None:
-    processes = MagicMock()
-    processes.return_value.__enter__.return_value.ended.return_value = {"people": 1}
-    monkeypatch.setattr(launcher, "Processes", processes)
-    assert launcher._start({"people": NodePlan("people")}, namespace) == 1
+    nodes = MagicMock()
+    nodes.ended.return_value = {"people": 1}
+    assert launcher._watch(nodes, {"people": NodePlan("people")}, namespace), "one has failed"
     assert capsys.readouterr().out.endswith(f"Display it with: {command}")
