@@ -17,6 +17,9 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+import mumu_ros
 
 __all__ = ["DISTRIBUTIONS", "install", "is_of_ros", "remedy"]
 
@@ -51,6 +54,12 @@ def remedy(module: str) -> str:
     """What to do where a module cannot be imported."""
     top = module.split(".")[0]
     if is_of_ros(top) or module.startswith(("mumu_ros.msg", "mumu_ros.srv", "mumu_ros.action")) or module == "mumu_ros":
+        built = [Path(folder, "mumu_ros") for folder in sys.path if Path(folder, "mumu_ros", "msg").is_dir()]
+        if top == "mumu_ros" and built and str(built[0]) not in mumu_ros.__path__:
+            return (
+                f"{mumu_ros.__path__[0]!r} hides the built package, {str(built[0])!r}: run it in another folder, and "
+                "without the former in PYTHONPATH"
+            )
         return (
             "it needs ROS 2 and the built messages: source the setup.bash of ROS and of the workspace; in a checkout "
             "without ROS run `make setup`, then `. ./env.sh`"

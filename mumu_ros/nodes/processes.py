@@ -51,6 +51,11 @@ _DOMAINS = range(1, 101)
 """Their ports are below the ephemeral ones."""
 PR_SET_PDEATHSIG = 1
 _NODES = "mumu_ros.nodes"
+_RUN = (  # `python -m` would find the source folder in the working directory; its -P is of Python 3.11
+    "import runpy, sys; sys.path.count('') and sys.path.remove(''); "
+    "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+"""Runs the module that is the first argument; the working directory hides no package that is installed."""
 STOP_TIMEOUT_S = 30.0
 """Time to end after an interrupt, on a busy machine; then it is killed."""
 REPORT_TIMEOUT_S = 600.0
@@ -164,7 +169,7 @@ class Processes:
             stack.enter_context(_signals_blocked())
             # Its own session: Ctrl-C in the terminal reaches this process, which then stops the nodes in order.
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, "-c", _RUN, module, *arguments],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

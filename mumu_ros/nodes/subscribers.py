@@ -35,6 +35,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
 from mumu_ros.conversions import ConversionError
+from mumu_ros.missing import remedy
 from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.pipeline.configuration import StreamConfig
@@ -67,7 +68,8 @@ def message_class(type_name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name)
     except (ImportError, AttributeError) as error:
-        raise ImportError(f"no message type {type_name!r}: install or build its package {package!r}") from error
+        how = remedy("mumu_ros.msg") if package == "mumu_ros" else f"install or build its package {package!r}"
+        raise ImportError(f"no message type {type_name!r}: {how}") from error
 
 
 def sensor_qos(reliability: str, depth: int) -> QoSProfile:

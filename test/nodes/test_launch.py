@@ -473,7 +473,7 @@ def test_mumu_launch_runs_the_chain_in_one_process_and_ctrl_c_leaves_nothing(
     ros.wait(lambda: len(recognitions) >= 3, timeout_s=60.0)
     assert {"sensor_sync", "inference"} <= set(ros.node.get_node_names())
     children = psutil.Process(launcher_process.pid).children()
-    assert [child.cmdline()[3] for child in children] == ["composed", "simulator"]
+    assert [child.cmdline()[4] for child in children] == ["composed", "simulator"]
     launcher_process.send_signal(signal.SIGINT)
     assert launcher_process.wait(20) == 0
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]

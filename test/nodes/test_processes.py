@@ -34,6 +34,8 @@ from mumu_ros.nodes import processes
 from mumu_ros.nodes.launching import parameter_texts
 from mumu_ros.share import share_path
 
+ROOT = Path(__file__).resolve().parents[2]
+
 _SUBSCRIBER = """
 import ctypes, sys, rclpy
 from std_msgs.msg import String
@@ -109,6 +111,28 @@ def test_parameters_override_every_section_of_a_file_whatever_their_order(ros: A
             topic, *flags = future.result().values
             assert topic.string_value == "/given 😀"
             assert not any(flag.bool_value for flag in flags)
+
+
+def test_a_node_starts_from_the_source_folder_on_python_3_10(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which does not know PYTHONSAFEPATH; and in a colcon workspace nobody sets it."""
+    monkeypatch.chdir(ROOT)
+    with processes.Processes({"PYTHONSAFEPATH": "", "ROS_DOMAIN_ID": str(ros.domain)}) as nodes:
+        nodes.start("overlay", {})
+        ros.wait(lambda: nodes.ended() or "overlay" in ros.node.get_node_names(), timeout_s=60.0)
+        assert nodes.ended() == {}
+
+
+def test_a_node_typed_by_hand_in_the_source_folder_says_what_hides_the_messages(
+    started: Callable[..., subprocess.Popen[str]],
+) -> None:
+    environment = {**os.environ, "PYTHONSAFEPATH": ""}
+    process = started([sys.executable, "-m", "mumu_ros.nodes", "sensor_sync"], cwd=ROOT, env=environment)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"{str(ROOT / 'mumu_ros')!r} hides the built package" in errors
+    code = "from mumu_ros.nodes.subscribers import message_class; message_class('mumu_ros/msg/People')"
+    _, errors = started([sys.executable, "-c", code], cwd=ROOT, env=environment).communicate(timeout=60)
+    assert "hides the built package" in errors
 
 
 @pytest.mark.parametrize("name", ["overlay", "watch"])
