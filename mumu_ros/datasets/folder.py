@@ -159,10 +159,12 @@ def _check_activity(path: Path, line: int, name: str) -> None:
 
 
 def _stream_files(folder: Path) -> dict[str, Path]:
-    """Stream to the file or folder that holds it."""
+    """Stream to the file or folder that holds it; hidden ones are the system's."""
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name == _SEGMENTS or not (path.is_dir() or path.suffix in (".csv", ".npz")):
+        if path.name == _SEGMENTS or path.name.startswith("."):
+            continue
+        if not (path.is_dir() or path.suffix in (".csv", ".npz")):
             continue
         name = path.name if path.is_dir() else path.stem
         if name in files:
@@ -221,7 +223,7 @@ def _read_npz(name: str, path: Path, preprocessing: Preprocessing) -> _Samples:
 
 
 def _read_images(name: str, path: Path, preprocessing: Preprocessing) -> _Samples:
-    images = {_image_stamp(file): file for file in path.iterdir()}
+    images = {_image_stamp(file): file for file in path.iterdir() if not file.name.startswith(".")}
     stamps = sorted(images)
     prepared: list[np.ndarray] = []
     for stamp_ns in stamps:

@@ -171,7 +171,8 @@ def _camera(source: str, note: Callable[[str], None]) -> Generator[Shot, None, N
 
 
 def _folder(path: Path, note: Callable[[str], None], rate_hz: float | None) -> Generator[Shot, None, None]:
-    files = _in_order([f for f in path.iterdir() if f.suffix.lower() in _PICTURES and f.is_file()])
+    pictures = (f for f in path.iterdir() if f.suffix.lower() in _PICTURES and f.is_file())
+    files = _in_order([f for f in pictures if not f.name.startswith(".")])  # macOS writes ._1.png beside 1.png
     if not files:
         raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor files of a bag")
     if rate_hz is None:

@@ -90,6 +90,9 @@ def test_a_folder_of_png_files_holds_images(root, preprocessing):
         path.parent.mkdir(exist_ok=True)
         red = np.zeros((32, 40, 3), np.uint8) + np.array([0, 0, 200], np.uint8)
         cv2.imwrite(str(path), red if name == "rgb" else np.full((32, 40), 2500, np.uint16))
+    for hidden in (".DS_Store", "rgb/.DS_Store", f"rgb/._{2 * S}.png", "._imu.csv"):
+        (root / "c1" / hidden).write_bytes(b"of the system")
+    assert open_dataset("folder", str(root)).streams == ("depth", "imu", "rgb")
     clip = read(root, preprocessing(rgb=(32, 40, 3), depth=(32, 40, 1)))
     np.testing.assert_array_equal(clip.streams["rgb"].samples[0][3, 3], [200, 0, 0])
     assert np.diff(clip.streams["rgb"].stamps_ns).tolist() == [8 * S], "in the order of time, not of names"

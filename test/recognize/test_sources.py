@@ -40,6 +40,8 @@ def write_pictures(folder: Path, count: int, size: tuple[int, int] = (48, 64)) -
 
 def test_pictures_of_a_folder_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     write_pictures(tmp_path / "shots", 12)
+    for k in range(12):
+        (tmp_path / "shots" / f"._frame_{k}.png").write_bytes(b"what macOS writes beside a file")
     shots = list(open_source(str(tmp_path / "shots")))
     assert [int(shot.rgb[0, 0, 0]) for shot in shots] == [20 * k for k in range(12)]  # red, the last channel of a file
     assert {b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)} <= {33333333, 33333334}
