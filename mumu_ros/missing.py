@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -42,7 +43,18 @@ _OF_ROS = {"ament_index_python", "cv_bridge", "launch", "launch_ros", "message_f
 
 def install(extra: str) -> str:
     """The command that installs an extra, whether mumu_ros was installed by pip, by colcon or by `make setup`."""
-    return f"in the source folder of mumu_ros: pip install -r requirements/{extra}.txt"
+    if extra == "rerun" and _constraints():
+        return (
+            "rerun asks for NumPy 2, packages of an installed ROS for NumPy 1: make an environment without ROS, in the "
+            "source folder of mumu_ros: python3 -m venv ~/rerun && ~/rerun/bin/pip install '.[people,rerun]'; then run "
+            "~/rerun/bin/mumu"
+        )
+    return f"in the source folder of mumu_ros: pip install -r requirements/{extra}.txt{_constraints()}"
+
+
+def _constraints() -> str:
+    """Option of pip beside an installed ROS, whose packages are built for NumPy 1; pip would replace it."""
+    return " -c requirements/with-ros-installed.txt" if "/opt/ros/" in os.environ.get("AMENT_PREFIX_PATH", "") else ""
 
 
 def is_of_ros(module: str) -> bool:
@@ -68,6 +80,8 @@ def remedy(module: str) -> str:
         return "it is new in this checkout: run `make setup`"
     extra = next((extra for extra, modules in _EXTRAS.items() if top in modules), "")
     command = install(extra) if extra else f"install it: pip install {DISTRIBUTIONS.get(top, top)}"
+    if not extra and _constraints():
+        command += f"{_constraints()}, in the source folder of mumu_ros"
     if sys.prefix == sys.base_prefix:  # no virtual environment is active
         return f"if there is a virtual environment for it, activate it (. venv/bin/activate); else {command}"
     return command

@@ -143,6 +143,16 @@ def test_where_no_virtual_environment_is_active_that_is_named_first(monkeypatch:
     assert "venv/bin/activate); else install it: pip install torch" in remedy_of("torch")
 
 
+def test_beside_an_installed_ros_nothing_replaces_its_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", "/ws/install/mumu_ros:/opt/ros/jazzy")
+    for module in ("scipy", "transformers", "cv2"):
+        assert " -c requirements/with-ros-installed.txt" in remedy_of(module)
+    assert "an environment without ROS" in remedy_of("rerun")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", "/src/mumu_ros/.venv")
+    for module in ("scipy", "transformers", "cv2", "rerun"):
+        assert remedy_of(module).split("pip install ")[1].count(" ") <= 1
+
+
 def test_overrides_may_stand_behind_the_options(tmp_path: Path) -> None:
     config = str(ROOT / "config" / "training" / "sim.yaml")
     arguments = ["train", config, "--out", str(tmp_path / "model"), "optimization.epoch=1"]

@@ -115,6 +115,15 @@ def test_the_public_ci_installs_what_make_setup_installs_beside_a_ros() -> None:
     assert set(setup[1].split()) <= named
 
 
+def test_pages_keep_the_numpy_of_an_installed_ros() -> None:
+    """A requirements file that is installed beside one has the constraints, or says that it is for elsewhere."""
+    pages = "\n".join(path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+    commands = re.findall(r"pip install -r [^`#]*(?:#.*)?", pages)
+    assert len(commands) >= 3
+    constrained = r"beside-ros\.txt|with-ros-installed\.txt|without an installed ROS"
+    assert [command for command in commands if not re.search(constrained, command)] == []
+
+
 def test_set_up_runs_on_every_python_that_is_promised() -> None:
     """`python -P` is of 3.11."""
     assert 'python_requires=">=3.10"' in (ROOT / "setup.py").read_text()
