@@ -53,7 +53,7 @@ def node(ros: Any) -> Iterator[Any]:
     node.destroy_node()
 
 
-def people(*distances_m: float) -> People:
+def people(*distances_m: float, frame: str = "camera_color_optical_frame") -> People:
     persons = [
         Person(
             f"body{number}",
@@ -66,7 +66,7 @@ def people(*distances_m: float) -> People:
         )
         for number, distance_m in enumerate(distances_m)
     ]
-    return people_to_message(10**18, "camera", 640, 480, "blazepose33", persons, RosTypes())
+    return people_to_message(10**18, frame, 640, 480, "blazepose33", persons, RosTypes())
 
 
 def test_it_hands_over_to_whoever_works_and_stops_for_whoever_steps_close(ros: Any) -> None:
@@ -159,6 +159,19 @@ def test_it_stops_when_people_dies_also_while_the_ros_clock_stands_still(ros: An
     timer.cancel()
     ros.wait(lambda: commands[-1].data == "stop")
     node.destroy_node()
+
+
+def test_it_stops_while_people_are_in_a_frame_that_does_not_stand_on_the_robot(ros: Any, node: Any) -> None:
+    """The robot has driven on by 6 m: who stands before it is as far from the origin of odom."""
+    commands = ros.collect(String, "cobot_handover/command")
+    seen = ros.node.create_publisher(People, "people", 10)
+    frame = "camera_color_optical_frame"
+    ros.node.create_timer(0.1, lambda: seen.publish(people(6.0, frame=frame)))
+    ros.wait(lambda: commands and commands[-1].data == "wait")
+    frame = "odom_optical"
+    ros.wait(lambda: commands[-1].data == "stop")
+    frame = "camera_color_optical_frame"
+    ros.wait(lambda: commands[-1].data == "wait")
 
 
 def test_nobody_works_whom_no_decision_confirms() -> None:

@@ -38,7 +38,8 @@ EVENTS = 64
 class CobotHandover(Node):
     """Publishes on ~/command, whenever it changes, what the arm is to do: wait, hand_over or stop.
 
-    The camera that sees the people stands on the robot: distances are from it.
+    The camera that sees the people stands on the robot: distances are from it. People in another frame than `frame`
+    are not used.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -48,6 +49,7 @@ class CobotHandover(Node):
         clear_m = self.declare_parameter("clear_m", 1.5).value
         silence_s = self.declare_parameter("silence_s", 1.0).value
         lost_s = self.declare_parameter("lost_s", 30.0).value
+        self._frame = self.declare_parameter("frame", "camera_color_optical_frame").value
         self._behaviour = Behaviour(group, stop_m, clear_m, silence_s, lost_s)
         self._said: Command | None = None
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -68,6 +70,13 @@ class CobotHandover(Node):
         self._act()
 
     def _see(self, message: People) -> None:
+        if message.header.frame_id != self._frame:  # in odom or map, distances are from where the robot once stood
+            self.get_logger().error(
+                f"people are in the frame {message.header.frame_id!r}, expected {self._frame!r}: give its name as "
+                "parameter frame if it stands on the robot, otherwise leave out target_frame of people",
+                throttle_duration_sec=5.0,
+            )
+            return
         distances = {person.body_id: distance_m(person) for person in message.people}
         self._behaviour.see(time.monotonic(), distances)
         self._act()
