@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.landmarks import TORSO
+from mumu_ros.people.lifting import hips_behind
 
 __all__ = ["lift_keypoints"]
 
@@ -28,6 +29,8 @@ _HALF_WINDOW = 0.06
 """Half side of the window in which depth is read, in lengths of the torso."""
 _SURFACE_M = 0.04
 """So far a joint is behind the skin that the sensor sees."""
+_NOT_SEEN = -1e6
+"""Pixel outside every picture."""
 _MAX_OFFSET_M = 0.6
 """A reading that is farther than this before or behind the torso is of something else."""
 
@@ -42,13 +45,14 @@ def lift_keypoints(keypoints: NDArray[np.float32], camera: Camera, depth: NDArra
 
     Returns:
         (33, 3) metres in the camera's optical frame; NaN outside the picture and where the sensor reads nothing, or
-        something else.
+        something else, as at hips behind a table.
     """
     scale = np.array([depth.shape[1] / camera.width, depth.shape[0] / camera.height])
     torso = keypoints[TORSO]
-    length = np.linalg.norm((torso[0] + torso[1] - torso[2] - torso[3]) / 2)
-    half = _HALF_WINDOW * (length if np.isfinite(length) else 0.0)
+    length = float(np.nan_to_num(np.linalg.norm((torso[0] + torso[1] - torso[2] - torso[3]) / 2)))
+    half = _HALF_WINDOW * length
     z = np.array([_reading(point * scale, np.maximum(half * scale, 1.0), depth) for point in keypoints])
+    z[hips_behind(np.nan_to_num(keypoints, nan=_NOT_SEEN), length, camera, depth)] = np.nan
     near = z[TORSO][np.isfinite(z[TORSO])]
     middle = np.median(near if len(near) else z[np.isfinite(z)]) if np.isfinite(z).any() else np.nan
     z = np.where(np.abs(z - middle) <= _MAX_OFFSET_M, z + _SURFACE_M, np.nan)[:, np.newaxis]

@@ -26,7 +26,7 @@ from mumu_ros.people.camera import Camera
 from mumu_ros.people.landmarks import BONES, FACE, MIN_VISIBILITY, TORSO, Pose
 from mumu_ros.people.person import PositionSource
 
-__all__ = ["Body", "Lifted", "head_depth", "is_flat", "lift", "surfaces_under", "tiny_size"]
+__all__ = ["Body", "Lifted", "head_depth", "hips_behind", "is_flat", "lift", "surfaces_under", "tiny_size"]
 
 _NEAREST_M, _FARTHEST_M = 0.2, 20.0
 _TORSO_WINDOW, _JOINT_WINDOW, _INSIDE_WINDOW = 0.15, 0.06, 0.03
@@ -46,6 +46,9 @@ there, the clothes absorb the sensor's light: what is read beside them is behind
 _STEPS = 7
 _GAP_M = 0.35
 """A step between two bodies; a surface that is one has smaller ones."""
+_BEFORE_M = 0.1
+"""A larger step towards the camera between a shoulder and its hip is the edge of something before the hip: of somebody
+who leans back by 60°, steps are 0.07 m."""
 _NEARER = 0.2
 """Quantile of the readings that is taken where a wall may be among them."""
 _SURFACE_M = 0.04
@@ -127,14 +130,17 @@ def lift(
     place = _perspective(rays, world, pose.visibility)
     if place is not None and not _NEAREST_M < place[2] < _FARTHEST_M:
         place = None
-    torso_m = None if depth is None else _torso_depth(pose, camera, depth, reach)
+    torso_m = None
+    if depth is not None:
+        behind = hips_behind(pose.keypoints, pose.torso, camera, depth)
+        torso_m = _torso_depth(pose, camera, depth, reach, behind)
     if torso_m is not None and not torso_m < _FARTHEST_M:
         torso_m = None  # in another unit
     if torso_m and place is not None and torso_m > _TALLEST * place[2] and not camera.is_nominal:
         torso_m = None  # of somebody seen from the side the sensor may read the wall behind
     if depth is not None and torso_m is not None:
         expected = torso_m + _SURFACE_M + world[:, 2] - world[TORSO, 2].mean()
-        lifted = _along(rays, _joint_depths(pose, camera, depth, expected))
+        lifted = _along(rays, _joint_depths(pose, camera, depth, expected, behind))
         return Lifted(lifted, "depth", None if place is None else _body(lifted, world + place))
     if place is None:
         return None
@@ -235,18 +241,55 @@ def tiny_size(pose: Pose, camera: Camera, torso_m: float) -> float | None:
 
 def head_depth(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> float | None:
     """Median distance of what the sensor reads around the face, metres; None where it reads nothing."""
-    found = _windows(pose.keypoints[FACE], _JOINT_WINDOW * pose.torso, camera, depth)
+    return _face_depth(pose.keypoints, pose.torso, camera, depth)
+
+
+def _face_depth(
+    keypoints: NDArray[np.float32], torso: float, camera: Camera, depth: NDArray[np.float32]
+) -> float | None:
+    found = _windows(keypoints[FACE], _JOINT_WINDOW * torso, camera, depth)
     return float(np.median(found[np.isfinite(found)])) if np.isfinite(found).any() else None
 
 
+def hips_behind(
+    keypoints: NDArray[np.float32], torso: float, camera: Camera, depth: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Which joints are hips behind something, such as a counter, a table or the lap.
+
+    From a shoulder near the head to its hip, the surface of a body has no step towards the camera.
+
+    Args:
+        keypoints: (33, 2) pixels of the picture.
+        torso: Length of the torso, pixels.
+        camera: Of the picture.
+        depth: (H, W) metres, registered to the picture (its size may differ), 0 for no reading.
+
+    Returns:
+        (33,), also where the network sees the hip.
+    """
+    shoulders, hips = keypoints[TORSO[:2], np.newaxis], keypoints[TORSO[2:], np.newaxis]
+    points = (shoulders + np.linspace(0, 1, _STEPS)[:, np.newaxis] * (hips - shoulders)).reshape(-1, 2)
+    found = _read(points, _TORSO_WINDOW * torso, camera, depth, _NEARER).reshape(2, _STEPS)
+    head_m = _face_depth(keypoints, torso, camera, depth)
+    is_own = np.abs(found[:, 0] - (np.nan if head_m is None else head_m)) <= _HEAD_REACH_M
+    has_step = (np.diff(found, axis=1) < -_BEFORE_M).any(axis=1)
+    behind = np.zeros(len(keypoints), np.bool_)
+    behind[TORSO[2:]] = is_own & has_step & (found[:, -1] < found[:, 0] - _BEFORE_M)
+    return behind
+
+
 def _torso_depth(
-    pose: Pose, camera: Camera, depth: NDArray[np.float32], reach: tuple[float, float] | None
+    pose: Pose,
+    camera: Camera,
+    depth: NDArray[np.float32],
+    reach: tuple[float, float] | None,
+    behind: NDArray[np.bool_],
 ) -> float | None:
     """Distance of shoulders and hips; of the head, if in clothes that the sensor does not read only the wall behind is
     read around them; None where nothing is read.
     """
     head_m = head_depth(pose, camera, depth)
-    torso_m = _girdle_depth(pose, camera, depth, reach, head_m)
+    torso_m = _girdle_depth(pose, camera, depth, reach, head_m, behind)
     if head_m is None or (torso_m is not None and abs(torso_m - head_m) <= _HEAD_REACH_M):
         return torso_m
     left, right = pose.keypoints[TORSO[::2]], pose.keypoints[TORSO[1::2]]
@@ -262,6 +305,7 @@ def _girdle_depth(
     depth: NDArray[np.float32],
     reach: tuple[float, float] | None,
     head_m: float | None,
+    behind: NDArray[np.bool_],
 ) -> float | None:
     """Median of what the sensor reads around shoulders and hips; None where it reads nothing.
 
@@ -269,7 +313,7 @@ def _girdle_depth(
     within reach are theirs, unless head and torso are nearer. Of either, the ones near the head are the torso:
     others may be of a box that is carried before it.
     """
-    seen = pose.visibility[TORSO] >= MIN_VISIBILITY
+    seen = ((pose.visibility >= MIN_VISIBILITY) & ~behind)[TORSO]
     points = pose.keypoints[TORSO][seen] if seen.sum() >= 2 else pose.keypoints[TORSO]
     windows = _windows(points, _TORSO_WINDOW * pose.torso, camera, depth)
     near = _within(windows, head_m, _HEAD_REACH_M)
@@ -300,11 +344,16 @@ def _count(windows: NDArray[np.float32]) -> int:
 
 
 def _joint_depths(
-    pose: Pose, camera: Camera, depth: NDArray[np.float32], expected: NDArray[np.float32]
+    pose: Pose,
+    camera: Camera,
+    depth: NDArray[np.float32],
+    expected: NDArray[np.float32],
+    behind: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
     reading = _read(pose.keypoints, _JOINT_WINDOW * pose.torso, camera, depth) + _SURFACE_M
     # A comparison with NaN is false: where nothing is read, the expected depth stays.
-    return np.where(np.abs(reading - expected) <= _MAX_OFFSET_M, reading, expected).astype(np.float32)
+    is_own = (np.abs(reading - expected) <= _MAX_OFFSET_M) & ~behind
+    return np.where(is_own, reading, expected).astype(np.float32)
 
 
 def _read(

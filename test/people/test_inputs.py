@@ -26,7 +26,7 @@ from mumu_ros.people.bodies import lift_keypoints
 from mumu_ros.people.inputs import FROZEN_S, Frozen, Since, depth_problem, is_upside_down, picture_problem
 from mumu_ros.skeletons import layout
 
-from .figures import standing
+from .figures import depth_of, standing
 
 JOINTS = layout(LAYOUT)
 S = 1_000_000_000
@@ -108,6 +108,22 @@ def test_joints_outside_the_picture_have_no_position_on_every_side_alike(
     joints = lift_keypoints(keypoints, camera, np.full((480 // scale, 640 // scale), z, np.float32))
     inside = ((keypoints >= 0) & (keypoints <= (640, 480))).all(axis=1)
     np.testing.assert_array_equal(np.isfinite(joints), np.repeat(inside[:, np.newaxis], 3, axis=1))
+
+
+@settings(max_examples=20)
+@given(gap=st.floats(0.2, 0.55), z=st.floats(2.0, 4.0))
+def test_hips_behind_a_counter_have_no_position_and_the_rest_is_where_it_is(gap: float, z: float) -> None:
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    joints = standing() + np.array([0, 0.25, z], np.float32)
+    keypoints, depth = camera.project(joints).astype(np.float32), depth_of([joints], camera, radius_m=0.12)
+    hips = JOINTS.index("left_hip", "right_hip")
+    keypoints[hips[0] + 2 :] = np.nan  # the legs
+    whole = lift_keypoints(keypoints, camera, depth)
+    depth[int(keypoints[hips, 1].min()) - 30 :] = z - gap
+    part = lift_keypoints(keypoints, camera, depth)
+    assert np.isnan(part[hips]).all()
+    np.testing.assert_array_equal(np.delete(part, hips, axis=0), np.delete(whole, hips, axis=0))
+    np.testing.assert_allclose(whole[hips, 2], z, atol=0.15)
 
 
 RGB, DEPTH = np.zeros((48, 64, 3), np.uint8), np.zeros((24, 32), np.uint16)

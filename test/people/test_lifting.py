@@ -118,7 +118,7 @@ def test_a_torso_that_is_partly_behind_somebody_nearer_stays_where_it_was(covere
 
 
 @settings(max_examples=20)
-@given(gap=st.floats(0.55, 0.9), z=st.floats(2.0, 4.5), is_tracked=st.booleans())
+@given(gap=st.floats(0.2, 0.9), z=st.floats(2.0, 4.5), is_tracked=st.booleans())
 def test_a_torso_with_a_box_before_it_is_where_its_head_is(gap: float, z: float, is_tracked: bool) -> None:
     """Whoever picks up a box does not jump towards the camera, neither as a whole nor joint by joint."""
     camera = Camera.nominal(640, 480)
@@ -129,6 +129,42 @@ def test_a_torso_with_a_box_before_it_is_where_its_head_is(gap: float, z: float,
     lifted = lift(pose, camera, depth, reach=(z - 0.3, 1.5) if is_tracked else None)
     assert lifted is not None
     assert lifted.middle[2] == pytest.approx(z, abs=0.15)
+    np.testing.assert_allclose(lifted.joints[TORSO, 2], z, atol=0.15)
+
+
+@settings(max_examples=20)
+@given(gap=st.floats(0.2, 0.6), share=st.floats(0.5, 0.9), z=st.floats(2.0, 4.0), is_tracked=st.booleans())
+def test_the_hips_of_somebody_behind_a_table_are_not_on_it(
+    gap: float, share: float, z: float, is_tracked: bool
+) -> None:
+    """The table hides what is below this share of the torso; the network sees the hips nevertheless."""
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    joints = standing() + np.array([0, 0.25, z], np.float32)
+    pose, depth = pose_of(joints, camera, standing()), depth_of([joints], camera, radius_m=0.12)
+    top, bottom = pose.keypoints[TORSO[0], 1], pose.keypoints[TORSO[2], 1]
+    depth[int(top + share * (bottom - top)) :] = z - gap
+    lifted = lift(pose, camera, depth, reach=(z, 0.33) if is_tracked else None)
+    assert lifted is not None
+    np.testing.assert_allclose(lifted.joints[TORSO, 2], z, atol=0.15)
+
+
+@settings(max_examples=30)
+@given(lean=st.floats(0, 60), z=st.floats(2.0, 4.0), is_noticed=st.booleans(), is_tracked=st.booleans())
+def test_whoever_reclines_has_the_hips_where_the_sensor_reads_them(
+    lean: float, z: float, is_noticed: bool, is_tracked: bool
+) -> None:
+    """Also where the network takes the person for upright."""
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    world = standing()
+    above = JOINTS.index(*(joint for joint in JOINTS.joints if world[JOINTS.joints.index(joint), 1] < -0.1))
+    angle, heights = np.radians(lean), -world[above, 1]
+    world[above, 1], world[above, 2] = -np.cos(angle) * heights, world[above, 2] + np.sin(angle) * heights
+    joints = world + np.array([0, 0.25, z], np.float32)
+    pose = pose_of(joints, camera, world if is_noticed else standing())
+    depth = depth_of([joints], camera, radius_m=0.12)
+    lifted = lift(pose, camera, depth, reach=(float(joints[TORSO, 2].mean()), 0.33) if is_tracked else None)
+    assert lifted is not None
+    np.testing.assert_allclose(lifted.joints[TORSO[2:], 2], z, atol=0.15)
 
 
 @settings(max_examples=20)
