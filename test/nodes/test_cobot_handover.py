@@ -196,6 +196,24 @@ def test_nobody_works_whom_no_decision_confirms() -> None:
     assert command(100.0, in_view=()) is Command.WAIT
 
 
+def test_somebody_who_began_before_it_has_started_works_once_decisions_have_said_so_for_long() -> None:
+    from cobot_handover.behaviour import Behaviour, Command
+
+    behaviour = Behaviour("work", stop_m=1.0, clear_m=1.3, silence_s=1.0, lost_s=30.0)
+
+    def command(now_s: float, group: str) -> Command:
+        behaviour.see(now_s, {"anna": 2.0})
+        behaviour.confirm(now_s, "anna", group)
+        return behaviour.command(now_s)
+
+    assert [command(now_s, "work") for now_s in (0.0, 0.9)] == [Command.WAIT] * 2
+    assert [command(now_s, "rest") for now_s in (1.0, 1.1)] == [Command.WAIT] * 2
+    assert [command(now_s, "work") for now_s in (1.2, 1.8, 3.0)] == [Command.WAIT] * 3, "nothing came for 1.2 s"
+    assert [command(now_s, "work") for now_s in (3.5, 4.0)] == [Command.WAIT, Command.HAND_OVER]
+    behaviour.hear(4.1, "anna", "work", "", begins=False)
+    assert command(4.2, "work") is Command.WAIT
+
+
 def test_it_waits_when_inference_has_died_and_when_six_people_end_at_once(ros: Any, node: Any) -> None:
     commands = ros.collect(String, "cobot_handover/command")
     seen = ros.node.create_publisher(People, "people", 10)

@@ -35,7 +35,8 @@ class Behaviour:
     """Hands over a tool when somebody works, and stops when somebody steps close or when nobody is looked for any more.
 
     Somebody works from the event that begins it to the one that ends it, as long as decisions confirm it: if inference
-    dies, the end never comes.
+    dies, the end never comes. Whoever has begun before this has started works once all decisions have said so for
+    `silence_s`.
 
     Args:
         group: The group of activities that a tool is handed over for.
@@ -55,6 +56,7 @@ class Behaviour:
         self._silence_s = silence_s
         self._lost_s = lost_s
         self._at_work: dict[str, float] = {}
+        self._named: dict[str, tuple[float, float]] = {}  # first and last of the newest decisions, all of the group
         self._near: dict[str, float] = {}  # who was nearer than `clear_m` when last in view, and when
         self._heard_s = -math.inf
         self._is_close = False
@@ -66,11 +68,17 @@ class Behaviour:
                 self._at_work[body_id] = now_s
             else:
                 self._at_work.pop(body_id, None)
+                self._named.pop(body_id, None)
 
     def confirm(self, now_s: float, body_id: str, group: str) -> None:
         """Take in a decision."""
-        if group == self._group and body_id in self._at_work:
-            self._at_work[body_id] = now_s
+        recent = {body: times for body, times in self._named.items() if now_s - times[1] <= self._silence_s}
+        first_s, _ = recent.pop(body_id, (now_s, now_s))
+        if group == self._group:
+            recent[body_id] = first_s, now_s
+            if body_id in self._at_work or now_s - first_s >= self._silence_s:
+                self._at_work[body_id] = now_s
+        self._named = recent
 
     def see(self, now_s: float, distances_m: Mapping[str, float]) -> None:
         """Take in how far everybody in view is, in metres."""
