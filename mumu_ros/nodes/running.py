@@ -40,6 +40,7 @@ from mumu_ros.nodes.declaring import own_arguments
 from mumu_ros.nodes.distributions import EventsExecutor
 from mumu_ros.nodes.handover import connect
 from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.parameters import ParameterError
 from mumu_ros.text import shorten
 
 __all__ = ["leave", "main", "make_executor", "run", "spin_some"]
@@ -83,6 +84,9 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
             spin_some(executor, nodes[-1])
     except ExternalShutdownException:
         pass
+    except ParameterError as error:  # autostart
+        nodes[-1].get_logger().error(shorten(str(error)))
+        return 1
     finally:
         for node in nodes:
             _shut_down(node)

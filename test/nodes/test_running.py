@@ -180,6 +180,14 @@ def test_a_node_that_lacks_a_module_says_how_to_install_it(started: Start) -> No
     assert "Traceback" not in errors
 
 
+def test_an_autostart_that_is_neither_true_nor_false_is_refused(started: Start) -> None:
+    process = started([*NODES, "overlay", *ROS, "autostart:=0"])
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "parameter autostart is 0; expected true or false" in output + errors
+    assert "Traceback" not in output + errors
+
+
 def test_the_names_of_humble_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rclpy has other modules; they are replaced by one with its names, because there are no wheels of it."""
     older = types.ModuleType("rclpy.qos_event")
