@@ -118,7 +118,7 @@ def find_model(name: str | Path) -> Path:
         CheckpointError: It is neither.
     """
     path = expanded(name)
-    if path.is_dir():
+    if name and path.is_dir():  # an empty path is the current folder
         return path
     shipped = share_path("models")
     names = sorted(p.name for p in shipped.iterdir() if p.is_dir())

@@ -67,6 +67,8 @@ def test_a_model_is_a_folder_or_a_shipped_one_and_shows_what_it_is(folder: Path)
     assert read_config(folder).name == "tiny"
     checkpoint = load_checkpoint("sim")
     assert repr(checkpoint) == f"<Checkpoint {checkpoint.id}: rgb, depth, imu_wrist, imu_belt; 2 s; 14 activities>"
+    with pytest.raises(CheckpointError, match="no model folder ''"):
+        load_checkpoint("")
     with pytest.raises(CheckpointError, match=r"no model folder 'nothing'; .* shipped one: people, sim, "):
         load_checkpoint("nothing")
 
