@@ -133,8 +133,14 @@ class Page:
 
         ActionChains(self._browser).key_down(modifier).send_keys(key).key_up(modifier).perform()
 
-    def drag(self, from_s: float, to_s: float, duration_s: float) -> None:
-        """Drag in the row of segments."""
+    def typed(self, key: str, code: str, control: bool) -> bool:
+        """Press a key of some keyboard; whether the page did something."""
+        event = {"key": key, "code": code, "ctrlKey": control, "bubbles": True, "cancelable": True}
+        script = "return !document.body.dispatchEvent(new KeyboardEvent('keydown', arguments[0]))"
+        return bool(self._browser.execute_script(script, event))
+
+    def drag(self, from_s: float, to_s: float, duration_s: float, meanwhile: str = "") -> None:
+        """Drag in the row of segments, and press a key before the end."""
         from selenium.webdriver.common.action_chains import ActionChains
 
         canvas = self.one("#timeline")
@@ -143,6 +149,8 @@ class Page:
         y = 16 + 22 + 20 - height // 2
         chain = ActionChains(self._browser, duration=50).move_to_element_with_offset(canvas, x, y).click_and_hold()
         chain.move_to_element_with_offset(canvas, (x + to_x) // 2, y).move_to_element_with_offset(canvas, to_x, y)
+        if meanwhile:
+            chain.send_keys(meanwhile).move_to_element_with_offset(canvas, to_x + 20, y)
         chain.release().perform()
 
     def errors(self) -> list[Any]:
@@ -317,6 +325,47 @@ def test_zooming_in_sets_segments_to_the_hundredth_of_a_second(page: Page, targe
     pixel_ns = seconds / 16 / page.one("#timeline").size["width"] * S
     assert last.start_ns == pytest.approx(footage.end_ns - round(seconds / 16 * 3 / 4 * S), abs=3 * pixel_ns)
     assert last.end_ns == pytest.approx(footage.end_ns - round(seconds / 16 / 2 * S), abs=3 * pixel_ns)
+
+
+def test_the_keys_work_after_a_speed_was_chosen_with_caps_lock_and_on_other_keyboards(page: Page, target: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.select import Select
+
+    Select(page.one("#speed")).select_by_visible_text("2")
+    assert page.one("#speed").get_property("value") == "2"
+    page.press("i")
+    page.until(lambda: page.one("#status").text.startswith("A segment begins at 0.00 s"))
+    assert page.one("#speed").get_property("value") == "2"
+    assert page.typed("S", "KeyS", control=True), "Caps Lock"
+    page.until(lambda: page.one("#status").text == "Saved 1 segments in kitchen.labels.csv")
+    page.one("#speed").click()  # and leave it as it is
+    page.press(Keys.ENTER, "n", "2")
+    page.until(lambda: page.segments() == ["point 1.00 – 3.00"])
+    assert page.typed("ы", "KeyS", control=True), "Cyrillic"
+    page.until(lambda: [label.activity for label in read_labels(target)] == ["point"])
+    assert page.typed("я", "KeyZ", control=True)
+    page.until(lambda: page.segments() == ["wave 1.00 – 3.00"])
+    assert not page.typed("o", "KeyS", control=True), "Dvorak"
+    assert page.errors() == []
+
+
+def test_a_key_ends_the_dragging_of_an_edge(page: Page, footage: Footage) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    seconds = (footage.end_ns - footage.start_ns) / S
+    page.drag(3, 4, seconds, meanwhile=Keys.DELETE)
+    page.until(lambda: page.segments() == [])
+    page.chord(Keys.CONTROL, "z")
+    page.until(lambda: page.segments() != [])
+    dragged = page.segments()
+    assert dragged != ["wave 1.00 – 3.00"]
+    page.drag(4, 5, seconds, meanwhile=Keys.ESCAPE)
+    page.until(lambda: page.segments() != dragged)
+    page.chord(Keys.CONTROL, "z")
+    page.until(lambda: page.segments() == dragged)
+    page.chord(Keys.CONTROL, "z")
+    page.until(lambda: page.segments() == ["wave 1.00 – 3.00"])
+    assert page.errors() == []
 
 
 def test_the_frame_follows_the_time(page: Page) -> None:

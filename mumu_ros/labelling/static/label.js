@@ -544,7 +544,7 @@ function bind() {
     drag = null;
     if (finished?.kind === "new" && Math.abs(event.offsetX - finished.x) > 3) add(finished.from, finished.to);
     else if (finished?.kind === "new") { select(null); seek(finished.from); }
-    else if (finished?.kind === "edge" && finished.before !== JSON.stringify(labels)) { undo.push(finished.before); changed(); }
+    else if (finished?.kind === "edge") { release(finished); changed(); }
     else draw();
   });
   canvas.addEventListener("wheel", (event) => {
@@ -555,6 +555,7 @@ function bind() {
   }, { passive: false });
   document.addEventListener("keydown", key);
   $("play").onclick = play;
+  $("speed").onchange = () => $("speed").blur();
   $("in").onclick = () => zoom(0.5);
   $("out").onclick = () => zoom(2);
   $("fit").onclick = () => look(0, recording.duration);
@@ -576,6 +577,11 @@ function bind() {
   });
 }
 
+function release(finished) {
+  if (finished?.kind === "edge" && finished.before !== JSON.stringify(labels)) undo.push(finished.before);
+  drag = null;
+}
+
 function move(event) {
   const at = under(event), when = Math.min(Math.max(toTime(event.offsetX), 0), recording.duration);
   if (!drag) {
@@ -594,11 +600,17 @@ function hint(at, when) {
     : at.row === "labels" ? `${when.toFixed(2)} s · drag to set a segment${current ? ` of ${current.activity}` : ""}` : `${when.toFixed(2)} s`;
 }
 
+// A letter is a small one, also with Caps Lock; it is that of its place where the keyboard has no Latin letters.
+function named(event) {
+  if (event.key.length > 1) return event.key;
+  return /[^ -~]/.test(event.key) && /^Key.$/.test(event.code) ? event.code[3].toLowerCase() : event.key.toLowerCase();
+}
+
 function key(event) {
-  const typing = ["INPUT", "SELECT"].includes(event.target.tagName);
+  const typing = event.target.tagName === "INPUT", name = named(event);
   if (event.ctrlKey || event.metaKey) {
-    if (event.key === "s") { event.preventDefault(); if (!$("save").disabled) save(); }
-    if (event.key === "z" && !typing) { event.preventDefault(); takeBack(); }
+    if (name === "s") { event.preventDefault(); if (!$("save").disabled) save(); }
+    if (name === "z" && !event.shiftKey && !typing) { event.preventDefault(); release(drag); takeBack(); }
     return;
   }
   if (typing || event.altKey) {
@@ -629,10 +641,11 @@ function key(event) {
     "-": () => zoom(2),
     0: () => look(0, recording.duration),
     Escape: () => { mark = null; select(null); },
-  }[event.key.length === 1 ? event.key.toLowerCase() : event.key] ?? chosen(event.key);
+  }[name] ?? chosen(name);
   if (!act) return;
   event.preventDefault();
-  if (document.activeElement.tagName === "BUTTON") document.activeElement.blur();
+  if (["BUTTON", "SELECT"].includes(document.activeElement.tagName)) document.activeElement.blur();
+  release(drag);
   act();
 }
 
