@@ -248,6 +248,15 @@ def test_it_waits_when_inference_has_died_and_when_six_people_end_at_once(ros: A
     ros.wait(lambda: commands[-1].data == "wait")
 
 
+def test_its_numbers_may_be_whole_and_what_is_none_is_refused(ros: Any) -> None:
+    from cobot_handover.node import CobotHandover
+
+    CobotHandover(context=ros.context, parameter_overrides=[Parameter("stop_m", value=1)]).destroy_node()
+    for value in ("near", float("nan"), 0, True):
+        with pytest.raises(SystemExit, match=f"parameter stop_m is {value!r}; expected a number above 0"):
+            CobotHandover(context=ros.context, parameter_overrides=[Parameter("stop_m", value=value)])
+
+
 def test_somebody_without_a_place_may_be_anywhere() -> None:
     from cobot_handover.node import distance_m
 

@@ -16,11 +16,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
 import numpy as np
 import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -45,10 +47,8 @@ class CobotHandover(Node):
     def __init__(self, **options: Any) -> None:
         super().__init__("cobot_handover", **options)
         group = self.declare_parameter("group", "work").value
-        stop_m = self.declare_parameter("stop_m", 1.0).value
-        clear_m = self.declare_parameter("clear_m", 1.5).value
-        silence_s = self.declare_parameter("silence_s", 1.0).value
-        lost_s = self.declare_parameter("lost_s", 30.0).value
+        stop_m, clear_m = self._positive("stop_m", 1.0), self._positive("clear_m", 1.5)
+        silence_s, lost_s = self._positive("silence_s", 1.0), self._positive("lost_s", 30.0)
         self._frame = self.declare_parameter("frame", "camera_color_optical_frame").value
         self._behaviour = Behaviour(group, stop_m, clear_m, silence_s, lost_s)
         self._said: Command | None = None
@@ -59,6 +59,13 @@ class CobotHandover(Node):
         self.create_subscription(People, "people", self._see, 10)
         # Not the ROS clock, which may be set back or stand still just when nobody is heard of any more.
         self.create_timer(PERIOD_S, self._act, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _positive(self, name: str, default: float) -> float:
+        """Value of a parameter, also of one that is given without a fraction, which rclpy would refuse."""
+        value = self.declare_parameter(name, default, ParameterDescriptor(dynamic_typing=True)).value
+        if type(value) not in (int, float) or not value > 0:  # NaN, too: nobody would be near
+            sys.exit(f"parameter {name} is {value!r}; expected a number above 0")
+        return float(value)
 
     def _hear(self, event: ActivityEvent) -> None:
         begins = event.kind == ActivityEvent.BEGIN
