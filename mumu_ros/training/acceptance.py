@@ -31,8 +31,7 @@ from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.novelty import Novelty
-from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.training.composition import IDLE, OTHER
+from mumu_ros.model.taxonomy import IDLE, OTHER, Taxonomy
 from mumu_ros.training.scoring import Predictions, predict, softmax
 from mumu_ros.training.whole_clips import combine
 from mumu_ros.training.windows import WindowSet

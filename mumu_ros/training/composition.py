@@ -35,7 +35,7 @@ from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.windows import WindowSet
 
-__all__ = ["IDLE", "OTHER", "TAKE_HZ", "Performance", "Take", "compose", "compose_stream", "resample", "window_series"]
+__all__ = ["TAKE_HZ", "Performance", "Take", "compose", "compose_stream", "resample", "window_series"]
 
 Array = NDArray[np.float32]
 TAKE_HZ = 30.0

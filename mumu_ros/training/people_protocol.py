@@ -39,7 +39,7 @@ from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.network import Network
 from mumu_ros.model.novelty import Novelty
-from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.model.taxonomy import IDLE, OTHER, Taxonomy
 from mumu_ros.skeletons import mirror
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.training.acceptance import (
@@ -52,7 +52,7 @@ from mumu_ros.training.acceptance import (
     training_features,
 )
 from mumu_ros.training.body_augmentation import mirror_imu
-from mumu_ros.training.composition import IDLE, OTHER, TAKE_HZ, Take, compose, window_series
+from mumu_ros.training.composition import TAKE_HZ, Take, compose, window_series
 from mumu_ros.training.cross_validation import check_trainings
 from mumu_ros.training.members import fit_members
 from mumu_ros.training.people_streams import PersonStream, decide, decide_streams, score_streams

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.network import Network
 from mumu_ros.model.novelty import Novelty
-from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.model.taxonomy import OTHER, Taxonomy
 from mumu_ros.training.acceptance import accept, novelties
-from mumu_ros.training.composition import OTHER, Take, compose_stream, window_series
+from mumu_ros.training.composition import Take, compose_stream, window_series
 
 __all__ = ["PersonStream", "decide", "decide_streams", "score_streams"]
 

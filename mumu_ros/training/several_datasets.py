@@ -29,11 +29,11 @@ from mumu_ros.datasets.utd_mhad import ACTIONS, inertial_site
 from mumu_ros.datasets.utd_mhad_clips import INERTIAL
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
-from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.model.taxonomy import IDLE, OTHER, Taxonomy
 from mumu_ros.reading import read_yaml
 from mumu_ros.share import share_path
 from mumu_ros.streams import NS_PER_S
-from mumu_ros.training.composition import IDLE, OTHER, TAKE_HZ, Take, resample
+from mumu_ros.training.composition import TAKE_HZ, Take, resample
 from mumu_ros.training.loading import Loaded, check_subjects
 from mumu_ros.training.settings import Data, Settings
 from mumu_ros.training.whole_clips import seconds_before_end

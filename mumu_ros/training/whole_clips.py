@@ -23,8 +23,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.training.composition import IDLE
+from mumu_ros.model.taxonomy import IDLE, Taxonomy
 from mumu_ros.training.scoring import softmax
 
 __all__ = ["combine", "seconds_before_end"]

@@ -23,9 +23,9 @@ import pytest
 
 from mumu_ros.datasets.clips import Stream
 from mumu_ros.model.config import Modality, ModelConfig
-from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.model.taxonomy import IDLE, OTHER, Taxonomy
 from mumu_ros.skeletons import LAYOUTS
-from mumu_ros.training.composition import IDLE, OTHER, Take, compose, compose_stream, resample, window_series
+from mumu_ros.training.composition import Take, compose, compose_stream, resample, window_series
 from mumu_ros.training.windows import WindowSet
 
 LAYOUT = "florence15"
