@@ -101,6 +101,7 @@ class Page:
         self._by = By
         self._browser = browser
         self._wait = WebDriverWait(browser, 20)
+        self.address = address
         browser.get_log("browser"), browser.get_log("performance")  # forget what was before
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(address))  # another test may have had the port
         browser.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage"})
@@ -439,10 +440,15 @@ def test_a_page_does_not_overwrite_what_another_one_saved(page: Page, target: Pa
     assert [label.activity for label in read_labels(target)] == ["sit", "stand"]
 
     page.open(address)
-    assert page.one("#status").text == "These 1 segments were not saved last time; Undo shows the 2 that were"
-    assert page.segments() == ["point 1.00 – 3.00"]
+    assert page.one("#status").text == (
+        "kitchen.labels.csv has changed since: Undo shows the 1 segments that were not saved, to save them instead of "
+        "these"
+    )
+    assert page.segments() == ["sit 1.00 – 2.00", "stand 4.00 – 5.00"]
+    page.chord(Keys.CONTROL, "s")
     page.chord(Keys.CONTROL, "z")
-    page.until(lambda: page.segments() == ["sit 1.00 – 2.00", "stand 4.00 – 5.00"])
+    page.until(lambda: page.segments() == ["point 1.00 – 3.00"])
+    assert [label.activity for label in read_labels(target)] == ["sit", "stand"], "what is shown is saved"
 
 
 def test_what_another_program_has_written_is_shown_and_not_overwritten(address: str, target: Path) -> None:
@@ -519,6 +525,38 @@ def test_what_was_not_saved_is_shown_by_the_next_page_of_the_recording(
         page.open(address)
         assert page.one("#status").text == "", "nothing is left over"
         assert page.segments() == ["point 1.00 – 3.00"]
+
+
+def test_what_was_not_saved_after_a_save_is_shown_by_the_next_page(page: Page, target: Path, footage: Footage) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.drag(5, 7, (footage.end_ns - footage.start_ns) / S)
+    page.until(lambda: len(page.segments()) == 2)
+    page.chord(Keys.CONTROL, "s")
+    page.until(target.exists)
+    page.press("2")
+    page.until(lambda: "point" in page.segments()[1])
+    left = page.segments()
+    page.open(page.address)
+    assert page.one("#status").text == "These 2 segments were not saved last time; Undo shows the 2 that were"
+    assert page.segments() == left
+
+
+def test_what_was_not_saved_in_one_file_is_not_shown_for_another(
+    browser: Any, footage: Footage, tmp_path: Path
+) -> None:
+    alice, bob = (
+        Session("kitchen", footage, footage.annotations, tmp_path / f"{name}.csv", GROUPS, [])
+        for name in ("alice", "bob")
+    )
+    with serving(alice) as address:
+        page = Page(browser, address)
+        page.press("n", "2")
+        page.until(lambda: page.segments() == ["point 1.00 – 3.00"])
+        port = urlsplit(address).port or 0
+    with serving(bob, port) as address:
+        page.open(address)
+        assert page.segments() == ["wave 1.00 – 3.00"]
 
 
 def test_saving_twice_at_once_is_saving(session: Session, target: Path) -> None:

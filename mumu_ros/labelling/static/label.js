@@ -13,7 +13,7 @@ const canvas = $("timeline"), context = canvas.getContext("2d");
 
 let recording, labels = [], activities = [], selected = null, current = null;
 let time = 0, view = { start: 0, end: 1 }, mark = null, playing = false, drag = null;
-let undo = [], saved = "", saving = false, kept = false, envelopes = {};
+let undo = [], saved = "", basis = "", saving = false, kept = false, envelopes = {};
 
 start();
 
@@ -27,11 +27,10 @@ async function start() {
   $("name").textContent = recording.name;
   labels = recording.labels.map((label) => ({ ...label }));
   saved = JSON.stringify(labels);
-  const left = unsaved();
-  if (left) {
-    undo.push(saved);
-    labels = left;
-  }
+  basis = written(labels);
+  const left = unsaved(), isCurrent = left?.basis === basis;
+  if (left) undo.push(isCurrent ? saved : JSON.stringify(left.labels));
+  if (isCurrent) labels = left.labels;
   for (const [group, names] of Object.entries(recording.groups)) for (const activity of names) activities.push({ group, activity });
   learn();
   current = activities[0] ?? null;
@@ -45,7 +44,8 @@ async function start() {
   bind();
   new ResizeObserver(() => requestAnimationFrame(resize)).observe(canvas);
   changed();
-  if (left) say(`These ${left.length} segments were not saved last time; Undo shows the ${recording.labels.length} that were`, "bad");
+  if (isCurrent) say(`These ${labels.length} segments were not saved last time; Undo shows the ${recording.labels.length} that were`, "bad");
+  else if (left) say(`${recording.target} has changed since: Undo shows the ${left.labels.length} segments that were not saved, to save them instead of these`, "bad");
   seek(0);
 }
 
@@ -79,6 +79,7 @@ async function save() {
     recording.version = answer.version;
     recording.saved = true;
     saved = text;
+    basis = written(JSON.parse(text));
     changed();
     if (JSON.stringify(labels) === text) say(`Saved ${answer.saved} segments in ${recording.target}`, "good");
   } catch (error) {
@@ -91,13 +92,16 @@ async function save() {
 // ---- what is not saved ----
 
 // The browser keeps it, for the next page of this recording at this port: a server that is started again has another address.
-const keptAs = () => `mumu label ${recording.name} ${recording.start_ns}`;
+const keptAs = () => `mumu label ${recording.name} ${recording.start_ns} ${recording.target}`;
+
+// Labels as the label file has them, whether the page or the server says so.
+const written = (rows) => rows.map((row) => [row.start.toFixed(6), row.end.toFixed(6), row.group, row.activity].join().normalize()).join("\n");
 
 function keep() {
   const text = JSON.stringify(labels);
   try {
     if (labels.length && text !== saved) {
-      localStorage.setItem(keptAs(), text);
+      localStorage.setItem(keptAs(), JSON.stringify({ basis, labels }));
       kept = true;
     } else if (kept) {
       localStorage.removeItem(keptAs());
@@ -110,8 +114,8 @@ function keep() {
 
 function unsaved() {
   try {
-    const text = localStorage.getItem(keptAs());
-    return text && text !== saved ? JSON.parse(text) : null;
+    const left = JSON.parse(localStorage.getItem(keptAs()));
+    return left && JSON.stringify(left.labels) !== saved ? left : null;
   } catch {
     return null;
   }
