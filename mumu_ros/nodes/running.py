@@ -49,6 +49,13 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Options of mallopt, from malloc.h."""
 
 
+def _check_names(nodes: Sequence[ManagedNode]) -> None:
+    """Refuse one name for several nodes: they would share parameters and services."""
+    names = [node.get_fully_qualified_name() for node in nodes]
+    if len(set(names)) < len(names):
+        raise RuntimeError(f"several nodes are named {max(names, key=names.count)}; name each: -r people:__node:=NAME")
+
+
 def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[str] | None = None) -> int:
     """Run nodes in one executor until they are interrupted; topics between them do not pass DDS.
 
@@ -68,6 +75,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
         executor = make_executor()
         on_first_signal(end)
         nodes = [node_class() for node_class in node_classes]
+        _check_names(nodes)
     except RuntimeError as error:  # rclpy's RCLError: arguments that it cannot read, or SROS 2 without keys
         print(shorten(f"cannot start: {' '.join(str(error).split())}"), file=sys.stderr)
         rclpy.try_shutdown()

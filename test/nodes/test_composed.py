@@ -17,6 +17,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,3 +144,14 @@ def test_only_topics_of_the_same_name_are_connected(ros: Any, tiny_model: Path) 
 def test_what_composed_cannot_mean_is_refused(arguments: list[str], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         parse(arguments)
+
+
+def test_one_name_for_all_nodes_is_refused(ros: Any, started: Callable[..., Any]) -> None:
+    """As a launch file gives it with `name`: each would read the parameters of that name."""
+    command = [sys.executable, "-m", "mumu_ros.nodes", "composed", "people", "inference"]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(ros.domain)}
+    process = started([*command, "--ros-args", "-r", "__node:=mumu"], env=environment)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "cannot start: several nodes are named /mumu; name each: -r people:__node:=NAME" in errors
+    assert "Traceback" not in errors
