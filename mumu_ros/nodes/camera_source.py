@@ -46,6 +46,7 @@ from mumu_ros.people.inputs import (
     is_upside_down,
     is_without_depth,
     why_nobody,
+    without_joints,
 )
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
@@ -108,6 +109,7 @@ class _Findings:
     depth: str = ""
     pictures: int = 0
     people: int = 0
+    without_joints: str = ""
     left_out: int = 0
     brightest: int = 255
     frozen: Frozen = field(default_factory=Frozen)
@@ -229,7 +231,7 @@ class CameraSource:
         depth = self._depth(depth_message, picture, frame_id)
         people = self._finder.update(stamp_ns, picture, depth, self._camera(width, height, frame_id))
         people = [person for person in people if person.confidence >= self._config.min_confidence]
-        found.people = len(people)
+        found.people, found.without_joints = len(people), without_joints(people)
         found.left_out = self._finder.left_out
         found.upside_down.note(stamp_ns, is_upside_down(people, LAYOUT))
         if depth is not None:
@@ -397,4 +399,4 @@ class CameraSource:
         if found.people == 0:
             code = FaultCode.NONE if self._finder.tiny_size is None else FaultCode.IMPLAUSIBLE
             return code, why_nobody(self._finder) or "nobody in view"
-        return FaultCode.NONE, f"{found.people} in view"
+        return FaultCode.NONE, ", ".join(filter(None, [f"{found.people} in view", found.without_joints]))

@@ -117,7 +117,7 @@ class PeopleFinder:
 
     @property
     def sees_part(self) -> bool:
-        """Whether a person is seen with less than three of shoulders and hips: too near, or half outside."""
+        """Whether a person is seen with less than three of shoulders and hips, as too near or behind a table."""
         return self._stamp_ns - self._seen_partly_ns < _REPORTED_NS
 
     @property

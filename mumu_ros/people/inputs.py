@@ -43,6 +43,7 @@ __all__ = [
     "is_without_depth",
     "picture_problem",
     "why_nobody",
+    "without_joints",
 ]
 
 FROZEN_S = 1.0
@@ -51,6 +52,7 @@ NO_DEPTH = "no depth reading at the people in the picture: is depth registered t
 _MAX_DARK = 16
 """Brightest value of 255 in a picture that is almost black: of a real video up to it nobody is found, at 24 all are."""
 _SAME_ASPECT = 0.01
+_PARTLY = "too near, half outside, or behind a table"
 
 
 class Since:
@@ -145,6 +147,12 @@ def is_upside_down(people: Sequence[Person], layout_name: str) -> bool:
     return bool(all(y < -abs(x) and np.isfinite(x) for x, y in down))
 
 
+def without_joints(people: Sequence[Person]) -> str:
+    """How many of the people in view have no joints, and why; empty: none."""
+    count = sum(bool(np.isnan(person.joints).all()) for person in people)
+    return f"{count} without joints, because too little of the body is seen: {_PARTLY}" if count else ""
+
+
 def why_nobody(finder: PeopleFinder) -> str:
     """Whom a finder sees and does not follow, where it follows nobody; empty: nobody like that."""
     if finder.tiny_size is not None:
@@ -153,7 +161,7 @@ def why_nobody(finder: PeopleFinder) -> str:
             "are the depth's unit and the focal length (CameraInfo.k) right?"
         )
     if finder.sees_part:
-        return "somebody is partly in view, with less than three of shoulders and hips: too near, or half outside"
+        return f"somebody is partly in view, with less than three of shoulders and hips: {_PARTLY}"
     if finder.sees_picture:
         return "nobody in view but somebody who is flat, as on a poster or a screen: not followed"
     return ""

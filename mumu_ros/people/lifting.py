@@ -37,6 +37,8 @@ _MIN_OWN = 10
 """Readings of somebody who is partly hidden, in all windows together, that are enough."""
 _SMALLEST, _TALLEST = 0.55, 1.4
 """Nobody is smaller or taller than this, in heights of an average body; simulated people are from 0.86 to 1.14."""
+_MIN_SEEN = 8
+"""Joints of which both shoulders are seen, and not both hips, that are enough for the distance."""
 _HEAD_REACH_M, _OTHERS = 0.35, 2
 """A torso is this near to the head in depth, unless the person bends. A pose is of another person in front if its head
 is nearer than the person was and this many times more readings of the torso are near the head than within reach."""
@@ -180,7 +182,8 @@ def _perspective(
     For each landmark (X + t_x) = r_x (Z + t_z), and the same for y: linear in the place t. None if too few are visible.
     """
     weight = np.where(visibility >= MIN_VISIBILITY, visibility, 0.0)
-    if np.count_nonzero(weight[TORSO]) < 3:
+    has_arms = weight[TORSO[:2]].all() and np.count_nonzero(weight) >= _MIN_SEEN
+    if np.count_nonzero(weight[TORSO]) < 3 and not has_arms:
         return None
     zero, one = np.zeros(len(rays)), np.ones(len(rays))
     matrix = np.concatenate([np.stack([one, zero, -rays[:, 0]], 1), np.stack([zero, one, -rays[:, 1]], 1)])

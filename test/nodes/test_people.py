@@ -607,6 +607,12 @@ def test_people_seen_partly_or_flat_are_in_the_diagnostics(
     r.say("people", lambda status: status.message == "1 in view")
 
 
+def test_people_in_view_without_joints_are_in_the_diagnostics(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
+    finder.people = [person(), person("fghij", joints=np.full((33, 3), np.nan, np.float32))]
+    said = rig().start().say("people", lambda status: is_ok(status) and "without joints" in status.message)
+    assert said.startswith("2 in view, 1 without joints, because too little of the body is seen: ")
+
+
 def test_people_whom_depth_makes_tiny_are_named_with_its_unit(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
     finder.tiny_size = 0.5
     r = rig().start()

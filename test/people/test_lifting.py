@@ -273,6 +273,25 @@ def test_nobody_is_placed_whose_torso_is_not_seen() -> None:
     assert lift(pose, camera, None) is None
 
 
+@settings(max_examples=20)
+@given(CAMERAS, PLACES)
+def test_at_a_table_the_shoulders_the_face_and_the_arms_are_enough(
+    camera: Camera, place: tuple[float, float, float]
+) -> None:
+    joints = standing() + np.array([place[0], 0.25, place[2]], np.float32)
+    pose = pose_of(joints, camera, standing())
+    pose.visibility[np.flatnonzero(standing()[:, 1] > -0.1)] = 0.1  # hips and legs
+    pose.keypoints[JOINTS.index("left_knee", "right_knee")] += 200
+    lifted = lift(pose, camera, None)
+    assert lifted is not None
+    assert lifted.joints[TORSO[:2], 2].mean() == pytest.approx(place[2], rel=0.15)
+    pose.visibility[JOINTS.index("left_shoulder")] = 0.1
+    assert lift(pose, camera, None) is None
+    pose.visibility[:] = 0.1
+    pose.visibility[JOINTS.index("left_shoulder", "right_shoulder", "nose", "left_wrist")] = 1.0
+    assert lift(pose, camera, None) is None
+
+
 def test_a_pose_of_which_nothing_is_seen_is_not_flat() -> None:
     camera = Camera.nominal(640, 480)
     pose = pose_of(standing() + np.array([0, 0, 3], np.float32), camera, standing())
