@@ -53,7 +53,7 @@ def install(extra: str) -> str:
 
 
 def _constraints() -> str:
-    """Option of pip beside an installed ROS, whose packages are built for NumPy 1; pip would replace it."""
+    """Option of pip that keeps NumPy 1 beside an installed ROS: its packages are built for that."""
     return " -c requirements/with-ros-installed.txt" if "/opt/ros/" in os.environ.get("AMENT_PREFIX_PATH", "") else ""
 
 

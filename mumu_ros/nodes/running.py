@@ -49,13 +49,6 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Options of mallopt, from malloc.h."""
 
 
-def _check_names(nodes: Sequence[ManagedNode]) -> None:
-    """Refuse one name for several nodes: they would share parameters and services."""
-    names = [node.get_fully_qualified_name() for node in nodes]
-    if len(set(names)) < len(names):
-        raise RuntimeError(f"several nodes are named {max(names, key=names.count)}; name each: -r people:__node:=NAME")
-
-
 def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[str] | None = None) -> int:
     """Run nodes in one executor until they are interrupted; topics between them do not pass DDS.
 
@@ -136,6 +129,13 @@ class _ToRos(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._node.repeat(record)
+
+
+def _check_names(nodes: Sequence[ManagedNode]) -> None:
+    """Refuse one name for several nodes: they would share parameters and services."""
+    names = [node.get_fully_qualified_name() for node in nodes]
+    if len(set(names)) < len(names):
+        raise RuntimeError(f"several nodes are named {max(names, key=names.count)}; name each: -r people:__node:=NAME")
 
 
 def _start(nodes: Sequence[ManagedNode]) -> bool:

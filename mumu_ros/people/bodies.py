@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.people.camera import Camera
 from mumu_ros.people.landmarks import TORSO
-from mumu_ros.people.lifting import hips_behind
+from mumu_ros.people.lifting import head_depth, hips_behind
 
 __all__ = ["lift_keypoints"]
 
@@ -52,7 +52,8 @@ def lift_keypoints(keypoints: NDArray[np.float32], camera: Camera, depth: NDArra
     length = float(np.nan_to_num(np.linalg.norm((torso[0] + torso[1] - torso[2] - torso[3]) / 2)))
     half = _HALF_WINDOW * length
     z = np.array([_reading(point * scale, np.maximum(half * scale, 1.0), depth) for point in keypoints])
-    z[hips_behind(np.nan_to_num(keypoints, nan=_NOT_SEEN), length, camera, depth)] = np.nan
+    seen = np.nan_to_num(keypoints, nan=_NOT_SEEN)
+    z[hips_behind(seen, length, camera, depth, head_depth(seen, length, camera, depth))] = np.nan
     near = z[TORSO][np.isfinite(z[TORSO])]
     middle = np.median(near if len(near) else z[np.isfinite(z)]) if np.isfinite(z).any() else np.nan
     z = np.where(np.abs(z - middle) <= _MAX_OFFSET_M, z + _SURFACE_M, np.nan)[:, np.newaxis]

@@ -358,7 +358,7 @@ def _may_be_body(observation: Observation, picture: _Picture) -> bool:
     torso_m = observation.depth_m
     if picture.depth is None or torso_m is None:
         return True
-    head_m = head_depth(observation.pose, picture.camera, picture.depth)
+    head_m = head_depth(observation.pose.keypoints, observation.pose.torso, picture.camera, picture.depth)
     has_head = head_m is None or abs(head_m - torso_m) <= _MAX_HEAD_TO_TORSO_M
     return has_head and _tiny_size(observation, picture) is None
 

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,8 +134,10 @@ def lift(
         place = None
     torso_m = None
     if depth is not None:
-        behind = hips_behind(pose.keypoints, pose.torso, camera, depth)
-        torso_m = _torso_depth(pose, camera, depth, reach, behind)
+        head_m = head_depth(pose.keypoints, pose.torso, camera, depth)
+        behind = hips_behind(pose.keypoints, pose.torso, camera, depth, head_m)
+        own = replace(pose, visibility=np.where(behind, np.float32(0), pose.visibility))
+        torso_m = _torso_depth(own, camera, depth, reach, head_m)
     if torso_m is not None and not torso_m < _FARTHEST_M:
         torso_m = None  # in another unit
     if torso_m and place is not None and torso_m > _TALLEST * place[2] and not camera.is_nominal:
@@ -242,22 +244,21 @@ def tiny_size(pose: Pose, camera: Camera, torso_m: float) -> float | None:
     return torso_m / float(place[2])
 
 
-def head_depth(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> float | None:
-    """Median distance of what the sensor reads around the face, metres; None where it reads nothing."""
-    return _face_depth(pose.keypoints, pose.torso, camera, depth)
-
-
-def _face_depth(
+def head_depth(
     keypoints: NDArray[np.float32], torso: float, camera: Camera, depth: NDArray[np.float32]
 ) -> float | None:
+    """Median distance of what the sensor reads around the face, metres; None where it reads nothing.
+
+    See `hips_behind` for the arguments.
+    """
     found = _windows(keypoints[FACE], _JOINT_WINDOW * torso, camera, depth)
     return float(np.median(found[np.isfinite(found)])) if np.isfinite(found).any() else None
 
 
 def hips_behind(
-    keypoints: NDArray[np.float32], torso: float, camera: Camera, depth: NDArray[np.float32]
+    keypoints: NDArray[np.float32], torso: float, camera: Camera, depth: NDArray[np.float32], head_m: float | None
 ) -> NDArray[np.bool_]:
-    """Which joints are hips behind something, such as a counter, a table or the lap.
+    """Which joints are hips behind something, such as a counter, a table or the lap, also if the network sees them.
 
     From a shoulder near the head to its hip, the surface of a body has no step towards the camera.
 
@@ -266,14 +267,14 @@ def hips_behind(
         torso: Length of the torso, pixels.
         camera: Of the picture.
         depth: (H, W) metres, registered to the picture (its size may differ), 0 for no reading.
+        head_m: See `head_depth`.
 
     Returns:
-        (33,), also where the network sees the hip.
+        bool (33,); False at all joints but the hips.
     """
     shoulders, hips = keypoints[TORSO[:2], np.newaxis], keypoints[TORSO[2:], np.newaxis]
     points = (shoulders + np.linspace(0, 1, _STEPS)[:, np.newaxis] * (hips - shoulders)).reshape(-1, 2)
     found = _read(points, _TORSO_WINDOW * torso, camera, depth, _NEARER).reshape(2, _STEPS)
-    head_m = _face_depth(keypoints, torso, camera, depth)
     is_own = np.abs(found[:, 0] - (np.nan if head_m is None else head_m)) <= _HEAD_REACH_M
     has_step = (np.diff(found, axis=1) < -_BEFORE_M).any(axis=1)
     behind = np.zeros(len(keypoints), np.bool_)
@@ -286,13 +287,12 @@ def _torso_depth(
     camera: Camera,
     depth: NDArray[np.float32],
     reach: tuple[float, float] | None,
-    behind: NDArray[np.bool_],
+    head_m: float | None,
 ) -> float | None:
     """Distance of shoulders and hips; of the head, if in clothes that the sensor does not read only the wall behind is
     read around them; None where nothing is read.
     """
-    head_m = head_depth(pose, camera, depth)
-    torso_m = _girdle_depth(pose, camera, depth, reach, head_m, behind)
+    torso_m = _girdle_depth(pose, camera, depth, reach, head_m)
     if head_m is None or (torso_m is not None and abs(torso_m - head_m) <= _HEAD_REACH_M):
         return torso_m
     left, right = pose.keypoints[TORSO[::2]], pose.keypoints[TORSO[1::2]]
@@ -308,7 +308,6 @@ def _girdle_depth(
     depth: NDArray[np.float32],
     reach: tuple[float, float] | None,
     head_m: float | None,
-    behind: NDArray[np.bool_],
 ) -> float | None:
     """Median of what the sensor reads around shoulders and hips; None where it reads nothing.
 
@@ -316,7 +315,7 @@ def _girdle_depth(
     within reach are theirs, unless head and torso are nearer. Of either, the ones near the head are the torso:
     others may be of a box that is carried before it.
     """
-    seen = ((pose.visibility >= MIN_VISIBILITY) & ~behind)[TORSO]
+    seen = pose.visibility[TORSO] >= MIN_VISIBILITY
     points = pose.keypoints[TORSO][seen] if seen.sum() >= 2 else pose.keypoints[TORSO]
     windows = _windows(points, _TORSO_WINDOW * pose.torso, camera, depth)
     near = _within(windows, head_m, _HEAD_REACH_M)

@@ -153,7 +153,7 @@ def test_the_topics_of_a_robot_by_one_file(ros: Any, record: Callable[..., Any],
 
 
 def not_spinning(ros: Any, bag: Path, *topics: str) -> tuple[Node, Recorder]:
-    """A recorder of topics, whose node is in no executor."""
+    """A recorder of topics, with its node in no executor."""
     node = rclpy.create_node("recorder", context=ros.node.context)
     return node, Recorder(node, RawWriter(bag), topics, print)
 

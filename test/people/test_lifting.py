@@ -231,10 +231,10 @@ def test_a_head_is_where_the_sensor_reads_it_also_where_the_torso_is_on_the_wall
     joints = standing() + np.array([0, 0, 4], np.float32)
     pose, depth = pose_of(joints, camera, standing()), depth_of([joints], camera, radius_m=0.12)
     depth[int(pose.keypoints[TORSO, 1].min() - 0.17 * pose.torso) :] = 6.0
-    lifted, head_m = lift(pose, camera, depth), head_depth(pose, camera, depth)
+    lifted, head_m = lift(pose, camera, depth), head_depth(pose.keypoints, pose.torso, camera, depth)
     assert lifted is not None
     assert (lifted.middle[2], head_m) == pytest.approx((6.0, 4.0), abs=0.15)
-    assert head_depth(pose, camera, np.zeros_like(depth)) is None
+    assert head_depth(pose.keypoints, pose.torso, camera, np.zeros_like(depth)) is None
 
 
 def turned(joints: np.ndarray, angle: float) -> np.ndarray:
