@@ -42,6 +42,7 @@ __all__ = ["CLOCK", "CLOCK_TYPE", "INFO_TYPE", "Arrivals", "CameraInfoTopic", "c
 CLOCK = "/clock"
 CLOCK_TYPE = "rosgraph_msgs/msg/Clock"
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
+_STOP_OTHERS = "such as a driver started twice, a bag beside a camera or a launch that still runs: stop all but one"
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """Name that rcl gives to a node that is not discovered yet, while its publisher is."""
 
@@ -72,7 +73,7 @@ def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spo
     )
 
 
-def contest(node: Node, topic: str, type_name: str, problem: Problem) -> Problem:
+def contest(node: Node, topic: str, type_name: str, problem: Problem, remedy: str = _STOP_OTHERS) -> Problem:
     """A problem of a topic, with the names of its publishers if there are several: their messages are mixed."""
     name = node.resolve_topic_name(topic)
     if node.count_publishers(name) < 2:
@@ -81,10 +82,7 @@ def contest(node: Node, topic: str, type_name: str, problem: Problem) -> Problem
     if len(publishers) < 2:
         return problem
     code, text = problem
-    several = (
-        f"{len(publishers)} publishers send {name} ({', '.join(sorted(map(_name, publishers)))}), such as a driver "
-        "started twice, a bag beside a camera or a launch that still runs: stop all but one"
-    )
+    several = f"{len(publishers)} publishers send {name} ({', '.join(sorted(map(_name, publishers)))}), {remedy}"
     return code or FaultCode.CONTESTED, f"{text}; {several}" if text else several
 
 

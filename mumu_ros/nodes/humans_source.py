@@ -41,7 +41,7 @@ from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.camera_source import View
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import CameraInfoTopic, why_silent
-from mumu_ros.nodes.humans_topics import BODIES, IDS_TYPE, SKELETON_TYPE, TRACKED, has_hri_msgs
+from mumu_ros.nodes.humans_topics import BODIES, IDS_TYPE, SKELETON_TYPE, TRACKED, contest_tracked, has_hri_msgs
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PeopleConfig
 from mumu_ros.nodes.subscribers import message_class, sensor_qos
@@ -255,6 +255,9 @@ class HumansSource:
             code, reason = why_silent(self._node, TRACKED, IDS_TYPE, "reliable", bool(self._received))
             since = f"{TRACKED} silent for {silent_s:.1f} s" if self._received else f"no message on {TRACKED} yet"
             return code, f"{since}; {reason}"
+        several = contest_tracked(self._node, (FaultCode.NONE, ""))
+        if several[0]:  # each list drops the other's bodies, before their skeletons come
+            return several
         if self._left_out:
             return FaultCode.CROWDED, (
                 f"{len(self._left_out)} bodies are left out: max_people is {self._config.max_people}, and an id is a "

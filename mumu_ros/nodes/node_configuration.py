@@ -100,6 +100,7 @@ class PeopleConfig:
     rate_hz: float
     min_confidence: float
     target_frame: str
+    humans: bool
 
     @classmethod
     def read(cls, values: Values) -> PeopleConfig:

@@ -131,6 +131,12 @@ PEOPLE = (
         "Frame of the published joints, if tf2_ros is installed: an optical one (x right, y down, z forward). On a "
         "robot that moves, one that does not move with it: docs/people.md. Empty: the camera's.",
     ),
+    Parameter(
+        "humans",
+        True,
+        "Publish the bodies under REP 155's names as well, if hri_msgs is installed; all robots of a network share "
+        "these names, and one people node may use them.",
+    ),
 )
 
 OVERLAY = (

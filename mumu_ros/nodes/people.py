@@ -29,7 +29,7 @@ from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import contest
 from mumu_ros.nodes.humans_publisher import HumansPublisher
 from mumu_ros.nodes.humans_source import HumansSource
-from mumu_ros.nodes.humans_topics import TRACKED, has_hri_msgs
+from mumu_ros.nodes.humans_topics import contest_tracked, has_hri_msgs
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PeopleConfig
 from mumu_ros.nodes.parameters import PEOPLE
@@ -56,8 +56,9 @@ class People(ManagedNode):
         self.require_topic("camera_info.topic", config.camera_info_topic)
         if config.depth:
             self.require_topic("depth.topic", config.depth.topic)
-        self._reads_humans = config.source == "hri"
-        self._source = (HumansSource if self._reads_humans else CameraSource)(self, config, self._publish)
+        reads_humans = config.source == "hri"
+        self._publishes_humans = config.humans and has_hri_msgs() and not reads_humans
+        self._source = (HumansSource if reads_humans else CameraSource)(self, config, self._publish)
         # Last, because it subscribes to TF, and nothing is undone where the source is refused.
         self._frame_changer = FrameChanger(self, config.target_frame) if config.target_frame else None
 
@@ -74,8 +75,7 @@ class People(ManagedNode):
         self._published = 0
         if self._frame_changer:
             self._frame_changer.restart()
-        publishes_humans = has_hri_msgs() and not self._reads_humans
-        self._humans = HumansPublisher(self) if publishes_humans else None
+        self._humans = HumansPublisher(self) if self._publishes_humans else None
         if self._humans:
             self.undo.callback(self._humans.close)
         self._source.start()
@@ -105,14 +105,12 @@ class People(ManagedNode):
         assert self._source is not None
         yield from self._source.diagnose()
         problem = contest(self, "people", "mumu_ros/msg/People", self._output_problem())
+        problem = contest_tracked(self, problem) if self._humans else problem
         yield self.status("output", problem, published=self._published)
 
     def _output_problem(self) -> Problem:
         if self._frame_changer and (problem := self._frame_changer.problem()):
             return FaultCode.NO_TRANSFORM, problem
-        others = self.count_publishers(TRACKED) - 1 if self._humans else 0
-        if others > 0:
-            return FaultCode.CONTESTED, f"{others} others publish {TRACKED}, too: to read theirs, set source: hri"
         return FaultCode.NONE, ""
 
 

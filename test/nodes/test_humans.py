@@ -39,7 +39,7 @@ from mumu_ros.nodes import humans_publisher, humans_source
 from mumu_ros.nodes.camera_source import View
 from mumu_ros.nodes.humans_publisher import KEPT_NS, MAX_KEPT, SILENT_S, HumansPublisher
 from mumu_ros.nodes.humans_source import HumansSource
-from mumu_ros.nodes.humans_topics import BODIES, TRACKED, has_hri_msgs
+from mumu_ros.nodes.humans_topics import BODIES, IDS_TYPE, TRACKED, has_hri_msgs
 from mumu_ros.nodes.node_configuration import PeopleConfig, PictureTopic
 from mumu_ros.nodes.people import People
 from mumu_ros.people import LAYOUT, Person, track
@@ -263,6 +263,7 @@ class StandInNode:
         self.times_created: Counter[str] = Counter()
         self.undo = contextlib.ExitStack()
         self.errors: list[Exception] = []
+        self.trackers: list[str] = []
         self.on_lookup: Callable[[], Any] = lambda: None
         self._callbacks: dict[str, Callable[[Any], None]] = {}
         self._tick: Callable[[], None] = lambda: None
@@ -292,8 +293,12 @@ class StandInNode:
         self.on_lookup()
         return topic
 
-    def get_publishers_info_by_topic(self, _topic: str) -> list[Any]:
-        return []
+    def count_publishers(self, topic: str) -> int:
+        return len(self.get_publishers_info_by_topic(topic))
+
+    def get_publishers_info_by_topic(self, topic: str) -> list[Any]:
+        nodes = [name.rpartition("/") for name in self.trackers] if topic == TRACKED else []
+        return [SimpleNamespace(node_name=n, node_namespace=space, topic_type=IDS_TYPE) for space, _, n in nodes]
 
     def status(self, name: str, problem: Any, **_values: Any) -> tuple[str, str]:
         return name, problem[1]
@@ -461,12 +466,41 @@ def test_the_node_names_both_frames(ros: Any, monkeypatch: pytest.MonkeyPatch) -
     assert set(frames) == {("level", FRAME)}
 
 
+@pytest.mark.parametrize("humans", [True, False])
+def test_the_bodies_of_rep_155_are_left_to_another_people_node(
+    ros: Any, monkeypatch: pytest.MonkeyPatch, humans: bool
+) -> None:
+    publishers = []
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: SeesPeople())
+    monkeypatch.setattr("mumu_ros.nodes.people.HumansPublisher", lambda node: publishers.append(node))
+    monkeypatch.setattr("mumu_ros.nodes.people.has_hri_msgs", lambda: True)
+    node = ros.add(People, humans=humans)
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    assert publishers == [node] * humans
+
+
+@needs_hri_msgs
+def test_two_people_nodes_that_publish_tracked_bodies_are_named(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hri_msgs.msg import IdsList
+
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: SeesPeople())
+    node = ros.add(People)
+    assert node.trigger_configure() == node.trigger_activate() == SUCCESS
+    ros.node.create_publisher(IdsList, TRACKED, 10)
+
+    def told() -> str:
+        return next(s.message for s in node.diagnose() if s.name == "people: output")
+
+    text = "2 publishers send /humans/bodies/tracked (/people, /test), whose name all robots of a network share"
+    ros.wait(lambda: told().startswith(text))
+
+
 class Bodies:
     """Bodies of another tracker, and the source that reads them, on this thread and without DDS."""
 
     def __init__(self, min_confidence: float = 0.5, has_info: bool = True, max_people: int = 6) -> None:
         picture = PictureTopic("depth", "sensor_msgs/msg/Image", "best_effort", "")
-        config = PeopleConfig("hri", picture, picture, "info", None, 1, max_people, 15.0, min_confidence, "")
+        config = PeopleConfig("hri", picture, picture, "info", None, 1, max_people, 15.0, min_confidence, "", True)
         self.node = StandInNode()
         self.views: list[View] = []
         self.source = HumansSource(self.node, config, self.views.append)  # type: ignore[arg-type]
@@ -608,6 +642,19 @@ def test_whoever_is_followed_stays_when_newcomers_are_listed_first(bodies: Calla
     assert set(b.look(*map(person, ("aaaaa", "bbbbb", "ccccc", "ddddd")))) == {"bbbbb", "ddddd"}
     assert set(b.look(*map(person, ("aaaaa", "ccccc", "ddddd")))) == {"aaaaa", "ddddd"}
     assert "1 bodies are left out: max_people is 2" in b.diagnosis()["bodies"]
+
+
+def test_two_trackers_are_named_since_each_list_drops_the_bodies_of_the_other(bodies: Callable[..., Bodies]) -> None:
+    b = bodies()
+    b.node.trackers = ["/robot1/tracker", "/robot2/tracker"]
+    b.look(person("aaaaa"))
+    b.look(hidden=("bbbbb",))
+    assert b.diagnosis()["bodies"] == (
+        "2 publishers send /humans/bodies/tracked (/robot1/tracker, /robot2/tracker), whose name all robots of a "
+        "network share: stop all but one, or set humans: false in people nodes"
+    )
+    b.node.trackers.pop()
+    assert b.diagnosis()["bodies"] == "no skeleton2d with a stamp of bbbbb yet"
 
 
 @settings(max_examples=20)
