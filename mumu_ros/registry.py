@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -55,6 +57,15 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (name in self._own or name in self._foreign())
+
+    def foreign_files(self, name: str) -> list[Path]:
+        """The source files of the package that an implementation comes from; none for this package's own."""
+        if name in self._own or name not in self:
+            return []
+        package = find_spec(self._foreign()[name].module.partition(".")[0])
+        if package is None or package.submodule_search_locations is None:
+            return [Path(package.origin)] if package and package.origin else []
+        return sorted(path for folder in package.submodule_search_locations for path in Path(folder).rglob("*.py"))
 
     def _foreign(self) -> dict[str, EntryPoint]:
         # Reads what every installed package says, which takes tens of milliseconds: not at import.

@@ -20,11 +20,16 @@ docs/extending.md says how to add one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mumu_ros.registry import Registry
 
-__all__ = ["BACKENDS", "ENCODERS", "FUSIONS"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mumu_ros.model.config import ModelConfig
+
+__all__ = ["BACKENDS", "ENCODERS", "FUSIONS", "foreign_files"]
 
 _IMAGES = {"small_cnn": "mumu_ros.model.encoders:SmallCNN", "resnet50": "mumu_ros.model.encoders:ResNet50"}
 
@@ -77,3 +82,9 @@ BACKENDS: Registry[Any] = Registry(
     },
 )
 """Implementations of `recognition.backends.Backend`. Those of other packages are called with the network."""
+
+
+def foreign_files(config: ModelConfig) -> list[Path]:
+    """The source files of the other packages that a model's encoders and its fusion come from, each once."""
+    files = [path for modality in config.modalities for path in ENCODERS[modality.kind].foreign_files(modality.encoder)]
+    return sorted({*files, *FUSIONS.foreign_files(config.fusion)})

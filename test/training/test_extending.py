@@ -23,12 +23,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from torch.jit import TracerWarning
 
 pytest.importorskip("lightning", reason="training needs lightning (extra train)")
 
 from mumu_ros.cli import main
 from mumu_ros.datasets import DATASETS, open_dataset
+from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mumu_ros.model.network import Network
 from mumu_ros.model.parts import ENCODERS, FUSIONS
+from mumu_ros.recognition.backends import BackendError, choose_backend, export_backend, is_exported, open_backend
+from mumu_ros.training.settings import read_settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 
@@ -61,6 +66,38 @@ def test_the_page_is_trained_and_tested(
     assert main(["test", "toy_model", "toy", "--subjects", "4", "--backend", "toy", "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (result["clips"], result["top1"], result["agreement"]) == (2, 1.0, 1.0)
+
+
+BRANCH = """
+        if steps.nan_to_num().abs().amax() > 10:
+            steps = -steps"""
+
+
+def test_a_model_with_parts_of_another_package_runs_as_their_code_says(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conversion keeps one path through the code, and that of former code is none of the present one."""
+    for module in ("openvino", "onnxruntime", "onnxscript"):
+        pytest.importorskip(module)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "model"
+    save_checkpoint(folder, Network(read_settings(toy / "toy.yaml").model).eval())
+    checkpoint = load_checkpoint(folder)
+    assert choose_backend(checkpoint, folder) == "eager"
+    export_backend("openvino", checkpoint, folder)
+    assert choose_backend(checkpoint, folder) == "openvino"
+    assert is_exported("openvino", checkpoint, folder)
+
+    module = toy / "toy_parts.py"
+    module.write_text(module.read_text().replace("steps, mask):", f"steps, mask):{BRANCH}", 1))
+    assert choose_backend(checkpoint, folder) == "eager"
+    assert not is_exported("openvino", checkpoint, folder)
+    sys.modules.pop("toy_parts")
+    checkpoint = load_checkpoint(folder)
+    with pytest.warns(TracerWarning, match="might not generalize"):
+        export_backend("openvino", checkpoint, folder)
+    with pytest.raises(BackendError, match=r"onnxruntime cannot convert this network .*; choose backend eager"):
+        open_backend("onnxruntime", checkpoint, folder)
 
 
 def test_names_of_other_packages_come_after_our_own(toy: Path) -> None:

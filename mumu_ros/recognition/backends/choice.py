@@ -31,7 +31,7 @@ import torch
 
 from mumu_ros.missing import install
 from mumu_ros.model.checkpoint import Checkpoint
-from mumu_ros.model.parts import BACKENDS
+from mumu_ros.model.parts import BACKENDS, foreign_files
 from mumu_ros.recognition.backends.exports import cache_folder, exported_folder, find_export, seal, write_export
 from mumu_ros.recognition.backends.interface import Backend, BackendError
 
@@ -72,17 +72,19 @@ def choose_backend(checkpoint: Checkpoint, folder: Path) -> str:
 
     On CUDA its graphs. On a CPU what the model's folder has, since it starts at once and was made on purpose: int8,
     else the first of the following. Without any, the first that is installed of OpenVINO where the processor computes
-    in bf16, ONNX Runtime, OpenVINO, PyTorch.
+    in bf16, ONNX Runtime, OpenVINO, PyTorch. With parts of other packages and no such export always PyTorch: a
+    conversion keeps one path through their code, and only who wrote it knows whether there are others.
     """
     from mumu_ros.recognition.backends.compiled import computes_bf16
 
+    has_foreign_parts = bool(foreign_files(checkpoint.config))
     if _device(checkpoint).type == "cuda":
-        return "cuda_graphs"
+        return "eager" if has_foreign_parts else "cuda_graphs"
     best = ("openvino", "onnxruntime") if computes_bf16() else ("onnxruntime", "openvino")
     for name in ("openvino_int8", *best):
         if not _missing(_CONVERSIONS[name].to_run) and find_export(name, checkpoint, [exported_folder(name, folder)]):
             return name
-    for name in best:
+    for name in () if has_foreign_parts else best:
         needs = _CONVERSIONS[name]
         if is_exported(name, checkpoint, folder) or not _missing(needs.to_run + needs.to_export):
             return name
@@ -149,12 +151,20 @@ def _announce(name: str, checkpoint: Checkpoint, folder: Path, cache: Path) -> N
 
 
 def _convert_and_keep(name: str, checkpoint: Checkpoint, cache: Path, converter: ModuleType) -> Any:
-    models = converter.convert(checkpoint.model)
+    models = _converted(name, checkpoint, converter)
     try:
         write_export(name, checkpoint, cache, lambda where: converter.write(checkpoint.model, models, where))
     except OSError as error:
         _logger.warning("The conversion cannot be kept in %s (%s); the next start converts again.", cache, error)
     return models
+
+
+def _converted(name: str, checkpoint: Checkpoint, converter: ModuleType) -> Any:
+    try:
+        return converter.convert(checkpoint.model)
+    except Exception as error:  # whatever a converter makes of parts of other packages
+        reason = str(error.__cause__ or error).strip().partition("\n")[0] or type(error).__name__
+        raise BackendError(f"backend {name} cannot convert this network ({reason}); choose backend eager") from error
 
 
 def _compile(checkpoint: Checkpoint, cache: Path, *, is_ready: bool) -> Backend:
@@ -228,17 +238,17 @@ def _convert(name: str, checkpoint: Checkpoint, where: Path, frames: Mapping[str
     if name == "onnxruntime":
         from mumu_ros.recognition.backends import onnx
 
-        onnx.write(network, onnx.convert(network), where)
+        onnx.write(network, _converted(name, checkpoint, onnx), where)
         return
     from mumu_ros.recognition.backends import openvino
 
     if name == "openvino":
-        openvino.write(network, openvino.convert(network), where)
+        openvino.write(network, _converted(name, checkpoint, openvino), where)
         return
     names = openvino.quantizable(network)
     if frames is None:
         raise BackendError("backend openvino_int8: nothing to calibrate on; add --calibrate DATASET ROOT")
-    quantized = openvino.quantize(openvino.convert(network), {camera: frames[camera] for camera in names})
+    quantized = openvino.quantize(_converted(name, checkpoint, openvino), {camera: frames[camera] for camera in names})
     openvino.write(network, quantized, where)
 
 

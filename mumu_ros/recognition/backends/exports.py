@@ -28,6 +28,7 @@ from typing import Any
 
 from mumu_ros.files import folder_beside
 from mumu_ros.model.checkpoint import Checkpoint
+from mumu_ros.model.parts import foreign_files
 from mumu_ros.reading import read_json
 
 __all__ = ["cache_folder", "essence", "exported_folder", "find_export", "seal", "write_export"]
@@ -109,7 +110,10 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def _identity(name: str, checkpoint: Checkpoint) -> dict[str, Any]:
     config = json.dumps(essence(checkpoint.config), sort_keys=True)
     digest = hashlib.sha256(config.encode()).hexdigest()[:16]
-    return {"format": _FORMAT, "backend": name, "model": checkpoint.id, "config": digest}
+    facts = {"format": _FORMAT, "backend": name, "model": checkpoint.id, "config": digest}
+    # The weights say nothing about the code of other packages' parts, and a conversion is of both.
+    sources = [_digest(path) for path in foreign_files(checkpoint.config)]
+    return {**facts, "sources": sources} if sources else facts
 
 
 def _is_valid(name: str, checkpoint: Checkpoint, folder: Path) -> bool:

@@ -25,6 +25,7 @@ import numpy as np
 import openvino as ov
 import torch
 from torch import Tensor
+from torch.jit._trace import TracerWarning
 
 from mumu_ros.model.network import Network
 from mumu_ros.recognition.backends.graphs import (
@@ -77,7 +78,10 @@ def convert(network: Network) -> dict[str, Any]:
     """Convert a network: some seconds for a small one, half a minute for ResNet-50."""
     models = {}
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The tracer's, of Python values that are the same for every window.
+        warnings.simplefilter("ignore")
+        # Shown for parts of other packages only: ours have Python values that are the same for every window.
+        warnings.filterwarnings("default", category=TracerWarning)
+        warnings.filterwarnings("ignore", category=TracerWarning, module=r"(mumu_ros|torch|transformers)\.")
         for name in image_names(network):
             frames = example_frames(network, name)
             models[name] = ov.convert_model(
