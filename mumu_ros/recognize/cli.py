@@ -77,7 +77,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         type=Path,
         help=f"folder of the pose network (default {weights_folder()}, where it is downloaded to if it is not there)",
     )
-    parser.add_argument("--rate", type=float, metavar="HZ", help="pictures a second of a folder (default 30)")
+    parser.add_argument(
+        "--rate", type=float, metavar="HZ", help="pictures a second of a folder or a raw stream (default 30)"
+    )
     parser.add_argument("--max-people", type=int, default=6, metavar="N", help="people followed at most (default 6)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads of each network (default 1)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")

@@ -16,7 +16,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import struct
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -48,6 +50,11 @@ _MOST_ASPECT = 4.0
 """Most that a pixel can be wider than high, or higher than wide; a file that states more is wrong about it."""
 _CUT_S = 0.5
 """A video whose last picture is earlier than its stated end by more than this is reported."""
+_PTS = getattr(cv2, "CAP_PROP_PTS", 71)  # unknown to OpenCV before 4.11, which answers 0
+_STREAMS = (b"\0\0\1", b"\0\0\0\1", b"\xff\xd8")
+"""What begins a stream of H.264, H.265 or JPEG pictures that is in no container: nothing says when one was taken."""
+_MP4_BEGINS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+"""What an MP4 or MOV file begins with."""
 
 
 class SourceError(ValueError):
@@ -68,62 +75,112 @@ def open_source(
     number or /dev/video….
 
     A bag may have topics of the model's `imus`. `note` is told, in a sentence, what of a video or a folder is missing,
-    and that a camera has stopped. A folder has `rate_hz` pictures a second; None: 30, and `note` is told.
+    and that a camera has stopped. A folder, and a stream of H.264 or JPEG pictures without a container, has `rate_hz`
+    pictures a second; None: 30, and `note` is told.
 
     Raises:
-        SourceError: It is none of these, or cannot be read, or has times and is given a rate.
+        SourceError: It is none of these, or cannot be read, or has times and is given a rate. Of a video this is known
+            when the first picture is asked for.
     """
     path = expanded(source)
     if problem := name_problem(path):
         raise SourceError(problem)
     if rate_hz is not None and not _SLOWEST_HZ <= rate_hz <= _FASTEST_HZ:
         raise SourceError(f"--rate is {rate_hz:g}; expected {_SLOWEST_HZ:g} to {_FASTEST_HZ:g} pictures a second")
-    if source.isdecimal() or source.startswith("/dev/"):
+    if (source.isdecimal() and not path.exists()) or source.startswith("/dev/"):
         shots = _camera(source, note)
     elif is_recording(path) or path.suffix == ".bag":  # of ROS 1, which is refused by that name
         shots = read_pictures(path, imus)
     elif path.is_dir():
         return _folder(path, note, rate_hz)
     elif path.is_file():
-        shots = _video(path, note)
+        return _video(path, note, rate_hz)
     else:
         raise SourceError(
             f"{source!r} is no video file, folder of pictures, rosbag2 or camera (a number such as 0, or /dev/video0)"
         )
-    if rate_hz is not None:
-        raise SourceError(f"--rate is {rate_hz:g}, but the pictures of {source!r} have times; leave it out")
+    _refuse_rate(source, rate_hz)
     return shots
 
 
-def _video(path: Path, note: Callable[[str], None]) -> Generator[Shot, None, None]:
+def _refuse_rate(source: str, rate_hz: float | None) -> None:
+    if rate_hz is not None:
+        raise SourceError(f"--rate is {rate_hz:g}, but the pictures of {source!r} have times; leave it out")
+
+
+def _rate_or_usual(path: Path, note: Callable[[str], None], rate_hz: float | None) -> float:
+    """The rate of pictures without times."""
+    if rate_hz is None:
+        note(f"{_FPS:g} pictures a second are assumed of {str(path)!r}; mumu recognize --rate sets others")
+    return rate_hz or _FPS
+
+
+def _video(path: Path, note: Callable[[str], None], rate_hz: float | None) -> Generator[Shot, None, None]:
     capture = cv2.VideoCapture(str(path.absolute()))  # FFmpeg takes what is before a colon for a protocol
     with closing(_Capture(capture)):
         if not capture.isOpened():
-            raise SourceError(f"{str(path)!r} cannot be read as a video; convert it to MP4 (H.264) first")
+            raise _unreadable(path)
         said = capture.get(cv2.CAP_PROP_FPS)  # 1000 of a browser's video: its pictures have times, but no rate
-        fps = said if 0 < said < 1000 else _FPS
         stated = capture.get(cv2.CAP_PROP_FRAME_COUNT)  # in some formats the duration multiplied by that rate
+        fps, is_timed = said if 0 < said < 1000 else _FPS, stated >= 0 or not _is_stream(path)
+        if is_timed:
+            _refuse_rate(str(path), rate_hz)
+        else:
+            fps = _rate_or_usual(path, note, rate_hz)
         end_s = stated / (said if said > 0 else fps)
         aspect = _pixel_aspect(capture)
         count = lost = row = 0
         at_s = -1.0 / fps
-        while True:
+        while row < _MOST_LOST:
             there, picture = capture.read()
-            if there:
-                at_s = _later_s(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, at_s, (1 + row) / fps)
-                count, lost, row = count + 1, lost + row, 0
-                yield Shot(_FIRST_NS + round(at_s * 1e9), _rgb(_stretched(picture, aspect)))
+            if not there:
+                row += 1
                 continue
-            left = stated - count - lost if fps == said else (end_s - at_s) * fps - 1
-            if row >= min(left, _MOST_LOST):
-                break
-            row += 1
+            file_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3 if is_timed else math.nan
+            at_s = _later_s(file_s, at_s, (1 + row) / fps)
+            if not count and said > 0:  # of a part cut out of a longer video the end may be that in the whole
+                end_s -= max(capture.get(_PTS) / said - at_s, 0.0)
+            count, lost, row = count + 1, lost + row, 0
+            yield Shot(_FIRST_NS + round(at_s * 1e9), _rgb(_stretched(picture, aspect)))
     if not count:
         raise SourceError(f"{str(path)!r} has no picture that can be decoded; convert it to MP4 (H.264) first")
     if lost:
         note(f"{lost} of {count + lost} pictures could not be decoded: {str(path)!r} is damaged")
-    if row and end_s - at_s > _CUT_S:
+    left = stated - count - lost if fps == said else (end_s - at_s) * fps - 1
+    if left > 0 and end_s - at_s > _CUT_S and not _mp4_boxes(path)[1]:
         note(f"the last picture of {str(path)!r} is at {at_s:.1f} s, its end at {end_s:.1f} s: is it cut short?")
+
+
+def _unreadable(path: Path) -> SourceError:
+    names, _ = _mp4_boxes(path)
+    if names and not names & {b"moov", b"meta"}:  # meta: a picture, such as HEIC
+        return SourceError(f"{str(path)!r} is incomplete: its index is missing, which is written last; copy it again")
+    return SourceError(f"{str(path)!r} cannot be read as a video; convert it to MP4 (H.264) first")
+
+
+def _mp4_boxes(path: Path) -> tuple[set[bytes], bool]:
+    """The names of the outermost boxes of an MP4 or MOV file that are all there, and whether nothing of it is missing.
+
+    What it says of its pictures' number and duration may include some that an edit hides. Other files have no boxes.
+    """
+    names, at, size = set[bytes](), 0, path.stat().st_size
+    with path.open("rb") as file:
+        while at + 8 <= size:
+            file.seek(at)
+            length, name = struct.unpack(">I4s", file.read(8))
+            if at == 0 and name not in _MP4_BEGINS:
+                break
+            if length < 2:  # 1: it follows, in 64 bits; 0: to the end of the file
+                length = int.from_bytes(file.read(8), "big") if length else size - at
+            at += max(length, 8)
+            if at <= size:
+                names.add(name)
+    return names, at == size > 0
+
+
+def _is_stream(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4).startswith(_STREAMS)
 
 
 def _pixel_aspect(capture: cv2.VideoCapture) -> float:
@@ -175,8 +232,7 @@ def _folder(path: Path, note: Callable[[str], None], rate_hz: float | None) -> G
     files = _in_order([f for f in pictures if not f.name.startswith(".")])  # macOS writes ._1.png beside 1.png
     if not files:
         raise SourceError(f"{str(path)!r} has neither pictures ({', '.join(_PICTURES)}) nor files of a bag")
-    if rate_hz is None:
-        note(f"{_FPS:g} pictures a second are assumed of {str(path)!r}; mumu recognize --rate sets others")
+    rate_hz = _rate_or_usual(path, note, rate_hz)
     size: tuple[int, int] | None = None
     broken, others = list[str](), list[str]()
     for count, file in enumerate(files):
@@ -187,7 +243,7 @@ def _folder(path: Path, note: Callable[[str], None], rate_hz: float | None) -> G
             others.append(f"{str(file)!r} is {picture.shape[1]}×{picture.shape[0]}")
         else:
             size = picture.shape[:2]
-            yield Shot(_FIRST_NS + round(count * 1e9 / (rate_hz or _FPS)), _rgb(picture))
+            yield Shot(_FIRST_NS + round(count * 1e9 / rate_hz), _rgb(picture))
     if not size:
         raise SourceError(f"no picture of {str(path)!r} can be decoded, such as {broken[0]}; convert them to PNG")
     if broken:

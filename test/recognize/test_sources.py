@@ -111,7 +111,13 @@ def element(name: str, data: bytes) -> bytes:
 
 
 def write_matroska(
-    path: Path, times_ms: list[int], duration_ms: float = 0.0, damaged: int = -1, shown: tuple[int, int] = (64, 48)
+    path: Path,
+    times_ms: list[int],
+    duration_ms: float = 0.0,
+    damaged: int = -1,
+    shown: tuple[int, int] = (64, 48),
+    start_ms: int = 0,
+    default_ns: int = 10**6,  # as if each picture took a millisecond
 ) -> None:
     """A film like those that browsers record: pictures of 64×48 have times, the track has no rate."""
     jpeg = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
@@ -120,11 +126,13 @@ def write_matroska(
     wide, high = (struct.pack(">I", side) for side in shown)
     display = element("54b0", wide) + element("54ba", high)
     size = element("e0", element("b0", b"\x40") + element("ba", b"\x30") + display)
-    rate = element("23e383", struct.pack(">I", 10**6)) if duration_ms else b""  # as if each took a millisecond
+    rate = element("23e383", struct.pack(">I", default_ns)) if duration_ms else b""
     track = element("ae", element("d7", b"\1") + element("83", b"\1") + element("86", b"V_MJPEG") + size + rate)
     times = [struct.pack(">BhB", 0x81, at_ms, 0x80) for at_ms in times_ms]
     pictures = b"".join(element("a3", head + body) for head, body in zip(times, data, strict=True))
-    film = about + element("1654ae6b", track) + element("1f43b675", element("e7", b"\0") + pictures)
+    film = (
+        about + element("1654ae6b", track) + element("1f43b675", element("e7", struct.pack(">I", start_ms)) + pictures)
+    )
     path.write_bytes(element("1a45dfa3", element("4282", b"webm")) + element("18538067", film))
 
 
@@ -246,6 +254,93 @@ def test_a_video_that_is_cut_short_is_reported(tmp_path: Path, capsys: pytest.Ca
     assert "film.avi' is at 1.1 s, its end at 2.0 s: is it cut short?" in capsys.readouterr().err
 
 
+def test_a_part_of_a_longer_video_whose_times_and_end_are_those_of_the_whole_is_not_cut_short(tmp_path: Path) -> None:
+    path, times_ms, notes = tmp_path / "film.mkv", [100 * k for k in range(20)], list[str]()
+    for duration_ms in (102_000.0, 109_000.0):
+        write_matroska(path, times_ms, duration_ms, start_ms=100_000, default_ns=10**8)
+        shots = list(open_source(str(path), note=notes.append))
+        assert [round((shot.stamp_ns - 10**9) / 1e6) for shot in shots] == times_ms
+    (cut,) = notes if hasattr(cv2, "CAP_PROP_PTS") else notes[1:]  # OpenCV before 4.11 does not say when it starts
+    assert "is at 1.9 s, its end at 9.0 s: is it cut short?" in cut
+
+
+def write_mp4(path: Path, pictures: int) -> bytearray:
+    """A film of 10 Hz with its index at the end; what the file contains."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10.0, (64, 48))
+    for k in range(pictures):
+        writer.write(np.full((48, 64, 3), 10 * k, np.uint8))
+    writer.release()
+    return bytearray(path.read_bytes())
+
+
+def test_an_mp4_of_which_an_edit_hides_a_part_is_not_cut_short(tmp_path: Path) -> None:
+    data, path, notes = write_mp4(tmp_path / "film.mp4", 20), tmp_path / "edited.mp4", list[str]()
+    shown_ms, media = data.index(b"elst") + 12, data.index(b"mdhd") + 16
+    (ticks,) = struct.unpack_from(">I", data, media)
+    for start_s, length_ms in ((0, 800), (1, 1000)):
+        struct.pack_into(">2I", data, shown_ms, length_ms, start_s * ticks)
+        path.write_bytes(data)
+        assert len(list(open_source(str(path), note=notes.append))) == length_ms // 100
+    assert notes == []
+
+
+def test_an_mp4_that_is_cut_short_is_reported_and_without_its_index_is_incomplete(tmp_path: Path) -> None:
+    data, path, notes = write_mp4(tmp_path / "film.mp4", 20), tmp_path / "cut.mp4", list[str]()
+    body, index = data.index(b"mdat") - 4, data.index(b"moov") - 4
+    moved = data[:body] + data[index:] + data[body:index]  # the index first, as for the web
+    places = moved.index(b"stco") + 8
+    (chunks,) = struct.unpack_from(">I", moved, places)
+    for at in range(places + 4, places + 4 + 4 * chunks, 4):
+        struct.pack_into(">I", moved, at, struct.unpack_from(">I", moved, at)[0] + len(data) - index)
+    path.write_bytes(moved)
+    assert len(list(open_source(str(path), note=notes.append))) == 20
+    assert notes == []
+    path.write_bytes(moved[: (body - index) // 2])
+    assert 0 < len(list(open_source(str(path), note=notes.append))) < 20
+    assert "its end at 2.0 s: is it cut short?" in notes[-1]
+    path.write_bytes(data[:index])
+    with pytest.raises(SourceError, match=r"cut.mp4' is incomplete: its index is missing"):
+        list(open_source(str(path)))
+
+
+def test_a_stream_without_a_container_has_the_rate_that_is_said(tmp_path: Path) -> None:
+    path, notes = tmp_path / "film.mjpeg", list[str]()
+    pictures = [cv2.imencode(".jpg", np.full((48, 64, 3), 4 * k, np.uint8))[1].tobytes() for k in range(60)]
+    path.write_bytes(b"".join(pictures))
+    for rate_hz in (10.0, None):
+        shots = list(open_source(str(path), note=notes.append, rate_hz=rate_hz))
+        steps_ns = {b.stamp_ns - a.stamp_ns for a, b in pairwise(shots)}
+        assert len(shots) == 60
+        assert steps_ns == {100_000_000} if rate_hz else steps_ns <= {33333333, 33333334}
+    assert notes == [f"30 pictures a second are assumed of {str(path)!r}; mumu recognize --rate sets others"]
+
+
+class Endless(Untimed):
+    """A video that does not say how long it is, of which the decoder loses the fifth picture."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._count = 0
+
+    def get(self, what: int) -> float:
+        return -9e18 if what == cv2.CAP_PROP_FRAME_COUNT else self._capture.get(what)
+
+    def read(self) -> tuple[bool, Any]:
+        self._count += 1
+        there, picture = self._capture.read()
+        return there and self._count != 5, picture
+
+
+def test_a_video_of_unknown_length_is_read_on_after_a_damaged_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_film(tmp_path / "film.avi", 20)
+    monkeypatch.setattr(cv2, "VideoCapture", Endless)
+    notes: list[str] = []
+    assert len(list(open_source(str(tmp_path / "film.avi"), note=notes.append))) == 19
+    assert notes == [f"1 of 20 pictures could not be decoded: {str(tmp_path / 'film.avi')!r} is damaged"]
+
+
 class Camera:
     """A camera that gives so many pictures."""
 
@@ -273,6 +368,12 @@ def test_a_camera_that_gives_no_picture_or_stops_is_reported(monkeypatch: pytest
     notes: list[str] = []
     assert len(list(open_source("0", note=notes.append))) == 3
     assert notes == ["camera '0' stopped after 0.0 s; was it unplugged?"]
+
+
+def test_a_folder_whose_name_is_a_number_is_no_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pictures(tmp_path / "01", 2)
+    monkeypatch.chdir(tmp_path)
+    assert len(list(open_source("01"))) == 2
 
 
 def test_the_clock_may_be_set_while_a_camera_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +423,7 @@ def test_a_rate_that_cannot_be_and_one_of_pictures_with_times_are_refused(
     write_pictures(tmp_path / "shots", 2)
     write_gif(tmp_path / "film.gif", [30, 30])
     with pytest.raises(SourceError, match=message):
-        open_source(str(tmp_path / source), rate_hz=rate_hz)
+        list(open_source(str(tmp_path / source), rate_hz=rate_hz))
 
 
 @pytest.mark.parametrize("command", [["recognize"], ["bench", "people", "--video"]])
