@@ -168,7 +168,7 @@ def build_dataset(
             raise RecordingError(f"{source.bag} does not exist; expected the folder or a file of a rosbag2")
     check_distinct(source.bag for source in sources)
     bags = [BagReport(str(source.bag), source.subject) for source in sources]
-    labels = [_read_labels(source, bag) for source, bag in zip(sources, bags, strict=True)]
+    labels = [_read_labels(source, bag, config) for source, bag in zip(sources, bags, strict=True)]
     known = taxonomy or _labelled_taxonomy(out.name, [x for rows in labels for x in rows])
     with folder_beside(out) as scratch:
         plan = _Plan(scratch, config, skeletons, known, window_s)
@@ -191,7 +191,7 @@ def build_dataset(
     return report
 
 
-def _read_labels(source: Source, bag: BagReport) -> list[Label]:
+def _read_labels(source: Source, bag: BagReport, config: SensorSyncConfig | None) -> list[Label]:
     path = source.labels or find_labels(source.bag)
     if path:
         bag.labels = str(path)
@@ -199,7 +199,8 @@ def _read_labels(source: Source, bag: BagReport) -> list[Label]:
     bag.labels = "annotations"
     try:
         with Recording(source.bag) as recording:
-            labels = read_annotations(recording, FOREVER_NS)
+            streams = resolve_topics(config, recording).values() if config else ()
+            labels = read_annotations(recording, FOREVER_NS, streams)
             bag.problems += recording.problems
     except RecordingError:
         return []

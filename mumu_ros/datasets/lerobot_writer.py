@@ -130,7 +130,7 @@ def _extract(bag: Path, label_file: Path | None, config: SensorSyncConfig, folde
         topics = resolve_topics(config, recording)
         written = write_clips(recording, config, topics, [Piece("clip", 0, _MAX_NS)], folder)
         path = label_file or find_labels(bag)
-        labels = read_labels(path) if path else read_annotations(recording, FOREVER_NS)
+        labels = read_labels(path) if path else read_annotations(recording, FOREVER_NS, topics.values())
         problems = list(recording.problems)
     if not written.spans:
         raise DatasetError(f"{bag} has no sample of {', '.join(stream.topic for stream in config.streams)}")

@@ -37,6 +37,7 @@ from mumu_ros.pipeline.configuration import InferenceConfig, SensorSyncConfig
 from mumu_ros.recognition import Recognizer
 from mumu_ros.recognition.session import Session, recognizer_settings
 from mumu_ros.recordings import Recording, RecordingError
+from mumu_ros.recordings.annotations import annotation_topic
 from mumu_ros.recordings.label_files import read_labels
 from mumu_ros.recordings.stream_topics import guess_streams, resolve_topics
 from mumu_ros.streams import NS_PER_S, ns_to_seconds
@@ -147,7 +148,8 @@ def evaluate_bag(
             )
         )
     with Recording(setup.path) as recording:
-        outcomes = replay(recording, setup.topics, chains, stopwatch=stopwatch, progress=progress)
+        notes = None if setup.labels else annotation_topic(recording, setup.topics.values())
+        outcomes = replay(recording, setup.topics, chains, annotations=notes, stopwatch=stopwatch, progress=progress)
     idle = (alterer.idle if alterer else () for alterer in alterers)
     return [_result(evaluation, setup, name, *each) for each in zip(outcomes, idle, strict=True)]
 

@@ -38,7 +38,6 @@ from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import Frame, FrameBuilder, Received, content, is_of_stream, message_to_array
 from mumu_ros.recognition.session import Sample, Session
 from mumu_ros.recordings import Recording
-from mumu_ros.recordings.annotations import annotation_topics
 from mumu_ros.recordings.typestore import BagTypes
 from mumu_ros.streams import NS_PER_S, SynchronizedSet, Synchronizer, seconds_to_ns
 from mumu_ros.streams.stamps import JUMP_NS
@@ -87,15 +86,16 @@ def replay(
     topics: Mapping[str, str],
     chains: Sequence[Chain],
     *,
+    annotations: str | None = None,
     stopwatch: Stopwatch | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Replay]:
-    """Run a recording through one or more chains, each by itself, in one go."""
+    """Run a recording through one or more chains, each by itself, in one go; `annotations` is the topic with those."""
     stopwatch = stopwatch or Stopwatch()
     streams_of: defaultdict[str, list[str]] = defaultdict(list)
     for stream, topic in topics.items():
         streams_of[topic].append(stream)
-    messages = recording.messages([*streams_of, *annotation_topics(recording)])
+    messages = recording.messages([*streams_of, *([annotations] if annotations else [])])
     log_ns = 0
     while True:
         with stopwatch.measure("read"):

@@ -36,7 +36,7 @@ from mumu_ros.conversions import (
     image_to_array,
 )
 from mumu_ros.recordings import Recording, RecordingError
-from mumu_ros.recordings.annotations import annotation_topics, decoded, labels_of
+from mumu_ros.recordings.annotations import annotation_topic, decoded, labels_of
 from mumu_ros.recordings.stamped import Stamped, cdr_stamp_ns, read_stamped
 from mumu_ros.streams import NS_PER_S
 
@@ -136,9 +136,10 @@ class Footage:
         frames: dict[str, tuple[array[int], array[int]]] = {name: (array("q"), array("q")) for name in self._images}
         bad: dict[str, list[str]] = {}
         noted: list[Stamped] = []
-        notes = annotation_topics(recording)
-        for message in read_stamped(recording, [*self._images, *self._vectors], progress, beside=notes):
-            if message.topic in notes:
+        streams = [*self._images, *self._vectors]
+        notes = annotation_topic(recording, streams)
+        for message in read_stamped(recording, streams, progress, beside=[notes] if notes else []):
+            if message.topic == notes:
                 noted.append(message)
                 continue
             if message.topic in self._images:

@@ -145,6 +145,10 @@ class Evaluation(ManagedNode):
         self._written.add(out)
         self._say_end(results, headline(summary)["judged"], out / "report.html")
 
+    @property
+    def _annotation_topic(self) -> str:
+        return str(self.resolve_topic_name("annotation"))
+
     def _folder(self) -> Path:
         """Where to write the report: `out`, or beside it if this node has written one there before."""
         out = self._config.out.resolve()
@@ -155,11 +159,14 @@ class Evaluation(ManagedNode):
         """Log what the recognitions were compared with, and where the report is."""
         count = sum(len(result.decisions) for result in results)
         if judged:
-            truth = self._config.labels or "the annotations"
+            truth = self._config.labels or f"the annotations on {self._annotation_topic}"
             self.get_logger().info(f"{count} recognitions evaluated, {judged} of them against {truth}; see {report}")
             return
         problems = dict.fromkeys(problem for result in results for problem in result.problems)
-        why = "; ".join(problems) or "no annotation was received; the parameter labels takes a label file"
+        why = (
+            "; ".join(problems)
+            or f"no annotation was received on {self._annotation_topic}; the parameter labels takes a label file"
+        )
         self.get_logger().warning(f"{count} recognitions evaluated, none against ground truth: {why}; see {report}")
 
     def _fail(self, reason: str) -> None:

@@ -71,6 +71,7 @@ def _action(plan: NodePlan, namespace: str, ended: list[str]) -> Node:
         executable=plan.name,
         arguments=[*plan.arguments, *parameter_texts(plan.parameters)],
         namespace=namespace,
+        remappings=list(plan.remappings.items()),
         ros_arguments=["--enclave", enclave(plan.name)],
         parameters=[str(plan.params_file)] if plan.params_file else [],
         output="screen",

@@ -86,7 +86,7 @@ def _watch(nodes: Processes, plans: Mapping[str, NodePlan], namespace: str) -> b
         for name in [name for name, at_s in due_s.items() if at_s <= time.monotonic()]:
             del due_s[name]
             plan = plans[name]
-            nodes.start(name, plan.parameters, plan.params_file, namespace, arguments=plan.arguments)
+            nodes.start(name, plan.parameters, plan.params_file, namespace, None, plan.remappings, plan.arguments)
         time.sleep(POLL_PERIOD_S)
         for name, status in nodes.ended().items():
             nodes.stop(name)

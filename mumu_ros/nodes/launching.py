@@ -66,6 +66,7 @@ class NodePlan:
         params_file: Its parameter file.
         parameters: Those that override the file's.
         arguments: Of its command line, before those of ROS.
+        remappings: Name of a topic to the one that is used in its place.
         respawn: Whether it is restarted when it has ended.
         may_end: Whether the others continue after its regular end; otherwise its end ends the launch.
     """
@@ -74,6 +75,7 @@ class NodePlan:
     params_file: Path | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    remappings: Mapping[str, str] = field(default_factory=dict)
     respawn: bool = False
     may_end: bool = False
 
@@ -156,7 +158,7 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
     model = {name: arguments[name] for name in ("model", "device") if arguments[name]}
     known = _Model.of(_model_name(file, arguments["model"]))
     sources = _sources(file, ParameterFile(None), known)
-    _check_recorded(expanded(arguments["bag"]), file, sources)
+    annotations = _recorded_annotations(expanded(arguments["bag"]), file, sources)
     clock = {"use_sim_time": True}
     judged = {
         "model": known.name,
@@ -167,7 +169,9 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
     plans = [NodePlan(name, file.path, {**clock, **_streams_of(name, file, arguments["model"])}) for name in sources]
     plans.append(NodePlan("inference", file.path, {**clock, **model}))
     _check_names(plans, file)
-    return [*plans, NodePlan("evaluation", None, {**clock, **judged}), NodePlan("player", None, played)]
+    remappings = {"annotation": annotations} if annotations else {}
+    evaluation = NodePlan("evaluation", None, {**clock, **judged}, remappings=remappings)
+    return [*plans, evaluation, NodePlan("player", None, played)]
 
 
 def plan_demo(arguments: Mapping[str, str]) -> list[NodePlan]:
@@ -271,17 +275,22 @@ def _picture_of_people(file: ParameterFile) -> dict[str, Any]:
     return {name: people[name] for name in names if name in people and name not in own}
 
 
-def _check_recorded(bag: Path, file: ParameterFile, sources: Sequence[str]) -> None:
-    """Reject a recording of other topics: its player would wait for somebody to subscribe."""
+def _recorded_annotations(bag: Path, file: ParameterFile, sources: Sequence[str]) -> str | None:
+    """The topic with a recording's annotations, as `mumu evaluate` chooses it; None if there is none.
+
+    Rejects a recording of other topics than the nodes': its player would wait for somebody to subscribe.
+    """
     from mumu_ros.recordings import Recording, RecordingError  # needs rosbags
+    from mumu_ros.recordings.annotations import annotation_topic
 
     wanted = sorted(input_topics(file, sources))
+    full = [topic if topic.startswith("/") else f"/{file.namespace}/{topic}".replace("//", "/") for topic in wanted]
     try:
         with Recording(bag) as recording:
             recorded = set(recording.topics)
+            annotations = annotation_topic(recording, recorded.intersection(full))
     except RecordingError as error:
         raise ParameterError(f"bag:={bag}: {error}") from error
-    full = [topic if topic.startswith("/") else f"/{file.namespace}/{topic}".replace("//", "/") for topic in wanted]
     if wanted and recorded.isdisjoint(full):
         ends = [f"/{topic}" for topic in wanted if not topic.startswith("/")]
         spaces = {name.removesuffix(end) for end in ends for name in recorded if name.endswith(end)}
@@ -291,6 +300,7 @@ def _check_recorded(bag: Path, file: ParameterFile, sources: Sequence[str]) -> N
             f"{', '.join(sorted(recorded)) or 'no topic'}: "
             f"{' or '.join(remedies) or 'give the params_file that it was recorded with'}"
         )
+    return annotations
 
 
 def _streams_of(node: str, file: ParameterFile, given: str) -> dict[str, str]:

@@ -42,7 +42,7 @@ from mumu_ros.nodes.playback import Playback
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings import Recording, RecordingError, Topic
-from mumu_ros.recordings.topics import ANNOTATION_TOPIC
+from mumu_ros.recordings.topics import ANNOTATION_TYPE
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import shorten
 
@@ -257,7 +257,7 @@ class Player(ManagedNode):
 
 def _is_latched(topic: Topic) -> bool:
     """Whether late subscribers need its messages: annotations and static transforms, whatever they were offered as."""
-    return topic.is_latched or topic.name.endswith((ANNOTATION_TOPIC, "/tf_static"))
+    return topic.is_latched or topic.type_name == ANNOTATION_TYPE or topic.name.endswith("/tf_static")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from mumu_ros.conversions import SUPPORTED_TYPES, time_to_ns
@@ -29,13 +30,24 @@ from mumu_ros.recordings.topics import ANNOTATION_TYPE
 from mumu_ros.streams.stamps import FOREVER_NS
 from mumu_ros.text import composed, shorten
 
-__all__ = ["annotated", "annotation_topics", "decoded", "distinct", "labels_of", "of_body", "read_annotations"]
+__all__ = ["annotated", "annotation_topic", "decoded", "distinct", "labels_of", "of_body", "read_annotations"]
 
 
-def annotation_topics(recording: Recording) -> list[str]:
-    """The topics with annotations that can be decoded."""
-    names = (topic.name for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE)
-    return [name for name in names if name not in recording.undecoded]
+def annotation_topic(recording: Recording, streams: Collection[str]) -> str | None:
+    """The topic with the annotations of what streams show, by their topics; None if there is none.
+
+    Of several it is the one that shares most of its namespace with the streams, so that two robots in one recording are
+    not mixed. Where that does not decide, it is the first, and the recording's `problems` say so.
+    """
+    topics = (topic for topic in recording.topics.values() if topic.type_name == ANNOTATION_TYPE and topic.count)
+    names = sorted(topic.name for topic in topics if topic.name not in recording.undecoded)
+    shared = {name: sum(_shared(name, stream) for stream in streams) for name in names}
+    nearest = [name for name in names if shared[name] == max(shared.values())]
+    if len(nearest) > 1:
+        recording.problems.append(
+            f"annotations are on {' and '.join(nearest)}; only those of {nearest[0]} are read: a label file decides"
+        )
+    return nearest[0] if nearest else None
 
 
 def of_body(annotations: Sequence[Any], body_id: str) -> list[Any]:
@@ -86,19 +98,21 @@ def annotated(annotations: Iterable[Any], end_ns: int, problems: list[str]) -> l
     return found
 
 
-def read_annotations(recording: Recording, end_ns: int) -> list[Label]:
+def read_annotations(recording: Recording, end_ns: int, streams: Collection[str] = ()) -> list[Label]:
     """Read the annotations of a recording's first run, before time jumps back, as labels: see `labels_of`.
 
-    The rest is about other moments of the same stamps, of which `read_stamped` reads nothing.
+    The rest is about other moments of the same stamps, of which `read_stamped` reads nothing. `streams` are the topics
+    that the labels are for; empty: all sensors.
     """
-    topics = annotation_topics(recording)
-    messages = [message for _, _, message in recording.messages(topics)] if topics else []
-    streams = [topic.name for topic in recording.topics.values() if topic.type_name in SUPPORTED_TYPES and topic.count]
-    if messages and streams:
+    sensors = (topic.name for topic in recording.topics.values() if topic.type_name in SUPPORTED_TYPES and topic.count)
+    streams = streams or list(sensors)
+    notes = annotation_topic(recording, streams)
+    messages = [message for _, _, message in recording.messages([notes])] if notes else []
+    if notes and messages and streams:
         problems = list(recording.problems)
         with ReadingProgress(recording) as bar:
             stamped = [
-                row for row in read_stamped(recording, streams, bar.update, beside=topics) if row.topic in topics
+                row for row in read_stamped(recording, [*streams], bar.update, beside=[notes]) if row.topic == notes
             ]
         messages = list(decoded(recording, stamped))
         recording.problems[:] = problems  # What the streams lack is reported by who uses them.
@@ -127,6 +141,12 @@ def labels_of(recording: Recording, messages: Sequence[Any], end_ns: int) -> lis
         )
         messages = [message for message in messages if message.body_id == bodies[0]]
     return [label for label, _ in annotated(messages, end_ns, recording.problems)]
+
+
+def _shared(topic: str, other: str) -> int:
+    """How many names two topics' namespaces begin with alike."""
+    pairs = zip(topic.split("/")[1:-1], other.split("/")[1:-1], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _order(message: Any) -> tuple[int, int, str, str, str, str]:

@@ -152,7 +152,7 @@ def test_annotations_are_of_the_run_in_which_they_came(tiny_model: Path, tmp_pat
             imu = array_to_imu(np.zeros((2, 3)), stamp_ns, "", writer.types)
             writer.write("/imu", "sensor_msgs/msg/Imu", imu, log_ns)
     with Recording(tmp_path / "bag") as recording:
-        (result,) = replay(recording, {"imu": "/imu"}, [imu_chain(tiny_model)])
+        (result,) = replay(recording, {"imu": "/imu"}, [imu_chain(tiny_model)], annotations="/annotation")
     assert [[note.activity for note in run] for run in result.annotations] == [["at 0", "at 250"], ["at 500", "at 750"]]
 
 

@@ -310,11 +310,11 @@ def test_labels_are_of_everybody_and_the_report_says_so(ros: Any, tmp_path: Path
 @pytest.mark.parametrize(
     ("annotated", "labelled", "end"),
     [
-        (True, None, r"2 recognitions evaluated, 1 of them against the annotations; see .*report\.html"),
+        (True, None, r"2 recognitions evaluated, 1 of them against the annotations on /annotation; see .*report\.html"),
         (
             False,
             None,
-            r"2 recognitions evaluated, none against ground truth: no annotation was received; the parameter",
+            r"2 recognitions evaluated, none against ground truth: no annotation was received on /annotation; the",
         ),
         (True, "wave", r"2 recognitions evaluated, 2 of them against .*labels\.csv; see .*report\.html"),
     ],

@@ -205,8 +205,11 @@ def actions(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_ros2_launch_gives_parameters_to_the_node_itself(actions: dict[str, Any]) -> None:
     """In a file of their own, as launch_ros writes it, they would lose to a section of the parameter file."""
-    actions["_action"](launching.NodePlan("people", Path("mine.yaml"), {"image.topic": "/usb"}, ("more",)), "", [])
+    remapped = {"annotation": "/notes"}
+    plan = launching.NodePlan("people", Path("mine.yaml"), {"image.topic": "/usb"}, ("more",), remapped)
+    actions["_action"](plan, "", [])
     passed = actions["Node"].call_args.kwargs
+    assert passed["remappings"] == list(remapped.items())
     assert (passed["arguments"], passed["parameters"]) == (["more", 'image.topic="/usb"'], ["mine.yaml"])
 
 

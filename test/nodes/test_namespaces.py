@@ -16,19 +16,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+import yaml
 
-from mumu_ros.conversions import array_to_imu
+from mumu_ros.conversions import array_to_imu, segment_to_annotation
+from mumu_ros.evaluation.evaluate import Evaluation, evaluate_bag, open_setup
+from mumu_ros.model.checkpoint import find_model, load_checkpoint
 from mumu_ros.nodes import launcher
 from mumu_ros.nodes.launch_arguments import HRI, REPLAY
 from mumu_ros.nodes.launching import NodePlan, plan_hri, plan_replay
+from mumu_ros.pipeline.configuration import InferenceConfig, read_sensor_sync
+from mumu_ros.pipeline.parameter_file import ParameterFile
+from mumu_ros.pipeline.parameter_tables import INFERENCE
 from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.recordings import RecordingWriter
+
+S = 1_000_000_000
 
 TWO_ROBOTS = """
 /robot1/people:
@@ -92,6 +101,35 @@ def test_a_bag_of_a_robot_is_replayed_in_its_namespace(tmp_path: Path) -> None:
             plan_replay(given | {"namespace": namespace})
     for namespace in ("robot1", "/robot1", "fleet/robot2/"):
         assert {"player", "inference"} <= {plan.name for plan in plan_replay(given | {"namespace": namespace})}
+
+
+@pytest.mark.parametrize("namespace", ["robot1", "robot2"])
+@pytest.mark.parametrize("annotated", [("/operator/annotation",), ("/robot1/annotation", "/robot2/annotation"), ()])
+def test_a_replay_has_the_truth_of_mumu_evaluate(tmp_path: Path, namespace: str, annotated: Sequence[str]) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for robot in ("robot1", "robot2"):
+            for index in range(100):
+                message = array_to_imu(np.zeros((2, 3)), S + index * S // 50, "imu_wrist", writer.types)
+                writer.write(f"/{robot}/imu/wrist", "sensor_msgs/msg/Imu", message, S + index * S // 50)
+        for topic in annotated:
+            note = segment_to_annotation(S, 3 * S, "", topic, writer.types)
+            writer.write(topic, "mumu_ros/msg/ActivityAnnotation", note, S)
+    imu = {"topic": f"/{namespace}/imu/wrist", "type": "sensor_msgs/msg/Imu"}
+    sections: dict[str, dict[str, Any]] = {
+        "sensor_sync": {"streams": ["imu_wrist"], "model": "sim", "imu_wrist": imu},
+        "inference": {"model": "sim"},
+    }
+    nodes = {f"/{namespace}/{node}": {"ros__parameters": section} for node, section in sections.items()}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(nodes))
+    given = {argument.name: argument.default or "" for argument in REPLAY}
+    given |= {"bag": str(tmp_path / "bag"), "params_file": str(tmp_path / "mine.yaml"), "namespace": namespace}
+    remapped = next(plan.remappings for plan in plan_replay(given) if plan.name == "evaluation")
+    checkpoint = load_checkpoint(find_model("sim"), "cpu")
+    sync = read_sensor_sync(tmp_path / "mine.yaml", "sim")
+    setup = open_setup(tmp_path / "bag", None, sync, checkpoint.config)
+    inference = InferenceConfig.read(ParameterFile(None).read("inference", INFERENCE))
+    (result,) = evaluate_bag(Evaluation(checkpoint, inference), setup, name="bag")
+    assert list(remapped.values()) == [segment.activity for segment in result.truth]
 
 
 def test_a_bag_of_the_root_is_replayed_without_a_namespace(tmp_path: Path) -> None:

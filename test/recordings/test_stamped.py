@@ -230,6 +230,44 @@ def test_annotations_of_several_bodies_are_not_mixed(tmp_path: Path) -> None:
         assert recording.problems == ["annotations are of 2 bodies, 'a', 'b'; only those of 'a' are read"]
 
 
+@pytest.mark.parametrize(
+    ("topics", "streams", "read", "told"),
+    [
+        (
+            ("/robot1/annotation", "/robot2/annotation"),
+            ("/robot1/imu", "/robot1/cam/image"),
+            "/robot1/annotation",
+            False,
+        ),
+        (("/robot1/annotation", "/robot2/annotation"), ("/robot2/cam/image",), "/robot2/annotation", False),
+        (("/fleet/a/annotation", "/fleet/b/notes"), ("/fleet/b/imu",), "/fleet/b/notes", False),
+        (("/annotation", "/robot1/annotation"), ("/robot1/imu",), "/robot1/annotation", False),
+        (("/operator/annotation",), ("/robot1/imu",), "/operator/annotation", False),
+        (("/operator/annotation", "/annotation"), ("/imu",), "/annotation", True),
+        (("/robot10/annotation", "/robot2/annotation"), ("/robot1/imu",), "/robot10/annotation", True),
+        (("/robot1/annotation", "/robot2/annotation"), (), "/robot1/annotation", True),
+    ],
+)
+def test_annotations_of_two_robots_are_not_mixed(
+    tmp_path: Path, topics: tuple[str, ...], streams: tuple[str, ...], read: str, told: bool
+) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        for at, topic in enumerate(topics):
+            note = segment_to_annotation(START_NS + at * S, 0, "", topic, writer.types)
+            writer.write(topic, "mumu_ros/msg/ActivityAnnotation", note, START_NS + at * S)
+        for index in range(100):
+            for topic in {*streams, "/robot1/imu", "/robot2/imu"}:
+                imu = array_to_imu(np.zeros((2, 3)), START_NS + index * PERIOD_NS, "i", writer.types)
+                writer.write(topic, "sensor_msgs/msg/Imu", imu, START_NS + index * PERIOD_NS)
+    with Recording(tmp_path / "bag") as recording:
+        labels = read_annotations(recording, START_NS + 10 * S, streams)
+        assert [(label.activity, label.end_ns) for label in labels] == [(read, START_NS + 10 * S)]
+        problem = (
+            f"annotations are on {' and '.join(sorted(topics))}; only those of {read} are read: a label file decides"
+        )
+        assert recording.problems == [problem] * told
+
+
 def test_labels_lie_beside_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "walk.v2").mkdir()
     (tmp_path / "run.mcap").touch()
