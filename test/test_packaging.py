@@ -41,10 +41,17 @@ OF_THE_LIBRARY = {"compression"}
 """In the standard library of Python 3.14, with backports.zstd for the older ones."""
 
 
+class AtRunTime(ast.NodeTransformer):
+    """Takes out what only type checkers see."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
 def imported(folder: str) -> set[str]:
     names: set[str] = set()
     for path in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(AtRunTime().visit(ast.parse(path.read_text()))):
             if isinstance(node, ast.Import):
                 names.update(alias.name.split(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -55,8 +62,8 @@ def imported(folder: str) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"mumu_ros"} - OF_THE_LIBRARY - USED_WHERE_INSTALLED
 
 
-def required() -> set[str]:
-    lines = [line for path in (ROOT / "requirements").glob("*.txt") for line in path.read_text().splitlines()]
+def required(files: str = "*.txt") -> set[str]:
+    lines = [line for path in (ROOT / "requirements").glob(files) for line in path.read_text().splitlines()]
     return {re.split(r"[\[<>=;! ]", line)[0].lower() for line in lines if line and line[0] not in "#-"}
 
 
@@ -70,13 +77,16 @@ def test_every_other_module_that_is_imported_is_in_the_requirements() -> None:
     assert wanted <= {name.replace("_", "-") for name in required()}
 
 
+def test_every_requirement_of_the_base_is_imported() -> None:
+    names = {DISTRIBUTIONS.get(name, name) for name in imported("mumu_ros")}
+    assert required("base.txt") - names == set()
+
+
 def test_what_debian_has_of_the_base_is_in_package_xml() -> None:
     """rosdep installs it; pip adds what is left, into a virtual environment that sees it."""
     only_pip = {"backports.zstd", "lz4", "markupsafe", "rosbags", "safetensors", "torch"}
     keys = {"opencv-python-headless": "python3-opencv", "pyyaml": "python3-yaml"}
-    lines = (ROOT / "requirements" / "base.txt").read_text().splitlines()
-    base = {re.split(r"[<>=;]", line)[0] for line in lines if not line.startswith("#")}
-    wanted = {keys.get(name, f"python3-{name.replace('_', '-')}") for name in base - only_pip}
+    wanted = {keys.get(name, f"python3-{name.replace('_', '-')}") for name in required("base.txt") - only_pip}
     assert wanted <= {e.text for e in PACKAGE if e.tag == "exec_depend"}
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.missing import install
 from mumu_ros.people.weights import DETECTOR, LANDMARKS, WeightsError
 from mumu_ros.telemetry import disable_telemetry
 
@@ -50,7 +51,7 @@ class PoseNetworks:
         try:
             import openvino
         except ImportError as error:
-            raise WeightsError(f"the pose network runs on OpenVINO: pip install openvino ({error})") from error
+            raise WeightsError(f"the pose network runs on OpenVINO: {install('people')} ({error})") from error
         core = openvino.Core()
         options = {
             "INFERENCE_NUM_THREADS": threads,

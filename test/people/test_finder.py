@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -253,6 +254,13 @@ def test_missing_and_damaged_weights_are_named_with_the_remedy(tmp_path: Path) -
     (tmp_path / "pose_detection.tflite").write_bytes(b"x")
     with pytest.raises(WeightsError, match=r"not the expected file \(1 bytes.*delete it"):
         find_weights(tmp_path)
+
+
+def test_without_openvino_the_command_that_installs_it_is_named(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", "/opt/ros/jazzy")
+    with pytest.raises(WeightsError, match=r"-r requirements/people.txt -c requirements/with-ros-installed.txt \("):
+        PeopleFinder(weights)
 
 
 @pytest.mark.parametrize("name", ["file", "file/below", "/proc/none"])
