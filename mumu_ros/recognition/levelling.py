@@ -32,8 +32,11 @@ _RATE = np.radians(2.0)
 """Radians a second: slow enough that a turn of a whole skeleton is not taken for motion."""
 _IN_LINE = np.cos(np.radians(30.0))
 """Cosine of how far the thighs may be from the line of the torso of somebody who stands."""
-_NOT_STANDING = 0.1
-"""Weight of the torso of whoever sits, bends or whose legs are not seen: it may lean for long."""
+_NOT_STANDING, _LEAN = 0.1, np.radians(20.0)
+"""Weight of the torso of whoever sits, bends or whose legs are not seen, and how far from upright it may be for long:
+where nobody stands, a torso that is as near to the estimate teaches nothing."""
+_ENOUGH = 0.1
+"""Share of the torsos of a recording."""
 _UPRIGHT = np.cos(np.radians(60.0))
 """Cosine of how far a torso may be from upright to be counted: nobody who lies or bends down."""
 _FARTHEST = np.cos(np.radians(60.0))
@@ -52,9 +55,10 @@ class CameraTilt:
     """The direction of up in a camera's optical frame.
 
     It is where torsos point, as a median over time: with every picture the estimate turns towards the mean torso of
-    that picture, by at most 2° a second, however far away that is; by a tenth of that while nobody is seen to stand,
-    with thighs in line with the torso. So a camera that looks down by 30° is known after 15 seconds with somebody who
-    stands or walks in view, and whoever reclines for 20 seconds turns the estimate by 4° at most.
+    that picture, by at most 2° a second, however far away that is. While nobody is seen to stand, with thighs in line
+    with the torso, it turns by a tenth of that, and only until the torso is within 20° of it. So a camera that looks
+    down by 30° is known after 15 seconds with somebody who stands or walks in view, whoever reclines for 20 seconds
+    turns the estimate by 4° at most, and whoever leans by 20° at a table for hours does not turn it.
     """
 
     def __init__(self) -> None:
@@ -64,7 +68,8 @@ class CameraTilt:
     def of_recording(cls, layout_name: str, skeletons: Iterable[NDArray[np.float32]]) -> CameraTilt:
         """The tilt of a camera that was not turned, by the people in all of its pictures.
 
-        Up is the geometric median of their torsos; those more than 60° from it are not counted.
+        Up is the geometric median of the torsos of whoever stands, if those are a tenth of all; those more than 60°
+        from it are not counted. Else it is that of all torsos, and 20° nearer to a level camera's.
 
         Args:
             layout_name: Of the skeletons, one of `LAYOUTS`.
@@ -72,12 +77,17 @@ class CameraTilt:
         """
         tilt, torsos = cls(), _torsos(layout_name, skeletons)
         units = np.array([unit for unit, _ in torsos], np.float64).reshape(-1, 3)
+        stand = np.array([weight == 1 for _, weight in torsos], np.bool_)
+        enough = bool(stand.sum() >= _ENOUGH * len(units))
+        units = units[stand] if enough else units
+        up = tilt._up
         for _ in range(_ITERATIONS):
-            upright = units[units @ tilt._up > _UPRIGHT]
-            direction = (1 / np.linalg.norm(upright - tilt._up, axis=1).clip(_NEAREST)) @ upright
+            upright = units[units @ up > _UPRIGHT]
+            direction = (1 / np.linalg.norm(upright - up, axis=1).clip(_NEAREST)) @ upright
             if not len(upright) or direction @ _LEVEL_UP < _FARTHEST * np.linalg.norm(direction):
                 break
-            tilt._up = direction / np.linalg.norm(direction)
+            up = direction / np.linalg.norm(direction)
+        tilt._turn_towards(up, np.pi, 0.0 if enough else _LEAN)
         return tilt
 
     def clear(self) -> None:
@@ -106,7 +116,8 @@ class CameraTilt:
         if upright:
             units, weights = zip(*upright, strict=True)
             direction = np.average(np.array(units, np.float64), axis=0, weights=weights)
-            self._turn_towards(direction, max(weights) * _RATE * min(elapsed_s, _LONGEST_S))
+            most = max(weights) * _RATE * min(elapsed_s, _LONGEST_S)
+            self._turn_towards(direction, most, 0.0 if max(weights) == 1 else _LEAN)
 
     def level(self, joints: NDArray[np.float32]) -> NDArray[np.float32]:
         """Joints (J, 3) as a level camera in the same place would see them."""
@@ -118,14 +129,17 @@ class CameraTilt:
         level: NDArray[np.float32] = (joints @ turn.T).astype(np.float32)
         return level
 
-    def _turn_towards(self, direction: NDArray[np.float64], most: float) -> None:
+    def _turn_towards(self, direction: NDArray[np.float64], most: float, lean: float) -> None:
+        """Turn by at most so many radians, until the direction is within `lean` of the estimate."""
         direction = direction / np.linalg.norm(direction)
         angle = float(np.arccos(np.clip(direction @ self._up, -1, 1)))
-        if angle <= most:
-            up = direction
-        else:
+        turn = min(most, angle - lean)
+        if turn <= 0:
+            return
+        up = direction
+        if turn < angle:
             across = direction - (direction @ self._up) * self._up
-            up = np.cos(most) * self._up + np.sin(most) * across / np.linalg.norm(across)
+            up = np.cos(turn) * self._up + np.sin(turn) * across / np.linalg.norm(across)
         if up @ _LEVEL_UP >= _FARTHEST:
             self._up = up
 

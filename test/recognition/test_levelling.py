@@ -102,16 +102,30 @@ def test_whoever_reclines_or_bends_for_twenty_seconds_hardly_tilts_the_camera(le
 
 @settings(max_examples=30)
 @given(angle=st.floats(5, 45), legs=st.sampled_from(["standing", "seated", "not seen"]))
-def test_a_camera_is_level_in_15_seconds_with_somebody_who_stands_and_in_ten_times_as_long_with_others(angle, legs):
+def test_whoever_stands_levels_a_camera_in_15_seconds_and_others_in_ten_times_as_long_but_for_20_degrees(angle, legs):
     camera = Rotation.from_euler("x", angle, degrees=True)
-    seconds = angle / 2 * (1 if legs == "standing" else 10)
+    seconds, left = (angle / 2, 0.0) if legs == "standing" else (angle * 5, min(angle, 20.0))
+    skeleton = camera.apply(standing(legs=legs)).astype(np.float32)
     tilt = CameraTilt()
     found = []
     for number in range(round(seconds * HZ) + 2):
-        tilt.see(number * STEP_NS, "florence15", [camera.apply(standing(legs=legs)).astype(np.float32)])
+        tilt.see(number * STEP_NS, "florence15", [skeleton])
         found.append(np.degrees(tilt.radians))
-    assert found[-1] == pytest.approx(angle, abs=0.01)
-    assert found[len(found) // 2] == pytest.approx(angle / 2, abs=0.5)
+    assert found[-1] == pytest.approx(angle - left, abs=0.02)
+    assert found[len(found) // 2] == pytest.approx(min(angle / 2, angle - left), abs=0.5)
+    assert np.degrees(CameraTilt.of_recording("florence15", [skeleton] * 9).radians) == pytest.approx(
+        angle - left, abs=0.02
+    )
+
+
+@given(seated=st.floats(-50, 50), camera=st.floats(-40, 40), share=st.floats(0.15, 1))
+def test_the_tilt_of_a_recording_is_by_those_who_stand(seated, camera, share):
+    turn = Rotation.from_euler("x", camera, degrees=True)
+    lean = Rotation.from_euler("x", seated, degrees=True)
+    count = round(100 * share)
+    skeletons = [turn.apply(standing())] * count + [turn.apply(standing(lean, "seated"))] * (100 - count)
+    tilt = CameraTilt.of_recording("florence15", [joints.astype(np.float32) for joints in skeletons])
+    assert np.degrees(tilt.radians) == pytest.approx(abs(camera), abs=0.05)
 
 
 def test_of_several_whoever_stands_counts_most():
