@@ -36,7 +36,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.annotations import read_annotations
-from mumu_ros.recordings.label_files import Label, find_labels, labels_path, read_labels
+from mumu_ros.recordings.label_files import Label, find_labels, labels_path, outside, read_labels
 from mumu_ros.recordings.progress import ReadingProgress
 from mumu_ros.recordings.storage_files import check_distinct
 from mumu_ros.recordings.stream_topics import resolve_topics
@@ -45,6 +45,7 @@ from mumu_ros.streams.stamps import FOREVER_NS
 
 __all__ = ["BagReport", "Dropped", "Report", "Source", "build_dataset"]
 
+_ANNOTATIONS = "annotations"
 _NO_SAMPLE = "none of its streams has a sample then"
 
 
@@ -196,7 +197,7 @@ def _read_labels(source: Source, bag: BagReport, config: SensorSyncConfig | None
     if path:
         bag.labels = str(path)
         return read_labels(path)
-    bag.labels = "annotations"
+    bag.labels = _ANNOTATIONS
     try:
         with Recording(source.bag) as recording:
             streams = resolve_topics(config, recording).values() if config else ()
@@ -252,6 +253,8 @@ def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels:
     name = f"{number:02d}_{re.sub(r'[^0-9A-Za-z_.-]', '_', source.bag.resolve().name)}"
     try:
         found, spans = _look(plan, source.bag, bag)
+        if spans and bag.labels != _ANNOTATIONS and (text := outside(labels, spans[0][0], spans[-1][1])):
+            bag.add([f"{bag.labels}: {text}"])
         parts, dropped = _parts(plan, labels, spans)
         pieces = [Piece(f"{name}_{i:03d}", start_ns, end_ns) for i, (_, start_ns, end_ns) in enumerate(parts)]
         samples = _write(plan, source.bag, pieces, found, bag)

@@ -38,7 +38,7 @@ from mumu_ros.recognition import Recognizer
 from mumu_ros.recognition.session import Session, recognizer_settings
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.annotations import annotation_topic
-from mumu_ros.recordings.label_files import read_labels
+from mumu_ros.recordings.label_files import outside, read_labels
 from mumu_ros.recordings.stream_topics import guess_streams, resolve_topics
 from mumu_ros.streams import NS_PER_S, ns_to_seconds
 
@@ -191,11 +191,7 @@ def _truth(setup: Setup, outcome: Replay, problems: list[str]) -> Sequence[Truth
         if not truth:
             problems.append("no annotations and no label file: only what needs no truth is measured")
         return truth
-    truth = from_labels(read_labels(setup.labels))
-    if not any(s.end_ns > outcome.start_ns and s.start_ns <= outcome.end_ns for s in truth):
-        raise RecordingError(
-            f"{setup.labels}: the labels, from {ns_to_seconds(truth[0].start_ns):.3f} to "
-            f"{ns_to_seconds(truth[-1].end_ns):.3f} s, all lie outside {setup.path}, with stamps from "
-            f"{ns_to_seconds(outcome.start_ns):.3f} to {ns_to_seconds(outcome.end_ns):.3f} s; labels have header stamps"
-        )
-    return truth
+    labels = read_labels(setup.labels)
+    if text := outside(labels, outcome.start_ns, outcome.end_ns):
+        raise RecordingError(f"{setup.labels}: {text}")
+    return from_labels(labels)

@@ -35,7 +35,7 @@ from mumu_ros.labelling.marks import FRAME_SUFFIXES, Timeline
 from mumu_ros.labelling.server import LabelServer, Session
 from mumu_ros.model.taxonomy import find_taxonomy
 from mumu_ros.recordings import Recording
-from mumu_ros.recordings.label_files import Label, LabelError, labels_path, read_labels, write_labels
+from mumu_ros.recordings.label_files import Label, LabelError, labels_path, outside, read_labels, write_labels
 from mumu_ros.recordings.progress import ReadingProgress
 
 __all__ = ["opener", "register"]
@@ -103,6 +103,8 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.source:
             return _import(arguments, target, footage)
         labels = read_labels(target) if target.exists() else footage.annotations
+        if text := outside(labels, footage.start_ns, footage.end_ns):
+            print(f"{target}: {text}", file=sys.stderr)
         if arguments.export:
             return _export(arguments, labels, footage)
         groups = dict(taxonomy.groups) if taxonomy else {}

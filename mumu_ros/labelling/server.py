@@ -34,7 +34,7 @@ from mumu_ros.conversions import ConversionError
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.reading import MAX_TEXT, parse_json
 from mumu_ros.recordings import RecordingError
-from mumu_ros.recordings.label_files import Label, LabelError, read_labels, write_labels
+from mumu_ros.recordings.label_files import Label, LabelError, outside, read_labels, write_labels
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import composed, reason, shorten
 
@@ -110,7 +110,7 @@ class Session:
                 for low, high in (trace.percentiles(_SHOWN_PERCENTILES),)
             ],
             "groups": self.groups,
-            "problems": list(self.problems),
+            "problems": [*self.problems, *filter(None, [outside(labels, footage.start_ns, footage.end_ns)])],
             "labels": [
                 {"start": self._seconds(start_ns), "end": self._seconds(end_ns), "group": group, "activity": activity}
                 for start_ns, end_ns, group, activity in map(astuple, labels)

@@ -37,7 +37,7 @@ from typing import Any
 
 from mumu_ros.files import replacing
 from mumu_ros.reading import MAX_TEXT, parse_json, read_text
-from mumu_ros.streams import NS_PER_S
+from mumu_ros.streams import NS_PER_S, ns_to_seconds
 from mumu_ros.text import check_activity, composed, shorten
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "find_labels",
     "format_seconds",
     "labels_path",
+    "outside",
     "parse_seconds",
     "read_label_text",
     "read_labels",
@@ -194,6 +195,17 @@ def _label(where: str, row: Mapping[str, Any]) -> Label:
         raise LabelError(f"{where}: {shorten(str(dict(row)))} is no label; expected {', '.join(_FIELDS)}")
     start_ns, end_ns = (round(parse_seconds(f"{where}: {name}", row.get(name)) * NS_PER_S) for name in _FIELDS[:2])
     return Label(start_ns, end_ns, composed(group.strip()), composed(activity.strip()))
+
+
+def outside(labels: Sequence[Label], start_ns: int, end_ns: int) -> str:
+    """Say that none of the labels touches a recording with stamps from `start_ns` to `end_ns`; empty if one does."""
+    if not labels or any(label.end_ns > start_ns and label.start_ns <= end_ns for label in labels):
+        return ""
+    first, last, begin, end = map(ns_to_seconds, (labels[0].start_ns, labels[-1].end_ns, start_ns, end_ns))
+    return (
+        f"the labels, from {first:.3f} to {last:.3f} s, all lie outside the recording, with stamps from {begin:.3f} to "
+        f"{end:.3f} s; labels have header stamps: mumu label --import takes a file with seconds from the start"
+    )
 
 
 def parse_seconds(where: str, value: Any) -> Decimal:

@@ -453,6 +453,16 @@ def test_what_gives_no_training_set_is_one_line_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["anna", "anna.labels.csv", "params.yaml"]
 
 
+def test_labels_in_seconds_from_the_start_are_explained(
+    write_bag: WriteBag, build: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    start_s = START_NS // S
+    assert build(write_bag("anna", [(-start_s, 4 - start_s, "g", "wave")])) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "anna.labels.csv: the labels, from 0.000 to 4.000 s, all lie outside the recording, with stamps from" in said
+    assert "mumu label --import takes a file with seconds from the start" in said
+
+
 def test_a_recording_counts_once_whatever_it_is_called(
     write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,6 +171,20 @@ def page(browser: Any, address: str) -> Page:
     return Page(browser, address)
 
 
+def test_labels_of_another_clock_are_named(
+    bag: Path, session: Session, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "the labels, from 1.000 to 4.000 s, all lie outside the recording, with stamps from 1700000000.000 to"
+    rows = [Label(S, 2 * S, "g", "wave"), Label(3 * S, 4 * S, "g", "hop")]
+    write_labels(target, rows)
+    assert session.describe()["problems"][-1].startswith(text)
+    monkeypatch.setattr("mumu_ros.labelling.cli._serve", lambda *_: 0)
+    assert cli.main(["label", str(bag), "--out", str(target)]) == 0
+    assert f"{target}: {text}" in capsys.readouterr().err
+    write_labels(target, [rows[0], Label(session.footage.start_ns, session.footage.start_ns + S, "g", "hop")])
+    assert session.describe()["problems"] == list(session.problems)
+
+
 def test_segments_are_set_by_mouse_and_by_keys_and_saved(
     page: Page, target: Path, footage: Footage, address: str
 ) -> None:
