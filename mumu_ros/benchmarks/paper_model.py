@@ -26,7 +26,8 @@ import torch
 from torch import nn
 
 from mumu_ros.model.checkpoint import Checkpoint, find_model, save_checkpoint
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.backends import export_backend

@@ -31,7 +31,8 @@ from typing import Any
 from mumu_ros.benchmarks.conversion import measure_conversion
 from mumu_ros.benchmarks.rounds import percentiles
 from mumu_ros.benchmarks.sensors import KINDS, PATIENCE_S
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.nodes.processes import PROFILE_VARIABLES, Processes, own_domain

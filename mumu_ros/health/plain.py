@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.fault_codes import FaultCode
-from mumu_ros.model.config import Modality
+from mumu_ros.model.modality import Modality
 from mumu_ros.streams import NS_PER_S, Series
 
 __all__ = ["find_fault"]

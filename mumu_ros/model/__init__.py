@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-    from mumu_ros.model.config import Modality, ModelConfig
+    from mumu_ros.model.config import ModelConfig
     from mumu_ros.model.fusion import GMFusion, SMFusion
     from mumu_ros.model.loss import MuMuLoss
+    from mumu_ros.model.modality import Modality
     from mumu_ros.model.network import Network, NetworkOutput
     from mumu_ros.model.preprocessing import Preprocessing
     from mumu_ros.model.taxonomy import Taxonomy
@@ -51,9 +52,10 @@ __all__ = [
 
 _MODULES = {
     "checkpoint": ("Checkpoint", "load_checkpoint", "save_checkpoint"),
-    "config": ("Modality", "ModelConfig"),
+    "config": ("ModelConfig",),
     "fusion": ("GMFusion", "SMFusion"),
     "loss": ("MuMuLoss",),
+    "modality": ("Modality",),
     "network": ("Network", "NetworkOutput"),
     "preprocessing": ("Preprocessing",),
     "taxonomy": ("Taxonomy",),

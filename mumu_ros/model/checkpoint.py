@@ -33,7 +33,8 @@ from typing import TYPE_CHECKING, Any
 
 from mumu_ros.files import expanded, folder_beside
 from mumu_ros.model.calibration import Calibration
-from mumu_ros.model.config import ConfigError, ModelConfig, build
+from mumu_ros.model.checks import build
+from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.novelty import Novelty
 from mumu_ros.reading import MAX_TEXT, parse_json, read_bytes
 from mumu_ros.share import share_path

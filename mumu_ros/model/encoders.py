@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.missing import install
-from mumu_ros.model.config import Modality
 from mumu_ros.model.layers import Normalize, conv_block, masked_mean, zero_masked
+from mumu_ros.model.modality import Modality
 from mumu_ros.skeletons import layout
 
 __all__ = ["BodyFrame", "CoOccurrence", "CoOccurrence1d", "ResNet50", "SmallCNN"]

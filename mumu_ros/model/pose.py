@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
-from mumu_ros.model.config import Modality
 from mumu_ros.model.layers import conv_block
+from mumu_ros.model.modality import Modality
 
 __all__ = ["PoseCNN"]
 

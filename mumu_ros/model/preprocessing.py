@@ -27,7 +27,8 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 
 __all__ = ["Preprocessing", "SampleError", "resize_image"]
 

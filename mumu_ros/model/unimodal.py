@@ -24,9 +24,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.encoders import CoOccurrence1d
 from mumu_ros.model.layers import KeylessAttention, TimePool, compact, reverse, spread, zero_masked
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.parts import ENCODERS, FUSIONS
 from mumu_ros.model.pose import PoseCNN
 

@@ -24,7 +24,7 @@ from typing import Any
 from mumu_ros.conversions import MAX_PIXELS, SUPPORTED_TYPES
 from mumu_ros.files import expanded
 from mumu_ros.model.checkpoint import find_model, read_config
-from mumu_ros.model.config import Modality
+from mumu_ros.model.modality import Modality
 from mumu_ros.pipeline.parameter_file import ParameterFile, given_parameters
 from mumu_ros.pipeline.parameter_tables import INFERENCE, SENSOR_SYNC, declare_streams
 from mumu_ros.pipeline.parameter_values import ParameterError, Values

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.model.config import Modality
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.people.person import Person
 from mumu_ros.skeletons import convert

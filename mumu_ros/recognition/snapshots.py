@@ -24,7 +24,7 @@ import torch
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import HealthMonitor, ModalityHealth, find_fault
-from mumu_ros.model.config import Modality
+from mumu_ros.model.modality import Modality
 from mumu_ros.recognition.backends import Outputs
 from mumu_ros.recognition.feature_cache import FeatureCache
 from mumu_ros.recognition.smoothing import Smoother

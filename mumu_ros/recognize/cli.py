@@ -48,7 +48,7 @@ from mumu_ros.recordings.pictures import Shot
 from mumu_ros.text import UNKNOWN
 
 if TYPE_CHECKING:
-    from mumu_ros.model.config import Modality
+    from mumu_ros.model.modality import Modality
     from mumu_ros.recognition import Decision, NoDecision, Session
     from mumu_ros.recognition.session import Sample
 

@@ -22,7 +22,8 @@ import re
 
 from mumu_ros.conversions import SUPPORTED_TYPES, VECTOR_TYPES, ConversionError
 from mumu_ros.conversions.transports import picture_kind
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.parameter_file import given_parameters
 from mumu_ros.pipeline.parameter_tables import SENSOR_SYNC

@@ -24,7 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mumu_ros.model.config import ConfigError, Modality, ModelConfig, build
+from mumu_ros.model.checks import build
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.training.body_augmentation import BodyAugmentation, mirror_imu, vary_bodies
 from mumu_ros.training.corruption import CORRUPTIONS, corrupt
 from mumu_ros.training.windows import WindowSet

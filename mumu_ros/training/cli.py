@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mumu_ros.files import expanded, replacing
-from mumu_ros.model.config import ConfigError, build
+from mumu_ros.model.checks import build
+from mumu_ros.model.config import ConfigError
 from mumu_ros.reading import read_json
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import Stream
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.taxonomy import IDLE, OTHER
 from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.streams import NS_PER_S

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mumu_ros.failures import Failure, kinds_for
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.training.corruption import CORRUPTIONS, corrupt, fail
 from mumu_ros.training.windows import WindowSet
 

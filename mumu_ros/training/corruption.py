@@ -32,7 +32,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mumu_ros.failures import Failure, Injector, Spread
-from mumu_ros.model.config import Modality
+from mumu_ros.model.modality import Modality
 from mumu_ros.streams import NS_PER_S, seconds_to_ns
 from mumu_ros.training.windows import WindowSet
 

@@ -33,7 +33,8 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample, smooth_l1_loss
 from torch.utils.data import DataLoader
 
-from mumu_ros.model.config import ConfigError, Modality
+from mumu_ros.model.config import ConfigError
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.unimodal import UnimodalEncoder
 from mumu_ros.training.module import one_cycle
 from mumu_ros.training.settings import Settings

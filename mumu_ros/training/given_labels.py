@@ -25,7 +25,8 @@ from typing import Literal
 
 import numpy as np
 
-from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.windows import WindowSet
 

@@ -33,7 +33,8 @@ from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, unlike_names
 from mumu_ros.datasets.utd_mhad_clips import find_utd_mhad
 from mumu_ros.files import expanded
-from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.training.given_labels import show_labels
 from mumu_ros.training.settings import Data

@@ -24,7 +24,8 @@ from typing import Any, Literal
 from mumu_ros.datasets import DATASETS, SEVERAL
 from mumu_ros.datasets.clips import parse_subjects
 from mumu_ros.files import expanded
-from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig, build, check_choice
+from mumu_ros.model.checks import build, check_choice
+from mumu_ros.model.config import FORMAT, ConfigError, ModelConfig
 from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.reading import parse_yaml, read_yaml

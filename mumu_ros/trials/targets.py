@@ -35,7 +35,8 @@ from mumu_ros.conversions import array_to_imu, people_to_message, samples_to_fra
 from mumu_ros.labelling.imports import import_labels
 from mumu_ros.labelling.marks import Timeline
 from mumu_ros.model.checkpoint import load_checkpoint, read_config, save_checkpoint
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.model.novelty import Novelty
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy

@@ -24,7 +24,8 @@ import numpy as np
 import pytest
 
 from mumu_ros.cli import main
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 

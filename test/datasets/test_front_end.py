@@ -28,7 +28,8 @@ from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.datasets.file_reading import START_NS
 from mumu_ros.datasets.front_end import record_front_end
 from mumu_ros.datasets.utd_mhad import UtdMhad
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import convert

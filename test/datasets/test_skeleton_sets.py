@@ -25,7 +25,8 @@ import pytest
 from mumu_ros.datasets import open_dataset
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.datasets.skeleton_sets import SKELETON_SETS
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.skeletons import LAYOUTS, convert

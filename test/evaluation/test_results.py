@@ -35,7 +35,8 @@ from mumu_ros.evaluation.live_accuracy import TruthSegment
 from mumu_ros.evaluation.results import BagResult, pause_problems, true_labels, unknown_names
 from mumu_ros.evaluation.summary import headline, reliability, summarize
 from mumu_ros.evaluation.truth import from_labels
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition import Decision, NoDecision
 from mumu_ros.recordings.label_files import Label

@@ -29,7 +29,8 @@ from mumu_ros.evaluation.results import BagResult, true_labels
 from mumu_ros.evaluation.sensor_reports import Outage, SensorReport
 from mumu_ros.evaluation.timeline import timeline
 from mumu_ros.failures import Fault, parse_fault
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition import Decision
 

@@ -21,7 +21,8 @@ import pytest
 
 from mumu_ros.failures import Failure, Fault, FaultInjector
 from mumu_ros.health import find_fault
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.window_assembly import window_assembler
 from mumu_ros.streams import NS_PER_S

@@ -23,8 +23,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.dual_branch import TimeAttention
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 

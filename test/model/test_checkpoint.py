@@ -37,7 +37,8 @@ from mumu_ros.model.checkpoint import (
     save_checkpoint,
     select_device,
 )
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network, TooManyValuesError, build_within
 from mumu_ros.model.taxonomy import Taxonomy
 

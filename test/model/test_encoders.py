@@ -26,8 +26,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mumu_ros.model.config import Modality
 from mumu_ros.model.encoders import BodyFrame, CoOccurrence1d
+from mumu_ros.model.modality import Modality
 
 # Hip, neck, left and right shoulder, left and right hand; in metres.
 PERSON = [(0.0, 0.0, 0.0), (0.0, 0.5, 0.0), (0.2, 0.45, 0.0), (-0.2, 0.45, 0.0), (0.5, 0.4, 0.1), (-0.3, 0.0, 0.1)]

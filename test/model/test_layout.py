@@ -25,8 +25,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.encoders import BodyFrame
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.model.taxonomy import Taxonomy

@@ -27,9 +27,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.encoders import ResNet50
 from mumu_ros.model.loss import MuMuLoss
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network, NetworkOutput
 from mumu_ros.model.taxonomy import Taxonomy
 

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mumu_ros.model.config import Modality
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.pose import PoseCNN
 
 HEIGHT, WIDTH, FOCAL = 96, 128, 0.9

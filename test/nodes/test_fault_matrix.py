@@ -34,7 +34,8 @@ from rclpy.lifecycle import TransitionCallbackReturn
 
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.model.checkpoint import save_checkpoint
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame

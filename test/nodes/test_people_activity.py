@@ -30,7 +30,8 @@ from rclpy.lifecycle import TransitionCallbackReturn
 
 from mumu_ros.conversions import RosTypes, people_to_message, samples_to_frame, time_to_ns
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
 from mumu_ros.nodes.inference import Inference

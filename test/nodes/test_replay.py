@@ -32,7 +32,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from mumu_ros.conversions import time_to_ns
 from mumu_ros.evaluation.live_accuracy import Recognition, Truth, TruthSegment
 from mumu_ros.model.checkpoint import save_checkpoint
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition

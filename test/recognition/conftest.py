@@ -21,7 +21,8 @@ import pytest
 import torch
 
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.people import Person
 

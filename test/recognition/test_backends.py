@@ -42,7 +42,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.pipeline.configuration import InferenceConfig
 from mumu_ros.recognition import Session

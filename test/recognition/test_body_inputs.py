@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from mumu_ros.datasets.utd_mhad import UtdMhad
 from mumu_ros.model.checkpoint import read_config
-from mumu_ros.model.config import Modality
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.recognition.body_inputs import PersonSamples, check_background, reframe
 from mumu_ros.share import share_path

@@ -34,7 +34,8 @@ import torch
 from mumu_ros.cli import main
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.people import LAYOUT, Person, PositionSource
 from mumu_ros.people.drawing import Activity

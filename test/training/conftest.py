@@ -24,7 +24,8 @@ import numpy as np
 import pytest
 
 from mumu_ros.datasets.clips import Clip, Segment, Stream
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.settings import Data, Machine, Optimization, Settings

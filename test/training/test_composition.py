@@ -22,7 +22,8 @@ import numpy as np
 import pytest
 
 from mumu_ros.datasets.clips import Stream
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.taxonomy import IDLE, OTHER, Taxonomy
 from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.training.composition import Take, compose, compose_stream, resample, window_series

@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 
 from mumu_ros.datasets.clips import Clip
 from mumu_ros.failures import KINDS, Failure
-from mumu_ros.model.config import Modality, ModelConfig
+from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.training.corruption import CORRUPTIONS, corrupt, fail
 from mumu_ros.training.windows import WindowSet, cut_windows, random_ends
 

@@ -28,8 +28,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mumu_ros import cli
-from mumu_ros.model.config import ConfigError, Modality
+from mumu_ros.model.config import ConfigError
 from mumu_ros.model.loss import MuMuLoss
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.training.augmentation import Augmentation, augment
 from mumu_ros.training.frame_training import labelled_frames

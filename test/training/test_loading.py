@@ -27,7 +27,8 @@ import pytest
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError
 from mumu_ros.datasets.folder import FolderDataset
 from mumu_ros.datasets.skeleton_sets import SkeletonSetDataset
-from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.loading import Loaded, load_windows

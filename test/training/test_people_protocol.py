@@ -29,7 +29,8 @@ from hypothesis import strategies as st
 
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.model.calibration import Calibration
-from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.share import share_path

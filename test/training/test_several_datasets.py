@@ -32,7 +32,8 @@ from mumu_ros.datasets.skeleton_sets import SKELETON_SETS
 from mumu_ros.datasets.utd_mhad import ACTIONS
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from mumu_ros.model.config import ConfigError, Modality, ModelConfig
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy, find_taxonomy

@@ -30,7 +30,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mumu_ros.files import check_folder, replacing
-from mumu_ros.model.config import ConfigError, build
+from mumu_ros.model.checks import build
+from mumu_ros.model.config import ConfigError
 from mumu_ros.reading import read_json
 from studies.dense.model import DenseConfig, DenseModel
 from studies.dense.pictures import CLASSES, split
