@@ -36,9 +36,10 @@ from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.recognition import events
 from mumu_ros.recognition.decision import Decision, NoDecision
 
-__all__ = ["ActivityEvents"]
+__all__ = ["EVENT", "EVENT_TYPE", "ActivityEvents"]
 
-TOPIC = "activity_event"
+EVENT = "activity_event"
+EVENT_TYPE = "mumu_ros/msg/ActivityEvent"
 MAX_WAITS = 100
 """Clients that have died leave waits behind, which nothing tells from those of others."""
 _QUEUE = 64
@@ -68,7 +69,7 @@ class ActivityEvents:
         self._intents: Intents | None = None
         self._header: tuple[int, str] = (0, "")
         self._waits: list[_Wait] = []
-        self._publisher = node.create_lifecycle_publisher(ActivityEvent, TOPIC, QoSProfile(depth=_QUEUE))
+        self._publisher = node.create_lifecycle_publisher(ActivityEvent, EVENT, QoSProfile(depth=_QUEUE))
         self._server = ActionServer(
             node,
             WaitForActivity,

@@ -41,12 +41,12 @@ from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import fault_age_s
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
-from mumu_ros.nodes.activity_events import ActivityEvents
+from mumu_ros.nodes.activity_events import EVENT, EVENT_TYPE, ActivityEvents
 from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.endpoints import contest, why_silent
 from mumu_ros.nodes.humans_topics import BODIES
-from mumu_ros.nodes.intents import Intents
+from mumu_ros.nodes.intents import INTENTS, INTENTS_TYPE, Intents
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import INFERENCE
 from mumu_ros.nodes.running import main
@@ -62,6 +62,7 @@ __all__ = ["Inference"]
 _MAX_NOTED = 32
 """Maximum number of names of unreadable parts that are kept."""
 _LONGEST_TEXT = 300
+_RECOGNITION_TYPE = "mumu_ros/msg/ActivityRecognition"
 _FRAME_TYPE = "mumu_ros/msg/MultimodalFrame"
 _PEOPLE_TYPE = "mumu_ros/msg/People"
 _SILENT_S = 2.0
@@ -70,6 +71,10 @@ _SILENT_GAPS = 3
 """So many times the time between the last two frames, too: sensor_sync may send one in ten seconds."""
 _STILL_COMING_S = 0.5
 """A modality whose newest sample is older than this has stopped, which sensor_sync reports."""
+_OTHER_NAMES = (
+    "such as a launch that still runs: stop all but one, or rename the topics of one by -r (those below /humans cannot "
+    "be: set humans: false)"
+)
 _Loaded: TypeAlias = tuple[Session, Intents | None]
 
 
@@ -220,13 +225,15 @@ class Inference(ManagedNode):
 
     def _follow_bodies(self, bodies: Sequence[str]) -> None:
         """Create a publisher for each known body, and destroy the others."""
+        assert self._session is not None
+        if not self._session.config.humans:
+            return
         with self._publishing:
             for body in self._of_bodies.keys() - bodies:
                 self.destroy_publisher(self._of_bodies.pop(body))
             for body in bodies:
                 if body not in self._of_bodies:
-                    topic = f"{BODIES}/{body}/activity"
-                    self._of_bodies[body] = self.create_publisher(ActivityRecognition, topic, 10)
+                    self._of_bodies[body] = self.create_publisher(ActivityRecognition, _topic_of(body), 10)
 
     def _work(self, job: _Job) -> None:
         """Encode new inputs; decide when a decision is due."""
@@ -303,7 +310,7 @@ class Inference(ManagedNode):
         recognizer = self._session.recognizer
         yield self.status(
             "recogniser",
-            contest(self, "activity", "mumu_ros/msg/ActivityRecognition", self._state()),
+            self._contest(self._state()),
             model=recognizer.checkpoint.id,
             device=self._device,
             frames=self._frames,
@@ -318,6 +325,16 @@ class Inference(ManagedNode):
             processing_ms_p50=float(np.median(times) * 1e3),
             processing_ms_p99=float(np.quantile(times, 0.99) * 1e3),
         )
+
+    def _contest(self, problem: Problem) -> Problem:
+        """A problem, with the names of the nodes that publish the same topic; of several topics, of the first."""
+        with self._publishing:
+            of_bodies = [(_topic_of(body), _RECOGNITION_TYPE) for body in self._of_bodies]
+        topics = [("activity", _RECOGNITION_TYPE), (EVENT, EVENT_TYPE), *of_bodies]
+        if self._intents:
+            topics.append((INTENTS, INTENTS_TYPE))
+        told = (contest(self, topic, type_name, problem, _OTHER_NAMES) for topic, type_name in topics)
+        return next((several for several in told if several != problem), problem)
 
     def _state(self) -> Problem:
         assert self._session is not None
@@ -392,6 +409,10 @@ class Inference(ManagedNode):
             self.get_logger().warning(shorten(text))
         self._missing = never
         return [(FaultCode.MISSING, text)]
+
+
+def _topic_of(body: str) -> str:
+    return f"{BODIES}/{body}/activity"
 
 
 def _faults(decision: Decision, names: Sequence[str]) -> list[Problem]:

@@ -26,10 +26,10 @@ from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recognition.events import ActivityEvent
 
-__all__ = ["Intents"]
+__all__ = ["INTENTS", "INTENTS_TYPE", "Intents"]
 
-TOPIC = "/intents"
-_TYPE = "hri_actions_msgs/msg/Intent"
+INTENTS = "/intents"
+INTENTS_TYPE = "hri_actions_msgs/msg/Intent"
 _DEFAULT_PRIORITY = 128
 
 
@@ -44,12 +44,12 @@ class Intents:
     """
 
     def __init__(self, node: ManagedNode, meanings: Mapping[str, str], activities: Collection[str]) -> None:
-        self._intent = message_class(_TYPE)
+        self._intent = message_class(INTENTS_TYPE)
         if unknown := sorted(set(meanings) - set(activities)):
             raise ValueError(f"parameter intents: no activity {unknown[0]!r}; the model has {', '.join(activities)}")
         self._meanings = {activity: self._parse(text) for activity, text in meanings.items()}
         self._node = node
-        self._publisher = node.create_publisher(self._intent, TOPIC, 10)
+        self._publisher = node.create_publisher(self._intent, INTENTS, 10)
 
     def close(self) -> None:
         """Stop publishing."""

@@ -157,6 +157,7 @@ class InferenceConfig:
     max_people: int
     imu_bodies: Mapping[str, str]
     intents: Mapping[str, str]
+    humans: bool
 
     @classmethod
     def read(cls, values: Values) -> InferenceConfig:

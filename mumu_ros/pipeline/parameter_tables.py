@@ -290,6 +290,12 @@ INFERENCE = (
         parse=_pairs,
         accepts="a list of <activity>=<intent>",
     ),
+    Parameter(
+        "humans",
+        True,
+        "Publish the activity of each person on /humans/bodies/<id>/activity as well; of several models for the same "
+        "people, one may.",
+    ),
 )
 
 

@@ -48,6 +48,9 @@ def test_an_activity_that_begins_asks_for_what_it_means(robot: Callable[..., Any
     assert json.loads(intent.data) == {"object": r.recognitions[0].activity, "recipient": "b1"}
     assert intent.priority == 128
     assert 0 < intent.confidence <= 1
+    second = r.ros.node.create_publisher(Intent, "/intents", 10)
+    r.ros.wait(lambda: r.diagnosed("2 publishers send /intents (/inference, /test)"))
+    r.ros.node.destroy_publisher(second)
     assert r.node.trigger_deactivate() == r.node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
     r.ros.wait(lambda: not r.ros.node.count_publishers("/intents"))
 

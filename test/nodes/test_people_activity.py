@@ -33,7 +33,7 @@ from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
-from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
+from mumu_ros.msg import ActivityEvent, ActivityRecognition, MultimodalFrame, People
 from mumu_ros.nodes.inference import Inference
 from mumu_ros.people import Person
 
@@ -156,6 +156,29 @@ def test_each_person_has_an_activity_on_both_topics(room: Callable[..., Room]) -
     stamps = [time_to_ns(m.header.stamp) for m in r.of("berta")]
     assert set(np.diff(stamps)) == {200 * MS}
     assert r.of("anna1")[-1].activity_probabilities != r.of("berta")[-1].activity_probabilities
+
+
+@pytest.mark.parametrize(
+    ("message_type", "topic"),
+    [
+        (ActivityRecognition, "activity"),
+        (ActivityEvent, "activity_event"),
+        (ActivityRecognition, "/humans/bodies/anna1/activity"),
+    ],
+)
+def test_another_model_on_one_of_its_topics_is_named(room: Callable[..., Room], message_type: Any, topic: str) -> None:
+    r = room()
+    r.ros.node.create_publisher(message_type, topic, 10)
+    text = f"2 publishers send {r.ros.node.resolve_topic_name(topic)} (/inference, /test), such as a launch that still"
+    numbers = itertools.count()
+    r.ros.wait(lambda: r.play(next(numbers), 1, ("anna1",)) or r.diagnosed(text))
+
+
+def test_a_second_model_leaves_the_topics_of_bodies_to_the_first(room: Callable[..., Room]) -> None:
+    r = room(humans=False)
+    r.play(0, 15, ("anna1",))
+    r.ros.wait(lambda: r.of("anna1"))
+    assert not r.topics()
 
 
 def test_people_of_whom_the_model_can_use_nothing_are_named_and_logged(
