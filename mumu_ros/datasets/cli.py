@@ -120,16 +120,19 @@ def _build(arguments: argparse.Namespace) -> int:
     finds_people, has_streams = _sources(arguments.params)
     configuration = "own_people" if finds_people else "own"
     model = _model(configuration)
+    window_s = float(model["window_s"])
+    shortest_s = window_s if arguments.shortest is None else arguments.shortest
     report = build_dataset(
         [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],
         arguments.out,
         _sensor_sync(arguments.params) if has_streams else None,
-        float(model["window_s"]) if arguments.shortest is None else arguments.shortest,
+        shortest_s,
         skeletons=finds_people,
         taxonomy=find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None,
         progress=_print_bag,
     )
-    _print_report(report, arguments.out, configuration)
+    shorter = "" if shortest_s == window_s else f" model.window_s={shortest_s}"
+    _print_report(report, arguments.out, configuration, f"data.root={shlex.quote(str(arguments.out))}{shorter}")
     streams = open_dataset("folder", str(arguments.out)).streams
     if text := unlike_names(streams, [modality["name"] for modality in model["modalities"]]):
         print(f"config/training/{configuration}.yaml: {text}", file=sys.stderr)
@@ -217,13 +220,13 @@ def _print_bag(bag: BagReport) -> None:
         print(f"  {problem}", file=sys.stderr)
 
 
-def _print_report(report: Report, out: Path, configuration: str) -> None:
+def _print_report(report: Report, out: Path, configuration: str, overrides: str) -> None:
     clips = Counter(bag.subject for bag in report.bags for _ in bag.clips)
     print(f"{out}: {sum(clips.values())} clips of {len(clips)} subjects")
     for group, activities in report.taxonomy.groups.items():
         print(f"  {group}: " + ", ".join(f"{activity} {report.activities[activity]}" for activity in activities))
     root, model = shlex.quote(str(out)), "people" if configuration == "own_people" else "sim"
-    print(f"Next: mumu train config/training/{configuration}.yaml data.root={root} --init {model} --out MODEL")
+    print(f"Next: mumu train config/training/{configuration}.yaml {overrides} --init {model} --out MODEL")
     if len(clips) == 1:
         print("Everything is of one subject: record another person to test the model on new people.")
     else:

@@ -55,7 +55,10 @@ NONE_KNOWN = "has an activity, all are labelled with their group only; label som
 """What is wrong with clips that can be neither tested nor trained on by themselves, and the remedy."""
 _TOLD_S = 1.0
 """Labels beyond the samples are reported from this length on; less is rounding."""
-_ONE_EACH = "; one window of each clip, however short: --windows-per-s 0, mumu train: data.windows_per_s=0"
+_REMEDY = (
+    "; one window of each clip, however short: --windows-per-s 0, mumu train: data.windows_per_s=0, or a shorter "
+    "window: model.window_s, as dataset build has --shortest"
+)
 Change: TypeAlias = Callable[[Clip], Clip]
 
 
@@ -117,7 +120,7 @@ def load_windows(
     short = {c.id: _why_none(config, data, c) for c in dataset.clips if c.id not in skipped and c.id not in cut}
     skipped |= short
     if not cut:
-        remedy = _ONE_EACH if short and data.windows_per_s else ""
+        remedy = _REMEDY if short and data.windows_per_s else ""
         raise DatasetError(f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()))}{remedy}")
     clips = tuple(clip for clip in dataset.clips if clip.id not in skipped)
     unused = tuple(name for name in dataset.streams if name not in (*config.names, data.pose))

@@ -19,8 +19,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -396,6 +398,28 @@ def test_a_window_of_another_length_may_be_given(
         build_people(write_bag("anna", [(6, 8.3, "g", "wave"), (9, 10, "g", "hop")], seconds=1), "--shortest", 2) == 0
     )
     assert list(report()[0]["clips"].values()) == ["wave"]
+
+
+@pytest.mark.parametrize(("shortest", "override"), [("1", " model.window_s=1.0"), ("2", ""), (None, "")])
+def test_the_next_command_trains_on_what_was_built(
+    write_bag: WriteBag,
+    build: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    shortest: str | None,
+    override: str,
+) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    long_s = 1.2 if override else 3.0
+    bag = write_bag("anna", [(0, long_s, "g", "wave"), (4, 4 + long_s, "g", "hop")])
+    assert build(bag, *(["--shortest", shortest] if shortest else [])) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("Next: mumu train "))
+    assert f"{override} --init sim" in line
+    config, *overrides = shlex.split(line.partition(" --init ")[0])[3:]
+    settings = read_settings(config, overrides)
+    imu = replace(settings.model.modalities[2], name="imu")
+    loaded = load_windows(replace(settings.model, modalities=(imu,)), settings.data)
+    assert {clip.activity for clip in loaded.clips} == {"wave", "hop"}
 
 
 def test_streams_that_the_configuration_of_the_training_does_not_take_are_named(
