@@ -157,14 +157,18 @@ def test_a_clip_is_of_the_person_with_joints_however_long_another_has_none(tmp_p
     assert write_skeletons(found, pieces, tmp_path) == ({"one": 3}, [])
 
 
-TORSO = LAYOUTS[LAYOUT].index("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+KNEES = ("left_knee", "right_knee")
 
 
-def leaning(degrees: float) -> Person:
-    """Somebody two metres ahead of a camera, the torso turned about the hips' line from upright towards it."""
-    found = person("a", {"left_shoulder", "right_shoulder", "left_hip", "right_hip"})
-    height, depth = 0.5 * np.cos(np.radians(degrees)), 0.5 * np.sin(np.radians(degrees))
-    found.joints[TORSO] = [(0.2, -height, 2 - depth), (-0.2, -height, 2 - depth), (0.1, 0, 2), (-0.1, 0, 2)]
+def leaning(degrees: float, tilt: float) -> Person:
+    """Somebody who stands two metres ahead of a camera that looks down, the torso turned about the hips' line."""
+    found = person("a", {*TORSO, *KNEES})
+    x, (y, z) = 0.2, 0.5 * np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+    down, forward = 0.4 * np.array([np.cos(np.radians(tilt)), np.sin(np.radians(tilt))])
+    index = LAYOUTS[LAYOUT].index
+    found.joints[index(*TORSO)] = [(x, -y, 2 - z), (-x, -y, 2 - z), (0.1, 0, 2), (-0.1, 0, 2)]
+    found.joints[index(*KNEES)] = [(0.1, down, 2 + forward), (-0.1, down, 2 + forward)]
     return found
 
 
@@ -184,11 +188,9 @@ def test_skeletons_are_level_from_the_first_picture_on(leans: Sequence[float], t
         patch.object(found_people, "read_pictures", return_value=pictures),
         patch.object(found_people, "PeopleFinder") as finder,
     ):
-        finder.return_value.update.side_effect = [[leaning(degrees)] for degrees in leans]
+        finder.return_value.update.side_effect = [[leaning(degrees, tilt)] for degrees in leans]
         found = find_people(Path("bag")).people["a"]
-    left, right, left_hip, right_hip = LAYOUTS["florence15"].index(
-        "left_shoulder", "right_shoulder", "left_hip", "right_hip"
-    )
+    left, right, left_hip, right_hip = LAYOUTS["florence15"].index(*TORSO)
     for joints, lean in zip(found.values(), leans, strict=True):
         _, y, z = joints[left] + joints[right] - joints[left_hip] - joints[right_hip]
         assert np.degrees(np.arctan2(-z, -y)) == pytest.approx(lean - tilt, abs=2)
