@@ -218,7 +218,7 @@ def _labelled_taxonomy(name: str, labels: Sequence[Label]) -> Taxonomy | None:
     _check_case(label.activity for label in labels)
     _check_case(label.group for label in labels)
     for label in labels:
-        if "," in label.activity or not label.activity.isprintable():
+        if "," in label.activity:
             raise DatasetError(f"activity {label.activity!r} has a comma, which clips.csv cannot hold; rename it")
         if not label.group:
             continue

@@ -109,7 +109,7 @@ def _register_lerobot(actions: argparse._SubParsersAction[Any]) -> None:
 def _build(arguments: argparse.Namespace) -> int:
     from mumu_ros.datasets import open_dataset
     from mumu_ros.datasets.build import Source, build_dataset
-    from mumu_ros.datasets.clips import unlike_names
+    from mumu_ros.datasets.clips import lonely_activity, unlike_names
     from mumu_ros.model.taxonomy import find_taxonomy
 
     bags = arguments.bags
@@ -136,6 +136,8 @@ def _build(arguments: argparse.Namespace) -> int:
     streams = open_dataset("folder", str(arguments.out)).streams
     if text := unlike_names(streams, [modality["name"] for modality in model["modalities"]]):
         print(f"config/training/{configuration}.yaml: {text}", file=sys.stderr)
+    if text := lonely_activity(report.activities):
+        print(text, file=sys.stderr)
     return 0
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.model.taxonomy import IDLE
 from mumu_ros.streams import NS_PER_S
 
 __all__ = [
@@ -143,6 +144,13 @@ def fills_window(start_ns: int, end_ns: int, window_s: float) -> bool:
     A tenth of the window may be missing: the samples of a label of a window's length span less than it.
     """
     return end_ns - start_ns >= _LEAST_FILLED * window_s * NS_PER_S
+
+
+def lonely_activity(activities: Collection[str]) -> str:
+    """A sentence on what a model learns of one activity only; empty: there are several, or none."""
+    if len(activities) != 1:
+        return ""
+    return f"{next(iter(activities))} is the only activity: the model always answers with it; label rest, too ({IDLE})"
 
 
 def unlike_names(streams: Collection[str], modalities: Collection[str]) -> str:

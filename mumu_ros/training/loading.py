@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 
 from mumu_ros.datasets import open_dataset
-from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, unlike_names
+from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, lonely_activity, unlike_names
 from mumu_ros.datasets.utd_mhad_clips import find_utd_mhad
 from mumu_ros.files import expanded
 from mumu_ros.model.config import ConfigError, ModelConfig
@@ -173,7 +173,10 @@ def tell_untaught(windows: WindowSet, config: ModelConfig, unused: Sequence[str]
     taxonomy, modalities = config.taxonomy, [modality.name for modality in config.measured]
     if text := unlike_names([*filter(windows.shows, modalities), *unused], modalities):
         print(text, file=sys.stderr, flush=True)
-    if names := windows.untaught(taxonomy):
+    names = windows.untaught(taxonomy)
+    if text := lonely_activity([name for name in taxonomy.activities if name not in names]):
+        print(text, file=sys.stderr, flush=True)
+    if names:
         it = "it" if len(names) == 1 else "them"
         print(
             f"no window shows {', '.join(names)}: the model cannot learn {it}; record or label more of {it}, or take "

@@ -267,6 +267,23 @@ def test_a_taxonomy_says_which_activities_to_take(
     assert groups == {"communicate": ("wave",), "rest": ("sit",)}, "what nobody did cannot be learned"
 
 
+@pytest.mark.parametrize("name", ["\u0645\u06cc\u200c\u0631\u0648\u062f", "\U0001f3c3\u200d\u2642\ufe0f", "a\xa0b"])
+def test_an_activity_has_any_name_that_a_label_can_have(
+    write_bag: WriteBag, build: Callable[..., int], tmp_path: Path, name: str
+) -> None:
+    """Letters that are not joined, a picture of several, a space that does not break: unprintable."""
+    assert build(write_bag("anna", [(0, 3, "g", name), (3, 6, "g", "hop")])) == 0
+    assert Taxonomy.read(tmp_path / "set" / "taxonomy.yaml").activities == (name, "hop")
+    assert {clip.activity for clip in open_dataset("folder", str(tmp_path / "set")).clips} == {name, "hop"}
+
+
+def test_an_annotation_of_two_lines_is_no_clip(
+    write_bag: WriteBag, build: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build(write_bag("anna", annotations=[(0, 3, "g", "wave\nsit"), (3, 6, "g", "sit")])) == 2
+    assert "is not a name" in capsys.readouterr().err
+
+
 def test_an_activity_is_one_however_its_accents_are_typed(
     write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], tmp_path: Path
 ) -> None:
@@ -420,6 +437,15 @@ def test_the_next_command_trains_on_what_was_built(
     imu = replace(settings.model.modalities[2], name="imu")
     loaded = load_windows(replace(settings.model, modalities=(imu,)), settings.data)
     assert {clip.activity for clip in loaded.clips} == {"wave", "hop"}
+
+
+@pytest.mark.parametrize("other", ["hop", "wave"])
+def test_a_training_set_of_one_activity_only_is_named(
+    write_bag: WriteBag, build: Callable[..., int], capsys: pytest.CaptureFixture[str], other: str
+) -> None:
+    assert build(write_bag("anna", [(0, 3, "g", "wave"), (4, 7, "g", other)])) == 0
+    text = "wave is the only activity: the model always answers with it; label rest, too (idle)"
+    assert (text in capsys.readouterr().err.splitlines()) == (other == "wave")
 
 
 def test_streams_that_the_configuration_of_the_training_does_not_take_are_named(

@@ -197,11 +197,13 @@ def test_an_activity_that_no_window_shows_is_named(
         assert mumu(*command, "data.windows_per_s=1", "--out", tmp_path / command[0]) == 0
         errors = capsys.readouterr().err
         assert "no window shows walk: the model cannot learn it; record or label more of it, or take it out" in errors
+        assert "wave is the only activity: the model always answers with it; label rest, too (idle)" in errors
         assert "6 clips were skipped: walk_s1_1, " in errors
         assert "the first: walk_s1_1: too short for a window of 1 s" in errors
     assert mumu("train", folder, "--out", tmp_path / "whole") == 0
     errors = capsys.readouterr().err
     assert "no window shows" not in errors
+    assert "only activity" not in errors
     assert "modality" not in errors
 
 
