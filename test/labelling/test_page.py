@@ -399,6 +399,47 @@ def test_the_frame_follows_the_time(page: Page) -> None:
     assert page.errors() == []
 
 
+def test_arrows_move_where_the_camera_has_no_picture(page: Page) -> None:
+    """It has begun late and ended early; never does one lead against its direction, however far the pictures are."""
+    from selenium.webdriver.common.keys import Keys
+
+    left, right = Keys.ARROW_LEFT, Keys.ARROW_RIGHT
+    page._browser.execute_script("recording.cameras[0].stamps = recording.cameras[0].stamps.slice(30, 90)")
+    for begin, *keys in (
+        ("0", (right, 1 / 30), (right, 2 / 30), (left, 1 / 30), (left, 0), (left, 0)),
+        ("2.99", (right, 2.99 + 1 / 30), (right, 3.1), (left, 3), (left, 3 - 1 / 30)),
+        ("8.85", (right, 8.9), (right, 8.9 + 1 / 30), (left, 8.9), (left, 8.8)),
+        (
+            "11.98",
+            (left, 11.98 - 1 / 30),
+            (left, 11.98 - 2 / 30),
+            (right, 11.98 - 1 / 30),
+            (right, 11.98),
+            (right, 11.98),
+        ),
+    ):
+        page._browser.execute_script(f"seek({begin})")
+        for key, expected_s in keys:
+            page.press(key)
+            assert float(page.one("#clock").text.split()[0]) == pytest.approx(expected_s, abs=0.002), begin
+    assert page.errors() == []
+
+
+def test_what_a_page_makes_of_less_than_was_asked_for_is_said(page: Page, target: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.press(Keys.HOME, "i", Keys.END, "o")
+    page.until(lambda: page.segments()[0] == "wave 0.00 – 1.00")
+    assert page.one("#status").text == "0.00 to 1.00 s only: there is a segment beyond"
+    page.one("#new-activity").send_keys("up, down", Keys.ENTER)
+    assert "has no comma" in page.one("#status").text
+    assert [chip.text for chip in page.all(".chip")] == ["wave1", "point2", "walk3"]
+    page.one("#new-activity").send_keys(Keys.CONTROL, "a")
+    page.one("#new-activity").send_keys("up and down", Keys.ENTER)
+    page.until(lambda: page.segments()[0] == "up and down 0.00 – 1.00")
+    assert page.errors() == []
+
+
 def test_a_full_disk_is_reported_on_the_page_and_nothing_is_lost(
     page: Page, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

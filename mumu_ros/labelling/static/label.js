@@ -192,9 +192,9 @@ function room(when, except = null) {
 }
 
 function add(from, to) {
-  const begin = Math.min(from, to), free = room(from) ?? room(to);
+  const begin = Math.min(from, to), end = Math.max(from, to), free = room(from) ?? room(to);
   if (!free) return say("There is a segment here already", "bad");
-  const label = { start: Math.max(begin, free[0]), end: Math.min(Math.max(from, to), free[1]), group: current?.group ?? "", activity: current?.activity ?? "" };
+  const label = { start: Math.max(begin, free[0]), end: Math.min(end, free[1]), group: current?.group ?? "", activity: current?.activity ?? "" };
   if (label.end - label.start < LEAST) return say(`A segment is at least ${LEAST} s long`, "bad");
   remember();
   labels.push(label);
@@ -202,6 +202,7 @@ function add(from, to) {
   selected = label;
   if (!current) $("new-activity").focus();
   changed();
+  if (label.start > begin || label.end < end) say(`${label.start.toFixed(2)} to ${label.end.toFixed(2)} s only: there is a segment beyond`, "bad");
 }
 
 function remove() {
@@ -343,9 +344,11 @@ function seek(when) {
   draw();
 }
 
+// To another frame of the first camera; by a thirtieth of a second where that has begun late or ended early.
 function stepFrame(by) {
-  const stamps = recording.cameras[0]?.stamps;
-  seek(stamps ? stamps[Math.min(Math.max(nearest(stamps, time) + by, 0), stamps.length - 1)] : time + by / 30);
+  const stamps = recording.cameras[0]?.stamps ?? [];
+  const inside = stamps[0] <= time + 1e-4 && time <= stamps.at(-1) + 1e-4;
+  seek((inside ? stamps[nearest(stamps, time) + by] : null) ?? time + by / 30);
 }
 
 function play() {
@@ -569,6 +572,7 @@ function bind() {
     event.preventDefault();
     const activity = $("new-activity").value.trim(), group = $("new-group").value.trim();
     if (!activity) return;
+    if (activity.includes(",")) return say("An activity has no comma: the list of a training set cannot hold it", "bad");
     if (group) regroup(activity, group);
     let known = activities.find((a) => a.activity === activity);
     if (!known) activities.push(known = { group, activity });
