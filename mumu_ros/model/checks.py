@@ -37,7 +37,7 @@ __all__ = [
 
 MAX_NUMBER = 1e9
 """Largest number of any value."""
-_MAX_SIZE = 4096
+_MAX_SIZE = 4096  # a configuration that comes with a foreign model must not ask for more memory than there is
 
 T = TypeVar("T")
 
