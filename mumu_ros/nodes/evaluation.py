@@ -143,7 +143,7 @@ class Evaluation(ManagedNode):
             self._fail(f"cannot write the report: {error}")
             return
         self._written.add(out)
-        self._say_end(results, headline(summary)["judged"], out / "report.html")
+        self._say_end(results, count, headline(summary)["judged"], out / "report.html")
 
     @property
     def _annotation_topic(self) -> str:
@@ -155,9 +155,8 @@ class Evaluation(ManagedNode):
         numbered = (out.with_name(f"{out.name}-{number}") for number in itertools.count(2))
         return out if out not in self._written else next(folder for folder in numbered if not folder.exists())
 
-    def _say_end(self, results: Sequence[BagResult], judged: int | None, report: Path) -> None:
+    def _say_end(self, results: Sequence[BagResult], count: int, judged: int | None, report: Path) -> None:
         """Log what the recognitions were compared with, and where the report is."""
-        count = sum(len(result.decisions) for result in results)
         if judged:
             truth = self._config.labels or f"the annotations on {self._annotation_topic}"
             self.get_logger().info(f"{count} recognitions evaluated, {judged} of them against {truth}; see {report}")

@@ -20,7 +20,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-__all__ = ["Playback"]
+__all__ = ["LATE_S", "Playback"]
+
+LATE_S = 1.0
+"""Delay from which the computer is too slow to simulate or to play at the speed that is wanted."""
 
 
 class Playback:

@@ -38,7 +38,7 @@ from mumu_ros.nodes.humans_topics import BODIES, TRACKED
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PlayerConfig
 from mumu_ros.nodes.parameters import PLAYER, ParameterError
-from mumu_ros.nodes.playback import Playback
+from mumu_ros.nodes.playback import LATE_S, Playback
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings import Recording, RecordingError, Topic
@@ -246,10 +246,12 @@ class Player(ManagedNode):
         self._publishers_by_topic[CLOCK].publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
 
     def diagnose(self) -> Iterable[DiagnosticStatus]:
-        """One status: what is waited for, or else the number of messages played of each topic; several clocks."""
+        """One status: what is waited for, or else how late it is and the number of messages played of each topic."""
         assert self._recording is not None
         problems = self._recording.problems
         problem = (FaultCode.DAMAGED if problems else FaultCode.NONE, "; ".join(problems))
+        if (late_s := self._playback.late_s) > LATE_S:
+            problem = FaultCode.TOO_SLOW, f"{late_s:.1f} s behind rate {self._config.rate:g}; lower it"
         if self._waits_for:
             problem = FaultCode.WAITING, self._waits_for
         yield self.status("bag", contest(self, CLOCK, CLOCK_TYPE, problem), **dict(self._played))

@@ -32,7 +32,7 @@ from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import SimulatorConfig
 from mumu_ros.nodes.parameters import SIMULATOR
-from mumu_ros.nodes.playback import Playback
+from mumu_ros.nodes.playback import LATE_S, Playback
 from mumu_ros.nodes.running import main
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.recordings.simulate import simulator_messages
@@ -56,8 +56,6 @@ ROOM_PERFORMANCE_S = 600.0
 
 LEAD_NS = NS_PER_S
 """Time to draw the person and for subscribers to discover the topics before the performance begins."""
-LATE_S = 1.0
-"""Delay from which the computer is too slow to simulate in real time."""
 
 
 class Simulator(ManagedNode):

@@ -34,6 +34,7 @@ from std_msgs.msg import String
 
 from mumu_ros.conversions import array_to_imu, ns_to_time, time_to_ns
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition, People
+from mumu_ros.nodes import player
 from mumu_ros.nodes.player import Player
 from mumu_ros.nodes.simulator import Simulator
 from mumu_ros.nodes.subscribers import message_class
@@ -276,6 +277,17 @@ def test_another_publisher_of_the_clock_is_named(ros: Any, bag: Path) -> None:
     assert node.trigger_activate() == SUCCESS
     ros.wait(lambda: "2 publishers send /clock (/player, /test)" in next(iter(node.diagnose())).message)
     assert next(iter(node.diagnose())).values[0].value == "contested"
+
+
+def test_a_bag_that_is_read_too_slowly_for_its_rate_is_named(
+    ros: Any, bag: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "LATE_S", 0.001)
+    node, _ = play(ros, bag, loop=True, rate=100.0)
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: " s behind rate 100; lower it" in next(iter(node.diagnose())).message)
+    monkeypatch.setattr(player, "LATE_S", 60.0)
+    assert next(iter(node.diagnose())).values[0].value == ""
 
 
 def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:
