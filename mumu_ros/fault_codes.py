@@ -82,6 +82,9 @@ class FaultCode(str, Enum):
         "without gravity) or turns at more than 20 rad/s (in degrees a second); depth of which less than 1 % is nearer "
         "than 65 m (in millimetres)"
     )  # fmt: skip
+    SMALL = "small", Level.WARN, (
+        "pictures are enlarged for the model: `sensor_sync` sends them in the size of its own parameter `model`"
+    )  # fmt: skip
     TOO_SLOW = "too_slow", Level.WARN, "this computer does not keep up, and messages are dropped"
 
     FROZEN = "frozen", Level.WARN, "the camera repeats the same picture"

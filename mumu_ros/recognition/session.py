@@ -33,6 +33,7 @@ from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import HealthMonitor, load_health
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint, select_device
 from mumu_ros.model.config import ModelConfig
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import SampleError
 from mumu_ros.people.person import Person
 from mumu_ros.pipeline.configuration import InferenceConfig
@@ -62,6 +63,8 @@ BLIND_NS = 3 * NS_PER_S
 """A camera silent for this long, without empty detections either, counts as gone."""
 SCENE_ONLY = "of the whole scene, used only for a person who is alone in view"
 """Said of pictures that are used for nobody, since several people are in view."""
+_LEAST_SIDE = 0.75
+"""Pictures with a side below this share of the model's are named: enlarged, they lack what it learned from."""
 _Guard: TypeAlias = StampGuard[StreamClock, Callable[[], None]]
 _HELD = 64
 _LONGEST_TEXT = 300
@@ -169,6 +172,7 @@ class Session:
             self._crowd = 0
             self._framed: set[str] = set()
             self._turned_away: dict[str, int] = {}
+            self._small: dict[str, str] = {}
             self.refused: dict[str, tuple[int, str]] = {}
             self.seen: set[str] = set()
 
@@ -295,6 +299,8 @@ class Session:
             scene = [name for name in self._scene if name in self._framed]
             if scene and len(self._near) > 1:
                 problems.append((FaultCode.UNASSIGNED, f"{', '.join(scene)}: {SCENE_ONLY}"))
+            problems += [(FaultCode.SMALL, text) for text in self._small.values()]
+            self._small.clear()
             return problems + [(FaultCode.UNASSIGNED, text) for text in self._assigner.problems(self._near)]
 
     def _take(self, clock: StreamClock, stamp_ns: int, act: Callable[[], None]) -> list[int]:
@@ -355,6 +361,8 @@ class Session:
                 check_background(self._modalities[name], sample)
                 if self.recognizer.push(name, stamp_ns, sample) and name in self._imus:
                     self._assigner.push(name, stamp_ns, sample)
+                if text := _enlarged(self._modalities[name], sample):
+                    self._small[name] = text
             except SampleError as error:
                 self._refuse(name, error)
 
@@ -435,6 +443,20 @@ def _open_backend(
         folder = shlex.quote(str(config.model))
         note(f"preparing {checkpoint.id} for {name}; in advance: mumu export {folder} --backend {name}")
     return name, open_backend(name, checkpoint, config.model, config.threads)
+
+
+def _enlarged(modality: Modality, sample: NDArray[Any]) -> str:
+    """What to say of a picture that is clearly smaller than the model's; empty: it is none."""
+    if not modality.is_image:
+        return ""
+    height, width = modality.shape[:2]
+    if sample.shape[0] >= _LEAST_SIDE * height and sample.shape[1] >= _LEAST_SIDE * width:
+        return ""
+    size = f"{sample.shape[1]}×{sample.shape[0]}"
+    return (
+        f"{modality.name}: pictures of {size} are enlarged to the model's {width}×{height}; "
+        "sensor_sync sends the size of its parameter model: restart it with this one"
+    )
 
 
 def _named_bodies(config: InferenceConfig, imus: Sequence[str]) -> dict[str, str]:

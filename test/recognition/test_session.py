@@ -241,6 +241,19 @@ def test_pictures_of_the_whole_scene_that_nobody_is_alone_in_are_said_to_be_unas
     assert session.new_problems() == []
 
 
+@pytest.mark.parametrize(("side", "is_small"), [(8, True), (23, True), (24, False), (32, False), (99, False)])
+def test_pictures_that_are_enlarged_for_the_model_are_named(tiny_model: Path, side: int, is_small: bool) -> None:
+    """As after set_model, since sensor_sync keeps the size of the model that it was started with."""
+    session = open_session(tiny_model)
+    text = f"rgb: pictures of 32×{side} are enlarged to the model's 32×32; sensor_sync sends "
+    for number in range(2):
+        stamp_ns = START_NS + number * FRAME_MS * MS
+        session.receive(stamp_ns, [("rgb", stamp_ns, np.zeros((side, 32, 3), np.uint8))])
+        found = session.new_problems()
+        assert [(code, told.startswith(text)) for code, told in found] == [("small", True)] * is_small
+        assert session.new_problems() == []
+
+
 @pytest.mark.parametrize("apart", [0, 6], ids=["at once", "after 0.3 s"])
 @pytest.mark.parametrize("stays", [False, True], ids=["comes", "was one of two"])
 def test_pictures_of_somebody_else_before_are_not_of_the_person_who_is_alone_now(
