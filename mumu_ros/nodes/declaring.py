@@ -20,12 +20,18 @@ when it is configured.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
+from mumu_ros.nodes.parameters import TABLES
+from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.pipeline.parameter_tables import unknown_names
 from mumu_ros.pipeline.parameter_values import Parameter, Values, expected
 
@@ -68,9 +74,27 @@ def own_arguments(texts: Sequence[str]) -> list[str]:
     return ["--ros-args", *(part for rule in rules for part in ("-p", rule))]
 
 
-def unknown_parameters(node: Node, rows: Sequence[Parameter]) -> list[str]:
+def unknown_parameters(node: Node, rows: Sequence[Parameter], cli_args: Sequence[str] | None = None) -> list[str]:
     """Messages about parameters given to a node, by a file or the command line, that its table does not have.
 
-    rclpy drops them silently, and keeps the given ones in a private attribute only.
+    Those that a file gives all nodes may be another's. rclpy drops unknown ones silently, and keeps the given ones in a
+    private attribute only.
+
+    Args:
+        node: The node.
+        rows: Its table.
+        cli_args: Its own arguments, beside those of the process.
     """
-    return list(unknown_names(node._parameter_overrides, rows))
+    shared = _shared(node, [*sys.argv, *(cli_args or ())])
+    given = (name for name in node._parameter_overrides if name not in shared)
+    return list(unknown_names(given, rows))
+
+
+def _shared(node: Node, arguments: Sequence[str]) -> set[str]:
+    """Names of parameters of other nodes that the parameter files among these arguments give all nodes."""
+    names: set[str] = set()
+    for option, path in pairwise(arguments):
+        if option == "--params-file":
+            with contextlib.suppress(ValueError, OSError):  # rcl has read it: it is a file of another style at most
+                names |= ParameterFile(Path(path), node.get_namespace()).shared(node.get_name())
+    return {name for name in names if any(not list(unknown_names([name], table)) for table in TABLES.values())}

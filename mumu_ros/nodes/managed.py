@@ -79,7 +79,7 @@ class ManagedNode(LifecycleNode):
         self._polled: weakref.WeakSet[Any] = weakref.WeakSet()
         super().__init__(name, **options)
         self.values = declare(self, parameters)
-        self._unknown = unknown_parameters(self, parameters)
+        self._unknown = unknown_parameters(self, parameters, options.get("cli_args"))
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.undo = contextlib.ExitStack()
         self.inputs: list[Input[Any]] = []

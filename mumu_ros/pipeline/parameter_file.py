@@ -108,6 +108,15 @@ class ParameterFile:
         """
         return {name: value for is_own, section in self._sections(node) if is_own for name, value in section.items()}
 
+    def shared(self, node: str) -> set[str]:
+        """Names of the parameters that the node has from sections for all nodes only.
+
+        Raises:
+            ParameterError: See `own`.
+        """
+        everybodys = {name for is_own, section in self._sections(node) if not is_own for name in section}
+        return everybodys.difference(self.own(node))
+
     def check_names(self, node: str, rows: Sequence[Parameter]) -> None:
         """Reject unknown parameters in the node's own sections.
 

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,6 +145,17 @@ def test_an_unknown_name_is_in_the_diagnostics(ros: Any) -> None:
         assert f"no parameter {wrong!r}; did you mean {right}?" in text
     assert "use_sim_time" not in text
     assert "'belt.topic'" not in text, "a stream that is not used now"
+
+
+def test_what_a_file_gives_all_nodes_may_be_of_another_one_but_of_one(ros: Any, tmp_path: Path) -> None:
+    (tmp_path / "shared.yaml").write_text(
+        "/**: {ros__parameters: {image.topic: front, encoding: bgr8, robot: walter}}\n"
+        "/**/inference: {ros__parameters: {threads: 2, jpeg_quality: 70}}\n"
+    )
+    file = ["--ros-args", "--params-file", str(tmp_path / "shared.yaml")]
+    node = ros.add(lambda **options: Inference(cli_args=[*file, "-p", "rate_hs:=1.0"], **options))
+    told = {text.partition(";")[0] for text in node._unknown}
+    assert told == {f"no parameter '{name}'" for name in ("robot", "jpeg_quality", "rate_hs")}
 
 
 def test_every_back_end_may_be_chosen() -> None:
