@@ -315,8 +315,13 @@ def _problems(found: dict[str, list[Segment]], report: _Report, session: Session
     problems += [
         f"{count} samples of {name} were not used, the last: {why}" for name, (count, why) in session.refused.items()
     ]
-    problems += [text.removesuffix("; set its wearer in imu_bodies") for _, text in session.new_problems()]
+    problems += [_without_ros(text) for _, text in session.new_problems()]
     return list(dict.fromkeys(problems))
+
+
+def _without_ros(problem: str) -> str:
+    """What a session says, without the remedies that are for the nodes."""
+    return problem.partition("; set its wearer in imu_bodies")[0].partition("; sensor_sync sends")[0]
 
 
 def _print_table(
