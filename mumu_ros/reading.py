@@ -40,8 +40,6 @@ __all__ = [
     "MAX_ARRAYS",
     "MAX_DEPTH",
     "MAX_TEXT",
-    "MAX_VALUES",
-    "MAX_YAML",
     "parse_json",
     "parse_yaml",
     "read_arrays",

@@ -214,6 +214,27 @@ def test_the_model_package_gives_all_its_names_when_asked() -> None:
 
 
 def test_a_file_name_occurs_in_one_room() -> None:
+def exported(tree: ast.Module) -> set[str] | None:
+    """What a module lists in `__all__`; None without one."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return None
+
+
+def test_modules_export_what_others_import() -> None:
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in MODULES}
+    trees = {names[path]: ast.parse(path.read_text()) for path in MODULES}
+    exports = {name: exported(tree) for name, tree in trees.items()}
+    found = []
+    for importer, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (public := exports.get(node.module or "")) is not None:
+                wanted = {a.name for a in node.names if f"{node.module}.{a.name}" not in exports}
+                found += [f"{importer}: {node.module}.{name}" for name in wanted - public]
+    assert found == []
+
+
     usual = {"__init__.py", "__main__.py", "cli.py", "errors.py"}
     rooms: dict[str, set[str]] = {}
     for path in MODULES:

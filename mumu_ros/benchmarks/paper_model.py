@@ -32,7 +32,7 @@ from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recognition.backends import export_backend
 
-__all__ = ["export_on_noise", "model_folder", "noise_frames", "write_paper_model"]
+__all__ = ["export_on_noise", "model_folder", "noise_frames"]
 
 _IMAGE = 224
 _BATCH = 4
@@ -50,7 +50,7 @@ def _config() -> ModelConfig:
     return ModelConfig("bench", modalities, taxonomy, window_s=3.0)
 
 
-def write_paper_model(folder: Path) -> None:
+def _write_paper_model(folder: Path) -> None:
     """Write the model's folder.
 
     The weights are random; its batch normalisations know the statistics of noise, or features would vanish or grow
@@ -76,7 +76,7 @@ def model_folder(model: str | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="mumu-bench-") as temporary:
         folder = Path(temporary, "bench")
-        write_paper_model(folder)
+        _write_paper_model(folder)
         yield folder
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "Segment",
     "Stream",
     "fills_window",
+    "lonely_activity",
     "parse_subjects",
     "unlike_names",
 ]

@@ -36,7 +36,7 @@ from mumu_ros.recordings.options import new_folder
 from mumu_ros.recordings.topics import ANNOTATION_TOPIC, ANNOTATION_TYPE, UTD_MHAD_TOPICS, StreamTopic
 from mumu_ros.recordings.writer import STORAGES, RecordingWriter
 
-__all__ = ["PAUSE_S", "clip_messages", "register"]
+__all__ = ["PAUSE_S", "register"]
 
 PAUSE_S = 5.0
 """Silence of every sensor between two clips: longer than the windows of the shipped models, so that none holds two."""
@@ -44,7 +44,7 @@ PAUSE_S = 5.0
 _START_NS = 1_500_000_000_000_000_000
 
 
-def clip_messages(clip: UtdMhadClip, start_ns: int, types: MessageTypes) -> Iterator[tuple[str, str, int, Any]]:
+def _clip_messages(clip: UtdMhadClip, start_ns: int, types: MessageTypes) -> Iterator[tuple[str, str, int, Any]]:
     """Yield (topic, ROS type, stamp in nanoseconds, message) of a clip that starts at `start_ns`, in order.
 
     Its annotation comes first. Stamps are those of `UtdMhadClip.stamps_ns`: frames at their nominal rate, inertial
@@ -110,7 +110,7 @@ def _record(dataset: UtdMhad, limit: int, path: Path, storage: str) -> int:
     written = 0
     with RecordingWriter(path, storage) as writer:
         for written, clip in enumerate(itertools.islice(dataset, limit), start=1):
-            for topic, type_name, stamp_ns, message in clip_messages(clip, start_ns, writer.types):
+            for topic, type_name, stamp_ns, message in _clip_messages(clip, start_ns, writer.types):
                 writer.write(topic, type_name, message, stamp_ns)
             start_ns += clip.duration_ns + round(PAUSE_S * 1e9)
             print(f"{written} of {limit}: {clip.name} ({clip.activity})", file=sys.stderr, flush=True)

@@ -39,9 +39,9 @@ from mumu_ros.simulation.shading import KINECT_FOCAL, shade
 from mumu_ros.skeletons import LAYOUTS, convert
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["VARIANTS", "FrontEndDataset", "record_front_end"]
+__all__ = ["FrontEndDataset", "record_front_end"]
 
-VARIANTS = ("with_depth", "without_depth")
+_VARIANTS = ("with_depth", "without_depth")
 """Arrays of a file, beside `stamps_s` (T,): (T, 33, 3) joints in the camera's optical frame, lifted by the depth image
 or by the network's world landmarks; NaN where a joint is not seen."""
 
@@ -162,7 +162,7 @@ class FrontEndDataset:
         for path in self._root.glob("*.npz"):
             if match := _FILE.fullmatch(path.stem):
                 action, subject, trial = map(int, match.groups())
-                clips += [ClipInfo(f"{path.stem}/{v}", subject, ACTIONS[action - 1], session=trial) for v in VARIANTS]
+                clips += [ClipInfo(f"{path.stem}/{v}", subject, ACTIONS[action - 1], session=trial) for v in _VARIANTS]
         if not clips:
             raise DatasetError(f"utd_mhad_front is not in {root!r}: expected files such as 'a1_s1_t1.npz'")
         self.clips = select_clips("utd_mhad_front", clips, subjects)

@@ -34,8 +34,10 @@ __all__ = [
     "curves",
     "document",
     "heatmap",
+    "rectangle",
     "reliability_diagram",
     "scatter",
+    "text",
 ]
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f")

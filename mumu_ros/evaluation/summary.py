@@ -31,9 +31,9 @@ from mumu_ros.evaluation.window_scores import JudgedWindows, window_scores
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.taxonomy import Taxonomy
 
-__all__ = ["OVERLAPS", "headline", "reliability", "summarize"]
+__all__ = ["headline", "reliability", "summarize"]
 
-OVERLAPS = (0.10, 0.25, 0.50)
+_OVERLAPS = (0.10, 0.25, 0.50)
 _DIGITS = 6
 _BINS = 10
 _SEGMENT_NUMBERS = ("edit", "onset_delay_s", "onset_delay_p90_s", "missed_segments", "false_alarms_per_min")
@@ -54,7 +54,7 @@ def headline(summary: Mapping[str, Any]) -> dict[str, Any]:
     pooled = summary["pooled"]
     names = (
         "decisions", "judged", "accuracy", "accuracy_interval", "accuracy_inside", "top1", "top3", "macro_f1",
-        "group_accuracy", "ece", *(_f1_name(overlap) for overlap in OVERLAPS), *_SEGMENT_NUMBERS, "unknown_share",
+        "group_accuracy", "ece", *(_f1_name(overlap) for overlap in _OVERLAPS), *_SEGMENT_NUMBERS, "unknown_share",
         "undecided_share",
     )  # fmt: skip
     return {name: pooled.get(name) for name in names}
@@ -117,7 +117,7 @@ def _of_windows(bags: Sequence[BagResult], taxonomy: Taxonomy) -> dict[str, Any]
 def _of_segments(bags: Sequence[BagResult], taxonomy: Taxonomy) -> dict[str, Any]:
     runs = [run for bag in bags for run in bag.runs(taxonomy.activities)]
     numbers: dict[str, Any] = {"segments": sum(len(run.truth) for run in runs)}
-    for overlap in OVERLAPS:
+    for overlap in _OVERLAPS:
         right, wrong, missed = np.sum([overlap_f1_counts(run.truth, run.found, overlap) for run in runs], axis=0)
         numbers[_f1_name(overlap)] = 2 * right / max(2 * right + wrong + missed, 1)
     numbers["edit"] = np.mean([edit_score(run.truth, run.found) for run in runs])

@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.failures.kinds import KINDS, Failure, kinds_for
-from mumu_ros.failures.memory import Dropout, HalfRate, Recall, RepeatedBuffer, Shift, Stuck
 from mumu_ros.failures.spread import RunningSpread, Spread
+from mumu_ros.failures.timing import Dropout, HalfRate, Recall, RepeatedBuffer, Shift, Stuck
 from mumu_ros.failures.values import VALUES, Change, Setting
 from mumu_ros.streams import NS_PER_S, seconds_to_ns
 
-__all__ = ["LEARNED_S", "Injector"]
+__all__ = ["Injector"]
 
 LEARNED_S = 10.0
 """σ of a stream is estimated before it fails, and over at least its first seconds, this many."""

@@ -36,7 +36,7 @@ from mumu_ros.nodes.managed import BUSY, OVER
 from mumu_ros.recordings.annotations import of_body
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["Monitor", "Summary"]
+__all__ = ["NO_FAULT", "STALE_S", "Monitor", "Summary"]
 
 NO_FAULT = "none"
 ALL = "all"

@@ -37,6 +37,7 @@ from mumu_ros.share import share_path
 
 __all__ = [
     "PROFILE_VARIABLES",
+    "PR_SET_PDEATHSIG",
     "Processes",
     "Resources",
     "dds_variables",

@@ -43,7 +43,7 @@ from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import ParameterError
 from mumu_ros.text import shorten
 
-__all__ = ["leave", "main", "make_executor", "run", "spin_some"]
+__all__ = ["leave", "main", "run", "spin_some"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Options of mallopt, from malloc.h."""
@@ -65,7 +65,7 @@ def run(node_classes: Sequence[Callable[[], ManagedNode]], arguments: Sequence[s
     try:
         # Our own handlers: rclpy's would end the context first, and the node could not shut down in order.
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-        executor = make_executor()
+        executor = _make_executor()
         on_first_signal(end)
         nodes = [node_class() for node_class in node_classes]
         _check_names(nodes)
@@ -111,7 +111,7 @@ def _keep_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 64 * 2**20)
 
 
-def make_executor() -> Executor:
+def _make_executor() -> Executor:
     """The executor of a process: one thread, driven by events where rclpy has that.
 
     On a machine that is too busy it takes more messages in the same CPU time (docs/benchmarks.md).

@@ -36,7 +36,7 @@ from mumu_ros.nodes.launch_arguments import node_namespace
 from mumu_ros.nodes.parameters import WATCH
 from mumu_ros.nodes.screen import Screen
 
-__all__ = ["print_summary", "register"]
+__all__ = ["SETTLE_S", "print_summary", "register"]
 
 SETTLE_S = 2.5
 """Time after the last sample for pending messages and the final counts of every node."""

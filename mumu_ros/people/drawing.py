@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from mumu_ros import skeletons
 from mumu_ros.people.person import Person
 
-__all__ = ["Activity", "Colour", "bones", "draw"]
+__all__ = ["TEXT", "Activity", "Colour", "bones", "draw"]
 
 Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]

@@ -49,7 +49,7 @@ from mumu_ros.skeletons import LayoutError
 from mumu_ros.streams import NS_PER_S, RateSampler, seconds_to_ns
 from mumu_ros.streams.stamps import JUMP_NS, StampGuard, StreamClock, Verdict
 
-__all__ = ["Answers", "Sample", "Session", "recognizer_settings"]
+__all__ = ["SCENE_ONLY", "Answers", "Sample", "Session", "recognizer_settings"]
 
 Sample: TypeAlias = tuple[str, int, NDArray[Any]]
 """Modality, acquisition stamp, and a sample for `Preprocessing.prepare`."""

@@ -44,7 +44,6 @@ __all__ = [
     "calibrate_acceptance",
     "equal_error_threshold",
     "fit_confidence",
-    "named_activities",
     "novelties",
     "novelty_modality",
     "score_accepted",
@@ -91,7 +90,7 @@ class ClipDecisions:
         right: NDArray[np.bool_] = windows.labels[first] > 0
         novelty = novelties(checkpoint.novelty, checkpoint.config.names, predictions.features)
         decided = combine(predictions.activity_logits, novelty, clip, checkpoint.config.taxonomy)
-        known = right[:, named_activities(checkpoint.config.taxonomy)].any(axis=1)  # the others are never accepted
+        known = right[:, _named_activities(checkpoint.config.taxonomy)].any(axis=1)  # the others are never accepted
         return cls(*decided, right, np.asarray(known))
 
     @property
@@ -101,7 +100,7 @@ class ClipDecisions:
         return hits
 
 
-def named_activities(taxonomy: Taxonomy) -> NDArray[np.bool_]:
+def _named_activities(taxonomy: Taxonomy) -> NDArray[np.bool_]:
     """Which activities are neither `idle` nor `other`, bool (K,)."""
     return np.array([name not in (IDLE, OTHER) for name in taxonomy.activities])
 
@@ -154,7 +153,7 @@ def accept(
         of no less confidence than the threshold; and the highest confidence of any activity but those two (N,).
     """
     probabilities = softmax(logits / calibration.temperature)
-    decided, named = probabilities.argmax(axis=1), named_activities(taxonomy)
+    decided, named = probabilities.argmax(axis=1), _named_activities(taxonomy)
     confidence = calibration.confidence(probabilities.max(axis=1), novelty)
     accepted = named[decided] & (confidence >= calibration.unknown_threshold)
     return decided, accepted, calibration.confidence(np.where(named, probabilities, 0).max(axis=1), novelty)
@@ -171,7 +170,7 @@ def fit_confidence(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, calibratio
         taxonomy: Of the decisions.
         calibration: Has the temperature. It is returned as it is if the novelty tells nothing.
     """
-    named, rows, right, weights = named_activities(taxonomy), [], [], []
+    named, rows, right, weights = _named_activities(taxonomy), [], [], []
     for tested in sets:
         probabilities = softmax(tested.logits / calibration.temperature)
         which = named[probabilities.argmax(axis=1)] & ~np.isnan(tested.novelty)
@@ -228,7 +227,7 @@ def accepting_threshold(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, calib
         taxonomy: Of the decisions.
         calibration: Of everything but the threshold.
     """
-    named, thresholds = named_activities(taxonomy), []
+    named, thresholds = _named_activities(taxonomy), []
     for tested in sets:
         probabilities = softmax(tested.logits / calibration.temperature)[tested.known]
         confidence = calibration.confidence(probabilities.max(axis=1), tested.novelty[tested.known])

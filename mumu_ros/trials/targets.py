@@ -55,7 +55,7 @@ from mumu_ros.share import share_path
 from mumu_ros.streams import SynchronizedSet
 from mumu_ros.trials.tiny_sensors import SENSORS, TYPES
 
-__all__ = ["TARGETS", "Feed"]
+__all__ = ["TARGETS"]
 
 STAMP_NS = 1_700_000_000 * 10**9
 REFUSED = (ValueError, OSError, RecordingError)

@@ -25,7 +25,7 @@ import numpy as np
 
 from mumu_ros.conversions import RosTypes, array_to_image, array_to_imu, array_to_pose_array, ns_to_time
 
-__all__ = ["SENSORS", "TYPES", "SensorKind"]
+__all__ = ["JOINTS", "SENSORS", "TYPES", "SensorKind"]
 
 TYPES = RosTypes()
 JOINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
