@@ -16,7 +16,7 @@
 
 from mumu_ros.nodes.launch_actions import description
 from mumu_ros.nodes.launch_arguments import DEMO
-from mumu_ros.nodes.launching import plan_demo
+from mumu_ros.nodes.launch_plans import plan_demo
 
 
 def generate_launch_description():

@@ -16,7 +16,7 @@
 
 from mumu_ros.nodes.launch_actions import description
 from mumu_ros.nodes.launch_arguments import HRI
-from mumu_ros.nodes.launching import plan_hri
+from mumu_ros.nodes.launch_plans import plan_hri
 
 
 def generate_launch_description():

@@ -16,7 +16,7 @@
 
 from mumu_ros.nodes.launch_actions import description
 from mumu_ros.nodes.launch_arguments import REPLAY
-from mumu_ros.nodes.launching import plan_replay
+from mumu_ros.nodes.launch_plans import plan_replay
 
 
 def generate_launch_description():

@@ -46,7 +46,7 @@ COMMANDS = {
         "recognize": ("mumu_ros.recognize.cli", "recognise the people in a video, a bag, or before a camera"),
         "demo": ("mumu_ros.nodes.demo", "recognise a simulated person live over ROS 2"),
         "watch": ("mumu_ros.nodes.watch", "show what a running system recognises"),
-        "launch": ("mumu_ros.nodes.launcher", "start a launch file where ros2 launch is not installed"),
+        "launch": ("mumu_ros.nodes.launch_command", "start a launch file where ros2 launch is not installed"),
         "weights": ("mumu_ros.people.weights", "fetch the weights of the pose network"),
         "export": ("mumu_ros.training.export", "prepare a model for a fast start on this machine"),
     },
@@ -108,7 +108,7 @@ def run(program: str, description: str, groups: Mapping[str, Commands], argument
         status: int = parsed.run(parsed)
         sys.stdout.flush()
     except ModuleNotFoundError as error:
-        from mumu_ros.missing import remedy
+        from mumu_ros.install_hints import remedy
 
         print(f"{program} {asked}: {error}; {remedy(error.name or '')}", file=sys.stderr)
         return 2

@@ -29,7 +29,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from mumu_ros import cli
-from mumu_ros.missing import remedy as remedy_of
+from mumu_ros.install_hints import remedy as remedy_of
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.modality import Modality
 from mumu_ros.model.taxonomy import Taxonomy

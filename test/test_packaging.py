@@ -30,7 +30,7 @@ import pytest
 import yaml
 
 import mumu_ros.recognition
-from mumu_ros.missing import DISTRIBUTIONS, is_of_ros
+from mumu_ros.install_hints import DISTRIBUTIONS, is_of_ros
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ElementTree.parse(ROOT / "package.xml").getroot()

@@ -31,7 +31,7 @@ from mumu_ros.benchmarks.live import Live, live
 from mumu_ros.benchmarks.rounds import percentiles
 from mumu_ros.model.checkpoint import find_model, read_config
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.nodes.launching import parameter_texts
+from mumu_ros.nodes.launch_plans import parameter_texts
 
 __all__ = ["measure", "register", "table"]
 

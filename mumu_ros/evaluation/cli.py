@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from mumu_ros.evaluation.whatif import KINDS, Alteration, parse_alteration
 from mumu_ros.failures import NOTATION, parse_fault
 from mumu_ros.files import check_file, check_folder
-from mumu_ros.missing import install
+from mumu_ros.install_hints import install
 from mumu_ros.recordings.label_files import find_labels
 from mumu_ros.recordings.options import add_labelled_recordings, one_each
 

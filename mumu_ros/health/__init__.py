@@ -16,7 +16,7 @@
 
 from mumu_ros.health.model import Description, HealthError, HealthModel, layout, load_health, save_health
 from mumu_ros.health.monitor import Describer, HealthMonitor, ModalityHealth, fault_age_s, flag
-from mumu_ros.health.plain import find_fault
+from mumu_ros.health.sample_faults import find_fault
 
 __all__ = [
     "Describer",

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mumu_ros.missing import install
+from mumu_ros.install_hints import install
 from mumu_ros.model.layers import Normalize, conv_block, masked_mean, zero_masked
 from mumu_ros.model.modality import Modality
 from mumu_ros.skeletons import layout

@@ -63,7 +63,7 @@ def main() -> None:
     import importlib.util
     import runpy
 
-    from mumu_ros.missing import remedy
+    from mumu_ros.install_hints import remedy
 
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     module = f"mumu_ros.nodes.{name}"

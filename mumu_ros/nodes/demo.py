@@ -37,7 +37,7 @@ from sensor_msgs.msg import CompressedImage
 from mumu_ros.failures import NOTATION, Fault
 from mumu_ros.model.checkpoint import HEALTH_FILE, find_model
 from mumu_ros.nodes.demo_monitor import Monitor, Summary
-from mumu_ros.nodes.launching import check_demo
+from mumu_ros.nodes.launch_plans import check_demo
 from mumu_ros.nodes.page import Page
 from mumu_ros.nodes.processes import Processes, own_domain
 from mumu_ros.nodes.screen import Screen

@@ -32,17 +32,28 @@ from sensor_msgs.msg import CameraInfo
 from mumu_ros.conversions import time_to_ns
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.diagnostics import Problem
+from mumu_ros.nodes.humans_topics import IDS_TYPE, TRACKED
 from mumu_ros.streams import NS_PER_S
 
 if TYPE_CHECKING:
     from mumu_ros.nodes.subscribers import Subscriber
 
-__all__ = ["CLOCK", "CLOCK_TYPE", "INFO_TYPE", "Arrivals", "CameraInfoTopic", "contest", "why_silent"]
+__all__ = [
+    "CLOCK",
+    "CLOCK_TYPE",
+    "INFO_TYPE",
+    "Arrivals",
+    "CameraInfoTopic",
+    "contest",
+    "contest_tracked",
+    "why_silent",
+]
 
 CLOCK = "/clock"
 CLOCK_TYPE = "rosgraph_msgs/msg/Clock"
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 _STOP_OTHERS = "such as a driver started twice, a bag beside a camera or a launch that still runs: stop all but one"
+_ONE_TRACKER = "whose name all robots of a network share: stop all but one, or set humans: false in people nodes"
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """Name that rcl gives to a node that is not discovered yet, while its publisher is."""
 
@@ -84,6 +95,11 @@ def contest(node: Node, topic: str, type_name: str, problem: Problem, remedy: st
     code, text = problem
     several = f"{len(publishers)} publishers send {name} ({', '.join(sorted(map(_name, publishers)))}), {remedy}"
     return code or FaultCode.CONTESTED, f"{text}; {several}" if text else several
+
+
+def contest_tracked(node: Node, problem: Problem) -> Problem:
+    """The same for the ids of tracked bodies, whose topic is the same in all namespaces."""
+    return contest(node, TRACKED, IDS_TYPE, problem, _ONE_TRACKER)
 
 
 class CameraInfoTopic:

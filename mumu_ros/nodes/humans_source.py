@@ -40,8 +40,8 @@ from mumu_ros.conversions import (
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.camera_source import View
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import CameraInfoTopic, why_silent
-from mumu_ros.nodes.humans_topics import BODIES, IDS_TYPE, SKELETON_TYPE, TRACKED, contest_tracked, has_hri_msgs
+from mumu_ros.nodes.endpoints import CameraInfoTopic, contest_tracked, why_silent
+from mumu_ros.nodes.humans_topics import BODIES, IDS_TYPE, SKELETON_TYPE, TRACKED, has_hri_msgs
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PeopleConfig
 from mumu_ros.nodes.subscribers import message_class, sensor_qos

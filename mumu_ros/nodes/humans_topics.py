@@ -18,12 +18,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from rclpy.node import Node
-
-from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import contest
-
-__all__ = ["BODIES", "IDS_TYPE", "SKELETON_TYPE", "TRACKED", "contest_tracked", "has_hri_msgs"]
+__all__ = ["BODIES", "IDS_TYPE", "SKELETON_TYPE", "TRACKED", "has_hri_msgs"]
 
 BODIES = "/humans/bodies"
 """A body has its topics under its id."""
@@ -31,14 +26,8 @@ TRACKED = f"{BODIES}/tracked"
 """Ids of the bodies that are tracked."""
 IDS_TYPE = "hri_msgs/msg/IdsList"
 SKELETON_TYPE = "hri_msgs/msg/Skeleton2D"
-_ONE_TRACKER = "whose name all robots of a network share: stop all but one, or set humans: false in people nodes"
 
 
 def has_hri_msgs() -> bool:
     """Whether the messages of REP 155 are installed."""
     return importlib.util.find_spec("hri_msgs") is not None
-
-
-def contest_tracked(node: Node, problem: Problem) -> Problem:
-    """A problem, with the names of the trackers if there are several."""
-    return contest(node, TRACKED, IDS_TYPE, problem, _ONE_TRACKER)

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Plans of launching.py as actions of `launch`: what the launch files have in common.
+"""Plans of launch_plans.py as actions of `launch`: what the launch files have in common.
 
 `ros2 launch` runs in the Python that ROS was installed for, not in that of a virtual environment that is active; a
 replay reads the bag with packages that may be there only.
@@ -33,7 +33,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from mumu_ros.nodes.launch_arguments import Argument, node_namespace
-from mumu_ros.nodes.launching import RESPAWN_DELAY_S, NodePlan, enclave, parameter_texts
+from mumu_ros.nodes.launch_plans import RESPAWN_DELAY_S, NodePlan, enclave, parameter_texts
 from mumu_ros.nodes.processes import dds_variables, stop_timeout_s
 
 __all__ = ["description"]

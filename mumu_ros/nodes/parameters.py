@@ -14,7 +14,7 @@
 
 """Every parameter of every node: its name, default, meaning and range.
 
-Imports no rclpy, because launching.py reads it, too.
+Imports no rclpy, because launch_plans.py reads it, too.
 """
 
 from __future__ import annotations

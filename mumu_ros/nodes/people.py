@@ -26,10 +26,10 @@ from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.camera_source import CameraSource, View
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import contest
+from mumu_ros.nodes.endpoints import contest, contest_tracked
 from mumu_ros.nodes.humans_publisher import HumansPublisher
 from mumu_ros.nodes.humans_source import HumansSource
-from mumu_ros.nodes.humans_topics import contest_tracked, has_hri_msgs
+from mumu_ros.nodes.humans_topics import has_hri_msgs
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.node_configuration import PeopleConfig
 from mumu_ros.nodes.parameters import PEOPLE

@@ -32,7 +32,7 @@ from functools import partial
 from pathlib import Path
 
 from mumu_ros.nodes.__main__ import SIGNALS, heeded
-from mumu_ros.nodes.launching import enclave, parameter_texts
+from mumu_ros.nodes.launch_plans import enclave, parameter_texts
 from mumu_ros.share import share_path
 
 __all__ = [

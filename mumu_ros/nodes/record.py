@@ -41,10 +41,10 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
 from mumu_ros.nodes.__main__ import on_first_signal
-from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from mumu_ros.nodes.humans_topics import BODIES, TRACKED
 from mumu_ros.nodes.launch_arguments import node_namespace
 from mumu_ros.nodes.node_configuration import input_topics
+from mumu_ros.nodes.rclpy_compat import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from mumu_ros.nodes.subscribers import message_class
 from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.pipeline.parameter_values import ParameterError

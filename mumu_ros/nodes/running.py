@@ -37,10 +37,10 @@ from rclpy.utilities import remove_ros_args
 
 from mumu_ros.nodes.__main__ import on_first_signal, on_signals
 from mumu_ros.nodes.declaring import own_arguments
-from mumu_ros.nodes.distributions import EventsExecutor
 from mumu_ros.nodes.handover import connect
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import ParameterError
+from mumu_ros.nodes.rclpy_compat import EventsExecutor
 from mumu_ros.text import shorten
 
 __all__ = ["leave", "main", "run", "spin_some"]

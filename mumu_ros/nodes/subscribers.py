@@ -35,9 +35,9 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
 from mumu_ros.conversions import ConversionError
-from mumu_ros.missing import remedy
-from mumu_ros.nodes.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from mumu_ros.install_hints import remedy
 from mumu_ros.nodes.managed import ManagedNode
+from mumu_ros.nodes.rclpy_compat import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from mumu_ros.pipeline.configuration import StreamConfig
 from mumu_ros.pipeline.framing import Received, is_of_stream
 from mumu_ros.pipeline.imu_pair import ImuPair, PairedImu

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.missing import install
+from mumu_ros.install_hints import install
 from mumu_ros.people.weights import DETECTOR, LANDMARKS, WeightsError
 from mumu_ros.telemetry import disable_telemetry
 

@@ -32,7 +32,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from mumu_ros.missing import install
+from mumu_ros.install_hints import install
 
 __all__ = ["register"]
 

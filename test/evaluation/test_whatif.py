@@ -21,7 +21,7 @@ import pytest
 
 from mumu_ros.evaluation.whatif import Alteration, Alterer, parse_alteration, robustness_alterations
 from mumu_ros.failures import parse_fault
-from mumu_ros.failures.memory import STRETCH_S
+from mumu_ros.failures.timing import STRETCH_S
 from mumu_ros.model.checkpoint import read_config
 from mumu_ros.share import share_path
 

@@ -42,7 +42,7 @@ from mumu_ros.evaluation.truth import from_annotations
 from mumu_ros.msg import ActivityAnnotation, ActivityRecognition
 from mumu_ros.nodes.evaluation import Evaluation, insert_annotation, latest_annotations
 from mumu_ros.nodes.launch_arguments import REPLAY
-from mumu_ros.nodes.launching import plan_replay
+from mumu_ros.nodes.launch_plans import plan_replay
 from mumu_ros.nodes.player import Player
 from mumu_ros.recordings import RecordingWriter
 from mumu_ros.recordings.label_files import Label, write_labels

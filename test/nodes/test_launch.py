@@ -38,11 +38,11 @@ import yaml
 
 from mumu_ros.conversions import array_to_imu
 from mumu_ros.msg import ActivityRecognition
-from mumu_ros.nodes import demo, launching, parameters
+from mumu_ros.nodes import demo, launch_plans, parameters
 from mumu_ros.nodes.demo import DemoError, default_faults, run_demo
 from mumu_ros.nodes.demo_monitor import Summary
 from mumu_ros.nodes.launch_arguments import CAMERAS, DEMO, HRI, REPLAY, Argument
-from mumu_ros.nodes.launching import plan_demo, plan_hri, plan_replay
+from mumu_ros.nodes.launch_plans import plan_demo, plan_hri, plan_replay
 from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.pipeline.configuration import read_sensor_sync
 from mumu_ros.pipeline.parameter_file import ParameterFile
@@ -206,7 +206,7 @@ def actions(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_ros2_launch_gives_parameters_to_the_node_itself(actions: dict[str, Any]) -> None:
     """In a file of their own, as launch_ros writes it, they would lose to a section of the parameter file."""
     remapped = {"annotation": "/notes"}
-    plan = launching.NodePlan("people", Path("mine.yaml"), {"image.topic": "/usb"}, ("more",), remapped)
+    plan = launch_plans.NodePlan("people", Path("mine.yaml"), {"image.topic": "/usb"}, ("more",), remapped)
     actions["_action"](plan, "", [])
     passed = actions["Node"].call_args.kwargs
     assert passed["remappings"] == list(remapped.items())
@@ -217,7 +217,7 @@ def test_ros2_launch_gives_parameters_to_the_node_itself(actions: dict[str, Any]
 def test_ros2_launch_gives_evaluation_the_time_for_its_report(
     actions: dict[str, Any], name: str, timeout_s: str
 ) -> None:
-    actions["_action"](launching.NodePlan(name), "", [])
+    actions["_action"](launch_plans.NodePlan(name), "", [])
     assert actions["Node"].call_args.kwargs["sigterm_timeout"] == timeout_s
 
 
@@ -227,7 +227,9 @@ def after(actions: dict[str, Any]) -> Callable[..., Any]:
     action = actions["_after"]
 
     def call(name: str, ended: list[str], status: int, is_shutdown: bool) -> Any:
-        return action(launching.NodePlan(name), ended, Namespace(returncode=status), Namespace(is_shutdown=is_shutdown))
+        return action(
+            launch_plans.NodePlan(name), ended, Namespace(returncode=status), Namespace(is_shutdown=is_shutdown)
+        )
 
     return call
 

@@ -28,9 +28,9 @@ import yaml
 from mumu_ros.conversions import array_to_imu, segment_to_annotation
 from mumu_ros.evaluation.evaluate import Evaluation, evaluate_bag, open_setup
 from mumu_ros.model.checkpoint import find_model, load_checkpoint
-from mumu_ros.nodes import launcher
+from mumu_ros.nodes import launch_command
 from mumu_ros.nodes.launch_arguments import HRI, REPLAY
-from mumu_ros.nodes.launching import NodePlan, plan_hri, plan_replay
+from mumu_ros.nodes.launch_plans import NodePlan, plan_hri, plan_replay
 from mumu_ros.pipeline.configuration import InferenceConfig, read_sensor_sync
 from mumu_ros.pipeline.parameter_file import ParameterFile
 from mumu_ros.pipeline.parameter_tables import INFERENCE
@@ -148,5 +148,5 @@ def test_mumu_launch_says_how_to_watch_its_namespace(
 ) -> None:
     nodes = MagicMock()
     nodes.ended.return_value = {"people": 1}
-    assert launcher._watch(nodes, {"people": NodePlan("people")}, namespace), "one has failed"
+    assert launch_command._watch(nodes, {"people": NodePlan("people")}, namespace), "one has failed"
     assert capsys.readouterr().out.endswith(f"Display it with: {command}")

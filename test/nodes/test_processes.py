@@ -31,7 +31,7 @@ from rclpy.duration import Duration
 from std_msgs.msg import String
 
 from mumu_ros.nodes import processes
-from mumu_ros.nodes.launching import parameter_texts
+from mumu_ros.nodes.launch_plans import parameter_texts
 from mumu_ros.share import share_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,11 +203,11 @@ def test_no_process_is_left_where_waiting_for_its_end_is_interrupted(
 _LAUNCHER = """
 import sys
 from mumu_ros import cli
-from mumu_ros.nodes import launcher, processes
-from mumu_ros.nodes.launching import NodePlan
+from mumu_ros.nodes import launch_command, processes
+from mumu_ros.nodes.launch_plans import NodePlan
 
 processes.Processes.start = lambda self, node, *_, **__: self.run(node, "stub", [])
-launcher.PLANS["hri"] = (launcher.HRI, lambda _: [NodePlan("people")])
+launch_command.PLANS["hri"] = (launch_command.HRI, lambda _: [NodePlan("people")])
 sys.exit(cli.main(["launch", "hri"]))
 """
 

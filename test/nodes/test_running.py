@@ -194,7 +194,7 @@ def test_the_names_of_humble_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     vars(older).update(SubscriptionEventCallbacks=object(), UnsupportedEventTypeError=RuntimeError)
     for name, module in {"rclpy.event_handler": None, "rclpy.experimental": None, "rclpy.qos_event": older}.items():
         monkeypatch.setitem(sys.modules, name, module)  # type: ignore[arg-type]
-    found = runpy.run_module("mumu_ros.nodes.distributions")
+    found = runpy.run_module("mumu_ros.nodes.rclpy_compat")
     assert found["EventsExecutor"] is None
     assert {found[name] for name in vars(older) if name[0] != "_"} == {v for k, v in vars(older).items() if k[0] != "_"}
 

@@ -35,7 +35,7 @@ from std_msgs.msg import Empty
 
 from mumu_ros.nodes.inference import Inference
 from mumu_ros.nodes.launch_arguments import HRI
-from mumu_ros.nodes.launching import COMPOSED, enclave, plan_hri
+from mumu_ros.nodes.launch_plans import COMPOSED, enclave, plan_hri
 from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.nodes.people import People
 from mumu_ros.nodes.processes import Processes

@@ -24,7 +24,7 @@ import rclpy
 from rclpy.task import Future
 from sensor_msgs.msg import Image
 
-from mumu_ros.nodes.distributions import EventsExecutor
+from mumu_ros.nodes.rclpy_compat import EventsExecutor
 from mumu_ros.nodes.subscribers import sensor_qos, subscribe
 
 

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mumu_ros.missing import install
+from mumu_ros.install_hints import install
 from mumu_ros.model.checkpoint import Checkpoint
 from mumu_ros.model.parts import BACKENDS, foreign_files
 from mumu_ros.recognition.backends.exports import cache_folder, exported_folder, find_export, seal, write_export

@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mumu_ros.nodes.launch_arguments import HRI, REPLAY, Argument, node_namespace
-from mumu_ros.nodes.launching import RESPAWN_DELAY_S, NodePlan, plan_hri, plan_replay
+from mumu_ros.nodes.launch_plans import RESPAWN_DELAY_S, NodePlan, plan_hri, plan_replay
 from mumu_ros.nodes.processes import Processes
 
 __all__ = ["register"]
