@@ -12,9 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What tests of several rooms share: models, the pose network's weights, a real video, a browser, one process.
+"""What tests of several subpackages share: models, the pose network's weights, a real video, a browser, one process.
 
-It says how they are run, too. `make check` leaves out SLOW_ROOMS and what is marked `slow`. `make test` runs all: first
+It says how they are run, too. `make check` leaves out SLOW_PARTS and what is marked `slow`. `make test` runs all: first
 what is not `serial`, in several processes, then the rest. `serial` is what a busy machine disturbs: measurements, and
 nodes whose sensors keep time.
 """
@@ -47,7 +47,7 @@ from mumu_ros.people import WeightsError, find_weights
 M = TypeVar("M", bound=nn.Module)
 VIDEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "video" / "two_people_indoor.mp4"
 
-SLOW_ROOMS = ("nodes", "benchmarks", "training", "datasets", "research", "test_cli.py", "test_own_activities.py")
+SLOW_PARTS = ("nodes", "benchmarks", "training", "datasets", "research", "test_cli.py", "test_own_activities.py")
 TESTS = Path(__file__).resolve().parent
 
 torch.set_num_threads(1)
@@ -60,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="no ROS, no browser, no training, nothing slow: `make check`")
 
 
-def room(path: Path) -> str:
+def part_of_tests(path: Path) -> str:
     """Folder or file of test/ that a test is in, or `research`."""
     return path.relative_to(TESTS).parts[0] if path.is_relative_to(TESTS) else "research"
 
@@ -68,7 +68,7 @@ def room(path: Path) -> str:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     return (
         True
-        if config.getoption("fast") and collection_path.parent == TESTS and room(collection_path) in SLOW_ROOMS
+        if config.getoption("fast") and collection_path.parent == TESTS and part_of_tests(collection_path) in SLOW_PARTS
         else None
     )
 

@@ -25,8 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import SLOW_ROOMS
-from .conftest import room as part_of_tests
+from .conftest import SLOW_PARTS, part_of_tests
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "mumu_ros"
@@ -34,6 +33,7 @@ TESTS = sorted([*(ROOT / "test").rglob("*.py"), *(ROOT / "research" / "test").rg
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROS = {
     "rclpy",
+    "message_filters",
     "diagnostic_msgs",
     "sensor_msgs",
     "std_msgs",
@@ -48,6 +48,8 @@ ROS = {
 
 GENERATED = ("mumu_ros.action", "mumu_ros.msg", "mumu_ros.srv")
 WITH_ROS = ("nodes", "benchmarks", "trials")
+WITH_MESSAGE_FILTERS = PACKAGE / "streams" / "approximate_time.py"
+"""Derives from `message_filters.SimpleFilter` where that is installed; `mumu_ros.streams` loads it when asked."""
 WITHOUT_TORCH = (
     "streams",
     "skeletons",
@@ -80,13 +82,13 @@ ORDER = (
     "benchmarks",
     "trials",
 )
-"""Rooms, from the lowest to the highest: each imports lower ones only."""
+"""Subpackages, from the lowest to the highest: each imports lower ones only."""
 OFFLINE = {"datasets", "training", "labelling"}
 """What runs on the robot needs none of these."""
 
 
 NAMED_AFTER = ("nodes", "benchmarks")
-"""Rooms whose modules are named after their executables and commands; all other names are unique."""
+"""Subpackages whose modules are named after their executables and commands; all other names are unique."""
 
 
 def imports(path: Path) -> set[str]:
@@ -101,7 +103,7 @@ def imports(path: Path) -> set[str]:
     return names
 
 
-def room(path: Path) -> str:
+def subpackage(path: Path) -> str:
     relative = path.relative_to(PACKAGE)
     return relative.parts[0] if len(relative.parts) > 1 else ""
 
@@ -110,13 +112,20 @@ def test_the_package_itself_is_empty_because_every_message_imports_it() -> None:
     assert (PACKAGE / "__init__.py").read_text() == ""
 
 
-def test_every_room_has_its_place_in_the_order() -> None:
+def test_every_subpackage_has_its_place_in_the_order() -> None:
     assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ORDER)
 
 
-def test_the_page_on_the_architecture_lists_the_rooms_in_their_order() -> None:
+def test_the_page_on_the_architecture_lists_the_subpackages_in_their_order() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     assert tuple(re.findall(r"^      (\w+)/ ", page, re.MULTILINE)) == ORDER
+
+
+def test_the_page_on_the_architecture_lists_the_modules_that_all_share() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    listed = re.findall(r"^      ((?:\w+\.py, )+\w+\.py)  ", page, re.MULTILINE)
+    shared = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py", "cli.py"}
+    assert listed == [", ".join(sorted(shared))]
 
 
 def test_there_is_no_folder_that_would_hide_a_generated_one() -> None:
@@ -128,12 +137,13 @@ def test_imports_point_one_way(path: Path) -> None:
     for name in imports(path):
         parts = name.split(".")
         if parts[0] in ROS or name.startswith(GENERATED):
-            assert room(path) in WITH_ROS, f"only {', '.join(WITH_ROS)} may import {name}"
+            may = subpackage(path) in WITH_ROS or (path == WITH_MESSAGE_FILTERS and name == "message_filters")
+            assert may, f"only {', '.join(WITH_ROS)} may import {name}"
         if parts[0] == "torch":
-            assert room(path) not in WITHOUT_TORCH, f"{name} in {room(path)}"
-        if parts[0] == "mumu_ros" and parts[1:2] and parts[1] in ORDER and room(path):
-            assert ORDER.index(parts[1]) <= ORDER.index(room(path)), f"{room(path)} may not import {name}"
-            assert room(path) not in ("nodes", "recognize") or parts[1] not in OFFLINE, name
+            assert subpackage(path) not in WITHOUT_TORCH, f"{name} in {subpackage(path)}"
+        if parts[0] == "mumu_ros" and parts[1:2] and parts[1] in ORDER and subpackage(path):
+            assert ORDER.index(parts[1]) <= ORDER.index(subpackage(path)), f"{subpackage(path)} may not import {name}"
+            assert subpackage(path) not in ("nodes", "recognize") or parts[1] not in OFFLINE, name
         assert parts[0] not in ("studies", "research"), f"{name}: the package does not need research/"
 
 
@@ -147,7 +157,7 @@ def test_no_test_waits_for_a_process_without_end(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in TESTS if part_of_tests(p) not in SLOW_ROOMS], ids=lambda path: str(path.relative_to(ROOT))
+    "path", [p for p in TESTS if part_of_tests(p) not in SLOW_PARTS], ids=lambda path: str(path.relative_to(ROOT))
 )
 def test_make_check_needs_neither_ros_nor_training(path: Path) -> None:
     """Nor a browser: what uses that fixture is left out."""
@@ -235,13 +245,13 @@ def test_modules_export_what_others_import() -> None:
     assert found == []
 
 
-def test_a_file_name_occurs_in_one_room() -> None:
+def test_a_file_name_occurs_in_one_subpackage() -> None:
     usual = {"__init__.py", "__main__.py", "cli.py", "errors.py"}
-    rooms: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
     for path in MODULES:
-        if path.name not in usual and room(path) not in NAMED_AFTER:
-            rooms.setdefault(path.name, set()).add(room(path))
-    assert {name: where for name, where in rooms.items() if len(where) > 1} == {}
+        if path.name not in usual and subpackage(path) not in NAMED_AFTER:
+            found.setdefault(path.name, set()).add(subpackage(path))
+    assert {name: where for name, where in found.items() if len(where) > 1} == {}
 
 
 def test_every_source_file_has_the_licence_notice() -> None:

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""`mumu bench`: one subcommand for each module of this room, see the package's docstring."""
+"""`mumu bench`: one subcommand for each module of this subpackage, see the package's docstring."""
 
 from __future__ import annotations
 

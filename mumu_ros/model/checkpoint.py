@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 HEALTH_FILE = "health.safetensors"
-"""Beside the two, where the model knows what healthy sensors look like: see the room health/."""
+"""Beside the two, where the model knows what healthy sensors look like: see `mumu_ros.health`."""
 _WEIGHTS = "model.safetensors"
 _CONFIG = "config.json"
 _NOVELTY = "novelty.safetensors"

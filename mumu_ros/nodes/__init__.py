@@ -12,4 +12,4 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""ROS 2 nodes: the only room that imports rclpy."""
+"""ROS 2 nodes, their parameters and processes."""

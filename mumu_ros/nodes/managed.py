@@ -230,7 +230,7 @@ class ManagedNode(LifecycleNode):
         self.get_logger().error(f"{shorten(self._last_error)}; the node continues\n{trace}")
 
     def repeat(self, record: logging.LogRecord) -> None:
-        """Forward a log record of a room without ROS."""
+        """Forward a log record of a subpackage without ROS."""
         self._last_log = shorten(record.getMessage())
         if record.levelno >= logging.WARNING:
             self.get_logger().warning(self._last_log)

@@ -121,7 +121,7 @@ def _make_executor() -> Executor:
 
 
 class _ToRos(logging.Handler):
-    """Forwards logs of rooms without ROS to a node."""
+    """Forwards logs of subpackages without ROS to a node."""
 
     def __init__(self, node: ManagedNode) -> None:
         super().__init__(logging.INFO)

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""`mumu fuzz`: bytes that coverage guides through every door (atheris): what is raised, hangs or takes too much."""
+"""`mumu fuzz`: coverage-guided fuzzing of every input (atheris) for unexpected errors, hangs and excessive memory."""
 
 from __future__ import annotations
 
@@ -131,9 +131,9 @@ def _fuzz(name: str, folder: Path, options: Sequence[str]) -> None:
     os.environ.update(own_domain())
     logging.disable()
     tempfile.tempdir = str(folder)
-    for part in ("room", "corpus"):
+    for part in ("work", "corpus"):
         (folder / part).mkdir()
-    seeds, feed = TARGETS[name](folder / "room", contextlib.ExitStack())
+    seeds, feed = TARGETS[name](folder / "work", contextlib.ExitStack())
     for number, seed in enumerate(seeds):
         (folder / "corpus" / str(number)).write_bytes(seed)
     atheris.Setup(["fuzz", str(folder / "corpus"), *options], feed)

@@ -64,10 +64,10 @@ UNEXPECTED = "cannot be converted, "
 """How the frame builder begins where a conversion raised what it must not."""
 
 Feed: TypeAlias = Callable[[bytes], None]
-Door: TypeAlias = tuple[Sequence[bytes], Feed]
-Target: TypeAlias = Callable[[Path, contextlib.ExitStack], Door]
-"""Opens a door in a folder of its own: good inputs, and what takes one; that raises whatever it should not. What it has
-started is ended by the stack."""
+Entry: TypeAlias = tuple[Sequence[bytes], Feed]
+Target: TypeAlias = Callable[[Path, contextlib.ExitStack], Entry]
+"""Sets up a target in a folder of its own; returns good inputs to begin with, and the function to fuzz, which raises on
+a defect only. The stack ends what it has started."""
 
 
 def _context(undo: contextlib.ExitStack) -> rclpy.Context:
@@ -95,7 +95,7 @@ def _check(node: Any) -> None:
         raise AssertionError(node._last_error)
 
 
-def _messages(cls: Any, good: Sequence[Any], take: Callable[[Any], None]) -> Door:
+def _messages(cls: Any, good: Sequence[Any], take: Callable[[Any], None]) -> Entry:
     """CDR bytes but for the first four, which say how to read the others."""
     seeds = [bytes(serialize_message(message)) for message in good]
 
@@ -109,7 +109,7 @@ def _messages(cls: Any, good: Sequence[Any], take: Callable[[Any], None]) -> Doo
     return [seed[4:] for seed in seeds], feed
 
 
-def _sensor(name: str, _: Path, undo: contextlib.ExitStack) -> Door:
+def _sensor(name: str, _: Path, undo: contextlib.ExitStack) -> Entry:
     kind = SENSORS[name]
     parameters = kind.parameters(name) | {"streams": [name], f"{name}.max_pixels": 100_000}
     node = _node(undo, _context(undo), SensorSync, **parameters)
@@ -158,7 +158,7 @@ def _people(stamp_ns: int) -> Any:
     return people_to_message(stamp_ns, "camera", 640, 480, "blazepose33", [person], TYPES)
 
 
-def _inference(name: str, folder: Path, undo: contextlib.ExitStack) -> Door:
+def _inference(name: str, folder: Path, undo: contextlib.ExitStack) -> Entry:
     node = _node(undo, _context(undo), Inference, model=str(_model(folder, _RGB, _IMU)), backend="eager")
     make, receive = (_frame, node._receive) if name == "MultimodalFrame" else (_people, node._see)
 
@@ -170,7 +170,7 @@ def _inference(name: str, folder: Path, undo: contextlib.ExitStack) -> Door:
     return _messages(cls, [make(STAMP_NS + i * 10**8) for i in range(3)], take)
 
 
-def _service(cls: Any, requests: Sequence[Any], _: Path, undo: contextlib.ExitStack) -> Door:
+def _service(cls: Any, requests: Sequence[Any], _: Path, undo: contextlib.ExitStack) -> Entry:
     """Requests to a sensor_sync, in whatever state the ones before have left it; a new one where it was shut down."""
     context = _context(undo)  # one for all: Fast DDS keeps memory of each
     of_node = undo.enter_context(contextlib.ExitStack())
@@ -208,7 +208,7 @@ def _settings() -> list[Any]:
     return requests
 
 
-def _file(name: str, good: Sequence[bytes], read: Callable[[Path], Any], folder: Path, _: Any = None) -> Door:
+def _file(name: str, good: Sequence[bytes], read: Callable[[Path], Any], folder: Path, _: Any = None) -> Entry:
     """The contents of a file of this name."""
     path = folder / name
 
@@ -220,7 +220,7 @@ def _file(name: str, good: Sequence[bytes], read: Callable[[Path], Any], folder:
     return good, feed
 
 
-def _bag(storage: str, compressed: str, name: str, folder: Path, _: contextlib.ExitStack) -> Door:
+def _bag(storage: str, compressed: str, name: str, folder: Path, _: contextlib.ExitStack) -> Entry:
     """A file of a recording: its storage, or metadata.yaml."""
     types, writer = BagTypes(), Writer(folder / "bag", version=9, storage_plugin=StoragePlugin[storage])
     writer.set_compression(CompressionMode[compressed], CompressionFormat.ZSTD)
@@ -250,12 +250,12 @@ def _bag(storage: str, compressed: str, name: str, folder: Path, _: contextlib.E
     return seeds, clean
 
 
-def _model_file(name: str, read: Callable[[Path], Any], folder: Path, _: contextlib.ExitStack) -> Door:
+def _model_file(name: str, read: Callable[[Path], Any], folder: Path, _: contextlib.ExitStack) -> Entry:
     model = _model(folder, _IMU)
     return _file(name, [(model / name).read_bytes()], lambda path: read(path.parent), model)
 
 
-def _weights(folder: Path, undo: contextlib.ExitStack) -> Door:
+def _weights(folder: Path, undo: contextlib.ExitStack) -> Entry:
     """What describes the weights; the numbers themselves, which follow unchanged, would be most of the bytes."""
     (file,), feed = _model_file("model.safetensors", load_checkpoint, folder, undo)
     start = 8 + int.from_bytes(file[:8], "little")
@@ -328,4 +328,4 @@ TARGETS: Mapping[str, Target] = {
     "parameter_file": partial(_file, "parameters.yaml", _YAML, _sensor_sync_yaml),
     "taxonomy": partial(_file, "taxonomy.yaml", _taxonomies(), lambda path: find_taxonomy(str(path))),
 }
-"""Name → the door."""
+"""By name."""

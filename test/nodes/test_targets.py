@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Every door of `mumu fuzz` takes good input and a little that is not; the command itself tries millions."""
+"""Every target of `mumu fuzz` takes good input and a little that is not; the command itself tries millions."""
 
 from __future__ import annotations
 
