@@ -20,6 +20,7 @@ Tables and equations are those of MuMu (Islam and Iqbal 2022).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,12 +30,14 @@ from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.dual_branch import DualBranch
 from mumu_ros.model.fusion import GMFusion, SMFusion
 from mumu_ros.model.layers import masked_softmax, zero_masked
+from mumu_ros.model.parts import FUSIONS
 
 __all__ = [
     "ConcatHead",
     "ConceptHead",
     "DualBranchHead",
     "HamletHead",
+    "Head",
     "HeadOutput",
     "MuMuHead",
     "NonAttentionHead",
@@ -42,6 +45,7 @@ __all__ = [
     "TrustedMuMuHead",
     "classifier",
     "equal_weights",
+    "head_attribute",
     "self_attention",
 ]
 
@@ -49,10 +53,6 @@ __all__ = [
 @dataclass(frozen=True, eq=False)
 class HeadOutput:
     """Output of a head for B windows.
-
-    Class attributes of a head describe it: `has_groups = True`, it gives `group_logits`; `parts = P`, it gets a feature
-    of each of P parts of the window, the oldest first, side by side, each a mean of its steps; `attends_time = False`,
-    features are the last states of the LSTM instead of attention over time.
 
     Attributes:
         activity_logits: (B, K).
@@ -73,6 +73,32 @@ class HeadOutput:
     own_loss: Tensor | None = None
 
 
+class Head(nn.Module):
+    """Fuses unimodal features and classifies. Constructed with the `ModelConfig`."""
+
+    has_groups: bool = False
+    """Whether the output has `group_logits`."""
+    parts: int = 1
+    """P > 1: a feature is those of P parts of the window side by side, the oldest first, each the mean of its steps."""
+    attends_time: bool = True
+    """False: features are the last states of the LSTM instead of attention over time."""
+
+    def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:
+        """Fuse and classify.
+
+        Args:
+            features: X^u, (B, M, D), or (B, M, P * D); 0 where absent.
+            mask: bool (B, M): which modalities are present.
+            unimodal_logits: (B, M, K), of each modality by itself, where the model has deep supervision.
+        """
+        raise NotImplementedError
+
+
+def head_attribute(fusion: str, name: str) -> Any:
+    """A class attribute of the head of `FUSIONS`; the default of `Head` if it is a foreign module without it."""
+    return getattr(FUSIONS[fusion], name, getattr(Head, name))
+
+
 def classifier(size: int, classes: int, dropout: float) -> nn.Sequential:
     """Two fully connected layers, ReLU after the first (Islam and Iqbal 2022); dropout between them is ours."""
     return nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Dropout(dropout), nn.Linear(size, classes))
@@ -88,7 +114,7 @@ def equal_weights(mask: Tensor, like: Tensor) -> Tensor:
     return mask.to(like.dtype) / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-class MuMuHead(nn.Module):
+class MuMuHead(Head):
     """MuMu's (equations 1 to 10): the activity group guides the fusion for the activity."""
 
     has_groups = True
@@ -103,13 +129,7 @@ class MuMuHead(nn.Module):
         self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
-        """Fuse and classify.
-
-        Args:
-            features: X^u, (B, M, D); 0 where absent.
-            mask: bool (B, M): which modalities are present.
-            unimodal_logits: (B, M, K), of each modality by itself, where the model has deep supervision.
-        """
+        """Fuse and classify; see `Head.forward`."""
         x_aux, sm_weights = self.sm_fusion(features, mask)
         x_c, gm_weights = self.gm_fusion(features, x_aux, mask)
         x_f = self.W_f(torch.cat([x_c, x_aux], dim=-1))  # (9)
@@ -121,7 +141,7 @@ class MuMuHead(nn.Module):
         )
 
 
-class TrustedMuMuHead(nn.Module):
+class TrustedMuMuHead(Head):
     """Ours: MuMu whose weights are the estimated reliability of each modality.
 
     Each modality's own classifier (deep supervision) predicts the activity. A small network takes its confidence and
@@ -150,7 +170,7 @@ class TrustedMuMuHead(nn.Module):
         self.trust = nn.Sequential(nn.Linear(self._EVIDENCE, self._HIDDEN), nn.ReLU(), nn.Linear(self._HIDDEN, 1))
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:
-        """Fuse and classify; see `MuMuHead.forward`.
+        """Fuse and classify; see `Head.forward`.
 
         Raises:
             ValueError: The model has no deep supervision.
@@ -174,7 +194,7 @@ def _evidence(logits: Tensor, mask: Tensor) -> Tensor:
     return torch.stack([own.amax(dim=-1), entropy, others.amax(dim=-1), agreement, alignment], dim=-1)
 
 
-class ConcatHead(nn.Module):
+class ConcatHead(Head):
     """One task, and no attention over the modalities: they are put side by side, or added (table 3).
 
     With attention over time in the encoders this is Keyless (Long et al. 2018), which is also B2 of table 7. With
@@ -189,7 +209,7 @@ class ConcatHead(nn.Module):
         self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
-        """Fuse and classify; see `MuMuHead.forward`. Every present modality has the same weight."""
+        """Fuse and classify; see `Head.forward`. Every present modality has the same weight."""
         weights = equal_weights(mask, features)
         merged = torch.einsum("bm,bmd->bd", weights, features) if self.is_sum else features.flatten(1)
         logits = self.activity_head(torch.relu(self.project(merged)))
@@ -202,7 +222,7 @@ class NonAttentionHead(ConcatHead):
     attends_time = False
 
 
-class HamletHead(nn.Module):
+class HamletHead(Head):
     """One task, multi-head self-attention over the modalities: HAMLET-like, in place of B3 of table 7.
 
     HAMLET (Islam and Iqbal 2020) has multi-head self-attention over time, and another attention over the modalities.
@@ -215,7 +235,7 @@ class HamletHead(nn.Module):
         self.concat = ConcatHead(config)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:
-        """Fuse and classify; see `MuMuHead.forward`. A modality's weight is how much the present ones ask for it."""
+        """Fuse and classify; see `Head.forward`. A modality's weight is how much the present ones ask for it."""
         # Attention over nothing at all is not a number: such a row looks at its zeros.
         there = mask | ~mask.any(dim=1, keepdim=True)
         attended, weights = self.attention(features, features, features, key_padding_mask=~there)
@@ -224,7 +244,7 @@ class HamletHead(nn.Module):
         return HeadOutput(output.activity_logits, None, asked, asked)
 
 
-class ConceptHead(nn.Module):
+class ConceptHead(Head):
     """One task, and concept-guided fusion of the modalities: see `ConceptFusion`."""
 
     variant: type[nn.Module] = ConceptFusion
@@ -236,7 +256,7 @@ class ConceptHead(nn.Module):
         self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
-        """Fuse and classify; see `MuMuHead.forward`. Elements are weighed, modalities are not: all have the same."""
+        """Fuse and classify; see `Head.forward`. Elements are weighed, modalities are not: all have the same."""
         fused, _ = self.fusion(features, mask)
         weights = equal_weights(mask, features)
         return HeadOutput(self.activity_head(fused), None, weights, weights)
@@ -248,7 +268,7 @@ class PublishedConceptHead(ConceptHead):
     variant = PublishedConceptFusion
 
 
-class DualBranchHead(nn.Module):
+class DualBranchHead(Head):
     """Two tasks that share one view of the modalities' sequences and have one each for themselves: see `DualBranch`."""
 
     has_groups = True
@@ -263,7 +283,7 @@ class DualBranchHead(nn.Module):
         self.activity_head = nn.Linear(size, len(config.taxonomy.activities))
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
-        """Fuse and classify; see `MuMuHead.forward`. A task's weights are mixed of both branches as its feature is."""
+        """Fuse and classify; see `Head.forward`. A task's weights are mixed of both branches as its feature is."""
         mixed, weights, branches = self.embedding(features, mask)
         group, activity = self.dropout(mixed).unbind(dim=1)
         return HeadOutput(

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.model.heads import HeadOutput, classifier, equal_weights, self_attention
+from mumu_ros.model.heads import Head, HeadOutput, classifier, equal_weights, self_attention
 from mumu_ros.model.layers import masked_mean, masked_softmax, zero_masked
 
 __all__ = ["ActionMAEHead", "CentaurHead", "XFiHead"]
@@ -48,7 +48,7 @@ class _Block(nn.Module):
         return zero_masked(tokens + self.feed_forward(self.norms[1](tokens)), mask)
 
 
-class ActionMAEHead(nn.Module):
+class ActionMAEHead(Head):
     """Missing modalities are rebuilt from the present ones and a memory token, after ActionMAE (Woo et al., AAAI 2023).
 
     In training one more modality of every second window is dropped at random (theirs: any number), and the error of
@@ -65,7 +65,7 @@ class ActionMAEHead(nn.Module):
         self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
-        """Rebuild and classify; see `MuMuHead.forward`. Every present modality has the same weight."""
+        """Rebuild and classify; see `Head.forward`. Every present modality has the same weight."""
         seen = _without_one(mask) if self.training else mask
         memory = self.memory.expand(len(features), 1, -1)
         always = torch.ones_like(mask[:, :1])
@@ -81,7 +81,7 @@ class ActionMAEHead(nn.Module):
         return HeadOutput(self.activity_head(fused), None, weights, weights, own_loss=error)
 
 
-class XFiHead(nn.Module):
+class XFiHead(Head):
     """Any subset of modalities through one transformer, then fusion by keys and values of each modality's own.
 
     After X-Fi (Chen and Yang, ICLR 2025).
@@ -102,7 +102,7 @@ class XFiHead(nn.Module):
         self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
-        """Fuse and classify; see `MuMuHead.forward`. Weights are those of the last round's attention."""
+        """Fuse and classify; see `Head.forward`. Weights are those of the last round's attention."""
         fused = masked_mean(self.cross(zero_masked(features + self.place, mask), mask), mask)
         keys = torch.einsum("bmd,mde->bme", features, self.key)
         values = torch.einsum("bmd,mde->bme", features, self.value)
@@ -114,7 +114,7 @@ class XFiHead(nn.Module):
         return HeadOutput(self.activity_head(fused), None, weights, weights)
 
 
-class CentaurHead(nn.Module):
+class CentaurHead(Head):
     """A denoising autoencoder over all modalities, then self-attention over what it gives, after Centaur.
 
     (Xaviar, Yang and Ardakanian 2023.) In training the autoencoder is given features with noise and, in every second
@@ -134,7 +134,7 @@ class CentaurHead(nn.Module):
         self.activity_head = classifier(size, len(config.taxonomy.activities), config.dropout)
 
     def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
-        """Denoise, fuse and classify; see `MuMuHead.forward`. Every present modality has the same weight."""
+        """Denoise, fuse and classify; see `Head.forward`. Every present modality has the same weight."""
         seen, given = mask, features
         if self.training:
             seen = _without_one(mask)

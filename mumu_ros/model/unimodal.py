@@ -14,7 +14,7 @@
 
 """Unimodal feature encoder of MuMu (Islam and Iqbal 2022): segments, spatial encoder, LSTM, attention over time.
 
-For a head that looks at the time itself (`HeadOutput`), means over parts of the window stand in for attention.
+For a head that looks at the time itself (`Head.parts`), means over parts of the window stand in for attention.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from torch import Tensor, nn
 
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.encoders import CoOccurrence1d
+from mumu_ros.model.heads import head_attribute
 from mumu_ros.model.layers import KeylessAttention, TimePool, compact, reverse, spread, zero_masked
 from mumu_ros.model.modality import Modality
-from mumu_ros.model.parts import ENCODERS, FUSIONS
+from mumu_ros.model.parts import ENCODERS
 from mumu_ros.model.pose import PoseCNN
 
 __all__ = ["UnimodalEncoder"]
@@ -59,11 +60,10 @@ class UnimodalEncoder(nn.Module):
         width = size // 2 if config.bidirectional else size
         self.lstm = nn.LSTM(size, width, batch_first=True)
         self.backward_lstm = nn.LSTM(size, width, batch_first=True) if config.bidirectional else None
-        head = FUSIONS[config.fusion]
-        parts = getattr(head, "parts", 1)
+        parts: int = head_attribute(config.fusion, "parts")
         self.unimodal_size = parts * size
         self.pool = TimePool(self._segments(config.steps(modality.name)), parts) if parts > 1 else None
-        keyless = getattr(head, "attends_time", True) and self.pool is None
+        keyless = head_attribute(config.fusion, "attends_time") and self.pool is None
         self.attention = KeylessAttention(size) if keyless else None
         self.norm = nn.LayerNorm(size) if config.layer_norm else nn.Identity()
 

@@ -316,7 +316,9 @@ class Settings:
 
 def _has_groups(fusion: str) -> bool:
     """Whether a fusion classifies groups, too."""
-    return getattr(FUSIONS[fusion], "has_groups", False)
+    from mumu_ros.model.heads import head_attribute  # imports torch
+
+    return bool(head_attribute(fusion, "has_groups"))
 
 
 def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:

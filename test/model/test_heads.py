@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mumu_ros.model.config import ModelConfig
-from mumu_ros.model.heads import HeadOutput
+from mumu_ros.model.heads import Head, HeadOutput, head_attribute
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network
 from mumu_ros.model.parts import FUSIONS
@@ -88,6 +88,19 @@ def test_weights_are_shares_among_what_is_present(make: Make, fusion: str, merge
         assert (weights[~mask] == 0).all()
         assert (weights >= 0).all()
         torch.testing.assert_close(weights.sum(dim=1), mask.any(dim=1).double())
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_head_declares_whether_it_classifies_groups(make: Make, fusion: str) -> None:
+    head = make(fusion)
+    assert isinstance(head, Head)
+    assert head.has_groups == (head(*case([[True] * MODALITIES])).group_logits is not None)
+
+
+def test_a_module_that_derives_from_no_head_has_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FUSIONS._own, "plain", "torch.nn:Identity")
+    attributes = ("has_groups", "parts", "attends_time")
+    assert [head_attribute("plain", name) for name in attributes] == [False, 1, True]
 
 
 @pytest.mark.parametrize(
