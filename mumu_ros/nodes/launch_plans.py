@@ -38,7 +38,6 @@ from mumu_ros.reading import read_json
 from mumu_ros.share import located, share_path
 
 __all__ = [
-    "AWAITED",
     "RESPAWN_DELAY_S",
     "NodePlan",
     "check_demo",
@@ -49,7 +48,7 @@ __all__ = [
     "plan_replay",
 ]
 
-AWAITED = ["multimodal_frame", "activity"]
+_AWAITED = ["multimodal_frame", "activity"]
 """Playback starts once the model is loaded and the evaluation subscribed."""
 COMPOSED = ("sensor_sync", "people", "inference")
 """Nodes that can run in one process: `composed.py`."""
@@ -165,7 +164,7 @@ def plan_replay(arguments: Mapping[str, str]) -> list[NodePlan]:
         "labels": arguments["labels"] or str(find_labels(expanded(arguments["bag"])) or ""),
         "out": arguments["out"],
     }
-    played = {"bag": arguments["bag"], "rate": rate, "loop": arguments["loop"] == "true", "wait_for": AWAITED}
+    played = {"bag": arguments["bag"], "rate": rate, "loop": arguments["loop"] == "true", "wait_for": _AWAITED}
     plans = [NodePlan(name, file.path, {**clock, **_streams_of(name, file, arguments["model"])}) for name in sources]
     plans.append(NodePlan("inference", file.path, {**clock, **model}))
     _check_names(plans, file)
