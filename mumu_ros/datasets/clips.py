@@ -41,7 +41,7 @@ __all__ = [
     "unlike_names",
 ]
 
-FEWEST_FRAMES = 6
+FEWEST_FRAMES = 5
 """That show a person, of a clip of skeletons."""
 _MAX_SUBJECTS = 100_000
 _LEAST_FILLED = 0.9

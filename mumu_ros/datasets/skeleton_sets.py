@@ -30,12 +30,13 @@ from types import MappingProxyType
 import numpy as np
 
 from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError, Segment, Stream
-from mumu_ros.datasets.file_reading import START_NS, check_same, prepare_all, read_text, select_clips, wanted_streams
-from mumu_ros.datasets.skeleton_tables import RawClip, florence_clips, utkinect_clips
+from mumu_ros.datasets.file_reading import START_NS, check_same, prepare_all, select_clips, wanted_streams
+from mumu_ros.datasets.skeleton_tables import RawClip, florence_clips, lines, numbers, utkinect_clips
 from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.skeletons import LAYOUTS, convert
 from mumu_ros.streams import NS_PER_S
+from mumu_ros.text import shorten
 
 __all__ = ["SKELETON_SETS", "SkeletonSet", "SkeletonSetDataset", "florence3d", "kard", "msr_action3d", "utkinect"]
 
@@ -54,7 +55,9 @@ class SkeletonSet:
         metres: Length of one unit. x and y are across and up, z is the distance from the camera.
         rate_hz: Frames a second.
         activities: In the dataset's order; activity 1 is the first.
-        tables: The clips in files of several clips below a folder, by the names that files of one clip have.
+        tables: The clips in files of several clips below a folder, by the names that files of one clip have; or what is
+            wrong with a clip.
+        table_files: Names of such files.
     """
 
     file: str
@@ -62,7 +65,8 @@ class SkeletonSet:
     metres: float
     rate_hz: float
     activities: tuple[str, ...]
-    tables: Callable[[Path], Iterator[tuple[str, RawClip]]] | None = None
+    tables: Callable[[Path], Iterator[tuple[str, RawClip | str]]] | None = None
+    table_files: str = ""
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -91,6 +95,7 @@ SKELETON_SETS: Mapping[str, SkeletonSet] = MappingProxyType(
             15.0,
             _names("wave drink answer_phone clap tie_lace sit_down stand_up read_watch bow"),
             florence_clips,
+            "'Florence_dataset_WorldCoordinates.txt'",
         ),
         # Xia, Chen and Aggarwal, CVPRW 2012.
         "utkinect": SkeletonSet(
@@ -100,6 +105,7 @@ SKELETON_SETS: Mapping[str, SkeletonSet] = MappingProxyType(
             15.0,
             _names("walk sit_down stand_up pick_up carry throw push pull wave_hands clap_hands"),
             utkinect_clips,
+            "'joints_s01_e01.txt' with 'actionLabel.txt'",
         ),
         # Gaglio, Lo Re and Morana, IEEE Transactions on Human-Machine Systems 2015.
         "kard": SkeletonSet(
@@ -139,7 +145,7 @@ class SkeletonSetDataset:
                 different contents.
         """
         self._name, self._set = name, SKELETON_SETS[name]
-        self._sources: dict[str, Path | RawClip] = {}
+        self._sources: dict[str, Path | RawClip | str] = {}
         clips = []
         folder = expanded(root)
         for (activity, subject, trial), (clip, source) in (self._files(folder) or self._tables(folder)).items():
@@ -147,7 +153,8 @@ class SkeletonSetDataset:
                 self._sources[clip] = source
                 clips.append(ClipInfo(clip, subject, self._set.activities[activity - 1], session=trial))
         if not clips:
-            raise DatasetError(f"{name} is not in {root!r}: expected files such as {_example(self._set.file)!r}")
+            wanted = " or ".join(filter(None, (repr(_example(self._set.file)), self._set.table_files)))
+            raise DatasetError(f"{name} is not in {root!r}: expected files such as {wanted}")
         self._across = self._direction(sorted(clips)[:: -(-len(clips) // _VOTERS)])
         self.clips = select_clips(name, clips, subjects)
 
@@ -161,9 +168,9 @@ class SkeletonSetDataset:
             check_same(found.setdefault(tuple(map(int, match.groups())), path), path, f"clip of {self._name}")
         return {numbers: (path.stem, path) for numbers, path in found.items()}
 
-    def _tables(self, root: Path) -> dict[tuple[int, ...], tuple[str, RawClip]]:
-        """Clips of files of several, likewise."""
-        found: dict[tuple[int, ...], tuple[str, RawClip]] = {}
+    def _tables(self, root: Path) -> dict[tuple[int, ...], tuple[str, RawClip | str]]:
+        """Clips of files of several, likewise; or what is wrong with a clip."""
+        found: dict[tuple[int, ...], tuple[str, RawClip | str]] = {}
         for name, clip in self._set.tables(root) if self._set.tables else ():
             match = re.fullmatch(self._set.file, name)
             assert match, name
@@ -184,6 +191,8 @@ class SkeletonSetDataset:
     def _seen(self, clip: ClipInfo) -> RawClip:
         """The frames that show a person, in metres, y down and x as in the file; NaN where a joint is not seen."""
         source = self._sources[clip.id]
+        if isinstance(source, str):
+            raise DatasetError(source)
         raw = source if isinstance(source, RawClip) else _read_clip(source, len(LAYOUTS[self._set.layout]))
         joints = raw.joints * (self._set.metres, -self._set.metres, self._set.metres)
         joints[~(joints[..., 2] >= _NEAREST_M)] = np.nan
@@ -210,13 +219,14 @@ class SkeletonSetDataset:
 
 def _read_clip(path: Path, count: int) -> RawClip:
     """The clip of a file of one, of `count` lines a frame."""
-    rows = [line.split()[:3] for line in read_text(path).splitlines() if line.strip()]
+    rows = []
+    for number, line in lines(path):
+        rows.append(numbers(line.split()[:3]))
+        if len(rows[-1]) < 3:
+            raise DatasetError(f"{path}: line {number} does not begin with three numbers: {shorten(line, 80)!r}")
     if not rows or len(rows) % count:
         raise DatasetError(f"{path}: {len(rows)} lines; expected a multiple of {count}, one a joint")
-    try:
-        joints = np.array(rows, np.float64).reshape(-1, count, 3)
-    except ValueError as error:
-        raise DatasetError(f"{path}: a line does not begin with three numbers: {error}") from error
+    joints = np.array(rows).reshape(-1, count, 3)
     return RawClip(path, np.arange(len(joints), dtype=float), joints)
 
 

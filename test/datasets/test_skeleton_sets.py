@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -174,7 +175,8 @@ def test_broken_clips_are_named(tmp_path: Path, name: str) -> None:
     for text, message in (
         (whole + "1 2 3\n", "lines; expected a multiple of"),
         ("", "0 lines"),
-        (whole.replace(whole[:5], "x" * 5, 1), "three numbers"),
+        (f"\n{whole}\n1.0 x\n", f"line {len(whole.splitlines()) + 3} does not begin with three numbers: '1.0 x'"),
+        (whole.replace(" ", ","), "line 1 does not begin with three numbers: '"),
     ):
         path.write_text(text)
         with pytest.raises(DatasetError, match=message) as error:
@@ -185,6 +187,16 @@ def test_broken_clips_are_named(tmp_path: Path, name: str) -> None:
         read(tmp_path, name)
     with pytest.raises(DatasetError, match=f"{name} is not in"):
         open_dataset(name, str(tmp_path / "elsewhere"))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_clip_has_five_frames_or_more(tmp_path: Path, name: str) -> None:
+    """As few as the shortest of UTKinect."""
+    write(tmp_path, name, person()[:5])
+    assert len(read(tmp_path, name)) == 5
+    write(tmp_path, name, person()[:4])
+    with pytest.raises(DatasetError, match="4 of 4 frames show a person; expected 5 or more"):
+        read(tmp_path, name)
 
 
 def write_table(folder: Path, name: str, clips: dict[tuple[int, int, int], np.ndarray]) -> Path:
@@ -233,38 +245,131 @@ def test_clips_in_one_file_are_those_in_files_of_their_own(tmp_path: Path, name:
         np.testing.assert_array_equal(np.array(a.streams["skeleton"].samples), np.array(b.streams["skeleton"].samples))
 
 
+def skipped(folder: Path, name: str) -> dict[tuple[str, int], str]:
+    """What is wrong with clips that cannot be read, by activity and trial; the others can."""
+    dataset, wrong = open_dataset(name, str(folder)), {}
+    for clip in dataset.clips:
+        try:
+            dataset.read(clip, PREPROCESSING)
+        except DatasetError as error:
+            wrong[clip.activity, clip.session] = str(error)
+    return wrong
+
+
 @pytest.mark.parametrize("name", TABLES)
-def test_broken_files_of_several_clips_are_named(tmp_path: Path, name: str) -> None:
-    path = write_table(tmp_path, name, {(1, 1, 2): person()})
-    whole = path.read_text()
-    for text, message in (
-        (whole + "1 2 3\n", f"3 numbers in line {len(whole.splitlines()) + 1}; expected"),
-        (whole.replace("0.", "x.", 1), "a line is not of numbers"),
+def test_a_damaged_line_of_a_file_of_several_clips_is_named_and_costs_its_clip_alone(tmp_path: Path, name: str) -> None:
+    spec = SKELETON_SETS[name]
+    path = write_table(tmp_path, name, {(activity, 1, 2): person() for activity in (1, 2, 3)})
+    lines = path.read_text().splitlines(keepends=True)
+    assert not skipped(tmp_path, name)
+    at = len(lines) // 2 - 1  # of the second clip
+    values = lines[at].split()
+    columns, whole = len(values), (3 if name == "florence3d" else 1)
+    for damaged, message in (
+        (values[:-4], f"{columns - 4} numbers in line {at + 3}; expected {columns}"),
+        ([*values, "1"], f"{columns + 1} numbers in line {at + 3}; expected {columns}"),
+        ([*values[:-1], "2.5m"], f"line {at + 3} has '2.5m'; expected numbers only"),
+        (values[:whole], f"{whole} numbers in line {at + 3}; expected {columns}"),
+        ([*values[: whole - 1], "x", *values[whole:]], f"line {at + 3} has 'x'; expected numbers only"),
+        (["0.5", *values[1:]], f"line {at + 3} begins with '{' '.join(['0.5', *values[1:whole]])}'; expected whole"),
+        (["-1", *values[1:]], f"line {at + 3} begins with '{' '.join(['-1', *values[1:whole]])}'; expected whole"),
     ):
-        path.write_text(text)
-        with pytest.raises(DatasetError, match=message) as error:
-            open_dataset(name, str(tmp_path))
-        assert str(path) in str(error.value)
-    path.write_text(whole)
+        # A comment and a blank line before it count.
+        path.write_text("".join(["% made by a test\n", "\n", *lines[:at], " ".join(damaged) + "\n", *lines[at + 1 :]]))
+        wrong = skipped(tmp_path, name)
+        assert wrong.keys() == {(spec.activities[1], 2)}
+        assert wrong[spec.activities[1], 2].startswith(f"{path}: {message}")
+    path.write_text("".join([lines[0].replace(lines[0].split()[0], "x", 1), *lines[1:]]))
+    assert skipped(tmp_path, name).keys() == {(spec.activities[0], 2)}, "the line after it says whose it is"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_file_of_several_clips_is_read_once(tmp_path: Path, name: str) -> None:
+    path = write_table(tmp_path, name, {(1, 1, 2): person()})
     (tmp_path / "copy").mkdir()
-    (tmp_path / "copy" / path.name).write_text(whole)
+    copy = tmp_path / "copy" / path.name.upper()
+    copy.write_text(path.read_text())
     assert len(open_dataset(name, str(tmp_path)).clips) == 1
-    (tmp_path / "copy" / path.name).write_text(whole.replace("0.", "1.", 1))
+    copy.write_text(path.read_text().replace("0.", "1.", 1))
     with pytest.raises(DatasetError, match="different contents; remove one"):
         open_dataset(name, str(tmp_path))
 
 
-def test_a_recording_of_utkinect_needs_its_labels(tmp_path: Path) -> None:
-    write_table(tmp_path, "utkinect", {(1, 1, 2): person()})
-    labels = tmp_path / "actionLabel.txt"
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("change", [str.upper, str.lower])
+def test_files_of_several_clips_are_found_in_capital_and_small_letters(
+    tmp_path: Path, name: str, change: Callable[[str], str]
+) -> None:
+    write_table(tmp_path, name, {(2, 1, 2): person()})
+    expected, clips = read(tmp_path, name), open_dataset(name, str(tmp_path)).clips
+    for path in list(tmp_path.iterdir()):
+        path = path.rename(path.with_name(change(path.name)))
+        if path.stem.lower() == "actionlabel":
+            path.write_text(change(path.read_text()))
+    assert open_dataset(name, str(tmp_path)).clips == clips
+    np.testing.assert_array_equal(read(tmp_path, name), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("florence3d", "'a01_s01_id01.txt' or 'Florence_dataset_WorldCoordinates.txt'"),
+        ("utkinect", "'a01_s01_e01.txt' or 'joints_s01_e01.txt' with 'actionLabel.txt'"),
+        ("kard", "'a01_s01_e01_realworld.txt'"),
+    ],
+)
+def test_a_dataset_that_is_not_there_is_told_by_the_names_of_its_files(tmp_path: Path, name: str, files: str) -> None:
+    with pytest.raises(DatasetError, match=f"{re.escape(f'expected files such as {files}')}$"):
+        open_dataset(name, str(tmp_path))
+
+
+def test_a_file_of_several_clips_that_is_something_else_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "Florence_dataset_WorldCoordinates.txt"
     for text, message in (
-        ("s01_e01\nwalk: 1 2\n", "joints_s01_e02.txt has no labels; expected 's01_e02' in 'actionLabel.txt'"),
-        ("s01_e02\nfly: 1 2\n", "'fly: 1 2'; expected such as"),
-        ("s01_e02\nwalk: 1\n", "'walk: 1'; expected such as"),
+        ("<html>\n", "line 1 has '<html>'; expected numbers only"),
+        ("\n", "is empty; expected lines"),
     ):
-        labels.write_text(text)
-        with pytest.raises(DatasetError, match=message):
-            open_dataset("utkinect", str(tmp_path))
+        path.write_text(text)
+        with pytest.raises(DatasetError, match=message) as error:
+            open_dataset("florence3d", str(tmp_path))
+        assert str(path) in str(error.value)
+
+
+def test_damaged_labels_of_utkinect_cost_the_clips_that_they_do_not_name(tmp_path: Path) -> None:
+    write_table(tmp_path, "utkinect", {(1, 1, 2): person(), (4, 1, 2): person()})
+    recording, labels = tmp_path / "joints_s01_e02.txt", tmp_path / "actionLabel.txt"
+    (tmp_path / "joints_s01_e03.txt").write_text(recording.read_text())
+    second, whole = labels.read_text().replace("e02", "e03"), labels.read_text()
+    activities = SKELETON_SETS["utkinect"].activities
+    no_labels = f"{recording} has no labels; expected 's01_e02' in 'actionLabel.txt'"
+    unlabelled = set(activities) - {"walk", "carry"}  # not recorded
+    for text, expected, message in (
+        (whole, set(), ""),
+        ("", set(activities), no_labels),
+        (whole.replace("s01_e02", "s01 e02"), set(activities), no_labels),
+        (whole.replace("pickUp: 300", "fly: 300"), unlabelled, f"{labels}: line 3 is 'fly: 300 314'; expected such as"),
+        (whole.replace("300 314", "300"), unlabelled, f"{labels}: line 3 is 'pickUp: 300'; expected such as"),
+    ):
+        labels.write_text(text + second)
+        wrong = skipped(tmp_path, "utkinect")
+        assert set(wrong) == {(activity, 2) for activity in expected}
+        assert all(reason.startswith(message) for reason in wrong.values())
+
+
+def test_a_damaged_recording_of_utkinect_costs_its_clips_alone(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "utkinect", {(1, 1, 2): person(), (4, 1, 2): person()})
+    (tmp_path / "joints_s01_e03.txt").write_text(path.read_text())
+    labels = tmp_path / "actionLabel.txt"
+    labels.write_text(labels.read_text() + labels.read_text().replace("e02", "e03"))
+    for content, message in (
+        (b"", f"{path} is empty"),
+        (b"\xff" * 9, f"{path} cannot be read"),
+        (b"x", f"{path}: line 1"),
+    ):
+        path.write_bytes(content)
+        wrong = skipped(tmp_path, "utkinect")
+        assert set(wrong) == {("walk", 2), ("pick_up", 2)}
+        assert all(reason.startswith(message) for reason in wrong.values())
 
 
 def test_a_label_of_frames_that_are_not_there_is_a_broken_clip(tmp_path: Path) -> None:

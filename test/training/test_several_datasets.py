@@ -284,7 +284,7 @@ def test_a_clip_that_hardly_shows_anybody_is_skipped_and_named(tmp_path: Path, s
     loaded = load_takes(WORN, {"folder": str(root)})
     assert [take.id for take in loaded.takes] == ["folder/wave"]
     steps = 2 * samples - 1
-    expected = f"clap: {steps} frames, at 30 Hz, show a person; expected 6 or more"
+    expected = f"clap: {steps} frames, at 30 Hz, show a person; expected 5 or more"
     assert loaded.skipped == {"folder/clap": expected}
     assert len(compose(loaded.takes, WORN, 40, 0)) == 40
 
