@@ -17,15 +17,27 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-__all__ = ["check_file", "check_folder", "expanded", "folder_beside", "name_problem", "naming", "replacing"]
+__all__ = [
+    "check_file",
+    "check_folder",
+    "expanded",
+    "folder_beside",
+    "name_problem",
+    "naming",
+    "replacing",
+    "write_json",
+]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROOM = "; make room and start again"
@@ -120,6 +132,32 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> None:
+    """Write a JSON file. Numbers that are not finite, for which JSON has no form, are null.
+
+    Args:
+        path: The file.
+        content: Of it.
+        default: Called for other values that JSON has no form for, as in `json.dumps`.
+
+    Raises:
+        OSError: It cannot be written; names the path.
+    """
+    text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False, default=default)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return value
 
 
 @contextmanager

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from typing import Any
 
 import pytest
 
-from mumu_ros.files import check_folder, expanded, folder_beside, name_problem, naming, replacing
+from mumu_ros.files import check_folder, expanded, folder_beside, name_problem, naming, replacing, write_json
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.model.taxonomy import find_taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
@@ -160,3 +161,14 @@ def test_only_what_goes_on_from_what_is_finished_says_that_it_is_kept(error: OSE
     ):
         raise error
     assert reason(raised.value) == said
+
+
+def test_json_has_no_numbers_that_are_not_finite(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"é": [float("nan"), (1.5, {"b": float("-inf")})], "c": Path("x")}, str)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    assert json.loads(text, parse_constant=refuse) == {"é": [None, [1.5, {"b": None}]], "c": "x"}
+    assert "é" in text

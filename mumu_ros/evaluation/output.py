@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,10 +25,10 @@ from mumu_ros.evaluation.decision_features import FeatureMap
 from mumu_ros.evaluation.decisions import to_csv
 from mumu_ros.evaluation.report import render
 from mumu_ros.evaluation.results import BagResult
-from mumu_ros.files import replacing
+from mumu_ros.files import replacing, write_json
 from mumu_ros.model.config import ModelConfig
 
-__all__ = ["write_json", "write_outputs"]
+__all__ = ["write_outputs"]
 
 
 def write_outputs(
@@ -67,10 +66,3 @@ def write_outputs(
     page = render(model, bags, config, summary, timing=timing, maps=maps)
     with replacing(out / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")

@@ -26,7 +26,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mumu_ros.files import expanded, replacing
+from mumu_ros.files import expanded, write_json
 from mumu_ros.model.checks import build
 from mumu_ros.model.config import ConfigError
 from mumu_ros.reading import read_json
@@ -177,9 +177,8 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
     study = cross_validate(settings, seeds, arguments.out, jobs=arguments.jobs, report=report)
     taxonomy = settings.model.taxonomy
     summary = {"command": "mumu " + shlex.join(sys.argv[1:]), **summarize(study, taxonomy)}
-    for name, content in (("results", summary), ("calibration", summary["calibration"])):
-        with replacing(Path(arguments.out) / f"{name}.json") as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(Path(arguments.out) / "results.json", summary)
+    write_json(Path(arguments.out) / "calibration.json", summary["calibration"])
     print(table(summary))
     _print_skipped(study.skipped)
     if arguments.json:

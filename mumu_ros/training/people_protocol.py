@@ -20,7 +20,6 @@ tracker it has not seen, or people of UTD-MHAD whom it has not seen, by every ki
 
 from __future__ import annotations
 
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.evaluation.metrics import auroc
-from mumu_ros.files import replacing
+from mumu_ros.files import write_json
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, ModelConfig
@@ -132,7 +131,7 @@ def cross_validate_people(
     calibration = _calibrate(left_out, taxonomy)
     if not any(t.known.all() for t in left_out):
         calibration = calibrate_acceptance(left_out, taxonomy, calibration)
-    results = {
+    results: dict[str, Any] = {
         "seeds": list(seeds),
         "calibration": asdict(calibration),
         "conditions": {
@@ -144,9 +143,8 @@ def cross_validate_people(
             for sensors in streams[seeds[0]]
         },
     }
-    for name, content in (("results", results), ("calibration", results["calibration"])):
-        with replacing(out / f"{name}.json") as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(out / "results.json", results)
+    write_json(out / "calibration.json", results["calibration"])
     return results
 
 

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from mumu_ros.files import naming, replacing
+from mumu_ros.files import naming, write_json
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import Checkpoint, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
@@ -90,31 +89,23 @@ def train(
     """
     out = Path(out).resolve()
     check_target(out)
-    learns_novelty = calibration is not None and calibration.novelty_weight > 0
-    if learns_novelty:
-        novelty_modality(settings.model)  # before hours are spent
-    if teacher is not None and settings.data.sets:
-        raise ConfigError(
-            f"teacher is {str(teacher)!r}; the windows of several datasets (data.sets) are composed with all their "
-            "labels, a teacher has none to fill in: leave it out"
-        )
-    check_machine(settings)
+    _check(settings, teacher, calibration)
     parent = None if init is None or is_backbone(init) else load_checkpoint(init)
-    begin = None if init is None else _begin(init, parent, settings)
-    master = None if teacher is None else load_checkpoint(teacher)
+    initial = None if init is None else _begin(init, parent, settings)
+    teacher_checkpoint = None if teacher is None else load_checkpoint(teacher)
     began = time.monotonic()
-    held_out = _held_out(settings)
+    calibration_windows = _calibration_windows(settings)
     takes = read_takes(settings) if settings.data.sets else None
-    left = divide_takes(takes.takes, settings.data)[1] if takes else []
-    if left and calibration is None:
-        check_known(left)
+    held_out = divide_takes(takes.takes, settings.data)[1] if takes else []
+    if held_out and calibration is None:
+        check_known(held_out)
     seed = member_seeds(settings)[0]
     loaded = (
         _composed(settings, takes, seed)
         if takes
         else load_windows(settings.model, settings.data, settings.data.subjects("train"))
     )
-    predicted = None if master is None else teacher_logits(master, settings, loaded.windows)
+    predicted = None if teacher_checkpoint is None else teacher_logits(teacher_checkpoint, settings, loaded.windows)
     windows = training_labels(settings, loaded.windows, predicted)
 
     def of_member(own: int) -> WindowSet:
@@ -124,35 +115,58 @@ def train(
         tell_untaught(windows, settings.model, loaded.unused)
     read = time.monotonic()
     work = out.with_name(out.name + ".training")
-    model = fit_members(settings, of_member, work, init=begin, progress=progress)
+    model = fit_members(settings, of_member, work, init=initial, progress=progress)
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # only the first of several processes writes
         return {}
-    metrics: dict[str, Any] = {
-        "train_windows": len(windows),
-        "loading_s": round(read - began, 1),
-        "training_s": round(time.monotonic() - read, 1),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "skipped": dict(loaded.skipped),
-    }
-    if windows.labels is not None:
-        metrics["labelled_windows"] = int(windows.labels.any(axis=1).sum())
+    metrics = _counts(model, windows, loaded, read - began, time.monotonic() - read)
+    if calibration_windows:
+        calibration = calibration or calibrate(model, calibration_windows)
+        scores = score(
+            predict(model, calibration_windows), calibration_windows, settings.model.taxonomy, calibration.temperature
+        )
+        metrics["calibration_subjects"] = scores
+    novelty = training_features(model, windows) if _learns_novelty(calibration) else None
     if held_out:
-        calibration = calibration or calibrate(model, held_out)
-        predictions = predict(model, held_out)
-        metrics["calibration_subjects"] = score(predictions, held_out, settings.model.taxonomy, calibration.temperature)
-    novelty = training_features(model, windows) if learns_novelty else None
-    if left:
-        calibration, metrics["held_out"] = assess_people(model, left, settings.optimization.seed, calibration, novelty)
+        seed = settings.optimization.seed
+        calibration, metrics["held_out"] = assess_people(model, held_out, seed, calibration, novelty)
     with naming(out, kept=True):
-        origin = provenance(settings, command, [known for known in (parent, master) if known])
+        origin = provenance(settings, command, [known for known in (parent, teacher_checkpoint) if known])
         save_checkpoint(out, model, calibration=calibration, provenance=origin, novelty=novelty)
-    with replacing(out / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    write_json(out / "metrics.json", metrics)
     discard_members(work)
     return metrics
 
 
-def _held_out(settings: Settings) -> WindowSet | None:
+def _check(settings: Settings, teacher: str | Path | None, calibration: Calibration | None) -> None:
+    """Refuse what cannot be done, before hours are spent."""
+    if _learns_novelty(calibration):
+        novelty_modality(settings.model)
+    if teacher is not None and settings.data.sets:
+        raise ConfigError(
+            f"teacher is {str(teacher)!r}; the windows of several datasets (data.sets) are composed with all their "
+            "labels, a teacher has none to fill in: leave it out"
+        )
+    check_machine(settings)
+
+
+def _learns_novelty(calibration: Calibration | None) -> bool:
+    return calibration is not None and calibration.novelty_weight > 0
+
+
+def _counts(model: Network, windows: WindowSet, loaded: Loaded, loading_s: float, training_s: float) -> dict[str, Any]:
+    counts: dict[str, Any] = {
+        "train_windows": len(windows),
+        "loading_s": round(loading_s, 1),
+        "training_s": round(training_s, 1),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "skipped": dict(loaded.skipped),
+    }
+    if windows.labels is not None:
+        counts["labelled_windows"] = int(windows.labels.any(axis=1).sum())
+    return counts
+
+
+def _calibration_windows(settings: Settings) -> WindowSet | None:
     """Windows of the subjects that the confidence is calibrated on; None: there are none."""
     people = settings.data.subjects("calibration")
     if not people:

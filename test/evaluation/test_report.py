@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from mumu_ros.evaluation.output import write_json
+from mumu_ros.files import write_json
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 TIMEOUT_S = 60
