@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -52,6 +53,7 @@ from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person
 from mumu_ros.pipeline.framing import Received
 from mumu_ros.streams import NS_PER_S, RateSampler, StreamStatistics, SynchronizedSet, SynchronizerFilter
+from mumu_ros.streams.stamps import CONFIRM_NS, FOREVER_NS, JUMP_NS
 from mumu_ros.text import shorten
 
 __all__ = ["CameraSource", "View"]
@@ -172,7 +174,10 @@ class CameraSource:
         for name, subscriber in zip(self._topics, subscribers, strict=True):
             subscriber.registerCallback(self._limit, name)
         self._sampler = RateSampler(round(NS_PER_S / config.rate_hz))
+        # A jump of time is confirmed, and its pictures released together.
+        self._held = math.ceil(CONFIRM_NS / NS_PER_S * config.rate_hz) + 2
         self._epoch = self._depth_ns = self._chosen_ns = 0
+        self._newest_ns = FOREVER_NS  # before the first picture nothing is held back
         self._chose_depth = False
         self._synchronizer.registerSetCallback(self._choose)
         node.undo.callback(self._synchronizer.close)
@@ -188,6 +193,9 @@ class CameraSource:
     def _choose(self, synchronized: SynchronizedSet) -> None:
         """Give the worker `rate_hz` pictures a second; where depth is slower, those with depth, but half as many."""
         stamp_ns, has_depth = synchronized.stamp_ns, all(synchronized.present)
+        if synchronized.epoch != self._epoch or stamp_ns > self._newest_ns + JUMP_NS:
+            self._worker.make_room(self._held)
+        self._newest_ns = stamp_ns
         if synchronized.epoch != self._epoch:
             self._epoch, self._depth_ns, self._chosen_ns = synchronized.epoch, 0, 0
             self._sampler.reset()

@@ -31,6 +31,9 @@ class Worker(Generic[Job]):
     """Handles jobs one after the other on its own thread; of more than `capacity` waiting ones the oldest are dropped.
 
     An exception goes to `on_error`, on that thread, and the worker continues.
+
+    Attributes:
+        dropped: Number of jobs that were dropped for newer ones.
     """
 
     def __init__(
@@ -42,7 +45,8 @@ class Worker(Generic[Job]):
     ) -> None:
         self._handle = handle
         self._on_error = on_error
-        self._jobs: deque[Job] = deque(maxlen=capacity)
+        self._jobs: deque[Job] = deque()
+        self._capacity = self._room = capacity
         self._changed = threading.Condition()
         self._stopping = False
         self.dropped = 0
@@ -52,10 +56,21 @@ class Worker(Generic[Job]):
     def put(self, job: Job) -> None:
         """Submit a job; never blocks."""
         with self._changed:
-            if len(self._jobs) == self._jobs.maxlen:
+            for _ in range(len(self._jobs) + 1 - self._room):
+                self._jobs.popleft()
                 self.dropped += 1
+                self._shrink()
             self._jobs.append(job)
             self._changed.notify()
+
+    def make_room(self, jobs: int) -> None:
+        """Let so many jobs wait that come together.
+
+        The room shrinks to `capacity` again: by one for each job behind which none waits, and for each one dropped, so
+        that a thread that does not catch up is not late for long.
+        """
+        with self._changed:
+            self._room = max(self._room, len(self._jobs) + jobs)
 
     def stop(self) -> None:
         """End the thread after the current job; waiting jobs are dropped."""
@@ -64,6 +79,9 @@ class Worker(Generic[Job]):
             self._changed.notify()
         self._thread.join()
 
+    def _shrink(self) -> None:
+        self._room = max(self._room - 1, self._capacity)
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -71,6 +89,8 @@ class Worker(Generic[Job]):
                 if self._stopping:
                     return
                 job = self._jobs.popleft()
+                if not self._jobs:
+                    self._shrink()
             try:
                 self._handle(job)
             except Exception as error:  # no job may end the worker; the node reports the error

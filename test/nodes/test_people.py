@@ -634,6 +634,27 @@ def test_a_processor_that_is_too_slow_is_named(rig: Callable[..., Rig], finder: 
     assert "lower rate_hz (now 100)" in text
 
 
+@pytest.mark.parametrize("by_s", [-20, 20], ids=["back", "pause"])
+def test_no_picture_is_lost_after_a_jump_back_or_a_pause_and_the_processor_is_not_blamed(
+    rig: Callable[..., Rig], finder: ScriptedFinder, by_s: int
+) -> None:
+    """The first half second is held back until the jump is sure, and comes at once."""
+    r = rig().start()
+    source = r.node._source
+    r.answer()
+    finder.seconds = 0.05
+    r.offset_ns = by_s * 10**9
+    shown = []
+    for received in range(2, 12):
+        shown.append(r.show())
+        r.ros.wait(lambda received=received: source._synchronizer.statistics()["image"].received == received)
+        r.ros.wait(lambda: len(finder.calls) == 1 or not source._worker._jobs)
+    r.ros.wait(lambda: len(finder.calls) >= 11)
+    assert [call["stamp_ns"] for call in finder.calls[1:]] == shown
+    assert source._worker.dropped == 0
+    assert source._picture_problem() is None
+
+
 def test_a_picture_that_cannot_be_read_is_skipped_and_named(rig: Callable[..., Rig], finder: ScriptedFinder) -> None:
     r = rig().start()
     broken = array_to_image(np.zeros((*SIZE, 3), np.uint8), START_NS, FRAME, TYPES)

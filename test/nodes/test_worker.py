@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import pytest
@@ -64,6 +65,42 @@ def test_behind_a_slow_job_the_newest_wins_and_drops_are_counted() -> None:
     worker.stop()
     assert done == [0, 4]
     assert worker.dropped == 3
+
+
+def test_room_for_jobs_that_come_together_lasts_until_they_are_done_or_the_thread_does_not_catch_up() -> None:
+    done: list[int] = []
+    turns, began = threading.Semaphore(0), threading.Semaphore(0)
+
+    def handle(job: int) -> None:
+        done.append(job)
+        began.release()
+        assert turns.acquire(timeout=TIMEOUT_S)
+
+    worker: Worker[int] = Worker("test", handle, lambda error: None)
+    jobs = itertools.count()
+
+    def put(count: int) -> list[int]:
+        """Put jobs while the worker does one; those that wait then."""
+        for _ in range(count):
+            worker.put(next(jobs))
+        return list(worker._jobs)
+
+    put(1)
+    assert began.acquire(timeout=TIMEOUT_S)
+    worker.make_room(5)
+    assert put(5) == [1, 2, 3, 4, 5]
+    for _ in range(6):  # until none waits and the last one has been done
+        turns.release()
+    for _ in range(5):
+        assert began.acquire(timeout=TIMEOUT_S)
+    assert (done, worker.dropped) == ([0, 1, 2, 3, 4, 5], 0)
+    put(1)
+    assert began.acquire(timeout=TIMEOUT_S)
+    worker.make_room(5)
+    put(20)
+    assert len(put(1)) == 1, "of a thread that is too slow"
+    turns.release(100)
+    worker.stop()
 
 
 def test_a_job_that_raises_is_reported_and_the_worker_goes_on() -> None:
