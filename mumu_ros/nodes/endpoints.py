@@ -34,6 +34,7 @@ from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.diagnostics import Problem
 from mumu_ros.nodes.humans_topics import IDS_TYPE, TRACKED
 from mumu_ros.streams import NS_PER_S
+from mumu_ros.streams.stamps import CONFIRM_NS, JUMP_NS
 
 if TYPE_CHECKING:
     from mumu_ros.nodes.subscribers import Subscriber
@@ -54,6 +55,10 @@ CLOCK_TYPE = "rosgraph_msgs/msg/Clock"
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 _STOP_OTHERS = "such as a driver started twice, a bag beside a camera or a launch that still runs: stop all but one"
 _ONE_TRACKER = "whose name all robots of a network share: stop all but one, or set humans: false in people nodes"
+_SILENT_S = JUMP_NS / NS_PER_S
+"""Stamps that go on after a longer silence are off the timeline until they have gone on for `CONFIRM_NS`."""
+_COMPARED_S = CONFIRM_NS / NS_PER_S + 1.0
+"""Time after a silence before stamps count as wrong: that, and two periods of a slow sensor."""
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """Name that rcl gives to a node that is not discovered yet, while its publisher is."""
 
@@ -146,22 +151,28 @@ class Arrivals:
 
     def __init__(self, subscriber: Subscriber) -> None:
         self._stamps_ns = (0, 0)  # of the last two messages
-        self._came_s = -math.inf
+        self._came_s = self._resumed_s = -math.inf
         subscriber.registerCallback(self._note)
 
     def _note(self, message: Any) -> None:
         self._stamps_ns = self._stamps_ns[1], time_to_ns(message.header.stamp)
-        self._came_s = time.monotonic()
+        now_s = time.monotonic()
+        if now_s - self._came_s > _SILENT_S:
+            self._resumed_s = now_s
+        self._came_s = now_s
 
     def stamps_problem(self, timeout_s: float) -> Problem | None:
         """What is wrong with the stamps of messages that are not used; None: none has come within this time."""
-        if time.monotonic() - self._came_s > timeout_s:
+        now_s = time.monotonic()
+        if now_s - self._came_s > timeout_s:
             return None
         before_s, last_s = (stamp_ns / NS_PER_S for stamp_ns in self._stamps_ns)
         if last_s <= 0:
             return FaultCode.STAMPS, f"its stamps are {last_s:g} s: the driver does not set them; no message is used"
         if last_s == before_s:
             return FaultCode.STAMPS, f"its stamps stay at {last_s:.3f} s: the driver repeats them; no message is used"
+        if now_s - self._resumed_s < _COMPARED_S:
+            return FaultCode.WAITING, "it comes again, and its stamps are being compared with those before"
         return FaultCode.CLOCK, (
             f"its stamps are off the timeline of the messages before, or of other topics: the last two are "
             f"{before_s:.3f} and {last_s:.3f} s; no message is used: let the drivers stamp by one clock"

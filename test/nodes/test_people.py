@@ -493,6 +493,19 @@ def test_a_camera_that_is_silent_is_named(rig: Callable[..., Rig], finder: Scrip
     assert "silent for" in r.say("image", lambda status: status.level == ERROR, lambda: None)
 
 
+def test_a_camera_that_comes_back_is_not_accused_of_its_clock(
+    rig: Callable[..., Rig], finder: ScriptedFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.endpoints._COMPARED_S", 20.0)  # of a slow computer
+    r = rig().start()
+    r.say("image", is_ok)
+    r.say("image", lambda status: status.level == ERROR, lambda: None)
+    r.offset_ns = 3 * 10**9
+    codes: list[str] = []
+    r.say("image", lambda status: codes.append(status.values[0].value) or is_ok(status))
+    assert set(codes) == {"silent", "waiting", ""}
+
+
 def test_two_publishers_of_one_topic_are_named_until_one_has_left(
     rig: Callable[..., Rig], finder: ScriptedFinder
 ) -> None:
