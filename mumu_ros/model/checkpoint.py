@@ -240,7 +240,7 @@ def _weights(path: Path, data: bytes) -> dict[str, torch.Tensor]:
 
 def _build(path: Path, config: ModelConfig, weights: Mapping[str, torch.Tensor]) -> Network:
     """The network with its weights. A configuration that asks for more is refused before memory is taken."""
-    from mumu_ros.model.network import TooManyValuesError, build_within
+    from mumu_ros.model.bounded_build import TooManyValuesError, build_within
 
     count = sum(weight.numel() for weight in weights.values())
     try:

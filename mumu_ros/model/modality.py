@@ -192,6 +192,11 @@ class Modality:
         """Whether its frames are encoded as the joints of a person."""
         return self.encoder == "pose_cnn"
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether a camera gives its samples of each person in view: a skeleton, or the person's own depth."""
+        return bool(self.joint_layout) or self.sees_poses
+
 
 def _check_unscaled(where: str, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
     if mean != (0.0,) or std != (1.0,):

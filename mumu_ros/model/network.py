@@ -22,13 +22,11 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.heads import HeadOutput
@@ -36,9 +34,7 @@ from mumu_ros.model.layers import zero_masked
 from mumu_ros.model.parts import FUSIONS
 from mumu_ros.model.unimodal import UnimodalEncoder
 
-__all__ = ["Network", "NetworkOutput", "TooManyValuesError", "build_within"]
-
-_MAKERS = {torch.arange, torch.empty, torch.eye, torch.full, torch.ones, torch.rand, torch.randn, torch.zeros}
+__all__ = ["Network", "NetworkOutput"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,48 +225,6 @@ class Network(nn.Module):
         unknown = sorted(set(names) - set(self.config.names))
         if unknown or not names:
             raise ValueError(f"got modalities {unknown or 'none'}; the model has {', '.join(self.config.names)}")
-
-
-class TooManyValuesError(ValueError):
-    """A network has more values than its builder allows."""
-
-
-def build_within(config: ModelConfig, values: int) -> Network:
-    """A network of a configuration that may be somebody else's.
-
-    Raises:
-        TooManyValuesError: It has more values, weights and others. They have taken no memory.
-    """
-    with _TensorLimit(values):
-        return Network(config)
-
-
-class _TensorLimit(TorchFunctionMode):
-    """Within it, new tensors of this thread have so many values in all.
-
-    Weights begin as what `torch.empty` gives, which takes no memory before it is written; the one that is too many is
-    refused before. (To build the network on the device `meta` first takes as long as to build it, and in a new process
-    two seconds more.)
-    """
-
-    def __init__(self, values: int) -> None:
-        super().__init__()
-        self._limit = values
-        self._made = 0
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        made = func(*args, **(kwargs or {}))
-        if func in _MAKERS:
-            self._made += made.numel()
-            if self._made > self._limit:
-                raise TooManyValuesError(f"more than {self._limit} values")
-        return made
 
 
 def _average(outputs: Sequence[NetworkOutput]) -> NetworkOutput:

@@ -342,6 +342,7 @@ class _Model:
         """
         folder = find_model(name)
         try:
+            # Not as a ModelConfig, which checks that encoders are installed: they may be so for the nodes only.
             content = read_json(folder / "config.json")
             data = content["provenance"].get("data")
             dataset = data.get("dataset") if isinstance(data, dict) else None

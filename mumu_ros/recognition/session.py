@@ -111,7 +111,7 @@ class Session:
         self._on_error = on_error
         self._modalities = {modality.name: modality for modality in model.modalities}
         self._imus = [m.name for m in model.modalities if m.is_worn_imu]
-        self._personal = [m.name for m in model.modalities if m.joint_layout or m.sees_poses]
+        self._personal = [m.name for m in model.modalities if m.is_personal]
         self._scene = [m.name for m in model.modalities if m.is_image and m.name not in self._personal]
         self._window_ns = seconds_to_ns(model.window_s)
         self._lock = threading.Lock()

@@ -259,7 +259,7 @@ def _of_scene(modalities: Sequence[Modality]) -> dict[str, str]:
 def _never_given(modalities: Sequence[Modality], imus: Sequence[str]) -> list[str]:
     """The modalities that no source has: sensors that are neither the camera nor a worn IMU, and a second camera."""
     given = [*imus, *_of_scene(modalities).values()]
-    return [m.name for m in modalities if m.name not in given and not m.sees_poses and not m.joint_layout]
+    return [m.name for m in modalities if m.name not in given and not m.is_personal]
 
 
 def _note(body_id: str, answer: Decision | NoDecision, session: Session, report: _Report) -> None:

@@ -28,6 +28,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from mumu_ros.model.bounded_build import TooManyValuesError, build_within
 from mumu_ros.model.checkpoint import (
     Calibration,
     CheckpointError,
@@ -39,7 +40,7 @@ from mumu_ros.model.checkpoint import (
 )
 from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.modality import Modality
-from mumu_ros.model.network import Network, TooManyValuesError, build_within
+from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 
 PROVENANCE = {"command": "mumu train", "data": {"subjects": [1, 2]}, "seed": 3}
