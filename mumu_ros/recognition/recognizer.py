@@ -181,9 +181,9 @@ class Recognizer:
         return decision
 
     def push(self, modality: str, stamp_ns: int, sample: np.ndarray, body: str = SCENE) -> bool:
-        """Add one sample; returns whether its stamp allows to use it.
+        """Add one sample; returns whether its stamp was accepted.
 
-        It is as `Preprocessing.prepare` takes it, and not copied unless it is converted; a new body is added.
+        `sample` is what `Preprocessing.prepare` takes, and is copied only if it is converted. An unknown body is added.
 
         Raises:
             SampleError: The modality does not exist or the sample does not fit it.

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Make of compressed, damaged or unfinished storage files ones that can be read."""
+"""Turn compressed, damaged or unfinished storage files into readable ones."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _columns(source: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _pad(path: Path) -> None:
-    """Give a file that breaks off its length back: sqlite3 then complains only about the pages that are lost."""
+    """Pad a truncated file to its length: sqlite3 then complains only about the pages that are lost."""
     with path.open("r+b") as file:
         head = file.read(100)
         if len(head) < 100 or not head.startswith(_SQLITE):

@@ -16,8 +16,7 @@
 
 Streams come in two kinds. Of a *frame* stream a set has the frame nearest to the set's stamp, of a *range* stream
 (IMU, joint angles) every sample since the set before. The stamps of the sets are those of the reference: the first
-stream, in declared order with frame streams first, that is alive. When it falls silent the next one takes over, and
-hands back when it speaks again.
+stream, in declared order with frame streams first, that is alive. While it is silent, the next one replaces it.
 """
 
 from __future__ import annotations
@@ -61,10 +60,10 @@ class SynchronizedSet(NamedTuple):
 class Synchronizer:
     """Brings the messages of several streams together by their acquisition stamps.
 
-    A set leaves as soon as nothing can come that would improve it: at once when the stamps are equal; otherwise when
-    each living frame stream has passed its stamp or cannot have a nearer frame, its shortest period seen being the
-    bound, and each living range stream has passed it; at the latest `deadline_s` after its reference came. A stream
-    silent for longer than `timeout_s` is not waited for until it speaks again. One frame may be the nearest to two
+    A set leaves as soon as no message can improve it: at once when the stamps are equal; otherwise when each live frame
+    stream has passed its stamp or cannot have a nearer frame, its shortest period seen being the bound, and each live
+    range stream has passed it; at the latest `deadline_s` after its reference came. A stream silent for longer than
+    `timeout_s` is not waited for until it sends again. One frame may be the nearest to two
     references. A range sample that comes after its set left goes into the next one. `StampGuard` says which stamps are
     refused and when time jumped; a jump back empties the queues, its messages until then make sets of their own.
     Whatever clocks do: when messages come and no set has left for two seconds, for three periods, or for a second more
@@ -80,7 +79,7 @@ class Synchronizer:
         slop_s: Most that a frame's stamp may differ from the set's.
         period_s: Makes sets of the reference frames nearest to a grid of this period only; 0 for all of them.
         deadline_s: Longest wait of a reference for the others.
-        timeout_s: Longest silence of a living stream.
+        timeout_s: Longest silence of a live stream.
         range_size: Most undelivered samples kept of a range stream.
 
     Raises:

@@ -12,10 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Cross-validation: every fold of a protocol, every seed. What is done is kept: an interrupted one goes on.
+"""Cross-validation: every fold of a protocol, every seed. Completed trainings are kept, so an interrupted run resumes.
 
 A folder holds `manifest.json` (the exact clips of every fold), `contents.json` (digests of their windows),
-`settings.json`, and in `folds/` what each training said about its test clips.
+`settings.json`, and in `folds/` the predictions of each training for its test clips.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def check_machine(settings: Settings) -> None:
 
 
 def _hush() -> None:
-    """Lightning tells about GPUs that are not there, and products of its makers."""
+    """Silence Lightning's notes on absent GPUs, and its advertisements."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
 
@@ -199,9 +199,7 @@ def _init(model: Network | None) -> str:
 def reserve_training(
     work: Path, settings: Settings, windows: WindowSet, init: Network | None, whole: Path | None = None
 ) -> None:
-    """Refuse a folder of another training, and take the logs of one that is finished away; arguments and errors are
-    those of `fit`.
-    """
+    """Refuse a folder of another training, and delete the logs of a finished one; arguments and errors: see `fit`."""
     count = len(windows)
     wanted = _Work(**vars(settings), windows=count, init=_init(init), contents=windows.digest(range(count)))
     reserve(work / _SETTINGS, wanted, whole)

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Several datasets in the words of one taxonomy: clips to compose windows of."""
+"""Clips of several datasets, labelled with the activities of one taxonomy, to compose windows of."""
 
 from __future__ import annotations
 

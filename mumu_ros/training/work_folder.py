@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Folders that are for one work."""
+"""Work folders: one that was begun with other settings or other data is refused."""
 
 from __future__ import annotations
 
