@@ -21,14 +21,25 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mumu_ros import reading
-from mumu_ros.datasets.clips import ClipInfo, DatasetError
+from mumu_ros.datasets.clips import FEWEST_FRAMES, ClipInfo, DatasetError
 from mumu_ros.files import name_problem
+from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing, SampleError
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["START_NS", "Video", "check_same", "prepare_all", "read_text", "select_clips", "wanted_streams"]
+__all__ = [
+    "START_NS",
+    "Video",
+    "check_same",
+    "prepare_all",
+    "read_text",
+    "select_clips",
+    "shown_frames",
+    "wanted_streams",
+]
 
 START_NS = 1_500_000_000 * NS_PER_S
 """Start of clips whose files have no stamps: a stamp of zero is invalid."""
@@ -77,6 +88,23 @@ def prepare_all(
         return [preprocessing.prepare(stream, sample) for sample in samples]
     except SampleError as error:
         raise DatasetError(f"{path}: {error}") from error
+
+
+def shown_frames(joints: NDArray[np.floating], modality: Modality, path: Path) -> NDArray[np.intp]:
+    """Indices of those of T skeletons (T, J, 3), NaN where a joint is not seen, that a modality takes.
+
+    With a layout they show a joint or more, without one they show all.
+
+    Raises:
+        DatasetError: There are too few; the text names `path`.
+    """
+    hidden = np.isnan(joints).any(axis=-1)
+    shown = np.flatnonzero(~(hidden.all(axis=1) if modality.layout else hidden.any(axis=1)))
+    if len(shown) < FEWEST_FRAMES:
+        what = "a person" if modality.layout else "all joints, as a model without a joint layout needs"
+        few = f"{len(shown)} of {len(joints)} frames show {what}"
+        raise DatasetError(f"{path}: {few}; expected {FEWEST_FRAMES} or more")
+    return shown
 
 
 def read_text(path: Path) -> str:

@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError, Segment, Stream
-from mumu_ros.datasets.file_reading import START_NS, prepare_all, select_clips, wanted_streams
+from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
+from mumu_ros.datasets.file_reading import START_NS, prepare_all, select_clips, shown_frames, wanted_streams
 from mumu_ros.datasets.utd_mhad import ACTIONS, FRAME_RATE_HZ, UtdMhad
 from mumu_ros.datasets.utd_mhad_clips import find_utd_mhad
 from mumu_ros.files import expanded, replacing
@@ -178,11 +178,9 @@ class FrontEndDataset:
             raise DatasetError(f"{path} cannot be read as {variant} and stamps_s: {error}") from error
         if joints.shape != (*seconds.shape, len(LAYOUTS[_LAYOUT]), 3) or not np.isfinite(seconds).all():
             raise DatasetError(f"{path}: {variant} is {joints.shape}, stamps_s {seconds.shape}, or not finite")
-        layout = preprocessing.config.modality(stream).layout or "kinect20"
-        joints = convert(joints, _LAYOUT, layout)
-        there = np.flatnonzero(~np.isnan(joints).all(axis=(1, 2)))
-        if len(there) < FEWEST_FRAMES:
-            raise DatasetError(f"{path}: {len(there)} frames show a person; expected {FEWEST_FRAMES} or more")
+        modality = preprocessing.config.modality(stream)
+        joints = convert(joints, _LAYOUT, modality.layout or "kinect20")
+        there = shown_frames(joints, modality, path)
         samples = prepare_all(stream, joints[there], preprocessing, path)
         stamps_ns = START_NS + np.round(seconds[there] * NS_PER_S).astype(np.int64)
         segment = Segment(START_NS, int(stamps_ns[-1]) + 1, clip.activity)

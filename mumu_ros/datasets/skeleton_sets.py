@@ -30,7 +30,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError, Segment, Stream
-from mumu_ros.datasets.file_reading import START_NS, check_same, prepare_all, select_clips, wanted_streams
+from mumu_ros.datasets.file_reading import START_NS, check_same, prepare_all, select_clips, shown_frames, wanted_streams
 from mumu_ros.datasets.skeleton_tables import RawClip, florence_clips, lines, numbers, utkinect_clips
 from mumu_ros.files import expanded
 from mumu_ros.model.preprocessing import Preprocessing
@@ -125,7 +125,8 @@ SKELETON_SETS: Mapping[str, SkeletonSet] = MappingProxyType(
 class SkeletonSetDataset:
     """One clip a file, with one stream: skeleton, in metres, in the camera's optical frame (REP 103).
 
-    A joint nearer to the camera than 0.3 m is not seen (NaN); a frame of which half of the joints are not is left out.
+    A joint nearer to the camera than 0.3 m is not seen (NaN); a frame of which half of the joints are not is left out,
+    and for a model without a joint layout one of which any is not.
     The files do not say which way x points. People face the camera in most clips, so most of their left shoulders are
     right of the right ones in a picture that is not a mirror image; x is reversed for the whole dataset where they are
     not.
@@ -181,10 +182,11 @@ class SkeletonSetDataset:
         """Read one clip; see `Dataset.read`."""
         (stream,) = wanted_streams(self._name, self.streams, preprocessing)
         raw = self._seen(clip)
-        layout = preprocessing.config.modality(stream).layout or "kinect20"
-        joints = convert(raw.joints * (self._across, 1, 1), self._set.layout, layout)
-        samples = prepare_all(stream, joints, preprocessing, raw.path)
-        stamps_ns = START_NS + np.round(raw.frames * (NS_PER_S / self._set.rate_hz)).astype(np.int64)
+        modality = preprocessing.config.modality(stream)
+        joints = convert(raw.joints * (self._across, 1, 1), self._set.layout, modality.layout or "kinect20")
+        shown = shown_frames(joints, modality, raw.path)
+        samples = prepare_all(stream, joints[shown], preprocessing, raw.path)
+        stamps_ns = START_NS + np.round(raw.frames[shown] * (NS_PER_S / self._set.rate_hz)).astype(np.int64)
         segment = Segment(START_NS, int(stamps_ns[-1]) + round(NS_PER_S / self._set.rate_hz), clip.activity)
         return Clip({stream: Stream(stamps_ns, samples)}, (segment,), clip.subject, clip.id)
 

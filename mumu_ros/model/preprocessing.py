@@ -186,6 +186,7 @@ def _prepare_vector(modality: Modality, sample: np.ndarray) -> np.ndarray:
         if missing.all():
             raise SampleError(f"{modality.name}: no joint is seen; expected at least one of {len(vector)} without NaN")
         return np.where(missing[:, None], np.float32(np.nan), vector) if missing.any() else vector
-    if not np.isfinite(vector).all():
-        raise SampleError(f"{modality.name}: got {sample.tolist()}; expected finite numbers only")
+    if (bad := ~np.isfinite(vector)).any():
+        got = f"got {sample[bad][0].item()} ({bad.sum()} of {bad.size} numbers)"
+        raise SampleError(f"{modality.name}: {got}; expected finite numbers only")
     return vector

@@ -114,11 +114,11 @@ def load_windows(
     others = _cut_all(config, data, change, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
     parts = [(k, {}, {}) if k is not None else next(others) for k in kept]
     windows = [part for part, _, _ in parts if part is not None]
-    skipped = unknown | {clip: reason for _, reasons, _ in parts for clip, reason in reasons.items()}
+    skipped = {clip: reason for _, reasons, _ in parts for clip, reason in reasons.items()}
     _tell_beyond({clip: seconds for _, _, beyond in parts for clip, seconds in beyond.items()})
     cut = {clip for part in windows for clip in part.clip.tolist()}
-    short = {c.id: _why_none(config, data, c) for c in dataset.clips if c.id not in skipped and c.id not in cut}
-    skipped |= short
+    short = {c.id: _why_none(config, data, c) for c in chosen if c.id not in skipped and c.id not in cut}
+    skipped = skipped | short | unknown  # an unknown activity is not what is wrong with the dataset
     if not cut:
         remedy = _REMEDY if short and data.windows_per_s else ""
         raise DatasetError(f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()))}{remedy}")

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,25 @@ def test_frames_of_zeros_are_left_out_and_others_keep_their_time(tmp_path: Path,
     np.testing.assert_allclose(steps, [1, 1, 2, 1, 1, 1], atol=1e-6)
     unseen = np.argwhere(np.isnan(np.array(stream.samples)[..., 0])).tolist()
     assert unseen == [[4, LAYOUTS[LAYOUT].joints.index("left_knee")]]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_model_without_a_joint_layout_takes_the_frames_that_show_all_joints(tmp_path: Path, name: str) -> None:
+    joints = person()
+    joints[3] = 0
+    joints[5, LAYOUTS["kinect20"].index("left_knee")] = 0
+    write(tmp_path, name, joints)
+    preprocessing = Preprocessing(
+        ModelConfig("t", (replace(SKELETON, layout="", shape=(20, 3)),), Taxonomy("t", {"g": ("a",)}), 1.0)
+    )
+    dataset = open_dataset(name, str(tmp_path))
+    stream = dataset.read(dataset.clips[0], preprocessing).streams["skeleton"]
+    steps = np.diff(stream.stamps_ns) * SKELETON_SETS[name].rate_hz / 1e9
+    np.testing.assert_allclose(steps, [1, 1, 2, 2, 1], atol=1e-6)
+    joints[:4, LAYOUTS["kinect20"].index("left_knee")] = 0
+    write(tmp_path, name, joints)
+    with pytest.raises(DatasetError, match="3 of 7 frames show all joints, as a model without a joint l"):
+        dataset.read(dataset.clips[0], preprocessing)
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -122,7 +122,7 @@ def test_samples_may_lack_joints_but_not_all() -> None:
     with pytest.raises(SampleError, match="skeleton: no joint is seen"):
         preprocessing.prepare("skeleton", np.full((15, 3), np.nan))
     sample[3, 2] = np.inf
-    with pytest.raises(SampleError, match="expected finite numbers"):
+    with pytest.raises(SampleError, match=r"skeleton: got inf \(1 of 45 numbers\); expected finite numbers only"):
         preprocessing.prepare("skeleton", sample)
 
 

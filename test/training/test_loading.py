@@ -184,6 +184,9 @@ def test_a_model_is_tested_on_the_activities_that_it_knows(settings: Settings) -
     none = replace(config, taxonomy=Taxonomy("mine", {"g": ("y",), "h": ("x",)}))
     with pytest.raises(DatasetError, match="no clip of folder can be used; the first: 'walk' is not in the taxonomy"):
         load_windows(none, data, skip_unknown=True)
+    blind = replace(other, modalities=tuple(replace(m, name=f"my_{m.name}") for m in other.modalities))
+    with pytest.raises(DatasetError, match=r"no clip of folder can be used; the first: .*the model takes my_"):
+        load_windows(blind, data, skip_unknown=True)
 
 
 def test_an_unknown_subject_is_named(settings: Settings) -> None:
