@@ -22,7 +22,7 @@ from mumu_ros.streams.buffers import BufferStatistics, Series, StreamSpec
 from mumu_ros.streams.message_filter import SynchronizerFilter
 from mumu_ros.streams.queues import StreamStatistics
 from mumu_ros.streams.sampler import RateSampler
-from mumu_ros.streams.stamps import NS_PER_S, ns_to_seconds, seconds_to_ns, stamp_ns
+from mumu_ros.streams.stamps import NS_PER_S, ns_to_seconds, seconds_to_ns
 from mumu_ros.streams.synchronizer import SynchronizedSet, Synchronizer
 from mumu_ros.streams.window import Window, WindowAssembler
 
@@ -44,7 +44,6 @@ __all__ = [
     "WindowAssembler",
     "ns_to_seconds",
     "seconds_to_ns",
-    "stamp_ns",
 ]
 
 

@@ -32,20 +32,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum, auto
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 __all__ = [
     "CONFIRM_NS",
     "FOREVER_NS",
     "JUMP_NS",
     "NS_PER_S",
-    "Stamp",
     "StampGuard",
     "StreamClock",
     "Verdict",
     "ns_to_seconds",
     "seconds_to_ns",
-    "stamp_ns",
 ]
 
 NS_PER_S = 1_000_000_000
@@ -59,18 +57,6 @@ _RUN_GAP_NS = 10 * NS_PER_S
 """The longest pause between two held messages of one run: lets a stream slower than 1 Hz confirm a jump."""
 
 
-class Stamp(Protocol):
-    """A ROS `builtin_interfaces/Time`, or anything with its two fields."""
-
-    @property
-    def sec(self) -> int:
-        """Whole seconds."""
-
-    @property
-    def nanosec(self) -> int:
-        """Nanoseconds within the second."""
-
-
 def seconds_to_ns(seconds: float) -> int:
     """Convert seconds to the nearest whole nanosecond."""
     return round(seconds * NS_PER_S)
@@ -79,11 +65,6 @@ def seconds_to_ns(seconds: float) -> int:
 def ns_to_seconds(nanoseconds: int) -> float:
     """Convert nanoseconds to seconds."""
     return nanoseconds / NS_PER_S
-
-
-def stamp_ns(stamp: Stamp) -> int:
-    """Convert a ROS stamp, such as `message.header.stamp`, to nanoseconds."""
-    return stamp.sec * NS_PER_S + stamp.nanosec
 
 
 class Verdict(Enum):

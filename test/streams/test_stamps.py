@@ -14,8 +14,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +27,6 @@ from mumu_ros.streams.stamps import (
     Verdict,
     ns_to_seconds,
     seconds_to_ns,
-    stamp_ns,
 )
 
 MS = 10**6
@@ -52,12 +49,6 @@ def test_conversions():
     assert seconds_to_ns(0.1) == 100_000_000
     assert seconds_to_ns(-1.5e-9) == -2
     assert ns_to_seconds(1_500_000_000) == 1.5
-    assert stamp_ns(SimpleNamespace(sec=3, nanosec=4)) == 3_000_000_004
-
-
-@given(st.integers(0, 2**31 - 1), st.integers(0, 10**9 - 1))
-def test_ros_stamps_convert_exactly(sec, nanosec):
-    assert divmod(stamp_ns(SimpleNamespace(sec=sec, nanosec=nanosec)), 10**9) == (sec, nanosec)
 
 
 @pytest.mark.parametrize("stamp", [0, -1, -T, FOREVER_NS + 1])
