@@ -25,8 +25,10 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,7 +44,7 @@ from mumu_ros.model.config import ModelConfig
 from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.people import WeightsError, find_weights
+from mumu_ros.people import Person, WeightsError, find_weights
 
 M = TypeVar("M", bound=nn.Module)
 VIDEO = Path(__file__).resolve().parents[2] / "shared" / "data" / "video" / "two_people_indoor.mp4"
@@ -206,6 +208,38 @@ class Serial:
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clips are read in this process."""
     monkeypatch.setattr("mumu_ros.training.loading.worker_pool", Serial)
+
+
+@dataclass
+class ScriptedFinder:
+    """Stands in for `PeopleFinder` where a test is not about the pose network: it sees whom the test says.
+
+    Attributes:
+        people: Who is in every picture.
+        views: Who is in each picture in turn; None: `people`.
+        seconds: What a picture takes.
+        error: Raised by every picture.
+        calls: The arguments of `update` so far.
+    """
+
+    people: list[Person] = field(default_factory=list)
+    views: Iterator[Sequence[Person]] | None = None
+    left_out: int = 0
+    sees_part: bool = False
+    sees_picture: bool = False
+    tiny_size: float | None = None
+    seconds: float = 0.0
+    error: Exception | None = None
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+    def clear(self) -> None: ...
+
+    def update(self, stamp_ns: int, rgb: Any, depth: Any = None, camera: Any = None) -> list[Person]:
+        self.calls.append({"stamp_ns": stamp_ns, "rgb": rgb, "depth": depth, "camera": camera})
+        time.sleep(self.seconds)
+        if self.error:
+            raise self.error
+        return self.people if self.views is None else list(next(self.views))
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,10 @@ import pytest
 from mumu_ros import cli
 from mumu_ros.benchmarks import people, people_live, rooms
 from mumu_ros.benchmarks.rounds import percentiles
-from mumu_ros.people import WeightsError, find_weights
+from mumu_ros.people import Person, WeightsError, find_weights
 from mumu_ros.recordings.pictures import Shot
+
+from ..conftest import ScriptedFinder
 
 DATA = Path(os.environ.get("MUMU_UTD_MHAD", Path(__file__).resolve().parents[3] / "shared/data/utd_mhad"))
 
@@ -95,14 +97,15 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was run in turn: a front end that finds nobody, and networks."""
     run: list[str] = []
 
-    def found(*_: object) -> list[Any]:
-        run.append("front end")
-        return []
+    def views() -> Iterator[list[Person]]:
+        while True:
+            run.append("front end")
+            yield []
 
     def networks(_: int) -> dict[str, Callable[[], object]]:
         return {name: lambda name=name: run.append(name) for name in ("landmarks", "detector")}  # type: ignore[misc]
 
-    monkeypatch.setattr(people, "PeopleFinder", lambda **_: SimpleNamespace(update=found))
+    monkeypatch.setattr(people, "PeopleFinder", lambda **_: ScriptedFinder(views=views()))
     monkeypatch.setattr(people, "_network_runs", networks)
     ticks = itertools.count()
     monkeypatch.setattr(people.time, "process_time", lambda: float(next(ticks)))

@@ -39,6 +39,8 @@ from mumu_ros.share import share_path
 from mumu_ros.skeletons import LAYOUTS
 from mumu_ros.training.settings import read_settings
 
+from ..conftest import ScriptedFinder
+
 S = 1_000_000_000
 
 PARAMS = """
@@ -116,22 +118,21 @@ def found_in_pictures(seen: Mapping[str, Sequence[set[str]]]) -> FoundPeople:
     ]
     with (
         patch.object(found_people, "read_pictures", return_value=camera),
-        patch.object(found_people, "PeopleFinder") as finder,
+        patch.object(found_people, "PeopleFinder", return_value=ScriptedFinder(views=iter(people))),
     ):
-        finder.return_value.update.side_effect = people
         return find_people(Path("bag"))
 
 
 def test_people_are_found_until_time_jumps_back() -> None:
     camera = [Shot((10 + index % 5) * S // 10, np.zeros((4, 4, 3), np.uint8)) for index in range(10)]
+    finder = ScriptedFinder(views=([person(name, set())] for name in "aaaaabbbbb"))
     with (
         patch.object(found_people, "read_pictures", return_value=camera),
-        patch.object(found_people, "PeopleFinder") as finder,
+        patch.object(found_people, "PeopleFinder", return_value=finder),
     ):
-        finder.return_value.update.side_effect = [[person(name, set())] for name in "aaaaabbbbb"]
         found = find_people(Path("bag"))
     assert found.stamps_ns == [shot.stamp_ns for shot in camera[:5]]
-    assert finder.return_value.update.call_count == 5
+    assert len(finder.calls) == 5
 
 
 def person(body: str, seen: set[str]) -> Person:
@@ -184,11 +185,11 @@ def leaning(degrees: float, tilt: float) -> Person:
 )
 def test_skeletons_are_level_from_the_first_picture_on(leans: Sequence[float], tilt: float) -> None:
     pictures = [Shot(S + index * S // 15, np.zeros((4, 4, 3), np.uint8)) for index in range(len(leans))]
+    finder = ScriptedFinder(views=([leaning(degrees, tilt)] for degrees in leans))
     with (
         patch.object(found_people, "read_pictures", return_value=pictures),
-        patch.object(found_people, "PeopleFinder") as finder,
+        patch.object(found_people, "PeopleFinder", return_value=finder),
     ):
-        finder.return_value.update.side_effect = [[leaning(degrees, tilt)] for degrees in leans]
         found = find_people(Path("bag")).people["a"]
     left, right, left_hip, right_hip = LAYOUTS["florence15"].index(*TORSO)
     for joints, lean in zip(found.values(), leans, strict=True):

@@ -20,19 +20,23 @@ import itertools
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu
 
-from mumu_ros.conversions import RosTypes, array_to_imu
+from mumu_ros.conversions import RosTypes, array_to_imu, ns_to_time
+from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.inference import Inference
+from mumu_ros.nodes.overlay import Overlay
 from mumu_ros.nodes.people import People
 from mumu_ros.nodes.sensor_sync import SensorSync
+
+from ..conftest import ScriptedFinder
 
 TYPES = RosTypes()
 START_NS = 1_700_000_000_000_000_000
@@ -69,7 +73,7 @@ def test_two_drivers_of_one_imu_are_named_until_one_has_left(ros: Any) -> None:
 def test_two_nodes_of_one_kind_name_each_other_until_one_has_ended(
     ros: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, node_class: Any, topic: str
 ) -> None:
-    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", MagicMock())
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: ScriptedFinder())
     given = {SensorSync: STREAMS, Inference: {"model": str(tiny_model), "backend": "eager"}}.get(node_class, {})
     first = ros.add(node_class, **given)
     overrides = [Parameter(name, value=value) for name, value in given.items()]
@@ -109,3 +113,35 @@ def test_topics_exchanged_by_remapping_are_looked_up_where_they_are_read(ros: An
         return "; 2 publishers send /other (/test, /test)" in diagnosed()
 
     ros.wait(contested)
+
+
+@pytest.mark.parametrize(
+    ("node_class", "status"), [(People, "image"), (Inference, "recogniser"), (Overlay, "picture"), (SensorSync, "imu")]
+)
+def test_nothing_is_silent_while_simulated_time_stands_still(
+    ros: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, node_class: Any, status: str
+) -> None:
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: ScriptedFinder())
+    given = {SensorSync: STREAMS, Inference: {"model": str(tiny_model), "backend": "eager"}}.get(node_class, {})
+    node = ros.add(node_class, **given, use_sim_time=True)
+    clock = ros.node.create_publisher(Clock, "/clock", 10)
+    people = ros.node.create_publisher(PeopleMessage, "people", 10)
+    assert node.trigger_configure() == node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    ros.wait(clock.get_subscription_count)
+    steps = itertools.count(START_NS, 20_000_000)
+
+    def is_said(code: str, text: str, goes_on: bool) -> bool:
+        if goes_on:
+            clock.publish(Clock(clock=ns_to_time(next(steps), TYPES)))
+            ros.executor.spin_once(timeout_sec=0.02)
+        said = next(s for s in node._statuses() if s.name.endswith(f": {status}"))
+        return said.values[0].value == code and text in said.message
+
+    ros.wait(lambda: is_said("waiting", "simulated time is 0: does /clock come?", False))
+    if node_class is Inference:
+        ros.wait(people.get_subscription_count)
+        people.publish(PeopleMessage())
+    silent = "silent" if node_class is Inference else "unpublished"
+    ros.wait(lambda: is_said(silent, "", True))
+    ros.wait(lambda: is_said("waiting", "/clock stands still at 17000", False))
+    ros.wait(lambda: is_said(silent, "", True))

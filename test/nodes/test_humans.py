@@ -45,6 +45,8 @@ from mumu_ros.nodes.people import People
 from mumu_ros.people import LAYOUT, Person, track
 from mumu_ros.skeletons import layout
 
+from ..conftest import ScriptedFinder
+
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 TYPES = RosTypes()
 START_NS = 1_700_000_000_000_000_000
@@ -60,25 +62,11 @@ def person(body_id: str = "abcde") -> Person:
     return Person(body_id, 0.9, (50.0, 20.0, 28.0, 70.0), keypoints, joints, np.ones(33, np.float32), "depth")
 
 
-class SeesPeople:
-    """Stands in for the pose network: it returns the people that the test gives."""
-
-    left_out = 0
-    sees_part = sees_picture = False
-    tiny_size = None
-    people: list[Person] = []  # noqa: RUF012
-
-    def clear(self) -> None: ...
-
-    def update(self, *_: Any) -> list[Person]:
-        return self.people
-
-
 @needs_hri_msgs
 def test_everybody_is_published_as_rep_155_says(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from hri_msgs.msg import IdsList, NormalizedRegionOfInterest2D, Skeleton2D
 
-    finder = SeesPeople()
+    finder = ScriptedFinder()
     monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: finder)
     node = ros.add(People, **{"image.topic": "image"})
     assert node.trigger_configure() == SUCCESS
@@ -221,7 +209,7 @@ def test_without_hri_msgs_its_bodies_are_refused(ros: Any, capfd: pytest.Capture
 def test_without_tf2_ros_a_target_frame_is_refused(
     ros: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: SeesPeople())
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: ScriptedFinder())
     try:
         import tf2_ros  # noqa: F401
     except ImportError:
@@ -444,7 +432,7 @@ def test_the_node_names_both_frames(ros: Any, monkeypatch: pytest.MonkeyPatch) -
 
         def close(self) -> None: ...
 
-    finder, frames = SeesPeople(), []
+    finder, frames = ScriptedFinder(), []
     publishes = SimpleNamespace(
         publish=lambda view, picture_frame: frames.append((view.frame_id, picture_frame)), close=lambda: None
     )
@@ -471,7 +459,7 @@ def test_the_bodies_of_rep_155_are_left_to_another_people_node(
     ros: Any, monkeypatch: pytest.MonkeyPatch, humans: bool
 ) -> None:
     publishers = []
-    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: SeesPeople())
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: ScriptedFinder())
     monkeypatch.setattr("mumu_ros.nodes.people.HumansPublisher", lambda node: publishers.append(node))
     monkeypatch.setattr("mumu_ros.nodes.people.has_hri_msgs", lambda: True)
     node = ros.add(People, humans=humans)
@@ -483,7 +471,7 @@ def test_the_bodies_of_rep_155_are_left_to_another_people_node(
 def test_two_people_nodes_that_publish_tracked_bodies_are_named(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from hri_msgs.msg import IdsList
 
-    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: SeesPeople())
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: ScriptedFinder())
     node = ros.add(People)
     assert node.trigger_configure() == node.trigger_activate() == SUCCESS
     ros.node.create_publisher(IdsList, TRACKED, 10)

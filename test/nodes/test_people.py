@@ -23,7 +23,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,6 +46,8 @@ from mumu_ros.nodes.transforms import is_optical
 from mumu_ros.people import Person
 from mumu_ros.skeletons import layout
 
+from ..conftest import ScriptedFinder
+
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 TYPES = RosTypes()
 START_NS = 1_700_000_000_000_000_000
@@ -56,29 +57,6 @@ SIZE = (96, 128)
 JOINTS = layout("blazepose33")
 needs_tf2 = pytest.mark.skipif(find_spec("tf2_ros") is None, reason="tf2_ros is not installed")
 OK, WARN, ERROR = (getattr(DiagnosticStatus, name) for name in ("OK", "WARN", "ERROR"))
-
-
-@dataclass
-class ScriptedFinder:
-    """Stands in for the pose network where a test is not about it: it sees whom the test says."""
-
-    people: list[Person] = field(default_factory=list)
-    left_out: int = 0
-    sees_part: bool = False
-    sees_picture: bool = False
-    tiny_size: float | None = None
-    seconds: float = 0.0
-    error: Exception | None = None
-    calls: list[dict[str, Any]] = field(default_factory=list)
-
-    def clear(self) -> None: ...
-
-    def update(self, stamp_ns: int, rgb: Any, depth: Any = None, camera: Any = None) -> list[Person]:
-        self.calls.append({"stamp_ns": stamp_ns, "rgb": rgb, "depth": depth, "camera": camera})
-        time.sleep(self.seconds)
-        if self.error:
-            raise self.error
-        return self.people
 
 
 def person(body_id: str = "abcde", head_y: float = 20.0, feet_y: float = 90.0, **fields: Any) -> Person:

@@ -44,6 +44,8 @@ from mumu_ros.nodes.simulator import Simulator
 from mumu_ros.people import Person
 from mumu_ros.share import share_path
 
+from ..conftest import ScriptedFinder
+
 etree = pytest.importorskip("lxml.etree")
 
 POLICY = share_path("config", "security") / "policy.xml"
@@ -112,23 +114,16 @@ def denied(node: str, rule: tuple[str, str], names: set[str]) -> set[str]:
     return {name for name in names if not any(fnmatchcase(name, e) for e in of(node)[rule])}
 
 
-class OnePerson:
-    """Stands in for the pose network: somebody is always in view."""
-
-    left_out = 0
-
-    def clear(self) -> None: ...
-
-    def update(self, *_: Any) -> list[Person]:
-        points = np.full((33, 2), 30.0, np.float32)
-        joints = np.ones((33, 3), np.float32)
-        return [Person("abcde", 0.9, (10.0, 10.0, 20.0, 40.0), points, joints, np.ones(33, np.float32), "nominal")]
+def with_one_person(*_: Any) -> ScriptedFinder:
+    """In the place of `PeopleFinder`: somebody is always in view."""
+    points, joints, seen = np.full((33, 2), 30.0, np.float32), np.ones((33, 3), np.float32), np.ones(33, np.float32)
+    return ScriptedFinder([Person("abcde", 0.9, (10.0, 10.0, 20.0, 40.0), points, joints, seen, "nominal")])
 
 
 @pytest.fixture
 def measured(ros: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Access]:
     """What the nodes of `hri.launch.py simulate:=true overlay:=true` do, by the graph of ROS."""
-    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: OnePerson())
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", with_one_person)
     for node_class in NODES.values():
         node = ros.add(partial(node_class, cli_args=["--ros-args", "--params-file", str(PARAMETERS)]))
         node.trigger_configure()
@@ -173,7 +168,7 @@ def test_what_other_settings_add_is_allowed(
 ) -> None:
     tf = SimpleNamespace(TransformException=RuntimeError, Buffer=object, TransformListener=listen_to_tf)
     monkeypatch.setitem(sys.modules, "tf2_ros", tf)  # type: ignore[arg-type]
-    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", lambda *_: OnePerson())
+    monkeypatch.setattr("mumu_ros.nodes.camera_source.PeopleFinder", with_one_person)
     started = ros.add(partial(NODES[node], cli_args=["--ros-args", "--params-file", str(PARAMETERS)]), **parameters)
     assert started.trigger_configure() == started.trigger_activate() == TransitionCallbackReturn.SUCCESS
     ros.wait(lambda: names <= used(ros, node, rule))

@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable
+from inspect import isfunction, signature
 from pathlib import Path
 
 import cv2
@@ -28,6 +29,8 @@ import pytest
 from mumu_ros.people import Camera, CameraError, PeopleFinder, WeightsError, fetch_weights, find_weights
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.skeletons import LAYOUTS
+
+from ..conftest import ScriptedFinder
 
 pytestmark = pytest.mark.slow
 
@@ -277,3 +280,12 @@ def test_a_folder_that_cannot_hold_the_weights_is_named_before_the_download(
 def test_a_grey_picture_is_refused_in_a_sentence(weights: Path, pictures: list[np.ndarray]) -> None:
     with pytest.raises(ValueError, match=r"the picture is uint8 of shape .*; expected uint8 of shape \(H, W, 3\)"):
         PeopleFinder(weights).update(1, pictures[0][..., 0])
+
+
+def test_what_stands_in_for_the_finder_has_its_interface() -> None:
+    for name, member in vars(PeopleFinder).items():
+        if not name.startswith("_"):
+            stand_in = getattr(ScriptedFinder, name)
+            if isfunction(member):
+                expected, actual = (signature(function).parameters.values() for function in (member, stand_in))
+                assert [(p.name, p.default) for p in actual] == [(p.name, p.default) for p in expected]

@@ -42,6 +42,8 @@ from mumu_ros.people.drawing import Activity
 from mumu_ros.recordings.pictures import Shot
 from mumu_ros.skeletons import layout
 
+from ..conftest import ScriptedFinder
+
 START_NS = 10**18
 HZ = 20
 Recognize = Callable[..., dict[str, Any]]
@@ -55,20 +57,6 @@ def model(tiny_model: Path, tmp_path: Path) -> Path:
     config = ModelConfig("people", (skeleton,), load_checkpoint(tiny_model).config.taxonomy, 1.0, 16)
     save_checkpoint(tmp_path / "people", Network(config).eval())
     return tmp_path / "people"
-
-
-class ScriptedFinder:
-    """Stands in for the pose network: each picture's people are what the test says."""
-
-    def __init__(self, views: Sequence[Sequence[Person]], **noticed: float) -> None:
-        self._views = iter(views)
-        self.left_out = noticed.get("left_out", 0)
-        self.sees_part = noticed.get("sees_part", False)
-        self.sees_picture = noticed.get("sees_picture", False)
-        self.tiny_size = noticed.get("tiny_size")
-
-    def update(self, *_: object) -> list[Person]:
-        return list(next(self._views))
 
 
 @pytest.fixture
@@ -100,7 +88,8 @@ def recognize(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         if source is None:
             monkeypatch.setattr("mumu_ros.recognize.cli.open_source", pictures)
         monkeypatch.setattr("mumu_ros.recognize.cli.fetch_weights", lambda: Path())
-        monkeypatch.setattr("mumu_ros.recognize.cli.PeopleFinder", lambda *_: ScriptedFinder(views, **noticed))
+        finder = ScriptedFinder(views=iter(views), **noticed)
+        monkeypatch.setattr("mumu_ros.recognize.cli.PeopleFinder", lambda *_: finder)
         assert main(["recognize", str(source or "video.mp4"), "--model", str(model), "--json", *options]) == 0
         printed = capsys.readouterr()
         *lines, last = printed.out.splitlines()
@@ -291,8 +280,9 @@ ENDLESS = """
 import sys, time
 import numpy as np
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import create_autospec
 from mumu_ros.cli import main
+from mumu_ros.people import PeopleFinder
 from mumu_ros.recognize import cli
 from mumu_ros.recordings.pictures import Shot
 
@@ -303,7 +293,8 @@ def pictures(*_):
     time.sleep(60)
 
 def finder(*_):
-    return SimpleNamespace(update=lambda *_: [], left_out=0, tiny_size=None, sees_part=False, sees_picture=False)
+    seen = {"left_out": 0, "tiny_size": None, "sees_part": False, "sees_picture": False, "update.return_value": []}
+    return create_autospec(PeopleFinder, spec_set=True, instance=True, **seen)
 
 cli.open_source, cli.fetch_weights, cli.PeopleFinder = pictures, Path, finder
 sys.exit(main(["recognize", "0", *sys.argv[1:]]))
