@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Networks of configurations that may be somebody else's: too large ones are refused before they take memory."""
+"""Networks of configurations from untrusted sources: too large ones are refused before they take memory."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def build_within(config: ModelConfig, values: int) -> Network:
 
 
 class _TensorLimit(TorchFunctionMode):
-    """Within it, new tensors of this thread have so many values in all.
+    """Context in which the new tensors of this thread may have at most `values` values in total.
 
-    Weights begin as what `torch.empty` gives, which takes no memory before it is written; the one that is too many is
-    refused before. (To build the network on the device `meta` first takes as long as to build it, and in a new process
-    two seconds more.)
+    Weights begin as what `torch.empty` gives, which takes no memory before it is written; the first one beyond the
+    limit is refused before that. (To build the network on the device `meta` first takes as long as to build it, and in
+    a new process two seconds more.)
     """
 
     def __init__(self, values: int) -> None:
