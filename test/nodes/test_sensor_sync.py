@@ -100,6 +100,12 @@ class Rig:
             for _ in range(15):  # a message each, and a timer now and then
                 self.ros.executor.spin_once(timeout_sec=0.005)
 
+    def hold_conversion(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+        """No set is converted until the event is set."""
+        gate, build = threading.Event(), self.node._builder.build
+        monkeypatch.setattr(self.node._builder, "build", lambda found: build(found) if gate.wait(60) else None)
+        return gate
+
     def _diagnose(self, message: DiagnosticArray) -> None:
         self.diagnostics.update({status.name: status for status in message.status})
 
@@ -216,8 +222,7 @@ def test_all_that_waited_for_a_camera_that_died_is_published(
     r.start()
     r.play(0, 1)
     r.ros.wait(lambda: r.node._published)
-    gate, build = threading.Event(), r.node._builder.build
-    monkeypatch.setattr(r.node._builder, "build", lambda found: build(found) if gate.wait(30) else None)
+    gate = r.hold_conversion(monkeypatch)
     numbers = itertools.count(1)
 
     def imu_leads() -> bool:
@@ -319,9 +324,17 @@ def test_a_conversion_that_was_too_slow_is_named_and_forgotten(
     r.start()
     code: Callable[[], Any] = lambda: r.diagnostics["sensor_sync: output"].values[0].value  # noqa: E731
     r.ros.wait(lambda: "sensor_sync: output" in r.diagnostics)
-    r.node._worker.dropped += 1
-    r.ros.wait(lambda: code() == "too_slow")
-    r.ros.wait(lambda: code() == "")
+    gate, numbers = r.hold_conversion(monkeypatch), itertools.count()
+
+    def is_told() -> bool:
+        r.play(next(numbers), 1)
+        return bool(code() == "too_slow")
+
+    r.ros.wait(is_told)
+    assert next(numbers) > sensor_sync.WAITING_SETS
+    assert r.frames == []
+    gate.set()
+    r.ros.wait(lambda: r.frames and code() == "")
 
 
 def test_the_image_size_may_change_midstream(rig: Callable[..., Rig]) -> None:
