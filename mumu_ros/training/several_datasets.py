@@ -48,10 +48,11 @@ __all__ = [
     "load_test_windows",
     "read_labels",
     "read_takes",
+    "recordings_of",
     "worn_on_wrist",
 ]
 
-_SAME_LABELS = {"utd_mhad_front": "utd_mhad"}
+_SAME_RECORDINGS = {"utd_mhad_front": "utd_mhad"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,11 @@ class Takes:
 
     takes: tuple[Take, ...]
     skipped: Mapping[str, str]
+
+
+def recordings_of(dataset: str) -> str:
+    """The dataset whose people, recordings and activities another one has; of most it is the dataset itself."""
+    return _SAME_RECORDINGS.get(dataset, dataset)
 
 
 def _labels_path(taxonomy: Taxonomy) -> Path:
@@ -112,7 +118,7 @@ def accepted_labels(taxonomy: Taxonomy, dataset: str, clips: Sequence[ClipInfo])
     Raises:
         ConfigError: An activity is not in the label file, or not in the taxonomy.
     """
-    known = read_labels(taxonomy).get(_SAME_LABELS.get(dataset, dataset))
+    known = read_labels(taxonomy).get(recordings_of(dataset))
     if known is None:
         return _own_labels(taxonomy, dataset, clips)
     if missing := sorted({clip.activity for clip in clips} - set(known)):
@@ -161,7 +167,7 @@ def divide_takes(takes: Sequence[Take], data: Data) -> tuple[list[Take], list[Ta
 
 def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Collection[int] = ()) -> Loaded:
     """The windows that the clips of a dataset are decided by (`whole_clips.py`), labelled in the words of the model's
-    taxonomy.
+    taxonomy. Of a dataset that the label file does not have, clips without one activity of the taxonomy are skipped.
 
     Returns:
         `labels` of the windows are 1 for each activity that is right; a row of zeros is an activity that the taxonomy
@@ -173,10 +179,12 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
     """
     found = open_dataset(dataset, root, subjects=sorted(subjects) or None)
     check_subjects(dataset, found.clips, subjects)
-    labels = accepted_labels(config.taxonomy, dataset, found.clips)
+    foreign = _foreign(config.taxonomy, dataset, found.clips)
+    chosen = [clip for clip in found.clips if clip.id not in foreign]
+    labels = accepted_labels(config.taxonomy, dataset, chosen)
     preprocessing = Preprocessing(config)
     parts, clips, skipped = [], [], {}
-    for info in found.clips:
+    for info in chosen:
         try:
             clip = worn_on_wrist(dataset, found.read(info, preprocessing))
         except DatasetError as error:
@@ -186,11 +194,25 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
         clip = replace(clip, segments=tuple(replace(segment, activity=names[0]) for segment in clip.segments))
         parts.append(cut_windows(clip, config, _ends_ns(clip, config.window_s), 0.0))
         clips.append(info)
+    skipped |= foreign
     if not clips:
         raise DatasetError(f"no clip of {dataset} can be used; the first: {next(iter(skipped.values()))}")
     right = np.array([[a in labels[info.activity] for a in config.taxonomy.activities] for info in clips], np.float32)
     windows = replace(WindowSet.concatenate(parts), labels=np.repeat(right, [len(part) for part in parts], axis=0))
     return Loaded(windows, tuple(clips), skipped)
+
+
+def _foreign(taxonomy: Taxonomy, dataset: str, clips: Sequence[ClipInfo]) -> dict[str, str]:
+    """Id of each clip of a dataset in the words of the taxonomy that has none of its activities, and what is wrong."""
+    if recordings_of(dataset) in read_labels(taxonomy):
+        return {}
+    reasons = {"": "it has its activities in segments; a test of whole clips needs one activity for each"}
+    reasons |= {group: f"only its group {group!r} is known" for group in taxonomy.group_names}
+    lacking = {clip.id: clip.activity for clip in clips if clip.activity not in taxonomy.activities}
+    return {
+        clip: reasons.get(activity, f"{activity!r} is not in the taxonomy {taxonomy.name!r} of the model")
+        for clip, activity in lacking.items()
+    }
 
 
 def _ends_ns(clip: Clip, window_s: float) -> NDArray[np.int64]:

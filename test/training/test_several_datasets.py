@@ -157,6 +157,30 @@ def test_a_users_dataset_is_in_the_words_of_the_taxonomy(tmp_path: Path, capsys:
         accepted_labels(PEOPLE, "folder", [ClipInfo("x", 1, "bow")])
 
 
+def test_clips_of_a_users_dataset_without_an_activity_of_the_taxonomy_are_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of others, of a group, and of several."""
+    root = own_set(tmp_path / "mine", ("wave", "bow", "daily", "several"))
+    (root / "several" / "segments.csv").write_text("start_s,end_s,activity\n0,2,wave\n2,4,clap\n")
+    table = root / "clips.csv"
+    table.write_text(table.read_text().replace("several,1,several", "several,1,"))
+    save_checkpoint(tmp_path / "m", Network(CONFIG).eval())
+    assert main(["test", str(tmp_path / "m"), "folder", str(root), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["clips"] == 1
+    assert result["skipped"] == {
+        "bow": "'bow' is not in the taxonomy 'people' of the model",
+        "daily": "only its group 'daily' is known",
+        "several": "it has its activities in segments; a test of whole clips needs one activity for each",
+    }
+    with pytest.raises(ConfigError, match="folder has '', 'bow', 'daily', which taxonomy 'people' lacks"):
+        load_takes(CONFIG, {"folder": str(root)})
+    table.write_text(table.read_text().replace("wave,1,wave", "wave,1,juggle"))
+    with pytest.raises(DatasetError, match="no clip of folder can be used; the first: 'bow' is not in the taxonomy"):
+        load_test_windows(CONFIG, "folder", str(root))
+
+
 def test_clips_of_idle_and_other_are_unknown_since_neither_is_ever_accepted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
