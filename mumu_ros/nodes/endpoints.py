@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Finds out why no messages of a topic are used, from the graph of publishers and from their stamps.
+"""Finds out why no messages of a topic are used: from the graph of publishers, their stamps and simulated time.
 
 Topics are given as they are subscribed to: `get_publishers_info_by_topic` remaps a name, and would remap a resolved one
 once more.
@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rclpy.clock import Clock
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
@@ -37,6 +38,7 @@ from mumu_ros.streams import NS_PER_S
 from mumu_ros.streams.stamps import CONFIRM_NS, JUMP_NS
 
 if TYPE_CHECKING:
+    from mumu_ros.nodes.managed import ManagedNode
     from mumu_ros.nodes.subscribers import Subscriber
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "INFO_TYPE",
     "Arrivals",
     "CameraInfoTopic",
+    "SimulatedTime",
     "contest",
     "contest_tracked",
     "why_silent",
@@ -59,15 +62,55 @@ _SILENT_S = JUMP_NS / NS_PER_S
 """Stamps that go on after a longer silence are off the timeline until they have gone on for `CONFIRM_NS`."""
 _COMPARED_S = CONFIRM_NS / NS_PER_S + 1.0
 """Time after a silence before stamps count as wrong: that, and two periods of a slow sensor."""
+_STILL_S = 0.5
+"""Simulated time that has not gone on for so long stands still."""
+_OF_PAUSE = (FaultCode.SILENT, FaultCode.UNPUBLISHED)
+"""What is wrong with every topic of a simulation that has paused or ended."""
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """Name that rcl gives to a node that is not discovered yet, while its publisher is."""
 
 
-def why_silent(node: Node, topic: str, type_name: str, reliability: str, has_spoken: bool) -> Problem:
+class SimulatedTime:
+    """Whether the clock of a node, which shows simulated time with `use_sim_time`, goes on.
+
+    Attributes:
+        now_ns: What it showed when it was read last.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._went_on_s = time.monotonic()
+        self.now_ns = 0
+        self.read()
+
+    def read(self) -> None:
+        """Read the clock; to be called once a second or more often."""
+        now_ns = self._clock.now().nanoseconds
+        if now_ns != self.now_ns:
+            self.now_ns, self._went_on_s = now_ns, time.monotonic()
+
+    def problem(self, timeout_s: float = _STILL_S) -> Problem:
+        """What is wrong if it has not gone on for so long."""
+        if not self.now_ns:
+            return FaultCode.WAITING, "simulated time is 0: does /clock come?"
+        if time.monotonic() - self._went_on_s > timeout_s:
+            text = f"/clock stands still at {self.now_ns / NS_PER_S:.3f} s: is it paused, or has it ended?"
+            return FaultCode.WAITING, text
+        return FaultCode.NONE, ""
+
+
+def why_silent(node: ManagedNode, topic: str, type_name: str, reliability: str, has_spoken: bool) -> Problem:
     """Why no messages of a topic arrive, and the remedy.
 
-    If messages arrived before (`has_spoken`), the quality of service is right.
+    If messages arrived before (`has_spoken`), the quality of service is right. While simulated time stands still,
+    nothing is wrong with a topic that is silent.
     """
+    node.simulated_time.read()
+    problem, of_clock = _of_graph(node, topic, type_name, reliability, has_spoken), node.simulated_time.problem()
+    return of_clock if of_clock[0] and problem[0] in _OF_PAUSE else problem
+
+
+def _of_graph(node: Node, topic: str, type_name: str, reliability: str, has_spoken: bool) -> Problem:
     publishers = node.get_publishers_info_by_topic(topic)
     if not publishers:
         return FaultCode.UNPUBLISHED, "nothing publishes it: check the driver" + (
@@ -114,7 +157,7 @@ class CameraInfoTopic:
         latest: The newest one; None: none has come.
     """
 
-    def __init__(self, node: Node, topic: str) -> None:
+    def __init__(self, node: ManagedNode, topic: str) -> None:
         self._node = node
         self._topic = topic
         self.latest: CameraInfo | None = None

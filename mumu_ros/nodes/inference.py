@@ -340,7 +340,8 @@ class Inference(ManagedNode):
         assert self._session is not None
         if not self._frames and not self._views:
             topics = " and ".join(source.topic_name for source in self.inputs)
-            return FaultCode.WAITING, f"nothing on {topics} yet: is sensor_sync active?"
+            _, reason = self.simulated_time.problem()
+            return FaultCode.WAITING, f"nothing on {topics} yet: {reason or 'is sensor_sync active?'}"
         with self._publishing:
             answers = dict(self._answers)
         names = self._session.checkpoint.config.names

@@ -38,6 +38,7 @@ from rclpy.service import Service
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.nodes.declaring import declare, unknown_parameters
 from mumu_ros.nodes.diagnostics import Problem, status
+from mumu_ros.nodes.endpoints import SimulatedTime
 from mumu_ros.nodes.handover import Input, Output
 from mumu_ros.nodes.parameters import Parameter, ParameterError
 from mumu_ros.text import reason, shorten
@@ -69,6 +70,7 @@ class ManagedNode(LifecycleNode):
         failed: Whether it could not: its process then ends with status 1.
         refused: Reason of the last failed transition; empty: none has failed.
         check_period_s: Period of `diagnose`.
+        simulated_time: Is read before each `diagnose`.
         inputs: See `create_input`.
         outputs: See `create_output`.
     """
@@ -80,6 +82,7 @@ class ManagedNode(LifecycleNode):
         super().__init__(name, **options)
         self.values = declare(self, parameters)
         self._unknown = unknown_parameters(self, parameters, options.get("cli_args"))
+        self.simulated_time = SimulatedTime(self.get_clock())
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.undo = contextlib.ExitStack()
         self.inputs: list[Input[Any]] = []
@@ -259,6 +262,7 @@ class ManagedNode(LifecycleNode):
     def _statuses(self) -> list[DiagnosticStatus]:
         statuses: list[DiagnosticStatus] = []
         over = self._status_names
+        self.simulated_time.read()
         try:
             statuses += self.diagnose()
         except Exception as error:  # must not silence the other statuses and nodes

@@ -43,7 +43,7 @@ from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import FrameBuilder
 from mumu_ros.pipeline.parameter_tables import STREAM, declare_streams
 from mumu_ros.pipeline.stream_watch import Report, StreamWatch
-from mumu_ros.streams import NS_PER_S, SynchronizedSet, SynchronizerFilter
+from mumu_ros.streams import SynchronizedSet, SynchronizerFilter
 
 __all__ = ["SensorSync"]
 
@@ -123,9 +123,9 @@ class SensorSync(ManagedNode):
         self._dropped, self._dropped_s = 0, -math.inf
         self._in_error: set[str] = set()
         self._subscribers: list[Subscriber | ImuPairSubscriber] = []
-        self._ahead_ns = self._clock_ns = 0
+        self._ahead_ns = 0
         self._clocks: Problem = (FaultCode.NONE, "")
-        now_s = self._went_on_s = time.monotonic()
+        now_s = time.monotonic()
         self._watches = {s.name: StreamWatch(s, config.timeout_s, config.rate_hz, now_s) for s in config.streams}
         for stream in config.streams:
             subscriber = subscribe_to_stream(self, stream)
@@ -161,24 +161,18 @@ class SensorSync(ManagedNode):
             subscriber.take()
 
     def _read_clock(self) -> None:
-        clock_ns = self.get_clock().now().nanoseconds
-        if clock_ns != self._clock_ns:
-            self._clock_ns, self._went_on_s = clock_ns, time.monotonic()
-        self._ahead_ns = clock_ns - time.time_ns()
+        self.simulated_time.read()
+        self._ahead_ns = self.simulated_time.now_ns - time.time_ns()
 
     def _note(self, message: Any, watch: StreamWatch, subscriber: Subscriber | ImuPairSubscriber) -> None:
         now_s = time.monotonic()
-        arrival_ns = None if self._clock_problem(now_s)[0] else subscriber.came_ns + self._ahead_ns
+        arrival_ns = None if self._clock_problem()[0] else subscriber.came_ns + self._ahead_ns
         watch.note(time_to_ns(message.header.stamp), arrival_ns, now_s)
 
-    def _clock_problem(self, now_s: float) -> Problem:
+    def _clock_problem(self) -> Problem:
         """What is wrong with simulated time."""
-        if not self._clock_ns:
-            return FaultCode.WAITING, "simulated time is 0: does /clock come?"
-        if now_s - self._went_on_s > self._config.timeout_s:
-            text = f"/clock stands still at {self._clock_ns / NS_PER_S:.3f} s: is it paused, or has it ended?"
-            return FaultCode.WAITING, text
-        return self._clocks
+        problem = self.simulated_time.problem(self._config.timeout_s)
+        return problem if problem[0] else self._clocks
 
     def _contest_clock(self, problem: Problem) -> Problem:
         """A problem, with the publishers of simulated time if that is used and there are several."""
@@ -246,11 +240,11 @@ class SensorSync(ManagedNode):
 
     def _judge_clock(self, watch: StreamWatch, report: Report, has_come: bool, now_s: float) -> Report:
         """The report, or what is wrong with simulated time if that explains it."""
-        code, text = self._clock_problem(now_s)
+        code, text = self._clock_problem()
         if code is FaultCode.CONTESTED:
             report, is_explained = replace(report, offset_s=None), report.code in _OF_CLOCK
         else:
-            is_explained = bool(code) and (not has_come or report.code in _OF_PAUSE)
+            is_explained = bool(code) and (not has_come or report.code in (code, *_OF_PAUSE))
         if not is_explained:
             return report
         watch.restart(now_s)
