@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.fault_codes import FaultCode
-from mumu_ros.health import ModalityHealth, fault_age_s
+from mumu_ros.health import HealthMonitor, ModalityHealth, fault_age_s
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mumu_ros.model.novelty import Novelty
@@ -208,6 +208,20 @@ def test_the_only_person_can_be_dropped_and_begins_anew(checkpoint: Checkpoint) 
     assert str(recognizer.recognize(END_NS)) == str(decide(checkpoint, make_samples(seed=2)))
 
 
+class KnownHealth(HealthMonitor):
+    """Evaluates nothing: health and flags are what the test says."""
+
+    def __init__(self, flagged: str, state: tuple[ModalityHealth, ...] = ()) -> None:
+        self._flagged, self.state = {flagged}, state
+
+    @property
+    def flagged(self) -> set[str]:
+        return self._flagged
+
+    def is_due(self, stamp_ns: int) -> bool:  # noqa: ARG002
+        return False
+
+
 @pytest.mark.parametrize("faulty", ["rgb", "depth", "imu"])
 def test_a_modality_that_the_health_model_flags_is_masked_if_that_raises_the_top1_probability(
     checkpoint: Checkpoint, faulty: str
@@ -215,8 +229,7 @@ def test_a_modality_that_the_health_model_flags_is_masked_if_that_raises_the_top
     samples = make_samples()
     with_it, without = decide(checkpoint, samples), decide(checkpoint, samples, (faulty,))
     expected = max(with_it, without, key=lambda decision: decision.activity_probabilities.max())
-    monitor = MagicMock(is_due=lambda _: False, state=(), flagged={faulty})
-    recognizer = Recognizer(checkpoint, health=lambda: monitor)
+    recognizer = Recognizer(checkpoint, health=lambda: KnownHealth(faulty))
     feed(recognizer, samples)
     decision = recognizer.recognize(END_NS)
     assert isinstance(decision, Decision)
@@ -228,16 +241,14 @@ def test_a_modality_that_the_health_model_flags_is_masked_if_that_raises_the_top
 def test_a_flagged_modality_that_is_absent_is_silent_or_sparse(
     checkpoint: Checkpoint, shown_ms: int, fault: str
 ) -> None:
-    flagged = ModalityHealth(3.0, FaultCode.NOISY, START_NS)
-    monitor = MagicMock(is_due=lambda _: False, state=(ModalityHealth(0.5), ModalityHealth(0.5), flagged))
-    monitor.flagged = {"imu"}
-    recognizer = Recognizer(checkpoint, health=lambda: monitor)
+    state = (ModalityHealth(0.5), ModalityHealth(0.5), ModalityHealth(3.0, FaultCode.NOISY, START_NS))
+    recognizer = Recognizer(checkpoint, health=lambda: KnownHealth("imu", state))
     unplugged_ns = END_NS - (1_000 - shown_ms) * MS
     feed(recognizer, [s for s in make_samples() if s[0] != "imu" or s[1] <= unplugged_ns])
     decision = recognizer.recognize(END_NS)
     assert isinstance(decision, Decision)
     assert decision.faults == ("", "", fault)
-    assert decision.health[:2] == monitor.state[:2]
+    assert decision.health[:2] == state[:2]
     is_told = fault == "noisy"
     assert np.isnan(decision.health[2].score) != is_told
     assert np.isnan(fault_age_s(decision.health[2], END_NS)) != is_told
