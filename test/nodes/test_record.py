@@ -118,8 +118,13 @@ def test_a_file_of_one_robot_gives_the_namespace_of_its_topics(
     file.write_text(f"/robot1/sensor_sync: {section}\n/**/inference: {{}}\n")
     process = record(str(tmp_path / "bag"), "--params", str(file))
     ros.wait(imu.get_subscription_count, 60.0)
+    imu.publish(Imu())
+    ros.wait(imu.wait_for_all_acked)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    with Recording(tmp_path / "bag") as recording:
+        assert {name: topic.count for name, topic in recording.topics.items()} == {"/robot1/imu": 1}
 
 
 @pytest.mark.parametrize("second", ["/robot2/**/sensor_sync", "/robot2/people"])
