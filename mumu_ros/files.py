@@ -23,7 +23,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -134,18 +134,13 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Mapping[str, Any], default: Callable[[Any], Any] | None = None) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file. Numbers that are not finite, for which JSON has no form, are null.
-
-    Args:
-        path: The file.
-        content: Of it.
-        default: Called for other values that JSON has no form for, as in `json.dumps`.
 
     Raises:
         OSError: It cannot be written; names the path.
     """
-    text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False, default=default)
+    text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 

@@ -164,7 +164,7 @@ def test_only_what_goes_on_from_what_is_finished_says_that_it_is_kept(error: OSE
 
 
 def test_json_has_no_numbers_that_are_not_finite(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"é": [float("nan"), (1.5, {"b": float("-inf")})], "c": Path("x")}, str)
+    write_json(tmp_path / "a.json", {"é": [float("nan"), (1.5, {"b": float("-inf")})], "c": "x"})
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
 
     def refuse(name: str) -> None:

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import hashlib
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from mumu_ros.files import write_json
+from mumu_ros.files import replacing
 from mumu_ros.model.config import ConfigError
 from mumu_ros.reading import read_json
 
@@ -69,7 +70,8 @@ def reserve(path: Path, work: Any, whole: Path | None = None) -> None:
         if different := list(islice(_differences(known, work), _NAMED)):
             raise ConfigError(f"{str(path)!r} is of other work: {'; '.join(different)}; {remedy}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, work, dataclasses.asdict)
+    with replacing(path) as temporary:  # with numbers that are not finite, which settings may have
+        temporary.write_text(json.dumps(work, indent=1, default=dataclasses.asdict) + "\n", encoding="utf-8")
 
 
 def _differences(was: Any, now: Any, where: str = "") -> Iterator[str]:
