@@ -17,8 +17,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import hashlib
+import json
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
