@@ -27,6 +27,7 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY, MagicMock
@@ -196,11 +197,13 @@ def test_a_replay_without_a_recognition_ends_with_an_error(ros: Any, wrist: Path
 
 @pytest.fixture
 def actions(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What launch_actions.py defines; ros2 launch may be missing."""
-    for name in ("launch", "launch_ros"):
+    """What launch_actions.py defines, where ros2 launch is missing with mocks of it; `Node` records its calls."""
+    for name in ("launch", "launch_ros") if find_spec("launch_ros") is None else ():
         for module in (name, f"{name}.actions", f"{name}.events.process", f"{name}.substitutions"):
             monkeypatch.setitem(sys.modules, module, MagicMock())
-    return runpy.run_module("mumu_ros.nodes.launch_actions")
+    defined = runpy.run_module("mumu_ros.nodes.launch_actions")
+    defined["Node"] = MagicMock(wraps=defined["Node"])
+    return defined
 
 
 def test_ros2_launch_gives_parameters_to_the_node_itself(actions: dict[str, Any]) -> None:
@@ -299,11 +302,18 @@ def test_nodes_are_started_where_the_file_has_a_section_for_them(tmp_path: Path)
 
 @pytest.mark.skipif(not os.environ.get("AMENT_PREFIX_PATH"), reason="no ROS environment is set up")
 @pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
-def test_launch_files_load_where_launch_is_installed(path: Path) -> None:
+def test_launch_files_give_nodes_where_launch_is_installed(path: Path, wrist: Path) -> None:
     pytest.importorskip("launch_ros", reason="launch_ros is not installed; the launch files cannot be loaded here")
     from launch.launch_description_sources import get_launch_description_from_python_launch_file
+    from launch_ros.actions import Node
 
-    assert get_launch_description_from_python_launch_file(str(path)).entities
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    context.launch_configurations.update({"bag": str(wrist), "model": "sim"} if "replay" in path.name else {})
+    entities = get_launch_description_from_python_launch_file(str(path)).entities
+    actions = [action for entity in entities for action in entity.visit(context) or ()]
+    assert any(isinstance(action, Node) for action in actions)
 
 
 @pytest.mark.parametrize("name", ["hri", "sim", "utd_mhad", *(f"cameras/{camera}" for camera in CAMERAS)])
