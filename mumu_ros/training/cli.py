@@ -20,13 +20,11 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mumu_ros.files import expanded, write_json
+from mumu_ros.files import write_json
 from mumu_ros.model.checks import build
 from mumu_ros.model.config import ConfigError
 from mumu_ros.reading import read_json
@@ -252,13 +250,14 @@ def _test(arguments: argparse.Namespace) -> int:
         shares = ", ".join(f"{result['agreement']:.2%} ({drop})" for drop, result in results.items())
         print(f"decisions on {name} that are PyTorch's, too: {shares}")
     _print_skipped(dict(loaded.skipped))
-    seen = _seen(checkpoint, arguments, {clip.subject for clip in loaded.clips})
+    known = _known_people(checkpoint, arguments, {clip.subject for clip in loaded.clips})
     if told := [modality.name for modality in checkpoint.config.modalities if modality.label]:
         print(f"{checkpoint.id} is given the true label as {', '.join(told)}; a robot has none", file=sys.stderr)
     if arguments.json:
         whole = results.pop("nothing")
-        content = {"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped)}
-        print(json.dumps({**content, **({"trained_on": seen} if seen else {})}))
+        print(
+            json.dumps({"model": checkpoint.id, **whole, "dropped": results, "skipped": dict(loaded.skipped), **known})
+        )
     return 0
 
 
@@ -277,40 +276,31 @@ def _score_clips(checkpoint: Checkpoint, predictions: Predictions, loaded: Loade
     return {**found, "left_out": len(loaded.clips) - len(clips)}
 
 
-def _seen(checkpoint: Checkpoint, arguments: argparse.Namespace, tested: set[int]) -> list[int]:
-    """Those of the tested subjects whom the training or calibration of the model, or of those that it was made from,
-    used; they are counted on the standard error stream.
+def _known_people(checkpoint: Checkpoint, arguments: argparse.Namespace, tested: set[int]) -> dict[str, list[int]]:
+    """Those of the tested subjects whom the model, or one that it was made from, was trained or calibrated on, by that;
+    they are counted on the standard error stream.
     """
-    seen = _seen_in(checkpoint.trained_on, arguments, tested)
-    for parent in checkpoint.made_from:
-        seen = seen | _seen_in(parent["data"], arguments, tested)
-    if seen:
-        print(
-            f"{checkpoint.id} was trained or calibrated on {len(seen)} of these {len(tested)} people, and recognises "
-            "others less well: choose some with --subjects",
-            file=sys.stderr,
-        )
-    return sorted(seen)
+    from mumu_ros.training.several_datasets import known_people
 
-
-def _seen_in(data: Mapping[str, Any], arguments: argparse.Namespace, tested: set[int]) -> set[int]:
-    """Those of the tested subjects who are among some data, as a provenance has them."""
-    from mumu_ros.datasets.clips import parse_subjects
-
-    sets = data["sets"] if isinstance(data.get("sets"), dict) else {}
-    if arguments.dataset not in (data.get("dataset"), *sets):
-        return set()
-    if arguments.dataset == "folder":
-        root = Path(str(data.get("root", "")), "folder" if sets else "")
-        if expanded(root).resolve() != expanded(arguments.root).resolve():
-            return set()
-    train, calibration = (data.get(f"{use}_subjects") for use in ("train", "calibration"))
-    try:
-        lists = [parse_subjects(str(text)) for text in (train, calibration) if text not in ("", None)]
-    except ConfigError:  # somebody wrote something else there
-        return set()
-    everybody = train in ("", None) or sets
-    return tested if everybody else tested.intersection(chain(*lists))
+    has_calibration = "--calibration" in str(checkpoint.provenance.get("command"))
+    # A calibration is not taken over from the models that it was made from: that of several datasets counts as given.
+    origins = [(checkpoint.trained_on, has_calibration), *((parent["data"], True) for parent in checkpoint.made_from)]
+    found = [known_people(data, arguments.dataset, arguments.root, tested, given) for data, given in origins]
+    trained, calibrated = (set().union(*people) for people in zip(*found, strict=True))
+    known = {}
+    for key, people, effect in (
+        ("trained_on", trained, "recognises others less well"),
+        ("calibrated_on", calibrated, "its confidence fits others less well; top-1 does not depend on it"),
+    ):
+        if people:
+            known[key] = sorted(people)
+            how = key.replace("_", " ")
+            print(
+                f"{checkpoint.id} was {how} {len(people)} of these {len(tested)} people: {effect}; choose some with "
+                "--subjects",
+                file=sys.stderr,
+            )
+    return known
 
 
 def _test_data(checkpoint: Checkpoint, arguments: argparse.Namespace) -> Data:

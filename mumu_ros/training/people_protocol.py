@@ -57,7 +57,7 @@ from mumu_ros.training.members import fit_members
 from mumu_ros.training.people_streams import PersonStream, decide, decide_streams, score_streams
 from mumu_ros.training.scoring import fit_temperature
 from mumu_ros.training.settings import Settings
-from mumu_ros.training.several_datasets import read_takes
+from mumu_ros.training.several_datasets import calibrates_by, read_takes
 from mumu_ros.training.whole_clips import combine, seconds_before_end
 from mumu_ros.training.work_folder import digest, reserve
 
@@ -229,7 +229,7 @@ def _contents(take: Take) -> str:
 
 def _folds(takes: Sequence[Take]) -> list[_Fold]:
     sources = sorted({take.source for take in takes})
-    folds = [_Fold(source, dataset=source) for source in sources if not source.startswith("utd_mhad")]
+    folds = [_Fold(source, dataset=source) for source in sources if calibrates_by(source)]
     subjects = sorted({take.subject for take in takes if take.source.startswith("utd_mhad")})
     if len(sources) > 1 and len(subjects) >= _PEOPLE_FOLDS:
         people = [tuple(subjects[i::_PEOPLE_FOLDS]) for i in range(_PEOPLE_FOLDS)]

@@ -85,8 +85,8 @@ class Data:
             training only, the model need not have it. Empty: none.
         cache: Folder for the windows; empty: keep them in memory only.
         sets: `people`: the datasets of which windows are composed (`training/composition.py`), each in the folder of
-            `root` that has its name; and of each the subjects (such as `9,10`, or none) whom nobody trains on: the
-            confidence is calibrated on them.
+            `root` that has its name; and of each the subjects (such as `9,10`, or none) whom `mumu train` does not
+            train on; without a given calibration, it calibrates the confidence on them.
         windows: `people`: how many windows to compose.
     """
 

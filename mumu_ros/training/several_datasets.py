@@ -19,14 +19,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.datasets import open_dataset
-from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError
+from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError, parse_subjects
 from mumu_ros.datasets.utd_mhad import ACTIONS, inertial_site
 from mumu_ros.datasets.utd_mhad_clips import INERTIAL
+from mumu_ros.files import expanded
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import IDLE, OTHER, Taxonomy
@@ -42,8 +44,10 @@ from mumu_ros.training.windows import WindowSet, clip_end, cut_windows
 __all__ = [
     "Takes",
     "accepted_labels",
+    "calibrates_by",
     "divide_takes",
     "has_labels",
+    "known_people",
     "load_takes",
     "load_test_windows",
     "read_labels",
@@ -71,6 +75,44 @@ class Takes:
 def recordings_of(dataset: str) -> str:
     """The dataset whose people, recordings and activities another one has; of most it is the dataset itself."""
     return _SAME_RECORDINGS.get(dataset, dataset)
+
+
+def calibrates_by(dataset: str) -> bool:
+    """Whether a cross-validation leaves a dataset out as a whole, and calibrates by all of its people."""
+    return recordings_of(dataset) != "utd_mhad"
+
+
+def known_people(
+    data: Mapping[str, Any], dataset: str, root: str, tested: Collection[int], has_calibration: bool
+) -> tuple[set[int], set[int]]:
+    """Those of some tested subjects whom a model was trained on, and those whom it was calibrated on.
+
+    Args:
+        data: What it was trained on, as its provenance has it: the section `data` of a configuration.
+        dataset: Whose subjects they are.
+        root: Its folder.
+        tested: The subjects.
+        has_calibration: Whether the calibration is that of a cross-validation; else people held out of several datasets
+            are calibrated on.
+    """
+    sets = data["sets"] if isinstance(data.get("sets"), dict) else {}
+    source = recordings_of(dataset)
+    of_it = [text for name, text in sets.items() if recordings_of(str(name)) == source]
+    if not of_it and recordings_of(str(data.get("dataset"))) != source:
+        return set(), set()
+    own = Path(str(data.get("root", "")), "folder" if sets else "")
+    if source == "folder" and expanded(own).resolve() != expanded(root).resolve():
+        return set(), set()
+    texts = (data.get("train_subjects"), data.get("calibration_subjects"), *of_it)
+    try:
+        train, calibration, *held_out = (parse_subjects(str(x)) if x not in ("", None) else () for x in texts)
+    except ConfigError:  # somebody wrote something else there
+        return set(), set()
+    people = set(tested)
+    if of_it:
+        held = people.intersection(*held_out)
+        return people - held, held if calibrates_by(source) or not has_calibration else set()
+    return people.intersection(train) if train else people, people.intersection(calibration)
 
 
 def _labels_path(taxonomy: Taxonomy) -> Path:

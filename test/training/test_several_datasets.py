@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -381,6 +382,54 @@ def test_mumu_test_tells_known_from_unknown_activities(
         assert set(result["per_class"]) == {"take_umbrella", "hand_clap", "drink"}
         assert result["per_class"]["take_umbrella"]["right"] is None
         assert list(result["skipped"]) == ["a14_s01_e01_realworld"]
+
+
+@pytest.mark.parametrize("dataset", ["kard", "utd_mhad_front"])
+@pytest.mark.parametrize(
+    ("data", "calibration", "trained_on", "calibrated_on"),
+    [
+        ({"sets": {"kard": 2, "utd_mhad": 2}}, "", [1], [2]),
+        ({"sets": {"kard": 2, "utd_mhad": 2}}, " --calibration x", [1], {"kard": [2], "utd_mhad_front": []}),
+        ({"sets": {"kard": "1-2", "utd_mhad_front": "1,2"}}, "", [], [1, 2]),
+        ({"sets": {"kard": "", "utd_mhad_front": ""}}, " --calibration x", [1, 2], []),
+        ({"sets": {"florence3d": "1"}}, "", [], []),
+        ({"sets": {"kard": ["x"], "utd_mhad": "x"}}, "", [], []),
+        ({"train_subjects": "1"}, "", [1], []),
+        ({"train_subjects": ""}, " --calibration x", [1, 2], []),
+        ({"train_subjects": 2, "calibration_subjects": 1}, "", [2], [1]),
+    ],
+)
+def test_people_whom_a_model_of_several_datasets_knows_are_reported(
+    kard: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    dataset: str,
+    data: dict[str, Any],
+    calibration: str,
+    trained_on: list[int],
+    calibrated_on: Any,
+) -> None:
+    """Those who are held out are not trained on; a cross-validation calibrates by all people but UTD-MHAD's.
+
+    UTD-MHAD's people are the same in both of its datasets.
+    """
+    (kard / "utd_mhad_front").mkdir()
+    joints = np.random.default_rng(0).normal((0, 0, 2.5), 0.2, (40, 33, 3)).astype(np.float32)
+    for subject in (1, 2):
+        path = kard / "utd_mhad_front" / f"a3_s{subject}_t1.npz"
+        np.savez(path, with_depth=joints, without_depth=joints, stamps_s=np.arange(40) / 15)
+    one = {"dataset": {"kard": "kard", "utd_mhad_front": "utd_mhad"}[dataset]}
+    origin = {"command": f"mumu train x.yaml{calibration}", "data": {"dataset": "people", **data}}
+    if "sets" not in data:
+        origin["data"] |= one
+    save_checkpoint(tmp_path / "m", Network(CONFIG).eval(), provenance=origin)
+    assert main(["test", str(tmp_path / "m"), dataset, str(kard / dataset), "--json"]) == 0
+    output, errors = capsys.readouterr()
+    result = json.loads(output.splitlines()[-1])
+    wanted = calibrated_on[dataset] if isinstance(calibrated_on, dict) else calibrated_on
+    for how, people in (("trained on", trained_on), ("calibrated on", wanted)):
+        assert result.get(how.replace(" ", "_"), []) == people
+        assert (f"was {how} {len(people)} of these 2 people: " in errors) == bool(people)
 
 
 def test_clips_of_which_nothing_is_left_are_not_scored(

@@ -294,8 +294,14 @@ def test_a_test_without_any_sensor_has_no_score(run_test: Callable[..., Any]) ->
 
 
 @pytest.mark.parametrize(
-    ("train", "calibration", "tested", "seen"),
-    [("1", "2", "", [1, 2]), ("1", "", "2-3", []), ("", "", "2-3", [2, 3]), ("0", "1", "3", [])],
+    ("train", "calibration", "tested", "trained_on", "calibrated_on"),
+    [
+        ("1", "2", "", [1], [2]),
+        ("1", "", "2-3", [], []),
+        ("", "", "2-3", [2, 3], []),
+        ("0", "1", "3", [], []),
+        ("0", "1", "1", [], [1]),
+    ],
 )
 def test_people_whom_the_model_knows_are_reported(
     folder: str,
@@ -305,17 +311,20 @@ def test_people_whom_the_model_knows_are_reported(
     train: str,
     calibration: str,
     tested: str,
-    seen: list[int],
+    trained_on: list[int],
+    calibrated_on: list[int],
 ) -> None:
     settings = read_settings(folder, [f"data.train_subjects={train}", f"data.calibration_subjects={calibration}"])
     save_checkpoint(tmp_path / "model", Network(settings.model), provenance=provenance(settings, "x"))
     other = shutil.copytree(tmp_path / "data", tmp_path / "other")
-    for root, known in ((tmp_path / "data", seen), (other, [])):
+    for root, known in ((tmp_path / "data", (trained_on, calibrated_on)), (other, ([], []))):
         subjects = ["--subjects", tested] if tested else []
         assert mumu("test", tmp_path / "model", "folder", root, *subjects, "--json") == 0
         output, errors = capsys.readouterr()
-        assert json.loads(output.splitlines()[-1]).get("trained_on", []) == known
-        assert (f"was trained or calibrated on {len(known)} of these " in errors) == bool(known)
+        result = json.loads(output.splitlines()[-1])
+        for how, people in zip(("trained on", "calibrated on"), known, strict=True):
+            assert result.get(how.replace(" ", "_"), []) == people
+            assert (f"was {how} {len(people)} of these " in errors) == bool(people)
 
 
 @pytest.mark.parametrize("how", ["--init", "--teacher"])
@@ -327,12 +336,12 @@ def test_people_whom_the_model_knows_by_another_are_reported(
     assert mumu("train", folder, "data.train_subjects=3", "data.calibration_subjects=2", "--out", tmp_path / "a") == 0
     assert mumu("train", folder, *few, how, tmp_path / "a", "--out", tmp_path / "b") == 0
     assert mumu("train", folder, "data.train_subjects=1", "--init", tmp_path / "b", "--out", tmp_path / "c") == 0
-    for model, tested, seen in (("a", "1", []), ("a", "2-3", [2, 3]), ("b", "3", [3]), ("c", "1-3", [1, 2, 3])):
+    for model, tested, seen in (("a", "1", []), ("a", "2-3", [3]), ("b", "3", [3]), ("c", "1-3", [1, 2, 3])):
         capsys.readouterr()
         assert mumu("test", tmp_path / model, "folder", tmp_path / "data", "--subjects", tested, "--json") == 0
         output, errors = capsys.readouterr()
         assert json.loads(output.splitlines()[-1]).get("trained_on", []) == seen, model
-        assert ("was trained or calibrated on" in errors) == bool(seen)
+        assert ("was trained on" in errors) == bool(seen)
 
 
 def test_a_test_that_cannot_be_done_is_answered_with_the_reason(
