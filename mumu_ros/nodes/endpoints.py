@@ -50,6 +50,7 @@ __all__ = [
     "SimulatedTime",
     "contest",
     "contest_tracked",
+    "why_node_silent",
     "why_silent",
 ]
 
@@ -108,6 +109,19 @@ def why_silent(node: ManagedNode, topic: str, type_name: str, reliability: str, 
     node.simulated_time.read()
     problem, of_clock = _of_graph(node, topic, type_name, reliability, has_spoken), node.simulated_time.problem()
     return of_clock if of_clock[0] and problem[0] in _OF_PAUSE else problem
+
+
+def why_node_silent(node: ManagedNode, topic: str, type_name: str, publisher: str, has_spoken: bool) -> Problem:
+    """The same for a topic of another node of this package, by its name: it may be inactive, or report why itself."""
+    code, text = why_silent(node, topic, type_name, "reliable", has_spoken)
+    if code is FaultCode.UNPUBLISHED:
+        return code, f"nothing publishes it: does {publisher} run, in this namespace?"
+    if code is FaultCode.SILENT:
+        who = _names(node.get_publishers_info_by_topic(topic))
+        return code if has_spoken else FaultCode.WAITING, (
+            f"{who} publishes it, but sends nothing: is it active (ros2 lifecycle get {who})? If so, see its statuses"
+        )
+    return code, text
 
 
 def _of_graph(node: Node, topic: str, type_name: str, reliability: str, has_spoken: bool) -> Problem:

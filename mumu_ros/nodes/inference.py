@@ -44,7 +44,7 @@ from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
 from mumu_ros.nodes.activity_events import EVENT, EVENT_TYPE, ActivityEvents
 from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import contest, why_silent
+from mumu_ros.nodes.endpoints import contest, why_node_silent
 from mumu_ros.nodes.humans_topics import BODIES
 from mumu_ros.nodes.intents import INTENTS, INTENTS_TYPE, Intents
 from mumu_ros.nodes.managed import ManagedNode
@@ -341,7 +341,8 @@ class Inference(ManagedNode):
         if not self._frames and not self._views:
             topics = " and ".join(source.topic_name for source in self.inputs)
             _, reason = self.simulated_time.problem()
-            return FaultCode.WAITING, f"nothing on {topics} yet: {reason or 'is sensor_sync active?'}"
+            reason = reason or "do people or sensor_sync run, and are they active (ros2 lifecycle get NODE)?"
+            return FaultCode.WAITING, f"nothing on {topics} yet: {reason}"
         with self._publishing:
             answers = dict(self._answers)
         names = self._session.checkpoint.config.names
@@ -368,12 +369,10 @@ class Inference(ManagedNode):
         problems: list[Problem] = []
         silent_s = now_s - self._framed_at
         if self._uses_frames and silent_s > max(_SILENT_S, _SILENT_GAPS * self._frame_gap_s):
-            cause = "is sensor_sync active, and do its sensors send?"
-            problems.append(self._silence("multimodal_frame", _FRAME_TYPE, silent_s, True, cause))
+            problems.append(self._silence("multimodal_frame", _FRAME_TYPE, "sensor_sync", silent_s, True))
         silent_s = now_s - self._seen_at
         if (self._views or self._session.has_people) and silent_s > _SILENT_S:
-            cause = "does the people node run?"
-            problems.append(self._silence("people", _PEOPLE_TYPE, silent_s, bool(self._views), cause))
+            problems.append(self._silence("people", _PEOPLE_TYPE, "people", silent_s, bool(self._views)))
         return problems
 
     def _slowness(self) -> list[Problem]:
@@ -390,9 +389,9 @@ class Inference(ManagedNode):
         remedy = f"lower rate_hz (now {rate_hz:g}) or max_people, or raise threads"
         return [(FaultCode.TOO_SLOW, f"a decision takes {seconds * 1e3:.0f} ms: {remedy}")]
 
-    def _silence(self, topic: str, type_name: str, silent_s: float, has_spoken: bool, cause: str) -> Problem:
-        code, reason = why_silent(self, topic, type_name, "reliable", has_spoken)
-        return code, f"nothing on {self.resolve_topic_name(topic)} for {silent_s:.0f} s: {cause} {reason}"
+    def _silence(self, topic: str, type_name: str, publisher: str, silent_s: float, has_spoken: bool) -> Problem:
+        code, reason = why_node_silent(self, topic, type_name, publisher, has_spoken)
+        return code, f"nothing on {self.resolve_topic_name(topic)} for {silent_s:.0f} s: {reason}"
 
     def _never_arrived(self, names: Sequence[str]) -> list[Problem]:
         """The modalities of which nothing came: without frames only if there are people and nothing of them is used."""

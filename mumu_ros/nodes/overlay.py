@@ -34,7 +34,7 @@ from mumu_ros.conversions import ConversionError, RosTypes, array_to_image, mess
 from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import ActivityRecognition
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import Arrivals, contest, why_silent
+from mumu_ros.nodes.endpoints import Arrivals, contest, why_node_silent, why_silent
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.markers import people_to_markers
 from mumu_ros.nodes.node_configuration import OverlayConfig
@@ -268,29 +268,32 @@ class Overlay(ManagedNode):
         new_skipped, self._reported = skipped - self._reported, skipped
         streams = self._synchronizer.statistics()
         picture = self._config.image
-        topics = {
-            "image": (picture.topic, picture.type, picture.reliability),
-            "people": ("people", PEOPLE_TYPE, "reliable"),
-        }
+        topics = {"image": (picture.topic, picture.type), "people": ("people", PEOPLE_TYPE)}
         silent = [name for name in topics if not streams[name].alive]
         if silent:
             topic = self.resolve_topic_name(topics[silent[0]][0])
             if problem := self._arrivals[silent[0]].stamps_problem(TIMEOUT_S):
                 code, text = problem[0], f"{topic}: {problem[1]}"
             else:
-                code, reason = why_silent(self, *topics[silent[0]], bool(streams[silent[0]].received))
+                code, reason = self._why_silent(silent[0], bool(streams[silent[0]].received))
                 text = f"no message on {topic}; {reason}"
         elif self._missing_since is not None and now_s - self._missing_since > KEPT_S:
             code, text = self._gone()
         else:
             code, text = FaultCode.NONE, f"{streams['image'].rate_hz:.1f} Hz"
         if not silent:
-            for topic, type_name, _ in topics.values():
+            for topic, type_name in topics.values():
                 code, text = contest(self, topic, type_name, (code, text))
         for what, count in new_skipped.items():
             code = code or FaultCode.UNREADABLE
             text += f"; {count} {what} skipped, the last one: {self._reason[what]}"
         yield self.status("picture", (code, text), drawn=self._drawn, dropped=self._worker.dropped)
+
+    def _why_silent(self, name: str, has_spoken: bool) -> Problem:
+        if name == "people":
+            return why_node_silent(self, "people", PEOPLE_TYPE, "people", has_spoken)
+        picture = self._config.image
+        return why_silent(self, picture.topic, picture.type, picture.reliability, has_spoken)
 
     def _gone(self) -> Problem:
         people, delay_s = f"messages on {self.resolve_topic_name('people')}", self._delay_s

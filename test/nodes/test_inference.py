@@ -215,7 +215,7 @@ def test_a_modality_is_not_missed_before_there_was_time_for_it(
 def test_without_frames_the_diagnostics_say_what_to_check(robot: Callable[..., Any]) -> None:
     r = robot()
     r.start()
-    assert r.ros.wait(lambda: r.diagnosed("is sensor_sync active?"))
+    assert r.ros.wait(lambda: r.diagnosed("yet: do people or sensor_sync run, and are they active"))
 
 
 def test_frames_that_stop_are_reported_until_they_come_again(robot: Callable[..., Any]) -> None:
@@ -225,9 +225,13 @@ def test_frames_that_stop_are_reported_until_they_come_again(robot: Callable[...
     code: Callable[[], Any] = lambda: r.status["inference: recogniser"].values[0].value  # noqa: E731
     r.ros.wait(lambda: r.play(next(numbers), 1) or r.diagnosed("decisions"))
     r.ros.wait(lambda: code() == "silent")
-    assert "nothing on /multimodal_frame for" in r.status["inference: recogniser"].message
+    text = r.status["inference: recogniser"].message
+    assert "nothing on /multimodal_frame for" in text
+    assert "/test publishes it, but sends nothing: is it active (ros2 lifecycle get /test)?" in text
+    assert "driver" not in text, "that of a sensor is named by sensor_sync"
     r.ros.node.destroy_publisher(r.publisher)
     r.ros.wait(lambda: code() == "unpublished")
+    assert "nothing publishes it: does sensor_sync run" in r.status["inference: recogniser"].message
     r.publisher = r.ros.node.create_publisher(MultimodalFrame, "multimodal_frame", 100)
     r.ros.wait(r.publisher.get_subscription_count)
     r.ros.wait(lambda: r.play(next(numbers), 1) or code() == "")

@@ -227,7 +227,7 @@ def test_a_person_who_leaves_is_forgotten_with_the_topic(room: Callable[..., Roo
         return r.diagnosed("nobody is in view")
 
     r.ros.wait(nobody)
-    r.ros.wait(lambda: r.diagnosed("does the people node run?"))
+    r.ros.wait(lambda: r.diagnosed("/test publishes it, but sends nothing: is it active"))
 
 
 def test_topics_of_people_end_once_nothing_comes_any_more(room: Callable[..., Room]) -> None:
