@@ -126,8 +126,8 @@ class Screen:
         inactive = {name for name in nodes if name.startswith(f"{namespace}/") and name.endswith(RECOGNISING)} - active
         if inactive:
             return (
-                f"not active: {', '.join(sorted(inactive))}; the log says why, or with autostart:=false they wait for "
-                "ros2 lifecycle set NODE configure, and then activate"
+                f"not active: {', '.join(sorted(inactive))}; the log says why, or they wait for ros2 lifecycle set "
+                "NODE activate (configure first where ros2 lifecycle get NODE says unconfigured)"
             )
         places = [
             name.removesuffix("/activity")

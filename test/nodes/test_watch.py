@@ -277,6 +277,7 @@ def test_nodes_that_are_not_active_are_named_while_nothing_is_recognised(
         return " ".join(" ".join(drawn()).split())
 
     ros.wait(lambda: "not active: /rear/inference, /rear/people; the log says why" in shown())
+    assert "set NODE activate (configure first where ros2 lifecycle get NODE says unconfigured)" in shown()
     report(monitor, FaultCode.WAITING, "nobody", "people: image", people.get_fully_qualified_name())
     assert "not active: /rear/inference; the log" in shown()
     busy = DiagnosticStatus(name="inference: busy", hardware_id=inference.get_fully_qualified_name(), message="loading")
