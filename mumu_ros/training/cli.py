@@ -168,17 +168,16 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
                 "it out"
             )
         results = cross_validate_people(settings, seeds, Path(arguments.out))
-        print(people_table(results))
-        if arguments.json:
-            print(json.dumps(results))
-        return 0
-    study = cross_validate(settings, seeds, arguments.out, jobs=arguments.jobs, report=report)
-    taxonomy = settings.model.taxonomy
-    summary = {"command": "mumu " + shlex.join(sys.argv[1:]), **summarize(study, taxonomy)}
+        text, skipped = people_table(results), {}
+    else:
+        study = cross_validate(settings, seeds, arguments.out, jobs=arguments.jobs, report=report)
+        results = summarize(study, settings.model.taxonomy)
+        text, skipped = table(results), study.skipped
+    summary = {"command": "mumu " + shlex.join(sys.argv[1:]), **results}
     write_json(Path(arguments.out) / "results.json", summary)
     write_json(Path(arguments.out) / "calibration.json", summary["calibration"])
-    print(table(summary))
-    _print_skipped(study.skipped)
+    print(text)
+    _print_skipped(skipped)
     if arguments.json:
         print(json.dumps(summary))
     return 0

@@ -70,7 +70,7 @@ class Loaded:
         windows: Of all clips that could be read and have room for a window.
         clips: What those clips are.
         skipped: Id of each other clip, and what is wrong with it; or why there is no window of it.
-        unused: Streams of the dataset that the model does not take.
+        unused: Streams of a folder that the model does not take; those of other datasets may be parts of what it takes.
     """
 
     windows: WindowSet
@@ -123,7 +123,8 @@ def load_windows(
         remedy = _REMEDY if short and data.windows_per_s else ""
         raise DatasetError(f"no clip of {data.dataset} can be used; the first: {next(iter(skipped.values()))}{remedy}")
     clips = tuple(clip for clip in dataset.clips if clip.id not in skipped)
-    unused = tuple(name for name in dataset.streams if name not in (*config.names, data.pose))
+    own = dataset.streams if data.dataset == "folder" else ()
+    unused = tuple(name for name in own if name not in (*config.names, data.pose))
     return Loaded(show_labels(WindowSet.concatenate(windows), model), clips, skipped, unused)
 
 

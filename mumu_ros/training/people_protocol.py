@@ -32,7 +32,6 @@ from numpy.typing import NDArray
 
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.evaluation.metrics import auroc
-from mumu_ros.files import write_json
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError, ModelConfig
@@ -131,7 +130,7 @@ def cross_validate_people(
     calibration = _calibrate(left_out, taxonomy)
     if not any(t.known.all() for t in left_out):
         calibration = calibrate_acceptance(left_out, taxonomy, calibration)
-    results: dict[str, Any] = {
+    return {
         "seeds": list(seeds),
         "calibration": asdict(calibration),
         "conditions": {
@@ -143,9 +142,6 @@ def cross_validate_people(
             for sensors in streams[seeds[0]]
         },
     }
-    write_json(out / "results.json", results)
-    write_json(out / "calibration.json", results["calibration"])
-    return results
 
 
 def assess_people(
@@ -202,9 +198,7 @@ def people_table(results: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for condition, score in results["conditions"].items():
-        cells = [
-            _cell(score[key], scale) for key, scale in (("top1", 100), ("refused", 100), ("unknown_accepted", 100))
-        ]
+        cells = [_cell(score[key], 100) for key in ("top1", "known_refused", "unknown_accepted")]
         lines.append(
             f"| {condition} | {score['known']['mean']:.0f} | {' | '.join(cells)} | {_cell(score['auroc'], 1)} |"
         )
@@ -393,8 +387,9 @@ def _score(tested: ClipDecisions, taxonomy: Taxonomy, calibration: Calibration) 
     known = tested.known
     return {
         "known": float(known.sum()),
+        "unknown": float((~known).sum()),
         "top1": share(tested.hits[known]),
-        "refused": share(~accepted[known]),
+        "known_refused": share(~accepted[known]),
         "unknown_accepted": share(accepted[~known]),
         "auroc": auroc(confidence[known], confidence[~known]) if known.any() and not known.all() else None,
     }

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from mumu_ros.cli import main
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.config import ConfigError, ModelConfig
@@ -73,13 +75,16 @@ def settings(tmp_path: Path) -> Settings:
     return read_settings(tmp_path / "people.yaml")
 
 
-def test_every_dataset_and_every_third_of_the_people_is_left_out_once(settings: Settings, tmp_path: Path) -> None:
+def test_every_dataset_and_every_third_of_the_people_is_left_out_once(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines: list[str] = []
     results = cross_validate_people(settings, [0], tmp_path / "out", report=lines.append)
     assert [line.split(",")[0] for line in lines] == ["florence3d", "kard", "people_1", "people_2", "people_3"]
     conditions = results["conditions"]
     # Wave and clap are in other sets, too; reading a watch and taking an umbrella are nowhere.
     assert [conditions[name]["known"]["mean"] for name in ("florence3d", "kard")] == [4, 4]
+    assert [conditions[name]["unknown"]["mean"] for name in ("florence3d", "kard")] == [2, 2]
     assert conditions["kard"]["unknown_accepted"] is not None
     assert conditions["front end's joints with depth"]["known"]["mean"] == 6
     assert 0 <= results["streams"]["joints"]["right at the end of an activity, share"]["mean"] <= 1
@@ -87,7 +92,11 @@ def test_every_dataset_and_every_third_of_the_people_is_left_out_once(settings: 
     assert "| kard | 4 |" in people_table(results)
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
-    again = cross_validate_people(settings, [0], tmp_path / "out", report=lines.append)
+    assert main(["cross-validate", str(tmp_path / "people.yaml"), "--out", str(tmp_path / "out"), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert again == json.loads((tmp_path / "out" / "results.json").read_text())
+    assert json.loads((tmp_path / "out" / "calibration.json").read_text()) == results["calibration"]
+    assert again.pop("command").startswith("mumu ")
     assert again == results, "what was trained is not trained again"
     assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
 

@@ -42,6 +42,7 @@ from mumu_ros.share import share_path
 from mumu_ros.training.acceptance import ClipDecisions, score_accepted
 from mumu_ros.training.composition import compose, window_series
 from mumu_ros.training.health import ANY_OVERLAP, healthy_windows
+from mumu_ros.training.loading import load_windows, tell_untaught
 from mumu_ros.training.people_protocol import assess_people
 from mumu_ros.training.scoring import predict
 from mumu_ros.training.settings import Data, read_settings
@@ -248,6 +249,15 @@ def test_health_is_learned_from_any_activities_and_from_sensors_where_the_model_
     assert healthy_windows(on_both, data).masks["imu"].any(axis=1).all()
 
 
+def test_streams_of_a_dataset_that_are_parts_of_what_a_model_takes_are_not_missed(
+    utd_mhad: Path, no_processes: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = dataclasses.replace(WORN, taxonomy=Taxonomy("two", {"arms": ("wave",), "legs": ("squat",)}))
+    loaded = load_windows(two, Data("utd_mhad", root=str(utd_mhad), windows_per_s=0))
+    tell_untaught(loaded.windows, two, loaded.unused)
+    assert "does not take" not in capsys.readouterr().err
+
+
 def test_a_clip_of_nothing_but_an_imu_on_the_thigh_is_skipped(utd_mhad: Path) -> None:
     loaded = load_test_windows(dataclasses.replace(WORN, modalities=(IMU,)), "utd_mhad", str(utd_mhad))
     assert [clip.id for clip in loaded.clips] == ["a3_s1_t1", "a3_s2_t1"]
@@ -327,8 +337,8 @@ def test_a_training_assesses_clips_as_mumu_test_does(kard: Path, tmp_path: Path)
     takes = load_takes(CONFIG, {"kard": str(kard / "kard")}).takes
     other = assess_people(network, takes, 0, calibration)[1]["conditions"]["kard"]
     assert len(loaded.windows) > 3 * len(loaded.clips)
-    for key, same in (("top1", "top1"), ("known_refused", "refused"), ("auroc", "auroc")):
-        assert one[key] == pytest.approx(other[same]["mean"]), key
+    for key in ("known", "unknown", "top1", "known_refused", "auroc"):
+        assert one[key] == pytest.approx(other[key]["mean"]), key
 
 
 def test_subjects_that_are_not_there_are_refused(kard: Path) -> None:
