@@ -174,8 +174,8 @@ class CameraSource:
         for name, subscriber in zip(self._topics, subscribers, strict=True):
             subscriber.registerCallback(self._limit, name)
         self._sampler = RateSampler(round(NS_PER_S / config.rate_hz))
-        # A jump of time is confirmed, and its pictures released together.
-        self._held = math.ceil(CONFIRM_NS / NS_PER_S * config.rate_hz) + 2
+        # A jump of time is confirmed, and its pictures released together; as many come while these are processed.
+        self._held = math.ceil(2 * CONFIRM_NS / NS_PER_S * config.rate_hz) + 2
         self._epoch = self._depth_ns = self._chosen_ns = 0
         self._newest_ns = FOREVER_NS  # before the first picture nothing is held back
         self._chose_depth = False
