@@ -30,6 +30,7 @@ import pytest
 from geometry_msgs.msg import PointStamped
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rclpy.clock import Clock
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -37,6 +38,7 @@ from mumu_ros.conversions import RosTypes, array_to_image, message_to_people, ns
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes import humans_publisher, humans_source
 from mumu_ros.nodes.camera_source import View
+from mumu_ros.nodes.endpoints import SimulatedTime
 from mumu_ros.nodes.humans_publisher import KEPT_NS, MAX_KEPT, SILENT_S, HumansPublisher
 from mumu_ros.nodes.humans_source import HumansSource
 from mumu_ros.nodes.humans_topics import BODIES, IDS_TYPE, TRACKED, has_hri_msgs
@@ -249,6 +251,7 @@ class StandInNode:
     def __init__(self) -> None:
         self.publishers: dict[str, StandInPublisher] = {}
         self.times_created: Counter[str] = Counter()
+        self.simulated_time = SimulatedTime(Clock())
         self.undo = contextlib.ExitStack()
         self.errors: list[Exception] = []
         self.trackers: list[str] = []
@@ -593,6 +596,15 @@ def test_a_problem_that_lasts_is_in_every_diagnosis_also_in_one_during_a_look(bo
     b.look(seen("abcde", *IN_PICTURE))
     assert during
     assert all(diagnosis == told for diagnosis in during)
+
+
+def test_neither_bodies_nor_depth_are_missed_while_there_is_no_simulated_time(bodies: Callable[..., Bodies]) -> None:
+    b = bodies()
+    stands_still: Any = SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=0))
+    b.node.simulated_time = SimulatedTime(stands_still)
+    assert b.diagnosis()["bodies"].endswith("; simulated time is 0: does /clock come?")
+    b.look(seen("abcde", *IN_PICTURE))
+    assert b.diagnosis()["depth"].endswith("; simulated time is 0: does /clock come?")
 
 
 @settings(max_examples=30)
