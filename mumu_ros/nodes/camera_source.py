@@ -67,8 +67,8 @@ UNPAIRED_S = 1.0
 UPSIDE_DOWN_S = 2.0
 UNSEEN_S = 2.0
 """Duration of pictures of which none could be processed after which it is unknown who is in view."""
-MAX_DROPPED = 0.1
-"""Share of dropped pictures above which the processor counts as too slow."""
+MAX_DROPPED, BUSY = 0.1, 0.7
+"""Share of dropped pictures, and of the time that pictures take, above which the processor counts as too slow."""
 PATIENCE_S = 3.0
 """Time after the start before silence is logged."""
 QUEUE = 5
@@ -330,13 +330,15 @@ class CameraSource:
         dropped, looked = now[0] - self._reported[0], now[1] - self._reported[1]
         self._reported = now
         if found.frozen.seconds > FROZEN_S:
-            seconds = found.frozen.seconds
-            text = f"the picture has been the same for {seconds:.1f} s: the camera is frozen, no people are published"
+            still_s = found.frozen.seconds
+            text = f"the picture has been the same for {still_s:.1f} s: the camera is frozen, no people are published"
             return FaultCode.FROZEN, f"{text}; {found.darkness}" if found.darkness else text
-        if found.seconds and dropped > MAX_DROPPED * (dropped + looked):
-            ms = float(np.median(found.seconds)) * 1e3
+        seconds = float(np.mean(list(found.seconds)[-max(looked, 1) :] or 0.0))
+        is_busy = seconds * self._config.rate_hz > BUSY
+        if is_busy and dropped > MAX_DROPPED * (dropped + looked):
             return FaultCode.TOO_SLOW, (
-                f"{dropped} of {dropped + looked} pictures dropped since the last report: one takes {ms:.0f} ms; lower "
+                f"{dropped} of {dropped + looked} pictures dropped since the last report: one takes "
+                f"{seconds * 1e3:.0f} ms; lower "
                 f"rate_hz (now {self._config.rate_hz:g}) or max_people, or raise threads"
             )
         return self._unreadable("image")

@@ -20,9 +20,10 @@ import itertools
 import math
 import re
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,6 +41,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mumu_ros.conversions import RosTypes, array_to_image, message_to_people, ns_to_time, time_to_ns
+from mumu_ros.fault_codes import FaultCode
 from mumu_ros.msg import People as PeopleMessage
 from mumu_ros.nodes.people import People
 from mumu_ros.nodes.transforms import is_optical
@@ -623,6 +625,34 @@ def test_a_processor_that_is_too_slow_is_named(rig: Callable[..., Rig], finder: 
     r = rig().start()
     text = r.say("image", lambda status: "dropped" in status.message)
     assert "lower rate_hz (now 100)" in text
+
+
+def test_a_processor_that_was_busy_with_something_else_for_once_is_not_too_slow(
+    rig: Callable[..., Rig], finder: ScriptedFinder
+) -> None:
+    free = threading.Event()
+
+    def views() -> Iterator[list[Person]]:
+        yield []
+        free.wait(30)
+        while True:
+            yield []
+
+    finder.views = views()
+    r = rig(rate_hz=10.0).start()
+    source = r.node._source
+    said, judge = [], source._picture_problem
+    source._picture_problem = lambda: said.append(judge()) or said[-1]
+    r.answer()
+    for received in range(2, 18):
+        r.show()
+        r.ros.wait(lambda received=received: source._synchronizer.statistics()["image"].received == received)
+        if received == 5:
+            free.set()
+        r.ros.wait(lambda received=received: received < 5 or len(finder.calls) == received - 2)
+    assert source._worker.dropped == 2
+    assert source._picture_problem() is None
+    assert not any(problem and problem[0] is FaultCode.TOO_SLOW for problem in said)
 
 
 @pytest.mark.parametrize("by_s", [-20, 20], ids=["back", "pause"])
