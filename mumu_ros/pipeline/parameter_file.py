@@ -114,8 +114,8 @@ class ParameterFile:
         Raises:
             ParameterError: See `own`.
         """
-        everybodys = {name for is_own, section in self._sections(node) if not is_own for name in section}
-        return everybodys.difference(self.own(node))
+        of_all = {name for is_own, section in self._sections(node) if not is_own for name in section}
+        return of_all.difference(self.own(node))
 
     def check_names(self, node: str, rows: Sequence[Parameter]) -> None:
         """Reject unknown parameters in the node's own sections.

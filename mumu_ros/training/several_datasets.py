@@ -89,7 +89,7 @@ def known_people(
 
     Args:
         data: What it was trained on, as its provenance has it: the section `data` of a configuration.
-        dataset: Whose subjects they are.
+        dataset: Name of the tested dataset.
         root: Its folder.
         tested: The subjects.
         has_calibration: Whether the calibration is that of a cross-validation; else people held out of several datasets

@@ -21,6 +21,7 @@ soon.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,11 +95,12 @@ class Bench:
         modalities = []
         for name in [*HEALTHY, *slow]:
             kind = SENSORS[self.kinds[name]]
+            rate_hz = 5.0 if name in slow else 2.0  # less than they send, also where a busy machine sends less
             if kind.kind == "vector":
-                modalities.append(Modality(name, "vector", kind.shape, 5.0, "cooccurrence", stride=1))
+                modalities.append(Modality(name, "vector", kind.shape, rate_hz, "cooccurrence", stride=1))
             else:
                 shape = (32, 32, 3 if kind.kind == "rgb" else 1)
-                modalities.append(Modality(name, kind.kind, shape, 5.0, "small_cnn"))
+                modalities.append(Modality(name, kind.kind, shape, rate_hz, "small_cnn"))
         taxonomy = Taxonomy("tiny", {"gesture": ("wave", "point"), "gait": ("walk", "run")})
         config = ModelConfig("tiny", tuple(modalities), taxonomy, window_s=1.0, feature_size=8)
         save_checkpoint(folder / "tiny", Network(config).eval())
@@ -113,12 +115,12 @@ class Bench:
             for name, kind in self.kinds.items()
         }
         self._wait(lambda name: not self.codes.get(name, "?"))
-        assert self._goes_on(), self.said
+        assert not (stands := self._stands()), stands
         for name, fault in self.expected.items():
             self.sensors[name].fail(fault)
         self.unnamed = self._wait(self._is_named)
         self.decisions.clear()
-        self.went_on = self._goes_on()
+        self.stands = self._stands()
         for name in self.expected:
             self.said_of_fault[name] = f"{self.codes.get(name)!r}: {self.said.get(name)}"
             self.sensors[name].fail(None)
@@ -149,15 +151,16 @@ class Bench:
         is_there = any(name not in frame.missing for frame in self.frames[-1:])
         return is_there and not self.codes[name]
 
-    def _goes_on(self) -> bool:
-        """Whether decisions come that the healthy sensors take part in, with numbers that are finite."""
+    def _stands(self) -> str:
+        """Why no decisions come that the healthy sensors take part in, with numbers that are finite; empty: they do."""
         start_s = time.monotonic()
         while time.monotonic() - start_s < TIMEOUT_S:
             self._spin()
             whole = [d for d in self.decisions if all(d.present[: len(HEALTHY)])]
             if len(whole) >= 3:
-                return all(np.isfinite(d.activity_probabilities).all() for d in whole)
-        return False
+                return "" if all(np.isfinite(d.activity_probabilities).all() for d in whole) else "not finite"
+        absent = Counter(HEALTHY[i] for d in self.decisions for i in range(len(HEALTHY)) if not d.present[i])
+        return f"{len(self.decisions)} decisions, {len(self.frames)} frames; absent: {dict(absent)}; {self.said}"
 
     def _diagnose(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -194,5 +197,5 @@ def test_a_fault_is_named_and_the_sensor_may_come_back(benches: list[Bench], num
 
 def test_the_decisions_of_the_others_go_on(benches: list[Bench]) -> None:
     for bench in benches:
-        assert bench.went_on
+        assert not bench.stands
         assert all(node._errors == 0 for node in bench.nodes)
