@@ -22,7 +22,10 @@ from mumu_ros.datasets.clips import Dataset, DatasetError
 from mumu_ros.datasets.file_reading import select_clips
 from mumu_ros.registry import Registry
 
-__all__ = ["DATASETS", "SEVERAL", "open_dataset"]
+__all__ = ["ANIMATED", "DATASETS", "SEVERAL", "open_dataset"]
+
+ANIMATED = "animated"
+"""The dataset that is made, not recorded, and in no folder."""
 
 _SKELETONS = ("msr_action3d", "florence3d", "utkinect", "kard")
 
@@ -33,6 +36,7 @@ DATASETS: Registry[Callable[[str, Collection[int] | None], Dataset]] = Registry(
         "utd_mhad": "mumu_ros.datasets.utd_mhad_clips:UtdMhadDataset",
         "mmact": "mumu_ros.datasets.mmact:MmactDataset",
         "folder": "mumu_ros.datasets.folder:FolderDataset",
+        ANIMATED: "mumu_ros.datasets.animated:AnimatedDataset",
         "utd_mhad_front": "mumu_ros.datasets.front_end:FrontEndDataset",
         **{name: f"mumu_ros.datasets.skeleton_sets:{name}" for name in _SKELETONS},
     },
@@ -48,7 +52,7 @@ def open_dataset(name: str, root: str, *, subjects: Collection[int] | None = Non
 
     Args:
         name: One of `DATASETS`.
-        root: Its folder; not used by the simulator. utd_mhad is looked for where this is empty.
+        root: Its folder; empty for the simulator and for animated people. utd_mhad is looked for where this is empty.
         subjects: Whose clips to list; None: everybody's. Subjects that the dataset does not have are left out.
         seconds: Length of a simulated clip.
 

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mumu_ros.datasets import ANIMATED
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.evaluation.metrics import auroc
 from mumu_ros.model.calibration import Calibration
@@ -115,7 +116,7 @@ def cross_validate_people(
         for fold in folds:
             began = time.monotonic()
             network = _network(settings, takes, fold, seed, out / f"{fold.name}_{seed}")
-            kept, own = ([take for take in takes if fold.tests(take) == left] for left in (False, True))
+            kept, own = _kept(fold, takes), [take for take in takes if fold.tests(take)]
             novelty = training_features(network, compose(kept, settings.model, TRAINING_FEATURES, seed))
             for condition, clips in _conditions(fold, own, settings.model):
                 found = _test(network, novelty, clips, _taught(fold, takes))
@@ -222,7 +223,7 @@ def _contents(take: Take) -> str:
 
 
 def _folds(takes: Sequence[Take]) -> list[_Fold]:
-    sources = sorted({take.source for take in takes})
+    sources = sorted({take.source for take in takes} - {ANIMATED})
     folds = [_Fold(source, dataset=source) for source in sources if calibrates_by(source)]
     subjects = sorted({take.subject for take in takes if take.source.startswith("utd_mhad")})
     if len(sources) > 1 and len(subjects) >= _PEOPLE_FOLDS:
@@ -242,8 +243,15 @@ def _folds(takes: Sequence[Take]) -> list[_Fold]:
 
 
 def _taught(fold: _Fold, takes: Sequence[Take]) -> set[str]:
-    """Activities that the training of a fold shows, without `idle` and `other`, which are never accepted."""
-    return {label for take in takes if not fold.tests(take) for label in take.labels} - {IDLE, OTHER}
+    """Activities that recordings of a fold's training show, without `idle` and `other`, which are never accepted."""
+    recorded = (take for take in takes if take.source != ANIMATED and not fold.tests(take))
+    return {label for take in recorded for label in take.labels} - {IDLE, OTHER}
+
+
+def _kept(fold: _Fold, takes: Sequence[Take]) -> list[Take]:
+    """What a fold is trained on, without activities that are only animated: they are unknown when it is tested."""
+    taught = _taught(fold, takes)
+    return [t for t in takes if not fold.tests(t) and (t.source != ANIMATED or taught.intersection(t.labels))]
 
 
 def check_known(takes: Sequence[Take]) -> None:
@@ -264,7 +272,7 @@ def _network(settings: Settings, takes: Sequence[Take], fold: _Fold, seed: int, 
     if (folder / "config.json").exists():
         return load_checkpoint(folder).model
     settings = settings.with_seed(seed)
-    kept = [take for take in takes if not fold.tests(take)]
+    kept = _kept(fold, takes)
     network = fit_members(
         settings, lambda seed: compose(kept, settings.model, settings.data.windows, seed), None, progress=False
     )

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mumu_ros.datasets import open_dataset
+from mumu_ros.datasets import ANIMATED, open_dataset
 from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError, parse_subjects
 from mumu_ros.datasets.utd_mhad import ACTIONS, inertial_site
 from mumu_ros.datasets.utd_mhad_clips import INERTIAL
@@ -79,7 +79,7 @@ def recordings_of(dataset: str) -> str:
 
 def calibrates_by(dataset: str) -> bool:
     """Whether a cross-validation leaves a dataset out as a whole, and calibrates by all of its people."""
-    return recordings_of(dataset) != "utd_mhad"
+    return recordings_of(dataset) not in ("utd_mhad", ANIMATED)
 
 
 def known_people(
@@ -183,7 +183,8 @@ def _own_labels(taxonomy: Taxonomy, dataset: str, clips: Sequence[ClipInfo]) -> 
 def read_takes(settings: Settings) -> Takes:
     """The clips of all datasets of a training; see `load_takes`."""
     data = settings.data
-    return load_takes(settings.model, {name: str(Path(data.root) / name) for name in data.sets})
+    roots = {name: "" if name == ANIMATED else str(Path(data.root) / name) for name in data.sets}
+    return load_takes(settings.model, roots)
 
 
 def divide_takes(takes: Sequence[Take], data: Data) -> tuple[list[Take], list[Take]]:

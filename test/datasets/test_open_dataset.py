@@ -20,8 +20,10 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from mumu_ros.animation import ACTIVITIES
 from mumu_ros.datasets import DATASETS, open_dataset
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.model.taxonomy import Taxonomy
@@ -46,6 +48,17 @@ def test_scipy_is_loaded_by_none_but_utd_mhad():
 def test_a_root_without_the_dataset_is_refused(name, tmp_path):
     with pytest.raises(DatasetError, match=str(tmp_path)):
         open_dataset(name, str(tmp_path))
+
+
+def test_animated_people_are_in_no_folder_and_the_same_every_time(preprocessing):
+    dataset = open_dataset("animated", "")
+    assert len({clip.subject for clip in dataset.clips}) == 60
+    assert {clip.activity for clip in dataset.clips} == set(ACTIVITIES)
+    (wave,) = [clip for clip in open_dataset("animated", "", subjects=[7]).clips if clip.id == "wave_s7_t2"]
+    clip, again = (dataset.read(wave, preprocessing(skeleton=(20, 3))) for _ in range(2))
+    assert [segment.activity for segment in clip.segments] == ["wave"]
+    assert np.array_equal(clip.streams["skeleton"].samples, again.streams["skeleton"].samples, equal_nan=True)
+    assert np.diff(clip.streams["skeleton"].stamps_ns) == pytest.approx(1e9 / 30, abs=1)
 
 
 def test_the_simulator_gives_a_clip_to_every_subject(preprocessing):

@@ -37,9 +37,17 @@ from mumu_ros.model.network import Network
 from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.share import share_path
 from mumu_ros.training.composition import Take
-from mumu_ros.training.people_protocol import _beside, _spread, assess_people, cross_validate_people, people_table
+from mumu_ros.training.people_protocol import (
+    _beside,
+    _folds,
+    _kept,
+    _spread,
+    assess_people,
+    cross_validate_people,
+    people_table,
+)
 from mumu_ros.training.settings import Machine, Settings, read_settings
-from mumu_ros.training.several_datasets import Takes
+from mumu_ros.training.several_datasets import Takes, read_takes
 from mumu_ros.training.train import train
 
 torch.set_num_threads(1)
@@ -261,3 +269,17 @@ def test_people_are_assessed_by_the_joints_and_imus_that_there_are(
     assert ("joints" in found["streams"]) == (trial == 1 and sources != {"kard"})
     imu_streams = trial == 1 and model_has_imu and worn and "utd_mhad" in sources
     assert ("Kinect's joints and IMU" in found["streams"]) == imu_streams
+
+
+def test_what_is_only_animated_is_unknown_when_a_dataset_is_left_out_and_animated_people_never_are(
+    settings: Settings,
+) -> None:
+    settings = replace(settings, data=replace(settings.data, sets={**settings.data.sets, "animated": ""}))
+    takes = read_takes(settings).takes
+    folds = _folds(takes)
+    assert [fold.name for fold in folds] == ["florence3d", "kard", "people_1", "people_2", "people_3"]
+    florence, *_ = folds
+    kept = _kept(florence, takes)
+    recorded = {label for take in kept if take.source != "animated" for label in take.labels} - {"idle", "other"}
+    assert {label for take in kept if take.source == "animated" for label in take.labels} == recorded
+    assert not any(take.source == "florence3d" for take in kept)

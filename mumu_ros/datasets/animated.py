@@ -1,0 +1,74 @@
+# Copyright 2026 mumu_ros contributors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Clips of animated people: as many, of every activity of the taxonomy `people`, as a training asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+from mumu_ros.animation import ACTIVITIES, LAYOUT, RATE_HZ, Performer, animate
+from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
+from mumu_ros.datasets.file_reading import START_NS, select_clips, wanted_streams
+from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.skeletons import convert
+from mumu_ros.streams import NS_PER_S
+
+__all__ = ["AnimatedDataset"]
+
+_PEOPLE = 60
+_TIMES = 2
+_NAMES = tuple(ACTIVITIES)
+
+
+class AnimatedDataset:
+    """People 1 to 60 unless others are asked for, each of whom does each activity twice; nothing is read from disk.
+
+    Attributes:
+        clips: Named `wave_s1_t1`.
+        streams: Only skeleton.
+    """
+
+    streams = ("skeleton",)
+
+    def __init__(self, root: str, subjects: Collection[int] | None) -> None:
+        """List the clips.
+
+        Raises:
+            DatasetError: A folder is given, or none of these subjects can be.
+        """
+        if root:
+            raise DatasetError(f"animated people are in no folder, but {root!r} is given: leave it out")
+        people = range(1, _PEOPLE + 1) if subjects is None else [subject for subject in subjects if subject >= 0]
+        clips = [
+            ClipInfo(f"{activity}_s{subject}_t{time}", subject, activity, session=time)
+            for activity in _NAMES
+            for subject in people
+            for time in range(1, _TIMES + 1)
+        ]
+        self.clips = select_clips("animated", clips, subjects)
+
+    def read(self, clip: ClipInfo, preprocessing: Preprocessing) -> Clip:
+        """Animate one; see `Dataset.read`."""
+        (stream,) = wanted_streams("animated", self.streams, preprocessing)
+        performer = Performer.draw(np.random.default_rng(clip.subject))
+        generator = np.random.default_rng((clip.subject, _NAMES.index(clip.activity), clip.session))
+        joints = animate(clip.activity, performer, generator)
+        stamps_ns = START_NS + np.round(np.arange(len(joints)) / RATE_HZ * NS_PER_S).astype(np.int64)
+        layout = preprocessing.config.modality(stream).layout or "kinect20"
+        samples = [preprocessing.prepare(stream, sample) for sample in convert(joints, LAYOUT, layout)]
+        segment = Segment(START_NS, int(stamps_ns[-1]) + 1, clip.activity)
+        return Clip({stream: Stream(stamps_ns, samples)}, (segment,), clip.subject, clip.id)
