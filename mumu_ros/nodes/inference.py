@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,22 +29,21 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.publisher import Publisher
 
 from mumu_ros.conversions import (
-    ConversionError,
     RosTypes,
     frame_to_samples,
     header_stamp_ns,
     message_to_people,
     ns_to_time,
 )
-from mumu_ros.fault_codes import FaultCode
 from mumu_ros.health import fault_age_s
 from mumu_ros.model.checkpoint import find_model
 from mumu_ros.msg import ActivityRecognition, MultimodalFrame, People
 from mumu_ros.nodes.activity_events import EVENT, EVENT_TYPE, ActivityEvents
 from mumu_ros.nodes.controls import serve_controls
 from mumu_ros.nodes.diagnostics import Problem
-from mumu_ros.nodes.endpoints import contest, why_node_silent
+from mumu_ros.nodes.endpoints import contest
 from mumu_ros.nodes.humans_topics import BODIES
+from mumu_ros.nodes.inference_watch import InferenceWatch
 from mumu_ros.nodes.intents import INTENTS, INTENTS_TYPE, Intents
 from mumu_ros.nodes.managed import ManagedNode
 from mumu_ros.nodes.parameters import INFERENCE
@@ -55,22 +53,10 @@ from mumu_ros.pipeline.configuration import InferenceConfig
 from mumu_ros.recognition import Decision, NoDecision, Session
 from mumu_ros.recognition.events import ENDED_S
 from mumu_ros.recognition.session import Answers
-from mumu_ros.text import shorten
 
 __all__ = ["Inference"]
 
-_MAX_NOTED = 32
-"""Maximum number of names of unreadable parts that are kept."""
-_LONGEST_TEXT = 300
 _RECOGNITION_TYPE = "mumu_ros/msg/ActivityRecognition"
-_FRAME_TYPE = "mumu_ros/msg/MultimodalFrame"
-_PEOPLE_TYPE = "mumu_ros/msg/People"
-_SILENT_S = 2.0
-"""Time without a message on an input, or without a modality since the start, after which the diagnostics report it."""
-_SILENT_GAPS = 3
-"""So many times the time between the last two frames, too: sensor_sync may send one in ten seconds."""
-_STILL_COMING_S = 0.5
-"""A modality whose newest sample is older than this has stopped, which sensor_sync reports."""
 _OTHER_NAMES = (
     "such as a launch that still runs: stop all but one, or rename the topics of one by -r (those below /humans cannot "
     "be: set humans: false)"
@@ -109,6 +95,7 @@ class Inference(ManagedNode):
         """Load the model, put it on its device and run it once; or take the one that is prepared."""
         prepared, self._next = self._next, None
         self._session, self._intents = prepared or self._load(InferenceConfig.read(self.values))
+        self._watch = InferenceWatch(self, self._session, self._frames_input, self._people_input)
         checkpoint = self._session.checkpoint
         self._device = next(checkpoint.model.parameters()).device
         self.get_logger().info(
@@ -143,16 +130,8 @@ class Inference(ManagedNode):
         """Subscribe and start the worker."""
         assert self._session is not None
         self._session.restart()
-        self._frames = self._views = self._decisions = 0
+        self._watch = InferenceWatch(self, self._session, self._frames_input, self._people_input)
         self._answers: dict[str, Decision | NoDecision] = {}
-        self._unreadable: dict[str, Problem] = {}
-        self._missing: list[str] = []
-        self._began_at = self._framed_at = self._seen_at = self._put_at = self._worked_at = time.monotonic()
-        self._dropped = 0
-        self._failure = ""
-        self._frame_gap_s = 0.0
-        self._uses_frames = False
-        self._seconds: deque[float] = deque(maxlen=200)
         self._worker: Worker[_Job] = Worker("inference", self._work, self.report_worker_error)
         config = self._session.config
         taxonomy = self._session.checkpoint.config.taxonomy
@@ -170,7 +149,7 @@ class Inference(ManagedNode):
         """Drop all inputs, also those of the decision that is being made, and end ongoing activities."""
         if self._session:
             self._session.restart()
-        self._began_at = time.monotonic()
+            self._watch.restart()
         with self._publishing:
             self._drops += 1
             self._answers = {}
@@ -180,21 +159,18 @@ class Inference(ManagedNode):
         """End the activities of people about whom nothing is decided any more, and the topics of those not seen."""
         assert self._session is not None
         now_s = time.monotonic()
-        if now_s - self._worked_at > ENDED_S:
+        if now_s - self._watch.worked_at > ENDED_S:
             self._events.clear()
-        if now_s - self._seen_at > self._session.checkpoint.config.window_s:
+        if now_s - self._watch.seen_at > self._session.checkpoint.config.window_s:
             self._follow_bodies(())
 
     def _receive(self, message: MultimodalFrame) -> None:
         assert self._session is not None
-        self._frames += 1
-        now_s = time.monotonic()
-        self._frame_gap_s, self._framed_at = now_s - self._framed_at, now_s
+        self._watch.receive()
         if self.count_publishers(self._people_input.topic_name):
             self._session.expect_people()
         samples = list(frame_to_samples(message, self._note))
-        names = self._session.checkpoint.config.names
-        self._uses_frames = self._uses_frames or any(name in names for name, _, _ in samples)
+        self._watch.use([name for name, _, _ in samples])
         stamps_ns = self._session.receive(header_stamp_ns(message) or 0, samples, message.epoch)
         # None once the camera is gone; new ones come with people.
         self._follow_bodies([body for body in self._session.bodies if body in self._of_bodies])
@@ -202,8 +178,7 @@ class Inference(ManagedNode):
 
     def _see(self, message: People) -> None:
         assert self._session is not None
-        self._views += 1
-        self._seen_at = time.monotonic()
+        self._watch.see()
         people = message_to_people(message, partial(self._note, "people"))
         stamps_ns = self._session.see(header_stamp_ns(message) or 0, message.layout, people)
         self._follow_bodies(self._session.bodies)
@@ -211,16 +186,11 @@ class Inference(ManagedNode):
 
     def _note(self, name: str, error: ValueError) -> None:
         """Keep the problem of a part of a message for the diagnostics, by the name of the stream."""
-        text = str(error)[:_LONGEST_TEXT]
-        if name in self._unreadable or len(self._unreadable) < _MAX_NOTED:
-            code = error.code if isinstance(error, ConversionError) else FaultCode.UNREADABLE
-            self._unreadable[name] = code, text
-        self.log_throttled("part", f"{text}; skipped")
+        self.log_throttled("part", f"{self._watch.note(name, error)}; skipped")
 
     def _put(self, stamps_ns: Sequence[int], frame_id: str) -> None:
         if stamps_ns:
-            if self._put_at <= self._worked_at:
-                self._put_at = time.monotonic()  # the first that was not worked on
+            self._watch.put()
             self._worker.put(_Job(stamps_ns[-1], frame_id))
 
     def _follow_bodies(self, bodies: Sequence[str]) -> None:
@@ -245,11 +215,9 @@ class Inference(ManagedNode):
                 answers = self._session.decide(job.stamp_ns)
                 seconds = time.perf_counter() - start
         except Exception as error:
-            self._failure = f"{type(error).__name__}: {error}"
+            self._watch.fail(error)
             raise
-        self._failure, self._worked_at = "", time.monotonic()
-        if answers:
-            self._seconds.append(seconds)
+        self._watch.work(seconds if answers else None)
         with self._publishing:
             if drops == self._drops:
                 self._publish(job, answers, seconds)
@@ -266,7 +234,7 @@ class Inference(ManagedNode):
             self._publisher.publish(message)
             if body in self._of_bodies:
                 self._of_bodies[body].publish(message)
-            self._decisions += 1
+            self._watch.decisions += 1
         self._events.update(job.stamp_ns, job.frame_id, answers, present)
 
     def _message(self, body: str, d: Decision, seconds: float, frame_id: str) -> ActivityRecognition:
@@ -306,24 +274,25 @@ class Inference(ManagedNode):
     def diagnose(self) -> Iterable[DiagnosticStatus]:
         """One status: inputs and decisions of the recogniser."""
         assert self._session is not None
-        times = np.array(self._seconds or [np.nan])
-        recognizer = self._session.recognizer
+        with self._publishing:
+            answers = dict(self._answers)
+        watch, recognizer = self._watch, self._session.recognizer
         yield self.status(
             "recogniser",
-            self._contest(self._state()),
+            self._contest(watch.problem(answers, self._worker.dropped)),
             model=recognizer.checkpoint.id,
             device=self._device,
-            frames=self._frames,
-            people_messages=self._views,
+            frames=watch.frames,
+            people_messages=watch.views,
             bodies=len(self._session.bodies),
-            decisions=self._decisions,
+            decisions=watch.decisions,
             waits=self._events.waits,
             not_finite=recognizer.not_finite,
             backend=self._session.backend,
             dropped=self._worker.dropped,
             skipped_frames=recognizer.skipped_frames,
-            processing_ms_p50=float(np.median(times) * 1e3),
-            processing_ms_p99=float(np.quantile(times, 0.99) * 1e3),
+            processing_ms_p50=watch.processing_ms(0.5),
+            processing_ms_p99=watch.processing_ms(0.99),
         )
 
     def _contest(self, problem: Problem) -> Problem:
@@ -336,101 +305,9 @@ class Inference(ManagedNode):
         told = (contest(self, topic, type_name, problem, _OTHER_NAMES) for topic, type_name in topics)
         return next((several for several in told if several != problem), problem)
 
-    def _state(self) -> Problem:
-        assert self._session is not None
-        if not self._frames and not self._views:
-            topics = " and ".join(source.topic_name for source in self.inputs)
-            _, reason = self.simulated_time.problem()
-            reason = reason or "do people or sensor_sync run, and are they active (ros2 lifecycle get NODE)?"
-            return FaultCode.WAITING, f"nothing on {topics} yet: {reason}"
-        with self._publishing:
-            answers = dict(self._answers)
-        names = self._session.checkpoint.config.names
-        problems: list[Problem] = [
-            *((answer.code, answer.reason) for answer in answers.values() if isinstance(answer, NoDecision)),
-            *(fault for d in answers.values() if isinstance(d, Decision) for fault in _faults(d, names)),
-            *(thin for d in answers.values() if isinstance(d, Decision) for thin in _thin(d, names)),
-            *self._session.new_problems(),
-            *self._unreadable.values(),
-        ]
-        if not problems or (not self._unreadable and self._session.seen.isdisjoint(names)):
-            problems += self._never_arrived(names)
-        self._unreadable.clear()
-        problems[:0] = [*self._silences(), *self._slowness()]
-        if problems:
-            return problems[0][0], "; ".join(dict.fromkeys(text for _, text in problems))
-        is_empty = self._session.has_people and not self._session.bodies
-        return FaultCode.NONE, "nobody is in view" if is_empty else f"{self._decisions} decisions"
-
-    def _silences(self) -> list[Problem]:
-        """The inputs on which nothing comes any more, or no people although there is a node for them."""
-        assert self._session is not None
-        now_s = time.monotonic()
-        problems: list[Problem] = []
-        silent_s = now_s - self._framed_at
-        if self._uses_frames and silent_s > max(_SILENT_S, _SILENT_GAPS * self._frame_gap_s):
-            problems.append(self._silence("multimodal_frame", _FRAME_TYPE, "sensor_sync", silent_s, True))
-        silent_s = now_s - self._seen_at
-        if (self._views or self._session.has_people) and silent_s > _SILENT_S:
-            problems.append(self._silence("people", _PEOPLE_TYPE, "people", silent_s, bool(self._views)))
-        return problems
-
-    def _slowness(self) -> list[Problem]:
-        """Decisions that are not made, or later than they are due."""
-        assert self._session is not None
-        dropped, self._dropped = self._worker.dropped - self._dropped, self._worker.dropped
-        waits_s = time.monotonic() - self._put_at
-        if waits_s > ENDED_S and self._put_at > self._worked_at:
-            text = f"nothing has been decided for {waits_s:.0f} s"
-            return [(FaultCode.EXCEPTION, f"{text}: {self._failure}") if self._failure else (FaultCode.TOO_SLOW, text)]
-        seconds, rate_hz = float(np.median(list(self._seconds) or [0.0])), self._session.config.rate_hz
-        if not dropped or seconds * rate_hz < 1:
-            return []
-        remedy = f"lower rate_hz (now {rate_hz:g}) or max_people, or raise threads"
-        return [(FaultCode.TOO_SLOW, f"a decision takes {seconds * 1e3:.0f} ms: {remedy}")]
-
-    def _silence(self, topic: str, type_name: str, publisher: str, silent_s: float, has_spoken: bool) -> Problem:
-        code, reason = why_node_silent(self, topic, type_name, publisher, has_spoken)
-        return code, f"nothing on {self.resolve_topic_name(topic)} for {silent_s:.0f} s: {reason}"
-
-    def _never_arrived(self, names: Sequence[str]) -> list[Problem]:
-        """The modalities of which nothing came: without frames only if there are people and nothing of them is used."""
-        assert self._session is not None
-        seen = self._session.seen
-        never = sorted(set(names) - seen)
-        if not never or not (self._frames or (self._session.bodies and seen.isdisjoint(names))):
-            return []
-        if time.monotonic() - self._began_at < _SILENT_S:  # sensor_sync may be starting, too
-            return []
-        text = f"the model's {', '.join(never)} never arrived; received: {sorted(seen)}"
-        if not self._frames:
-            text += f", nothing on {self._frames_input.topic_name}: is sensor_sync active, has people a depth.topic?"
-        if never != self._missing:  # once: it may be left out on purpose
-            self.get_logger().warning(shorten(text))
-        self._missing = never
-        return [(FaultCode.MISSING, text)]
-
 
 def _topic_of(body: str) -> str:
     return f"{BODIES}/{body}/activity"
-
-
-def _faults(decision: Decision, names: Sequence[str]) -> list[Problem]:
-    return [
-        (health.fault, f"{name}: {health.fault} since {fault_age_s(health, decision.stamp_ns):.1f} s")
-        for name, health in zip(names, decision.health, strict=False)
-        if health.fault
-    ]
-
-
-def _thin(decision: Decision, names: Sequence[str]) -> list[Problem]:
-    """The modalities that arrive, but with too few samples to be used."""
-    words = "of the samples that the model expects, too few: is it too slow, or just back?"
-    return [
-        (code, f"{name}: {coverage:.0%} {words}")
-        for name, code, coverage, age_s in zip(names, decision.faults, decision.coverage, decision.ages_s, strict=True)
-        if code is FaultCode.SPARSE and age_s < _STILL_COMING_S
-    ]
 
 
 def _floats(values: np.ndarray) -> list[float]:

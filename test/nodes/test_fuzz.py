@@ -212,14 +212,14 @@ def test_mutated_messages_to_inference_do_no_harm(ros: Any, tiny_model: Path, cl
     assert node.trigger_configure() == node.trigger_activate() == SUCCESS
     good, receive = (frame, node._receive) if cls is MultimodalFrame else (people, node._see)
     assert fuzz(cls, good, receive) > COUNT // 20
-    node._decisions = 0
+    node._watch.decisions = 0
 
     def decided() -> bool:
         node._receive(frame(time.time_ns()))
         next_s = time.monotonic() + 0.05  # as often as a camera would
         while time.monotonic() < next_s:
             ros.executor.spin_once(timeout_sec=0.01)
-        return bool(node._decisions)
+        return bool(node._watch.decisions)
 
     ros.wait(decided)  # after People, when the camera has been gone for three seconds
     assert list(node.diagnose())

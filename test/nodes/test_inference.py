@@ -204,7 +204,7 @@ def test_a_modality_that_never_comes_is_named_and_logged_once(
 def test_a_modality_is_not_missed_before_there_was_time_for_it(
     robot: Callable[..., Any], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mumu_ros.nodes.inference._SILENT_S", 3600.0)
+    monkeypatch.setattr("mumu_ros.nodes.inference_watch._SILENT_S", 3600.0)
     r = robot()
     r.start()
     r.play(0, 20, without=("depth",))
@@ -243,17 +243,17 @@ def test_frames_that_always_come_slowly_are_not_silent(robot: Callable[..., Any]
     r = robot()
     r.start()
     r.play(0, 5)
-    r.ros.wait(lambda: r.node._frames == 5)
+    r.ros.wait(lambda: r.node._watch.frames == 5)
 
     def seconds_pass(seconds: float) -> str:
         """What is said then."""
-        r.node._framed_at -= seconds
+        r.node._watch.framed_at -= seconds
         [status] = r.node.diagnose()
         return str(status.values[0].value)
 
     assert seconds_pass(10) == "silent", "they came ten times a second"
     r.play(5, 1)
-    r.ros.wait(lambda: r.node._frames == 6)
+    r.ros.wait(lambda: r.node._watch.frames == 6)
     assert seconds_pass(10) != "silent"
     assert seconds_pass(30) == "silent"
 

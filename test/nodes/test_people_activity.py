@@ -266,17 +266,17 @@ def test_beside_people_frames_that_stop_are_reported_only_if_the_model_used_them
     r = room()
 
     def said_an_hour_later() -> str:
-        r.node._framed_at -= 3600
+        r.node._watch.framed_at -= 3600
         [status] = r.node.diagnose()
         return str(status.message)
 
     sonar = {"sonar": ([START_NS], [np.ones(3)])}
     r.frames.publish(samples_to_frame(START_NS, "sonar", {}, sonar, TYPES))
     r.play(0, 20, ("anna1",))
-    r.ros.wait(lambda: r.node._frames)
+    r.ros.wait(lambda: r.node._watch.frames)
     assert "/multimodal_frame" not in said_an_hour_later()
     r.play(20, 5, ("anna1",), imu=True)
-    r.ros.wait(lambda: r.node._frames == 6)
+    r.ros.wait(lambda: r.node._watch.frames == 6)
     assert "nothing on /multimodal_frame for" in said_an_hour_later()
 
 
@@ -285,7 +285,7 @@ def test_an_imu_on_another_clock_than_the_camera_is_named(room: Callable[..., Ro
     r = room()
     for first in range(0, 100, 20):
         r.play(first, 20, ("anna1",), imu=True, imu_ahead_ms=1000 * ahead_s)
-    r.ros.wait(lambda: r.node._frames >= 90 and r.node._views >= 90)
+    r.ros.wait(lambda: r.node._watch.frames >= 90 and r.node._watch.views >= 90)
     [status] = r.node.diagnose()
     assert (status.values[0].key, status.values[0].value) == ("code", "clock")
     assert f"the stamps of imu are 3.000 s {'ahead of' if ahead_s > 0 else 'behind'} those of people" in status.message
