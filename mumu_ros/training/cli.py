@@ -168,7 +168,7 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
                 "it out"
             )
         results = cross_validate_people(settings, seeds, Path(arguments.out))
-        text, skipped = people_table(results), {}
+        text, skipped = people_table(results), results["skipped"]
     else:
         study = cross_validate(settings, seeds, arguments.out, jobs=arguments.jobs, report=report)
         results = summarize(study, settings.model.taxonomy)

@@ -97,7 +97,8 @@ def cross_validate_people(
 
     Returns:
         `conditions`: by dataset or kind of joints, means and spreads over the seeds; `streams`: the same by sensors,
-        empty if nobody has any; `calibration`: fitted on the datasets left out.
+        empty if nobody has any; `calibration`: fitted on the datasets left out; `skipped`: id of each clip that could
+        not be read, and what is wrong with it.
 
     Raises:
         ConfigError: `out` is of other work or other clips, or the data have nothing to leave out; see also
@@ -106,7 +107,8 @@ def cross_validate_people(
     """
     check_trainings(settings, seeds)
     reserve(out / "settings.json", settings)
-    takes = read_takes(settings).takes
+    found = read_takes(settings)
+    takes = found.takes
     folds = _folds(takes)
     reserve(out / "manifest.json", {"clips": {take.id: list(take.labels) for take in takes}})
     reserve(out / "contents.json", {"clips": {take.id: _contents(take) for take in takes}})
@@ -119,12 +121,12 @@ def cross_validate_people(
             kept, own = _kept(fold, takes), [take for take in takes if fold.tests(take)]
             novelty = training_features(network, compose(kept, settings.model, TRAINING_FEATURES, seed))
             for condition, clips in _conditions(fold, own, settings.model):
-                found = _test(network, novelty, clips, _taught(fold, takes))
+                decided = _test(network, novelty, clips, _taught(fold, takes))
                 before = tested[seed].get(condition)
-                tested[seed][condition] = found if before is None else _both(before, found)
+                tested[seed][condition] = decided if before is None else _both(before, decided)
             if not fold.dataset:
-                for sensors, decided in _streams(network, novelty, own, seed).items():
-                    streams[seed][sensors] += decided
+                for sensors, played in _streams(network, novelty, own, seed).items():
+                    streams[seed][sensors] += played
             report(f"{fold.name}, seed {seed}: {time.monotonic() - began:.0f} s")
     taxonomy = settings.model.taxonomy
     left_out = [t for seed in seeds for f in folds if f.dataset and (t := tested[seed][f.name]).known.any()]
@@ -142,6 +144,7 @@ def cross_validate_people(
             sensors: _spread([score_streams(streams[seed][sensors], taxonomy, calibration) for seed in seeds])
             for sensors in streams[seeds[0]]
         },
+        "skipped": dict(found.skipped),
     }
 
 

@@ -86,8 +86,10 @@ def settings(tmp_path: Path) -> Settings:
 def test_every_dataset_and_every_third_of_the_people_is_left_out_once(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "kard" / "a01_s01_e01_realworld.txt").write_text("1 2 x\n")
     lines: list[str] = []
     results = cross_validate_people(settings, [0], tmp_path / "out", report=lines.append)
+    assert list(results["skipped"]) == ["kard/a01_s01_e01_realworld"]
     assert [line.split(",")[0] for line in lines] == ["florence3d", "kard", "people_1", "people_2", "people_3"]
     conditions = results["conditions"]
     # Wave and clap are in other sets, too; reading a watch and taking an umbrella are nowhere.
@@ -101,7 +103,9 @@ def test_every_dataset_and_every_third_of_the_people_is_left_out_once(
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
     assert main(["cross-validate", str(tmp_path / "people.yaml"), "--out", str(tmp_path / "out"), "--json"]) == 0
-    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    out, err = capsys.readouterr()
+    assert "1 clips were skipped: kard/a01_s01_e01_realworld; the first: " in err
+    again = json.loads(out.splitlines()[-1])
     assert again == json.loads((tmp_path / "out" / "results.json").read_text())
     assert json.loads((tmp_path / "out" / "calibration.json").read_text()) == results["calibration"]
     assert again.pop("command").startswith("mumu ")
