@@ -79,14 +79,14 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
     return data
 
 
-def read_text(path: str | Path, limit: int = MAX_TEXT) -> str:
-    """The contents of a UTF-8 file.
+def read_text(path: str | Path, limit: int = MAX_TEXT, errors: str = "strict") -> str:
+    """The contents of a UTF-8 file; `errors` says what becomes of bytes that are not, as in `bytes.decode`.
 
     Raises:
         OSError: See `read_bytes`.
-        ValueError: It is not UTF-8.
+        ValueError: It is not UTF-8, and `errors` is `strict`.
     """
-    return read_bytes(path, limit).decode("utf-8-sig")
+    return read_bytes(path, limit).decode("utf-8-sig", errors)
 
 
 def read_json(path: str | Path) -> Any:

@@ -107,14 +107,14 @@ def shown_frames(joints: NDArray[np.floating], modality: Modality, path: Path) -
     return shown
 
 
-def read_text(path: Path) -> str:
-    """The contents of a UTF-8 file of at most 64 MiB: an IMU of 100 Hz for three hours.
+def read_text(path: Path, errors: str = "strict") -> str:
+    """The contents of a UTF-8 file of at most 64 MiB, an IMU of 100 Hz for three hours; see `reading.read_text`.
 
     Raises:
         DatasetError: It cannot be read, or is too large.
     """
     try:
-        return reading.read_text(path, _MAX_BYTES)
+        return reading.read_text(path, _MAX_BYTES, errors)
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read as text: {error}") from error
 

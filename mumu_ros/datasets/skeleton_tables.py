@@ -205,12 +205,12 @@ def _are_whole(values: Sequence[float]) -> bool:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number, from 1, and text of each line of a file that is not blank.
+    """Number, from 1, and text of each line of a file that is not blank; bytes that are no text damage their line only.
 
     Raises:
         DatasetError: It cannot be read.
     """
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path, errors="replace").splitlines(), 1):
         if text := line.strip():
             yield number, text
 

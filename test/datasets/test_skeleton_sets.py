@@ -289,13 +289,15 @@ def test_a_damaged_line_of_a_file_of_several_clips_is_named_and_costs_its_clip_a
         (values[:-4], f"{columns - 4} numbers in line {at + 3}; expected {columns}"),
         ([*values, "1"], f"{columns + 1} numbers in line {at + 3}; expected {columns}"),
         ([*values[:-1], "2.5m"], f"line {at + 3} has '2.5m'; expected numbers only"),
+        ([*values[:-1], "\udcff"], f"line {at + 3} has '\ufffd'; expected numbers only"),  # a byte that is no text
         (values[:whole], f"{whole} numbers in line {at + 3}; expected {columns}"),
         ([*values[: whole - 1], "x", *values[whole:]], f"line {at + 3} has 'x'; expected numbers only"),
         (["0.5", *values[1:]], f"line {at + 3} begins with '{' '.join(['0.5', *values[1:whole]])}'; expected whole"),
         (["-1", *values[1:]], f"line {at + 3} begins with '{' '.join(['-1', *values[1:whole]])}'; expected whole"),
     ):
         # A comment and a blank line before it count.
-        path.write_text("".join(["% made by a test\n", "\n", *lines[:at], " ".join(damaged) + "\n", *lines[at + 1 :]]))
+        text = "".join(["% made by a test\n", "\n", *lines[:at], " ".join(damaged) + "\n", *lines[at + 1 :]])
+        path.write_bytes(text.encode(errors="surrogateescape"))
         wrong = skipped(tmp_path, name)
         assert wrong.keys() == {(spec.activities[1], 2)}
         assert wrong[spec.activities[1], 2].startswith(f"{path}: {message}")
@@ -383,7 +385,7 @@ def test_a_damaged_recording_of_utkinect_costs_its_clips_alone(tmp_path: Path) -
     labels.write_text(labels.read_text() + labels.read_text().replace("e02", "e03"))
     for content, message in (
         (b"", f"{path} is empty"),
-        (b"\xff" * 9, f"{path} cannot be read"),
+        (b"\xff" * 9, f"{path}: line 1 has"),
         (b"x", f"{path}: line 1"),
     ):
         path.write_bytes(content)
