@@ -12,11 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""People who act out activities as they are described, of drawn sizes and in drawn manners: skeletons to train on.
+"""Procedural animation of people who perform activities, with random body sizes and styles: skeletons to train on.
 
-Recorded datasets show few people and one way of doing things each. Here, an activity is a short script of keyframes of
-hands, trunk, pelvis and feet, in which everything that people do differently is drawn at random: where, how large, how
-fast, how often, with which posture. Nothing of a recording is in it. `mumu_ros.datasets.animated` makes clips of it.
+Recorded datasets show few people, who do each activity in much the same way. Here, an activity is a short script of
+keyframes of hands, trunk, pelvis and feet, in which place, size, speed and number of repetitions are random. No
+recorded motion is used. `mumu_ros.datasets.animated` makes clips of it.
 """
 
 from mumu_ros.animation.keyframes import RATE_HZ

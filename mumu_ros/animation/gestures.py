@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 MIDDLE = -0.37
-"""Of the body: how far outwards of a shoulder, in arm lengths."""
+"""Where the body's midline is, outwards of a shoulder, in arm lengths."""
 
 
 def wave(k: Keyframes) -> None:
@@ -92,13 +92,13 @@ def swipe_inward(k: Keyframes) -> None:
 
 
 def swipe_outward(k: Keyframes) -> None:
-    """The reverse."""
+    """One hand from across the body to its side."""
     last, first = _swipe(k)
     _stroke(k, first, last)
 
 
 def _swipe(k: Keyframes) -> tuple[list[float], list[float]]:
-    """Where it is at its side, and across the body."""
+    """Places of the hand at its side and across the body."""
     up = k.draw(-0.35, 0.4)
     outside = [k.draw(0.3, 0.85), k.draw(0.3, 0.85), up]
     return outside, [k.draw(0.45, 0.9), k.draw(-1.0, -0.6), up + k.draw(-0.25, 0.1)]

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Keyframes of a body, and the movement through them."""
+"""Keyframes of a body, and the motion between them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _AIM = 0.05
 
 
 class Keyframes:
-    """One performance by a person, from pose to pose; scripts draw every time and place.
+    """One performance, from pose to pose; scripts draw every duration and place.
 
     Attributes:
         size: Factor on the size of gestures.
@@ -55,7 +55,7 @@ class Keyframes:
         self.hold(self.draw(0, 0.9))
 
     def draw(self, low: float, high: float) -> float:
-        """A number between two."""
+        """A random number, uniform in [low, high)."""
         return float(self._generator.uniform(low, high))
 
     def chance(self, probability: float) -> bool:
@@ -71,7 +71,7 @@ class Keyframes:
         self._poses = [self._changed(self.rest, places)] * len(self._poses)
 
     def to(self, seconds: float, /, **places: Place) -> Keyframes:
-        """Move parts to places (`PARTS`) within some seconds of an unhurried person, from a halt to a halt."""
+        """Move parts to places (`PARTS`), from a halt to a halt; the seconds are divided by the performer's tempo."""
         self._add(seconds, self._changed(self._poses[-1], places), True)
         return self
 
@@ -85,7 +85,7 @@ class Keyframes:
         return self.to(seconds, right=hands, left=hands, **places)
 
     def hold(self, seconds: float) -> Keyframes:
-        """Stay."""
+        """Hold the last pose."""
         self._add(seconds, self._poses[-1], True)
         return self
 
@@ -139,7 +139,7 @@ def moved(place: Place, *, forward: float = 0, outward: float = 0, up: float = 0
 
 
 def smoothed(series: Array, steps: float) -> Array:
-    """A series (T, …) under a Gaussian of so many steps; its ends are held."""
+    """A series (T, …) smoothed by a Gaussian of so many steps; its end values are repeated beyond its ends."""
     width = int(3 * steps) + 1
     weights = np.exp(-0.5 * (np.arange(-width, width + 1) / steps) ** 2)
     weights /= weights.sum()

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A person of drawn size and posture, and their joints at each pose of the body.
+"""A person of random size and posture, and their joints at each pose of the body.
 
 Vectors of the body are (forward, left, up); limbs bend as two segments do whose end is to be at a place (inverse
 kinematics in closed form).
@@ -34,9 +34,9 @@ Array = NDArray[np.float64]
 LAYOUT = "florence15"
 PARTS = ("right", "left", "trunk", "pelvis", "right_foot", "left_foot")
 """What a pose (6, 3) says of each part: where a hand is from its shoulder, in arm lengths, (forward, outwards, up),
-turned with the trunk; how far the trunk is pitched forward, turned to the left and rolled to the right, in degrees;
-where the pelvis and the feet are from where they are when the person stands, in leg lengths, (forward, outwards, up),
-for the pelvis (forward, to the right, up)."""
+turned about the vertical as the trunk is; how far the trunk is pitched forward, turned to the left and rolled to the
+right, in degrees; where the pelvis and the feet are from where they are when the person stands, in leg lengths,
+(forward, outwards, up), for the pelvis (forward, to the right, up)."""
 
 _HEIGHT_M = (1.5, 1.95)
 _HANGING = -0.93
@@ -44,7 +44,8 @@ _HANGING = -0.93
 _STANDING = 0.985
 """Share of the legs' length by which the hips of somebody who stands are above the ankles."""
 _SHORTEST_M, _LONGEST = 0.02, 0.995
-"""A limb is not folded nearer than the difference of its segments and this, nor stretched beyond this share."""
+"""Limits of the distance between the ends of a limb: more than the difference of its segments by this, and at most this
+share of their sum."""
 _CAMERA_HEIGHT_M = 1.0
 
 

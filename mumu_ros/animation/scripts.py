@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The activities by name, and a person acting one out."""
+"""The activities by name, and one performance of one of them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from mumu_ros.animation.performer import Performer
 __all__ = ["ACTIVITIES", "animate"]
 
 _UNSTEADY_M = 0.02
-"""Of joints, as people and trackers are: standard deviation of white noise, before a Gaussian of `_UNSTEADY_STEPS`."""
+"""Standard deviation of the joints' noise before it is smoothed over `_UNSTEADY_STEPS`."""
 _UNSTEADY_STEPS = 4.0
 
 _BROKEN_OFF = 0.35
-"""Share of the performances whose end is not shown, as in recordings that are cut early."""
+"""Share of the performances that are cut before they end, most of them while the person returns to rest."""
 _SHOWN = 0.55
-"""Of these, the share that is shown at least, without the rest before it."""
+"""Least share of such a performance that is shown, not counting the rest before it."""
 
 ACTIVITIES: Mapping[str, Callable[[Keyframes], None]] = MappingProxyType(
     {

@@ -85,7 +85,7 @@ def reach_down(k: Keyframes, seconds: float, *, both: bool) -> None:
 
 
 def pickup_throw(k: Keyframes) -> None:
-    """Something from the floor, and away with it."""
+    """Pick something up and throw it."""
     reach_down(k, k.draw(0.6, 1.2), both=False)
     k.hold(k.draw(0, 0.3))
     held = [k.draw(0.2, 0.5), k.draw(-0.2, 0.2), k.draw(-0.5, -0.1)]

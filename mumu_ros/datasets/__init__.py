@@ -25,7 +25,7 @@ from mumu_ros.registry import Registry
 __all__ = ["ANIMATED", "DATASETS", "SEVERAL", "open_dataset"]
 
 ANIMATED = "animated"
-"""The dataset that is made, not recorded, and in no folder."""
+"""Name of the generated dataset, which has no folder."""
 
 _SKELETONS = ("msr_action3d", "florence3d", "utkinect", "kard")
 

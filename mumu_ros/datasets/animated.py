@@ -12,30 +12,32 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Clips of animated people: as many, of every activity of the taxonomy `people`, as a training asks for."""
+"""Generated clips of every activity of the taxonomy `people`."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 import numpy as np
 
 from mumu_ros.animation import ACTIVITIES, LAYOUT, RATE_HZ, Performer, animate
 from mumu_ros.datasets.clips import Clip, ClipInfo, DatasetError, Segment, Stream
-from mumu_ros.datasets.file_reading import START_NS, select_clips, wanted_streams
+from mumu_ros.datasets.file_reading import START_NS, prepare_all, select_clips, wanted_streams
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.skeletons import convert
 from mumu_ros.streams import NS_PER_S
 
-__all__ = ["AnimatedDataset"]
+__all__ = ["PEOPLE", "AnimatedDataset"]
 
-_PEOPLE = 60
+PEOPLE = range(1, 61)
+"""Subjects, unless others are asked for."""
 _TIMES = 2
 _NAMES = tuple(ACTIVITIES)
 
 
 class AnimatedDataset:
-    """People 1 to 60 unless others are asked for, each of whom does each activity twice; nothing is read from disk.
+    """People who each do each activity twice; nothing is read from disk.
 
     Attributes:
         clips: Named `wave_s1_t1`.
@@ -48,15 +50,14 @@ class AnimatedDataset:
         """List the clips.
 
         Raises:
-            DatasetError: A folder is given, or none of these subjects can be.
+            DatasetError: A folder is given, or no subject.
         """
         if root:
             raise DatasetError(f"animated people are in no folder, but {root!r} is given: leave it out")
-        people = range(1, _PEOPLE + 1) if subjects is None else [subject for subject in subjects if subject >= 0]
         clips = [
             ClipInfo(f"{activity}_s{subject}_t{time}", subject, activity, session=time)
             for activity in _NAMES
-            for subject in people
+            for subject in (PEOPLE if subjects is None else subjects)
             for time in range(1, _TIMES + 1)
         ]
         self.clips = select_clips("animated", clips, subjects)
@@ -69,6 +70,6 @@ class AnimatedDataset:
         joints = animate(clip.activity, performer, generator)
         stamps_ns = START_NS + np.round(np.arange(len(joints)) / RATE_HZ * NS_PER_S).astype(np.int64)
         layout = preprocessing.config.modality(stream).layout or "kinect20"
-        samples = [preprocessing.prepare(stream, sample) for sample in convert(joints, LAYOUT, layout)]
+        samples = prepare_all(stream, convert(joints, LAYOUT, layout), preprocessing, Path(clip.id))
         segment = Segment(START_NS, int(stamps_ns[-1]) + 1, clip.activity)
         return Clip({stream: Stream(stamps_ns, samples)}, (segment,), clip.subject, clip.id)

@@ -95,7 +95,6 @@ class Inference(ManagedNode):
         """Load the model, put it on its device and run it once; or take the one that is prepared."""
         prepared, self._next = self._next, None
         self._session, self._intents = prepared or self._load(InferenceConfig.read(self.values))
-        self._watch = InferenceWatch(self, self._session, self._frames_input, self._people_input)
         checkpoint = self._session.checkpoint
         self._device = next(checkpoint.model.parameters()).device
         self.get_logger().info(

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What comes to `inference`, what it decides, and what is wrong with either."""
+"""Statistics of the inputs and decisions of `inference`, and the problems that it reports."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _STILL_COMING_S = 0.5
 
 
 class InferenceWatch:
-    """Counts what comes and what is decided since the node was activated; times are of the monotonic clock.
+    """Inputs and decisions since the node was activated; times are of the monotonic clock.
 
     Attributes:
         frames: Messages of `multimodal_frame`.
@@ -124,7 +124,7 @@ class InferenceWatch:
         return float(np.quantile(self._seconds or [np.nan], quantile) * 1e3)
 
     def problem(self, answers: Mapping[str, Decision | NoDecision], dropped: int) -> Problem:
-        """What is wrong, or what is going on.
+        """What has been wrong since the last call, or what is going on.
 
         Args:
             answers: The latest about each body.

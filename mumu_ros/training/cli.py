@@ -79,7 +79,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "dataset",
         help="a dataset of docs/datasets.md, such as utd_mhad, or of an installed package",
     )
-    test.add_argument("root", nargs="?", default="", help="the dataset's folder; the simulator has none")
+    test.add_argument("root", nargs="?", default="", help="the dataset's folder; simulator and animated have none")
     test.add_argument("--subjects", default="", help="such as 7,8 or 5000-5009 (default: all that are there)")
     test.add_argument("--seconds", type=float, help="of each simulated subject (default: 60)")
     test.add_argument(

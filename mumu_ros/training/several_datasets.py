@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mumu_ros.datasets import ANIMATED, open_dataset
+from mumu_ros.datasets.animated import PEOPLE
 from mumu_ros.datasets.clips import FEWEST_FRAMES, Clip, ClipInfo, DatasetError, parse_subjects
 from mumu_ros.datasets.utd_mhad import ACTIONS, inertial_site
 from mumu_ros.datasets.utd_mhad_clips import INERTIAL
@@ -108,7 +109,7 @@ def known_people(
         train, calibration, *held_out = (parse_subjects(str(x)) if x not in ("", None) else () for x in texts)
     except ConfigError:  # somebody wrote something else there
         return set(), set()
-    people = set(tested)
+    people = set(tested).intersection(PEOPLE) if source == ANIMATED else set(tested)
     if of_it:
         held = people.intersection(*held_out)
         return people - held, held if calibrates_by(source) or not has_calibration else set()

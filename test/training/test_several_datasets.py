@@ -50,6 +50,7 @@ from mumu_ros.training.several_datasets import (
     accepted_labels,
     divide_takes,
     has_labels,
+    known_people,
     load_takes,
     load_test_windows,
     read_labels,
@@ -499,3 +500,9 @@ def test_a_model_is_trained_on_several_datasets_at_once(kard: Path, tmp_path: Pa
 def test_impossible_data(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_settings(share_path("config") / "training" / "people.yaml", [override])
+
+
+def test_of_animated_people_a_model_knows_those_who_are_in_a_training() -> None:
+    data = {"dataset": "people", "root": "", "sets": {"utd_mhad": "6", "animated": ""}}
+    assert known_people(data, "animated", "", {59, 60, 61}, True) == ({59, 60}, set())
+    assert known_people(data, "kard", "", {1}, True) == (set(), set())
