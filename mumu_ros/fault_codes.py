@@ -56,7 +56,9 @@ class FaultCode(str, Enum):
     UNPUBLISHED = "unpublished", Level.ERROR, "nothing publishes the topic"
     WRONG_TYPE = "wrong_type", Level.ERROR, "the topic is published with another type"
     WRONG_QOS = "wrong_qos", Level.ERROR, "the topic is published best effort, but reliable is requested"
-    SILENT = "silent", Level.ERROR, "the topic is published with the right type, but no messages arrive"
+    SILENT = "silent", Level.ERROR, (
+        "the topic is published with the right type, but no messages arrive; of a decision: no sample in its window"
+    )  # fmt: skip
 
     STAMPS = "stamps", Level.WARN, "stamps of 0 or less, or of pictures (`people`, `overlay`) that stay the same"
     CLOCK = "clock", Level.WARN, (
@@ -67,7 +69,9 @@ class FaultCode(str, Enum):
     LATE = "late", Level.WARN, (
         "more than 5 % of the frames (20 % of other samples) late, rejected or duplicate in the last second"
     )  # fmt: skip
-    UNPAIRED = "unpaired", Level.WARN, "frames arrive, but none is paired with the reference"
+    UNPAIRED = "unpaired", Level.WARN, (
+        "frames arrive, but fewer than half of the expected ones are paired with the reference"
+    )  # fmt: skip
     LOST = (
         "lost",
         Level.WARN,
@@ -79,13 +83,15 @@ class FaultCode(str, Enum):
     UNREADABLE = "unreadable", Level.WARN, "messages with invalid contents; the text has the last reason"
     IMPLAUSIBLE = "implausible", Level.WARN, (
         "values that are not finite or physically impossible; an IMU that for seconds feels less than 3 m/s² (in g, or "
-        "without gravity) or turns at more than 20 rad/s (in degrees a second); depth of which less than 1 % is nearer "
-        "than 65 m (in millimetres)"
+        "without gravity) or turns at more than 20 rad/s (in degrees a second); depth with less than 1 % of its "
+        "readings nearer than 65 m (in millimetres, sent as metres)"
     )  # fmt: skip
     SMALL = "small", Level.WARN, (
         "pictures are enlarged for the model: `sensor_sync` sends them in the size of its own parameter `model`"
     )  # fmt: skip
-    TOO_SLOW = "too_slow", Level.WARN, "this computer does not keep up, and messages are dropped"
+    TOO_SLOW = "too_slow", Level.WARN, (
+        "this computer does not keep up: messages are dropped, or decisions, playback or simulation are late"
+    )  # fmt: skip
 
     FROZEN = "frozen", Level.WARN, "the camera repeats the same picture"
     DARK = "dark", Level.WARN, "the picture is almost black, and nobody is found in it"
@@ -103,7 +109,7 @@ class FaultCode(str, Enum):
     MISSING = "missing", Level.WARN, "no stream provides this modality of the model"
     UNASSIGNED = "unassigned", Level.WARN, "samples arrive, but are of another person or not assigned to any"
     NOT_FINITE = "not_finite", Level.WARN, "the network's output is not finite, and is not published"
-    STUCK = "stuck", Level.WARN, "[health](health.md): repeats itself, and is masked"
+    STUCK = "stuck", Level.WARN, "[health](health.md): repeats itself; masked while another modality is left"
     SATURATED = "saturated", Level.WARN, "health: at the end of its range"
     NOISY = "noisy", Level.WARN, "health: noisier than without faults"
     TOO_STILL = "too_still", Level.WARN, "health: moves less than without faults"

@@ -200,7 +200,7 @@ class InferenceWatch:
 
 def _faults(decision: Decision, names: Sequence[str]) -> list[Problem]:
     return [
-        (health.fault, f"{name}: {health.fault} since {fault_age_s(health, decision.stamp_ns):.1f} s")
+        (health.fault, f"{name}: {health.fault} for {fault_age_s(health, decision.stamp_ns):.1f} s")
         for name, health in zip(names, decision.health, strict=False)
         if health.fault
     ]

@@ -88,7 +88,7 @@ _PICTURE = (
     Parameter(
         "image.topic",
         "camera/color/image_raw",
-        "Topic of the colour pictures; rectified ones if its last name says rect.",
+        "Topic of the colour pictures; rectified if the last part of its name says rect, as image_rect.",
     ),
     Parameter("image.type", IMAGE_TYPES[0], "Message type.", choices=IMAGE_TYPES),
     ENCODING,

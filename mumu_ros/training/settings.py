@@ -84,9 +84,9 @@ class Data:
         pose: A skeleton stream of the dataset that teaches `pose_cnn` (`frame_epochs`) where joints are; it is read in
             training only, the model need not have it. Empty: none.
         cache: Folder for the windows; empty: keep them in memory only.
-        sets: `people`: the datasets of which windows are composed (`training/composition.py`), each in the folder of
-            `root` that has its name; and of each the subjects (such as `9,10`, or none) whom `mumu train` does not
-            train on; without a given calibration, it calibrates the confidence on them.
+        sets: `people`: the datasets of which windows are composed (`training/composition.py`), each but `animated` in
+            the folder of `root` that has its name; and of each the subjects (such as `9,10`, or none) whom `mumu train`
+            does not train on; without a given calibration, it calibrates the confidence on them.
         windows: `people`: how many windows to compose.
     """
 

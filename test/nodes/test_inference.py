@@ -124,7 +124,7 @@ def test_a_sensor_that_is_stuck_or_noisy_is_flagged_and_cleared(
     assert np.isnan(message.fault_age_s[0])
     assert list(message.present) == [True, True, False]
     assert message.gm_fusion_weights[2] == 0
-    r.ros.wait(lambda: r.diagnosed("imu: stuck since"))
+    r.ros.wait(lambda: r.diagnosed("imu: stuck for"))
     r.play(50, 40)
     r.ros.wait(lambda: r.recognitions[-1].present[2])
     r.play(90, 30, noise=30.0)
