@@ -170,6 +170,9 @@ def build_dataset(
     check_distinct(source.bag for source in sources)
     bags = [BagReport(str(source.bag), source.subject) for source in sources]
     labels = [_read_labels(source, bag, config) for source, bag in zip(sources, bags, strict=True)]
+    for label in (x for rows in labels for x in rows):
+        if "," in label.activity:
+            raise DatasetError(f"activity {label.activity!r} has a comma, which clips.csv cannot hold; rename it")
     known = taxonomy or _labelled_taxonomy(out.name, [x for rows in labels for x in rows])
     with folder_beside(out) as scratch:
         plan = _Plan(scratch, config, skeletons, known, window_s)
@@ -218,8 +221,6 @@ def _labelled_taxonomy(name: str, labels: Sequence[Label]) -> Taxonomy | None:
     _check_case(label.activity for label in labels)
     _check_case(label.group for label in labels)
     for label in labels:
-        if "," in label.activity:
-            raise DatasetError(f"activity {label.activity!r} has a comma, which clips.csv cannot hold; rename it")
         if not label.group:
             continue
         if group_of.setdefault(label.activity, label.group) != label.group:

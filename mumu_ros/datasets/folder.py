@@ -26,7 +26,7 @@ docs/datasets.md describes the format. In short, ROOT holds clips.csv and a fold
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, DecimalException
 from itertools import pairwise
@@ -57,6 +57,8 @@ _MAX_IMAGE = 256 * 2**20
 _MAX_NUMBER = 2**31
 _MAX_NS = 2**61
 """No stamp is farther from zero: so far apart, two of them still fit 64 bits."""
+_APART_S = 60.0
+"""One stream of a clip may begin so long after another has ended."""
 
 _Samples = tuple[list[int], list[np.ndarray]]
 """Stamps in nanoseconds, prepared samples."""
@@ -100,6 +102,7 @@ class FolderDataset:
         streams = {name: _read_stream(name, files[name], preprocessing) for name in wanted}
         first_ns = min(int(stream.stamps_ns[0]) for stream in streams.values())
         last_ns = max(int(stream.stamps_ns[-1]) for stream in streams.values())
+        _check_clocks(folder, streams)
         whole = Segment(first_ns, last_ns + 1, clip.activity)
         segments = [whole] if clip.activity else _read_segments(folder / _SEGMENTS)
         within = _within(whole, segments, folder / _SEGMENTS)
@@ -110,6 +113,17 @@ class FolderDataset:
             clip.subject,
             clip.id,
             (_length_ns(segments) - _length_ns(within)) / NS_PER_S,
+        )
+
+
+def _check_clocks(folder: Path, streams: Mapping[str, Stream]) -> None:
+    """See that the streams of a clip have one clock: none begins long after another has ended."""
+    last = max(streams, key=lambda name: streams[name].stamps_ns[0])
+    first = min(streams, key=lambda name: streams[name].stamps_ns[-1])
+    apart_s = int(streams[last].stamps_ns[0] - streams[first].stamps_ns[-1]) / NS_PER_S
+    if apart_s > _APART_S:
+        raise DatasetError(
+            f"{folder}: {last} begins {apart_s:.0f} s after {first} has ended; expected stamps of one clock"
         )
 
 
@@ -145,6 +159,8 @@ def _info(path: Path, line: int, row: dict[str, str]) -> ClipInfo:
         if not _WHOLE.fullmatch(row[column]) or abs(int(row[column])) >= _MAX_NUMBER:
             raise DatasetError(f"{path}:{line}: {column} {row[column][:40]!r} is no whole number, or a huge one")
         numbers[column] = int(row[column])
+    if numbers["subject"] < 0:
+        raise DatasetError(f"{path}:{line}: subject {numbers['subject']} is negative")
     activity = composed(row["activity"])
     if activity:
         _check_activity(path, line, activity)

@@ -194,8 +194,8 @@ def _prepare(arguments: argparse.Namespace) -> tuple[Evaluation, dict[str, Setup
     setups: dict[str, Setup] = {}
     for path, label_file in zip(arguments.bags, labels, strict=True):
         setup = open_setup(path, label_file, sync, checkpoint.config)
-        name = path.resolve().name
-        name = str(path) if name in setups else name
+        names = (path.resolve().name, str(path), str(path.resolve()))
+        name = next(name for name in names if name not in setups)  # no path is given twice
         setups[name] = setup
         _print_streams(name, setup, checkpoint.config.names, guessed=sync is None)
         _print_idle(name, setup, alterations)

@@ -114,14 +114,17 @@ class DecisionLog:
         self._real = array("f")
 
     def append(self, epoch: int, decision: Decision | NoDecision) -> None:
-        """Take in one decision, or the fact that there was none."""
+        """Take in one decision, or the fact that there was none.
+
+        Raises:
+            ValueError: It has another number of groups, activities or modalities.
+        """
         d = decision
         if isinstance(d, NoDecision):
             self._whole.extend((epoch, d.stamp_ns, d.stamp_ns, UNDECIDED, UNDECIDED))
             self._real.extend([float("nan")] * sum(self._sizes))
             return
         group, activity = self._groups.index(d.group), self._activities.index(d.activity)
-        self._whole.extend((epoch, d.start_ns, d.stamp_ns, group, activity))
         no_health = [float("nan")] * self._sizes[-2]
         parts = (
             d.group_probabilities,
@@ -135,6 +138,9 @@ class DecisionLog:
             [bool(h.fault) for h in d.health] or no_health,
             [d.group_confidence, d.activity_confidence, d.novelty],
         )
+        if sizes := [(len(p), size) for p, size in zip(parts, self._sizes, strict=True) if len(p) != size]:
+            raise ValueError(f"a decision has {sizes[0][0]} values of a field; expected {sizes[0][1]}")
+        self._whole.extend((epoch, d.start_ns, d.stamp_ns, group, activity))
         self._real.frombytes(np.concatenate(parts).astype(np.float32).tobytes())
 
     def table(self) -> Decisions:

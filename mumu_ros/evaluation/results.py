@@ -129,7 +129,7 @@ class BagResult:
         found = merge(stamps, predicted, self.period_ns)
         cuts = _pauses([start_ns, *stamps, end_ns], self.period_ns) if stamps else []
         begins, ends = [start_ns, *(b - self.period_ns for _, b in cuts)], [*(a for a, _ in cuts), end_ns]
-        spans = list(zip(begins, ends, strict=True))
+        spans = [(begin, end) for begin, end in zip(begins, ends, strict=True) if end > begin]
         truth = self.true_segments(start_ns, end_ns, int(self.decisions.epoch[rows[0]]) if len(rows) else 0)
         return Run(start_ns, end_ns, stamps, predicted, truth, found, spans)
 

@@ -179,7 +179,6 @@ class Evaluation(ManagedNode):
             self._strange = f"{message.model} has other activities or sensors than parameter model, {config.name}"
             self.log_throttled("strange", f"{self._strange}; its recognitions are not evaluated")
             return
-        self._strange = ""
         body_id, model = message.body_id, message.model
         log = self._logs.get((body_id, model))
         if log is None:
@@ -193,7 +192,13 @@ class Evaluation(ManagedNode):
         latency_ns = self.get_clock().now().nanoseconds - stamp_ns
         if 0 <= latency_ns < OTHER_CLOCK_NS:
             self._stopwatch.add("latency", latency_ns * 1e-6)
-        log.decisions.append(log.epoch, _decision(message, start_ns, stamp_ns))
+        try:
+            log.decisions.append(log.epoch, _decision(message, start_ns, stamp_ns))
+        except ValueError as error:
+            self._strange = f"a recognition of {message.model} is damaged ({error})"
+            self.log_throttled("strange", f"{self._strange}; it is not evaluated")
+            return
+        self._strange = ""
         self._logs[body_id, model] = log
         recent = (body_id, model, Recognition(start_ns, stamp_ns, message.activity))
         self._recent = [*self._recent[1 - RECENT :], recent]

@@ -105,7 +105,9 @@ class Tracker:
                 _is_within(track.predicted(stamp_ns), size) or _is_within(track.pose.middle, size, track.pose.torso)
             )
             track.hide(() if has_left else seen, is_seen=track in seen)
-        self.tracks = [t for t in self.tracks if 0 <= stamp_ns - t.seen_ns <= self._at_least_steps(t.patience_ns)]
+        gone = [t for t in self.tracks if not 0 <= stamp_ns - t.seen_ns <= self._at_least_steps(t.patience_ns)]
+        self._forget([track for track in gone if not track.is_confirmed])
+        self.tracks = [track for track in self.tracks if track not in gone]
 
     def update(self, stamp_ns: int, observations: Sequence[Observation]) -> list[Track]:
         """Take in a frame.
@@ -184,8 +186,12 @@ class Tracker:
         unpublished = new[len(new) - self.left_out :]
         unconfirmed = [track for track in self.tracks if not track.is_confirmed]
         unpublished += unconfirmed[self._max_people + 1 - (len(confirmed) - surplus) :]
-        self._used -= {track.body_id for track in unpublished}  # else they would be used up
+        self._forget(unpublished)
         self.tracks = [track for track in self.tracks if track not in gone and track not in unpublished]
+
+    def _forget(self, unpublished: Sequence[Track]) -> None:
+        """Give ids free that nobody has seen; else they would be used up."""
+        self._used -= {track.body_id for track in unpublished}
 
     def _new_id(self) -> str:
         while True:

@@ -314,7 +314,7 @@ def _cache_folder(config: ModelConfig, data: Data) -> Path | None:
     if not data.cache:
         return None
     inputs = [
-        {k: getattr(m, k) for k in ("name", "kind", "shape", "rate_hz", "max_gap_s", "range_m", "layout")}
+        {k: getattr(m, k) for k in ("name", "kind", "shape", "rate_hz", "max_gap_s", "range_m", "layout", "sees_poses")}
         for m in config.modalities
     ]
     cut = {k: getattr(data, k) for k in ("dataset", "root", "seconds", "windows_per_s", "min_overlap", "pose")}

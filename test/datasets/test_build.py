@@ -481,6 +481,7 @@ def test_a_recording_that_is_not_there_is_no_damaged_one(
         ([(0, 3, "g", "Wave"), (3, 6, "g", "wave")], [], "the labels have both 'Wave' and 'wave'"),
         ([(0, 3, "g", "wave"), (3, 6, "G", "hop")], [], "the labels have both 'g' and 'G'"),
         ([(0, 3, "g", "up, down")], [], "activity 'up, down' has a comma"),
+        ([(0, 3, "g", "up, down")], ["--taxonomy", "sim"], "activity 'up, down' has a comma"),
         ([(0, 3, "g", "wave")], ["--subjects", "anna"], "'anna' is not a whole number"),
         ([(0, 3, "g", "wave")], ["--subjects", "1,2"], "2 values of --subjects for 1 bags"),
         ([(0, 3, "g", "wave")], ["--shortest", "0"], "--shortest is 0; expected the length of a window in seconds"),

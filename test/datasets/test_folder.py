@@ -144,6 +144,7 @@ def test_stamps_may_count_from_anywhere_and_keep_their_nanoseconds(start_ns, ste
     [
         ((), "clips.csv:1: columns ''; expected id, subject, activity"),
         (("c1,7,wave",), "clips.csv:1: columns 'c1, 7, wave'; expected id, subject, activity, and if need be session"),
+        (("id,subject,activity", "c1,-1,wave"), "clips.csv:2: subject -1 is negative"),
         (("id,subject,activity,mood", "c1,7,wave,good"), "clips.csv:1: columns .*mood"),
         (("id,subject,activity",), "clips.csv has no clip"),
         (("id,subject,activity", "c1,7"), "clips.csv:2: 2 values; the header has 3"),
@@ -352,3 +353,12 @@ def test_one_stream_in_two_files_is_refused(root):
 def test_a_clip_without_any_stream_of_the_model_is_refused(root, preprocessing):
     with pytest.raises(DatasetError, match="c1 has imu; the model takes skeleton"):
         read(root, preprocessing(skeleton=(20, 3)))
+
+
+def test_streams_of_two_clocks_are_refused(root, preprocessing):
+    np.savez(root / "c1" / "sonar.npz", stamps_ns=(1_700_000_000 + np.arange(3)) * S, samples=np.ones((3, 1, 3)))
+    with pytest.raises(
+        DatasetError, match=r"c1: sonar begins 1699999998 s after imu has ended; expected stamps of one"
+    ):
+        read(root, preprocessing(imu=(2, 3), sonar=(1, 3)))
+    assert read(root, preprocessing(sonar=(1, 3))).streams.keys() == {"sonar"}

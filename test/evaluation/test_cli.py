@@ -247,6 +247,16 @@ def test_several_recordings_are_told_apart(simulated_bag: Path, evaluate: Run, t
     assert {row["bag"] for row in rows(tmp_path / "out")} == set(content["bags"])
 
 
+def test_recordings_of_one_name_are_told_apart_wherever_the_command_runs(
+    simulated_bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("bag", "other/bag"):
+        shutil.copytree(simulated_bag, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", "sim", "other/bag", "bag", "--out", "out", "--params", str(PARAMS)]) == 0
+    assert set(metrics(tmp_path / "out")["bags"]) == {"bag", str(tmp_path / "bag")}
+
+
 def test_a_truncated_recording_is_read_as_far_as_it_goes(simulated_bag: Path, evaluate: Run, tmp_path: Path) -> None:
     (source,) = simulated_bag.glob("*.mcap")
     broken = tmp_path / "broken.mcap"

@@ -311,3 +311,20 @@ def test_what_the_labels_call_otherwise_than_the_model_is_said() -> None:
         "(1 decisions): its own count for activities that it knows",
     ]
     assert unknown_names(table, truth[2:3], TAXONOMY) == []
+
+
+def test_a_pause_after_the_first_instant_leaves_no_span_without_length() -> None:
+    bag = replace(result(NoDecision(0, "nothing there"), decision(20, "wave")), end_ns=20 * S)
+    [run] = bag.runs(TAXONOMY.activities)
+    assert run.spans == [(19 * S, 20 * S)]
+
+
+@pytest.mark.parametrize("field", ["activity_probabilities", "present", "gm_weights"])
+def test_a_decision_with_another_number_of_values_is_refused_and_changes_nothing(field: str) -> None:
+    log = DecisionLog(TAXONOMY, CONFIG.names)
+    log.append(0, decision(1, "wave"))
+    odd = replace(decision(2, "wave"), **{field: np.zeros(0, np.float32)})
+    with pytest.raises(ValueError, match="a decision has 0 values of a field; expected"):
+        log.append(0, odd)
+    log.append(0, decision(3, "wave"))
+    assert log.table().stamp_ns.tolist() == [1 * S, 3 * S]

@@ -671,6 +671,20 @@ def test_somebody_hidden_does_not_hold_the_others_up_after_a_jump_back(step_s: f
         assert set(b.look(person("abcde"), person("fghij"))) == {"abcde", "fghij"}
 
 
+def test_when_somebody_leaves_whose_skeleton_is_the_newest_nobody_is_seen_in_the_past(
+    bodies: Callable[..., Bodies],
+) -> None:
+    b = bodies()
+    b.look(person("aaaaa"), person("bbbbb"))
+    for _ in range(30):
+        b.look(person("aaaaa"), hidden=("bbbbb",))
+    newest = b.views[-1].stamp_ns
+    b.look(hidden=("bbbbb",))
+    assert b.views[-1].stamp_ns == newest
+    b.look(person("bbbbb"))
+    assert b.views[-1].stamp_ns > newest
+
+
 def test_a_skeleton_without_a_stamp_is_not_used(bodies: Callable[..., Bodies]) -> None:
     """It would be a jump back of time for everybody else."""
     b = bodies()

@@ -84,6 +84,14 @@ def test_somebody_who_walks_behind_another_person_is_the_same_on_the_other_side(
     assert set(ids) == {ids[0]}
 
 
+def test_ids_of_people_whom_nobody_has_seen_are_free_again() -> None:
+    tracker = Tracker(4, seed=0)
+    doubtful = replace(seen(0.0, 3.0, RED), pose=replace(seen(0.0, 3.0, RED).pose, score=0.5))
+    for frame in range(400):
+        assert not see(tracker, frame, *([] if frame % 40 else [doubtful]))
+    assert len(tracker._used) <= 1
+
+
 def test_what_depth_said_of_a_body_is_its_size_for_good_and_its_shape_for_a_while() -> None:
     joints, tracker = standing() + np.array([0, 0, 3.0], np.float32), Tracker(4, seed=0)
     body = Body(0.65, np.full(33, 0.2, np.float32))

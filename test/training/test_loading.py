@@ -31,7 +31,7 @@ from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing
 from mumu_ros.model.taxonomy import Taxonomy
-from mumu_ros.training.loading import Loaded, load_windows
+from mumu_ros.training.loading import Loaded, _cache_folder, load_windows
 from mumu_ros.training.settings import Data, Settings, read_settings
 
 pytestmark = pytest.mark.usefixtures("no_processes")
@@ -100,6 +100,14 @@ def test_the_cache_is_used_the_second_time(settings: Settings, reads: list[str])
     assert len(reads) == 12
     load(replace(settings, model=replace(settings.model, window_s=0.8)))
     assert len(reads) == 24, "other windows"
+
+
+def test_the_cache_of_a_model_without_poses_is_not_used_for_one_that_learns_them(
+    config: ModelConfig, pose_config: ModelConfig, tmp_path: Path
+) -> None:
+    data = Data("folder", root="r", cache=str(tmp_path), pose="skeleton")
+    assert _cache_folder(config, data) != _cache_folder(pose_config, data)
+    assert _cache_folder(config, data) == _cache_folder(replace(config, feature_size=16), data)
 
 
 def test_the_cache_is_not_used_for_another_list_of_clips(settings: Settings, reads: list[str]) -> None:
