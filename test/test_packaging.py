@@ -95,7 +95,9 @@ def test_the_version_stands_in_one_place() -> None:
     assert version
     for name in ("setup.py", "pyproject.toml", "CMakeLists.txt", "CITATION.cff"):
         assert version not in (ROOT / name).read_text()
-    assert f"\n{version}\n" in (ROOT / "CHANGELOG.rst").read_text()
+    assert re.search(
+        rf"^{re.escape(version)} \(20\d\d-\d\d-\d\d\)$", (ROOT / "CHANGELOG.rst").read_text(), re.MULTILINE
+    )
     assert mumu_ros.recognition.__version__ == version
 
 
