@@ -180,10 +180,14 @@ class Recognizer:
             raise ValueError(decision.reason)
         return decision
 
-    def push(self, modality: str, stamp_ns: int, sample: np.ndarray, body: str = SCENE) -> bool:
+    def push(
+        self, modality: str, stamp_ns: int, sample: np.ndarray, body: str = SCENE, *, is_accepted: bool = False
+    ) -> bool:
         """Add one sample; returns whether its stamp was accepted.
 
         `sample` is what `Preprocessing.prepare` takes, and is copied only if it is converted. An unknown body is added.
+        With `is_accepted`, the stamp has been accepted already, as of all people in view at once, and is not judged
+        again by the samples of this body, which may have been out of view.
 
         Raises:
             SampleError: The modality does not exist or the sample does not fit it.
@@ -191,8 +195,11 @@ class Recognizer:
         prepared = self._preprocessing.prepare(modality, sample)
         self.add(body)
         with self._lock:
-            # Unless it was dropped in between.
-            return body in self._bodies and self._bodies[body].windows.push(modality, stamp_ns, prepared)
+            if body not in self._bodies:  # dropped in between
+                return False
+            windows = self._bodies[body].windows
+            add = windows.insert if is_accepted else windows.push
+            return add(modality, stamp_ns, prepared)
 
     def add(self, body: str) -> None:
         """Add a body, even before its first sample: a model may have worn sensors only."""

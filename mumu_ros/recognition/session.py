@@ -388,7 +388,7 @@ class Session:
                 level = replace(person, joints=self._tilt.level(person.joints))
                 for name, sample in samples.of(stamp_ns, layout, level):
                     self.seen.add(name)
-                    self.recognizer.push(name, stamp_ns, sample, person.body_id)
+                    self.recognizer.push(name, stamp_ns, sample, person.body_id, is_accepted=True)
                 self._assigner.see(person.body_id, stamp_ns, layout, person.joints)
             except (SampleError, LayoutError) as error:
                 self._refuse("people", error)

@@ -33,6 +33,7 @@ from mumu_ros.pipeline.parameter_values import ParameterError
 from mumu_ros.recognition import Decision, NoDecision, Recognizer, Session
 from mumu_ros.recognition.backends import Eager, Outputs
 from mumu_ros.recognition.session import Answers, recognizer_settings
+from mumu_ros.share import share_path
 
 from .conftest import make_person
 
@@ -113,6 +114,23 @@ def test_memory_is_bounded_by_max_people_and_absent_bodies_are_dropped(
         see(session, later, ())
     assert session.bodies == ()
     assert set(session.recognizer._bodies) == {""}
+
+
+@pytest.mark.parametrize("pictures", [22, 30, 50])
+def test_who_comes_back_within_a_window_is_seen_at_once(pictures: int) -> None:
+    """Out of view for longer than a second, which between two samples of one stream would be a jump of time."""
+    session = open_session(share_path("models", "people"))
+    for number in range(30):
+        see(session, number, ("anna1",))
+    for number in range(30, 30 + pictures):
+        see(session, number, ())
+    ages = [
+        float(np.nanmin(decision.ages_s))
+        for number in range(30 + pictures, 60 + pictures)
+        for decision in decided(see(session, number, ("anna1",))).values()
+    ]
+    assert ages
+    assert max(ages) < 0.15
 
 
 def test_an_anonymous_body_has_no_decisions_once_people_are_tracked(people_model: Path) -> None:
