@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from mumu_ros.animation.keyframes import Keyframes, Place, moved
-from mumu_ros.animation.sport import reach_down, step
+from mumu_ros.animation.movements import HANDS, reach_down, step
 
 __all__ = ["bend", "drink", "phone", "sit_down", "stand_up", "walk"]
 
@@ -40,7 +40,7 @@ def _seat(k: Keyframes) -> tuple[float, float, float]:
 def _lap(k: Keyframes) -> dict[str, Place]:
     """Where hands of somebody seated are, mostly."""
     lap = (k.draw(0.3, 0.6), k.draw(-0.25, 0.1), k.draw(-0.85, -0.55))
-    return dict.fromkeys(("right", "left"), lap) if k.chance(0.75) else {}
+    return dict.fromkeys(HANDS, lap) if k.chance(0.75) else {}
 
 
 def sit_down(k: Keyframes) -> None:

@@ -19,9 +19,9 @@ from __future__ import annotations
 import numpy as np
 
 from mumu_ros.animation.keyframes import Keyframes, Place, moved
+from mumu_ros.animation.movements import MIDDLE
 
 __all__ = [
-    "MIDDLE",
     "arm_cross",
     "clap",
     "draw_circle",
@@ -35,9 +35,6 @@ __all__ = [
     "two_hand_wave",
     "wave",
 ]
-
-MIDDLE = -0.37
-"""Where the body's midline is, outwards of a shoulder, in arm lengths."""
 
 
 def wave(k: Keyframes) -> None:

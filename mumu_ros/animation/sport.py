@@ -16,8 +16,8 @@
 
 from __future__ import annotations
 
-from mumu_ros.animation.gestures import MIDDLE
-from mumu_ros.animation.keyframes import Keyframes, Place, moved
+from mumu_ros.animation.keyframes import Keyframes, Place
+from mumu_ros.animation.movements import HANDS, MIDDLE, reach_down, step
 from mumu_ros.animation.performer import PARTS
 
 __all__ = [
@@ -32,16 +32,11 @@ __all__ = [
     "kick",
     "lunge",
     "pickup_throw",
-    "reach_down",
     "squat",
-    "step",
     "tennis_serve",
     "tennis_swing",
     "throw",
 ]
-
-
-_HANDS = ("right", "left")
 
 
 def throw(k: Keyframes) -> None:
@@ -74,14 +69,6 @@ def catch(k: Keyframes) -> None:
     k.to(k.draw(0.3, 0.7), right=out).hold(k.draw(0, 0.3))
     k.to(k.draw(0.15, 0.45), right=[k.draw(0.2, 0.5), k.draw(-0.3, 0.15), k.draw(-0.5, 0.1)])
     k.end()
-
-
-def reach_down(k: Keyframes, seconds: float, *, both: bool) -> None:
-    """To the floor, by the back or by the knees."""
-    pitch, low = (k.draw(45, 95), k.draw(0, 0.2)) if k.chance(0.6) else (k.draw(25, 60), k.draw(0.3, 0.85))
-    hand = [k.draw(0, 0.35), k.draw(-0.35, 0.1), k.draw(-0.97, -0.8)]
-    hands: dict[str, Place] = {"right": hand, "left": hand} if both else {"right": hand}
-    k.to(seconds, trunk=(pitch, k.draw(-15, 15), 0), pelvis=(-0.2 * pitch / 90, 0, -low), **hands)
 
 
 def pickup_throw(k: Keyframes) -> None:
@@ -125,7 +112,7 @@ def bowling(k: Keyframes) -> None:
 def boxing(k: Keyframes) -> None:
     """Punches, mostly with both hands in turn and forward."""
     guard = [k.draw(0.25, 0.45), k.draw(-0.25, -0.05), k.draw(-0.2, 0.1)]
-    hands = _HANDS if k.chance(0.75) else _HANDS[:1]
+    hands = HANDS if k.chance(0.75) else HANDS[:1]
     sideways = k.chance(0.2)
     k.to(k.draw(0.3, 0.7), **dict.fromkeys(hands, guard))
     for punch in range(k.count(2, 7) if len(hands) == 2 else k.count(1, 3)):
@@ -204,7 +191,7 @@ def kick(k: Keyframes) -> None:
     """A foot forward or to its side."""
     arms: dict[str, Place] = {}
     if k.chance(0.5):
-        arms = {hand: [k.draw(-0.2, 0.3), k.draw(0.2, 0.6), k.draw(-0.8, -0.2)] for hand in _HANDS}
+        arms = {hand: [k.draw(-0.2, 0.3), k.draw(0.2, 0.6), k.draw(-0.8, -0.2)] for hand in HANDS}
     if k.chance(0.6):
         if k.chance(0.7):
             k.to(k.draw(0.25, 0.5), right_foot=(-k.draw(0.1, 0.45), 0, k.draw(0.05, 0.3)), pelvis=(0, -0.05, 0))
@@ -215,21 +202,6 @@ def kick(k: Keyframes) -> None:
         foot, trunk = (k.draw(-0.1, 0.25), k.draw(0.4, 0.85), k.draw(0.15, 0.7)), (0.0, 0, -k.draw(0, 20))
     k.to(k.draw(0.2, 0.5), right_foot=foot, trunk=trunk, **arms).hold(k.draw(0, 0.2))
     k.home(k.draw(0.3, 0.6))
-
-
-def step(k: Keyframes, period_s: float, lift: float, stride: float, hands: tuple[Place, float] | None) -> None:
-    """Steps on the spot: `hands` swing about a place by so much, against the feet; None: they stay where they are."""
-    for index in range(k.count(3, 8)):
-        up, down = ("left", "right") if index % 2 else ("right", "left")
-        bob = 0.01 + 0.03 * lift
-        places: dict[str, Place] = {"trunk": k.rest[2], "pelvis": (0, 0, bob)}
-        places |= {f"{up}_foot": (0.3 * stride - lift / 3, 0, lift), f"{down}_foot": (-0.2 * stride, 0, 0)}
-        if hands:
-            place, swing = hands
-            places |= {up: moved(place, forward=-swing), down: moved(place, forward=swing)}
-        k.through(period_s / 4, **places)
-        places = {f"{up}_foot": (stride, 0, 0), f"{down}_foot": (-stride, 0, 0)}
-        k.through(period_s / 4, pelvis=(0, 0, -bob), **places)
 
 
 def jog(k: Keyframes) -> None:
@@ -244,7 +216,7 @@ def lunge(k: Keyframes) -> None:
     foot = "left_foot" if k.chance(0.6) else "right_foot"
     places: dict[str, Place] = {foot: (length, 0, 0), "pelvis": (0.5 * length, 0, -0.5 * low)}
     if k.chance(0.3):
-        places |= dict.fromkeys(_HANDS, (0.3, 0.1, -0.6))
+        places |= dict.fromkeys(HANDS, (0.3, 0.1, -0.6))
     k.to(k.draw(0.4, 0.9), trunk=(k.draw(0, 10), 0, 0), **places)
     k.to(k.draw(0.3, 0.7), pelvis=(0.55 * length, 0, -low)).hold(k.draw(0, 0.5))
     k.home(k.draw(0.5, 1.0))
@@ -253,7 +225,7 @@ def lunge(k: Keyframes) -> None:
 def squat(k: Keyframes) -> None:
     """Down by the knees and up again, mostly with the arms forward."""
     low, arms = k.draw(0.25, 0.75), (k.draw(0.6, 1.0), k.draw(-0.3, 0.1), k.draw(-0.35, 0.15))
-    places: dict[str, Place] = dict.fromkeys(_HANDS, arms) if k.chance(0.65) else {}
+    places: dict[str, Place] = dict.fromkeys(HANDS, arms) if k.chance(0.65) else {}
     for _ in range(1 if k.chance(0.8) else 2):
         k.to(k.draw(0.6, 1.3), pelvis=(-low * k.draw(0.2, 0.6), 0, -low), trunk=(k.draw(5, 40), 0, 0), **places)
         k.hold(k.draw(0, 0.4))
@@ -264,7 +236,7 @@ def arm_curl(k: Keyframes) -> None:
     """Hands up to the shoulders and down, the elbows at the body."""
     top = (k.draw(0.15, 0.5), k.draw(-0.1, 0.15), k.draw(-0.25, 0.35))
     half = (k.draw(0.55, 0.85), 0, k.draw(-0.65, -0.35))
-    hands = _HANDS if k.chance(0.7) else _HANDS[:1]
+    hands = HANDS if k.chance(0.7) else HANDS[:1]
     for _ in range(k.count(1, 3)):
         k.through(k.draw(0.25, 0.6), **dict.fromkeys(hands, half))
         k.through(k.draw(0.25, 0.6), **dict.fromkeys(hands, top)).hold(k.draw(0, 0.3))

@@ -107,7 +107,6 @@ class HumansSource:
         self._left_out: list[str] = []
         self._received = 0
         self._heard = time.monotonic()
-        self._last_ns = 0
         self._stamps: dict[str, int] = {}
         self._info = CameraInfoTopic(node, config.camera_info_topic)
         node.undo.callback(self._info.close)
@@ -170,9 +169,9 @@ class HumansSource:
             return
         stamps = {body_id: time_to_ns(message.header.stamp) for body_id, message in latest.items()}
         newest = max(stamps.values())
-        if newest == self._last_ns or not stamps.items() - self._stamps.items():
+        if newest == max(self._stamps.values(), default=0) or not stamps.items() - self._stamps.items():
             return  # whoever has left was the newest, and what is left is old
-        self._last_ns, self._stamps = newest, stamps
+        self._stamps = stamps
         recent = {body_id: m for body_id, m in latest.items() if newest - stamps[body_id] <= RECENT_NS}
         frame_id = next(m.header.frame_id for body_id, m in recent.items() if stamps[body_id] == newest)
         self._worker.put(_Job(newest, frame_id, recent))

@@ -165,11 +165,10 @@ class Inference(ManagedNode):
 
     def _receive(self, message: MultimodalFrame) -> None:
         assert self._session is not None
-        self._watch.receive()
         if self.count_publishers(self._people_input.topic_name):
             self._session.expect_people()
         samples = list(frame_to_samples(message, self._note))
-        self._watch.use([name for name, _, _ in samples])
+        self._watch.receive([name for name, _, _ in samples])
         stamps_ns = self._session.receive(header_stamp_ns(message) or 0, samples, message.epoch)
         # None once the camera is gone; new ones come with people.
         self._follow_bodies([body for body in self._session.bodies if body in self._of_bodies])

@@ -80,16 +80,13 @@ class InferenceWatch:
         """All inputs have been dropped: what the model misses may yet come."""
         self._began_at = time.monotonic()
 
-    def receive(self) -> None:
-        """A frame has come."""
+    def receive(self, modalities: Sequence[str]) -> None:
+        """A frame has come, with samples of these modalities."""
+        names = self._session.checkpoint.config.names
+        self._uses_frames = self._uses_frames or any(name in names for name in modalities)
         self.frames += 1
         now_s = time.monotonic()
         self._frame_gap_s, self.framed_at = now_s - self.framed_at, now_s
-
-    def use(self, modalities: Sequence[str]) -> None:
-        """A frame has brought samples of these."""
-        names = self._session.checkpoint.config.names
-        self._uses_frames = self._uses_frames or any(name in names for name in modalities)
 
     def see(self) -> None:
         """People have come."""

@@ -117,8 +117,8 @@ def cross_validate_people(
     for seed in seeds:
         for fold in folds:
             began = time.monotonic()
-            network = _network(settings, takes, fold, seed, out / f"{fold.name}_{seed}")
             kept, own = _kept(fold, takes), [take for take in takes if fold.tests(take)]
+            network = _network(settings, kept, seed, out / f"{fold.name}_{seed}")
             novelty = training_features(network, compose(kept, settings.model, TRAINING_FEATURES, seed))
             for condition, clips in _conditions(fold, own, settings.model):
                 decided = _test(network, novelty, clips, _taught(fold, takes))
@@ -271,11 +271,10 @@ def check_known(takes: Sequence[Take]) -> None:
         )
 
 
-def _network(settings: Settings, takes: Sequence[Take], fold: _Fold, seed: int, folder: Path) -> Network:
+def _network(settings: Settings, kept: Sequence[Take], seed: int, folder: Path) -> Network:
     if (folder / "config.json").exists():
         return load_checkpoint(folder).model
     settings = settings.with_seed(seed)
-    kept = _kept(fold, takes)
     network = fit_members(
         settings, lambda seed: compose(kept, settings.model, settings.data.windows, seed), None, progress=False
     )

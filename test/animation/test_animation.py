@@ -46,7 +46,7 @@ ONE_HANDED = (
 )  # fmt: skip
 
 
-def moved(activity: str, seeds: Sequence[int]) -> NDArray[np.float32]:
+def performed(activity: str, seeds: Sequence[int]) -> NDArray[np.float32]:
     """A whole performance without noise."""
     performer, performance = (np.random.default_rng(seed) for seed in seeds)
     person = Performer.draw(performer)
@@ -91,7 +91,7 @@ def test_every_activity_of_people_is_acted_but_rest_and_what_has_no_name() -> No
 def test_a_body_keeps_its_measures_stays_in_view_and_moves_as_fast_as_people_can(
     activity: str, seeds: tuple[int, int]
 ) -> None:
-    joints = moved(activity, seeds)
+    joints = performed(activity, seeds)
     assert joints.dtype == np.float32
     assert joints.shape[1:] == (15, 3)
     assert np.isfinite(joints).all()
@@ -107,13 +107,13 @@ def test_a_body_keeps_its_measures_stays_in_view_and_moves_as_fast_as_people_can
 @given(seeds=ANYBODY)
 @examples(max_examples=10)
 def test_a_clip_is_a_performance_or_its_beginning_with_noise(activity: str, seeds: tuple[int, int]) -> None:
-    whole, clip = moved(activity, seeds), acted(activity, seeds)
+    whole, clip = performed(activity, seeds), acted(activity, seeds)
     assert len(whole) / 2 < len(clip) + 1 <= len(whole) + 1
     assert 0 < np.abs(clip - whole[: len(clip)]).max() < 0.06
 
 
 def test_a_third_of_the_clips_are_cut_early() -> None:
-    cut = [len(acted("wave", (0, seed))) < len(moved("wave", (0, seed))) for seed in range(200)]
+    cut = [len(acted("wave", (0, seed))) < len(performed("wave", (0, seed))) for seed in range(200)]
     assert 0.2 < np.mean(cut) < 0.5
 
 
@@ -138,7 +138,7 @@ def test_directions_are_those_of_somebody_who_faces_the_camera() -> None:
 @given(seeds=ANYBODY)
 @examples(max_examples=20)
 def test_one_handed_activities_are_those_of_a_right_hander(activity: str, seeds: tuple[int, int]) -> None:
-    joints = moved(activity, seeds)
+    joints = performed(activity, seeds)
     assert travel(joints, "right_wrist") > travel(joints, "left_wrist")
     assert travel(joints, "right_ankle") < 1e-3
 
@@ -146,7 +146,7 @@ def test_one_handed_activities_are_those_of_a_right_hander(activity: str, seeds:
 @given(seeds=ANYBODY)
 def test_swipes_go_inward_and_outward(seeds: tuple[int, int]) -> None:
     for activity, way in (("swipe_inward", 1), ("swipe_outward", -1)):
-        joints = moved(activity, seeds)
+        joints = performed(activity, seeds)
         left = joints[0, JOINTS.index("left_shoulder")] - joints[0, JOINTS.index("right_shoulder")]
         raised = joints[height(joints, "right_wrist") > height(joints, "right_wrist")[0] + 0.15]
         across = (raised[:, JOINTS.index("right_wrist")] - raised[:, JOINTS.index("neck")]) @ left
@@ -155,7 +155,7 @@ def test_swipes_go_inward_and_outward(seeds: tuple[int, int]) -> None:
 
 @given(seeds=ANYBODY)
 def test_hands_that_clap_come_near_each_other_before_the_body(seeds: tuple[int, int]) -> None:
-    joints = moved("clap", seeds)
+    joints = performed("clap", seeds)
     left, right = joints[:, JOINTS.index("left_wrist")], joints[:, JOINTS.index("right_wrist")]
     apart = np.linalg.norm(left - right, axis=1)
     assert apart.min() < 0.45
@@ -164,26 +164,26 @@ def test_hands_that_clap_come_near_each_other_before_the_body(seeds: tuple[int, 
 
 @given(seeds=ANYBODY)
 def test_who_sits_down_ends_low_and_who_stands_up_ends_high(seeds: tuple[int, int]) -> None:
-    down, up = height(moved("sit_down", seeds), "left_hip"), height(moved("stand_up", seeds), "left_hip")
+    down, up = height(performed("sit_down", seeds), "left_hip"), height(performed("stand_up", seeds), "left_hip")
     assert down[0] - down[-1] > 0.15
     assert up[-1] - up[0] > 0.15
 
 
 @given(seeds=ANYBODY)
 def test_a_foot_goes_up_to_kick_and_both_do_to_walk_and_to_jog(seeds: tuple[int, int]) -> None:
-    kick = moved("kick", seeds)
+    kick = performed("kick", seeds)
     assert travel(kick, "right_ankle") > 0.2
     assert travel(kick, "left_ankle") < 0.02
     for gait in ("walk", "jog"):
-        joints = moved(gait, seeds)
+        joints = performed(gait, seeds)
         assert travel(joints, "right_ankle") > 0.01
         assert travel(joints, "left_ankle") > 0.01
 
 
 @pytest.mark.parametrize("activity", ACTIVITIES)
 def test_the_seeds_decide_how_somebody_does_it(activity: str) -> None:
-    assert np.array_equal(moved(activity, (1, 1)), moved(activity, (1, 1)))
-    first, again, other = (moved(activity, seeds) for seeds in ((1, 1), (1, 2), (2, 1)))
+    assert np.array_equal(performed(activity, (1, 1)), performed(activity, (1, 1)))
+    first, again, other = (performed(activity, seeds) for seeds in ((1, 1), (1, 2), (2, 1)))
     body = np.linalg.norm(first[0, JOINTS.index("neck")] - first[0, JOINTS.index("spine")])
     assert first.shape != again.shape or not np.allclose(first, again, atol=0.05)
     assert body != pytest.approx(np.linalg.norm(other[0, JOINTS.index("neck")] - other[0, JOINTS.index("spine")]))
