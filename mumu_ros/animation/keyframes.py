@@ -129,7 +129,7 @@ class Keyframes:
 
     def _add(self, seconds: float, pose: Array, eased: bool) -> None:
         self._poses.append(pose)
-        self._times_s.append(self._times_s[-1] + max(seconds, _SHORTEST_S) / self._tempo)
+        self._times_s.append(self._times_s[-1] + max(seconds / self._tempo, _SHORTEST_S))
         self._eased.append(eased)
 
 

@@ -40,9 +40,9 @@ def step(k: Keyframes, period_s: float, lift: float, stride: float, hands: tuple
         bob = 0.01 + 0.03 * lift
         places: dict[str, Place] = {"trunk": k.rest[2], "pelvis": (0, 0, bob)}
         places |= {f"{up}_foot": (0.3 * stride - lift / 3, 0, lift), f"{down}_foot": (-0.2 * stride, 0, 0)}
+        k.through(period_s / 4, **places)
+        places = {f"{up}_foot": (stride, 0, 0), f"{down}_foot": (-stride, 0, 0)}
         if hands:
             place, swing = hands
             places |= {up: moved(place, forward=-swing), down: moved(place, forward=swing)}
-        k.through(period_s / 4, **places)
-        places = {f"{up}_foot": (stride, 0, 0), f"{down}_foot": (-stride, 0, 0)}
         k.through(period_s / 4, pelvis=(0, 0, -bob), **places)

@@ -41,6 +41,11 @@ right, in degrees; where the pelvis and the feet are from where they are when th
 _HEIGHT_M = (1.5, 1.95)
 _HANGING = -0.93
 """How far below the shoulder a hand at rest is, in arm lengths."""
+_NEAREST = 0.45
+"""Least distance of a hand from its shoulder, in arm lengths."""
+_FORWARD, _AHEAD = np.array([1.0, 0, 0]), np.array([0.7, 0.5, -0.5]) / np.linalg.norm([0.7, 0.5, -0.5])
+"""(forward, outwards, up): straight ahead, and about the middle of where arms point: the elbow turns with the arm from
+there, and a hand passes by its shoulder there."""
 _STANDING = 0.985
 """Share of the legs' length by which the hips of somebody who stands are above the ankles."""
 _SHORTEST_M, _LONGEST = 0.02, 0.995
@@ -135,9 +140,7 @@ class Performer:
             ("left", 1, left, left_foot, self.elbows[1]),
         ):
             shoulder = neck + back @ (0, sign * self.shoulders, -0.03)
-            reach = np.einsum("tij,tj->ti", level, hand * (1, sign, 1)) * (self.upper_arm + self.forearm)
-            pole = level @ (-0.25, sign * (0.35 + np.sin(elbow_turn)), -np.cos(elbow_turn))
-            elbow, wrist = _bent(shoulder, shoulder + reach, self.upper_arm, self.forearm, pole)
+            elbow, wrist = self._arm(shoulder, hand, level, sign, elbow_turn)
             hip = root + hip_turn @ (0, sign * self.hips, 0)
             ground = foot * leg * (1, sign, 1) + (0, sign * self.hips * self.stance, self.ankle)
             knee, ankle = _bent(hip, ground, self.thigh, self.shin, np.array([1.0, sign * 0.15, 0.05]))
@@ -146,6 +149,16 @@ class Performer:
         joints = np.stack([found[name] for name in LAYOUTS[LAYOUT].joints], axis=1)
         forward, across, above = np.moveaxis(joints @ _rotation(2, np.radians([self.yaw_deg]))[0].T, 2, 0)
         return np.stack([across, _CAMERA_HEIGHT_M - above, self.distance - forward], axis=2).astype(np.float32)
+
+    def _arm(self, shoulder: Array, hand: Array, level: Array, sign: int, elbow_turn: float) -> tuple[Array, Array]:
+        """Elbow and wrist (T, 3) of the arm at a shoulder whose hand is at a place; see `PARTS`."""
+        place = _off_shoulder(hand)
+        pole = np.array([0, 0.35 + np.sin(elbow_turn), -np.cos(elbow_turn)])
+        pole = _carried(pole, _FORWARD, _AHEAD)
+        pole = _carried(pole, _AHEAD, place / np.linalg.norm(place, axis=1, keepdims=True))
+        reach, pole = (np.einsum("tij,tj->ti", level, vectors * (1, sign, 1)) for vectors in (place, pole))
+        target = shoulder + reach * (self.upper_arm + self.forearm)
+        return _bent(shoulder, target, self.upper_arm, self.forearm, pole)
 
 
 def _rotation(axis: int, angle: Array) -> Array:
@@ -156,6 +169,27 @@ def _rotation(axis: int, angle: Array) -> Array:
     matrix[:, j, i] = np.sin(angle)
     matrix[:, i, j] = -matrix[:, j, i]
     return matrix
+
+
+def _off_shoulder(hand: Array) -> Array:
+    """Places (T, 3) of a hand; those that are too near to the shoulder are moved away, so that a hand goes round it."""
+    distance = np.linalg.norm(hand, axis=1, keepdims=True)
+    along = hand @ _AHEAD[:, None]
+    across = hand - along * _AHEAD
+    aside = np.linalg.norm(across, axis=1, keepdims=True)
+    angle = np.arctan2(aside, along) * distance / _NEAREST
+    moved = _NEAREST * (np.cos(angle) * _AHEAD + np.sin(angle) * across / np.maximum(aside, 1e-6))
+    return np.where(distance < _NEAREST, moved, hand)
+
+
+def _carried(direction: Array, begin: Array, end: Array) -> Array:
+    """A direction across `begin`, turned by the smallest rotation from there to other unit vectors: (T, 3).
+
+    It is undefined where they are opposed to `begin`.
+    """
+    share = end @ direction / np.maximum(1 + end @ begin, 1e-6)
+    carried: Array = direction - share[..., None] * (begin + end)
+    return carried
 
 
 def _bent(begin: Array, target: Array, first: float, second: float, pole: Array) -> tuple[Array, Array]:

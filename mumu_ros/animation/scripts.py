@@ -36,6 +36,8 @@ _BROKEN_OFF = 0.35
 """Share of the performances that are cut before they end, most of them while the person returns to rest."""
 _SHOWN = 0.55
 """Least share of such a performance that is shown, not counting the rest before it."""
+_SHORTEST = 15
+"""Least number of steps of it."""
 
 ACTIVITIES: Mapping[str, Callable[[Keyframes], None]] = MappingProxyType(
     {
@@ -65,7 +67,8 @@ def animate(activity: str, performer: Performer, generator: np.random.Generator)
     poses = keyframes.poses()
     if keyframes.chance(_BROKEN_OFF):
         rest = keyframes.rest_steps
-        poses = poses[: rest + round((len(poses) - rest) * keyframes.draw(_SHOWN, 1))]
+        shown = rest + round((len(poses) - rest) * keyframes.draw(_SHOWN, 1))
+        poses = poses[: max(shown, _SHORTEST)]
     joints = performer.joints(poses)
     noise = smoothed(generator.normal(0, _UNSTEADY_M, joints.shape), _UNSTEADY_STEPS)
     return (joints + noise).astype(np.float32)

@@ -207,7 +207,7 @@ def kick(k: Keyframes) -> None:
 def jog(k: Keyframes) -> None:
     """On the spot, the arms bent."""
     period_s, lift, stride, swing = k.draw(0.5, 0.85), k.draw(0.1, 0.4), k.draw(0, 0.2), k.draw(0.08, 0.45)
-    step(k, period_s, lift, stride, ([k.draw(0.1, 0.4), k.draw(-0.25, 0.1), k.draw(-0.7, 0)], swing))
+    step(k, period_s, lift, stride, ([k.draw(0.1, 0.4), k.draw(-0.25, 0.1), k.draw(-0.7, -0.2)], swing))
 
 
 def lunge(k: Keyframes) -> None:

@@ -51,7 +51,7 @@ __all__ = [
     "training_features",
 ]
 
-TRAINING_FEATURES = 1000
+TRAINING_FEATURES = 2000
 """Number of windows that novelty is measured by."""
 _KEPT = 0.85
 """Share of the known clips that the threshold accepts."""
@@ -168,7 +168,8 @@ def fit_confidence(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, calibratio
     Args:
         sets: Decisions about datasets that were not trained on. Those of unknown novelty are left out.
         taxonomy: Of the decisions.
-        calibration: Has the temperature. It is returned as it is if the novelty tells nothing.
+        calibration: Has the temperature. It is returned as it is if the novelty tells nothing. If the probability tells
+            nothing beside it, its log-odds count `_LEAST_WEIGHT`, so that the confidence still rises with them.
     """
     named, rows, right, weights = _named_activities(taxonomy), [], [], []
     for tested in sets:
@@ -182,8 +183,12 @@ def fit_confidence(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, calibratio
         weights.append(np.full(len(odds), 1 / len(odds)))
     if not rows:
         return calibration
-    bias, slope, weight = _logistic_regression(*map(np.concatenate, (rows, right, weights)))
-    if min(slope, weight) < _LEAST_WEIGHT:
+    x, truth, shares = map(np.concatenate, (rows, right, weights))
+    bias, slope, weight = _logistic_regression(x, truth, shares)
+    if slope < _LEAST_WEIGHT:
+        slope = _LEAST_WEIGHT
+        bias, weight = _logistic_regression(x[:, [0, 2]], truth, shares, slope * x[:, 1])
+    if weight < _LEAST_WEIGHT:
         return calibration
     return replace(calibration, bias=bias, slope=slope, novelty_weight=weight)
 
@@ -208,11 +213,13 @@ def calibrate_acceptance(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, cali
     return replace(found, unknown_threshold=threshold, shift=float(shift))
 
 
-def _logistic_regression(x: NDArray[Any], truth: NDArray[Any], weights: NDArray[Any]) -> list[float]:
-    """Coefficients of the columns of x (N, F), by Newton's method; N weights."""
+def _logistic_regression(
+    x: NDArray[Any], truth: NDArray[Any], weights: NDArray[Any], offset: NDArray[Any] | float = 0.0
+) -> list[float]:
+    """Coefficients of the columns of x (N, F), by Newton's method; N weights; the offset is added to the log-odds."""
     coefficients = np.zeros(x.shape[1])
     for _ in range(_NEWTON_STEPS):
-        p = 1 / (1 + np.exp(-(x @ coefficients).clip(-500, 500)))
+        p = 1 / (1 + np.exp(-(x @ coefficients + offset).clip(-500, 500)))
         gradient = x.T @ (weights * (truth - p)) - _RIDGE * coefficients
         hessian = (x.T * (weights * p * (1 - p))) @ x + _RIDGE * np.eye(len(coefficients))
         coefficients += np.linalg.solve(hessian, gradient)

@@ -44,7 +44,7 @@ TAKE_HZ = 30.0
 _ROUNDING_S = 1e-6
 _SPEED = (0.5, 1.4)
 _AS_RECORDED = 0.7
-"""Share of the windows that are a clip from its beginning to its end, except of `_GAITS`, which are on the spot."""
+"""Share of the windows that are a clip as it was recorded, except of `_GAITS`, which are on the spot."""
 _UP_TO_PERFORMED, _UP_TO_ENDED, _UP_TO_IDLE = 0.72, 0.81, 0.93
 """Of the other windows, by a number drawn from 0 to 1: below the first the window ends within an activity, below the
 second after one, below the third somebody rests throughout; from there on they move without any aim."""
@@ -96,13 +96,15 @@ def resample(stream: Stream, modality: Modality, start_ns: int, end_ns: int) -> 
     return found
 
 
-def compose(takes: Sequence[Take], config: ModelConfig, count: int, seed: int) -> WindowSet:
+def compose(
+    takes: Sequence[Take], config: ModelConfig, count: int, seed: int, as_recorded: float = _AS_RECORDED
+) -> WindowSet:
     """Compose windows for a model with a skeleton that has a layout, and perhaps an IMU; its taxonomy has `idle` and
     `other`.
 
-    Each dataset gets as many windows.
+    Each dataset gets as many windows, this share of which are a clip from its beginning to its end.
     """
-    return _Composer(takes, config, np.random.default_rng(seed)).windows(count)
+    return _Composer(takes, config, np.random.default_rng(seed), as_recorded).windows(count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +159,10 @@ class _Part:
 
 
 class _Composer:
-    def __init__(self, takes: Sequence[Take], config: ModelConfig, generator: np.random.Generator) -> None:
+    def __init__(
+        self, takes: Sequence[Take], config: ModelConfig, generator: np.random.Generator, as_recorded: float = 0.0
+    ) -> None:
+        self._as_recorded = as_recorded
         self._recorded, self._takes = takes, [_in_view(take) for take in takes]
         self._config, self._generator = config, generator
         self._skeleton = next(m for m in config.modalities if m.layout)
@@ -218,7 +223,7 @@ class _Composer:
 
     def _window(self, index: int) -> _Part:
         take = self._recorded[index]
-        if take.labels[0] not in _GAITS and self._generator.random() < _AS_RECORDED:
+        if take.labels[0] not in _GAITS and self._generator.random() < self._as_recorded:
             return _Part(take.skeleton, take.imu, take.labels)
         take = self._takes[index]
         kind = self._generator.random()
@@ -301,10 +306,9 @@ class _Composer:
         return skeleton.astype(np.float32), (level + noise).astype(np.float32)
 
     def _resting(self, take: Take) -> Array:
-        """How a clip of the same person, recorded in the same place, begins or ends."""
+        """How a clip of the same person begins, recorded in the same place; ends may be within an activity."""
         person = self._by_person[take.source, take.subject]
-        rest = _seen(self._takes[person[self._generator.integers(len(person))]].skeleton)
-        pose = rest[self._generator.choice([0, 1, -2, -1])]
+        pose = self._takes[person[self._generator.integers(len(person))]].skeleton[0]
         found: Array = (pose + _over_ground(take.skeleton[0] - pose)).astype(np.float32)
         return found
 

@@ -61,7 +61,7 @@ from mumu_ros.training.several_datasets import calibrates_by, read_takes
 from mumu_ros.training.whole_clips import combine, seconds_before_end
 from mumu_ros.training.work_folder import digest, reserve
 
-__all__ = ["assess_people", "check_known", "cross_validate_people", "people_table"]
+__all__ = ["assess_people", "check_known", "cross_validate_people", "people_table", "stream_novelty"]
 
 _PEOPLE_FOLDS = 3
 
@@ -119,7 +119,7 @@ def cross_validate_people(
             began = time.monotonic()
             kept, own = _kept(fold, takes), [take for take in takes if fold.tests(take)]
             network = _network(settings, kept, seed, out / f"{fold.name}_{seed}")
-            novelty = training_features(network, compose(kept, settings.model, TRAINING_FEATURES, seed))
+            novelty = stream_novelty(network, kept, seed)
             for condition, clips in _conditions(fold, own, settings.model):
                 decided = _test(network, novelty, clips, _taught(fold, takes))
                 before = tested[seed].get(condition)
@@ -190,6 +190,16 @@ def assess_people(
             sensors: _spread([score_streams(found, taxonomy, calibration)]) for sensors, found in streams.items()
         },
     }
+
+
+def stream_novelty(network: Network, takes: Sequence[Take], seed: int) -> Novelty:
+    """Features of windows of named activities that end at any moment, as those of a stream do.
+
+    By windows that are clips as recorded, an activity of which half is seen would be novel.
+    """
+    windows = compose(takes, network.config, 2 * TRAINING_FEATURES, seed, as_recorded=0)
+    activities = np.array(network.config.taxonomy.activities)[windows.activity]
+    return training_features(network, windows.take(np.flatnonzero(~np.isin(activities, (IDLE, OTHER)))))
 
 
 def people_table(results: Mapping[str, Any]) -> str:

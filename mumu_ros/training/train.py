@@ -37,7 +37,7 @@ from mumu_ros.training.composition import compose
 from mumu_ros.training.fit import check_machine
 from mumu_ros.training.loading import Loaded, known_windows, load_windows, tell_untaught
 from mumu_ros.training.members import discard_members, fit_members, member_seeds
-from mumu_ros.training.people_protocol import assess_people, check_known
+from mumu_ros.training.people_protocol import assess_people, check_known, stream_novelty
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
@@ -96,12 +96,12 @@ def train(
     began = time.monotonic()
     calibration_windows = _calibration_windows(settings)
     takes = read_takes(settings) if settings.data.sets else None
-    held_out = divide_takes(takes.takes, settings.data)[1] if takes else []
+    kept, held_out = divide_takes(takes.takes, settings.data) if takes else ([], [])
     if held_out and calibration is None:
         check_known(held_out)
-    seed = member_seeds(settings)[0]
+    first = member_seeds(settings)[0]
     loaded = (
-        _composed(settings, takes, seed)
+        _composed(settings, takes, first)
         if takes
         else load_windows(settings.model, settings.data, settings.data.subjects("train"))
     )
@@ -109,7 +109,7 @@ def train(
     windows = training_labels(settings, loaded.windows, predicted)
 
     def of_member(own: int) -> WindowSet:
-        return windows if not takes or own == seed else _composed(settings, takes, own).windows
+        return windows if not takes or own == first else _composed(settings, takes, own).windows
 
     if not rank_zero_only.rank:  # type: ignore[attr-defined]
         tell_untaught(windows, settings.model, loaded.unused)
@@ -125,9 +125,10 @@ def train(
             predict(model, calibration_windows), calibration_windows, settings.model.taxonomy, calibration.temperature
         )
         metrics["calibration_subjects"] = scores
-    novelty = training_features(model, windows) if _learns_novelty(calibration) else None
+    seed, novelty = settings.optimization.seed, None
+    if _learns_novelty(calibration):
+        novelty = stream_novelty(model, kept, seed) if takes else training_features(model, windows)
     if held_out:
-        seed = settings.optimization.seed
         calibration, metrics["held_out"] = assess_people(model, held_out, seed, calibration, novelty)
     with naming(out, kept=True):
         origin = provenance(settings, command, [known for known in (parent, teacher_checkpoint) if known])

@@ -106,6 +106,30 @@ def test_a_body_keeps_its_measures_stays_in_view_and_moves_as_fast_as_people_can
 @pytest.mark.parametrize("activity", ACTIVITIES)
 @given(seeds=ANYBODY)
 @examples(max_examples=10)
+def test_no_joint_jumps_from_a_pose_to_the_next(activity: str, seeds: tuple[int, int]) -> None:
+    performer, performance = (np.random.default_rng(seed) for seed in seeds)
+    person = Performer.draw(performer)
+    keyframes = Keyframes(person, performance)
+    ACTIVITIES[activity](keyframes)
+    poses = keyframes.poses()
+    at = np.arange(0, len(poses) - 1, 1 / 20)
+    share = (at % 1)[:, None, None]
+    between = poses[at.astype(int)] * (1 - share) + poses[at.astype(int) + 1] * share
+    steps = np.linalg.norm(np.diff(person.joints(between), axis=0), axis=2)
+    assert steps.max() < 0.1, "m in a 600th of a second"
+
+
+@given(where=st.tuples(*[st.floats(-1, 1)] * 3))
+def test_a_hand_stays_off_its_shoulder(where: tuple[float, float, float]) -> None:
+    joints = facing(right=where)
+    arm, elbow, shoulder = (joints[JOINTS.index(f"right_{name}")] for name in ("wrist", "elbow", "shoulder"))
+    length = np.linalg.norm(arm - elbow) + np.linalg.norm(elbow - shoulder)
+    assert np.linalg.norm(arm - shoulder) > 0.44 * length
+
+
+@pytest.mark.parametrize("activity", ACTIVITIES)
+@given(seeds=ANYBODY)
+@examples(max_examples=10)
 def test_a_clip_is_a_performance_or_its_beginning_with_noise(activity: str, seeds: tuple[int, int]) -> None:
     whole, clip = performed(activity, seeds), acted(activity, seeds)
     assert len(whole) / 2 < len(clip) + 1 <= len(whole) + 1

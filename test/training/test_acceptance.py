@@ -127,10 +127,17 @@ def test_where_the_novelty_is_not_known_the_probability_decides_as_without() -> 
 
 def test_a_novelty_that_says_nothing_is_not_used() -> None:
     p, hits = np.linspace(0.3, 0.9, 400), np.arange(400) % 2 == 0
-    for probability, novelty in (
-        (p, 1 + hits.astype(float)),  # what is right is more novel
-        (np.where(hits, 0.5, 0.7), 2 - hits.astype(float)),  # and here less probable
-    ):
-        calibration = calibrate_acceptance([decisions(probability, novelty, hits)], TAXONOMY, Calibration())
-        assert calibration.novelty_weight == 0
-        assert calibration.confidence(0.7, 5.0) == 0.7
+    more_novel = decisions(p, 1 + hits.astype(float), hits)
+    calibration = calibrate_acceptance([more_novel], TAXONOMY, Calibration())
+    assert calibration.novelty_weight == 0
+    assert calibration.confidence(0.7, 5.0) == 0.7
+
+
+def test_a_novelty_that_says_all_is_used_and_the_confidence_still_rises_with_the_probability() -> None:
+    rng, hits = np.random.default_rng(0), np.arange(400) % 2 == 0
+    less_probable = decisions(np.where(hits, 0.5, 0.7), rng.normal(2 - hits, 0.5), hits)
+    calibration = calibrate_acceptance([less_probable], TAXONOMY, Calibration())
+    assert calibration.novelty_weight > 1
+    assert calibration.confidence(0.7, 1.0) > calibration.confidence(0.5, 1.0) > calibration.confidence(0.7, 2.0)
+    accepted = accept(less_probable.logits, less_probable.novelty, TAXONOMY, calibration)[1]
+    assert (accepted == hits).mean() > 0.8

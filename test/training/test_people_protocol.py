@@ -34,9 +34,10 @@ from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
-from mumu_ros.model.taxonomy import Taxonomy
+from mumu_ros.model.taxonomy import OTHER, Taxonomy
 from mumu_ros.share import share_path
-from mumu_ros.training.composition import Take
+from mumu_ros.training import people_protocol
+from mumu_ros.training.composition import Take, compose
 from mumu_ros.training.people_protocol import (
     _beside,
     _folds,
@@ -45,6 +46,7 @@ from mumu_ros.training.people_protocol import (
     assess_people,
     cross_validate_people,
     people_table,
+    stream_novelty,
 )
 from mumu_ros.training.settings import Machine, Settings, read_settings
 from mumu_ros.training.several_datasets import Takes, read_takes
@@ -54,8 +56,9 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Two datasets of two people with an activity that no other has, and front end joints of three people."""
+    monkeypatch.setattr(people_protocol, "TRAINING_FEATURES", 50)
     rng = np.random.default_rng(0)
     for name, file, joints, activities in (
         ("florence3d", "a{:02}_s{}_id1.txt", 15, (1, 4, 8)),
@@ -246,6 +249,15 @@ def test_an_imu_is_laid_beside_the_joints_of_its_recording_by_time(later: int, s
     expected = np.arange(*shown, dtype=float)
     np.testing.assert_array_equal(found[:, 0, 0], np.where((expected >= 0) & (expected < 40), expected, np.nan))
     assert _beside(joints, None).imu is None
+
+
+def test_novelty_is_measured_by_windows_of_activities_that_can_be_accepted(settings: Settings) -> None:
+    network = Network(settings.model)
+    named, other = take("kard", 1, None), replace(take("kard", 2, None), labels=(OTHER,))
+    features = stream_novelty(network, [named, other], 0).features
+    windows = compose([named, other], settings.model, 100, 0, as_recorded=0)
+    activities = np.array(settings.model.taxonomy.activities)[windows.activity]
+    assert len(features) == np.isin(activities, named.labels).sum() < len(windows) / 2
 
 
 @given(
