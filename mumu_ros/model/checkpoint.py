@@ -140,8 +140,14 @@ def check_target(path: str | Path) -> None:
     if path.is_mount() or (path.exists() and path in (here := Path.cwd(), *here.parents)):
         what = "is a mount point" if path.is_mount() else "is the current folder, or holds it"
         raise CheckpointError(f"{str(path)!r} {what}, and cannot be replaced; choose a new folder in it")
-    if path.exists() and not (path / _CONFIG).is_file() and not (path.is_dir() and not any(path.iterdir())):
-        raise CheckpointError(f"{str(path)!r} exists and is no model folder; choose another path or remove it")
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        _read_content(path)  # many other programs have a config.json, too
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{str(path)!r} exists and is no model folder; choose another path or remove it"
+        ) from error
 
 
 def save_checkpoint(
@@ -301,7 +307,8 @@ def _read_file(path: Path, name: str, limit: int) -> bytes:
         ) from error
 
 
-def _read(path: Path) -> tuple[ModelConfig, Calibration, Mapping[str, Any]]:
+def _read_content(path: Path) -> dict[str, Any]:
+    """The parts of a model's `config.json`."""
     where = repr(str(path / _CONFIG))
     data = _read_file(path, _CONFIG, MAX_TEXT)
     try:
@@ -311,6 +318,12 @@ def _read(path: Path) -> tuple[ModelConfig, Calibration, Mapping[str, Any]]:
     if not isinstance(content, dict) or set(content) != _KEYS:
         found = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{where} has {found}; expected {sorted(_KEYS)}: is it a mumu_ros model?")
+    return content
+
+
+def _read(path: Path) -> tuple[ModelConfig, Calibration, Mapping[str, Any]]:
+    where = repr(str(path / _CONFIG))
+    content = _read_content(path)
     if not isinstance(content["provenance"], dict):
         raise CheckpointError(f"{where}: provenance is {content['provenance']!r}; expected keys and values")
     try:

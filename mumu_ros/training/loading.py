@@ -20,7 +20,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from mumu_ros.files import expanded
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.modality import Modality
 from mumu_ros.model.preprocessing import Preprocessing
+from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.training.given_labels import show_labels
 from mumu_ros.training.settings import Data
 from mumu_ros.training.windows import WindowSet, clip_end, cut_windows, random_ends
@@ -95,7 +96,7 @@ def load_windows(
         subjects: Whose clips.
         change: What to do to a clip before it is cut, in another process: it gives each an activity of the taxonomy,
             whatever the dataset has. Such windows are not kept.
-        skip_unknown: Skip clips of activities that the taxonomy lacks, instead of refusing the dataset.
+        skip_unknown: Skip clips of which an activity is not in the taxonomy, instead of refusing the dataset.
 
     Raises:
         DatasetError: The dataset is not there, a subject is not in it, or none of its clips can be read.
@@ -111,7 +112,8 @@ def load_windows(
     people = [clips for clips in people if clips]
     files = _files(folder, data, people) if folder else [None] * len(people)
     kept = [WindowSet.load(file) if file and file.exists() else None for file in files]
-    others = _cut_all(config, data, change, [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None])
+    missing = [(c, f) for c, f, k in zip(people, files, kept, strict=True) if k is None]
+    others = _cut_all(config, data, change, skip_unknown, missing)
     parts = [(k, {}, {}) if k is not None else next(others) for k in kept]
     windows = [part for part, _, _ in parts if part is not None]
     skipped = {clip: reason for _, reasons, _ in parts for clip, reason in reasons.items()}
@@ -189,12 +191,24 @@ def tell_untaught(windows: WindowSet, config: ModelConfig, unused: Sequence[str]
 
 def _unknown(config: ModelConfig, dataset: str, clips: Sequence[ClipInfo], skip: bool) -> dict[str, str]:
     """Id of each clip of an activity that the taxonomy lacks, and what is wrong with it."""
-    known, name = {"", *config.taxonomy.activities, *config.taxonomy.group_names}, config.taxonomy.name
-    unknown = {clip.id: clip.activity for clip in clips if clip.activity not in known}
+    labels = {clip.id: clip.activity for clip in clips if clip.activity}
+    unknown = {clip: name for clip, name in labels.items() if _foreign(config.taxonomy, [name])}
     if unknown and not skip:
         activities = ", ".join(sorted(set(unknown.values())))
-        raise ConfigError(f"taxonomy {name!r} lacks {activities} of {dataset}; put them into a group of it")
-    return {clip: f"{activity!r} is not in the taxonomy {name!r} of the model" for clip, activity in unknown.items()}
+        raise ConfigError(
+            f"taxonomy {config.taxonomy.name!r} lacks {activities} of {dataset}; put them into a group of it"
+        )
+    return {clip: _not_in(config.taxonomy, [activity]) for clip, activity in unknown.items()}
+
+
+def _foreign(taxonomy: Taxonomy, labels: Iterable[str]) -> list[str]:
+    """Those labels that are neither an activity nor a group of a taxonomy, in order."""
+    return sorted(set(labels) - {*taxonomy.activities, *taxonomy.group_names})
+
+
+def _not_in(taxonomy: Taxonomy, labels: Sequence[str]) -> str:
+    is_not = "is not" if len(labels) == 1 else "are not"
+    return f"{', '.join(map(repr, labels))} {is_not} in the taxonomy {taxonomy.name!r} of the model"
 
 
 def _why_none(config: ModelConfig, data: Data, clip: ClipInfo) -> str:
@@ -258,18 +272,24 @@ def _listing(folder: Path, but: Path) -> list[tuple[str, int, int]]:
 
 
 def _cut_all(
-    config: ModelConfig, data: Data, change: Change | None, people: Sequence[tuple[Clips, Path | None]]
+    config: ModelConfig,
+    data: Data,
+    change: Change | None,
+    skip_unknown: bool,
+    people: Sequence[tuple[Clips, Path | None]],
 ) -> Iterator[Part]:
     if not people:
         return
     with worker_pool(min(len(people), os.cpu_count() or 1)) as pool:
         with interrupts_held():
-            parts = [pool.submit(_cut_person, config, data, change, clips, file) for clips, file in people]
+            parts = [pool.submit(_cut_person, config, data, change, skip_unknown, *person) for person in people]
         for part in parts:
             yield part.result()
 
 
-def _cut_person(config: ModelConfig, data: Data, change: Change | None, clips: Clips, path: Path | None) -> Part:
+def _cut_person(
+    config: ModelConfig, data: Data, change: Change | None, skip_unknown: bool, clips: Clips, path: Path | None
+) -> Part:
     cv2.setNumThreads(1)
     subject = clips[0].subject
     generator = np.random.default_rng((subject, 0))
@@ -282,6 +302,7 @@ def _cut_person(config: ModelConfig, data: Data, change: Change | None, clips: C
             clip = change(clip) if change else clip
             if data.pose and data.pose not in clip.streams:
                 raise DatasetError(f"{info.id} has no stream {data.pose!r}, which data.pose names")
+            _check_segments(config.taxonomy, clip, skip_unknown)
         except DatasetError as error:
             skipped[info.id] = str(error)
             continue
@@ -297,6 +318,18 @@ def _cut_person(config: ModelConfig, data: Data, change: Change | None, clips: C
     if path and not skipped and not beyond:
         windows.save(path)
     return windows, skipped, beyond
+
+
+def _check_segments(taxonomy: Taxonomy, clip: Clip, skip: bool) -> None:
+    """See that the taxonomy has what the segments say; a clip that is to be skipped has a `DatasetError`."""
+    foreign = _foreign(taxonomy, (segment.activity for segment in clip.segments))
+    if foreign and skip:
+        raise DatasetError(f"in its segments {_not_in(taxonomy, foreign)}")
+    if foreign:
+        raise ConfigError(
+            f"taxonomy {taxonomy.name!r} lacks {', '.join(foreign)} of clip {clip.id!r}, in its segments; put them "
+            "into a group of it"
+        )
 
 
 def _teacher(config: ModelConfig, pose: str) -> tuple[Modality, ...]:

@@ -221,9 +221,10 @@ def clip_end(clip: Clip) -> np.ndarray:
 def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overlap: float, pose: str = "") -> WindowSet:
     """Cut the windows that end at `ends_ns`, as the live recogniser would have seen them.
 
-    A window's label is the activity that fills most of it, or of what the clip has of it; windows in which none fills
-    `min_overlap` are left out, as are those without a sample, about which nothing is decided live. `pose` is a skeleton
-    of the clip, whose joints at the time of each frame are kept.
+    A window's label is the activity that fills most of it, or of what the clip has of it between its first and its last
+    sample, labelled or not; windows in which none fills `min_overlap` are left out, as are those without a sample,
+    about which nothing is decided live. `pose` is a skeleton of the clip, whose joints at the time of each frame are
+    kept.
     """
     preprocessing = Preprocessing(config)
     assembler = window_assembler(config)
@@ -232,6 +233,7 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
     taken_ns: dict[str, list[int]] = {name: [] for name in known}
     rows: list[tuple[Arrays, Arrays]] = []
     labels: list[tuple[str, bool]] = []
+    first_ns, last_ns = min(int(stream.stamps_ns[0]) for stream in clip.streams.values()), int(clip_end(clip)[0])
     samples = _in_time(clip, config.names)
     waiting = next(samples, None)
     for end_ns in ends_ns.tolist():
@@ -239,7 +241,7 @@ def cut_windows(clip: Clip, config: ModelConfig, ends_ns: np.ndarray, min_overla
             assembler.insert(waiting[1], waiting[0], waiting[2])
             waiting = next(samples, None)
         window = assembler.window(end_ns)
-        activity, overlap = _label(clip.segments, window.start_ns, end_ns)
+        activity, overlap = _label(clip.segments, max(window.start_ns, first_ns), min(end_ns, last_ns))
         if not overlap or overlap < min_overlap:
             continue
         inputs, masks = preprocessing.batch([window])
@@ -280,13 +282,12 @@ def _poses(stream: Stream, stamps_ns: np.ndarray) -> np.ndarray:
 
 
 def _label(segments: tuple[Segment, ...], start_ns: int, end_ns: int) -> tuple[str, float]:
-    """The activity that lasts longest, of all its segments together, and its share of what was recorded."""
+    """The activity that lasts longest in a time, of all its segments together, and its share of that time."""
     lasting: Counter[str] = Counter()
     for segment in segments:
         lasting[segment.activity] += max(min(end_ns, segment.end_ns) - max(start_ns, segment.start_ns), 0)
     ((activity, longest_ns),) = lasting.most_common(1)
-    recorded_ns = min(end_ns, segments[-1].end_ns) - max(start_ns, segments[0].start_ns)
-    return activity, longest_ns / max(recorded_ns, 1)
+    return activity, longest_ns / max(end_ns - start_ns, 1)
 
 
 def _label_index(taxonomy: Taxonomy, label: str) -> int:

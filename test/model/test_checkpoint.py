@@ -109,6 +109,20 @@ def test_what_is_no_model_is_not_overwritten(model: Network, tmp_path: Path) -> 
         save_checkpoint(tmp_path / "thesis", model)
 
 
+@pytest.mark.parametrize("text", ['{"port": 8080}', "[]", "{", '{"model": {}, "calibration": {}}'])
+def test_a_folder_with_the_config_file_of_another_program_is_not_overwritten(
+    model: Network, tmp_path: Path, text: str
+) -> None:
+    project = tmp_path / "project"
+    (project / "src").mkdir(parents=True)
+    (project / "config.json").write_text(text)
+    (project / "src" / "main.py").write_text("…")
+    for refuse in (lambda: check_target(project), lambda: save_checkpoint(project, model)):
+        with pytest.raises(CheckpointError, match=r"project' exists and is no model folder; choose another path"):
+            refuse()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["config.json", "main.py", "project", "src"]
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_link_to_a_folder_stays_one(model: Network, folder: Path, tmp_path: Path, there: bool) -> None:
     target = folder if there else tmp_path / "new"

@@ -197,6 +197,27 @@ def test_a_model_is_tested_on_the_activities_that_it_knows(settings: Settings) -
         load_windows(blind, data, skip_unknown=True)
 
 
+@pytest.mark.parametrize("labels", [("jump",), ("jump", "bow"), ("wave", "jump")])
+def test_a_clip_with_an_unknown_activity_in_its_segments_is_refused_or_skipped_by_name(
+    settings: Settings, labels: tuple[str, ...]
+) -> None:
+    """Also where it fills no window, and each time."""
+    listed = Path(settings.data.root) / "clips.csv"
+    listed.write_text(listed.read_text().replace("wave_s1_0,1,wave", "wave_s1_0,1,").replace("s2_2,2,wave", "s2_2,2,"))
+    rows = [f"0,1,{labels[0]}", *(f"{1 + i / 20},{1.05 + i / 20},{name}" for i, name in enumerate(labels[1:]))]
+    (listed.parent / "wave_s1_0" / "segments.csv").write_text("\n".join(("start_s,end_s,activity", *rows)))
+    (listed.parent / "wave_s2_2" / "segments.csv").write_text("start_s,end_s,activity\n0,0.6,gesture\n0.6,1.2,walk\n")
+    foreign = sorted({*labels} - {"wave"})
+    with pytest.raises(ConfigError, match=f"lacks {', '.join(foreign)} of clip 'wave_s1_0', in its segments; put them"):
+        load(settings)
+    for _ in range(2):
+        loaded = load_windows(settings.model, replace(settings.data, min_overlap=0.5), skip_unknown=True)
+        quoted, are = ", ".join(map(repr, foreign)), "is" if len(foreign) == 1 else "are"
+        assert loaded.skipped == {"wave_s1_0": f"in its segments {quoted} {are} not in the taxonomy 'two' of the model"}
+        assert "wave_s1_0" not in loaded.windows.clip
+        assert "wave_s2_2" in loaded.windows.clip, "a group is known"
+
+
 def test_an_unknown_subject_is_named(settings: Settings) -> None:
     with pytest.raises(DatasetError, match=r"no subjects \[7\]; it has \[1\]"):
         load(settings, 1, 7)

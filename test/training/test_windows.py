@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.datasets.clips import Clip, Segment, Stream
@@ -133,6 +133,23 @@ def test_a_window_in_which_nothing_is_done_is_left_out(config: ModelConfig, make
     segments = (Segment(start, start + S, "stand"), Segment(start + 4 * S, start + 6 * S, "stand"))
     windows = cut_windows(replace(clip, segments=segments), config, start + np.arange(1, 7) * S, min_overlap=0.0)
     assert len(windows) == 3
+
+
+@given(begin=st.floats(0, 2.5), length=st.floats(0.3, 3), end=st.floats(0.2, 6))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_activity_fills_a_share_of_what_was_recorded_also_where_nothing_is_labelled(
+    config: ModelConfig, make_clip: MakeClip, begin: float, length: float, end: float
+) -> None:
+    """Before the first label, and after the last."""
+    clip = make_clip(0)
+    start = clip.segments[0].start_ns
+    segment = Segment(start + round(begin * S), start + round((begin + length) * S), "stand")
+    first_ns, last_ns = min(int(s.stamps_ns[0]) for s in clip.streams.values()), int(clip_end(clip)[0])
+    end_ns = start + round(end * S)
+    recorded = (max(first_ns, end_ns - S), min(end_ns, last_ns))
+    share = (min(segment.end_ns, recorded[1]) - max(segment.start_ns, recorded[0])) / (recorded[1] - recorded[0])
+    windows = cut_windows(replace(clip, segments=(segment,)), config, np.array([end_ns]), min_overlap=0.6)
+    assert windows.inside.tolist() == ([share == 1] if share >= 0.6 else [])
 
 
 def test_a_frame_that_windows_share_is_kept_once(config: ModelConfig, make_clip: MakeClip) -> None:
