@@ -130,8 +130,13 @@ def replacing(path: Path) -> Iterator[Path]:
         with naming(path):
             yield temporary
             temporary.replace(path)
+    except OSError as error:
+        if error.filename != str(temporary):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # not made, or in its place already
+            temporary.unlink()
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -119,6 +119,17 @@ def test_a_file_that_is_not_finished_leaves_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", ["nowhere/a.csv", "file/a.csv", "folder"])
+def test_a_file_that_cannot_be_written_is_named_not_a_temporary_one(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / name
+    with pytest.raises(OSError, match=r".") as raised, replacing(path) as temporary:
+        temporary.write_text("x", encoding="utf-8")
+    assert raised.value.filename == str(path)
+    assert raised.value.filename2 is None
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

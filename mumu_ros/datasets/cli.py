@@ -20,10 +20,12 @@ import argparse
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mumu_ros.recordings.options import add_labelled_recordings, one_each
+from mumu_ros.text import shorten
 
 if TYPE_CHECKING:
     from mumu_ros.datasets.build import BagReport, Report
@@ -114,16 +116,14 @@ def _build(arguments: argparse.Namespace) -> int:
 
     bags = arguments.bags
     labels = one_each("--labels", arguments.labels or [None] * len(bags), bags)
-    numbers = arguments.subjects.split(",") if arguments.subjects else [str(i + 1) for i in range(len(bags))]
-    if wrong := [text for text in one_each("--subjects", numbers, bags) if not text.strip().isdecimal()]:
-        raise ValueError(f"--subjects: {wrong[0]!r} is not a whole number; expected one for each bag, such as 1,1,2")
+    subjects = _subjects(arguments.subjects, bags)
     finds_people, has_streams = _sources(arguments.params)
     configuration = "own_people" if finds_people else "own"
     model = _model(configuration)
     window_s = float(model["window_s"])
     shortest_s = window_s if arguments.shortest is None else arguments.shortest
     report = build_dataset(
-        [Source(bag, int(number), path) for bag, number, path in zip(bags, numbers, labels, strict=True)],
+        [Source(bag, subject, path) for bag, subject, path in zip(bags, subjects, labels, strict=True)],
         arguments.out,
         _sensor_sync(arguments.params) if has_streams else None,
         shortest_s,
@@ -139,6 +139,22 @@ def _build(arguments: argparse.Namespace) -> int:
     if text := lonely_activity(report.activities):
         print(text, file=sys.stderr)
     return 0
+
+
+def _subjects(text: str | None, bags: Sequence[Path]) -> list[int]:
+    """The person in each bag; without a text a different one each."""
+    from mumu_ros.datasets.folder import MAX_NUMBER
+
+    if not text:
+        return list(range(1, len(bags) + 1))
+    numbers = [number.strip() for number in one_each("--subjects", text.split(","), bags)]
+    for number in numbers:
+        if not number.isdecimal() or len(number) > len(str(MAX_NUMBER)) or int(number) >= MAX_NUMBER:
+            raise ValueError(
+                f"--subjects: {shorten(number, 120)!r} is not a whole number below {MAX_NUMBER}; expected one for each "
+                "bag, such as 1,1,2"
+            )
+    return [int(number) for number in numbers]
 
 
 def _front_end(arguments: argparse.Namespace) -> int:

@@ -44,7 +44,7 @@ from mumu_ros.reading import read_arrays, read_bytes
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import check_name, composed
 
-__all__ = ["FolderDataset"]
+__all__ = ["MAX_NUMBER", "FolderDataset"]
 
 _CLIPS = "clips.csv"
 _SEGMENTS = "segments.csv"
@@ -54,7 +54,8 @@ _OPTIONAL = ("session", "scene", "camera")
 _WHOLE = re.compile(r"[+-]?\d{1,10}")
 _LONGEST_FILE_NAME = 255
 _MAX_IMAGE = 256 * 2**20
-_MAX_NUMBER = 2**31
+MAX_NUMBER = 2**31
+"""Subjects, sessions, scenes and cameras are below it."""
 _MAX_NS = 2**61
 """No stamp is farther from zero: so far apart, two of them still fit 64 bits."""
 _APART_S = 60.0
@@ -156,7 +157,7 @@ def _info(path: Path, line: int, row: dict[str, str]) -> ClipInfo:
     numbers: dict[str, int] = {}
     for column in ("subject", *(column for column in _OPTIONAL if column in row)):
         # Subjects and sessions are kept in arrays of integers.
-        if not _WHOLE.fullmatch(row[column]) or abs(int(row[column])) >= _MAX_NUMBER:
+        if not _WHOLE.fullmatch(row[column]) or abs(int(row[column])) >= MAX_NUMBER:
             raise DatasetError(f"{path}:{line}: {column} {row[column][:40]!r} is no whole number, or a huge one")
         numbers[column] = int(row[column])
     if numbers["subject"] < 0:

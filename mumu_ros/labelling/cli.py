@@ -94,6 +94,8 @@ def _run(arguments: argparse.Namespace) -> int:
     target = arguments.out or labels_path(arguments.bag)
     if target.suffix == ".jsonl" and not arguments.export:
         raise LabelError(f"{target}: labels are saved as CSV; choose an --out that ends in .csv")
+    if not arguments.export:
+        _check_place(target)
     taxonomy = find_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
     with Recording(arguments.bag) as recording:
         with ReadingProgress(recording) as progress:
@@ -124,6 +126,19 @@ def _check_use(arguments: argparse.Namespace) -> None:
             f"--camera {arguments.camera!r} says whose frames a file counts; add --import or --export with a file that "
             f"does, {' or '.join(FRAME_SUFFIXES)}"
         )
+
+
+def _check_place(target: Path) -> None:
+    """See that a label file can be written, before anything is labelled.
+
+    Raises:
+        OSError: It cannot.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(target))):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; choose another --out", str(target)) from error
 
 
 def _import(arguments: argparse.Namespace, target: Path, footage: Footage) -> int:

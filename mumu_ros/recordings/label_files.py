@@ -136,7 +136,7 @@ def read_label_text(path: Path) -> str:
 
 
 def write_labels(path: str | Path, labels: Iterable[Label]) -> None:
-    """Write a label file as CSV; a file that is there is replaced once the new one is whole.
+    """Write a label file as CSV; a file that is there, or that a link leads to, is replaced once the new one is whole.
 
     A new file is readable by its owner only (it may describe what people did at home); an existing one keeps its
     mode.
@@ -155,7 +155,7 @@ def write_labels(path: str | Path, labels: Iterable[Label]) -> None:
         writer.writerow((format_seconds(label.start_ns), format_seconds(label.end_ns), label.group, label.activity))
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
     with (
-        replacing(path) as temporary,
+        replacing(Path(os.path.realpath(path))) as temporary,
         open(temporary, "x", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file,
     ):
         os.fchmod(file.fileno(), mode)

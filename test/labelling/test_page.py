@@ -825,6 +825,10 @@ def test_what_cannot_be_labelled_is_one_line_and_status_2(
     assert "taxonomy 'nowhere' is no file, and none of the shipped ones: mmact, people, sim" in capsys.readouterr().err
     assert cli.main(["label", str(bag), "--import", "a.txt", "--out", str(tmp_path / "kitchen.jsonl")]) == 2
     assert "kitchen.jsonl: labels are saved as CSV; choose an --out that ends in .csv" in capsys.readouterr().err
+    nowhere = tmp_path / "nosuch" / "a.csv"
+    for options in (["--out", str(nowhere)], ["--out", str(nowhere), "--import", "a.txt"]):
+        assert cli.main(["label", str(bag), *options]) == 2, "before anything is labelled"
+        assert f"{nowhere}: No such file or directory; choose another --out" in capsys.readouterr().err
     labels_path(bag).write_text("start,end,group,activity\n1,3,,wave\n2,4,,walk\n")
     assert cli.main(["label", str(bag)]) == 2
     assert f"{labels_path(bag)}:3: walk from 2 overlaps wave until 3" in capsys.readouterr().err

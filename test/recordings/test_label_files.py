@@ -210,6 +210,18 @@ def test_labels_that_overlap_are_not_written_and_the_old_file_stays(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_link_to_a_label_file_stays_one(tmp_path: Path) -> None:
+    for name in ("kept", "links"):
+        (tmp_path / name).mkdir()
+    real, link = tmp_path / "kept" / "labels.csv", tmp_path / "links" / "labels.csv"
+    link.symlink_to(real)
+    for some in ([Label(0, 2, "", "wave")], [Label(0, 3, "", "walk")]):  # a new file, and one that is there
+        write_labels(link, some)
+        assert read_labels(real) == some
+    assert link.is_symlink()
+    assert [*real.parent.iterdir(), *link.parent.iterdir()] == [real, link]
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_bytes(b"\xff\xfe\x00")
