@@ -73,6 +73,7 @@ class FoldResult:
         taught_clips: str (N',), ids of the clips that it could be trained on, whether they were labelled or not; empty
             in results of older versions.
         taught_logits: float32 (N', K), what it says about them.
+        taught_truth: int64 (N',), `WindowSet.activity` of them; empty in results of older versions.
     """
 
     fold: str
@@ -87,6 +88,7 @@ class FoldResult:
     parameters: int
     taught_clips: np.ndarray = field(default_factory=lambda: np.zeros(0, np.str_))
     taught_logits: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    taught_truth: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def save(self, path: Path) -> None:
         """Write a .npz file that `load` reads back."""
@@ -317,6 +319,7 @@ def _train_fold(work: _Work, task: Task) -> FoldResult:
         parameters=sum(p.numel() for p in model.parameters()),
         taught_clips=train.clip,
         taught_logits=predict(model, train).activity_logits,
+        taught_truth=train.activity,
     )
     result.save(path)
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -328,4 +331,9 @@ def _taught(path: Path, train: WindowSet) -> np.ndarray:
     result = FoldResult.load(path)
     if not np.array_equal(result.taught_clips, train.clip):
         raise ConfigError(f"{str(path)!r} has no predictions of its network for the same clips; train it again")
+    if len(result.taught_truth) and len(other := train.clip[result.taught_truth != train.activity]):
+        raise ConfigError(
+            f"{str(path)!r} has predictions for other windows of {len(set(other))} clips; the first: {other[0]}; cut "
+            "the clips so that all their streams begin and end together"
+        )
     return result.taught_logits

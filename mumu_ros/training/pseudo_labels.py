@@ -80,7 +80,7 @@ def teacher_logits(teacher: Checkpoint, settings: Settings, windows: WindowSet) 
 
     Raises:
         ConfigError: The teacher tells other activities apart, is given the activity, looks at windows of another
-            length, or needs a sensor that the dataset does not have.
+            length, needs a sensor that the dataset does not have, or sees other windows of a clip.
         DatasetError: The data cannot be read.
     """
     config, data = teacher.config, replace(settings.data, pose="")
@@ -94,18 +94,14 @@ def teacher_logits(teacher: Checkpoint, settings: Settings, windows: WindowSet) 
     subjects = settings.data.subjects("train")
     there = open_dataset(data.dataset, data.root, subjects=subjects or None, seconds=data.seconds).streams
     sensors = [modality.name for modality in config.measured]
+    both = f"teacher {teacher.id} ({', '.join(sensors)}) and the training ({', '.join(settings.model.names)})"
     if lacking := [name for name in sensors if name not in there]:
         raise ConfigError(
             f"teacher {teacher.id} needs {', '.join(lacking)}; {data.dataset} has {', '.join(there)}: give a teacher "
             "that sees some of these only"
         )
     seen = load_windows(config, data, subjects).windows
-    if not np.array_equal(seen.clip, windows.clip):
-        unreadable = sorted(set(windows.clip) - set(seen.clip)) or ["the same clips, cut into other windows"]
-        raise ConfigError(
-            f"teacher {teacher.id} ({', '.join(sensors)}) and the training ({', '.join(settings.model.names)}) do not "
-            f"see the same clips; the teacher lacks {', '.join(unreadable[:3])}"
-        )
+    _check_same_windows(both, seen, windows, config.taxonomy)
     return predict(teacher.model, seen).activity_logits / teacher.calibration.temperature
 
 
@@ -119,6 +115,23 @@ def check_teacher_input(label: str, teacher: str) -> None:
         raise ConfigError(
             f"teacher {teacher} is given the activity (labels.input=activity), also of clips whose activity is missing "
             "or hidden by labels.share; train it with labels.input=group, or without"
+        )
+
+
+def _check_same_windows(both: str, seen: WindowSet, windows: WindowSet, taxonomy: Taxonomy) -> None:
+    """See that a teacher is asked about the windows of the training; the errors begin with `both`."""
+    if not np.array_equal(seen.clip, windows.clip):
+        unreadable = sorted(set(windows.clip) - set(seen.clip)) or ["the same clips, cut into other windows"]
+        raise ConfigError(f"{both} do not see the same clips; the teacher lacks {', '.join(unreadable[:3])}")
+    # Not `inside`: sensors that begin a millisecond apart already change it.
+    other = np.flatnonzero(seen.activity != windows.activity)
+    if len(other):
+        names = (*taxonomy.activities, *reversed(taxonomy.group_names))  # −1 − g is group g
+        shown, wanted = (names[w.activity[other[0]]] for w in (seen, windows))
+        raise ConfigError(
+            f"{both} do not see the same windows of {len(set(windows.clip[other]))} clips; the first: "
+            f"{windows.clip[other[0]]}, the teacher sees {shown}, the training {wanted}; windows lie where a model's "
+            "sensors have samples: cut the clips so that all their streams begin and end together"
         )
 
 

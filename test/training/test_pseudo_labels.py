@@ -32,7 +32,8 @@ from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.training.cross_validation import FoldResult, cross_validate
 from mumu_ros.training.given_labels import Labels, hide_labels
-from mumu_ros.training.pseudo_labels import pseudo_labels, training_labels
+from mumu_ros.training.loading import load_windows
+from mumu_ros.training.pseudo_labels import pseudo_labels, teacher_logits, training_labels
 from mumu_ros.training.settings import Settings, read_settings
 from mumu_ros.training.windows import WindowSet
 
@@ -159,6 +160,41 @@ def test_a_teacher_that_does_not_fit_is_refused(
     assert not (tmp_path / "student").exists()
 
 
+def write_segments(folder: str, *, belt_s: float) -> Path:
+    """Subjects wave, then walk; the belt IMU is there for so many seconds. Returns a configuration of the wrist IMU."""
+    for clip in Path(folder).parent.glob("w*_s*"):
+        (clip / "segments.csv").write_text("start_s,end_s,activity\n0,1,wave\n1,3,walk\n")
+        (clip / "imu_belt.csv").unlink()
+        for name, seconds in (("imu_wrist", 3.0), ("imu_belt", belt_s)):
+            rows = (f"{i / 20},{i % 5},0,9.8,0,0,0" for i in range(int(20 * seconds)))
+            (clip / f"{name}.csv").write_text("\n".join(("stamp_s,ax,ay,az,wx,wy,wz", *rows)))
+    listed = Path(folder).with_name("clips.csv")
+    listed.write_text(re.sub(r",w\w+$", ",", listed.read_text(), flags=re.MULTILINE))
+    wrist = Path(folder).with_name("wrist.yaml")
+    wrist.write_text("\n".join(line for line in Path(folder).read_text().splitlines() if "imu_belt" not in line))
+    return wrist
+
+
+@pytest.mark.parametrize(("belt_s", "is_same"), [(3.0, True), (2.9, True), (1.1, False)])
+def test_a_teacher_whose_sensors_end_at_another_time_labels_no_other_windows(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], belt_s: float, is_same: bool
+) -> None:
+    """One window ends with each clip."""
+    wrist = write_segments(folder, belt_s=belt_s)
+    belt = Path(folder).with_name("belt.yaml")
+    belt.write_text(wrist.read_text().replace("imu_wrist", "imu_belt"))
+    assert mumu("train", belt, "--out", tmp_path / "teacher") == 0
+    settings = read_settings(wrist, FEW)
+    teacher = load_checkpoint(tmp_path / "teacher")
+    windows = load_windows(settings.model, settings.data).windows
+    if is_same:
+        assert teacher_logits(teacher, settings, windows).shape == (12, 2)
+        return
+    match = r"training \(imu_wrist\) do not see the same windows of 12 clips; the first: walk_s1_1, the teacher sees "
+    with pytest.raises(ConfigError, match=rf"\(imu_belt\) and the {match}wave, the training walk; "):
+        teacher_logits(teacher, settings, windows)
+
+
 def test_a_teacher_that_is_given_the_activity_would_tell_the_hidden_ones(
     folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,6 +247,16 @@ def test_each_fold_is_taught_by_the_network_of_the_same_fold_and_seed(folder: st
     misled = cross_validate(settings, [0, 1], tmp_path / "misled", teacher=tmp_path / "teacher", jobs=1)
     for result, other in zip(misled.results, study.results, strict=True):
         assert not np.array_equal(result.logits["clean"], other.logits["clean"])
+
+
+def test_a_network_of_a_fold_that_saw_other_windows_cannot_teach(folder: str, tmp_path: Path) -> None:
+    settings = read_settings(folder, (*FEW, "data.train_subjects=1-2"))
+    cross_validate(settings, [0], tmp_path / "teacher", jobs=1)
+    for path in (tmp_path / "teacher" / "folds").iterdir():
+        result = FoldResult.load(path)
+        replace(result, taught_truth=1 - result.taught_truth).save(path)
+    with pytest.raises(ConfigError, match=r"has predictions for other windows of 4 clips; the first: walk_s\d_1; cut"):
+        cross_validate(settings, [0], tmp_path / "student", teacher=tmp_path / "teacher", jobs=1)
 
 
 def test_results_that_say_nothing_of_their_training_clips_cannot_teach(folder: str, tmp_path: Path) -> None:

@@ -327,6 +327,31 @@ def test_people_whom_the_model_knows_are_reported(
             assert (f"was {how} {len(people)} of these " in errors) == bool(people)
 
 
+def test_people_whom_the_model_knows_are_reported_in_any_working_directory(
+    folder: str, tmp_path: Path, no_processes: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those of the model that it began with."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for people, more in (("1", ()), ("2", ("--init", "first"))):
+        out = "second" if more else "first"
+        assert mumu("train", folder, "data.root=data", f"data.train_subjects={people}", *more, "--out", out) == 0
+    for place, root in ((".", "data"), ("elsewhere", "../data"), ("data", ".")):
+        monkeypatch.chdir(tmp_path / place)
+        capsys.readouterr()
+        assert mumu("test", tmp_path / "second", "folder", root, "--json") == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["trained_on"] == [1, 2]
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree("data", "other")
+    assert mumu("test", "second", "folder", "other", "--json") == 0
+    assert "trained_on" not in json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_a_dataset_without_a_folder_has_none_in_the_provenance() -> None:
+    settings = read_settings(share_path("config", "training", "sim.yaml"))
+    assert provenance(settings, "x")["data"]["root"] == ""
+
+
 @pytest.mark.parametrize("how", ["--init", "--teacher"])
 def test_people_whom_the_model_knows_by_another_are_reported(
     folder: str, tmp_path: Path, no_processes: None, capsys: pytest.CaptureFixture[str], how: str
