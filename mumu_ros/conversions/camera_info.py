@@ -65,6 +65,10 @@ def camera_info_to_camera(msg: Any, width: int, height: int, frame_id: str, pict
         raise ConversionError(
             f"CameraInfo has width {msg.width} and height {msg.height}: set both to those of the calibrated picture"
         )
+    if not (0 <= cx <= (msg.width or np.inf) and 0 <= cy <= (msg.height or np.inf)):
+        raise ConversionError(
+            f"optical centre ({cx:g}, {cy:g}) of CameraInfo lies outside the sensor of {msg.width}×{msg.height} pixels"
+        )
     try:
         camera = Camera(
             *size,
@@ -84,7 +88,8 @@ def _lens(msg: Any, picture_topic: str) -> tuple[tuple[float, float, float, floa
 
     REP 104: K and D are of the raw picture; P is of the rectified one, which has no distortion left.
     """
-    if _is_rectified(picture_topic) and msg.p[0] and msg.p[5]:
+    has_p, has_k = msg.p[0] and msg.p[5], msg.k[0] and msg.k[4]
+    if has_p and (_is_rectified(picture_topic) or not (has_k or any(msg.d))):
         return (float(msg.p[0]), float(msg.p[5]), float(msg.p[2]), float(msg.p[6])), ()
     fx, _, cx, _, fy, cy = (float(value) for value in msg.k[:6])
     if not fx or not fy:

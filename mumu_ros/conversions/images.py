@@ -79,6 +79,8 @@ _RGB_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
 RGB_ENCODINGS = tuple(_RGB_ENCODINGS)
 """The encodings of sensor_msgs/msg/Image that become colour."""
 _GENERIC = re.compile(r"(8|16)UC[1-4]")
+_MOSAIC = re.compile(r"(bayer_[rgb]{4}(?:8|16)) *;.*compressed *(?:bayer_[rgb]{4}(?:8|16))? *")
+"""Format of a compressed picture that is still the mosaic of a Bayer sensor: nothing, or it, is said to be inside."""
 _DEPTH_ENCODINGS = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
 MAX_PIXELS = 32_000_000
@@ -188,12 +190,13 @@ def compressed_image_to_array(msg: Any, kind: ImageKind, max_pixels: int = MAX_P
         return _compressed_depth(msg, max_pixels)
     data = np.frombuffer(msg.data, np.uint8)
     if kind == "rgb":
+        mosaic = _MOSAIC.fullmatch(msg.format)
         # The picture as the sensor saw it: an EXIF orientation would swap its sides.
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        return cv2.cvtColor(
-            decode_image(data, f"compressed image ({msg.format!r}, {data.size} bytes)", flags, max_pixels),
-            cv2.COLOR_BGR2RGB,
-        )
+        flags = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR)
+        pixels = decode_image(data, f"compressed image ({msg.format!r}, {data.size} bytes)", flags, max_pixels)
+        conversion = _RGB_ENCODINGS[mosaic[1]][2] if mosaic else cv2.COLOR_BGR2RGB
+        assert conversion is not None
+        return cv2.cvtColor(pixels, conversion)
     return _depth_png(data, msg.format, max_pixels)
 
 

@@ -52,16 +52,16 @@ from mumu_ros.people.inputs import depth_problem
 from mumu_ros.people.isolation import FOCAL, isolate
 from mumu_ros.people.landmarks import LAYOUT
 from mumu_ros.people.person import Person, PositionSource
-from mumu_ros.streams.stamps import JUMP_NS
+from mumu_ros.streams.stamps import JUMP_NS, NS_PER_S
 
 __all__ = ["HumansSource"]
 
-DEPTHS = 10
-"""Number of depth pictures kept to match a skeleton."""
+QUEUE = 10
+"""Depth pictures kept in the subscription, and at least to match skeletons."""
+KEPT_NS, MAX_BYTES = NS_PER_S, 64 * 2**20
+"""Depth pictures of this time are kept to match skeletons, fewer if they are more bytes than this."""
 SLOP_NS = 50_000_000
-"""Maximum difference between the stamps of a skeleton and its depth picture."""
-RECENT_NS = 500_000_000
-"""A skeleton older than the newest by more than this is of a person who is not visible any more."""
+"""Maximum difference between the stamps of the skeletons of one picture, and to the depth picture."""
 SILENT_S = 3.0
 """Silence after which the tracker counts as silent."""
 NOMINAL_SIZE = (640, 480)
@@ -108,10 +108,12 @@ class HumansSource:
         self._received = 0
         self._heard = time.monotonic()
         self._stamps: dict[str, int] = {}
+        self._is_due = self._has_waited = False
         self._info = CameraInfoTopic(node, config.camera_info_topic)
         node.undo.callback(self._info.close)
         self._picture_topic = node.resolve_topic_name(config.image.topic)
-        self._depths: deque[Any] = deque(maxlen=DEPTHS)
+        self._depths: deque[Any] = deque()
+        self._bytes = 0
         self._problems: dict[str, Problem] = {}
         self._errors = 0
         self._worker: Worker[_Job] = Worker("people", self._look, node.report_worker_error)
@@ -120,7 +122,7 @@ class HumansSource:
         node.undo.callback(self._unsubscribe)
         self._subscriptions.append(node.create_subscription(message_class(IDS_TYPE), TRACKED, self._take_tracked, 10))
         if config.depth:
-            cls, qos = message_class(config.depth.type), sensor_qos(config.depth.reliability, DEPTHS)
+            cls, qos = message_class(config.depth.type), sensor_qos(config.depth.reliability, QUEUE)
             self._subscriptions.append(node.create_subscription(cls, config.depth.topic, self._take_depth, qos))
         timer = node.create_timer(1.0 / config.rate_hz, self._tick, clock=node.steady_clock)
         node.undo.callback(node.destroy_timer, timer)
@@ -131,6 +133,12 @@ class HumansSource:
 
     def _take_depth(self, message: Any) -> None:
         self._depths.append(message)
+        self._bytes += len(message.data)
+        newest_ns = time_to_ns(message.header.stamp)
+        while len(self._depths) > QUEUE and (
+            self._bytes > MAX_BYTES or abs(newest_ns - time_to_ns(self._depths[0].header.stamp)) > KEPT_NS
+        ):
+            self._bytes -= len(self._depths.popleft().data)
 
     def _take_tracked(self, message: Any) -> None:
         self._received += 1
@@ -162,26 +170,46 @@ class HumansSource:
             if body.latest is not None and time_to_ns(body.latest.header.stamp) > stamp_ns + JUMP_NS:
                 body.latest = None  # from before a jump back of time
         self._bodies[body_id].latest = message
+        if self._is_due and self._is_complete():
+            self._put()
 
     def _tick(self) -> None:
-        latest = {body_id: body.latest for body_id, body in self._bodies.items() if body.latest is not None}
-        if not latest:
-            return
-        stamps = {body_id: time_to_ns(message.header.stamp) for body_id, message in latest.items()}
-        newest = max(stamps.values())
+        self._is_due = True
+        if self._has_waited or self._is_complete():
+            self._put()
+        else:
+            self._has_waited = True
+
+    def _latest_stamps(self) -> dict[str, int]:
+        bodies = self._bodies.items()
+        return {body_id: time_to_ns(body.latest.header.stamp) for body_id, body in bodies if body.latest is not None}
+
+    def _is_complete(self) -> bool:
+        """Whether everybody who was in the picture before has a skeleton of the newest one."""
+        stamps, before = self._latest_stamps().values(), max(self._stamps.values(), default=0)
+        return not any(before - SLOP_NS <= stamp_ns < max(stamps) for stamp_ns in stamps)
+
+    def _put(self) -> None:
+        stamps = self._latest_stamps()
+        newest = max(stamps.values(), default=0)
         if newest == max(self._stamps.values(), default=0) or not stamps.items() - self._stamps.items():
             return  # whoever has left was the newest, and what is left is old
         self._stamps = stamps
-        recent = {body_id: m for body_id, m in latest.items() if newest - stamps[body_id] <= RECENT_NS}
-        frame_id = next(m.header.frame_id for body_id, m in recent.items() if stamps[body_id] == newest)
-        self._worker.put(_Job(newest, frame_id, recent))
+        self._is_due = self._has_waited = False
+        skeletons = {i: self._bodies[i].latest for i, stamp_ns in stamps.items() if newest - stamp_ns <= SLOP_NS}
+        frame_id = next(skeletons[i].header.frame_id for i in skeletons if stamps[i] == newest)
+        self._worker.put(_Job(newest, frame_id, skeletons))
 
     # On the worker's thread.
 
     def _look(self, job: _Job) -> None:
         problems: dict[str, Problem] = {}
-        camera = self._camera(job.frame_id, problems)
-        depth = self._depth(job, camera, problems)
+        depth, depth_frame = self._depth(job, problems)
+        camera = self._camera(job.frame_id, depth, problems)
+        if depth is not None:
+            size = (depth.shape[1], depth.shape[0])
+            if problem := depth_problem((camera.width, camera.height), job.frame_id, size, depth_frame):
+                problems["depth"], depth = (FaultCode.UNREGISTERED, problem), None
         self._problems = problems  # whole, because the executor's thread reads it
         people = []
         for body_id, message in job.skeletons.items():
@@ -198,42 +226,49 @@ class HumansSource:
         people = [person for person in people if person.confidence >= self._config.min_confidence]
         self._deliver(View(job.stamp_ns, job.frame_id, camera.width, camera.height, LAYOUT, people))
 
-    def _camera(self, frame_id: str, problems: dict[str, Problem]) -> Camera:
+    def _camera(self, frame_id: str, depth: NDArray[np.float32] | None, problems: dict[str, Problem]) -> Camera:
         info = self._info.latest
+        size: tuple[int, int] = NOMINAL_SIZE if depth is None else (depth.shape[1], depth.shape[0])
+        if info is not None and all(camera_info_size(info)):
+            size = camera_info_size(info)
         if info is None:
             problems["camera"] = FaultCode.UNCALIBRATED, "no CameraInfo"
         else:
             try:
-                return camera_info_to_camera(info, *camera_info_size(info), frame_id, self._picture_topic)
+                return camera_info_to_camera(info, *size, frame_id, self._picture_topic)
             except ConversionError as error:
                 problems["camera"] = FaultCode.UNCALIBRATED, str(error)
-        return Camera.nominal(*NOMINAL_SIZE)
+        return Camera.nominal(*size)
 
-    def _depth(self, job: _Job, camera: Camera, problems: dict[str, Problem]) -> NDArray[np.float32] | None:
+    def _depth(self, job: _Job, problems: dict[str, Problem]) -> tuple[NDArray[np.float32] | None, str]:
+        """The depth picture of the skeletons in metres, and its frame."""
         topic = self._config.depth
         if topic is None:
             problems["depth"] = (
                 FaultCode.UNREGISTERED,
                 "depth.topic is empty: skeletons have no position in space, and are not recognised",
             )
-            return None
-        found = min(list(self._depths), key=lambda m: abs(time_to_ns(m.header.stamp) - job.stamp_ns), default=None)
-        if found is None or abs(time_to_ns(found.header.stamp) - job.stamp_ns) > SLOP_NS:
-            code, reason = why_silent(self._node, topic.topic, topic.type, topic.reliability, found is not None)
+            return None, ""
+        kept = {time_to_ns(message.header.stamp): message for message in list(self._depths)}
+        stamp_ns = min(kept, key=lambda each: abs(each - job.stamp_ns), default=None)
+        if stamp_ns is None or abs(stamp_ns - job.stamp_ns) > SLOP_NS:
+            code, reason = why_silent(self._node, topic.topic, topic.type, topic.reliability, stamp_ns is not None)
+            if stamp_ns is not None and stamp_ns == min(kept) > job.stamp_ns:
+                late_s, kept_s = (max(kept) - job.stamp_ns) / NS_PER_S, (max(kept) - stamp_ns) / NS_PER_S
+                code, reason = (
+                    FaultCode.UNPAIRED,
+                    f"they are {late_s:.1f} s behind it, of which {kept_s:.1f} s are kept",
+                )
             name = self._node.resolve_topic_name(topic.topic)
             problems["depth"] = code, f"no depth picture on {name} of the skeletons' time; {reason}"
-            return None
+            return None, ""
+        found = kept[stamp_ns]
         try:
             millimetres = depth_to_millimetres(topic.array(found, "depth"))
         except ConversionError as error:
             problems["depth"] = error.code, str(error)
-            return None
-        size = (millimetres.shape[1], millimetres.shape[0])
-        problem = depth_problem((camera.width, camera.height), job.frame_id, size, found.header.frame_id)
-        if problem:
-            problems["depth"] = FaultCode.UNREGISTERED, problem
-            return None
-        return millimetres.astype(np.float32) * np.float32(0.001)
+            return None, ""
+        return millimetres.astype(np.float32) * np.float32(0.001), found.header.frame_id
 
     # Diagnostics.
 

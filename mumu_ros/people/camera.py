@@ -29,6 +29,8 @@ _NOMINAL_FOCAL = 0.9
 """Focal length in widths of the picture where nothing is known: 58° across. Kinect has 0.89, RealSense 0.72 to 0.96."""
 _COEFFICIENTS = (0, 4, 5, 8, 12, 14)
 """How many distortion coefficients OpenCV takes."""
+_FARTHEST = 20
+"""The optical centre of a small region of a large sensor is this many pictures away, at most."""
 _STEPS, _PRECISE = 20, 1e-4
 """Newton steps towards a ray, at most, and how near is near enough: a fifth of a millimetre at 2 m."""
 _BEYOND = 1.02
@@ -48,8 +50,8 @@ class Camera:
         height: Of its pictures, pixels.
         fx: Focal length, pixels.
         fy: Focal length, pixels.
-        cx: Optical centre, pixels.
-        cy: Optical centre, pixels.
+        cx: Optical centre, pixels; outside the picture where that is a region of the sensor.
+        cy: The same.
         distortion: OpenCV's coefficients (k1, k2, p1, p2, k3, …); empty: none.
         is_nominal: Whether it is a guess, for lack of a CameraInfo.
 
@@ -75,9 +77,9 @@ class Camera:
                 f"focal length ({self.fx:g}, {self.fy:g}) pixels is impossible for a picture of "
                 f"{self.width}×{self.height}; is the camera calibrated (CameraInfo.k)?"
             )
-        if not (0 <= self.cx <= self.width and 0 <= self.cy <= self.height):
+        if max(abs(self.cx) / self.width, abs(self.cy) / self.height) > _FARTHEST:
             raise CameraError(
-                f"optical centre ({self.cx:g}, {self.cy:g}) lies outside the picture of {self.width}×{self.height}"
+                f"optical centre ({self.cx:g}, {self.cy:g}) is impossible for a picture of {self.width}×{self.height}"
             )
         if len(self.distortion) not in _COEFFICIENTS:
             raise CameraError(

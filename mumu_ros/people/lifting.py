@@ -59,6 +59,9 @@ _FLAT_M, _ON_PLANE, _MIN_FLAT, _FITS = 0.015, 0.8, 20, 3
 """A pose of which this share is off a plane by less is flat: people of UTD-MHAD and simulated ones are off by 0.035 m
 or more, a plane with a sensor's noise at 4 m by 0.009 m. Readings that are needed, and how often the plane is fitted.
 """
+_COARSE_M, _SPARSE, _MIN_STEPS = 0.1, 8, 2
+"""Step of a sensor within which a whole body may look flat; it is told by every so many pixels, if they have so many
+distances."""
 _MAX_OFFSET_M = 0.45
 """A reading that is farther than this from where the network expects the joint is of something else."""
 
@@ -213,7 +216,8 @@ def surfaces_under(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> tu
 
 
 def is_flat(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> bool:
-    """Whether a pose lies on a plane: on a poster or a screen. False where the sensor reads too little to tell.
+    """Whether a pose lies on a plane: on a poster or a screen. False where the sensor reads too little or too coarsely
+    to tell.
 
     A plane has an inverse distance that is linear in the pixels.
     """
@@ -222,7 +226,7 @@ def is_flat(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> bool:
     points = (start + np.linspace(0, 1, _STEPS)[:, np.newaxis, np.newaxis] * (end - start))[:, seen].reshape(-1, 2)
     z = _read(points, _JOINT_WINDOW * pose.torso, camera, depth)
     known = np.isfinite(z)
-    if known.sum() < _MIN_FLAT:
+    if known.sum() < _MIN_FLAT or _step(depth) * np.median(z[known]) ** 2 > _COARSE_M:
         return False
     terms, inverse = np.column_stack([points[known], np.ones(known.sum())]), 1 / z[known]
     near = np.ones(len(inverse), np.bool_)
@@ -231,6 +235,16 @@ def is_flat(pose: Pose, camera: Camera, depth: NDArray[np.float32]) -> bool:
         off_m = np.abs(terms @ plane - inverse) * z[known] ** 2
         near = off_m <= np.quantile(off_m, _ON_PLANE)
     return bool(np.quantile(off_m, _ON_PLANE) < _FLAT_M)
+
+
+def _step(depth: NDArray[np.float32]) -> float:
+    """The usual step between two inverse distances that a sensor reads, 1/m; 0 where the picture has too few to tell.
+
+    Of a stereo camera without subpixels it is that of one pixel of disparity.
+    """
+    some = depth[::_SPARSE, ::_SPARSE]
+    steps = np.diff(np.unique(1 / some[some > 0]))
+    return float(np.median(steps)) if len(steps) >= _MIN_STEPS else 0.0
 
 
 def tiny_size(pose: Pose, camera: Camera, torso_m: float) -> float | None:

@@ -57,6 +57,32 @@ def test_a_resized_picture_is_seen_by_the_same_rays() -> None:
     np.testing.assert_allclose(half.rays(pixels), whole.rays(2 * pixels), atol=1e-6)
 
 
+@pytest.mark.parametrize("x_offset", [0, 400, 1280])
+def test_a_region_of_interest_may_be_anywhere_on_the_sensor(x_offset: int) -> None:
+    whole = {"width": 1920, "height": 1080, "k": np.array([1400.0, 0, 960.0, 0, 1400.0, 540.0, 0, 0, 1])}
+    roi = SimpleNamespace(x_offset=x_offset, y_offset=600, width=640, height=480)
+    sensor = camera_info_to_camera(camera_info(**whole), 1920, 1080, FRAME)
+    region = camera_info_to_camera(camera_info(**whole, roi=roi), 640, 480, FRAME)
+    pixels = np.array([[0.0, 0.0], [320.0, 240.0], [640.0, 480.0]])
+    np.testing.assert_allclose(region.rays(pixels), sensor.rays(pixels + np.array([x_offset, 600])), atol=1e-6)
+
+
+@pytest.mark.parametrize(("cx", "cy"), [(-5.0, 250.0), (650.0, 250.0), (310.0, 500.0)])
+def test_an_optical_centre_beside_the_sensor_is_refused(cx: float, cy: float) -> None:
+    with pytest.raises(ConversionError, match=r"optical centre .* lies outside the sensor of 640×480"):
+        camera_info_to_camera(camera_info(k=np.array([600.0, 0, cx, 0, 605.0, cy, 0, 0, 1])), 640, 480, FRAME)
+
+
+@pytest.mark.parametrize(("distortion", "is_calibrated"), [([0.0] * 5, True), ([], True), ([0.1] * 5, False)])
+def test_p_without_k_is_the_matrix_of_a_camera_without_distortion(distortion: list[float], is_calibrated: bool) -> None:
+    message = camera_info(k=np.zeros(9), p=np.array([600.0, 0, 320, 0, 0, 600, 240, 0, 0, 0, 1, 0]), d=distortion)
+    if is_calibrated:
+        assert camera_info_to_camera(message, 640, 480, FRAME, "image_raw").fx == 600
+    else:
+        with pytest.raises(ConversionError, match="not calibrated"):
+            camera_info_to_camera(message, 640, 480, FRAME, "image_raw")
+
+
 def test_a_region_of_interest_and_binning_are_seen_by_the_same_rays() -> None:
     whole = camera_info_to_camera(camera_info(), 640, 480, FRAME)
     roi = SimpleNamespace(x_offset=100, y_offset=60, width=400, height=300)

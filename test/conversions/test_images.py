@@ -214,6 +214,22 @@ def compressed(extension: str, pixels: np.ndarray, format_: str) -> SimpleNamesp
     return SimpleNamespace(format=format_, data=data)
 
 
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("inside", ["", "{}"])
+def test_a_compressed_mosaic_has_the_colours_of_the_raw_one(pattern: str, bits: int, inside: str) -> None:
+    """As compressed_image_transport sends it; what it has converted itself is no mosaic any more."""
+    encoding, red, grey = f"bayer_{pattern}{bits}", np.array([200, 40, 20]), np.full((8, 8), 90, np.uint8)
+    mosaic = np.zeros((32, 32), np.uint8)
+    for index, colour in enumerate(pattern):
+        mosaic[index // 2 :: 2, index % 2 :: 2] = red["rgb".index(colour)]
+    stored = mosaic.astype(f"u{bits // 8}") * (257 if bits == 16 else 1)
+    message = compressed(".png", stored, f"{encoding}; png compressed {inside.format(encoding)}")
+    np.testing.assert_allclose(compressed_image_to_array(message, "rgb")[4:-4, 4:-4] - red, 0, atol=1)
+    converted = compressed(".png", grey, f"{encoding}; png compressed mono8")
+    np.testing.assert_array_equal(compressed_image_to_array(converted, "rgb"), np.full((8, 8, 3), 90))
+
+
 @pytest.mark.parametrize(
     ("extension", "format_", "tolerance"),
     [

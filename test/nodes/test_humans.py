@@ -685,6 +685,70 @@ def test_when_somebody_leaves_whose_skeleton_is_the_newest_nobody_is_seen_in_the
     assert b.views[-1].stamp_ns > newest
 
 
+def shifted(body_id: str, pixels: float) -> Person:
+    p = seen(body_id, *IN_PICTURE)
+    return replace(p, keypoints=p.keypoints + np.array([pixels, 0], np.float32))
+
+
+@settings(max_examples=50)
+@given(ticks=st.lists(st.integers(0, 3), min_size=4, max_size=12), data=st.data())
+def test_all_bodies_of_a_picture_are_delivered_together_whenever_the_tick_comes(
+    ticks: list[int], data: st.DataObject
+) -> None:
+    """Three skeletons of each picture in any order; the tick comes before, between or after them."""
+    with without_hri_msgs():
+        b, names, types = Bodies(), ("aaaaa", "bbbbb", "ccccc"), StandInTypes()
+        for number, before in enumerate(ticks):
+            header = SimpleNamespace(stamp=ns_to_time(START_NS + number * 66_000_000, types), frame_id=FRAME)
+            b.node.send(TRACKED, SimpleNamespace(header=header, ids=list(names)))
+            for index, name in enumerate(data.draw(st.permutations(names))):
+                if index == before:
+                    b.node.tick()
+                message = person_to_skeleton2d(shifted(name, number), LAYOUT, *SIZE, header, types)
+                b.node.send(f"{BODIES}/{name}/skeleton2d", message)
+            if before == len(names):
+                b.node.tick()
+        b.node.tick()
+    assert len(b.views) >= len(ticks) - 1
+    for view in b.views[1:]:
+        number = round((view.stamp_ns - START_NS) / 66_000_000)
+        assert {p.body_id for p in view.people} == set(names)
+        for p in view.people:
+            np.testing.assert_allclose(p.keypoints, shifted(p.body_id, number).keypoints, atol=1e-3)
+
+
+def test_somebody_who_has_gone_is_not_seen_on_what_was_behind_them(bodies: Callable[..., Bodies]) -> None:
+    b = bodies()
+    near, wall = np.full((96, 128), 2000, np.uint16), np.full((96, 128), 4000, np.uint16)
+    assert set(b.look(shifted("aaaaa", -30), shifted("bbbbb", 30), depth=near)) == {"aaaaa", "bbbbb"}
+    for _ in range(4):
+        b.look(shifted("aaaaa", -30), hidden=("bbbbb",), depth=wall)
+        b.node.tick()
+        assert [p.body_id for p in b.views[-1].people] == ["aaaaa"]
+        assert b.views[-1].stamp_ns == b._stamp_ns
+
+
+@pytest.mark.parametrize("rate_hz", [30, 60, 90])
+@pytest.mark.parametrize("late_s", [0.2, 0.8, 1.5])
+def test_depth_is_kept_for_a_second_until_a_slow_tracker_has_its_skeletons(
+    bodies: Callable[..., Bodies], rate_hz: int, late_s: float
+) -> None:
+    b, depth = bodies(), np.full((96, 128), 2000, np.uint16)
+    for index in range(2 * rate_hz + 1):
+        b.node.send("depth", array_to_image(depth, START_NS + round(index / rate_hz * 1e9), FRAME, TYPES))
+    b.jump(2 - 0.1 - late_s)
+    assert np.isfinite(b.look(seen("abcde", *IN_PICTURE))["abcde"].joints).any() == (late_s < 1)
+    assert ("they are 1.5 s behind it, of which 1.0 s are kept" in b.diagnosis()["depth"]) == (late_s > 1)
+
+
+def test_without_a_camera_info_the_camera_is_that_of_the_depth_picture(bodies: Callable[..., Bodies]) -> None:
+    b = bodies(has_info=False)
+    found = b.look(seen("abcde", *IN_PICTURE), depth=np.full((720, 1280), 2000, np.uint16))["abcde"]
+    assert np.isfinite(found.joints).any()
+    assert (b.views[-1].width, b.views[-1].height) == (1280, 720)
+    assert b.diagnosis()["depth"] == "used"
+
+
 def test_a_skeleton_without_a_stamp_is_not_used(bodies: Callable[..., Bodies]) -> None:
     """It would be a jump back of time for everybody else."""
     b = bodies()

@@ -84,7 +84,7 @@ def test_a_smaller_picture_of_the_same_camera_has_the_same_rays(camera: Camera, 
     [
         ({"fx": 0.0}, "focal length"),
         ({"fy": 1e6}, "focal length"),
-        ({"cx": -5.0}, "optical centre"),
+        ({"cx": -15_000.0}, "optical centre"),
         ({"fx": float("nan")}, "finite"),
         ({"width": 0}, "at least one pixel"),
     ],

@@ -320,6 +320,18 @@ def test_a_person_on_a_poster_is_flat_and_one_of_flesh_and_blood_is_not(
     assert not is_flat(pose, camera, np.zeros((480, 640), np.float32))
 
 
+@settings(max_examples=10, deadline=None)
+@given(z=st.floats(2.0, 5.5), pixels_m=st.sampled_from([30.0, 60.0]))
+def test_nobody_is_flat_before_a_stereo_camera_that_reads_whole_pixels(z: float, pixels_m: float) -> None:
+    """Focal length in pixels times the distance of the two lenses: a whole body may be one step deep."""
+    camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+    joints = standing() + np.array([0, 0, z], np.float32)
+    floor = 1.0 * 525 / np.maximum(np.arange(480) - 239.5, 1)[:, None]
+    scene = np.minimum(depth_of([joints], camera, 6.0), floor)
+    coarse = (pixels_m / np.maximum(np.round(pixels_m / scene), 1)).astype(np.float32)
+    assert not is_flat(pose_of(joints, camera, standing()), camera, coarse)
+
+
 @pytest.mark.parametrize("before_m", [None, 5.0])
 def test_somebody_half_behind_another_person_is_not_between_the_two(before_m: float | None) -> None:
     camera = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
