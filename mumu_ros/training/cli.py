@@ -156,8 +156,9 @@ def _cross_validate(arguments: argparse.Namespace) -> int:
     from mumu_ros.training.settings import read_settings
 
     def report(result: FoldResult, done: int, total: int) -> None:
-        share = float((result.logits["clean"].argmax(axis=1) == result.truth).mean())
-        print(f"[{done}/{total}] {result.fold}, seed {result.seed}: {share:.1%}, {result.cpu_s:.0f} CPU s", flush=True)
+        right = result.logits["clean"].argmax(axis=1) == result.truth
+        share = f"{right.mean():.1%}" if len(right) else "–"
+        print(f"[{done}/{total}] {result.fold}, seed {result.seed}: {share}, {result.cpu_s:.0f} CPU s", flush=True)
 
     settings = read_settings(arguments.config, arguments.overrides)
     seeds = parse_subjects(arguments.seeds, "--seeds")

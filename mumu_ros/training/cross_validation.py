@@ -27,9 +27,9 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,12 @@ __all__ = ["FoldResult", "Study", "check_trainings", "cross_validate"]
 
 @dataclass(frozen=True, eq=False)
 class FoldResult:
-    """Predictions of one training for its test clips.
+    """Predictions of one training for the windows of its test clips.
 
     Attributes:
         fold: Name of the fold.
         seed: Of the training.
-        clips: str (N,), ids.
+        clips: str (N,), id of the clip of each window.
         truth: int64 (N,), indices of the activities.
         subject: int64 (N,).
         logits: By condition, float32 (N, K).
@@ -70,8 +70,8 @@ class FoldResult:
         group_logits: float32 (N, G), clean.
         cpu_s: Processor time of training and test.
         parameters: Of the model.
-        taught_clips: str (N',), ids of the clips that it could be trained on, whether they were labelled or not; empty
-            in results of older versions.
+        taught_clips: str (N',), the same of the windows that it could be trained on, whether they were labelled or not;
+            empty in results of older versions.
         taught_logits: float32 (N', K), what it says about them.
         taught_truth: int64 (N',), `WindowSet.activity` of them; empty in results of older versions.
     """
@@ -89,6 +89,22 @@ class FoldResult:
     taught_clips: np.ndarray = field(default_factory=lambda: np.zeros(0, np.str_))
     taught_logits: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     taught_truth: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def take(self, rows: np.ndarray) -> FoldResult:
+        """The result of some of its windows, by indices or a mask; what it was trained on stays."""
+        return replace(
+            self,
+            clips=self.clips[rows],
+            truth=self.truth[rows],
+            subject=self.subject[rows],
+            logits={name: value[rows] for name, value in self.logits.items()},
+            weights={name: value[rows] for name, value in self.weights.items()},
+            group_logits=self.group_logits[rows],
+        )
+
+    def is_of(self, activities: Mapping[str, Sequence[str]], taxonomy: Taxonomy) -> np.ndarray:
+        """Which windows are of the activities that are listed by fold, bool (N,)."""
+        return np.isin(self.truth, [taxonomy.activity_index(name) for name in activities.get(self.fold, ())])
 
     def save(self, path: Path) -> None:
         """Write a .npz file that `load` reads back."""
@@ -164,7 +180,8 @@ def cross_validate(
         teacher: Folder of another cross-validation of the same folds, with the same seeds: what its networks say fills
             in the labels that are missing. None: they stay missing.
         jobs: Trainings at a time; None: one for each processor.
-        report: Called after each training with its result, how many are done, and of how many.
+        report: Called after each training with its result, without the activities that the fold lacks on purpose, how
+            many are done, and of how many.
 
     Raises:
         ConfigError: `out` holds a cross-validation of something else or of other data, or a damaged result; or too few
@@ -180,10 +197,10 @@ def cross_validate(
     out = Path(out)
     loaded = load_windows(settings.model, settings.data, settings.data.subjects("train"))
     tell_untaught(loaded.windows, settings.model, loaded.unused)
-    groups = settings.model.taxonomy.groups
-    manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips, groups)
+    taxonomy = settings.model.taxonomy
+    manifest = make_manifest(settings.data.protocol, settings.data.dataset, loaded.clips, taxonomy.groups)
     _check_folds(manifest, loaded.windows)
-    untaught = _untaught(manifest, loaded.windows, settings.model.taxonomy)
+    untaught = _untaught(manifest, loaded.windows, taxonomy)
     reserve(out / "settings.json", settings)
     reserve(out / "manifest.json", manifest)
     reserve(out / "contents.json", {"clips": _contents(loaded.windows)})
@@ -193,8 +210,9 @@ def cross_validate(
     tasks = [(fold, seed, out / "folds" / f"seed_{seed}_{fold.name}.npz") for seed in seeds for fold in manifest.folds]
     missing = [task for task in tasks if not task[2].exists()]
     work = _Work(settings, loaded.windows, conditions(settings.model.names), teacher)
+    lacked = {fold.name: fold.unknown for fold in manifest.folds}
     for done, result in enumerate(_run(work, missing, jobs), len(tasks) - len(missing) + 1):
-        report(result, done, len(tasks))
+        report(result.take(~result.is_of(lacked, taxonomy)), done, len(tasks))
     results = tuple(FoldResult.load(path) for _, _, path in tasks)
     return Study(manifest, results, dict(loaded.skipped), untaught)
 

@@ -16,8 +16,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -45,27 +45,27 @@ FALSE_ACCEPT_RATE = 0.1
 def summarize(study: Study, taxonomy: Taxonomy) -> dict[str, Any]:
     """The numbers of a study, in JSON-able form.
 
-    A seed's accuracy is the share of all test clips, over all folds, that are recognised; its macro F1 and the numbers
-    of each class are over all folds, too, and averaged over the seeds. The confidence interval is a bootstrap over
-    subjects of each clip's mean over the seeds. Each fold's temperature is fitted on the clips of the other folds, all
-    of them of training subjects, so the calibration error is of clips that it was not fitted on. Clips of activities
-    that a fold could not learn are errors, and have no part in the calibration.
+    A seed's accuracy is the share of all test windows, over all folds, that are recognised; its macro F1 and the
+    numbers of each class are over all folds, too, and averaged over the seeds. The confidence interval is a bootstrap
+    over subjects of each window's mean over the seeds. Each fold's temperature is fitted on the clips of the other
+    folds, all of them of training subjects, so the calibration error is of clips that it was not fitted on. Clips of
+    activities that a fold could not learn are errors, and have no part in the calibration.
 
     `calibration` is a `Calibration` for a model of all clips: the temperature over all folds, and the threshold at
     `FALSE_ACCEPT_RATE` where there are unknown activities.
     """
     lacked = {fold.name: fold.unknown for fold in study.manifest.folds}  # on purpose
-    known = [_rows(r, ~_is_of(r, lacked, taxonomy)) for r in study.results]
-    unknown = np.concatenate([r.logits[CLEAN][_is_of(r, lacked, taxonomy)] for r in study.results])
-    taught = [_rows(r, ~_is_of(r, study.untaught, taxonomy)) for r in known]
-    chosen = _calibration(taught, unknown)
+    known = [r.take(~r.is_of(lacked, taxonomy)) for r in study.results]
+    unknown = [r.take(r.is_of(lacked, taxonomy)) for r in study.results]
+    taught = [r.take(~r.is_of(study.untaught, taxonomy)) for r in known]
+    chosen = _calibration(taught, _logits(unknown))
     summary: dict[str, Any] = {
         "dataset": study.manifest.dataset,
         "protocol": study.manifest.protocol,
         "folds": len(study.manifest.folds),
         "missing": study.manifest.missing,
         "seeds": sorted({result.seed for result in study.results}),
-        "clips": len({clip for result in study.results for clip in result.clips}),
+        "clips": _clips(study.results),
         "skipped": study.skipped,
         "untaught": study.untaught,
         "parameters": study.results[0].parameters,
@@ -126,8 +126,10 @@ def _by_seed(results: Sequence[FoldResult]) -> list[list[FoldResult]]:
 
 
 def _condition(results: Sequence[FoldResult], name: str, taxonomy: Taxonomy) -> dict[str, Any]:
-    """Accuracy over the clips of which anything is left, None if there is none; and how many are not, of each seed."""
-    shown = [_rows(result, result.weights[name].max(axis=1) > 0) for result in results]
+    """Accuracy over the windows of which anything is left, None if there is none; and how many clips have no such
+    window, of each seed.
+    """
+    shown = [result.take(result.weights[name].max(axis=1) > 0) for result in results]
     by_subject: dict[int, list[np.ndarray]] = {}
     for result in shown:
         right = result.logits[name].argmax(axis=1) == result.truth
@@ -139,7 +141,7 @@ def _condition(results: Sequence[FoldResult], name: str, taxonomy: Taxonomy) -> 
     f1 = [macro_f1(truth, decided, len(taxonomy.activities)) for truth, decided in seeds]
     values = [np.concatenate(parts).astype(float) for parts in by_subject.values()]
     return {
-        "left_out": sum(len(r.truth) - len(s.truth) for r, s in zip(results, shown, strict=True)) / len(pooled),
+        "left_out": sum(_clips([r]) - _clips([s]) for r, s in zip(results, shown, strict=True)) / len(pooled),
         "top1": float(np.mean(top1)) if seeds else None,
         "std": _std(top1),
         "by_seed": top1,
@@ -154,22 +156,9 @@ def _std(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def _rows(result: FoldResult, rows: np.ndarray) -> FoldResult:
-    """A result of some of its clips, bool (N,)."""
-    return replace(
-        result,
-        clips=result.clips[rows],
-        truth=result.truth[rows],
-        subject=result.subject[rows],
-        logits={name: value[rows] for name, value in result.logits.items()},
-        weights={name: value[rows] for name, value in result.weights.items()},
-        group_logits=result.group_logits[rows],
-    )
-
-
-def _is_of(result: FoldResult, activities: Mapping[str, Sequence[str]], taxonomy: Taxonomy) -> np.ndarray:
-    """Which clips are of the activities that are listed by fold, bool (N,)."""
-    return np.isin(result.truth, [taxonomy.activity_index(name) for name in activities.get(result.fold, ())])
+def _clips(results: Sequence[FoldResult]) -> int:
+    """How many clips there are windows of, however many each has and in however many results."""
+    return len({clip for result in results for clip in result.clips.tolist()})
 
 
 def _pooled(results: Sequence[FoldResult], name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -208,10 +197,10 @@ def _calibration(known: Sequence[FoldResult], unknown: np.ndarray) -> Calibratio
     )
 
 
-def _unknown(known: Sequence[FoldResult], unknown: np.ndarray, chosen: Calibration) -> dict[str, float]:
-    of_known, of_unknown = (_confidences(logits, chosen.temperature) for logits in (_logits(known), unknown))
+def _unknown(known: Sequence[FoldResult], unknown: Sequence[FoldResult], chosen: Calibration) -> dict[str, float]:
+    of_known, of_unknown = (_confidences(_logits(results), chosen.temperature) for results in (known, unknown))
     return {
-        "clips": len(of_unknown) // len(_by_seed(known)),
+        "clips": _clips(unknown),
         "auroc": auroc(of_known, of_unknown),
         "threshold": chosen.unknown_threshold,
         "false_accept_rate": float((of_unknown >= chosen.unknown_threshold).mean()),

@@ -312,6 +312,20 @@ def test_the_command_prints_writes_and_hands_on_its_calibration(
     assert json.loads((model / "config.json").read_text())["calibration"] == found
 
 
+def test_progress_is_told_without_what_a_fold_lacks_on_purpose(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two activities each fold lacks one, and takes everything for the other, which two of its four clips show."""
+    configuration, out = str(tmp_path / "data" / "two_train.yaml"), str(tmp_path / "out")
+    more = ["data.protocol=open_set", "data.train_subjects=1-2"]
+    more += ["optimization.epochs=10", "optimization.learning_rate=0.02"]
+    assert cli.main(["cross-validate", configuration, *more, "--out", out, "--jobs", "1"]) == 0
+    told = [line.split(": ")[1].partition(",")[0] for line in capsys.readouterr().out.splitlines()[:2]]
+    assert told == ["100.0%", "100.0%"]
+    study = cross_validate(read_settings(configuration, more), [0], out, jobs=1)
+    assert [len(result.clips) for result in study.results] == [4, 4]
+
+
 def test_results_are_whole_or_as_they_were(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     command = ["cross-validate", str(tmp_path / "data" / "two_train.yaml"), "--out", str(out), "--jobs", "1"]

@@ -110,6 +110,30 @@ def test_clips_of_which_nothing_is_left_are_not_counted(twice: Study) -> None:
     assert table(summary).splitlines()[2].split() == ["-imu", "–", "–"]
 
 
+def in_two_windows(result: FoldResult) -> FoldResult:
+    """As if each clip had two windows, about which the same is said."""
+    twice = result.take(np.repeat(np.arange(len(result.clips)), 2))
+    return replace(twice, weights={name: weights.copy() for name, weights in twice.weights.items()})
+
+
+def test_clips_are_counted_not_their_windows(twice: Study, open_set: Study) -> None:
+    for r in twice.results:
+        r.weights["-imu"][1:] = 0
+    for one in (twice, open_set):
+        both = replace(one, results=tuple(map(in_two_windows, one.results)))
+        once, again = (summarize(each, TAXONOMY) for each in (one, both))
+        assert again["clips"] == once["clips"]
+        assert again.get("unknown", {}).get("clips") == once.get("unknown", {}).get("clips")
+        for name, condition in once["conditions"].items():
+            for key in ("top1", "left_out", "by_seed", "by_subject"):
+                assert again["conditions"][name][key] == condition[key]
+    both = replace(twice, results=tuple(map(in_two_windows, twice.results)))
+    for r in both.results:
+        r.weights["-imu"][2] = 1
+    left = summarize(both, TAXONOMY)["conditions"]["-imu"]["left_out"]
+    assert left == 2, "of the second clip of each subject one window is left"
+
+
 def test_the_macro_f1_is_that_of_a_seed() -> None:
     """Each takes everything for another class: over the decisions of all seeds it would be a third."""
     truth = [WAVE, CLAP, WALK]
