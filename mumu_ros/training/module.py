@@ -25,6 +25,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mumu_ros.model.heads import head_attribute
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.network import Network
 from mumu_ros.model.task_weights import AdaptiveWeights, FixedWeights, TaskWeights, UncertaintyWeights
@@ -125,8 +126,8 @@ def _task_weights(model: Network, optimization: Optimization) -> TaskWeights:
         return UncertaintyWeights()
     if optimization.task_weighting == "adaptive":
         return AdaptiveWeights()
-    # A head without a group classifier is of a single task.
-    beta_aux = optimization.beta_aux if hasattr(model.head, "group_head") else 0.0
+    # A head that does not classify groups is of a single task.
+    beta_aux = optimization.beta_aux if head_attribute(model.config.fusion, "has_groups") else 0.0
     return FixedWeights(optimization.target_weight, beta_aux)
 
 

@@ -33,10 +33,10 @@ from mumu_ros.reading import read_json
 __all__ = ["Transfer", "is_backbone", "load_backbones", "transfer"]
 
 _ENCODER = re.compile(r"(encoders|unimodal_heads)\.(\d+)\.(.*)")
-_ACTIVITIES = re.compile(r"(.*activity_head(\.3)?|unimodal_heads\.\d+)\.(weight|bias)")
+_UNIMODAL_HEAD = re.compile(r"unimodal_heads\.\d+\.(weight|bias)")
 _SHAPES = ("feature_size", "bidirectional", "layer_norm")
 """Keys of a configuration that make other encoders of the same modalities."""
-_GROUPS = re.compile(r".*group_head(\.3)?\.(weight|bias)")
+_HEAD = "head."
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Transfer:
     Attributes:
         model: With the new configuration.
         modalities: Those whose encoders were reused.
-        activities: That it knows already.
+        activities: That its head knows already.
     """
 
     model: Network
@@ -65,10 +65,11 @@ class Transfer:
 def transfer(known: Network, config: ModelConfig) -> Transfer:
     """Make a network of a configuration, with every weight of another network that means the same in it.
 
-    An encoder means the same when its modality and what `_SHAPES` names are the same. Of the last layer of a classifier
-    the rows of activities (and groups) that both know are taken over, the others are random. Whatever else has the same
-    name and shape is taken over, too, where the fusion is the same, and, if it has weights for each modality, the
-    modalities are. Each member takes over one of the other network's; they are taken in turn.
+    An encoder means the same when its modality and what `_SHAPES` names are the same. A head does where the fusion is
+    the same, and, if it has weights for each modality, the modalities are. Of a weight with a row for each activity (or
+    group) the rows of those that both know are taken over, the others are random; one whose shape follows their number
+    in another way is taken over where all of them are the same. Each member takes over one of the other network's; they
+    are taken in turn.
 
     Raises:
         ConfigError: No encoder means the same; says what differs.
@@ -79,8 +80,12 @@ def transfer(known: Network, config: ModelConfig) -> Transfer:
 
 
 def _transfer(known: Network, config: ModelConfig) -> Transfer:
+    one, other = known.config.taxonomy, config.taxonomy
+    is_same_taxonomy = (one.activities, one.group_names) == (other.activities, other.group_names)
     modalities = tuple(
-        m.name for m in config.modalities if m.name in known.config.names and known.config.modality(m.name) == m
+        m.name
+        for m in config.modalities
+        if m.name in known.config.names and known.config.modality(m.name) == m and (not m.label or is_same_taxonomy)
     )
     if not modalities or any(getattr(known.config, key) != getattr(config, key) for key in _SHAPES):
         raise ConfigError(
@@ -93,18 +98,21 @@ def _transfer(known: Network, config: ModelConfig) -> Transfer:
     is_same_head = known.config.fusion == config.fusion and (
         known.config.names == config.names or not _is_by_modality(config)
     )
+    followed = _followed(config) if is_same_head else {}
+    taken = set(other.activities) if is_same_head and is_same_taxonomy else set()
     with torch.no_grad():
         for key, value in new.items():
             source = _source(key, known.config, config, modalities, is_same_head)
             if source not in old:
                 continue
-            labels = _labels(key, config.taxonomy)
-            if labels and old[source].shape[1:] == value.shape[1:]:
-                _take_rows(value, labels, old[source], _labels(source, known.config.taxonomy))
-            elif old[source].shape == value.shape:
-                value.copy_(old[source])
-    activities = tuple(name for name in config.taxonomy.activities if name in known.config.taxonomy.activities)
-    return Transfer(model, modalities, activities)
+            labels = "activities" if _UNIMODAL_HEAD.fullmatch(key) else followed.get(key)
+            if labels is None or is_same_taxonomy:
+                if old[source].shape == value.shape:
+                    value.copy_(old[source])
+            elif labels:
+                rows = _take_rows(value, getattr(other, labels), old[source], getattr(one, labels))
+                taken |= rows if labels == "activities" and key.startswith(_HEAD) else set()
+    return Transfer(model, modalities, tuple(name for name in other.activities if name in taken))
 
 
 def is_backbone(folder: str | Path) -> bool:
@@ -146,22 +154,43 @@ def _source(key: str, known: ModelConfig, config: ModelConfig, modalities: tuple
 def _is_by_modality(config: ModelConfig) -> bool:
     """Whether a fusion has weights of its own for each modality, so that one more changes their number."""
     more = replace(config, modalities=(*config.modalities, replace(config.modalities[-1], name="one more")))
-    one, other = (
-        {key: weight.shape for key, weight in FUSIONS[config.fusion](c).state_dict().items()} for c in (config, more)
-    )
-    return one != other
+    return _head_shapes(config) != _head_shapes(more)
 
 
-def _labels(key: str, taxonomy: Taxonomy) -> tuple[str, ...]:
-    if _ACTIVITIES.fullmatch(key):
-        return taxonomy.activities
-    return taxonomy.group_names if _GROUPS.fullmatch(key) else ()
+def _followed(config: ModelConfig) -> dict[str, str]:
+    """The weights of a head whose shapes follow the taxonomy.
+
+    Returns:
+        `activities` or `group_names`, of which each has a row; empty where the shape follows them in another way.
+    """
+    groups = ({"g": ("a",), "h": ("b",)}, {"g": ("a", "c"), "h": ("b",)}, {"g": ("a",), "h": ("b",), "i": ("c",)})
+    modalities = tuple(replace(m, label="") for m in config.modalities)  # which would follow it, too
+    with torch.random.fork_rng(devices=[]):
+        few, more, most = (
+            _head_shapes(replace(config, modalities=modalities, taxonomy=Taxonomy("t", of))) for of in groups
+        )
+    followed = {}
+    for key, shape in most.items():
+        if not few.keys() == more.keys() == most.keys():  # such as a part of its own for each activity
+            followed[_HEAD + key] = ""
+        elif not few[key] == more[key] == shape:
+            labels = "group_names" if few[key] == more[key] else "activities"
+            followed[_HEAD + key] = labels if few[key][1:] == shape[1:] else ""
+    return followed
 
 
-def _take_rows(value: Tensor, labels: tuple[str, ...], old: Tensor, old_labels: tuple[str, ...]) -> None:
+def _head_shapes(config: ModelConfig) -> dict[str, torch.Size]:
+    return {key: weight.shape for key, weight in FUSIONS[config.fusion](config).state_dict().items()}
+
+
+def _take_rows(value: Tensor, labels: tuple[str, ...], old: Tensor, old_labels: tuple[str, ...]) -> set[str]:
+    """Take over the rows of the labels that both have; these."""
+    if (len(value), len(old)) != (len(labels), len(old_labels)) or value.shape[1:] != old.shape[1:]:
+        return set()
     for row, label in enumerate(labels):
         if label in old_labels:
             value[row] = old[old_labels.index(label)]
+    return {*labels} & {*old_labels}
 
 
 def _shapes(config: ModelConfig) -> str:

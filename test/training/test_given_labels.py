@@ -26,12 +26,15 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 
 from mumu_ros import cli
-from mumu_ros.model.config import ConfigError
+from mumu_ros.model.config import ConfigError, ModelConfig
+from mumu_ros.model.heads import Head, HeadOutput, equal_weights
 from mumu_ros.model.loss import MuMuLoss
 from mumu_ros.model.modality import Modality
 from mumu_ros.model.network import Network
+from mumu_ros.model.parts import FUSIONS
 from mumu_ros.training.augmentation import Augmentation, augment
 from mumu_ros.training.frame_training import labelled_frames
 from mumu_ros.training.given_labels import Labels, hide_labels, known_labels, show_labels, with_label_input
@@ -168,6 +171,37 @@ def test_what_is_known_of_a_group_only_trains_the_group(vector_settings: Setting
     gradients = {name: p.grad for name, p in module.model.named_parameters() if p.grad is not None}
     assert gradients["head.group_head.0.weight"].any()
     assert not gradients["head.activity_head.3.weight"].any()
+
+
+class OtherHead(Head):
+    """As another package has one: its classifiers have names of their own."""
+
+    has_groups = True
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.classify = nn.Linear(config.feature_size, len(config.taxonomy.activities))
+        self.sort = nn.Linear(config.feature_size, len(config.taxonomy.group_names))
+
+    def forward(self, features: Tensor, mask: Tensor, unimodal_logits: Tensor | None) -> HeadOutput:  # noqa: ARG002
+        weights = equal_weights(mask, features)
+        fused = torch.einsum("bm,bmd->bd", weights, features)
+        return HeadOutput(self.classify(fused), self.sort(fused), weights, weights)
+
+
+def test_a_fusion_of_another_package_learns_groups_if_it_says_that_it_has_them(
+    vector_settings: Settings, vector_windows: WindowSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FUSIONS._own, "other", f"{__name__}:OtherHead")
+    settings = replace(vector_settings, model=replace(vector_settings.model, fusion="other"))
+    for has_groups in (True, False):
+        monkeypatch.setattr(OtherHead, "has_groups", has_groups)
+        module = NetworkModule(Network(settings.model), vector_windows, settings)
+        rng = np.random.default_rng(0)
+        module.training_step(augment(vector_windows, range(12), settings.model, Augmentation(), rng), 0).backward()
+        gradients = {name: p.grad for name, p in module.model.named_parameters() if p.grad is not None}
+        assert gradients["head.classify.weight"].any()
+        assert gradients["head.sort.weight"].any() == has_groups
 
 
 def test_a_clip_may_be_labelled_with_its_group(

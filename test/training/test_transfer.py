@@ -21,8 +21,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from mumu_ros.model.config import ConfigError, ModelConfig
 from mumu_ros.model.modality import Modality
@@ -62,7 +63,8 @@ def test_weights_follow_the_names_of_modalities_and_activities(
         return
     found = transfer(known, config)
     assert found.modalities == tuple(shared)
-    assert set(found.activities) == set(activities) & set(KNOWN.taxonomy.activities)
+    both = set(activities) & set(KNOWN.taxonomy.activities)
+    assert set(found.activities) == (both if fusion == "mumu" else set()), "a head of another fusion knows none"
     old, new = known.state_dict(), found.model.state_dict()
     for position, name in enumerate(config.names):
         for key in (k for k in new if k.startswith(f"encoders.{position}.")):
@@ -72,14 +74,79 @@ def test_weights_follow_the_names_of_modalities_and_activities(
     # A unimodal feature of `dual_branch` is one of several parts of the window.
     for i, name in enumerate(config.names if fusion != "dual_branch" else ()):
         for row, activity in enumerate(activities):
-            if name in shared and activity in found.activities:
+            if name in shared and activity in both:
                 source = old[f"unimodal_heads.{KNOWN.names.index(name)}.weight"]
                 expected = source[KNOWN.taxonomy.activity_index(activity)]
                 assert torch.equal(new[f"unimodal_heads.{i}.weight"][row], expected)
     if fusion == "mumu":
         assert torch.equal(new["head.gm_fusion.W_K.weight"], old["head.gm_fusion.W_K.weight"])
+        for row, activity in enumerate(activities):
+            for part in ("weight", "bias") if activity in both else ():
+                known_row = old[f"head.activity_head.3.{part}"][KNOWN.taxonomy.activity_index(activity)]
+                assert torch.equal(new[f"head.activity_head.3.{part}"][row], known_row)
         assert torch.equal(new["head.group_head.3.weight"][0], old["head.group_head.3.weight"][1]), "rest"
         assert not torch.equal(new["head.group_head.3.weight"][1], old["head.group_head.3.weight"][0])
+
+
+class OtherHead(nn.Module):
+    """As another package has one: with names of its own, and weights that follow the labels in several ways."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size, activities, groups = config.feature_size, config.taxonomy.activities, config.taxonomy.group_names
+        self.project = nn.Linear(size, size)
+        self.classify = nn.Linear(size, len(activities))
+        self.sort = nn.Linear(size, len(groups))
+        self.joint = nn.Parameter(torch.randn(len(activities), len(groups)))
+        self.all = nn.Linear(size, len(activities) + len(groups))
+
+
+class HeadInParts(nn.Module):
+    """One with a part for each activity."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Linear(config.feature_size, 1) for _ in config.taxonomy.activities)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.permutations(ACTIVITIES).flatmap(lambda order: st.integers(3, 5).map(lambda n: tuple(order[:n]))),
+    st.permutations(("gait", "rest", "new")),
+    st.sampled_from([8, 3, 2]),
+)
+def test_rows_of_a_head_of_another_package_follow_the_names_of_activities(
+    monkeypatch: pytest.MonkeyPatch, activities: tuple[str, ...], groups: tuple[str, ...], size: int
+) -> None:
+    """Also where there are as many as before, and where the features are as many as the activities or the groups."""
+    monkeypatch.setitem(FUSIONS._own, "other", f"{__name__}:OtherHead")
+    taxonomy = Taxonomy("n", {groups[0]: activities[:1], groups[1]: activities[1:]})
+    before = replace(KNOWN, fusion="other", feature_size=size)
+    known = Network(before)
+    found = transfer(known, replace(before, taxonomy=taxonomy))
+    assert set(found.activities) == set(activities) & set(KNOWN.taxonomy.activities)
+    old, new = known.head.state_dict(), found.model.head.state_dict()
+    for key in ("classify.weight", "classify.bias", "sort.weight", "sort.bias"):
+        attribute = "activities" if key.startswith("classify") else "group_names"
+        was, now = getattr(KNOWN.taxonomy, attribute), getattr(taxonomy, attribute)
+        for row, label in enumerate(now):
+            taken = [i for i in range(len(was)) if torch.equal(new[key][row], old[key][i])]
+            assert taken == ([was.index(label)] if label in was else [])
+    assert torch.equal(new["project.weight"], old["project.weight"])
+    is_same = (taxonomy.activities, taxonomy.group_names) == (KNOWN.taxonomy.activities, KNOWN.taxonomy.group_names)
+    for key in ("joint", "all.weight"):
+        assert (new[key].shape == old[key].shape and torch.equal(new[key], old[key])) == is_same
+
+
+def test_parts_of_other_activities_are_not_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FUSIONS._own, "parts", f"{__name__}:HeadInParts")
+    before = replace(KNOWN, fusion="parts")
+    known = Network(before)
+    for groups, is_same in (({"gait": ("run", "walk"), "rest": ("sit",)}, False), (KNOWN.taxonomy.groups, True)):
+        found = transfer(known, replace(before, taxonomy=Taxonomy("n", groups)))
+        weights = [network.head.state_dict()["parts.0.weight"] for network in (known, found.model)]
+        assert torch.equal(*weights) == is_same
+        assert found.activities == (("walk", "run", "sit") if is_same else ())
 
 
 @pytest.mark.parametrize("fusion", sorted(FUSIONS))
