@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from mumu_ros.files import naming, write_json
+from mumu_ros.files import expanded, naming, write_json
 from mumu_ros.model.calibration import Calibration
 from mumu_ros.model.checkpoint import Checkpoint, check_target, load_checkpoint, save_checkpoint
 from mumu_ros.model.config import ConfigError
@@ -201,9 +201,12 @@ def provenance(settings: Settings, command: str, models: Sequence[Checkpoint] = 
     parents = {model.id: {"id": model.id, "data": model.trained_on} for model in models}
     for model in models:
         parents |= {parent["id"]: parent for parent in model.made_from}
+    data = dataclasses.asdict(settings.data)
+    if data["root"]:  # who was trained on is looked up by it, also from another working directory
+        data["root"] = str(expanded(data["root"]).resolve())
     return {
         "command": command,
-        "data": dataclasses.asdict(settings.data),
+        "data": data,
         "optimization": dataclasses.asdict(settings.optimization),
         "augmentation": dataclasses.asdict(settings.augmentation),
         "machine": dataclasses.asdict(settings.machine),
