@@ -91,7 +91,7 @@ class Augmented(NamedTuple):
         inputs: Per modality (B, T, *shape), as `Preprocessing.batch` gives them.
         masks: Per modality bool (B, T).
         activity: int64 (B,).
-        corrupted: bool (B, M): which modalities are wrong.
+        corrupted: bool (B, M): which modalities are wrong; none that is absent, or that was not changed after all.
         labels: float32 (B, K), the activity labels used (`WindowSet.labels`); None: all.
     """
 
@@ -119,7 +119,12 @@ def augment(
         for i, w in zip(generator.integers(len(sensors), size=len(rows)), wrong, strict=True)
     ]
     kinds = [str(kind) for kind in generator.choice(CORRUPTIONS, len(rows))]
+    whole = (inputs, masks)
     inputs, masks = corrupt(windows, inputs, masks, victims, kinds, generator)
+    corrupted = [
+        [name == victim and _is_other(name, row, whole, (inputs, masks)) for name in config.names]
+        for row, victim in enumerate(victims)
+    ]
     masks = _drop(_crop(masks, augmentation.crop, generator), sensors, augmentation.modality_dropout, generator)
     changed = {name: x for name, (x, _) in shown.items()}
     masks |= {name: mask for name, (_, mask) in shown.items()}
@@ -143,9 +148,15 @@ def augment(
         {name: torch.from_numpy(x) for name, x in changed.items()},
         {name: torch.from_numpy(mask) for name, mask in masks.items()},
         torch.from_numpy(windows.activity[np.asarray(rows)]),
-        torch.tensor([[victim == name for name in config.names] for victim in victims]),
+        torch.tensor(corrupted),
         None if windows.labels is None else torch.from_numpy(windows.labels[np.asarray(rows)]),
     )
+
+
+def _is_other(name: str, row: int, before: tuple[Arrays, Arrays], after: tuple[Arrays, Arrays]) -> bool:
+    """Whether inputs or masks of a modality changed; those of one that is absent, or rests, may not have."""
+    pairs = zip(before, after, strict=True)
+    return not all(np.array_equal(x[name][row], y[name][row], equal_nan=True) for x, y in pairs)
 
 
 def crop_to_data(batch: Augmented, config: ModelConfig) -> Augmented:

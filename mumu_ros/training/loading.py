@@ -103,7 +103,7 @@ def load_windows(
         ConfigError: An activity of the dataset is not in the model's taxonomy, unless `skip_unknown`.
     """
     dataset = open_dataset(data.dataset, data.root, subjects=sorted(subjects) or None, seconds=data.seconds)
-    there = check_subjects(data.dataset, dataset.clips, subjects)
+    there = check_subjects(data.dataset, data.root, dataset.clips, subjects)
     unknown = {} if change else _unknown(config, data.dataset, dataset.clips, skip_unknown)
     chosen = [clip for clip in dataset.clips if clip.id not in unknown]
     model, config = config, replace(config, modalities=config.measured)
@@ -130,15 +130,16 @@ def load_windows(
     return Loaded(show_labels(WindowSet.concatenate(windows), model), clips, skipped, unused)
 
 
-def check_subjects(dataset: str, clips: Sequence[ClipInfo], subjects: Collection[int]) -> set[int]:
-    """The subjects of clips.
+def check_subjects(dataset: str, root: str, clips: Sequence[ClipInfo], subjects: Collection[int]) -> set[int]:
+    """The subjects of clips, which are those of `subjects` in a dataset, or all (none).
 
     Raises:
-        DatasetError: One of `subjects` is not among them.
+        DatasetError: One of `subjects` is not among them; those of the whole dataset are listed.
     """
     there = {clip.subject for clip in clips}
     if missing := sorted(set(subjects) - there):
-        raise DatasetError(f"{dataset} has no subjects {missing}; it has {sorted(there)}")
+        everybody = {clip.subject for clip in open_dataset(dataset, root).clips}
+        raise DatasetError(f"{dataset} has no subjects {missing}; it has {sorted(everybody)}")
     return there
 
 

@@ -34,7 +34,8 @@ from mumu_ros.training.augmentation import Augmentation
 from mumu_ros.training.given_labels import Labels, with_label_input
 from mumu_ros.training.protocols import PROTOCOLS
 
-_TEXTS = ("data.root", "data.pose", "data.cache")
+_TEXTS = ("model.taxonomy", "data.root", "data.pose", "data.cache")
+"""Keys whose value on the command line is no YAML, but the text as it is."""
 _OPTIONAL = ("augmentation", "machine", "labels")
 _ONE_DATASET = (
     "train_subjects", "calibration_subjects", "protocol", "seconds", "windows_per_s", "min_overlap", "pose", "cache",
@@ -330,7 +331,7 @@ def read_settings(path: str | Path, overrides: Sequence[str] = ()) -> Settings:
     Args:
         path: The file, or the package's own of that name: `config/training/own.yaml`.
         overrides: `key=value`, the key with dots (`optimization.epochs=3`, `model.modalities.0.rate_hz=5`),
-            the value in YAML.
+            the value in YAML; of paths and of `data.pose` as it is.
 
     Raises:
         ConfigError: The file cannot be read, a key is unknown (near misses are named) or a value impossible.
@@ -390,9 +391,8 @@ def _override(content: Any, override: str) -> None:
         raise ConfigError(f"override {override!r}; expected key=value")
     *path, last = key.split(".")
     try:
-        parsed = parse_yaml(value)
-        if key in _TEXTS and not isinstance(parsed, str):
-            parsed = value  # a folder may be called like a number or a date
+        # A folder may be called like a number or a date, and have quotes or # in its name.
+        parsed = value if key in _TEXTS else parse_yaml(value)
     except ValueError as error:
         raise ConfigError(f"override {override!r}: {value!r} is not YAML: {error}") from error
     try:

@@ -222,7 +222,7 @@ def load_test_windows(config: ModelConfig, dataset: str, root: str, subjects: Co
         ConfigError: An activity is not in the label file.
     """
     found = open_dataset(dataset, root, subjects=sorted(subjects) or None)
-    check_subjects(dataset, found.clips, subjects)
+    check_subjects(dataset, root, found.clips, subjects)
     foreign = _foreign(config.taxonomy, dataset, found.clips)
     chosen = [clip for clip in found.clips if clip.id not in foreign]
     labels = accepted_labels(config.taxonomy, dataset, chosen)

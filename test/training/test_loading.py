@@ -219,7 +219,7 @@ def test_a_clip_with_an_unknown_activity_in_its_segments_is_refused_or_skipped_b
 
 
 def test_an_unknown_subject_is_named(settings: Settings) -> None:
-    with pytest.raises(DatasetError, match=r"no subjects \[7\]; it has \[1\]"):
+    with pytest.raises(DatasetError, match=r"no subjects \[7\]; it has \[1, 2, 3\]"):
         load(settings, 1, 7)
     with pytest.raises(DatasetError, match="no clip of subjects 7"):
         load(settings, 7)

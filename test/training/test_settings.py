@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
@@ -31,6 +31,7 @@ from mumu_ros.datasets.clips import parse_subjects
 from mumu_ros.model.config import ConfigError
 from mumu_ros.model.network import Network
 from mumu_ros.model.parts import FUSIONS
+from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.share import share_path
 from mumu_ros.training.body_augmentation import BodyAugmentation
 from mumu_ros.training.members import member_seeds
@@ -230,10 +231,24 @@ def test_numbers_are_read_as_everybody_writes_them() -> None:
     assert settings.data.seconds == 100
 
 
-@pytest.mark.parametrize("name", ["20241127", "007", "1e3", "yes", "2024-11-27", "a b"])
-def test_a_folder_may_be_called_like_a_number(name: str) -> None:
+@examples(deadline=None, max_examples=60)
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+@example("20241127")
+@example("1e3")
+@example("2024-11-27")
+@example("~")
+@example("set #2")
+@example("'a'")
+@example("a: b")
+@example("[a")
+def test_a_folder_may_be_called_anything(name: str) -> None:
     assert read_settings(SIM, [f"data.root={name}"]).data.root == name
-    assert read_settings(SIM, [f"data.root='{name}'"]).data.root == name
+
+
+def test_a_taxonomy_file_may_be_called_anything(tmp_path: Path) -> None:
+    own = tmp_path / "set #2.yaml"
+    Taxonomy("own", {"g": ("wave",)}).write(own)
+    assert read_settings(SIM, [f"model.taxonomy={own}"]).model.taxonomy.activities == ("wave",)
 
 
 def test_a_number_as_a_folder_in_the_file_is_refused(tmp_path: Path) -> None:

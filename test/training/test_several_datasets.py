@@ -343,7 +343,7 @@ def test_a_training_assesses_clips_as_mumu_test_does(kard: Path, tmp_path: Path)
 
 
 def test_subjects_that_are_not_there_are_refused(kard: Path) -> None:
-    with pytest.raises(DatasetError, match=r"kard has no subjects \[9, 99\]; it has \[1\]"):
+    with pytest.raises(DatasetError, match=r"kard has no subjects \[9, 99\]; it has \[1, 2\]"):
         load_test_windows(CONFIG, "kard", str(kard / "kard"), (1, 9, 99))
     assert len(load_test_windows(CONFIG, "kard", str(kard / "kard"), (2,)).clips) == 3
 
