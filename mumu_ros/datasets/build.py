@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mumu_ros.datasets.clip_writer import Piece, Span, equal_parts, recorded_stamps, spans_of, within, write_clips
+from mumu_ros.datasets.clip_writer import Piece, equal_parts, recorded_stamps, within, write_clips
 from mumu_ros.datasets.clips import ClipInfo, DatasetError, fills_window
 from mumu_ros.datasets.found_people import SKELETON, FoundPeople, find_people, write_skeletons
 from mumu_ros.files import folder_beside
@@ -36,8 +36,9 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.pipeline.configuration import SensorSyncConfig
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.annotations import read_annotations
-from mumu_ros.recordings.label_files import Label, find_labels, labels_path, outside, read_labels
+from mumu_ros.recordings.label_files import Label, beyond, find_labels, labels_path, outside, read_labels
 from mumu_ros.recordings.progress import ReadingProgress
+from mumu_ros.recordings.stamped import Span, spans_of
 from mumu_ros.recordings.storage_files import check_distinct
 from mumu_ros.recordings.stream_topics import resolve_topics
 from mumu_ros.streams import NS_PER_S
@@ -173,6 +174,7 @@ def build_dataset(
     for label in (x for rows in labels for x in rows):
         if "," in label.activity:
             raise DatasetError(f"activity {label.activity!r} has a comma, which clips.csv cannot hold; rename it")
+    _check_case(label.activity for rows in labels for label in rows)
     known = taxonomy or _labelled_taxonomy(out.name, [x for rows in labels for x in rows])
     with folder_beside(out) as scratch:
         plan = _Plan(scratch, config, skeletons, known, window_s)
@@ -218,7 +220,6 @@ def _labelled_taxonomy(name: str, labels: Sequence[Label]) -> Taxonomy | None:
     """The activities that have a group, in the order in which they first occur."""
     groups: dict[str, list[str]] = {}
     group_of: dict[str, str] = {}
-    _check_case(label.activity for label in labels)
     _check_case(label.group for label in labels)
     for label in labels:
         if not label.group:
@@ -254,8 +255,11 @@ def _build_bag(plan: _Plan, number: int, source: Source, bag: BagReport, labels:
     name = f"{number:02d}_{re.sub(r'[^0-9A-Za-z_.-]', '_', source.bag.resolve().name)}"
     try:
         found, spans = _look(plan, source.bag, bag)
-        if spans and bag.labels != _ANNOTATIONS and (text := outside(labels, spans[0][0], spans[-1][1])):
-            bag.add([f"{bag.labels}: {text}"])
+        if spans:
+            recorded = spans[0][0], spans[-1][1]
+            all_outside = "" if bag.labels == _ANNOTATIONS else outside(labels, *recorded)
+            if text := all_outside or beyond(labels, *recorded):
+                bag.add([f"{bag.labels}: {text}"])
         parts, dropped = _parts(plan, labels, spans)
         pieces = [Piece(f"{name}_{i:03d}", start_ns, end_ns) for i, (_, start_ns, end_ns) in enumerate(parts)]
         samples = _write(plan, source.bag, pieces, found, bag)

@@ -33,18 +33,13 @@ from mumu_ros.pipeline.configuration import SensorSyncConfig, StreamConfig
 from mumu_ros.pipeline.framing import Habits, message_to_array
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.label_files import Label
-from mumu_ros.recordings.stamped import read_stamped
+from mumu_ros.recordings.stamped import Span, read_stamped, spans_of
 from mumu_ros.streams import NS_PER_S, RateSampler, seconds_to_ns
 
-__all__ = ["Piece", "Written", "Span", "equal_parts", "recorded_stamps", "spans_of", "within", "write_clips"]
-
-Span = tuple[int, int]
-"""[from, to), in nanoseconds of header stamps."""
+__all__ = ["Piece", "Written", "equal_parts", "recorded_stamps", "within", "write_clips"]
 
 _LONGEST_NS = 60 * NS_PER_S
 """A longer part of a label becomes several clips, so that training need not hold an hour of one in memory."""
-_SILENCE_NS = 60 * NS_PER_S
-"""A longer one ends a span of time; so does a clock that is set forward, by years when it had none of its own."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +115,6 @@ def recorded_stamps(
     """
     offsets_ns = _offsets_ns(_streams(config, topics))
     return (message.stamp_ns for message in read_stamped(recording, list(offsets_ns), progress, offsets_ns))
-
-
-def spans_of(stamps_ns: Sequence[int]) -> list[Span]:
-    """Where stamps, in any order, are: [first, behind the last), apart by silences of more than a minute."""
-    ordered = np.sort(np.array(stamps_ns, np.int64))
-    parts = np.split(ordered, np.flatnonzero(np.diff(ordered) > _SILENCE_NS) + 1)
-    return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
 
 def within(label: Label, spans: Iterable[Span]) -> Iterator[Span]:

@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mumu_ros.datasets import lerobot_format as form
-from mumu_ros.datasets.clip_writer import Piece, Span, write_clips
+from mumu_ros.datasets.clip_writer import Piece, write_clips
 from mumu_ros.datasets.clips import DatasetError
 from mumu_ros.datasets.lerobot_format import Grid
 from mumu_ros.files import folder_beside
@@ -41,6 +41,7 @@ from mumu_ros.reading import read_arrays
 from mumu_ros.recordings import Recording
 from mumu_ros.recordings.annotations import read_annotations
 from mumu_ros.recordings.label_files import Label, find_labels, read_labels
+from mumu_ros.recordings.stamped import Span
 from mumu_ros.recordings.storage_files import check_distinct
 from mumu_ros.recordings.stream_topics import resolve_topics
 from mumu_ros.streams import NS_PER_S, ns_to_seconds

@@ -35,7 +35,7 @@ from mumu_ros.labelling.marks import FRAME_SUFFIXES, Timeline
 from mumu_ros.labelling.server import LabelServer, Session
 from mumu_ros.model.taxonomy import find_taxonomy
 from mumu_ros.recordings import Recording
-from mumu_ros.recordings.label_files import Label, LabelError, labels_path, outside, read_labels, write_labels
+from mumu_ros.recordings.label_files import Label, LabelError, beyond, labels_path, outside, read_labels, write_labels
 from mumu_ros.recordings.progress import ReadingProgress
 
 __all__ = ["opener", "register"]
@@ -104,8 +104,9 @@ def _run(arguments: argparse.Namespace) -> int:
             print(f"{arguments.bag}: {problem}", file=sys.stderr)
         if arguments.source:
             return _import(arguments, target, footage)
+        recorded = footage.start_ns, footage.end_ns
         labels = read_labels(target) if target.exists() else footage.annotations
-        if text := outside(labels, footage.start_ns, footage.end_ns):
+        if text := outside(labels, *recorded) or beyond(labels, *recorded):
             print(f"{target}: {text}", file=sys.stderr)
         if arguments.export:
             return _export(arguments, labels, footage)
@@ -147,9 +148,8 @@ def _import(arguments: argparse.Namespace, target: Path, footage: Footage) -> in
     report = partial(print, file=sys.stderr)
     labels = import_labels(arguments.source, _timeline(arguments, arguments.source, footage), arguments.tier, report)
     write_labels(target, labels)
-    outside = sum(label.end_ns <= footage.start_ns or label.start_ns >= footage.end_ns for label in labels)
-    if outside:
-        print(f"{outside} labels lie outside the recording", file=sys.stderr)
+    if text := beyond(labels, footage.start_ns, footage.end_ns):
+        print(f"{target}: {text}", file=sys.stderr)
     print(f"{target}: {len(labels)} labels of {arguments.source}")
     return 0
 

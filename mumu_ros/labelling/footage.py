@@ -19,7 +19,7 @@ from __future__ import annotations
 import sys
 import threading
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,11 +37,14 @@ from mumu_ros.conversions import (
 )
 from mumu_ros.recordings import Recording, RecordingError
 from mumu_ros.recordings.annotations import annotation_topic, decoded, labels_of
-from mumu_ros.recordings.stamped import Stamped, cdr_stamp_ns, read_stamped
-from mumu_ros.streams import NS_PER_S
+from mumu_ros.recordings.stamped import Span, Stamped, cdr_stamp_ns, read_stamped, spans_of
+from mumu_ros.streams import NS_PER_S, ns_to_seconds
+from mumu_ros.text import shorten
 
 __all__ = ["Camera", "Footage", "Trace"]
 
+_JUMP_NS = 86_400 * NS_PER_S
+"""A longer silence is a clock that was set, not a pause of the recording."""
 _MAX_HEIGHT = 480
 _MAX_CHANNELS = 6
 _DEPTH_ENCODINGS = ("16UC1", "32FC1", "mono16")
@@ -84,7 +87,9 @@ class Trace:
         first, last = np.searchsorted(self.stamps_ns, (start_ns, end_ns))
         if first == last:
             return [[] for _ in self.values.T]
-        place = (self.stamps_ns[first:last] - start_ns) * bins // max(end_ns - start_ns, 1)
+        # As whole numbers, months of nanoseconds times the bins would not fit 64 bits.
+        share = (self.stamps_ns[first:last] - start_ns).astype(np.float64) * bins / max(end_ns - start_ns, 1)
+        place = share.astype(np.int64).clip(max=bins - 1)
         filled, begins = np.unique(place, return_index=True)
         low = np.fmin.reduceat(self.values[first:last], begins).round(4)
         high = np.fmax.reduceat(self.values[first:last], begins).round(4)
@@ -110,7 +115,8 @@ class _Vectors:
 class Footage:
     """A recording, listed once; frames are read from it when they are asked for, by any thread.
 
-    Vectors are kept (4 bytes a value), frames are not.
+    Vectors are kept (4 bytes a value), frames are not. Of one in which time jumps ahead by more than a day, the
+    longest part is shown: years without a sample have no place on a line of time.
 
     Attributes:
         cameras: Image topics that hold frames.
@@ -152,20 +158,17 @@ class Footage:
                 bad.setdefault(message.topic, []).append(str(error))
         for topic, errors in bad.items():
             recording.problems.append(f"{len(errors)} messages of {topic} are not used; the last one: {errors[-1]}")
-        self.cameras = tuple(_camera(name, *rows) for name, rows in sorted(frames.items()) if len(rows[0]))
+        stamps = [*(rows[0] for rows in frames.values()), *(rows.stamps_ns for rows in self._vectors.values())]
+        shown = _shown(recording, stamps)
+        self.cameras = tuple(
+            camera for name, rows in sorted(frames.items()) if len((camera := _camera(name, shown, *rows)).stamps_ns)
+        )
         self.traces = tuple(
             trace
             for name, vectors in sorted(self._vectors.items())
-            if len(vectors.stamps_ns)
-            for trace in _traces(name, recording.topics[name].type_name, vectors)
+            for trace in _traces(name, recording.topics[name].type_name, shown, vectors)
         )
-        stamps = [*(camera.stamps_ns for camera in self.cameras), *(trace.stamps_ns for trace in self.traces)]
-        if not stamps:
-            raise RecordingError(
-                f"{recording.path} shows nothing to label: it has no messages of type {', '.join(SUPPORTED_TYPES)}"
-            )
-        self.start_ns = min(int(s[0]) for s in stamps)
-        self.end_ns = max(int(s[-1]) for s in stamps)
+        self.start_ns, self.end_ns = shown[0], shown[1] - 1
         self.annotations = labels_of(recording, list(decoded(recording, noted)), self.end_ns)
 
     def frame(self, camera: Camera, index: int) -> bytes:
@@ -228,17 +231,43 @@ class Footage:
         return np.asarray(colored, np.uint8)
 
 
-def _camera(topic: str, stamps: array[int], logged: array[int]) -> Camera:
+def _shown(recording: Recording, stamps: Iterable[array[int]]) -> Span:
+    """When a recording is shown: its longest part. Its `problems` get a sentence about the others."""
+    spans = spans_of(np.concatenate([np.frombuffer(column, np.int64) for column in (array("q"), *stamps)]), _JUMP_NS)
+    if not spans:
+        raise RecordingError(
+            f"{recording.path} shows nothing to label: it has no messages of type {', '.join(SUPPORTED_TYPES)}"
+        )
+    start_ns, end_ns = max(spans, key=lambda span: span[1] - span[0])
+    if len(spans) > 1:
+        begins = ", ".join(f"{ns_to_seconds(span[0]):.3f}" for span in spans[1:])
+        recording.problems.append(
+            f"time jumps ahead to {shorten(begins, 120)} s, as when a clock is set: only the longest part is shown, "
+            f"from {ns_to_seconds(start_ns):.3f} to {ns_to_seconds(end_ns):.3f} s; split the bag to label the others"
+        )
+    return start_ns, end_ns
+
+
+def _within(shown: Span, stamps_ns: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Where those of the stamps are that are shown, in order of time."""
+    order = np.argsort(stamps_ns, kind="stable")
+    first, last = np.searchsorted(stamps_ns[order], shown)
+    return order[first:last]
+
+
+def _camera(topic: str, shown: Span, stamps: array[int], logged: array[int]) -> Camera:
     stamps_ns, logged_ns = (np.frombuffer(column, np.int64) for column in (stamps, logged))
-    order = np.argsort(stamps_ns, kind="stable")
-    return Camera(topic, stamps_ns[order], logged_ns[order])
+    rows = _within(shown, stamps_ns)
+    return Camera(topic, stamps_ns[rows], logged_ns[rows])
 
 
-def _traces(topic: str, type_name: str, vectors: _Vectors) -> Iterator[Trace]:
+def _traces(topic: str, type_name: str, shown: Span, vectors: _Vectors) -> Iterator[Trace]:
     stamps_ns = np.frombuffer(vectors.stamps_ns, np.int64)
+    rows = _within(shown, stamps_ns)
+    if not len(rows):
+        return
     values = np.frombuffer(vectors.values, np.float32).reshape(len(stamps_ns), -1)
-    order = np.argsort(stamps_ns, kind="stable")
-    stamps_ns, values = stamps_ns[order], values[order]
+    stamps_ns, values = stamps_ns[rows], values[rows]
     if type_name == _IMU_TYPE:
         yield Trace(f"{topic} · acceleration, m/s²", stamps_ns, values[:, :3])
         yield Trace(f"{topic} · angular rate, rad/s", stamps_ns, values[:, 3:])

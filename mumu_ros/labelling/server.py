@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from functools import partial
+from hashlib import sha256
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,7 +36,7 @@ from mumu_ros.conversions import ConversionError
 from mumu_ros.labelling.footage import Footage
 from mumu_ros.reading import MAX_TEXT, parse_json
 from mumu_ros.recordings import RecordingError
-from mumu_ros.recordings.label_files import Label, LabelError, outside, read_labels, write_labels
+from mumu_ros.recordings.label_files import Label, LabelError, beyond, outside, read_labels, write_labels
 from mumu_ros.streams import NS_PER_S
 from mumu_ros.text import composed, reason, shorten
 
@@ -92,15 +94,19 @@ class Session:
         with self._lock:
             self._refresh()
             labels, version = self.labels, self.version
+        recorded = footage.start_ns, footage.end_ns
+        misplaced = outside(labels, *recorded) or beyond(labels, *recorded)
         return {
             "name": self.name,
             "start_ns": str(footage.start_ns),  # more digits than a number of JavaScript has
             "version": version,
+            # The browser keeps by this what is not saved; not by the path, since others who serve at our port read it.
+            "place": sha256(os.fsencode(os.path.realpath(self.target))).hexdigest(),
             "target": self.target.name,
             "saved": self.target.exists(),
             "duration": self._seconds(footage.end_ns),
             "cameras": [
-                {"topic": camera.topic, "stamps": [round(self._seconds(int(t)), 4) for t in camera.stamps_ns]}
+                {"topic": camera.topic, "stamps": [self._seconds(int(t)) for t in camera.stamps_ns]}
                 for camera in footage.cameras
             ],
             "traces": [
@@ -110,7 +116,7 @@ class Session:
                 for low, high in (trace.percentiles(_SHOWN_PERCENTILES),)
             ],
             "groups": self.groups,
-            "problems": [*self.problems, *filter(None, [outside(labels, footage.start_ns, footage.end_ns)])],
+            "problems": [*self.problems, *([misplaced] if misplaced else [])],
             "labels": [
                 {"start": self._seconds(start_ns), "end": self._seconds(end_ns), "group": group, "activity": activity}
                 for start_ns, end_ns, group, activity in map(astuple, labels)

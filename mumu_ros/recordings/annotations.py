@@ -22,7 +22,7 @@ from typing import Any
 
 from mumu_ros.conversions import SUPPORTED_TYPES, time_to_ns
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.label_files import Label
+from mumu_ros.recordings.label_files import Label, LabelError, check_label
 from mumu_ros.recordings.progress import ReadingProgress
 from mumu_ros.recordings.reader import Recording
 from mumu_ros.recordings.stamped import Stamped, read_stamped
@@ -72,15 +72,17 @@ def annotated(annotations: Iterable[Any], end_ns: int, problems: list[str]) -> l
     """What messages of mumu_ros/msg/ActivityAnnotation say: labels in order of time that do not overlap, and subjects.
 
     An annotation without an end lasts until the next one begins, the last one until `end_ns`. One that comes twice, as
-    in a bag that was played in a loop, counts once. Where two overlap, the later one ends the earlier. `problems` gets
-    a sentence about those that are dropped, and one about those that are cut.
+    in a bag that was played in a loop, counts once. Where two overlap, the later one ends the earlier. Those that no
+    label file could hold are dropped. `problems` gets a sentence for each reason to drop some, and one about those that
+    are cut.
     """
     spans = ((m, time_to_ns(m.start), time_to_ns(m.end)) for m in distinct(annotations))
-    rows = list(dict.fromkeys((a, b, composed(m.group), composed(m.activity), str(m.subject)) for m, a, b in spans))
+    rows = list(dict.fromkeys((a, b, _name(m.group), _name(m.activity), str(m.subject)) for m, a, b in spans))
     following = [*(row[0] for row in rows[1:]), FOREVER_NS]
     found: list[tuple[Label, str]] = []
     empty: list[str] = []
     cut: list[str] = []
+    refused: list[str] = []
     for (start_ns, known_end_ns, group, activity, subject), next_ns in zip(rows, following, strict=False):
         stop_ns = min(known_end_ns or end_ns, next_ns)
         name = f"{shorten(activity, 120) or 'a pause'} at {start_ns} ns"
@@ -90,11 +92,19 @@ def annotated(annotations: Iterable[Any], end_ns: int, problems: list[str]) -> l
         if stop_ns < known_end_ns:
             cut.append(name)
         if activity:
-            found.append((Label(start_ns, stop_ns, group, activity), subject))
+            label = Label(start_ns, stop_ns, group, activity)
+            try:
+                check_label(label, f"the one at {start_ns} ns")
+            except LabelError as error:
+                refused.append(str(error))
+                continue
+            found.append((label, subject))
     if cut:
         problems.append(f"{len(cut)} annotations overlap the next one and were cut where that begins, first {cut[0]}")
     if empty:
         problems.append(f"{len(empty)} annotations last no time and were left out, first {empty[0]}")
+    if refused:
+        problems.append(f"{len(refused)} annotations are no labels and were left out, first {refused[0]}")
     return found
 
 
@@ -141,6 +151,11 @@ def labels_of(recording: Recording, messages: Sequence[Any], end_ns: int) -> lis
         )
         messages = [message for message in messages if message.body_id == bodies[0]]
     return [label for label, _ in annotated(messages, end_ns, recording.problems)]
+
+
+def _name(text: str) -> str:
+    """As `read_labels` reads it."""
+    return composed(text.strip())
 
 
 def _shared(topic: str, other: str) -> int:

@@ -28,7 +28,7 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, DecimalException
 from functools import partial
 from itertools import islice
@@ -38,12 +38,14 @@ from typing import Any
 from mumu_ros.files import replacing
 from mumu_ros.reading import MAX_TEXT, parse_json, read_text
 from mumu_ros.streams import NS_PER_S, ns_to_seconds
+from mumu_ros.streams.stamps import FOREVER_NS
 from mumu_ros.text import check_activity, composed, shorten
 
 __all__ = [
     "MAX_LABELS",
     "Label",
     "LabelError",
+    "beyond",
     "check_label",
     "find_labels",
     "format_seconds",
@@ -205,6 +207,28 @@ def outside(labels: Sequence[Label], start_ns: int, end_ns: int) -> str:
     return (
         f"the labels, from {first:.3f} to {last:.3f} s, all lie outside the recording, with stamps from {begin:.3f} to "
         f"{end:.3f} s; labels have header stamps: mumu label --import takes a file with seconds from the start"
+    )
+
+
+def beyond(labels: Sequence[Label], start_ns: int, end_ns: int) -> str:
+    """Say how many labels reach more than a second beyond a recording with stamps from `start_ns` to `end_ns`, or lie
+    outside it; empty if none does.
+
+    An end at `FOREVER_NS`, as of an annotation without one, is taken for the recording's.
+    """
+    known = [x if x.end_ns < FOREVER_NS else replace(x, end_ns=max(x.start_ns, end_ns)) for x in labels]
+    reach_ns = [max(start_ns - label.start_ns, label.end_ns - end_ns) for label in known]
+    far = [
+        label
+        for label, reach in zip(known, reach_ns, strict=True)
+        if reach > NS_PER_S or label.end_ns <= start_ns or label.start_ns > end_ns
+    ]
+    if not far:
+        return ""
+    first, last, begin, end = map(ns_to_seconds, (far[0].start_ns, far[0].end_ns, start_ns, end_ns))
+    return (
+        f"{len(far)} labels reach beyond the recording, with stamps from {begin:.3f} to {end:.3f} s, by up to "
+        f"{max(reach_ns) / NS_PER_S:.1f} s, first {far[0].activity} from {first:.3f} to {last:.3f} s"
     )
 
 

@@ -12,23 +12,30 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Messages by their header stamps: which of them to accept, without decoding unused ones."""
+"""Messages by their header stamps: which of them to accept, without decoding unused ones, and when there are any."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mumu_ros.conversions import ConversionError
 from mumu_ros.recordings.reader import Recording
 from mumu_ros.streams.stamps import NS_PER_S, StampGuard, StreamClock, Verdict
 
-__all__ = ["Stamped", "cdr_stamp_ns", "read_stamped"]
+__all__ = ["Span", "Stamped", "cdr_stamp_ns", "read_stamped", "spans_of"]
+
+Span = tuple[int, int]
+"""[from, to), in nanoseconds of header stamps."""
 
 _HELD, _HELD_BYTES, _LEAST_HELD = 2048, 64 * 2**20, 64
 """How many messages of a topic wait until it is clear whether time has jumped or a stamp is garbage, which takes half a
 second: as many as 64 MiB hold, at most 2048 (an IMU of 4 kHz) and at least 64 (pictures)."""
+_SILENCE_NS = 60 * NS_PER_S
 _WITHOUT_HEADER = "std_msgs/msg/Float32MultiArray"
 
 
@@ -105,6 +112,16 @@ def read_stamped(
             recording.problems.append(f"{wrong} messages of {name} have unacceptable stamps; not used")
         if cut_off[name]:
             recording.problems.append(f"{cut_off[name]} messages of {name} are cut off; not used")
+
+
+def spans_of(stamps_ns: Sequence[int] | NDArray[np.int64], silence_ns: int = _SILENCE_NS) -> list[Span]:
+    """Where stamps, in any order, are: [first, behind the last), apart by silences that are longer than `silence_ns`.
+
+    A clock that is set forward leaves one, too, of years where it had no time of its own.
+    """
+    ordered = np.sort(np.array(stamps_ns, np.int64))
+    parts = np.split(ordered, np.flatnonzero(np.diff(ordered) > silence_ns) + 1)
+    return [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
 
 def cdr_stamp_ns(data: bytes) -> int:

@@ -38,6 +38,7 @@ from mumu_ros.model.taxonomy import Taxonomy
 from mumu_ros.recordings import RecordingError, RecordingWriter
 from mumu_ros.recordings.label_files import Label, labels_path, write_labels
 from mumu_ros.share import share_path
+from mumu_ros.text import UNKNOWN
 from mumu_ros.training.loading import load_windows
 from mumu_ros.training.settings import read_settings
 
@@ -277,11 +278,28 @@ def test_an_activity_has_any_name_that_a_label_can_have(
     assert {clip.activity for clip in open_dataset("folder", str(tmp_path / "set")).clips} == {name, "hop"}
 
 
-def test_an_annotation_of_two_lines_is_no_clip(
-    write_bag: WriteBag, build: Callable[..., int], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["wave\nsit", "=wave", UNKNOWN, "x" * 101])
+@pytest.mark.parametrize("place", ["group", "activity"])
+def test_an_annotation_that_no_label_file_could_hold_is_no_clip(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], name: str, place: str
 ) -> None:
-    assert build(write_bag("anna", annotations=[(0, 3, "g", "wave\nsit"), (3, 6, "g", "sit")])) == 2
-    assert "is not a name" in capsys.readouterr().err
+    bad = {"group": (0, 3, name, "wave"), "activity": (0, 3, "g", name)}[place]
+    assert build(write_bag("anna", annotations=[bad, (3, 6, "g", "sit")])) == 0
+    (anna,) = report()
+    assert list(anna["clips"].values()) == ["sit"]
+    (problem,) = anna["problems"]
+    assert problem.startswith(
+        f"1 annotations are no labels and were left out, first the one at {START_NS} ns: {ascii(name)[:4]}"
+    )
+
+
+def test_annotations_are_read_as_label_files_are(
+    write_bag: WriteBag, build: Callable[..., int], tmp_path: Path
+) -> None:
+    """Spaces around a name would be gone in clips.csv, but not in the taxonomy."""
+    assert build(write_bag("anna", annotations=[(0, 3, "g ", " wave"), (3, 6, " g", "wave ")])) == 0
+    assert Taxonomy.read(tmp_path / "set" / "taxonomy.yaml").groups == {"g": ("wave",)}
+    assert {clip.activity for clip in open_dataset("folder", str(tmp_path / "set")).clips} == {"wave"}
 
 
 def test_an_activity_is_one_however_its_accents_are_typed(
@@ -479,6 +497,7 @@ def test_a_recording_that_is_not_there_is_no_damaged_one(
         ([(0, 3, "", "wave")], [], "no clip remains: wave has no group"),
         ([(0, 3, "g", "wave"), (3, 6, "h", "wave")], [], "wave is labelled in group 'g' and in 'h'"),
         ([(0, 3, "g", "Wave"), (3, 6, "g", "wave")], [], "the labels have both 'Wave' and 'wave'"),
+        ([(0, 3, "g", "Wave"), (3, 6, "g", "wave")], ["--taxonomy", "sim"], "the labels have both 'Wave' and 'wave'"),
         ([(0, 3, "g", "wave"), (3, 6, "G", "hop")], [], "the labels have both 'g' and 'G'"),
         ([(0, 3, "g", "up, down")], [], "activity 'up, down' has a comma"),
         ([(0, 3, "g", "up, down")], ["--taxonomy", "sim"], "activity 'up, down' has a comma"),
@@ -505,6 +524,21 @@ def test_what_gives_no_training_set_is_one_line_and_leaves_nothing(
     assert build(write_bag("anna", labels), *options) == 2
     assert text in capsys.readouterr().err.splitlines()[-1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["anna", "anna.labels.csv", "params.yaml"]
+
+
+@pytest.mark.parametrize("source", ["labels", "annotations"])
+def test_labels_that_reach_beyond_the_recording_are_counted(
+    write_bag: WriteBag, build: Callable[..., int], report: Callable[[], list], source: str
+) -> None:
+    """Nobody knows what else is wrong with labels for more than was recorded."""
+    rows = [(-0.5, 2, "g", "sit"), (2, 4, "g", "wave"), (5, 30, "g", "hop"), (40, 50, "g", "hop")]
+    assert build(write_bag("anna", **{source: rows})) == 0
+    (anna,) = report()
+    start_s = START_NS // S
+    assert anna["problems"] == [
+        f"{anna['labels']}: 2 labels reach beyond the recording, with stamps from {start_s}.000 to {start_s + 9}.950 "
+        f"s, by up to 40.0 s, first hop from {start_s + 5}.000 to {start_s + 30}.000 s"
+    ]
 
 
 def test_labels_in_seconds_from_the_start_are_explained(

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -80,10 +81,15 @@ VALUES = st.integers(-50, 50) | st.just(float("nan"))
 
 
 @pytest.mark.filterwarnings("error")
-@given(st.lists(VALUES, min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 60))
-def test_a_trace_keeps_every_extreme_of_what_is_asked_for(values: list[float], bins: int, end: int) -> None:
-    trace = Trace("t", np.arange(len(values)), np.array(values, np.float32)[:, None])
-    (rows,) = trace.envelope(0, end, bins)
+@given(
+    st.lists(VALUES, min_size=1, max_size=40), st.integers(1, 9), st.integers(0, 60), st.sampled_from([1, S, 10**17])
+)
+def test_a_trace_keeps_every_extreme_of_what_is_asked_for(
+    values: list[float], bins: int, end: int, period_ns: int
+) -> None:
+    """Also where it spans years: times the bins, nanoseconds of years do not fit 64 bits."""
+    trace = Trace("t", period_ns * np.arange(len(values)), np.array(values, np.float32)[:, None])
+    (rows,) = trace.envelope(0, period_ns * end, bins)
     inside = [value for value in values[:end] if value == value]
     assert min((low for _, low, _ in rows), default=None) == min(inside, default=None)
     assert max((high for _, _, high in rows), default=None) == max(inside, default=None)
@@ -129,6 +135,39 @@ def test_two_recordings_in_one_bag_show_the_first(tmp_path: Path, write_bag: Cal
         footage = Footage(recording)
         assert footage.end_ns < middle_ns
         assert "two recordings" in " ".join(recording.problems)
+
+
+@pytest.mark.parametrize("jumps_s", [[3], [9], [2, 11]])
+def test_where_a_clock_is_set_forward_the_longest_part_is_shown(
+    tmp_path: Path, write_bag: Callable[..., Path], jumps_s: list[int]
+) -> None:
+    """A robot without a clock of its own begins in 1970, until the network has told it the time."""
+    jumps_ns = [START_NS + jump_s * S for jump_s in jumps_s]
+
+    def stamp_ns(logged_ns: int) -> int:
+        return logged_ns + sum(400 * 86_400 * S for jump_ns in jumps_ns if logged_ns >= jump_ns)
+
+    with Recording(write_bag(tmp_path / "bag", stamp_ns=stamp_ns)) as recording:
+        footage = Footage(recording)
+        edges = [START_NS, *jumps_ns, START_NS + 12 * S]
+        begin, end = max(pairwise(edges), key=lambda pair: pair[1] - pair[0])
+        assert (footage.start_ns, footage.end_ns) == (stamp_ns(begin), stamp_ns(end - S // 50))
+        (camera,) = footage.cameras
+        assert len(camera.stamps_ns) == (end - begin) // (S // 10)
+        assert [len(trace.stamps_ns) for trace in footage.traces] == [(end - begin) // (S // 50)] * 2
+        assert grey(footage.frame(camera, 0)) == pytest.approx(2 * (begin - START_NS) // (S // 10), abs=1)
+        (problem,) = recording.problems
+        assert problem.startswith("time jumps ahead to ")
+        shown = f"from {footage.start_ns / S:.3f} to {footage.end_ns / S:.3f} s"
+        assert problem.endswith(f"only the longest part is shown, {shown}; split the bag to label the others")
+
+
+def test_a_pause_is_shown(tmp_path: Path, write_bag: Callable[..., Path]) -> None:
+    path = write_bag(tmp_path / "bag", stamp_ns=lambda t: t + (3600 * S if t >= START_NS + 3 * S else 0))
+    with Recording(path) as recording:
+        footage = Footage(recording)
+        assert footage.end_ns - footage.start_ns > 3600 * S
+        assert recording.problems == []
 
 
 def test_unacceptable_stamps_are_dropped_and_counted(tmp_path: Path, write_bag: Callable[..., Path]) -> None:

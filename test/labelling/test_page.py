@@ -41,6 +41,7 @@ from mumu_ros.labelling.cli import opener
 from mumu_ros.labelling.footage import Footage, Trace
 from mumu_ros.labelling.server import LabelServer, Session
 from mumu_ros.model.taxonomy import find_taxonomy
+from mumu_ros.recordings import Recording
 from mumu_ros.recordings.label_files import Label, labels_path, read_labels, write_labels
 
 S = 1_000_000_000
@@ -182,6 +183,11 @@ def test_labels_of_another_clock_are_named(
     assert cli.main(["label", str(bag), "--out", str(target)]) == 0
     assert f"{target}: {text}" in capsys.readouterr().err
     write_labels(target, [rows[0], Label(session.footage.start_ns, session.footage.start_ns + S, "g", "hop")])
+    text = "1 labels reach beyond the recording, with stamps from 1700000000.000 to"
+    assert session.describe()["problems"][-1].startswith(text)
+    assert cli.main(["label", str(bag), "--out", str(target)]) == 0
+    assert f"{target}: {text}" in capsys.readouterr().err
+    write_labels(target, [Label(session.footage.start_ns, session.footage.start_ns + S, "g", "hop")])
     assert session.describe()["problems"] == list(session.problems)
 
 
@@ -258,6 +264,7 @@ def test_a_first_activity_is_typed(page: Page, target: Path) -> None:
     page.chord(Keys.CONTROL, "s")
     page.until(lambda: "has no activity yet" in page.one("#status").text)
     assert not target.exists()
+    page._browser.execute_script("seek(9)")  # it plays on meanwhile
     page.one("#new-activity").send_keys("juggle")
     page.one("#new-group").send_keys("circus", Keys.ENTER)
     page.until(lambda: page.segments()[0].startswith("juggle 2.0"))
@@ -313,6 +320,102 @@ def test_a_segment_that_is_shorter_than_one_is_drawn_does_not_grow_into_its_neig
     page.until(lambda: page.one("#status").text == "Saved 2 segments in kitchen.labels.csv")
     assert read_labels(target)[0] == labels[0]
     assert read_labels(target)[1].start_ns == labels[1].start_ns
+
+
+def test_a_click_near_an_edge_moves_nothing_and_a_drag_moves_it_as_far_as_the_mouse(
+    page: Page, target: Path, footage: Footage
+) -> None:
+    seconds = (footage.end_ns - footage.start_ns) / S
+    pixel_s = seconds / page.one("#timeline").size["width"]
+    for edge_s in (1, 3):
+        for pixels in (-6, -3, 0, 3, 6):
+            at_s = edge_s + pixels * pixel_s
+            page.drag(at_s, at_s, seconds)
+            page.drag(at_s, at_s + 2 * pixel_s, seconds)
+    assert page.segments() == ["wave 1.00 – 3.00"]
+    assert not page.one("#undo").is_enabled()
+    page.drag(3 + 6 * pixel_s, 5 + 6 * pixel_s, seconds)
+    page.one("#save").click()
+    page.until(target.exists)
+    (label,) = read_labels(target)
+    assert label.end_ns == pytest.approx(footage.start_ns + 5 * S, abs=1.5 * pixel_s * S)
+
+
+def test_segments_that_are_set_by_frames_begin_and_end_with_them(
+    browser: Any, write_bag: Callable[..., Path], tmp_path: Path, target: Path
+) -> None:
+    """Whatever the nanoseconds of their stamps are."""
+    from selenium.webdriver.common.keys import Keys
+
+    path = write_bag(tmp_path / "unsteady", stamp_ns=lambda t: t + t // 10_000_000 * 7919 % 999_983)
+    with Recording(path) as recording:
+        footage = Footage(recording)
+        with serving(Session("unsteady", footage, [], target, GROUPS, [])) as address:
+            page = Page(browser, address)
+            page.press(*[Keys.ARROW_RIGHT, "i", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, "o"] * 20)
+            page.chord(Keys.CONTROL, "s")
+            page.until(target.exists)
+    stamps_ns = footage.cameras[0].stamps_ns[1:61].reshape(20, 3)[:, ::2]
+    assert [[label.start_ns, label.end_ns] for label in read_labels(target)] == stamps_ns.tolist()
+
+
+def test_an_activity_is_that_of_the_selected_segment_until_the_time_has_left_it(page: Page, footage: Footage) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    seconds = (footage.end_ns - footage.start_ns) / S
+    page.press("n", Keys.END, "2")
+    assert page.one("#status").text == "The next segments are of point"
+    page.drag(5, 6, seconds)
+    page.until(lambda: len(page.segments()) == 2)
+    assert [text.split()[0] for text in page.segments()] == ["wave", "point"]
+    page.press("i", "3", Keys.END, "o")  # within the segment before, as far as time goes
+    assert [text.split()[0] for text in page.segments()] == ["wave", "point", "walk"]
+    page.press(Keys.ARROW_LEFT, "1")
+    assert [text.split()[0] for text in page.segments()] == ["wave", "point", "wave"], "the time is in it"
+    page.drag(2, 2, seconds)
+    page.press("2")
+    assert [text.split()[0] for text in page.segments()] == ["point", "point", "wave"], "wherever the time is"
+    assert page.errors() == []
+
+
+def test_keys_that_would_make_no_sense_are_refused_and_lead_no_other_way(page: Page, footage: Footage) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    page.press("n", Keys.END, "[")
+    assert page.one("#status").text == "The segment ends at 3.00 s and cannot begin here"
+    page.press(Keys.HOME, "]")
+    assert page.one("#status").text == "The segment begins at 1.00 s and cannot end here"
+    assert page.segments() == ["wave 1.00 – 3.00"]
+    assert not page.one("#undo").is_enabled()
+    for begin in (5, 8):
+        page.press(Keys.ESCAPE)
+        page.drag(begin, begin + 1, (footage.end_ns - footage.start_ns) / S)
+    page.until(lambda: len(page.segments()) == 3)
+    for at_s, next_one, previous in ((0, 0, 0), (4, 1, 0), (7, 2, 1), (11, 2, 2)):
+        for key, expected in (("n", next_one), ("p", previous)):
+            page.press(Keys.ESCAPE)
+            page._browser.execute_script(f"seek({at_s})")
+            page.press(key)
+            chosen = [row.get_attribute("aria-current") for row in page.all("#segments li")]
+            assert chosen.index("true") == expected, (at_s, key)
+    assert page.errors() == []
+
+
+def test_of_segments_beyond_the_recording_what_is_inside_counts(page: Page, target: Path, address: str) -> None:
+    write_labels(target, rows((-30, 1, "", "sit"), (6, 900, "", "nod"), (950, 960, "", "nod")))
+    page.open(address)
+    assert page.segments() == ["sit -30.00 – 1.00", "nod 6.00 – 900.00", "nod 950.00 – 960.00"]
+    assert page.one("#summary").text == f"12.0 s, {round(100 * 6.98 / 11.98)} % labelled"
+    page.press("n", "p", "2")
+    assert page.segments()[0] == "point -30.00 – 1.00"
+
+
+def test_the_ruler_has_few_ticks_however_long_the_recording_is(page: Page) -> None:
+    count = "let n = 0; context.fillText = () => n++; drawRuler(1000, 100); delete context.fillText; return n"
+    for seconds in (1, 60, 3600, 86_400, 10**6, 1_700_000_000):
+        page._browser.execute_script(f"view = {{ start: 0, end: {seconds} }}")
+        assert 2 <= page._browser.execute_script(count) <= 15, seconds
+    assert page.errors() == []
 
 
 def test_where_the_last_segment_is_removed_the_page_says_what_to_do(page: Page, target: Path, address: str) -> None:
@@ -597,13 +700,12 @@ def test_what_was_not_saved_after_a_save_is_shown_by_the_next_page(page: Page, t
     assert page.segments() == left
 
 
+@pytest.mark.parametrize("names", [("alice.csv", "bob.csv"), ("alice/labels.csv", "bob/labels.csv")])
 def test_what_was_not_saved_in_one_file_is_not_shown_for_another(
-    browser: Any, footage: Footage, tmp_path: Path
+    browser: Any, footage: Footage, tmp_path: Path, names: tuple[str, str]
 ) -> None:
-    alice, bob = (
-        Session("kitchen", footage, footage.annotations, tmp_path / f"{name}.csv", GROUPS, [])
-        for name in ("alice", "bob")
-    )
+    """Nor where a simulator's clock starts every recording alike."""
+    alice, bob = (Session("kitchen", footage, footage.annotations, tmp_path / name, GROUPS, []) for name in names)
     with serving(alice) as address:
         page = Page(browser, address)
         page.press("n", "2")
@@ -612,6 +714,82 @@ def test_what_was_not_saved_in_one_file_is_not_shown_for_another(
     with serving(bob, port) as address:
         page.open(address)
         assert page.segments() == ["wave 1.00 – 3.00"]
+
+
+@pytest.fixture
+def tabs(browser: Any, page: Page) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
+    """The page in two tabs; each is called to go there."""
+    here = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    there = browser.current_window_handle
+    page.open(page.address)
+    yield lambda: browser.switch_to.window(here), lambda: browser.switch_to.window(there)
+    browser.switch_to.window(there)
+    browser.close()
+    browser.switch_to.window(here)
+
+
+def kept_by(page: Page) -> list[str]:
+    """The first activity of what the browser keeps."""
+    rows = page._browser.execute_script("return Object.values(localStorage)")
+    return sorted(json.loads(row)["labels"][0]["activity"] for row in rows)
+
+
+@pytest.mark.parametrize("is_copy", [False, True], ids=["opened", "duplicated"])
+def test_each_tab_keeps_what_was_not_saved_in_it(
+    browser: Any, page: Page, target: Path, tabs: tuple[Callable[[], None], Callable[[], None]], is_copy: bool
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    one, other = tabs
+    one()
+    if is_copy:  # as a browser does it
+        name = browser.execute_script("return sessionStorage.tab")
+        other()
+        browser.execute_script("sessionStorage.tab = arguments[0]", name)
+        one()
+    page.press("n", "2")
+    other()
+    page.press("n", "3")
+    page.until(lambda: kept_by(page) == ["point", "walk"])
+    for go, activity in ((one, "point"), (other, "walk")):
+        go()
+        page.open(page.address)
+        assert page.segments() == [f"{activity} 1.00 – 3.00"]
+    page.chord(Keys.CONTROL, "s")
+    page.until(target.exists)
+    page.until(lambda: kept_by(page) == ["point"])
+    one()
+    page.open(page.address)
+    assert page.one("#status").text.startswith("kitchen.labels.csv has changed since: Undo shows the 1 segments that")
+    page.chord(Keys.CONTROL, "z")
+    page.until(lambda: page.segments() == ["point 1.00 – 3.00"])
+
+
+def test_what_another_tab_has_not_saved_is_shown_and_stays_there(
+    page: Page, target: Path, tabs: tuple[Callable[[], None], Callable[[], None]]
+) -> None:
+    """Whether that tab is still there, nobody knows."""
+    from selenium.webdriver.common.keys import Keys
+
+    one, other = tabs
+    one()
+    page.press("n", "2")
+    other()
+    page.open(page.address)
+    assert page.one("#status").text == "These 1 segments were not saved last time; Undo shows the 1 that were"
+    assert page.segments() == ["point 1.00 – 3.00"]
+    page.until(lambda: kept_by(page) == ["point", "point"])
+    page.press("n", "3")
+    page.until(lambda: kept_by(page) == ["point", "walk"])
+    page.chord(Keys.CONTROL, "s")
+    page.until(target.exists)
+    page.until(lambda: kept_by(page) == ["point"])
+    one()
+    assert page.segments() == ["point 1.00 – 3.00"]
+    page.open(page.address)
+    page.chord(Keys.CONTROL, "z")
+    page.until(lambda: page.segments() == ["point 1.00 – 3.00"])
 
 
 def test_saving_twice_at_once_is_saving(session: Session, target: Path) -> None:

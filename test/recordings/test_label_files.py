@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mumu_ros.recordings import label_files as module
-from mumu_ros.recordings.label_files import Label, LabelError, read_labels, write_labels
+from mumu_ros.recordings.label_files import Label, LabelError, beyond, read_labels, write_labels
+from mumu_ros.streams.stamps import FOREVER_NS
 from mumu_ros.text import UNKNOWN, composed
 
 WORDS = (
@@ -208,6 +210,32 @@ def test_labels_that_overlap_are_not_written_and_the_old_file_stays(tmp_path: Pa
         write_labels(path, [*good, Label(1, 3, "", "walk")])
     assert read_labels(path) == good
     assert list(tmp_path.iterdir()) == [path]
+
+
+FAR = st.integers(-5_000_000_000, 15_000_000_000)
+
+
+@given(st.lists(FAR, min_size=2, max_size=8, unique=True).map(sorted), st.booleans())
+def test_labels_that_reach_a_second_beyond_the_recording_are_counted(edges: list[int], is_open: bool) -> None:
+    """The recording has stamps from 20 to 30 s."""
+    start_ns, end_ns = 20 * 10**9, 30 * 10**9
+    some = [Label(start_ns + a, start_ns + b, "", f"x{a}") for a, b in zip(edges[::2], edges[1::2], strict=False)]
+    if is_open:  # like an annotation without an end, which lasts as long as the recording
+        some[-1] = replace(some[-1], end_ns=FOREVER_NS)
+    far = [
+        x
+        for x in some
+        if x.start_ns < start_ns - 10**9
+        or x.end_ns <= start_ns
+        or x.start_ns > end_ns
+        or end_ns + 10**9 < x.end_ns < FOREVER_NS
+    ]
+    text = beyond(some, start_ns, end_ns)
+    if not far:
+        assert text == ""
+        return
+    assert text.startswith(f"{len(far)} labels reach beyond the recording, with stamps from 20.000 to 30.000 s, by ")
+    assert f", first {far[0].activity} from {far[0].start_ns / 10**9:.3f} to " in text
 
 
 def test_a_link_to_a_label_file_stays_one(tmp_path: Path) -> None:

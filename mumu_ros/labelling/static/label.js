@@ -3,6 +3,7 @@
 
 const LEAST = 0.05;              // shortest segment, seconds
 const EDGE = 7;                  // how near, in pixels, the mouse takes hold of an edge
+const CLICK = 3;                 // farthest that the mouse moves in a click, in pixels
 const ROWS = { overview: 16, ruler: 22, labels: 40, trace: 52 };
 const COLORS = ["#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#76b7b2", "#edc948", "#9c755f", "#d37295", "#86bcb6", "#8cd17d", "#a0cbe8",
   "#6b6ecf", "#b5762a", "#2f7f5f", "#c9575f", "#8a6d9e", "#3f8f96", "#b79a1d", "#7c6a5a"];
@@ -12,8 +13,8 @@ const $ = (id) => document.getElementById(id);
 const canvas = $("timeline"), context = canvas.getContext("2d");
 
 let recording, labels = [], activities = [], selected = null, current = null;
-let time = 0, view = { start: 0, end: 1 }, mark = null, playing = false, drag = null;
-let undo = [], saved = "", basis = "", saving = false, kept = false, envelopes = {};
+let time = 0, workedAt = 0, view = { start: 0, end: 1 }, mark = null, playing = false, drag = null;
+let undo = [], saved = "", basis = "", saving = false, kept = false, offered = null, envelopes = {};
 
 start();
 
@@ -29,6 +30,7 @@ async function start() {
   saved = JSON.stringify(labels);
   basis = written(labels);
   const left = unsaved(), isCurrent = left?.basis === basis;
+  offered = left?.key ?? null;
   if (left) undo.push(isCurrent ? saved : JSON.stringify(left.labels));
   if (isCurrent) labels = left.labels;
   for (const [group, names] of Object.entries(recording.groups)) for (const activity of names) activities.push({ group, activity });
@@ -44,6 +46,7 @@ async function start() {
   bind();
   new ResizeObserver(() => requestAnimationFrame(resize)).observe(canvas);
   changed();
+  if (isCurrent && kept) forget();  // it is this tab's now
   if (isCurrent) say(`These ${labels.length} segments were not saved last time; Undo shows the ${recording.labels.length} that were`, "bad");
   else if (left) say(`${recording.target} has changed since: Undo shows the ${left.labels.length} segments that were not saved, to save them instead of these`, "bad");
   seek(0);
@@ -81,6 +84,7 @@ async function save() {
     saved = text;
     basis = written(JSON.parse(text));
     changed();
+    forget();
     if (JSON.stringify(labels) === text) say(`Saved ${answer.saved} segments in ${recording.target}`, "good");
   } catch (error) {
     keep();
@@ -91,8 +95,9 @@ async function save() {
 
 // ---- what is not saved ----
 
-// The browser keeps it, for the next page of this recording at this port: a server that is started again has another address.
-const keptAs = () => `mumu label ${recording.name} ${recording.start_ns} ${recording.target}`;
+// The browser keeps it for each tab, for the next page of this label file at this port: a server that is started again has another address.
+const keptFor = () => `mumu label ${recording.place} ${recording.start_ns} `;
+const keptAs = () => keptFor() + (sessionStorage.tab ??= crypto.randomUUID());
 
 // Labels as the label file has them, whether the page or the server says so.
 const written = (rows) => rows.map((row) => [row.start.toFixed(6), row.end.toFixed(6), row.group, row.activity].join().normalize()).join("\n");
@@ -101,7 +106,7 @@ function keep() {
   const text = JSON.stringify(labels);
   try {
     if (labels.length && text !== saved) {
-      localStorage.setItem(keptAs(), JSON.stringify({ basis, labels }));
+      localStorage.setItem(keptAs(), JSON.stringify({ basis, labels, at: Date.now() }));
       kept = true;
     } else if (kept) {
       localStorage.removeItem(keptAs());
@@ -112,13 +117,29 @@ function keep() {
   }
 }
 
+// What this tab has left, else what another one has left last, and the key of it.
 function unsaved() {
   try {
-    const left = JSON.parse(localStorage.getItem(keptAs()));
-    return left && JSON.stringify(left.labels) !== saved ? left : null;
+    const own = keptAs(), keys = Object.keys(localStorage).filter((key) => key.startsWith(keptFor()));
+    const left = keys.map((key) => ({ key, ...JSON.parse(localStorage.getItem(key)) }))
+      .filter((row) => JSON.stringify(row.labels) !== saved);
+    return left.sort((a, b) => (b.key === own) - (a.key === own) || b.at - a.at)[0] ?? null;
   } catch {
     return null;
   }
+}
+
+// What was left, and this page has shown; another tab keeps its own again if it is still there.
+function forget() {
+  if (offered && !(kept && offered === keptAs())) localStorage.removeItem(offered);
+  offered = null;
+}
+
+// Another tab has written here: one that is a copy of this one has its name, too.
+function keepElsewhere(event) {
+  if (event.key !== keptAs()) return;
+  sessionStorage.removeItem("tab");
+  keep();
 }
 
 // ---- cameras ----
@@ -158,7 +179,7 @@ function nearest(stamps, when) {
   let low = 0, high = stamps.length - 1;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (stamps[middle] <= when + 1e-4) low = middle; else high = middle - 1;
+    if (stamps[middle] <= when + 1e-7) low = middle; else high = middle - 1;
   }
   return low;
 }
@@ -200,6 +221,7 @@ function add(from, to) {
   labels.push(label);
   labels.sort((a, b) => a.start - b.start);
   selected = label;
+  workedAt = time;
   if (!current) $("new-activity").focus();
   changed();
   if (label.start > begin || label.end < end) say(`${label.start.toFixed(2)} to ${label.end.toFixed(2)} s only: there is a segment beyond`, "bad");
@@ -237,8 +259,13 @@ function regroup(activity, group) {
   activities = activities.filter((a) => !rest.includes(a));
 }
 
+// An activity is that of the selected segment until the time has left it, and then that of the next ones.
 function choose(activity) {
   current = activity;
+  if (selected?.activity && time !== workedAt && (time < selected.start || time > selected.end)) {
+    select(null);
+    return say(`The next segments are of ${activity.activity}`);
+  }
   if (selected && (selected.activity !== activity.activity || selected.group !== activity.group)) {
     remember();
     Object.assign(selected, activity);
@@ -248,6 +275,7 @@ function choose(activity) {
 
 function select(label) {
   selected = label;
+  workedAt = time;
   if (label) current = activities.find((a) => a.activity === label.activity && a.group === label.group) ?? current;
   if (label && (label.end < view.start || label.start > view.end)) look(label.start - (view.end - view.start) / 4);
   changed();
@@ -255,9 +283,15 @@ function select(label) {
 
 function step(by) {
   if (!labels.length) return;
-  const at = selected ? labels.indexOf(selected) + by : labels.findIndex((label) => label.start >= time);
-  select(labels[Math.min(Math.max(at, 0), labels.length - 1)]);
-  seek(selected.start);
+  const before = labels.filter((label) => label.start < time).length;
+  const at = selected ? labels.indexOf(selected) + by : by > 0 ? before : before - 1;
+  visit(labels[Math.min(Math.max(at, 0), labels.length - 1)]);
+}
+
+function visit(label) {
+  select(label);
+  seek(label.start);
+  workedAt = time;  // the segment may lie beyond the recording
 }
 
 const colorOf = (activity) => {
@@ -269,7 +303,7 @@ const colorOf = (activity) => {
 
 function changed() {
   const dirty = JSON.stringify(labels) !== saved;
-  const covered = labels.reduce((sum, label) => sum + label.end - label.start, 0);
+  const covered = labels.reduce((sum, label) => sum + Math.max(Math.min(label.end, recording.duration) - Math.max(label.start, 0), 0), 0);
   $("save").disabled = !labels.length || (!dirty && recording.saved);
   $("undo").disabled = !undo.length;
   $("summary").textContent = `${recording.duration.toFixed(1)} s, ${Math.round(100 * covered / recording.duration)} % labelled`;
@@ -315,13 +349,15 @@ function showSegments() {
     const row = element("li"), name = element("span", label.activity || "choose an activity");
     name.className = label.activity ? "" : "unnamed";
     row.style.borderLeftColor = colorOf(label.activity);
-    row.append(name, element("time", `${Math.max(label.start, 0).toFixed(2)} – ${label.end.toFixed(2)}`));
-    row.onclick = () => { select(label); seek(label.start); };
+    row.append(name, element("time", `${hundredths(label.start)} – ${hundredths(label.end)}`));
+    row.onclick = () => visit(label);
     if (label === selected) (shown = row).setAttribute("aria-current", "true");
     return row;
   }));
   shown?.scrollIntoView({ block: "nearest" });
 }
+
+const hundredths = (seconds) => (Math.round(100 * seconds) / 100 || 0).toFixed(2);  // without a zero below zero
 
 function say(text, kind = "") {
   $("status").textContent = text;
@@ -347,7 +383,7 @@ function seek(when) {
 // To another frame of the first camera; by a thirtieth of a second where that has begun late or ended early.
 function stepFrame(by) {
   const stamps = recording.cameras[0]?.stamps ?? [];
-  const inside = stamps[0] <= time + 1e-4 && time <= stamps.at(-1) + 1e-4;
+  const inside = stamps[0] <= time + 1e-7 && time <= stamps.at(-1) + 1e-7;
   seek((inside ? stamps[nearest(stamps, time) + by] : null) ?? time + by / 30);
 }
 
@@ -439,7 +475,7 @@ function drawOverview(width) {
 
 function drawRuler(width, height) {
   const wish = (view.end - view.start) / width * 90;
-  const unit = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600].find((u) => u >= wish) ?? 7200;
+  const unit = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600].find((u) => u >= wish) ?? 7200 * 2 ** Math.ceil(Math.log2(wish / 7200));
   const top = ROWS.overview;
   for (let tick = Math.ceil(view.start / unit) * unit; tick <= view.end; tick += unit) {
     context.fillStyle = "#eceff3";
@@ -541,7 +577,7 @@ function bind() {
     else if (at.row === "time") drag = { kind: "time" };
     else if (at.label) {
       select(at.label);
-      drag = at.edge ? { kind: "edge", edge: at.edge, before: JSON.stringify(labels) } : null;
+      drag = at.edge ? { kind: "edge", edge: at.edge, x: at.x, grip: at.label[at.edge] - when, before: JSON.stringify(labels) } : null;
     } else drag = { kind: "new", from: when, to: when, x: at.x };
     move(event);
   });
@@ -549,7 +585,7 @@ function bind() {
   canvas.addEventListener("pointerup", (event) => {
     const finished = drag;
     drag = null;
-    if (finished?.kind === "new" && Math.abs(event.offsetX - finished.x) > 3) add(finished.from, finished.to);
+    if (finished?.kind === "new" && Math.abs(event.offsetX - finished.x) > CLICK) add(finished.from, finished.to);
     else if (finished?.kind === "new") { select(null); seek(finished.from); }
     else if (finished?.kind === "edge") { release(finished); changed(); }
     else draw();
@@ -580,6 +616,7 @@ function bind() {
     document.activeElement.blur();
     choose(known);
   };
+  window.addEventListener("storage", keepElsewhere);
   window.addEventListener("beforeunload", (event) => {
     if (JSON.stringify(labels) !== saved) event.preventDefault();
   });
@@ -591,11 +628,13 @@ function release(finished) {
 }
 
 function move(event) {
-  const at = under(event), when = Math.min(Math.max(toTime(event.offsetX), 0), recording.duration);
+  const at = under(event), when = Math.min(Math.max(toTime(event.offsetX) + (drag?.grip ?? 0), 0), recording.duration);
   if (!drag) {
     canvas.style.cursor = at.row !== "labels" ? "pointer" : at.edge ? "ew-resize" : at.label ? "default" : "crosshair";
     return hint(at, when);
   }
+  drag.moved ||= Math.abs(event.offsetX - drag.x) > CLICK;
+  if (drag.kind === "edge" && !drag.moved) return;
   if (drag.kind === "view") look(event.offsetX / canvas.clientWidth * recording.duration - (view.end - view.start) / 2);
   if (drag.kind === "new") drag.to = when;
   if (drag.kind === "edge") moveEdge(selected, drag.edge, when);
@@ -631,7 +670,7 @@ function key(event) {
     ArrowRight: () => event.shiftKey ? seek(time + 1) : stepFrame(1),
     Home: () => seek(0),
     End: () => seek(recording.duration),
-    i: () => { mark = time; say(`A segment begins at ${mark.toFixed(2)} s; O ends it`); draw(); },
+    i: () => { mark = time; select(null); say(`A segment begins at ${mark.toFixed(2)} s; O ends it`); },
     o: () => {
       if (mark === null) return say("I first: where does the segment begin?", "bad");
       const from = mark;
@@ -664,7 +703,10 @@ function chosen(digit) {
 
 function edgeHere(edge) {
   if (!selected) return say("Select a segment first", "bad");
+  if (edge === "start" && time >= selected.end) return say(`The segment ends at ${hundredths(selected.end)} s and cannot begin here`, "bad");
+  if (edge === "end" && time <= selected.start) return say(`The segment begins at ${hundredths(selected.start)} s and cannot end here`, "bad");
   remember();
   moveEdge(selected, edge, time);
+  workedAt = time;
   changed();
 }
