@@ -238,6 +238,8 @@ class Chain:
                 problems.append(f"no message of {topic} has any of the joints {list(joints)}: correct {name}.joints")
             if unused := statistics[name].late + statistics[name].refused:
                 problems.append(f"{unused} messages of {topic} are out of order or have impossible stamps; not used")
+        for log in self._sensors.values() if not self._synchronizer.epoch else ():
+            log.end(self._first_ns, self._last_ns)
         pauses, outages = split_pauses({name: log.outages for name, log in self._sensors.items()}, self._timeout_ns)
         sensors: dict[str, SensorReport] = {}
         for name in self._streams:

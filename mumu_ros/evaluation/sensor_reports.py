@@ -78,6 +78,7 @@ class SensorLog:
     messages: int = 0
     lost: int = 0
     outages: list[Outage] = field(default_factory=list)
+    _first_ns: int = 0
     _last_ns: int = 0
     _before_ns: int = 0
     """The last stamp before one of another time, if that has only just come; else 0."""
@@ -87,6 +88,7 @@ class SensorLog:
     def add(self, stamp_ns: int) -> None:
         """Take in a message's stamp."""
         self.messages += 1
+        self._first_ns = self._first_ns or stamp_ns
         if self._before_ns and 0 < stamp_ns - self._before_ns <= self.timeout_ns:
             if self._last_ns > self._before_ns:
                 self.outages.pop()
@@ -102,6 +104,15 @@ class SensorLog:
         # After a jump back of more than the timeout, stamps count from there; a message out of order is nothing new.
         if step_ns > 0 or -step_ns > self.timeout_ns:
             self._last_ns = stamp_ns
+
+    def end(self, first_ns: int, last_ns: int) -> None:
+        """Note silence before the stream's first stamp and after its last one, within the time of all streams."""
+        begin_ns = min(self._first_ns, last_ns) if self.messages else last_ns
+        if begin_ns - first_ns > self.timeout_ns:
+            self.outages.insert(0, Outage(first_ns, begin_ns))
+        end_ns = max(self._last_ns, first_ns)
+        if self.messages and last_ns - end_ns > self.timeout_ns:
+            self.outages.append(Outage(end_ns, last_ns))
 
     @property
     def rate_hz(self) -> float | None:
@@ -129,20 +140,25 @@ def split_pauses(
 ) -> tuple[tuple[Outage, ...], dict[str, tuple[Outage, ...]]]:
     """Distinguish pauses, in which every sensor is silent, from outages of some of them.
 
-    One sensor's silence may begin and end up to `tolerance_ns` before or after another's. That of a single one is an
-    outage.
+    The silences of the sensors in a pause may begin and end up to `tolerance_ns` apart; one that is silent for longer
+    has an outage, and does not make the silences of the others outages. That of a single one is an outage.
 
     Returns:
-        Pauses, as the first sensor has them; and what remains of each sensor's outages.
+        Pauses, as the first sensor has them that is only silent for so long; and what remains of each sensor's outages.
     """
-    first, *others = outages.values()
 
-    def near(a: Outage, b: Outage) -> bool:
-        return abs(a.start_ns - b.start_ns) <= tolerance_ns and abs(a.end_ns - b.end_ns) <= tolerance_ns
+    def covers(a: Outage, b: Outage) -> bool:
+        return a.start_ns <= b.start_ns + tolerance_ns and a.end_ns >= b.end_ns - tolerance_ns
 
-    pauses = tuple(o for o in first if others and all(any(near(o, x) for x in other) for other in others))
+    pauses: list[Outage] = []
+    for name, of_sensor in outages.items():
+        others = [other for sensor, other in outages.items() if sensor != name]
+        for outage in of_sensor:
+            is_common = others and all(any(covers(o, outage) for o in other) for other in others)
+            if is_common and not any(covers(pause, outage) and covers(outage, pause) for pause in pauses):
+                pauses.append(outage)
     remaining = {
-        name: tuple(o for o in of_sensor if not any(near(o, pause) for pause in pauses))
+        name: tuple(o for o in of_sensor if not any(covers(o, p) and covers(p, o) for p in pauses))
         for name, of_sensor in outages.items()
     }
-    return pauses, remaining
+    return tuple(sorted(pauses, key=lambda pause: pause.start_ns)), remaining

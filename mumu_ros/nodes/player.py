@@ -166,6 +166,9 @@ class Player(ManagedNode):
                 yield stamp_ns, partial(self._publish, topic, data)
             if not self._config.loop or not self._played:
                 return
+            if self._recording.duration_s <= 0:
+                self.get_logger().warning("all messages have one log time: they are not played again (loop)")
+                return
 
     def _wait(self) -> None:
         """Wait until all required subscribers exist, or playing is stopped."""

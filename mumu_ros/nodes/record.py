@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.expand_topic_name import expand_topic_name
@@ -139,7 +140,8 @@ class Recorder:
         self.error: RecordingError | None = None
         self._thread = threading.Thread(target=self._write, name="record", daemon=True)
         self._thread.start()
-        node.create_timer(LOOK_S, self._look)
+        # Not on the node's clock, which stands still after it is set back.
+        node.create_timer(LOOK_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     @property
     def absent(self) -> list[str]:

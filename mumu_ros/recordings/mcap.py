@@ -25,7 +25,6 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -33,7 +32,16 @@ from typing import BinaryIO
 import lz4.frame
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.storage import LONGEST_LOG_NS, Channel, ClockWatch, DamageError, Row, from_zstd, is_latched
+from mumu_ros.recordings.storage import (
+    LONGEST_LOG_NS,
+    Channel,
+    ClockWatch,
+    DamageError,
+    Row,
+    Span,
+    from_zstd,
+    is_latched,
+)
 from mumu_ros.streams.stamps import JUMP_NS
 
 __all__ = ["McapStorage"]
@@ -128,19 +136,15 @@ class McapStorage:
         self._blocks = sorted(index.blocks, key=lambda block: block.offset)
         self.start_ns = min((block.start_ns for block in self._blocks), default=0)
         self.end_ns = max((block.end_ns for block in self._blocks), default=0)
+        # Where parts begin, and the end: block in the order of writing, and message of it.
+        self._edges = [(0, 0), (len(self._blocks), 0)]
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    @property
-    def parts(self) -> int:
+    def divide(self, before: Span) -> list[Span]:
         """See `Storage`."""
-        return len(self._edges) - 1
-
-    @cached_property
-    def _edges(self) -> list[tuple[int, int]]:
-        """Where parts begin, and the end: block in the order of writing, and message of it."""
         watch, last_ns = ClockWatch[tuple[int, int]](), 0
         for number, block in enumerate(self._blocks):
             # Most are too short to hold such a place, and need no decompression.
@@ -151,7 +155,9 @@ class McapStorage:
                 continue
             for row, (channel, log_ns, _) in enumerate(self._rows(block)):
                 watch.take((number, row), channel, log_ns)
-        return [(0, 0), *watch.places(self._path, self.problems), (len(self._blocks), 0)]
+        places, spans = watch.places(self._path, self.problems, before)
+        self._edges = [(0, 0), *places, (len(self._blocks), 0)]
+        return spans
 
     def _blocks_of(self, part: int) -> Iterator[tuple[_Block, slice]]:
         """The blocks of a part by their first log time, and which of their messages are of it."""

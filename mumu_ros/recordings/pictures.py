@@ -58,6 +58,8 @@ _WAIT_NS = NS_PER_S // 5
 """Log time that a picture waits for messages of its time that were recorded after it."""
 _SLOP_NS = 30_000_000
 """Most that the stamps of a picture and of its depth may differ."""
+_MOST_WAITING = 64
+"""Pictures that wait so, as many as in `_WAIT_NS` at 300 Hz."""
 _HELD_PICTURES, _HELD_SAMPLES = 64, 2048
 """Messages of a topic that wait until it is clear whether time has jumped or a stamp is garbage."""
 _MOST_DEPTHS = 30
@@ -112,11 +114,11 @@ def read_pictures(path: Path, imus: tuple[str, ...]) -> Generator[Shot, None, No
 
 @dataclass(frozen=True, eq=False)
 class _Stamped:
-    """A message, its topic, its acquisition time (its log time where it has none) and its log time."""
+    """A message, its topic, its acquisition time (its log time where it has none), and how much log time has passed."""
 
     topic: str
     stamp_ns: int
-    log_ns: int
+    arrived_ns: int
     message: Any
 
     @property
@@ -176,11 +178,14 @@ class _Reader:
     def _read(self, clocks: dict[str, StreamClock]) -> Iterator[Shot]:
         info = self._topics.info
         guard: StampGuard[StreamClock, _Stamped] = StampGuard(list(clocks.values()))
+        arrived_ns = last_ns = 0
         for topic, log_ns, message in self._recording.messages([*clocks, *([info] if info else [])]):
+            arrived_ns += max(log_ns - last_ns, 0)  # goes on where the recorder's clock was set back
+            last_ns = log_ns
             if topic == info:
                 self._info = message
                 continue
-            new = _Stamped(topic, header_stamp_ns(message) or log_ns, log_ns, message)
+            new = _Stamped(topic, header_stamp_ns(message) or log_ns, arrived_ns, message)
             verdict = guard.judge(clocks[topic], new.stamp_ns, new)
             if verdict is Verdict.BACKWARD:
                 yield from self._due(FOREVER_NS)
@@ -189,7 +194,7 @@ class _Reader:
                 for clock, stamp_ns, good in guard.release() or [(clocks[topic], new.stamp_ns, new)]:
                     clock.newest_ns = max(clock.newest_ns, stamp_ns)
                     self._take(good)
-            yield from self._due(log_ns - _WAIT_NS)
+            yield from self._due(arrived_ns - _WAIT_NS)
         yield from self._due(FOREVER_NS)
 
     def _problems(self, clocks: dict[str, StreamClock]) -> list[str]:
@@ -225,9 +230,9 @@ class _Reader:
             if len(self._worn) > _MOST_WORN:
                 self._worn.popleft()
 
-    def _due(self, log_ns: int) -> Iterator[Shot]:
+    def _due(self, arrived_ns: int) -> Iterator[Shot]:
         """Yield the shots of the pictures that were recorded until then."""
-        while self._pictures and self._pictures[0].log_ns <= log_ns:
+        while self._pictures and (self._pictures[0].arrived_ns <= arrived_ns or len(self._pictures) > _MOST_WAITING):
             picture = self._pictures.popleft()
             # A stamp that is not newer is that of a duplicate, or of a picture that came too late.
             if picture.stamp_ns > self._last_ns and (shot := self._shot(picture)):

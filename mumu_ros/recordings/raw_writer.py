@@ -16,7 +16,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,18 +26,22 @@ from typing import Any
 import yaml
 from rosbags.interfaces import Connection, Qos
 from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2.storage_mcap import McapWriter
 from rosbags.typesys.store import Typestore
 
 from mumu_ros.recordings.errors import RecordingError
 
 __all__ = ["RawWriter"]
 
+_UNSAVED_S = 1.0
+"""Of messages so much is lost with a process that is killed."""
+
 
 class RawWriter:
     """A rosbag2 folder that grows: `<name>_0.mcap`, `<name>_1.mcap`, …, and metadata.yaml when it is closed.
 
     A killed process leaves its files as they are, the last one without an index, and no metadata.yaml; `Recording`
-    reads them. A new file begins after `max_bytes` of messages.
+    reads them, but for the messages of the last second. A new file begins after `max_bytes` of messages.
 
     Raises:
         RecordingError: The path exists, or cannot be made.
@@ -47,6 +53,7 @@ class RawWriter:
         self._topics: dict[str, tuple[str, Typestore, Sequence[Qos]]] = {}
         self._parts: list[dict[str, Any]] = []
         self._writer: Writer | None = None
+        self._saved_s = -math.inf
         try:
             self.path.mkdir(parents=True)
         except FileExistsError as error:
@@ -77,6 +84,7 @@ class RawWriter:
                 )
             self._writer.write(self._connections[topic], stamp_ns, data)
             self._written += len(data)
+            self._save()
         except Exception as error:  # also of rosbags and its encoders
             raise self._failure(error) from error
 
@@ -98,6 +106,14 @@ class RawWriter:
         except Exception as error:
             raise self._failure(error) from error
 
+    def _save(self) -> None:
+        """Once a second, hand what waits to the operating system: rosbags itself does so once in a megabyte."""
+        assert self._writer
+        if time.monotonic() - self._saved_s > _UNSAVED_S and isinstance(self._writer.storage, McapWriter):
+            self._writer.storage.close_chunk()
+            self._writer.storage.bio.flush()
+            self._saved_s = time.monotonic()
+
     def _begin_part(self) -> None:
         # rosbags makes one file, in a folder that has its name; it stays open where it is moved to.
         folder = self.path / f"{self.path.name}_{len(self._parts)}"
@@ -106,6 +122,7 @@ class RawWriter:
         (folder / f"{folder.name}.mcap").replace(self.path / f"{folder.name}.mcap")
         self._connections: dict[str, Connection] = {}
         self._written = 0
+        self._saved_s = -math.inf
 
     def _end_part(self) -> None:
         assert self._writer

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from rosbags.typesys.store import Typestore
 from mumu_ros.files import name_problem
 from mumu_ros.recordings.errors import RecordingError
 from mumu_ros.recordings.metadata import Metadata, read_metadata
-from mumu_ros.recordings.storage import ZSTD, Channel, DamageError, Storage, from_zstd
+from mumu_ros.recordings.storage import NO_SPAN, ZSTD, Channel, DamageError, Storage, from_zstd, is_set_back
 from mumu_ros.recordings.storage_files import list_files, open_file
 from mumu_ros.recordings.typestore import recorded_typestore
 
@@ -164,7 +165,7 @@ class Recording:
         names -= self._foreign
         start_ns = self.start_ns + round(start_s * 1e9)
         found: Counter[str] = Counter()
-        for storages in self._turns():
+        for storages in self._turns:
             parts = (self._read(storage, part, names, start_ns) for storage, part in storages)
             for row in heapq.merge(*parts, key=itemgetter(1)):
                 found[row[0]] += 1
@@ -173,15 +174,26 @@ class Recording:
             if start_s <= 0 and found[name] < self.topics[name].count:
                 self._report(f"of the {self.topics[name].count} messages of {name}, {found[name]} can be read")
 
+    @cached_property
     def _turns(self) -> list[list[tuple[Storage, int]]]:
         """The storages' parts that are merged, in the order in which they are read.
 
-        A file is read with the last part of the one before, since splitting goes on by the same clock.
+        A file is read with the last part of the one before, since splitting goes on by the same clock, unless that was
+        set back in between. Files without a topic in common were written at the same time.
         """
         turns: list[list[tuple[Storage, int]]] = [[]]
+        span, topics = NO_SPAN, set[str]()
         for storage in self._storages:
+            own = {channel.topic for channel in storage.channels}
+            before = span if own & topics else NO_SPAN
+            first, *others = storage.divide(before)
+            if is_set_back(before, first):
+                turns.append([])
+                span, topics = NO_SPAN, set()
             turns[-1].append((storage, 0))
-            turns += [[(storage, part)] for part in range(1, storage.parts)]
+            turns += [[(storage, part + 1)] for part in range(len(others))]
+            span = others[-1] if others else (min(span[0], first[0]), max(span[1], first[1]))
+            topics = own | (set() if others else topics)
             for problem in storage.problems:
                 self._report(problem)
         return turns

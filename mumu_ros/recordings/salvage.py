@@ -43,7 +43,7 @@ _FARTHEST = 2**40
 _PIECE = 1 << 20
 # Of the tables that are read; what else a file says about itself is not run.
 _TABLES = {
-    "topics": "id INTEGER PRIMARY KEY, name, type, serialization_format",
+    "topics": "id INTEGER PRIMARY KEY, name, type, serialization_format, offered_qos_profiles",
     "message_definitions": "topic_type, encoding, encoded_message_definition",
     "messages": "id INTEGER PRIMARY KEY, topic_id, timestamp, data",
 }

@@ -18,11 +18,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 from mumu_ros.recordings.errors import RecordingError
-from mumu_ros.recordings.storage import SQLITE_ERRORS, Channel, ClockWatch, Row, is_latched
+from mumu_ros.recordings.storage import SQLITE_ERRORS, Channel, ClockWatch, Row, Span, is_latched
 
 __all__ = ["SqliteStorage"]
 
@@ -82,19 +81,14 @@ class SqliteStorage:
         if lost := sum(counts.values()):
             self.problems.append(f"{self._path}: nothing says what {lost} messages are; they are not read")
         self.start_ns, self.end_ns = min(times, default=0), max(times, default=0)
+        self._cuts: list[int] = []  # the rows before which the recorder's clock was set back
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
-    @property
-    def parts(self) -> int:
+    def divide(self, before: Span) -> list[Span]:
         """See `Storage`."""
-        return len(self._cuts) + 1
-
-    @cached_property
-    def _cuts(self) -> list[int]:
-        """The rows before which the recorder's clock was set back."""
         watch = ClockWatch[int]()
         try:
             for row, channel, log_ns in self._database.execute(_ORDER):
@@ -102,7 +96,8 @@ class SqliteStorage:
                     watch.take(row, channel, log_ns)
         except SQLITE_ERRORS:
             pass  # Reading meets the damage, too, and reports it.
-        return watch.places(self._path, self.problems)
+        self._cuts, spans = watch.places(self._path, self.problems, before)
+        return spans
 
     def messages(self, channels: Collection[int], start_ns: int, part: int = 0) -> Iterator[Row]:
         """Yield a part's messages of channels from a log time on, by their log times; what is damaged is left out."""

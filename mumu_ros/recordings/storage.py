@@ -33,15 +33,18 @@ else:
 
 __all__ = [
     "LONGEST_LOG_NS",
+    "NO_SPAN",
     "SQLITE_ERRORS",
     "ZSTD",
     "Channel",
     "ClockWatch",
     "DamageError",
     "Row",
+    "Span",
     "Storage",
     "from_zstd",
     "is_latched",
+    "is_set_back",
 ]
 
 ZSTD = b"\x28\xb5\x2f\xfd"
@@ -57,6 +60,9 @@ _LATCHED = re.compile(r"durability['\"]?: *['\"]?(1\b|transient_local)")
 PlaceT = TypeVar("PlaceT")
 Row = tuple[int, int, bytes]
 """Channel, log time in nanoseconds, data."""
+Span = tuple[int, int]
+"""First and last log time."""
+NO_SPAN: Span = (FOREVER_NS, 0)
 
 
 class DamageError(Exception):
@@ -96,8 +102,6 @@ class Storage(Protocol):
         start_ns: Log time of its first message; 0 when there is none.
         end_ns: Of its last one.
         problems: What is missing or damaged, a sentence each; reading may add to it.
-        parts: Their number, in the order of writing. Another begins where the recorder's clock was set back: the same
-            log times mean other moments there. It is known after a look at what the log times leave open.
     """
 
     channels: Sequence[Channel]
@@ -105,9 +109,17 @@ class Storage(Protocol):
     end_ns: int
     problems: list[str]
 
-    @property
-    def parts(self) -> int:
-        """See above."""
+    def divide(self, before: Span) -> list[Span]:
+        """Find the parts of the file, after a look at what its log times leave open; without it, the file is one part.
+
+        A part begins where the recorder's clock was set back: the same log times mean other moments there.
+
+        Args:
+            before: Span of the files before by the clock of this one.
+
+        Returns:
+            Of each part, in the order of writing.
+        """
 
     def messages(self, channels: Collection[int], start_ns: int, part: int = 0) -> Iterator[Row]:
         """Yield a part's messages of channels from a log time on, by their log times; what is damaged is left out."""
@@ -127,7 +139,7 @@ class ClockWatch(Generic[PlaceT]):
     def __init__(self) -> None:
         self._last: dict[int, tuple[int, int]] = {}
         self._falls: list[tuple[PlaceT, int, int]] = []
-        self._spans = [(FOREVER_NS, 0)]  # of the parts between falls
+        self._spans = [NO_SPAN]  # of the parts between falls
         self._before_ns = 0
         self._since: PlaceT | None = None  # where log times of any channel fell and stayed
 
@@ -139,7 +151,7 @@ class ClockWatch(Generic[PlaceT]):
         older_ns, last_ns = self._last.get(channel, (0, 0))
         if min(older_ns, last_ns) - log_ns > JUMP_NS:
             self._falls.append((place if self._since is None else self._since, last_ns - log_ns, log_ns))
-            self._spans.append((FOREVER_NS, 0))
+            self._spans.append(NO_SPAN)
             self._last, last_ns = {}, 0
         self._last[channel] = (last_ns, log_ns)
         self._widen(log_ns, log_ns)
@@ -150,25 +162,44 @@ class ClockWatch(Generic[PlaceT]):
         self._widen(start_ns, end_ns)
         self._before_ns, self._since = end_ns, None
 
-    def places(self, path: Path, problems: list[str]) -> list[PlaceT]:
-        """The places in a file; `problems` gets a sentence for each."""
+    def places(self, path: Path, problems: list[str], before: Span) -> tuple[list[PlaceT], list[Span]]:
+        """The places in a file after others (see `Storage.divide`), and the spans of the parts that they divide it
+        into; `problems` gets a sentence for each place, and for a fall before the file.
+        """
         found: list[PlaceT] = []
-        start_ns, end_ns = self._spans[0]
-        for (place, by_ns, log_ns), (first_ns, last_ns) in zip(self._falls, self._spans[1:], strict=True):
-            if first_ns >= end_ns or last_ns <= start_ns:
-                start_ns, end_ns = min(start_ns, first_ns), max(end_ns, last_ns)
+        spans = [self._spans[0]]
+        if is_set_back(before, spans[0]):
+            problems.append(_fallen(path, before[1] - spans[0][0], spans[0][0]))
+            before = NO_SPAN
+        known = _union(before, spans[0])
+        for (place, by_ns, log_ns), span in zip(self._falls, self._spans[1:], strict=True):
+            if span[0] >= known[1] or span[1] <= known[0]:
+                known, spans[-1] = _union(known, span), _union(spans[-1], span)
                 continue
             found.append(place)
-            start_ns, end_ns = first_ns, last_ns
-            problems.append(
-                f"{path}: the recorder's clock was set back by {by_ns / NS_PER_S:.1f} s, to {log_ns} ns; what was "
-                "written from there on is read after the rest"
-            )
-        return found
+            spans.append(span)
+            known = span
+            problems.append(_fallen(path, by_ns, log_ns))
+        return found, spans
 
     def _widen(self, start_ns: int, end_ns: int) -> None:
-        first_ns, last_ns = self._spans[-1]
-        self._spans[-1] = min(first_ns, start_ns), max(last_ns, end_ns)
+        self._spans[-1] = _union(self._spans[-1], (start_ns, end_ns))
+
+
+def is_set_back(before: Span, span: Span) -> bool:
+    """Whether the recorder's clock was set back between two files: times come twice, not only those of the end."""
+    return span[0] < before[1] - JUMP_NS and span[1] > before[0]
+
+
+def _union(one: Span, other: Span) -> Span:
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _fallen(path: Path, by_ns: int, log_ns: int) -> str:
+    return (
+        f"{path}: the recorder's clock was set back by {by_ns / NS_PER_S:.1f} s, to {log_ns} ns; what was written from "
+        "there on is read after the rest"
+    )
 
 
 def is_latched(offered_qos: str) -> bool:

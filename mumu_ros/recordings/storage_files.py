@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,7 +59,9 @@ def list_files(path: Path, named: Collection[str], problems: list[str]) -> list[
     """Find the storage files of a recording; `problems` gets a sentence for each that is missing or not `named`."""
     if not path.is_dir():
         return [path]
-    present = {file.name: file for kind in _KINDS for file in sorted(path.glob(f"*{kind}*")) if _kind(file)}
+    present = {
+        file.name: file for kind in _KINDS for file in sorted(path.glob(f"*{kind}*"), key=_number) if _kind(file)
+    }
     # A recorder that is killed while it compresses a file leaves both.
     files = {name: file for name, file in present.items() if not (name.endswith(_ZSTD) and file.stem in present)}
     problems += [f"{path / name} is missing, which metadata.yaml names" for name in named if name not in present]
@@ -70,6 +73,11 @@ def list_files(path: Path, named: Collection[str], problems: list[str]) -> list[
             problems.append(f"metadata.yaml does not name {name}, and its kind is another one; it is not read")
             del files[name]
     return list(files.values())
+
+
+def _number(path: Path) -> list[tuple[int, str]]:
+    """Sorts the tenth file of a recording after its ninth."""
+    return [(int(x), "") if x.isdecimal() else (-1, x) for x in re.split(r"(\d+)", path.name)]
 
 
 def _kind(path: Path) -> str:

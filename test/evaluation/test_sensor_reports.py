@@ -84,3 +84,29 @@ def test_a_pause_of_all_sensors_is_no_outage_of_one() -> None:
     assert pauses == (outage(1000, 3000),)
     assert outages == {"rgb": (outage(5000, 6000),), "imu": ()}
     assert split_pauses({"imu": [outage(1, 2)]}, TIMEOUT_NS) == ((), {"imu": (outage(1, 2),)})
+
+
+@given(st.integers(1000, 3000), st.integers(5000, 8000))
+def test_silence_before_the_first_and_after_the_last_stamp_is_an_outage(first_ms: int, last_ms: int) -> None:
+    log = watched(list(range(first_ms, last_ms, 10)))
+    last_ms = (last_ms - first_ms - 1) // 10 * 10 + first_ms
+    log.end(1000 * MS, 8000 * MS)
+    assert [o for o in log.outages if o.start_ns == 1000 * MS] == (
+        [Outage(1000 * MS, first_ms * MS)] if first_ms > 1500 else []
+    )
+    assert [o for o in log.outages if o.end_ns == 8000 * MS] == (
+        [Outage(last_ms * MS, 8000 * MS)] if last_ms < 7500 else []
+    )
+    absent = watched([])
+    absent.end(1000 * MS, 8000 * MS)
+    assert absent.outages == [Outage(1000 * MS, 8000 * MS)]
+
+
+def test_a_sensor_that_is_gone_makes_a_pause_of_the_others_no_outage_of_theirs() -> None:
+    gone, pause = Outage(1000 * MS, 9000 * MS), Outage(4000 * MS, 6000 * MS)
+    for names in (("imu", "rgb", "depth"), ("rgb", "depth", "imu")):
+        of = {"imu": [gone], "rgb": [pause], "depth": [pause]}
+        assert split_pauses({name: of[name] for name in names}, TIMEOUT_NS) == (
+            (pause,),
+            {name: (gone,) if name == "imu" else () for name in names},
+        )

@@ -302,6 +302,19 @@ def test_a_loop_begins_again_and_time_jumps_back(ros: Any, bag: Path) -> None:
     assert not node.finished
 
 
+def test_messages_of_one_log_time_are_not_played_in_a_loop(
+    ros: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with RecordingWriter(tmp_path / "bag") as writer:
+        imu = array_to_imu(np.zeros((2, 3)), START_NS, "", writer.types)
+        writer.write("/imu/wrist", "sensor_msgs/msg/Imu", imu, START_NS)
+    node, _ = play(ros, tmp_path / "bag", loop=True)
+    assert node.trigger_activate() == SUCCESS
+    ros.wait(lambda: node.finished)
+    assert node._played["/imu/wrist"] == 1
+    assert "all messages have one log time: they are not played again (loop)" in capfd.readouterr().err
+
+
 def test_the_clock_goes_back_where_that_of_the_recorder_was_set_back(ros: Any, tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / "bag") as writer:
         for k in range(400):

@@ -166,6 +166,39 @@ def test_what_was_written_after_the_clock_was_set_back_is_read_after_the_rest(
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("count", [1, 4, 12])
+@pytest.mark.parametrize("by", [30, 120])
+@pytest.mark.parametrize("at", [120, 135, 190])
+def test_a_clock_that_was_set_back_is_found_however_many_files_there_are(
+    tmp_path: Path, storage: str, count: int, by: int, at: int
+) -> None:
+    """By 3 and by 12 s, longer than a file lasts; within a file, or between two. The tenth is not the second."""
+    rows = [("/a", 10 * number) for number in (*range(at), *range(at - by, 240 - by))]
+    folder, size = tmp_path / "bag", len(rows) // count
+    for part in range(count):
+        write_logged(
+            tmp_path / f"p{part}", storage, rows[part * size : (part + 1) * size if part < count - 1 else None]
+        )
+        file = next(file for file in (tmp_path / f"p{part}").iterdir() if file.suffix in (".mcap", ".db3"))
+        folder.mkdir(exist_ok=True)
+        file.rename(folder / f"bag_{part}{file.suffix}")
+    with Recording(folder) as recording:
+        read = [(log_ns - START_NS) // PERIOD_NS for _, log_ns, _ in recording.raw_messages()]
+        assert read == [number for _, number in rows]
+        assert len([problem for problem in recording.problems if "clock was set back" in problem]) == 1
+
+
+def test_files_of_several_topics_that_were_written_at_the_same_time_are_merged(tmp_path: Path) -> None:
+    (tmp_path / "bag").mkdir()
+    for topic in ("/a", "/b"):
+        write_logged(tmp_path / topic[1:], "mcap", [(topic, number) for number in range(100)])
+        next((tmp_path / topic[1:]).glob("*.mcap")).rename(tmp_path / "bag" / f"{topic[1:]}.mcap")
+    with Recording(tmp_path / "bag") as recording:
+        assert [row[0] for row in recording.raw_messages()] == ["/a", "/b"] * 100
+        assert not any("set back" in problem for problem in recording.problems)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 @pytest.mark.parametrize("side", [8, 100])
 @pytest.mark.parametrize("case", ["by topic", "late by less", "one too late", "one too early", "parts swapped"])
 def test_other_orders_of_writing_are_read_by_log_time(tmp_path: Path, storage: str, side: int, case: str) -> None:

@@ -29,7 +29,7 @@ import pytest
 from mumu_ros.conversions import array_to_image, array_to_imu, camera_to_camera_info, ns_to_time
 from mumu_ros.people import Camera
 from mumu_ros.recognize.sources import open_source
-from mumu_ros.recordings import RecordingError, RecordingWriter
+from mumu_ros.recordings import Recording, RecordingError, RecordingWriter
 from mumu_ros.recordings.pictures import Shot, read_pictures
 
 if sys.version_info >= (3, 14):
@@ -197,6 +197,29 @@ def test_no_picture_is_lost_where_the_clock_of_the_recorder_was_set_back(path: P
         for at in times:
             bag.picture(at)
     assert at_ms(shot.stamp_ns for shot in read(path)) == times
+
+
+@pytest.mark.parametrize("set_back_ms", [20_000, None], ids=["set back", "all the same"])
+def test_few_pictures_wait_whatever_the_log_times_are(
+    path: Path, set_back_ms: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The camera has a clock of its own."""
+    with writing(path) as bag:
+        for k in range(0, 40_000, 100):
+            bag.picture(k, delay_ms=-k if set_back_ms is None else -set_back_ms * (k >= 22_000))
+    taken, messages = 0, Recording.messages
+
+    def counted(*given: Any) -> Iterator[Any]:
+        nonlocal taken
+        for taken, row in enumerate(messages(*given), 1):  # noqa: B007 - counts what is read
+            yield row
+
+    monkeypatch.setattr(Recording, "messages", counted)
+    stamps = []
+    for shot in read_pictures(path, ("imu_wrist",)):
+        stamps.append(shot.stamp_ns)
+        assert taken - len(stamps) < 150
+    assert at_ms(stamps) == list(range(0, 40_000, 100))
 
 
 def test_what_of_a_bag_could_not_be_used_is_said_at_the_end(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,23 @@ def test_a_recording_that_was_never_closed_is_read_as_far_as_it_goes(tmp_path: P
     size = len(text(0))
     write(tmp_path / "bag", 10, 4 * size)
     assert read(tmp_path / "bag")[:8] == [f"message {number}" for number in range(8)]
+
+
+def test_of_a_process_that_is_killed_at_most_the_last_second_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("mumu_ros.recordings.raw_writer.time.monotonic", lambda: now_s)
+    writer = write(tmp_path / "bag", 0)
+    for number in range(40):
+        writer.write("/a", 1000 + number, text(number))
+        now_s += 0.1
+        shutil.rmtree(tmp_path / "killed", ignore_errors=True)
+        shutil.copytree(tmp_path / "bag", tmp_path / "killed")  # what is with the operating system
+        saved = len(read(tmp_path / "killed"))
+        assert number + 1 - 11 <= saved <= number + 1
+    writer.close()
+    assert len(read(tmp_path / "bag")) == 40
 
 
 def test_where_nothing_came_nothing_is_left(tmp_path: Path) -> None:

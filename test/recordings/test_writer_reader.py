@@ -74,8 +74,9 @@ def test_what_is_written_is_read(bag):
         assert recording.problems == []
 
 
+@pytest.mark.parametrize("is_recovered", [False, True])
 @pytest.mark.parametrize("version", [8, 9])
-def test_what_was_offered_to_late_subscribers_is_latched(tmp_path, storage, version):
+def test_what_was_offered_to_late_subscribers_is_latched(tmp_path, storage, version, is_recovered):
     store, never = load_typestore(), QosTime(0, 0)
     with Writer(tmp_path / "bag", version=version, storage_plugin=StoragePlugin[storage.upper()]) as writer:
         for topic, durability in (("/kept", QosDurability.TRANSIENT_LOCAL), ("/lost", QosDurability.VOLATILE)):
@@ -83,6 +84,8 @@ def test_what_was_offered_to_late_subscribers_is_latched(tmp_path, storage, vers
             qos = Qos(*kept, never, never, QosLiveliness.AUTOMATIC, never, False)
             writer.add_connection(topic, IMU, typestore=store, offered_qos_profiles=[qos])
         writer.add_connection("/unsaid", IMU, typestore=store)
+    if is_recovered and storage == "sqlite3":
+        (tmp_path / "bag" / "bag.db3-journal").write_bytes(b"of a recorder that was killed")
     with Recording(tmp_path / "bag") as recording:
         assert {name: topic.is_latched for name, topic in recording.topics.items()} == {
             "/kept": True,
