@@ -33,6 +33,8 @@ __all__ = ["PERIOD_S", "Describer", "HealthMonitor", "ModalityHealth", "fault_ag
 PERIOD_S = 0.5
 FLAG_S = 0.5
 CLEAR_S = 1.0
+_GAP_S = 10.0
+"""Time without evaluations after which those before say nothing about how long a score has been high or low."""
 _WHOLE = 0.9
 """Share of the steps above which a window counts as whole."""
 
@@ -126,6 +128,11 @@ class HealthMonitor:
             masks: For each of those bool (1, T).
             features: Unimodal features (M, D).
         """
+        if self._evaluated_ns is not None and stamp_ns - self._evaluated_ns > _GAP_S * NS_PER_S:
+            self._below_since = [None] * len(self._fault)
+            self._above_since = [
+                since if fault else None for since, fault in zip(self._above_since, self._fault, strict=True)
+            ]
         self._evaluated_ns = stamp_ns
         samples = [(inputs[n][0], masks[n][0]) if n in inputs else None for n in self.health.modalities]
         description = self._describe(samples, features)

@@ -108,6 +108,9 @@ class Screen:
         code, text = FaultCode.WAITING, "no recognition yet"
         if monitor.latest is not None:
             code, text = FaultCode.SILENT, f"no recognition for {silent_s:.0f} s"
+            reasons = [said for name, (fault, said) in reported.items() if name.endswith(": recogniser") and not fault]
+            if reasons and not problems:  # such as that nobody is in view
+                return {topic: (FaultCode.WAITING, f"{text}: {'; '.join(reasons)}")}
         if hint := self._hint(topic, reported):
             code, text = FaultCode.SILENT, f"{text}; {hint}"
         elif not reported:

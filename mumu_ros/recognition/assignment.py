@@ -68,7 +68,7 @@ _STILL_RAD_S = 0.3
 """An IMU whose rate varies by less counts as still."""
 _FIT = 0.6
 _FIT_ALONE = 0.75
-"""Of whoever stays when the wearer has left: more, because there is nobody to compare with."""
+"""Where there is nobody to compare with: the wearer has left, or the others cannot be seen well enough."""
 _MISFIT = 0.2
 _MARGIN = 0.25
 
@@ -100,9 +100,9 @@ class ImuAssigner:
     """Assigns each IMU to a body in view.
 
     The only body in view wears it unless it clearly moves differently. Of several it is the one that correlates, and
-    more than every other by a margin; a change takes two evaluations, half a second apart. When that one has left,
-    somebody else who is alone has to correlate, too. While the IMU is still, or nobody clearly correlates better than
-    before, assignments are kept. `named` gives the wearers that are known.
+    more than every other whose limbs are seen by a margin; a change takes two evaluations, half a second apart. When
+    that one has left, somebody else who is alone has to correlate, too. While the IMU is still, or nobody clearly
+    correlates better than before, assignments are kept. `named` gives the wearers that are known.
     """
 
     def __init__(self, imus: Sequence[str], named: Mapping[str, str]) -> None:
@@ -144,13 +144,15 @@ class ImuAssigner:
         if not seen or stamp_ns >= seen[-1][0] + NS_PER_S // _SEEN_HZ:
             seen.append((stamp_ns, ends[:, 1] - ends[:, 0]))
 
-    def assign(self, now_ns: int, bodies: Sequence[str]) -> dict[str, str]:
-        """IMU to the body in view that wears it; no entry if it matches nobody or its body is out of view."""
+    def assign(self, now_ns: int, bodies: Sequence[str], *, are_all: bool = True) -> dict[str, str]:
+        """IMU to the body that wears it; no entry if it matches nobody or its body is not among `bodies`, which are all
+        in view or, for lack of `are_all`, some of them.
+        """
         for name, imu in self._imus.items():
             if name in self._named:
                 imu.wearer = self._named[name]
             elif imu.evaluated_ns is None or not 0 <= now_ns - imu.evaluated_ns < _PERIOD_NS:
-                self._evaluate(imu, now_ns, bodies)
+                self._evaluate(imu, now_ns, bodies, is_alone=are_all and len(bodies) == 1)
         return {name: imu.wearer for name, imu in self._imus.items() if imu.wearer in bodies}
 
     def problems(self, bodies: Sequence[str]) -> list[str]:
@@ -174,23 +176,29 @@ class ImuAssigner:
             )
         return "has not moved enough to be assigned, and is masked; set its wearer in imu_bodies"
 
-    def _evaluate(self, imu: _Imu, now_ns: int, bodies: Sequence[str]) -> None:
+    def _evaluate(self, imu: _Imu, now_ns: int, bodies: Sequence[str], *, is_alone: bool) -> None:
         imu.evaluated_ns = now_ns
         fits = {body: fit(imu.samples, self._limbs.get(body, ()), now_ns) for body in bodies}
         imu.fits = {body: value for body, value in fits.items() if value is not None}
-        if len(bodies) == 1:
+        if is_alone:
             self._evaluate_alone(imu, bodies[0])
             return
-        if not bodies or len(imu.fits) < len(bodies):
+        if not imu.fits or any(self._is_new(body, now_ns) for body in bodies if body not in imu.fits):
             return  # nobody is in view, the IMU is still, or a body is too new to be compared
-        *_, second, best = sorted(imu.fits, key=lambda body: imu.fits[body])
-        if imu.fits[best] >= _FIT and imu.fits[best] - imu.fits[second] >= _MARGIN:
+        best = max(imu.fits, key=lambda body: imu.fits[body])
+        others = [value for body, value in imu.fits.items() if body != best]
+        if imu.fits[best] >= max(_FIT, max(others) + _MARGIN) if others else imu.fits[best] >= _FIT_ALONE:
             self._hand_over(imu, best)
             imu.matched = best if imu.wearer == best else imu.matched
-        elif imu.wearer and imu.fits.get(imu.wearer, -1.0) < max(imu.fits[best] - _MARGIN, _MISFIT):
+        elif imu.wearer in imu.fits and imu.fits[imu.wearer] < max(imu.fits[best] - _MARGIN, _MISFIT):
             self._hand_over(imu, "")
         else:
             imu.candidate = imu.wearer
+
+    def _is_new(self, body: str, now_ns: int) -> bool:
+        """Whether a body has not been there long enough to be compared; later its limbs are hidden."""
+        seen = self._limbs.get(body)
+        return not seen or seen[0][0] > now_ns - _SPAN_S * NS_PER_S
 
     def _evaluate_alone(self, imu: _Imu, body: str) -> None:
         value = imu.fits.get(body)

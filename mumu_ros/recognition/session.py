@@ -120,7 +120,8 @@ class Session:
         self._clocks = ClockWatch()
         self._bodies: dict[str, PersonSamples] = {}
         self._last_seen_ns: dict[str, int] = {}
-        self._in_view: list[str] = []
+        self._in_view: list[str] = []  # also who is not followed, for max_people
+        self._people_ns: dict[str, int] = {}  # when each of them was last seen, for a window
         self._near: list[str] = []
         self.present: tuple[str, ...] = ()
         self._restarts = self._sampled = 0
@@ -236,7 +237,7 @@ class Session:
             if self._is_blind:
                 self._expect(people=False)
                 self._drop(list(self._bodies))
-                self._crowd, self._near = 0, []
+                self._crowd, self._near, self._in_view, self._people_ns = 0, [], [], {}
             return [] if self._expects_people else stamps
 
     def see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> list[int]:
@@ -267,7 +268,7 @@ class Session:
                 self._sampled = self._restarts
                 self._sampler.reset()
             bodies = self._owners(stamp_ns) if self._expects_people else {SCENE: frozenset()}
-            others_ns = max((seen for body, seen in self._last_seen_ns.items() if body not in bodies), default=0)
+            others_ns = max((seen for body, seen in self._people_ns.items() if body not in bodies), default=0)
             self.present = tuple(body or self.config.body_id for body in bodies)
         if not self._sampler.accept(stamp_ns):
             if self._live:
@@ -297,7 +298,7 @@ class Session:
                 text = f"{self._crowd} people are in view, {self.config.max_people} recognised: see max_people"
                 problems.append((FaultCode.CROWDED, text))
             scene = [name for name in self._scene if name in self._framed]
-            if scene and len(self._near) > 1:
+            if scene and max(len(self._near), len(self._in_view)) > 1:
                 problems.append((FaultCode.UNASSIGNED, f"{', '.join(scene)}: {SCENE_ONLY}"))
             problems += [(FaultCode.SMALL, text) for text in self._small.values()]
             self._small.clear()
@@ -348,7 +349,7 @@ class Session:
         self._tilt.clear()
         self._clocks.clear()
         self._restarts += 1
-        self._in_view, self._near = [], []
+        self._in_view, self._near, self._people_ns = [], [], {}
 
     def _is_used(self, name: str) -> bool:
         return name in self._modalities and not (self._expects_people and name in self._personal)
@@ -378,7 +379,10 @@ class Session:
         known = sorted(people, key=lambda person: person.body_id not in self._bodies)
         self._crowd = len(people)
         followed = known[: self.config.max_people]
-        self._in_view = [person.body_id for person in followed]
+        self._in_view = [person.body_id for person in people]
+        self._people_ns |= dict.fromkeys(self._in_view, stamp_ns)
+        for body in [body for body, seen_ns in self._people_ns.items() if seen_ns <= stamp_ns - self._window_ns]:
+            del self._people_ns[body]
         self._tilt.see(stamp_ns, layout, [person.joints for person in followed])
         for person in followed:
             self._last_seen_ns[person.body_id] = stamp_ns
@@ -414,7 +418,7 @@ class Session:
         """The bodies to decide about, and which modalities of the scene belong to each."""
         bodies = [body for body, seen_ns in self._last_seen_ns.items() if seen_ns > now_ns - OUT_OF_VIEW_NS]
         self._near = bodies
-        worn = self._assigner.assign(now_ns, bodies)
+        worn = self._assigner.assign(now_ns, bodies, are_all=set(self._in_view) <= set(bodies))
         shared = {
             name
             for name in self._modalities

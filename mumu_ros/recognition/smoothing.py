@@ -20,6 +20,7 @@ import math
 
 import numpy as np
 
+from mumu_ros.recognition.events import ENDED_S
 from mumu_ros.streams import NS_PER_S
 
 __all__ = ["Smoother"]
@@ -44,7 +45,9 @@ class Smoother:
         self._before: tuple[int, np.ndarray, int] | None = None  # the same of the stamp before it
 
     def update(self, stamp_ns: int, probabilities: np.ndarray) -> tuple[np.ndarray, int]:
-        """Add one distribution (K,), or replace the one of the same stamp; a stamp that decreases resets the average.
+        """Add one distribution (K,), or replace the one of the same stamp.
+
+        A stamp that decreases, or is more than `ENDED_S` after the last one, resets the average and the label.
 
         Returns:
             The smoothed distribution (K,) and the index of the label to report.
@@ -54,7 +57,7 @@ class Smoother:
         """
         if not np.isfinite(probabilities).all():
             raise ValueError(f"probabilities are {probabilities.tolist()}; expected finite numbers")
-        if self._newest is not None and stamp_ns < self._newest[0]:
+        if self._newest is not None and not 0 <= stamp_ns - self._newest[0] <= ENDED_S * NS_PER_S:
             self.clear()
         if self._newest is not None and stamp_ns > self._newest[0]:
             self._before = self._newest

@@ -411,6 +411,24 @@ def test_one_high_score_flags_nothing_and_one_low_score_clears_nothing(
     assert np.isnan(fault_age_s(sensors.monitor.state[2], sensors.stamp_ns))
 
 
+@pytest.mark.parametrize(("gap_s", "goes_on"), [(5, True), (11, False), (3600, False)])
+def test_how_long_a_score_has_been_high_or_low_is_not_told_over_a_gap(
+    sensors: Sensors, monkeypatch: pytest.MonkeyPatch, gap_s: int, goes_on: bool
+) -> None:
+    sensors.scores["imu"] = 3.0
+    sensors.look(monkeypatch)
+    sensors.stamp_ns += gap_s * S
+    sensors.look(monkeypatch)
+    assert (sensors.monitor.flagged == {"imu"}) == goes_on
+    sensors.look(monkeypatch, 1.0)
+    assert sensors.monitor.flagged == {"imu"}
+    sensors.scores["imu"] = 0.5
+    sensors.look(monkeypatch)
+    sensors.stamp_ns += gap_s * S
+    sensors.look(monkeypatch)
+    assert (sensors.monitor.flagged == set()) == goes_on
+
+
 def test_a_score_that_cannot_be_told_is_not_well(sensors: Sensors, monkeypatch: pytest.MonkeyPatch) -> None:
     sensors.scores["imu"] = np.nan
     sensors.look(monkeypatch, 2.0)

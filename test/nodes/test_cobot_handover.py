@@ -257,6 +257,15 @@ def test_its_numbers_may_be_whole_and_what_is_none_is_refused(ros: Any) -> None:
             CobotHandover(context=ros.context, parameter_overrides=[Parameter("stop_m", value=value)])
 
 
+@pytest.mark.parametrize("stop_m", [1.5, 2.0])
+def test_a_distance_to_go_on_at_that_is_not_the_larger_one_is_refused(ros: Any, stop_m: float) -> None:
+    """Or it would stop and go with every message."""
+    from cobot_handover.node import CobotHandover
+
+    with pytest.raises(SystemExit, match=f"parameter clear_m is 1.5; expected more than stop_m, which is {stop_m:g}"):
+        CobotHandover(context=ros.context, parameter_overrides=[Parameter("stop_m", value=stop_m)])
+
+
 def test_somebody_without_a_place_may_be_anywhere() -> None:
     from cobot_handover.node import distance_m
 

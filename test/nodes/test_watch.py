@@ -255,6 +255,15 @@ def test_nothing_at_all_is_named_and_so_is_what_fell_silent(
     assert "no recognition for 0 s, and nothing on /diagnostics" in " ".join(drawn())
 
 
+def test_while_nobody_is_in_view_that_is_told(
+    monitor: Monitor, drawn: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recognise(monitor, 0, "wave")
+    report(monitor, FaultCode.NONE, "nobody is in view", "inference: recogniser")
+    monkeypatch.setattr("mumu_ros.nodes.screen.STALE_S", 0.0)
+    assert "no recognition for 0 s: nobody is in view" in " ".join(drawn())
+
+
 def test_robots_in_other_namespaces_are_named_while_nothing_is_recognised(
     ros: Any, monitor: Monitor, drawn: Callable[[], Any]
 ) -> None:

@@ -179,6 +179,43 @@ def test_it_stays_where_it_was_while_nobody_moves_and_goes_over_when_somebody_el
     assert found[-1] == "berta"
 
 
+class Hidden(Mover):
+    """Somebody of whom no limb is seen."""
+
+    def __init__(self, seed: int, seconds: float) -> None:
+        super().__init__(seed, seconds)
+        self.joints[:] = np.nan
+
+
+def test_somebody_whose_limbs_are_hidden_does_not_keep_the_imu_from_whom_it_fits() -> None:
+    movers = {"anna1": Mover(1, 14), "berta": Mover(2, 14), "carla": Hidden(3, 14)}
+    found = play(ImuAssigner(["imu"], {}), movers, movers["anna1"].imu(rotation(1)), 0, 14)
+    assert found[-1] == "anna1"
+    assert set(found) <= {"", "anna1"}
+    of_carla = play(ImuAssigner(["imu"], {}), movers, movers["carla"].imu(rotation(1)), 0, 14)
+    assert set(of_carla) == {""}
+
+
+def test_a_wearer_whose_limbs_are_hidden_later_keeps_the_imu() -> None:
+    movers = {"anna1": Mover(1, 20), "berta": Mover(2, 20)}
+    assigner, imu = ImuAssigner(["imu"], {}), movers["anna1"].imu(rotation(1))
+    assert play(assigner, movers, imu, 0, 8)[-1] == "anna1"
+    movers["anna1"].joints[8 * HZ :] = np.nan
+    assert set(play(assigner, movers, imu, 8, 20)) == {"anna1"}
+
+
+def test_the_only_one_of_several_who_is_followed_has_to_fit() -> None:
+    movers = {"anna1": Mover(1, 8), "berta": Mover(2, 8)}
+    for wearer, expected in (("anna1", {"anna1": "anna1"}), ("berta", {})):
+        assigner, imu = ImuAssigner(["imu"], {}), movers[wearer].imu(np.eye(3))
+        for step in range(8 * HZ):
+            stamp_ns = START_NS + step * S // HZ
+            assigner.push("imu", stamp_ns, imu[step])
+            assigner.see("anna1", stamp_ns, "kinect20", movers["anna1"].joints[step])
+            worn = assigner.assign(stamp_ns, ["anna1"], are_all=False)
+        assert set(worn.values()) == set(expected.values())
+
+
 def test_a_named_wearer_is_assigned_and_a_body_out_of_view_is_not() -> None:
     movers = {"anna1": Mover(1, 4), "berta": Mover(2, 4)}
     assigner = ImuAssigner(["imu"], {"imu": "anna1"})

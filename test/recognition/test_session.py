@@ -259,6 +259,23 @@ def test_pictures_of_the_whole_scene_that_nobody_is_alone_in_are_said_to_be_unas
     assert session.new_problems() == []
 
 
+@pytest.mark.parametrize("most", [1, 2])
+def test_who_is_left_out_for_max_people_is_in_view_nevertheless(tiny_model: Path, most: int) -> None:
+    """Pictures show them; nor are pictures of theirs those of whoever comes after them."""
+    session, rgb = open_session(tiny_model, max_people=most), np.zeros((48, 64, 3), np.uint8)
+    seen: dict[int, Answers] = {}
+    for number in range(120):
+        stamp_ns = START_NS + number * FRAME_MS * MS
+        session.receive(stamp_ns, [("rgb", stamp_ns, rgb)])
+        bodies = ("anna1", "berta") if number < 60 else ("carla",)
+        seen[number] = see(session, number, bodies) or seen.get(number - 1, [])
+        if number == 59:
+            assert "rgb: of the whole scene, used only for" in str(session.new_problems())
+    assert not decided(seen[59])
+    assert not decided(seen[61]), "the pictures of before show others"
+    assert set(decided(seen[119])) == {"carla"}
+
+
 @pytest.mark.parametrize(("side", "is_small"), [(8, True), (23, True), (24, False), (32, False), (99, False)])
 def test_pictures_that_are_enlarged_for_the_model_are_named(tiny_model: Path, side: int, is_small: bool) -> None:
     """As after set_model, since sensor_sync keeps the size of the model that it was started with."""

@@ -68,6 +68,15 @@ def test_a_stamp_before_the_last_one_begins_anew() -> None:
     assert (mean.tolist(), label) == ([0.0, 1.0], 1)
 
 
+@pytest.mark.parametrize(("later_s", "goes_on"), [(1.9, True), (2.1, False), (3600.0, False)])
+def test_what_was_decided_before_a_gap_has_no_part_in_what_comes_after_it(later_s: float, goes_on: bool) -> None:
+    """Events end then, too."""
+    smoother = Smoother(1.0, 0.3)
+    smoother.update(0, np.array([1.0, 0.0]))
+    mean, label = smoother.update(round(later_s * NS_PER_S), np.array([0.4, 0.6]))
+    assert (label == 0) == (mean[0] > 0.45) == goes_on
+
+
 @given(distributions, st.floats(0.1, 10), st.floats(0, 0.9))
 def test_a_second_distribution_of_one_stamp_replaces_the_first(
     values: list[np.ndarray], time_constant_s: float, hysteresis: float

@@ -48,6 +48,8 @@ class CobotHandover(Node):
         super().__init__("cobot_handover", **options)
         group = self.declare_parameter("group", "work").value
         stop_m, clear_m = self._positive("stop_m", 1.0), self._positive("clear_m", 1.5)
+        if clear_m <= stop_m:
+            sys.exit(f"parameter clear_m is {clear_m:g}; expected more than stop_m, which is {stop_m:g}")
         silence_s, lost_s = self._positive("silence_s", 1.0), self._positive("lost_s", 30.0)
         self._frame = self.declare_parameter("frame", "camera_color_optical_frame").value
         self._behaviour = Behaviour(group, stop_m, clear_m, silence_s, lost_s)
