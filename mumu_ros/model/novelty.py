@@ -58,6 +58,7 @@ class Novelty:
     _mean: Array = field(init=False, repr=False)
     _std: Array = field(init=False, repr=False)
     _standardized: Array = field(init=False, repr=False)
+    _squares: Array = field(init=False, repr=False)
     _usual: np.float32 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -71,10 +72,12 @@ class Novelty:
         mean, std = x.mean(axis=0), x.std(axis=0)
         std = np.maximum(std, _LEAST_SPREAD * max(std.mean(), _LEAST_SPREAD))
         standardized = (x - mean) / std
+        squares = (standardized * standardized).sum(axis=1)
         # The nearest to each is itself.
-        usual = np.median(_nearest(standardized, standardized, _NEIGHBOR + 1))
+        usual = np.median(_nearest(standardized, standardized, squares, _NEIGHBOR + 1))
         usual = max(usual, _LEAST_DISTANCE * np.sqrt(x.shape[1]))
-        for name, value in (("mean", mean), ("std", std), ("standardized", standardized), ("usual", usual)):
+        kept = {"mean": mean, "std": std, "standardized": standardized, "squares": squares, "usual": usual}
+        for name, value in kept.items():
             object.__setattr__(self, f"_{name}", np.asarray(value, np.float32))
 
     def score(self, names: Sequence[str], features: Array) -> Array:
@@ -90,7 +93,8 @@ class Novelty:
         """
         m, there = names.index(self.modality), np.asarray(features.any(axis=2))
         alone = there[:, m] & (there.sum(axis=1) == 1)
-        distances = _nearest((features[:, m] - self._mean) / self._std, self._standardized, _NEIGHBOR)
+        x = (features[:, m] - self._mean) / self._std
+        distances = _nearest(x, self._standardized, self._squares, _NEIGHBOR)
         return np.where(alone, distances / self._usual, np.float32(np.nan))
 
     def to_bytes(self, weights: str) -> bytes:
@@ -122,8 +126,8 @@ class Novelty:
         return cls(modality, features.astype(np.float32)), weights
 
 
-def _nearest(x: Array, others: Array, k: int) -> Array:
-    """Distance of each of x (B, D) to the k-th nearest of others (N, D)."""
-    squares = (x * x).sum(axis=1)[:, None] + (others * others).sum(axis=1) - 2 * x @ others.T
-    nearest: Array = np.partition(squares, k - 1, axis=1)[:, k - 1]
+def _nearest(x: Array, others: Array, squares: Array, k: int) -> Array:
+    """Distance of each of x (B, D) to the k-th nearest of others (N, D), of which the squares are (N,)."""
+    from_x = squares - 2 * x @ others.T
+    nearest: Array = np.partition(from_x, k - 1, axis=1)[:, k - 1] + (x * x).sum(axis=1)
     return np.sqrt(np.maximum(nearest, 0))

@@ -259,7 +259,7 @@ def equal_error_threshold(sets: Sequence[ClipDecisions], taxonomy: Taxonomy, cal
         accepted = [(accept(t.logits, t.novelty, taxonomy, candidate)[1], t.known) for t in sets]
         return abs(float(np.mean([(~which[known]).mean() - which[~known].mean() for which, known in accepted])))
 
-    return float(min(np.linspace(0.01, 0.99, 99), key=difference))
+    return float(min(np.linspace(0.01, 0.99, 99).round(2), key=difference))
 
 
 def score_accepted(
