@@ -59,7 +59,7 @@ _FLAT_M, _ON_PLANE, _MIN_FLAT, _FITS = 0.015, 0.8, 20, 3
 """A pose of which this share is off a plane by less is flat: people of UTD-MHAD and simulated ones are off by 0.035 m
 or more, a plane with a sensor's noise at 4 m by 0.009 m. Readings that are needed, and how often the plane is fitted.
 """
-_COARSE_M, _SPARSE, _MIN_STEPS = 0.1, 8, 2
+_COARSE_M, _SPARSE, _MIN_STEPS = 0.05, 8, 2
 """Step of a sensor within which a whole body may look flat; it is told by every so many pixels, if they have so many
 distances."""
 _MAX_OFFSET_M = 0.45

@@ -667,8 +667,8 @@ def test_what_was_not_saved_is_shown_by_the_next_page_of_the_recording(
         page.press("n", "2")
     port = urlsplit(address).port
     page.chord(Keys.CONTROL, "s")
-    page.until(lambda: f"nobody answers; start mumu label again, with --port {port}" in page.one("#status").text)
-    assert "this browser keeps the segments" in page.one("#status").text
+    page.until(lambda: "this browser keeps the segments" in page.one("#status").text)
+    assert f"nobody answers; start mumu label again, with --port {port}" in page.one("#status").text
     with serving(session, port or 0) as address:
         page.chord(Keys.CONTROL, "s")
         page.until(lambda: "mumu label has been started again; open the address" in page.one("#status").text)

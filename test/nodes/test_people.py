@@ -630,10 +630,11 @@ def test_a_processor_that_is_too_slow_is_named(rig: Callable[..., Rig], finder: 
 def test_a_processor_that_was_busy_with_something_else_for_once_is_not_too_slow(
     rig: Callable[..., Rig], finder: ScriptedFinder
 ) -> None:
-    free = threading.Event()
+    busy, free = threading.Event(), threading.Event()
 
     def views() -> Iterator[list[Person]]:
         yield []
+        busy.set()
         free.wait(30)
         while True:
             yield []
@@ -647,6 +648,8 @@ def test_a_processor_that_was_busy_with_something_else_for_once_is_not_too_slow(
     for received in range(2, 18):
         r.show()
         r.ros.wait(lambda received=received: source._synchronizer.statistics()["image"].received == received)
+        if received == 2:
+            r.ros.wait(busy.is_set)
         if received == 5:
             r.ros.wait(lambda: source._worker.dropped == 2)
             free.set()
