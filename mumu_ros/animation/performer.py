@@ -151,7 +151,7 @@ class Performer:
         return np.stack([across, _CAMERA_HEIGHT_M - above, self.distance - forward], axis=2).astype(np.float32)
 
     def _arm(self, shoulder: Array, hand: Array, level: Array, sign: int, elbow_turn: float) -> tuple[Array, Array]:
-        """Elbow and wrist (T, 3) of the arm at a shoulder whose hand is at a place; see `PARTS`."""
+        """Elbow and wrist (T, 3), m, of the arm at a shoulder (T, 3), by the place of its hand (T, 3); see `PARTS`."""
         place = _off_shoulder(hand)
         pole = np.array([0, 0.35 + np.sin(elbow_turn), -np.cos(elbow_turn)])
         pole = _carried(pole, _FORWARD, _AHEAD)

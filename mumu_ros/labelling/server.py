@@ -100,7 +100,7 @@ class Session:
             "name": self.name,
             "start_ns": str(footage.start_ns),  # more digits than a number of JavaScript has
             "version": version,
-            # The browser keeps by this what is not saved; not by the path, since others who serve at our port read it.
+            # The key of what the browser keeps unsaved: a digest, because another server at this port can read it.
             "place": sha256(os.fsencode(os.path.realpath(self.target))).hexdigest(),
             "target": self.target.name,
             "saved": self.target.exists(),

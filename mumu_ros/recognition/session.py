@@ -119,9 +119,9 @@ class Session:
         self._tilt = CameraTilt()
         self._clocks = ClockWatch()
         self._bodies: dict[str, PersonSamples] = {}
+        # Also of people who are not followed, for max_people.
         self._last_seen_ns: dict[str, int] = {}
-        self._in_view: list[str] = []  # also who is not followed, for max_people
-        self._people_ns: dict[str, int] = {}  # when each of them was last seen, for a window
+        self._in_view: list[str] = []
         self._near: list[str] = []
         self.present: tuple[str, ...] = ()
         self._restarts = self._sampled = 0
@@ -170,7 +170,6 @@ class Session:
             self._drop_people()
             self._epoch: int | None = None
             self._expects_people = False
-            self._crowd = 0
             self._framed: set[str] = set()
             self._turned_away: dict[str, int] = {}
             self._small: dict[str, str] = {}
@@ -236,8 +235,7 @@ class Session:
                 self._unseen_since_ns = stamps[0]
             if self._is_blind:
                 self._expect(people=False)
-                self._drop(list(self._bodies))
-                self._crowd, self._near, self._in_view, self._people_ns = 0, [], [], {}
+                self._drop_bodies()
             return [] if self._expects_people else stamps
 
     def see(self, stamp_ns: int, layout: str, people: Sequence[Person]) -> list[int]:
@@ -268,7 +266,7 @@ class Session:
                 self._sampled = self._restarts
                 self._sampler.reset()
             bodies = self._owners(stamp_ns) if self._expects_people else {SCENE: frozenset()}
-            others_ns = max((seen for body, seen in self._people_ns.items() if body not in bodies), default=0)
+            others_ns = max((seen for body, seen in self._last_seen_ns.items() if body not in bodies), default=0)
             self.present = tuple(body or self.config.body_id for body in bodies)
         if not self._sampler.accept(stamp_ns):
             if self._live:
@@ -294,8 +292,8 @@ class Session:
                 self._turned_away[name] = turned_away
             if offset := self._clocks.problem(sorted(self._framed)):
                 problems.append((FaultCode.CLOCK, offset))
-            if self._crowd > self.config.max_people:
-                text = f"{self._crowd} people are in view, {self.config.max_people} recognised: see max_people"
+            if len(self._in_view) > self.config.max_people:
+                text = f"{len(self._in_view)} people are in view, {self.config.max_people} recognised: see max_people"
                 problems.append((FaultCode.CROWDED, text))
             scene = [name for name in self._scene if name in self._framed]
             if scene and max(len(self._near), len(self._in_view)) > 1:
@@ -344,12 +342,16 @@ class Session:
             self._restarts += 1
 
     def _drop_people(self) -> None:
-        self._drop(list(self._bodies))
+        self._drop_bodies()
         self._assigner.clear()
         self._tilt.clear()
         self._clocks.clear()
         self._restarts += 1
-        self._in_view, self._near, self._people_ns = [], [], {}
+
+    def _drop_bodies(self) -> None:
+        self._drop(list(self._bodies))
+        self._last_seen_ns.clear()
+        self._in_view, self._near = [], []
 
     def _is_used(self, name: str) -> bool:
         return name in self._modalities and not (self._expects_people and name in self._personal)
@@ -377,15 +379,11 @@ class Session:
         self._unseen_since_ns = None
         self._expect(people=True)
         known = sorted(people, key=lambda person: person.body_id not in self._bodies)
-        self._crowd = len(people)
         followed = known[: self.config.max_people]
         self._in_view = [person.body_id for person in people]
-        self._people_ns |= dict.fromkeys(self._in_view, stamp_ns)
-        for body in [body for body, seen_ns in self._people_ns.items() if seen_ns <= stamp_ns - self._window_ns]:
-            del self._people_ns[body]
+        self._last_seen_ns |= dict.fromkeys(self._in_view, stamp_ns)
         self._tilt.see(stamp_ns, layout, [person.joints for person in followed])
         for person in followed:
-            self._last_seen_ns[person.body_id] = stamp_ns
             samples = self._bodies.setdefault(person.body_id, PersonSamples(self._modalities.values()))
             self.recognizer.add(person.body_id)
             try:
@@ -397,6 +395,8 @@ class Session:
             except (SampleError, LayoutError) as error:
                 self._refuse("people", error)
         self._drop(self._gone(stamp_ns))
+        begin_ns = stamp_ns - self._window_ns
+        self._last_seen_ns = {body: seen_ns for body, seen_ns in self._last_seen_ns.items() if seen_ns > begin_ns}
 
     def _gone(self, now_ns: int) -> list[str]:
         """The bodies that have been out of view for a window, and the longest gone if there are too many."""
@@ -410,13 +410,13 @@ class Session:
 
     def _drop(self, bodies: Iterable[str]) -> None:
         for body in bodies:
-            del self._bodies[body], self._last_seen_ns[body]
+            del self._bodies[body]
             self.recognizer.drop(body)
             self._assigner.drop(body)
 
     def _owners(self, now_ns: int) -> dict[str, frozenset[str]]:
         """The bodies to decide about, and which modalities of the scene belong to each."""
-        bodies = [body for body, seen_ns in self._last_seen_ns.items() if seen_ns > now_ns - OUT_OF_VIEW_NS]
+        bodies = [body for body in self._bodies if self._last_seen_ns[body] > now_ns - OUT_OF_VIEW_NS]
         self._near = bodies
         worn = self._assigner.assign(now_ns, bodies, are_all=set(self._in_view) <= set(bodies))
         shared = {

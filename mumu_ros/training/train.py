@@ -41,7 +41,7 @@ from mumu_ros.training.people_protocol import assess_people, check_known, stream
 from mumu_ros.training.pseudo_labels import teacher_logits, training_labels
 from mumu_ros.training.scoring import calibrate, predict, score
 from mumu_ros.training.settings import Settings
-from mumu_ros.training.several_datasets import Takes, divide_takes, read_takes
+from mumu_ros.training.several_datasets import divide_takes, read_takes
 from mumu_ros.training.transfer import is_backbone, load_backbones, transfer
 from mumu_ros.training.windows import WindowSet
 
@@ -101,7 +101,7 @@ def train(
         check_known(held_out)
     first = member_seeds(settings)[0]
     loaded = (
-        _composed(settings, takes, first)
+        Loaded(compose(kept, settings.model, settings.data.windows, first), (), takes.skipped)
         if takes
         else load_windows(settings.model, settings.data, settings.data.subjects("train"))
     )
@@ -109,7 +109,8 @@ def train(
     windows = training_labels(settings, loaded.windows, predicted)
 
     def of_member(own: int) -> WindowSet:
-        return windows if not takes or own == first else _composed(settings, takes, own).windows
+        is_known = not takes or own == first
+        return windows if is_known else compose(kept, settings.model, settings.data.windows, own)
 
     if not rank_zero_only.rank:  # type: ignore[attr-defined]
         tell_untaught(windows, settings.model, loaded.unused)
@@ -174,11 +175,6 @@ def _calibration_windows(settings: Settings) -> WindowSet | None:
         return None
     loaded = load_windows(settings.model, settings.data, people)
     return known_windows(loaded.windows, f"data.calibration_subjects {settings.data.calibration_subjects}")
-
-
-def _composed(settings: Settings, takes: Takes, seed: int) -> Loaded:
-    kept, _ = divide_takes(takes.takes, settings.data)
-    return Loaded(compose(kept, settings.model, settings.data.windows, seed), (), takes.skipped)
 
 
 def _begin(init: str | Path, known: Checkpoint | None, settings: Settings) -> Network:
